@@ -1,0 +1,2 @@
+//! Arguments to a command, errors to an exit code.
+fn main() {}
