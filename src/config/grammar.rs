@@ -1,0 +1,155 @@
+//! The grammars of single strings: addresses, names, paths, status ranges, log targets.
+//! Called by the kinds of keys; resolves no name and touches no file.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use super::LogTarget;
+use super::message::{nearest, quote};
+
+/// Longest host name (RFC 1035 section 2.3.4), as text without the final dot.
+const HOST_BYTES_MAX: usize = 253;
+/// Room for the default name of the longest host: a colon and five digits.
+const NAME_BYTES_MAX: usize = HOST_BYTES_MAX + 6;
+
+/// An address to listen on; names are left out, so that nothing needs resolving.
+pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let (host, port) = match text.parse::<IpAddr>() {
+        Ok(address) => (address.to_string(), 8080), // an IPv6 address ends in no port
+        Err(_) => (host.to_string(), port.parse::<u16>().unwrap_or(8080)),
+    };
+    let address = match host.trim_matches(['[', ']']) {
+        "localhost" => "127.0.0.1".parse(),
+        host => host.parse(),
+    };
+    let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let remedy = SocketAddr::new(address, port);
+    Err(format!(
+        "{} is not an address and a port; write for example \"{remedy}\"",
+        quote(text)
+    ))
+}
+
+/// An address or a host name, in one spelling each: IPv6 without brackets, names in lower case.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return Ok(address.to_canonical().to_string());
+    }
+    let said = quote(text);
+    if text.contains("://") {
+        return Err(format!(
+            "{said} is a URL; write the address alone, and the port under port"
+        ));
+    }
+    if let Some((host, port)) = text.rsplit_once(':')
+        && !port.is_empty()
+        && self::host(host).is_ok()
+    {
+        return Err(format!(
+            "{said} holds a port; write \"{host}\" and port = \"{port}\""
+        ));
+    }
+    let label = |label: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=63).contains(&label.len()) && label.bytes().all(plain) && !label.starts_with('-')
+    };
+    let name = text.strip_suffix('.').unwrap_or(text);
+    // A last label of digits makes it an IPv4 address, and then a broken one (RFC 3696 section 2).
+    let number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    let last = name.rsplit('.').next().unwrap_or_default();
+    if name.len() > HOST_BYTES_MAX || !name.split('.').all(label) || number(last) {
+        return Err(format!(
+            "{said} is neither an address nor a host name, such as \"127.0.0.1\""
+        ));
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
+/// A name fit for a header, a log line and a command line.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    let fits = (1..=NAME_BYTES_MAX).contains(&text.len());
+    if fits && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text.to_string());
+    }
+    let most = NAME_BYTES_MAX;
+    Err(format!(
+        "{} will not do as a name; use 1 to {most} letters, digits and signs",
+        quote(text)
+    ))
+}
+
+/// A path to ask for, with its query if any.
+pub(super) fn path(text: &str) -> Result<String, String> {
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    if text.starts_with('/') && plain {
+        return Ok(text.to_string());
+    }
+    Err(format!(
+        "{} is not a path; write one that starts with \"/\", such as \"/\"",
+        quote(text)
+    ))
+}
+
+/// "503" or "500-599".
+pub(super) fn statuses(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let status = |text: &str| {
+        let code = text.parse().ok().filter(|_| text.len() == 3);
+        code.filter(|code| (100..=599).contains(code))
+    };
+    match (status(first), status(last)) {
+        (Some(first), Some(last)) if first <= last => Ok(first..=last),
+        _ => Err(format!(
+            "{} is not a status or a range of them in 100 to 599; write for example \"500-599\"",
+            quote(text)
+        )),
+    }
+}
+
+/// The opposite of [`statuses`].
+pub(super) fn write_statuses(range: &RangeInclusive<u16>) -> String {
+    match (range.start(), range.end()) {
+        (first, last) if first == last => first.to_string(),
+        (first, last) => format!("{first}-{last}"),
+    }
+}
+
+/// A file must show a slash or a dot, so that a slip in "stdout" makes no file of that name.
+pub(super) fn log_target(text: &str) -> Result<LogTarget, String> {
+    match text {
+        "stdout" => Ok(LogTarget::Stdout),
+        "stderr" => Ok(LogTarget::Stderr),
+        path if path.contains(['/', '.']) && !path.contains('\0') => {
+            Ok(LogTarget::File(PathBuf::from(path)))
+        }
+        other => Err(match nearest(other, ["stdout", "stderr"]) {
+            Some(name) => format!("unknown target {}; did you mean \"{name}\"?", quote(other)),
+            None => format!(
+                "unknown target {}; use \"stdout\", \"stderr\" or a path such as \"./access.log\"",
+                quote(other)
+            ),
+        }),
+    }
+}
+
+impl fmt::Display for LogTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("stdout"),
+            Self::Stderr => f.write_str("stderr"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What is wrong with a configuration and where: the lines that a person reads, in order of place.
+//! Filled by every reader of this room; must never let a problem pass without its place.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// All that is wrong, at least one problem. Displayed as one line each:
+/// `applications.toml:12:8: balance.policy: unknown policy "x"; use "round-robin"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Errors {
+    name: String,
+    problems: Vec<Problem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Problem {
+    place: Place,
+    key: String,
+    what: String,
+}
+
+/// Where something was written. In this order problems are listed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// The file as a whole.
+    File,
+    /// Both from 1; the column counts characters, as editors do.
+    At { line: usize, column: usize },
+    /// An environment variable or a flag, by name.
+    Said(String),
+}
+
+impl Errors {
+    /// One problem of the file (or whatever `name` names) as a whole.
+    pub(super) fn of(name: &str, what: String) -> Self {
+        let problem = Problem {
+            place: Place::File,
+            key: String::new(),
+            what,
+        };
+        Self {
+            name: name.to_string(),
+            problems: vec![problem],
+        }
+    }
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, Problem { place, key, what }) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            match place {
+                Place::File => write!(f, "{}: ", self.name)?,
+                Place::At { line, column } => write!(f, "{}:{line}:{column}: ", self.name)?,
+                Place::Said(name) => write!(f, "{name}: ")?,
+            }
+            if !key.is_empty() && !matches!(place, Place::Said(_)) {
+                write!(f, "{key}: ")?;
+            }
+            f.write_str(what)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Errors {}
+
+/// Collects problems while a configuration is read, and remembers where each key was written.
+pub(super) struct Report<'t> {
+    name: &'t str,
+    text: &'t str,
+    problems: Vec<Problem>,
+    places: BTreeMap<String, Place>,
+}
+
+impl<'t> Report<'t> {
+    pub(super) fn new(name: &'t str, text: &'t str) -> Self {
+        Self {
+            name,
+            text,
+            problems: Vec::new(),
+            places: BTreeMap::new(),
+        }
+    }
+
+    /// The place of a byte of the text.
+    pub(super) fn at(&self, offset: usize) -> Place {
+        let before = &self.text[..self.text.floor_char_boundary(offset)];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Place::At {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+
+    pub(super) fn add(&mut self, place: Place, key: &str, what: impl Into<String>) {
+        self.problems.push(Problem {
+            place,
+            key: key.to_string(),
+            what: what.into(),
+        });
+    }
+
+    /// Takes the outcome of reading `key` at `place`.
+    pub(super) fn take(&mut self, place: Place, key: &str, read: Result<(), String>) {
+        match read {
+            Ok(()) => drop(self.places.insert(key.to_string(), place)),
+            Err(what) => self.add(place, key, what),
+        }
+    }
+
+    /// Where `key` got its value; the whole file where it kept its default.
+    pub(super) fn place(&self, key: &str) -> Place {
+        self.places.get(key).cloned().unwrap_or(Place::File)
+    }
+
+    pub(super) fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    pub(super) fn finish<T>(mut self, read: T) -> Result<T, Errors> {
+        if self.is_clean() {
+            return Ok(read);
+        }
+        self.problems.sort_by(|a, b| a.place.cmp(&b.place));
+        Err(Errors {
+            name: self.name.to_string(),
+            problems: self.problems,
+        })
+    }
+}
+
+/// The text as a TOML string.
+pub(super) fn quote(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out + "\""
+}
+
+/// The candidate that `word` most likely stands for, if one is near enough to be a slip.
+pub(crate) fn nearest<'c>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
+    let slips_max = (word.chars().count() / 2).clamp(1, 3);
+    let distance = |candidate: &&str| edits(&word.to_lowercase(), &candidate.to_lowercase());
+    let nearest = candidates.into_iter().min_by_key(distance)?;
+    (distance(&nearest) <= slips_max).then_some(nearest)
+}
+
+/// Levenshtein's distance: insertions, deletions and replacements, one row at a time.
+fn edits(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
+    for (above, a) in from.chars().enumerate() {
+        let mut diagonal = above;
+        row[0] = above + 1;
+        for (left, b) in to.chars().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[left + 1];
+            row[left + 1] = replaced.min(diagonal + 1).min(row[left] + 1);
+        }
+    }
+    row[to.chars().count()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_are_counted() {
+        let cases = [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+            ("tsl", "tls", 2),
+        ];
+        for (from, to, expected) in cases {
+            assert_eq!(edits(from, to), expected, "{from} to {to}");
+            assert_eq!(edits(to, from), expected, "{to} to {from}");
+        }
+    }
+
+    #[test]
+    fn only_a_slip_is_suggested() {
+        assert_eq!(nearest("lisen", ["workers", "listen"]), Some("listen"));
+        assert_eq!(nearest("PORT", ["ip", "port"]), Some("port"));
+        assert_eq!(nearest("colour", ["ip", "port"]), None);
+        assert_eq!(nearest("ip", []), None);
+    }
+
+    #[test]
+    fn columns_count_characters() {
+        let report = Report::new("f", "a = 1\nä = \"ö\" # x");
+        assert_eq!(report.at(0), Place::At { line: 1, column: 1 });
+        assert_eq!(report.at(6), Place::At { line: 2, column: 1 });
+        assert_eq!(report.at(11), Place::At { line: 2, column: 5 });
+    }
+
+    #[test]
+    fn problems_are_listed_in_order_of_place() {
+        let mut report = Report::new("f.toml", "a = 1\nb = 2\n");
+        report.add(Place::Said("EVENLY_X".to_string()), "x.y", "third");
+        report.add(report.at(6), "b", "second");
+        report.add(report.at(0), "a", "first");
+        let errors = report.finish(()).unwrap_err();
+        assert_eq!(
+            errors.to_string(),
+            "f.toml:1:1: a: first\nf.toml:2:1: b: second\nEVENLY_X: third"
+        );
+    }
+
+    #[test]
+    fn quoted_text_is_a_toml_string() {
+        assert_eq!(quote("a\"b\\c\n\u{7f}é"), r#""a\"b\\c\u000A\u007Fé""#);
+    }
+}

@@ -1,0 +1,89 @@
+//! The table of keys: one line for each key gives its name, type, default and kind; from it follow
+//! reading, rendering, suggestions, variables and the test of `applications.toml`.
+
+use toml::de::DeValue;
+
+use super::kind::Kind;
+
+/// Defines a struct and its keys. A default is written as in an `EVENLY_*` variable, so that code,
+/// documentation, file and variable say it in the same words.
+macro_rules! table {
+    (
+        $(#[$doc:meta])*
+        $vis:vis struct $Table:ident {
+            $($(#[$about:meta])* $key:ident: $Type:ty = $default:literal, $kind:expr;)*
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        $vis struct $Table {
+            $(
+                $(#[$about])*
+                #[doc = ""]
+                #[doc = concat!("Default: `", $default, "`.")]
+                $vis $key: $Type,
+            )*
+        }
+
+        impl Default for $Table {
+            fn default() -> Self {
+                Self { $($key: Kind::<$Type>::default(&$kind, $default),)* }
+            }
+        }
+
+        impl Table for $Table {
+            fn each(&mut self, visit: &mut dyn FnMut(&'static str, &mut dyn Field)) {
+                $(
+                    let slot = &mut self.$key;
+                    visit(stringify!($key), &mut Slot { slot, kind: $kind, default: $default });
+                )*
+            }
+        }
+    };
+}
+pub(super) use table;
+
+/// A table of the configuration, as a sequence of its keys.
+pub(super) trait Table {
+    /// Visits every key in the order of the documentation.
+    fn each(&mut self, visit: &mut dyn FnMut(&'static str, &mut dyn Field));
+}
+
+/// A key's value, whatever its type.
+pub(super) trait Field {
+    /// Takes a value of the file.
+    fn read(&mut self, value: &DeValue<'_>) -> Result<(), String>;
+    /// Takes a bare text, of a variable or a flag.
+    fn read_text(&mut self, text: &str) -> Result<(), String>;
+    /// As a TOML value; none when it is not set.
+    fn write(&self) -> Option<String>;
+    /// The default as documented.
+    fn default(&self) -> &'static str;
+}
+
+/// The field of a struct, bound to its kind.
+pub(super) struct Slot<'s, T, K> {
+    pub(super) slot: &'s mut T,
+    pub(super) kind: K,
+    pub(super) default: &'static str,
+}
+
+impl<T, K: Kind<T>> Field for Slot<'_, T, K> {
+    fn read(&mut self, value: &DeValue<'_>) -> Result<(), String> {
+        *self.slot = self.kind.read(value)?;
+        Ok(())
+    }
+
+    fn read_text(&mut self, text: &str) -> Result<(), String> {
+        *self.slot = self.kind.read(&self.kind.spell(text))?;
+        Ok(())
+    }
+
+    fn write(&self) -> Option<String> {
+        self.kind.write(self.slot)
+    }
+
+    fn default(&self) -> &'static str {
+        self.default
+    }
+}

@@ -1,0 +1,54 @@
+//! The rules between keys, which no single key can see. Called last, once every key has been read.
+
+use std::net::IpAddr;
+
+use super::Config;
+use super::message::{Report, quote};
+use super::units::TIME;
+
+/// Reports contradictions. Says nothing while single keys are wrong: it would judge defaults that
+/// nobody asked for.
+pub(super) fn check(config: &Config, report: &mut Report<'_>) {
+    if !report.is_clean() {
+        return;
+    }
+    ejections_grow(config, report);
+    no_backend_is_evenly(config, report);
+}
+
+fn ejections_grow(config: &Config, report: &mut Report<'_>) {
+    let (eject, most) = (config.passive.eject, config.passive.eject_max);
+    if eject > most {
+        let [eject, most] = [eject, most].map(|time| quote(&TIME.write(time.as_millis() as u64)));
+        let what = format!("{eject} is longer than eject_max, {most}; raise that to {eject} too");
+        // The later of the two in the file; a default is nowhere, which orders first.
+        let key = ["passive.eject", "passive.eject_max"];
+        report.add(
+            key.map(|key| report.place(key))
+                .into_iter()
+                .max()
+                .expect("two"),
+            key[0],
+            what,
+        );
+    }
+}
+
+/// A request relayed to the own listener would go round until the descriptors run out.
+fn no_backend_is_evenly(config: &Config, report: &mut Report<'_>) {
+    let listen = config.server.listen;
+    let own = |host: &str| match host.parse::<IpAddr>() {
+        Ok(ip) if listen.ip().is_unspecified() => ip.is_loopback() || ip.is_unspecified(),
+        Ok(ip) => ip == listen.ip().to_canonical(),
+        Err(_) => {
+            host == "localhost" && (listen.ip().is_loopback() || listen.ip().is_unspecified())
+        }
+    };
+    for spec in &config.applications {
+        if spec.port == listen.port() && own(&spec.host) {
+            let name = &spec.name;
+            let what = format!("{listen} is the application {name} too; choose another port");
+            report.add(report.place("server.listen"), "server.listen", what);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What a message says about its connection: Connection and Upgrade (RFC 9110 7.6.1 and 7.8).
+//!
+//! `request` and `response` read with it and `forward` asks it what to leave out. It must never
+//! let a sender strip a field that the next hop needs to be safe.
+
+use super::fields::{self, Name};
+use super::{Broken, Version};
+
+/// Names beyond the known ones that a Connection field may nominate, so that the search for them
+/// stays short: a head full of options and fields would otherwise cost their product.
+const NOMINATED_MAX: usize = 8;
+
+/// What the Connection fields of a message say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Connection<'b> {
+    pub(super) close: bool,
+    pub(super) keep_alive: bool,
+    pub(super) upgrade: bool,
+    nominated: [&'b [u8]; NOMINATED_MAX],
+    count: usize,
+}
+
+impl<'b> Connection<'b> {
+    /// Takes the value of a Connection field.
+    ///
+    /// Fields that are read or rewritten here anyway, and fields that steer the whole message,
+    /// cannot be nominated away: otherwise a client could have a proxy strip what protects the
+    /// next hop. Such an option is ignored rather than refused: `Transfer-Encoding` is seen in
+    /// honest responses.
+    pub(super) fn read(&mut self, value: &'b [u8]) -> Result<(), Broken> {
+        for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            if option.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            } else if option.eq_ignore_ascii_case(b"close") {
+                self.close = true;
+            } else if option.eq_ignore_ascii_case(b"upgrade") {
+                self.upgrade = true;
+            } else if !option.is_empty() {
+                self.nominate(option)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn nominate(&mut self, option: &'b [u8]) -> Result<(), Broken> {
+        if !fields::is_token(option) {
+            return Err("a Connection option is not a token");
+        }
+        if fields::classify(option) != Name::Other
+            || fields::is_steering(option)
+            || self.nominates(option)
+        {
+            return Ok(());
+        }
+        let slot = self
+            .nominated
+            .get_mut(self.count)
+            .ok_or("too many Connection options")?;
+        *slot = option;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Whether this field ends here because Connection names it.
+    pub(super) fn nominates(&self, name: &[u8]) -> bool {
+        self.nominated[..self.count]
+            .iter()
+            .any(|option| option.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether the sender means to keep the connection (RFC 9112 9.3).
+    pub(super) fn persists(&self, version: Version) -> bool {
+        !self.close && (self.keep_alive || version == Version::Http11)
+    }
+}
+
+/// The protocol that an Upgrade field offers, if it is a single one that may become a tunnel.
+/// Other versions of HTTP never do: what they carry would escape every rule of this room.
+pub(super) fn protocol(value: &[u8]) -> Option<&str> {
+    let mut parts = value.splitn(2, |byte| *byte == b'/');
+    let name = parts.next()?;
+    let sound = fields::is_token(name) && parts.next().is_none_or(fields::is_token);
+    let http = [&b"h2c"[..], b"h2", b"http"]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known));
+    if sound && !http {
+        std::str::from_utf8(value).ok()
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<'b>(values: &[&'b str]) -> Result<Connection<'b>, Broken> {
+        let mut connection = Connection::default();
+        for value in values {
+            connection.read(value.as_bytes())?;
+        }
+        Ok(connection)
+    }
+
+    #[test]
+    fn options_are_read_in_any_case_and_from_every_line() {
+        let seen = read(&["Keep-ALIVE , , X-Hop", "UPGRADE"]).unwrap();
+        assert!(seen.keep_alive && seen.upgrade && !seen.close);
+        assert!(seen.nominates(b"x-hop") && !seen.nominates(b"x-hope"));
+        assert!(read(&["close\t"]).unwrap().close);
+        assert!(!read(&["closed, not-close"]).unwrap().close);
+    }
+
+    #[test]
+    fn what_the_next_hop_needs_cannot_be_nominated_away() {
+        let options = "Host, Content-Length, Transfer-Encoding, Authorization, Cookie, \
+                       Cache-Control, X-Forwarded-For, X-Request-Id, Content-Type, Via, X-A";
+        let seen = read(&[options]).unwrap();
+        for name in options.split(", ").filter(|name| *name != "X-A") {
+            assert!(!seen.nominates(name.as_bytes()), "{name}");
+        }
+        assert!(seen.nominates(b"x-a"));
+    }
+
+    #[test]
+    fn options_are_tokens_and_few() {
+        assert!(read(&["a b"]).is_err());
+        assert!(read(&["\"close\""]).is_err());
+        assert!(read(&["a,b,c,d,e,f,g,h,a,b"]).is_ok());
+        assert!(read(&["a,b,c,d", "e,f,g,h,i"]).is_err());
+    }
+
+    #[test]
+    fn close_beats_keep_alive_and_the_version_decides_the_rest() {
+        assert!(
+            !read(&["close, keep-alive"])
+                .unwrap()
+                .persists(Version::Http11)
+        );
+        assert!(read(&[]).unwrap().persists(Version::Http11));
+        assert!(!read(&[]).unwrap().persists(Version::Http10));
+        assert!(read(&["keep-alive"]).unwrap().persists(Version::Http10));
+    }
+
+    #[test]
+    fn no_version_of_http_becomes_a_tunnel() {
+        for good in ["websocket", "WebSocket", "TLS/1.0", "h2cx"] {
+            assert_eq!(protocol(good.as_bytes()), Some(good));
+        }
+        for bad in [
+            "h2c",
+            "H2C",
+            "h2",
+            "HTTP/2.0",
+            "h2c/1",
+            "websocket, h2c",
+            "",
+            "a/",
+            "a/b/c",
+        ] {
+            assert_eq!(protocol(bad.as_bytes()), None, "{bad}");
+        }
+    }
+}

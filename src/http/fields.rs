@@ -1,0 +1,249 @@
+//! What a field's name means to a relay: which fields are hop-by-hop, framing, or claims of origin.
+//!
+//! `request`, `response` and `body` ask it about every field line. It must never take two
+//! spellings of one name for two fields: a backend behind CGI does not.
+
+/// What a field is to us. All that is not [`Name::Other`] is read, rewritten or kept back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    /// Relayed as it came.
+    Other,
+    Host,
+    ContentLength,
+    TransferEncoding,
+    Connection,
+    Upgrade,
+    Expect,
+    MaxForwards,
+    Date,
+    ServedBy,
+    RequestId,
+    Forwarded,
+    ForwardedFor,
+    ForwardedHost,
+    ForwardedProto,
+    /// Another claim about where the request came from: kept only from a trusted peer.
+    Origin,
+    /// Goes no further.
+    Dropped,
+    /// A known name in disguise, such as `X_Forwarded_For`.
+    Lookalike,
+    /// The same for a name that decides where the message ends.
+    FramingLookalike,
+}
+
+/// The names that are not simply relayed, shortest first: `classify` finds its candidates by length.
+const KNOWN: [(&str, Name); 25] = [
+    // The transfer codings that this hop can read: ours are always the same (RFC 9110 10.1.4).
+    // It is dropped with `trailers`, too: trailers are relayed whether or not they were asked for.
+    ("te", Name::Dropped),
+    ("date", Name::Date),
+    ("host", Name::Host),
+    // Not a field of HTTP: CGI hands it to programs as HTTP_PROXY (httpoxy, CVE-2016-5385).
+    ("proxy", Name::Dropped),
+    ("expect", Name::Expect),
+    // Names protocols for this connection; rebuilt when both sides mean it (RFC 9110 7.8).
+    ("upgrade", Name::Upgrade),
+    ("forwarded", Name::Forwarded),
+    ("x-real-ip", Name::Origin),
+    // Options of this connection, and the names of more fields that end here (RFC 9110 7.6.1).
+    ("connection", Name::Connection),
+    // Parameters of this connection's persistence (RFC 9112 C.2.2).
+    ("keep-alive", Name::Dropped),
+    ("x-client-ip", Name::Origin),
+    ("x-served-by", Name::ServedBy),
+    ("max-forwards", Name::MaxForwards),
+    ("x-request-id", Name::RequestId),
+    ("content-length", Name::ContentLength),
+    // Only means something beside `Upgrade: h2c`, which is never relayed (RFC 9113 3.1).
+    ("http2-settings", Name::Dropped),
+    ("true-client-ip", Name::Origin),
+    ("cf-connecting-ip", Name::Origin),
+    ("fastly-client-ip", Name::Origin),
+    // What some clients send in place of Connection; meant for one hop all the same.
+    ("proxy-connection", Name::Dropped),
+    // How this hop's bytes are wrapped: unwrapped, and wrapped again (RFC 9112 6.1).
+    ("transfer-encoding", Name::TransferEncoding),
+    // Challenge and credentials between a client and its own next proxy (RFC 9110 11.7).
+    ("proxy-authenticate", Name::Dropped),
+    ("proxy-authorization", Name::Dropped),
+    ("x-cluster-client-ip", Name::Origin),
+    // The outcome of such an exchange (RFC 9110 11.7.3).
+    ("proxy-authentication-info", Name::Dropped),
+];
+
+const LENGTH_MAX: usize = 25;
+
+/// `KNOWN[STARTS[n]..STARTS[n + 1]]` are the names of n bytes.
+const STARTS: [usize; LENGTH_MAX + 2] = {
+    let mut starts = [KNOWN.len(); LENGTH_MAX + 2];
+    let mut index = KNOWN.len();
+    let mut length = LENGTH_MAX + 1;
+    while length > 0 {
+        length -= 1;
+        while index > 0 && KNOWN[index - 1].0.len() >= length {
+            index -= 1;
+        }
+        starts[length] = index;
+    }
+    starts
+};
+
+const FORWARDED_PREFIX: &[u8] = b"x-forwarded-";
+
+/// What a field of this name is to us. Most names are settled by their length and first letter.
+pub(super) fn classify(name: &[u8]) -> Name {
+    let Some(first) = name.first().map(|first| first | 0x20) else {
+        return Name::Other;
+    };
+    if first == b'x' && name.len() > FORWARDED_PREFIX.len() {
+        let (prefix, claim) = name.split_at(FORWARDED_PREFIX.len());
+        match likeness(prefix, FORWARDED_PREFIX) {
+            Likeness::Same => return forwarded(claim),
+            Likeness::Disguised => return Name::Lookalike,
+            Likeness::Different => {}
+        }
+    }
+    let Some(&end) = STARTS.get(name.len() + 1) else {
+        return Name::Other;
+    };
+    for (known, is) in &KNOWN[STARTS[name.len()]..end] {
+        if known.as_bytes()[0] != first {
+            continue;
+        }
+        match likeness(name, known.as_bytes()) {
+            Likeness::Same => return *is,
+            Likeness::Disguised => return disguised(*is),
+            Likeness::Different => {}
+        }
+    }
+    Name::Other
+}
+
+fn forwarded(claim: &[u8]) -> Name {
+    if claim.eq_ignore_ascii_case(b"for") {
+        Name::ForwardedFor
+    } else if claim.eq_ignore_ascii_case(b"proto") {
+        Name::ForwardedProto
+    } else if claim.eq_ignore_ascii_case(b"host") {
+        Name::ForwardedHost
+    } else {
+        Name::Origin
+    }
+}
+
+fn disguised(known: Name) -> Name {
+    match known {
+        Name::ContentLength | Name::TransferEncoding => Name::FramingLookalike,
+        _ => Name::Lookalike,
+    }
+}
+
+enum Likeness {
+    Same,
+    Disguised,
+    Different,
+}
+
+/// CGI and its heirs turn `-`, and some of them every other mark, into `_`: to their programs
+/// `Content_Length` and `Content.Length` are Content-Length. Both slices are of one length.
+fn likeness(name: &[u8], known: &[u8]) -> Likeness {
+    if name.eq_ignore_ascii_case(known) {
+        return Likeness::Same;
+    }
+    let alike = |(a, b): (&u8, &u8)| {
+        a.eq_ignore_ascii_case(b) || (*b == b'-' && !a.is_ascii_alphanumeric())
+    };
+    if name.iter().zip(known).all(alike) {
+        Likeness::Disguised
+    } else {
+        Likeness::Different
+    }
+}
+
+/// Fields that steer the whole message before its content is read. Connection must not name them
+/// (RFC 9110 7.6.1), no trailer may carry them (6.5.1).
+const STEERING: [&str; 24] = [
+    "age",
+    "authorization",
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-range",
+    "content-type",
+    "cookie",
+    "expires",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "location",
+    "origin",
+    "pragma",
+    "range",
+    "retry-after",
+    "set-cookie",
+    "trailer",
+    "vary",
+    "via",
+    "www-authenticate",
+];
+
+/// Whether a field of this name steers the whole message.
+pub(super) fn is_steering(name: &[u8]) -> bool {
+    STEERING
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// What becomes of a trailer field.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Trailer {
+    Relayed,
+    Dropped,
+    /// Nobody honest sends it there: it is meant for a backend that merges trailers into the head.
+    Refused,
+}
+
+/// Judges a trailer field by its name.
+pub(super) fn trailer(name: &[u8]) -> Trailer {
+    match classify(name) {
+        Name::Host | Name::ContentLength | Name::TransferEncoding | Name::FramingLookalike => {
+            Trailer::Refused
+        }
+        Name::Other if name.eq_ignore_ascii_case(b"authorization") => Trailer::Refused,
+        Name::Other if !is_steering(name) => Trailer::Relayed,
+        _ => Trailer::Dropped,
+    }
+}
+
+/// RFC 9110 5.6.2: letters, digits and a few marks, at least one.
+pub(super) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|byte| is_token_byte(*byte))
+}
+
+/// One character of a token.
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+}
+
+/// The numbers of field lines, as bits: which of them are not relayed as they came.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mask([u64; super::HEADERS_MAX / 64]);
+
+impl Mask {
+    /// Marks a line.
+    pub(super) fn set(&mut self, index: usize) {
+        self.0[index / 64] |= 1 << (index % 64);
+    }
+
+    /// Whether the line is marked.
+    pub(super) fn has(&self, index: usize) -> bool {
+        self.0[index / 64] & (1 << (index % 64)) != 0
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! A request on its way to a backend: its head rebuilt from parsed values, with our own fields.
+//!
+//! The upstream side calls it once an attempt. It must never send a field that the client could
+//! use to speak for us, unless the client is a proxy that the operator trusts.
+
+use std::net::IpAddr;
+
+use super::fields::{self, Name};
+use super::request::Request;
+use super::{Framing, Version, render};
+
+/// What Evenly knows about the request and the client does not say.
+#[derive(Clone, Copy, Debug)]
+pub struct Forwarding<'a> {
+    /// Who sent it.
+    pub client: IpAddr,
+    /// `http`, or `https` if it came over TLS.
+    pub proto: &'a str,
+    /// Whether the client is one of `trusted_proxies`: then what it says about origins is kept.
+    pub trusted: bool,
+    /// Whether to add Forwarded (RFC 7239) as well.
+    pub forwarded: bool,
+    /// The name of this request in logs. A trusted peer's own X-Request-Id goes before it.
+    pub request_id: &'a str,
+    /// What to say as Host when an HTTP/1.0 client names none: the backend's `host:port`.
+    pub fallback_host: &'a str,
+}
+
+impl Request<'_, '_> {
+    /// Appends the head as it is sent to a backend, always as HTTP/1.1.
+    pub fn write_forward(&self, out: &mut Vec<u8>, how: &Forwarding) {
+        self.write_request_line(out);
+        let host = if self.host.is_empty() {
+            how.fallback_host
+        } else {
+            self.host
+        };
+        render::field(out, "Host", host.as_bytes());
+        for (index, field) in self.fields.iter().enumerate() {
+            if !self.rewritten.has(index) && !self.connection.nominates(field.name.as_bytes()) {
+                render::field(out, field.name, field.value);
+            }
+        }
+        self.write_framing(out);
+        self.write_origin(out, how);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn write_request_line(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.method.as_bytes());
+        out.push(b' ');
+        if self.target.starts_with('?') {
+            out.push(b'/');
+        }
+        out.extend_from_slice(self.target.as_bytes());
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+    }
+
+    fn write_framing(&self, out: &mut Vec<u8>) {
+        match self.framing {
+            Framing::Length(length) => render::number_field(out, "Content-Length", length),
+            Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            Framing::None | Framing::UntilClose => {}
+        }
+        if self.expects_continue {
+            out.extend_from_slice(b"Expect: 100-continue\r\n");
+        }
+        if let Some(protocol) = self.upgrade {
+            out.extend_from_slice(b"Connection: upgrade\r\n");
+            render::field(out, "Upgrade", protocol.as_bytes());
+        }
+        if let Some(hops) = self.max_forwards {
+            render::number_field(out, "Max-Forwards", hops.saturating_sub(1));
+        }
+    }
+
+    fn write_origin(&self, out: &mut Vec<u8>, how: &Forwarding) {
+        let said = if how.trusted {
+            self.write_trusted(out, how)
+        } else {
+            Said::default()
+        };
+        out.extend_from_slice(b"X-Forwarded-For: ");
+        self.write_earlier(out, how, Name::ForwardedFor);
+        render::address(out, how.client);
+        out.extend_from_slice(b"\r\n");
+        if !said.proto {
+            render::field(out, "X-Forwarded-Proto", how.proto.as_bytes());
+        }
+        if !said.host && !self.host.is_empty() {
+            render::field(out, "X-Forwarded-Host", self.host.as_bytes());
+        }
+        if how.forwarded {
+            out.extend_from_slice(b"Forwarded: ");
+            self.write_earlier(out, how, Name::Forwarded);
+            self.write_element(out, how);
+        }
+        if !said.request_id {
+            render::field(out, "X-Request-Id", how.request_id.as_bytes());
+        }
+        out.extend_from_slice(match self.version {
+            Version::Http11 => b"Via: 1.1 evenly\r\n",
+            Version::Http10 => b"Via: 1.0 evenly\r\n",
+        });
+    }
+
+    /// Passes on what a trusted peer says, but for the lists: those get one more element.
+    fn write_trusted(&self, out: &mut Vec<u8>, how: &Forwarding) -> Said {
+        let mut said = Said::default();
+        for (index, field) in self.fields.iter().enumerate() {
+            if !self.rewritten.has(index) {
+                continue;
+            }
+            match fields::classify(field.name.as_bytes()) {
+                Name::ForwardedProto => said.proto = true,
+                Name::ForwardedHost => said.host = true,
+                Name::RequestId => said.request_id = true,
+                Name::Origin => {}
+                Name::Forwarded if !how.forwarded => {}
+                _ => continue,
+            }
+            render::field(out, field.name, field.value);
+        }
+        said
+    }
+
+    /// The elements of a list that a trusted peer began, each with a comma after it.
+    fn write_earlier(&self, out: &mut Vec<u8>, how: &Forwarding, list: Name) {
+        if !how.trusted {
+            return;
+        }
+        let ours = |name: &str| fields::classify(name.as_bytes()) == list;
+        for field in self
+            .fields
+            .iter()
+            .filter(|field| !field.value.is_empty() && ours(field.name))
+        {
+            out.extend_from_slice(field.value);
+            out.extend_from_slice(b", ");
+        }
+    }
+
+    /// RFC 7239 section 4. Quotes are needed around an IPv6 address and a port; a host has passed
+    /// the checks of `target` and holds neither a quote nor a backslash.
+    fn write_element(&self, out: &mut Vec<u8>, how: &Forwarding) {
+        let six = how.client.to_canonical().is_ipv6();
+        out.extend_from_slice(if six { b"for=\"[" } else { b"for=" });
+        render::address(out, how.client);
+        out.extend_from_slice(if six { b"]\"" } else { b"" });
+        if !self.host.is_empty() {
+            out.extend_from_slice(b";host=\"");
+            out.extend_from_slice(self.host.as_bytes());
+            out.push(b'"');
+        }
+        out.extend_from_slice(b";proto=");
+        out.extend_from_slice(how.proto.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Which of our fields a trusted peer has already sent.
+#[derive(Default)]
+struct Said {
+    proto: bool,
+    host: bool,
+    request_id: bool,
+}
+
+#[cfg(test)]
+mod tests;

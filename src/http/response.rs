@@ -1,0 +1,274 @@
+//! The head of a response: a backend's bytes in, a head for the client out.
+//!
+//! The upstream side reads with it, the downstream side writes. It is as strict as `request`: a
+//! client, or a cache before it, must never find two responses where the backend sent one.
+
+use httparse::{Error, Header, ParserConfig, Status};
+
+use super::connection::{self, Connection};
+use super::fields::{self, Mask, Name};
+use super::framing::Declared;
+use super::{BARE_LF, Framing, HEADERS_MAX, HeadLimits, Malformed, Parsed, Slots, Version};
+use super::{has_bare_lf, render};
+
+/// A response head that obeys every rule. It borrows from the bytes it was read from.
+#[derive(Debug)]
+pub struct Response<'h, 'b> {
+    /// 100 to 599.
+    pub status: u16,
+    /// The reason phrase, possibly empty. It means nothing (RFC 9112 section 4).
+    pub reason: &'b str,
+    /// The version of the backend.
+    pub version: Version,
+    /// How the end of the body is known, given the method and the status.
+    pub framing: Framing,
+    /// Whether the backend's connection can be used again once the body has ended.
+    pub keep_alive: bool,
+    /// The protocol that a 101 changes to, or that a 426 asks for. The caller refuses a 101 that
+    /// nobody asked for, or that names none.
+    pub upgrade: Option<&'b str>,
+    /// Content-Length where there is no body: what HEAD and 304 say about the GET (RFC 9110 8.6).
+    length_of_get: Option<u64>,
+    fields: &'h [Header<'b>],
+    connection: Connection<'b>,
+    rewritten: Mask,
+    dated: bool,
+}
+
+/// What Evenly adds to a response.
+#[derive(Clone, Copy, Debug)]
+pub struct Onward<'a> {
+    /// The version of the client.
+    pub client: Version,
+    /// Whether its connection stays open; ignored where only closing can end the body.
+    pub keep_alive: bool,
+    /// The Date to add if there is none, as RFC 9110 5.6.7 writes it.
+    pub date: &'a str,
+    /// The backend's name for X-Served-By, if it is to be shown.
+    pub served_by: Option<&'a str>,
+}
+
+/// Reads the head of the answer to a request of that `method` from the start of `bytes`.
+///
+/// # Errors
+/// The first rule that the head breaks: a 502, and the connection is not used again.
+pub fn parse<'h, 'b>(
+    bytes: &'b [u8],
+    limits: &HeadLimits,
+    method: &str,
+    slots: &'h mut Slots<'b>,
+) -> Result<Parsed<Response<'h, 'b>>, Malformed> {
+    // Only requests may have an empty line in front (RFC 9112 2.2); httparse skips any number.
+    if matches!(bytes, [b'\r' | b'\n', ..]) {
+        return Err("an empty line before the response".into());
+    }
+    let window = &bytes[..bytes.len().min(limits.head_bytes)];
+    let room = &mut slots[..limits.headers.min(HEADERS_MAX)];
+    let mut raw = httparse::Response::new(&mut []);
+    match ParserConfig::default().parse_response_with_uninit_headers(&mut raw, window, room) {
+        Ok(Status::Complete(length)) => {
+            let head = understand(&window[..length], raw, method)?;
+            Ok(Parsed::Complete { head, length })
+        }
+        Ok(Status::Partial) if window.len() >= limits.head_bytes => {
+            Err("the response head is longer than allowed".into())
+        }
+        Ok(Status::Partial) => Ok(Parsed::Partial),
+        Err(error) => Err(explain(error)),
+    }
+}
+
+fn explain(error: Error) -> Malformed {
+    Malformed(match error {
+        Error::TooManyHeaders => "more fields in the response than allowed",
+        Error::Version => "the response does not start with HTTP/1.0 or HTTP/1.1",
+        Error::Status | Error::Token => "a bad status line",
+        Error::HeaderName => "a bad character in or around a field name",
+        Error::HeaderValue => "a control character in a field value",
+        Error::NewLine => "a line does not end with CR LF",
+    })
+}
+
+fn understand<'h, 'b>(
+    head: &[u8],
+    raw: httparse::Response<'h, 'b>,
+    method: &str,
+) -> Result<Response<'h, 'b>, Malformed> {
+    let (Some(status), Some(minor)) = (raw.code, raw.version) else {
+        return Err("the status line is incomplete".into());
+    };
+    if has_bare_lf(head) {
+        return Err(BARE_LF.into());
+    }
+    if !(100..600).contains(&status) {
+        return Err("the status is not between 100 and 599".into());
+    }
+    let version = Version::of(minor);
+    let mut seen = Seen::default();
+    for (index, field) in raw.headers.iter().enumerate() {
+        seen.take(index, field)?;
+    }
+    seen.declared.check(version)?;
+    let framing = frame(status, method, seen.declared);
+    let contradicts = contradicts(status, seen.declared);
+    if contradicts && status < 200 {
+        return Err("an interim response that announces a body".into());
+    }
+    let about_get = framing == Framing::None && !is_always_bodiless(status);
+    Ok(Response {
+        status,
+        reason: raw.reason.unwrap_or_default(),
+        version,
+        framing,
+        keep_alive: seen.connection.persists(version)
+            && framing != Framing::UntilClose
+            && !contradicts,
+        upgrade: seen
+            .upgrade
+            .filter(|_| seen.connection.upgrade && matches!(status, 101 | 426)),
+        length_of_get: seen.declared.length.filter(|_| about_get),
+        fields: raw.headers,
+        connection: seen.connection,
+        rewritten: seen.rewritten,
+        dated: seen.dated,
+    })
+}
+
+/// RFC 9112 section 6.3, first the rules that look at no field.
+fn frame(status: u16, method: &str, declared: Declared) -> Framing {
+    if method == "HEAD" || status == 304 || is_always_bodiless(status) {
+        return Framing::None;
+    }
+    match declared {
+        Declared { chunked: true, .. } => Framing::Chunked,
+        Declared {
+            length: Some(length),
+            ..
+        } => Framing::Length(length),
+        _ => Framing::UntilClose,
+    }
+}
+
+fn is_always_bodiless(status: u16) -> bool {
+    status < 200 || status == 204
+}
+
+/// A backend that announces a body where there can be none might send it, too, and those bytes
+/// would be read as the next response: after a 1xx that is refused, after a 204 the connection is
+/// not used again.
+fn contradicts(status: u16, declared: Declared) -> bool {
+    is_always_bodiless(status) && (declared.chunked || declared.length.is_some_and(|n| n > 0))
+}
+
+/// What the field lines say, gathered in one pass.
+#[derive(Default)]
+struct Seen<'b> {
+    declared: Declared,
+    connection: Connection<'b>,
+    upgrade: Option<&'b str>,
+    dated: bool,
+    rewritten: Mask,
+}
+
+impl<'b> Seen<'b> {
+    fn take(&mut self, index: usize, field: &Header<'b>) -> Result<(), Malformed> {
+        match fields::classify(field.name.as_bytes()) {
+            Name::ContentLength => self.declared.content_length(field.value)?,
+            Name::TransferEncoding => self.declared.transfer_encoding(field.value)?,
+            Name::FramingLookalike => return Err("a framing field in disguise".into()),
+            Name::Connection => self.connection.read(field.value)?,
+            Name::Upgrade => self.upgrade = connection::protocol(field.value),
+            Name::Dropped => {}
+            Name::Date => {
+                self.dated = true;
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
+        self.rewritten.set(index);
+        Ok(())
+    }
+}
+
+impl Response<'_, '_> {
+    /// Whether another response follows to the same request: 1xx, but not 101.
+    #[must_use]
+    pub fn is_interim(&self) -> bool {
+        self.status < 200 && self.status != 101
+    }
+
+    /// How the body ends on the client's side: HTTP/1.0 knows no chunks, and HTTP/1.1 need not
+    /// lose its connection to an end that it could not tell from a broken one.
+    #[must_use]
+    pub fn onward_framing(&self, client: Version) -> Framing {
+        match (self.framing, client) {
+            (Framing::Chunked, Version::Http10) => Framing::UntilClose,
+            (Framing::UntilClose, Version::Http11) => Framing::Chunked,
+            (framing, _) => framing,
+        }
+    }
+
+    /// Appends the head as the client gets it, always as HTTP/1.1. Interim responses carry no
+    /// Date and no Connection; the caller keeps them from HTTP/1.0 clients (RFC 9110 15.2).
+    pub fn write_forward(&self, out: &mut Vec<u8>, how: &Onward) {
+        out.extend_from_slice(b"HTTP/1.1 ");
+        render::decimal(out, self.status.into());
+        out.push(b' ');
+        out.extend_from_slice(self.reason.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        self.write_fields(out, how);
+        if let Some(protocol) = self.upgrade {
+            out.extend_from_slice(b"Connection: upgrade\r\n");
+            render::field(out, "Upgrade", protocol.as_bytes());
+        }
+        if self.status >= 200 {
+            self.write_final(out, how);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn write_fields(&self, out: &mut Vec<u8>, how: &Onward) {
+        for (index, field) in self.fields.iter().enumerate() {
+            let ours = how.served_by.is_some() && field.name.eq_ignore_ascii_case("x-served-by");
+            let name = field.name.as_bytes();
+            if !ours && !self.rewritten.has(index) && !self.connection.nominates(name) {
+                render::field(out, field.name, field.value);
+            }
+        }
+    }
+
+    fn write_final(&self, out: &mut Vec<u8>, how: &Onward) {
+        let framing = self.onward_framing(how.client);
+        match framing {
+            Framing::Length(length) => render::number_field(out, "Content-Length", length),
+            Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            Framing::None | Framing::UntilClose => {}
+        }
+        if let Some(length) = self.length_of_get {
+            render::number_field(out, "Content-Length", length);
+        }
+        write_persistence(
+            out,
+            how.client,
+            how.keep_alive && framing != Framing::UntilClose,
+        );
+        if !self.dated {
+            render::field(out, "Date", how.date.as_bytes());
+        }
+        if let Some(backend) = how.served_by {
+            render::field(out, "X-Served-By", backend.as_bytes());
+        }
+    }
+}
+
+/// Appends the Connection field, unless it would say what the version says (RFC 9112 9.3).
+pub(super) fn write_persistence(out: &mut Vec<u8>, client: Version, keep_alive: bool) {
+    match (keep_alive, client) {
+        (false, _) => out.extend_from_slice(b"Connection: close\r\n"),
+        (true, Version::Http10) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+        (true, Version::Http11) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! The pattern of latency and errors that a seed gives to an instance: the same requests in the
+//! same order meet the same fate in every run. Pure.
+//!
+//! An instance draws once: its base latency, 1 to 20 ms, and its share of errors, 0 to 5 %. Then
+//! each of its requests, counted from 0, draws from seed, instance and count alone: base latency
+//! plus up to half of it, and whether it ends in a 500. So concurrent requests shuffle, but do not
+//! change, what happens.
+
+use std::time::Duration;
+
+/// The draw of an instance.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
+    key: u64,
+    base_us: u64,
+    errors_of_10000: u64,
+}
+
+/// What befalls one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    pub latency: Duration,
+    pub fails: bool,
+}
+
+impl Pattern {
+    /// `None` for seed 0: no latency and no errors.
+    pub(super) fn new(seed: u64, instance: u16) -> Option<Pattern> {
+        if seed == 0 {
+            return None;
+        }
+        let key = splitmix64(splitmix64(seed) ^ u64::from(instance));
+        let base_us = 1000 + splitmix64(key ^ 1) % 19_001;
+        Some(Pattern {
+            key,
+            base_us,
+            errors_of_10000: splitmix64(key ^ 2) % 501,
+        })
+    }
+
+    /// What befalls the instance's request number `count`.
+    pub(super) fn turn(&self, count: u64) -> Turn {
+        let draw = splitmix64(self.key.wrapping_add(splitmix64(count)));
+        let jitter_us = (draw >> 32) % (self.base_us / 2 + 1);
+        let fails = (draw & 0xffff_ffff) % 10_000 < self.errors_of_10000;
+        Turn {
+            latency: Duration::from_micros(self.base_us + jitter_us),
+            fails,
+        }
+    }
+}
+
+/// One step of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
+/// 2014): scrambles a counter into 64 even bits.
+fn splitmix64(state: u64) -> u64 {
+    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_generator_gives_the_published_sequence() {
+        // The reference implementation, seeded with 1234567.
+        let gamma = 0x9e37_79b9_7f4a_7c15_u64;
+        let draws = (0..3).map(|n: u64| splitmix64(gamma.wrapping_mul(n).wrapping_add(1_234_567)));
+        let expected = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+        ];
+        assert!(draws.eq(expected));
+    }
+
+    #[test]
+    fn a_pattern_is_the_same_in_every_run_and_differs_between_instances_and_seeds() {
+        let turns = |seed, instance| {
+            let pattern = Pattern::new(seed, instance).unwrap();
+            (0..100)
+                .map(|count| pattern.turn(count))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(turns(42, 0), turns(42, 0));
+        assert_ne!(turns(42, 0), turns(42, 1));
+        assert_ne!(turns(42, 0), turns(43, 0));
+    }
+
+    #[test]
+    fn latency_and_errors_stay_within_what_is_promised() {
+        for instance in 0..200 {
+            let pattern = Pattern::new(7, instance).unwrap();
+            let turns: Vec<Turn> = (0..2000).map(|count| pattern.turn(count)).collect();
+            let ms = |turn: &Turn| turn.latency.as_micros() / 1000;
+            assert!(turns.iter().all(|turn| (1..=30).contains(&ms(turn))));
+            assert!(turns.iter().filter(|turn| turn.fails).count() <= 2000 * 7 / 100);
+        }
+    }
+
+    #[test]
+    fn seed_0_has_no_pattern() {
+        assert!(Pattern::new(0, 0).is_none());
+    }
+}

@@ -1,0 +1,83 @@
+//! Why an exchange ended, as the access log says it: two letters, after HAProxy's termination state
+//! (its configuration manual, section 8.5), so that an operator's eye and tools carry over.
+//!
+//! The first letter is whose doing it was, small for a timeout; the second is what was going on.
+//!
+//! | code      | cause            | meaning                                                       |
+//! |-----------|------------------|---------------------------------------------------------------|
+//! | `--`      | `Done`           | answered in full                                              |
+//! | `CH` `CD` | `ClientGone`     | the client left: before, or in, the answer                    |
+//! | `cR` `cD` | `ClientTimeout`  | the client was too slow: in its request, or taking the answer |
+//! | `PR`      | `Refused`        | Evenly refused the request: malformed, too large, too late    |
+//! | `PC`      | `NoBackend`      | no backend was usable                                         |
+//! | `sQ`      | `QueueTimeout`   | waited in vain for a place at a backend                       |
+//! | `RC`      | `Exhausted`      | Evenly ran out of descriptors, ports or memory                |
+//! | `SC`      | `ConnectFailed`  | the backend refused the connection, or could not be reached   |
+//! | `sC`      | `ConnectTimeout` | the backend did not take the connection in time               |
+//! | `SH` `SD` | `BackendReset`   | the backend broke off: before, or in, its answer              |
+//! | `sH` `sD` | `BackendTimeout` | the backend was too slow: to begin, or to go on               |
+//! | `PH` `PD` | `BadAnswer`      | the backend's answer was not HTTP: its head, or its body      |
+//! | `KH` `KD` | `Stopped`        | Evenly was stopped before it was done                         |
+//! | `IH` `ID` | `Internal`       | a fault in Evenly itself                                      |
+
+/// Why an exchange ended. The table above has the codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Answered in full.
+    Done,
+    /// The client left before the end of the answer.
+    ClientGone,
+    /// The client sent its request, or took its answer, too slowly.
+    ClientTimeout,
+    /// The request was malformed, too large or too late, and was answered by Evenly.
+    Refused,
+    /// Every backend was down, draining or already tried.
+    NoBackend,
+    /// Every backend was full for as long as a request may queue.
+    QueueTimeout,
+    /// Evenly ran out of descriptors, ports or memory: no fault of the backend.
+    Exhausted,
+    /// The connection to the backend was refused or unreachable.
+    ConnectFailed,
+    /// The connection to the backend was not made in time.
+    ConnectTimeout,
+    /// The backend closed or reset the connection in the middle of the exchange.
+    BackendReset,
+    /// The backend was silent for too long.
+    BackendTimeout,
+    /// The backend's answer broke the rules of HTTP.
+    BadAnswer,
+    /// The time to drain was over.
+    Stopped,
+    /// A step panicked.
+    Internal,
+}
+
+impl Cause {
+    /// The two letters; `answering`: the first byte of the answer had come.
+    pub fn code(self, answering: bool) -> &'static str {
+        match (self, answering) {
+            (Cause::Done, _) => "--",
+            (Cause::ClientGone, false) => "CH",
+            (Cause::ClientGone, true) => "CD",
+            (Cause::ClientTimeout, false) => "cR",
+            (Cause::ClientTimeout, true) => "cD",
+            (Cause::Refused, _) => "PR",
+            (Cause::NoBackend, _) => "PC",
+            (Cause::QueueTimeout, _) => "sQ",
+            (Cause::Exhausted, _) => "RC",
+            (Cause::ConnectFailed, _) => "SC",
+            (Cause::ConnectTimeout, _) => "sC",
+            (Cause::BackendReset, false) => "SH",
+            (Cause::BackendReset, true) => "SD",
+            (Cause::BackendTimeout, false) => "sH",
+            (Cause::BackendTimeout, true) => "sD",
+            (Cause::BadAnswer, false) => "PH",
+            (Cause::BadAnswer, true) => "PD",
+            (Cause::Stopped, false) => "KH",
+            (Cause::Stopped, true) => "KD",
+            (Cause::Internal, false) => "IH",
+            (Cause::Internal, true) => "ID",
+        }
+    }
+}

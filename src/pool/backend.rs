@@ -1,0 +1,275 @@
+//! One backend: who it is, whether it may be used, how many use it, and what it has done.
+//!
+//! Owned by the pool, read by everyone, from any thread. All of it is atomic but the address,
+//! which changes only when its name resolves anew and is read once a connection. Never decides
+//! for the pool: it does not know of its neighbours.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use super::health::Health;
+use super::{Mode, Standing};
+
+/// One backend as configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// Unique name.
+    pub name: String,
+    /// Address or host name, IPv6 without brackets.
+    pub host: String,
+    /// 1 to 65535.
+    pub port: u16,
+    /// What to believe before the first check.
+    pub alive: bool,
+    /// Share under a weighted policy, at least 1.
+    pub weight: u32,
+    /// Most requests at once; 0 is no limit.
+    pub max_connections: u32,
+    /// Used only when no other is usable.
+    pub backup: bool,
+}
+
+/// What a backend has done since the start. Each number stands alone: read together they may be
+/// a request apart.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Times it was picked, retries included.
+    pub requests: AtomicU64,
+    /// Tries that failed by its fault: no connection, no answer, a bad one, or a failing status.
+    pub failures: AtomicU64,
+    /// Times it was picked after another backend had failed the request.
+    pub retries: AtomicU64,
+    /// Answers by class: 1xx to 5xx.
+    pub statuses: [AtomicU64; 5],
+    /// Checks that passed.
+    pub checks_passed: AtomicU64,
+    /// Checks that failed.
+    pub checks_failed: AtomicU64,
+    /// Bytes sent to it. Kept by the proxy.
+    pub bytes_up: AtomicU64,
+    /// Bytes received from it. Kept by the proxy.
+    pub bytes_down: AtomicU64,
+}
+
+/// One backend of a pool.
+pub struct Backend {
+    spec: Spec,
+    address: RwLock<SocketAddr>,
+    pub(super) health: Health,
+    /// A [`Mode`], as its discriminant.
+    mode: AtomicU8,
+    in_use: AtomicU32,
+    counters: Counters,
+}
+
+impl Backend {
+    pub(super) fn new(spec: Spec, address: SocketAddr) -> Self {
+        Self {
+            health: Health::new(spec.alive),
+            spec,
+            address: RwLock::new(address),
+            mode: AtomicU8::new(Mode::Ready as u8),
+            in_use: AtomicU32::new(0),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Its unique name.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// Address or host name as configured, IPv6 without brackets.
+    pub fn host(&self) -> &str {
+        &self.spec.host
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.spec.port
+    }
+
+    /// Share under a weighted policy.
+    pub fn weight(&self) -> u32 {
+        self.spec.weight
+    }
+
+    /// Used only when no other is usable.
+    pub fn is_backup(&self) -> bool {
+        self.spec.backup
+    }
+
+    /// Most requests at once; 0 is no limit.
+    pub fn max_connections(&self) -> u32 {
+        self.spec.max_connections
+    }
+
+    /// Where to connect.
+    pub fn address(&self) -> SocketAddr {
+        *self.address.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its name resolved to `address`; true if that is a new one.
+    pub fn relocate(&self, address: SocketAddr) -> bool {
+        let mut held = self.address.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *held, address) != address
+    }
+
+    /// What it has done. Add with `Relaxed`.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Requests it is busy with.
+    pub fn in_use(&self) -> u32 {
+        self.in_use.load(Relaxed)
+    }
+
+    /// What an operator wants of it.
+    pub fn mode(&self) -> Mode {
+        match self.mode.load(Relaxed) {
+            mode if mode == Mode::Drain as u8 => Mode::Drain,
+            mode if mode == Mode::Maint as u8 => Mode::Maint,
+            _ => Mode::Ready,
+        }
+    }
+
+    pub(super) fn set_mode(&self, mode: Mode) {
+        self.mode.store(mode as u8, Relaxed);
+    }
+
+    /// Where it stands at `now`. An ejection ends by itself when its time is up.
+    pub fn standing(&self, now: Duration) -> Standing {
+        match self.mode() {
+            Mode::Drain => Standing::Drain,
+            Mode::Maint => Standing::Maint,
+            Mode::Ready if !self.health.is_up() => Standing::Down,
+            Mode::Ready if self.health.ejected_for(now).is_some() => Standing::Ejected,
+            Mode::Ready => Standing::Up,
+        }
+    }
+
+    /// True while checks speak against its state, too few to turn it yet.
+    pub fn is_changing(&self) -> bool {
+        self.health.is_changing()
+    }
+
+    /// True if every place under `max_connections` is taken.
+    pub fn is_full(&self) -> bool {
+        self.spec.max_connections != 0 && self.in_use() >= self.spec.max_connections
+    }
+
+    /// Takes a place, unless all are taken. Two threads never share the last one.
+    pub(super) fn occupy(&self) -> bool {
+        let places = match self.spec.max_connections {
+            0 => u32::MAX,
+            places => places,
+        };
+        let next = |taken| (taken < places).then_some(taken + 1);
+        self.in_use.fetch_update(Relaxed, Relaxed, next).is_ok()
+    }
+
+    /// Gives a place back.
+    pub(super) fn vacate(&self) {
+        self.in_use.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Counters {
+    /// Counts one answer in its class; a status outside 100 to 599 is in none.
+    pub(super) fn answered(&self, status: u16) {
+        let class = usize::from(status / 100).checked_sub(1);
+        if let Some(count) = class.and_then(|class| self.statuses.get(class)) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::testing::spec;
+    use crate::pool::{CheckRules, PassiveRules};
+
+    fn backend(max_connections: u32) -> Backend {
+        Backend::new(
+            Spec {
+                max_connections,
+                ..spec("a")
+            },
+            ([127, 0, 0, 1], 8001).into(),
+        )
+    }
+
+    #[test]
+    fn the_last_place_goes_to_one_thread() {
+        let backend = backend(100);
+        let taken: usize = std::thread::scope(|scope| {
+            let take = || (0..1000).filter(|_| backend.occupy()).count();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(take)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum()
+        });
+        assert_eq!(
+            (taken, backend.in_use(), backend.is_full()),
+            (100, 100, true)
+        );
+        backend.vacate();
+        assert!(!backend.is_full() && backend.occupy() && !backend.occupy());
+    }
+
+    #[test]
+    fn no_limit_is_never_full() {
+        let backend = backend(0);
+        assert!((0..1000).all(|_| backend.occupy()));
+        assert!(!backend.is_full());
+    }
+
+    #[test]
+    fn the_mode_outranks_health_and_checks_outrank_ejection() {
+        let (backend, now) = (backend(0), Duration::ZERO);
+        let passive = PassiveRules {
+            failures: 1,
+            ..PassiveRules::default()
+        };
+        assert_eq!(backend.standing(now), Standing::Up);
+        assert!(backend.health.failed(now, &passive));
+        backend.health.eject(now, &passive);
+        assert_eq!(backend.standing(now), Standing::Ejected);
+        assert_eq!(backend.standing(now + passive.eject), Standing::Up);
+        backend.health.checked(false, &CheckRules::default());
+        assert_eq!(backend.standing(now), Standing::Down);
+        backend.set_mode(Mode::Drain);
+        assert_eq!(backend.standing(now), Standing::Drain);
+        backend.set_mode(Mode::Maint);
+        assert_eq!(backend.standing(now), Standing::Maint);
+        backend.set_mode(Mode::Ready);
+        assert_eq!(backend.standing(now), Standing::Down);
+    }
+
+    #[test]
+    fn only_a_new_address_is_news() {
+        let backend = backend(0);
+        assert!(!backend.relocate(([127, 0, 0, 1], 8001).into()));
+        assert!(backend.relocate(([127, 0, 0, 2], 8001).into()));
+        assert_eq!(backend.address(), ([127, 0, 0, 2], 8001).into());
+    }
+
+    #[test]
+    fn answers_are_counted_by_class() {
+        let counters = Counters::default();
+        for status in [0, 99, 100, 200, 204, 404, 599, 600, 999] {
+            counters.answered(status);
+        }
+        let counts: Vec<u64> = counters
+            .statuses
+            .iter()
+            .map(|count| count.load(Relaxed))
+            .collect();
+        assert_eq!(counts, [1, 2, 0, 1, 1]);
+    }
+}

@@ -1,0 +1,206 @@
+//! What a backend's state is called, and the one line that says it changed.
+//!
+//! Made by the pool, written to the log by whoever the pool told. Never spans two lines: a reason
+//! may quote what a backend sent.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Where a backend stands: its mode if that keeps it out, else its health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Takes requests.
+    Up,
+    /// Checks fail, or the file says `alive = false` and no check has spoken yet.
+    Down,
+    /// Out for a while after failures in a row.
+    Ejected,
+    /// Finishes what it has and takes nothing new; an operator said so.
+    Drain,
+    /// Out of service; an operator said so.
+    Maint,
+}
+
+/// What an operator wants of a backend. Kept apart from its health, which goes on being watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Takes requests while it is healthy.
+    #[default]
+    Ready,
+    /// Takes no new requests.
+    Drain,
+    /// Takes no requests, not even when nothing else is up.
+    Maint,
+}
+
+/// One check's result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckOutcome {
+    /// Whether the backend counts as healthy by it.
+    pub passed: bool,
+    /// What was seen: `status 200`, `connect timed out after 500ms`.
+    pub seen: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A backend's standing changed. Displayed, it is one line of the log:
+/// `backend API01: check failed: status 503 (1.2 ms); up -> down; 2 of 3 left`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The backend's name.
+    pub backend: String,
+    /// Where it stood.
+    pub from: Standing,
+    /// Where it stands.
+    pub to: Standing,
+    /// What made it so.
+    pub reason: String,
+    /// Backends that are up now.
+    pub usable: usize,
+    /// Backends there are.
+    pub total: usize,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Ejected => "ejected",
+            Self::Drain => "drain",
+            Self::Maint => "maint",
+        })
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ready => "ready",
+            Self::Drain => "drain",
+            Self::Maint => "maint",
+        })
+    }
+}
+
+impl fmt::Display for CheckOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = if self.passed { "passed" } else { "failed" };
+        write!(f, "check {verdict}: {} ({})", self.seen, Took(self.took))
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (backend, reason) = (OneLine(&self.backend), OneLine(&self.reason));
+        write!(
+            f,
+            "backend {backend}: {reason}; {} -> {}; ",
+            self.from, self.to
+        )?;
+        write!(f, "{} of {} left", self.usable, self.total)?;
+        match self.usable {
+            0 => f.write_str(": NO BACKEND IS UP"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A length of time for people: `2.0 s`, `1.2 ms`.
+pub(super) struct Took(pub(super) Duration);
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs_f64() {
+            seconds if seconds < 1.0 => write!(f, "{:.1} ms", seconds * 1000.0),
+            seconds => write!(f, "{seconds:.1} s"),
+        }
+    }
+}
+
+/// Text without control characters: a line feed in it would forge a line of the log.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in self.0.split_inclusive(char::is_control) {
+            let text = part.trim_end_matches(char::is_control);
+            write!(f, "{text}{}", part[text.len()..].escape_default())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(usable: usize, reason: &str) -> Change {
+        Change {
+            backend: "API01".into(),
+            from: Standing::Up,
+            to: Standing::Down,
+            reason: reason.into(),
+            usable,
+            total: 3,
+        }
+    }
+
+    #[test]
+    fn a_change_reads_as_one_line() {
+        let seen = "connect timed out after 500ms".into();
+        let outcome = CheckOutcome {
+            passed: false,
+            seen,
+            took: Duration::from_millis(500),
+        };
+        assert_eq!(
+            change(2, &outcome.to_string()).to_string(),
+            "backend API01: check failed: connect timed out after 500ms (500.0 ms); \
+             up -> down; 2 of 3 left"
+        );
+        let outcome = CheckOutcome {
+            passed: true,
+            seen: "x".into(),
+            took: Duration::from_secs(2),
+        };
+        assert_eq!(outcome.to_string(), "check passed: x (2.0 s)");
+    }
+
+    #[test]
+    fn a_pool_with_none_left_says_so_loudly() {
+        assert!(
+            change(0, "x")
+                .to_string()
+                .ends_with("; 0 of 3 left: NO BACKEND IS UP")
+        );
+    }
+
+    #[test]
+    fn a_reason_cannot_forge_a_line() {
+        let line = change(1, "a\r\n\nb\u{1b}[1m\u{85}é").to_string();
+        assert!(
+            line.starts_with("backend API01: a\\r\\n\\nb\\u{1b}[1m\\u{85}é; up"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn standings_and_modes_are_named_as_operators_type_them() {
+        let standings = [
+            Standing::Up,
+            Standing::Down,
+            Standing::Ejected,
+            Standing::Drain,
+            Standing::Maint,
+        ];
+        let names: Vec<String> = standings.iter().map(Standing::to_string).collect();
+        assert_eq!(names, ["up", "down", "ejected", "drain", "maint"]);
+        let modes: Vec<String> = [Mode::Ready, Mode::Drain, Mode::Maint]
+            .iter()
+            .map(Mode::to_string)
+            .collect();
+        assert_eq!(modes, ["ready", "drain", "maint"]);
+    }
+}

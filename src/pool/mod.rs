@@ -1,0 +1,275 @@
+//! The pool: which backends there are, which of them may be used, and which one is next.
+//!
+//! Called by the proxy for each request and by the watch for each check, from many threads at
+//! once. Pure: it does no I/O and reads no clock; `now` counts from an arbitrary start that all
+//! callers share. The way of a request takes no lock: [`Pool::pick`], then [`Lease::finish`].
+//!
+//! One lock exists, `turn`: whoever changes a backend's standing holds it, so that rules which
+//! look at several backends (never eject the last one) see them all at rest, and so that each
+//! [`Change`] tells the truth about how many are left. Nothing else is locked under it.
+
+mod backend;
+mod candidates;
+mod change;
+mod health;
+mod lease;
+pub mod policy;
+mod retry;
+mod rules;
+mod snapshot;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod unavailable;
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub use backend::{Backend, Counters, Spec};
+use candidates::{Candidates, Tier};
+pub use change::{Change, CheckOutcome, Mode, Standing};
+pub use lease::{Fault, Lease, Outcome};
+use policy::{Policy, View};
+pub use retry::{Attempt, BODY_HELD_MAX, RetryPermit, Verdict};
+pub use rules::{CheckRules, PassiveRules, RetryRules, Rules, Statuses};
+pub use snapshot::{Reader, Snapshot};
+pub use unavailable::Unavailable;
+
+/// Places lost to other pickers before the policy is no longer asked.
+const LOST_MAX: usize = 8;
+
+/// The backends and what decides between them.
+pub struct Pool {
+    backends: Vec<Backend>,
+    policy: Box<dyn Policy>,
+    rules: Rules,
+    retrying: retry::Retrying,
+    turn: Mutex<()>,
+}
+
+impl Pool {
+    /// A pool of `specs`, in the order of the file, each at its place in `addresses`.
+    pub fn new(
+        specs: Vec<Spec>,
+        addresses: Vec<SocketAddr>,
+        policy: Box<dyn Policy>,
+        rules: Rules,
+    ) -> Arc<Self> {
+        assert_eq!(specs.len(), addresses.len(), "each backend has one address");
+        let backends = specs.into_iter().zip(addresses);
+        let backends = backends
+            .map(|(spec, address)| Backend::new(spec, address))
+            .collect();
+        let retrying = retry::Retrying::default();
+        Arc::new(Self {
+            backends,
+            policy,
+            rules,
+            retrying,
+            turn: Mutex::new(()),
+        })
+    }
+
+    /// All backends, in the order of the file.
+    pub fn backends(&self) -> &[Backend] {
+        &self.backends
+    }
+
+    /// The policy's name.
+    pub fn policy(&self) -> &'static str {
+        self.policy.name()
+    }
+
+    /// The rules it was made with.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Requests in flight, over all backends.
+    pub fn in_flight(&self) -> usize {
+        self.backends
+            .iter()
+            .map(|backend| backend.in_use() as usize)
+            .sum()
+    }
+
+    /// How many backends are up.
+    pub fn usable(&self, now: Duration) -> usize {
+        self.backends
+            .iter()
+            .filter(|backend| backend.standing(now) == Standing::Up)
+            .count()
+    }
+
+    /// A backend for a request, not among those that it has `tried`.
+    pub fn pick(self: &Arc<Self>, now: Duration, tried: &[usize]) -> Result<Lease, Unavailable> {
+        let index = [Tier::Regular, Tier::Backup].into_iter().find_map(|tier| {
+            let view = Candidates {
+                pool: self,
+                now,
+                tried,
+                tier,
+            };
+            self.occupy(&view)
+        });
+        let index = index.or_else(|| self.pick_last_resort(now, tried));
+        let index = index.ok_or_else(|| Unavailable::new(&self.backends, now, tried))?;
+        let counters = self.backends[index].counters();
+        counters.requests.fetch_add(1, Relaxed);
+        counters
+            .retries
+            .fetch_add(u64::from(!tried.is_empty()), Relaxed);
+        Ok(Lease::new(Arc::clone(self), index))
+    }
+
+    #[cold]
+    fn pick_last_resort(&self, now: Duration, tried: &[usize]) -> Option<usize> {
+        if self.usable(now) > 0 {
+            return None;
+        }
+        let open = self.rules.fail_open.then_some(Tier::Open);
+        [Some(Tier::Ejected), open]
+            .into_iter()
+            .flatten()
+            .find_map(|tier| {
+                let view = Candidates {
+                    pool: self,
+                    now,
+                    tried,
+                    tier,
+                };
+                self.occupy(&view)
+            })
+    }
+
+    /// Takes a place at the backend that the policy picks.
+    fn occupy(&self, view: &Candidates) -> Option<usize> {
+        let mut indexes = 0..self.backends.len();
+        // Ends at the first usable one. Asking the policy for nothing would cost it a turn.
+        if !indexes.clone().any(|index| view.is_usable(index)) {
+            return None;
+        }
+        for _ in 0..LOST_MAX {
+            let index = self.policy.pick(view)?;
+            if self.backends[index].occupy() {
+                return Some(index);
+            }
+        }
+        indexes.find(|index| view.is_usable(*index) && self.backends[*index].occupy())
+    }
+
+    /// Leave to retry a request, while fewer than the budget do.
+    pub fn retry_permit(self: &Arc<Self>) -> Option<RetryPermit> {
+        RetryPermit::new(self)
+    }
+
+    /// Takes in the result of a check of the backend at `index`.
+    pub fn record_check(
+        &self,
+        index: usize,
+        outcome: &CheckOutcome,
+        now: Duration,
+    ) -> Option<Change> {
+        let counters = self.backends[index].counters();
+        let count = match outcome.passed {
+            true => &counters.checks_passed,
+            false => &counters.checks_failed,
+        };
+        count.fetch_add(1, Relaxed);
+        self.change(index, now, |backend, _| {
+            let turned = backend.health.checked(outcome.passed, &self.rules.check);
+            turned.then(|| outcome.to_string())
+        })
+    }
+
+    /// Does as an operator says with the backend at `index`.
+    pub fn set_mode(&self, index: usize, mode: Mode, now: Duration) -> Option<Change> {
+        self.change(index, now, |backend, _| {
+            backend.set_mode(mode);
+            Some(format!("set to {mode}"))
+        })
+    }
+
+    /// Draws the consequences of a try's outcome.
+    fn judge(&self, index: usize, outcome: &Outcome, now: Duration) -> Option<Change> {
+        let (backend, passive) = (&self.backends[index], &self.rules.passive);
+        let failed = match *outcome {
+            Outcome::Abandoned => return None,
+            Outcome::Failed(_) => true,
+            Outcome::Answered { status, .. } => {
+                backend.counters().answered(status);
+                passive.statuses.contains(status)
+            }
+        };
+        if failed {
+            backend.counters().failures.fetch_add(1, Relaxed);
+            let eject = backend.health.failed(now, passive);
+            return eject.then(|| self.eject(index, outcome, now)).flatten();
+        }
+        let returned = backend.health.succeeded(now);
+        returned
+            .then(|| self.welcome(index, outcome, now))
+            .flatten()
+    }
+
+    /// Ejects the backend at `index`, unless that were the last one up or over half of all.
+    fn eject(&self, index: usize, last: &Outcome, now: Duration) -> Option<Change> {
+        self.change(index, now, |backend, standing| {
+            let is_out = |backend: &&Backend| backend.health.ejected_for(now).is_some();
+            let out = self.backends.iter().filter(is_out).count();
+            let too_many = (out + 1) * 2 > self.backends.len();
+            if standing != Standing::Up || too_many || self.usable(now) < 2 {
+                return None;
+            }
+            let length = backend.health.eject(now, &self.rules.passive)?;
+            let failures = self.rules.passive.failures;
+            let length = change::Took(length);
+            Some(format!(
+                "{failures} failures in a row, the last: {last}; out for {length}"
+            ))
+        })
+    }
+
+    /// The first success after an ejection: the backend was up again since its end, and now it is
+    /// known to work. Only the log learns from this.
+    fn welcome(&self, index: usize, first: &Outcome, now: Duration) -> Option<Change> {
+        let _turn = self.take_turn();
+        let is_up = self.backends[index].standing(now) == Standing::Up;
+        let reason = format!("answers after its ejection: {first}");
+        is_up.then(|| self.describe(index, Standing::Ejected, reason, now))
+    }
+
+    /// Lets `act` change one backend while no other changes. `act` gets its standing and returns
+    /// the reason if it did anything; there is a [`Change`] if the standing is another now.
+    fn change(
+        &self,
+        index: usize,
+        now: Duration,
+        act: impl FnOnce(&Backend, Standing) -> Option<String>,
+    ) -> Option<Change> {
+        let _turn = self.take_turn();
+        let backend = &self.backends[index];
+        let from = backend.standing(now);
+        let reason = act(backend, from)?;
+        (from != backend.standing(now)).then(|| self.describe(index, from, reason, now))
+    }
+
+    fn describe(&self, index: usize, from: Standing, reason: String, now: Duration) -> Change {
+        let backend = &self.backends[index];
+        Change {
+            backend: backend.name().to_owned(),
+            from,
+            to: backend.standing(now),
+            reason,
+            usable: self.usable(now),
+            total: self.backends.len(),
+        }
+    }
+
+    fn take_turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

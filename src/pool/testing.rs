@@ -1,0 +1,48 @@
+//! Pools for the tests of this room and of the watch.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::policy::RoundRobin;
+use super::{CheckOutcome, Pool, Rules, Spec};
+
+/// A backend that is alive and has no limits.
+pub(crate) fn spec(name: &str) -> Spec {
+    Spec {
+        name: name.into(),
+        host: "127.0.0.1".into(),
+        port: 8001,
+        alive: true,
+        weight: 1,
+        max_connections: 0,
+        backup: false,
+    }
+}
+
+/// A pool of `specs` by round robin.
+pub(crate) fn pool_of(specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
+    let address = |spec: &Spec| SocketAddr::from(([127, 0, 0, 1], spec.port));
+    let addresses = specs.iter().map(address).collect();
+    Pool::new(specs, addresses, Box::new(RoundRobin::default()), rules)
+}
+
+/// A pool of `count` backends named a, b, c and so on.
+pub(super) fn pool(count: u8, rules: Rules) -> Arc<Pool> {
+    let names = (0..count).map(|number| char::from(b'a' + number).to_string());
+    pool_of(names.map(|name| spec(&name)).collect(), rules)
+}
+
+/// A pool of one backend.
+pub(super) fn named(name: &str) -> Arc<Pool> {
+    pool_of(vec![spec(name)], Rules::default())
+}
+
+/// The result of a check.
+pub(super) fn check(passed: bool) -> CheckOutcome {
+    CheckOutcome {
+        passed,
+        seen: "as told".into(),
+        took: Duration::from_millis(1),
+    }
+}

@@ -1,0 +1,64 @@
+//! Answers that Evenly gives itself: refusals and failures, each with its status and a sentence.
+
+use super::client::Client;
+use super::worker::Context;
+use crate::http::reply::Reply;
+use crate::http::request::ALLOW;
+use crate::http::{Refusal, Version};
+
+/// An answer of our own, before it is worded for a client.
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
+    pub(crate) reason: &'a str,
+    pub(crate) retry_after_s: Option<u64>,
+    pub(crate) allow: Option<&'a str>,
+}
+
+/// To whom it goes.
+pub(crate) struct Asker {
+    pub(crate) version: Version,
+    /// The request was a HEAD: the answer has no body.
+    pub(crate) head_only: bool,
+    /// The connection may go on after it.
+    pub(crate) keep_alive: bool,
+}
+
+/// Somebody whose request could not be read.
+pub(crate) const UNKNOWN: Asker = Asker {
+    version: Version::Http11,
+    head_only: false,
+    keep_alive: false,
+};
+
+impl<'a> Answer<'a> {
+    pub(crate) fn new(status: u16, reason: &'a str) -> Self {
+        Self {
+            status,
+            reason,
+            retry_after_s: None,
+            allow: None,
+        }
+    }
+
+    pub(crate) fn refusal(refusal: &'a Refusal) -> Self {
+        let allow = (refusal.status == 405).then_some(ALLOW);
+        Self {
+            allow,
+            ..Self::new(refusal.status, refusal.reason)
+        }
+    }
+}
+
+/// Puts the answer into the client's outbox, and returns how many bytes it has.
+pub(crate) fn put(client: &mut Client, answer: &Answer, asker: &Asker, cx: &Context) -> usize {
+    let before = client.out.bytes.len();
+    let reply = Reply {
+        keep_alive: asker.keep_alive,
+        head_only: asker.head_only,
+        retry_after_s: answer.retry_after_s,
+        allow: answer.allow,
+        ..Reply::new(answer.status, answer.reason, &cx.date.text)
+    };
+    reply.write(&mut client.out.bytes, asker.version);
+    client.out.bytes.len() - before
+}

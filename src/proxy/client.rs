@@ -1,0 +1,27 @@
+//! A client's connection, whatever it is doing: the part of a task that lives as long as the
+//! connection does. Small, since thousands of them wait at a time.
+
+use super::gate::Place;
+use super::outbox::Outbox;
+use super::socket::Socket;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// One client's connection.
+pub(crate) struct Client {
+    pub(crate) socket: Socket,
+    pub(crate) peer: SocketAddr,
+    /// Read but not used yet: a part of a head, or requests sent ahead of their turn. At most
+    /// [`READ_AHEAD`](super::head::READ_AHEAD) and a head.
+    pub(crate) held: Vec<u8>,
+    /// Not written yet; while there is some, nothing more is read for this client.
+    pub(crate) out: Outbox,
+    /// Requests begun on this connection.
+    pub(crate) requests: u64,
+    /// The peer is one of `trusted_proxies`: what it says of the client before it is believed.
+    pub(crate) trusted: bool,
+    /// When the head that is waited for must be there, or the idle connection ends.
+    pub(crate) head_deadline: Duration,
+    /// Counts this connection against `max_connections` until it is dropped.
+    pub(crate) _place: Place,
+}

@@ -1,0 +1,60 @@
+//! The exchange's entry in the access log and in its backend's counters.
+
+use super::Exchange;
+use crate::log::{Access, Cause};
+use crate::proxy::worker::Context;
+use std::time::SystemTime;
+
+impl Exchange {
+    /// Writes the access log's line; to be called once, when the exchange is over.
+    pub(in crate::proxy) fn log(&self, cause: Cause, cx: &Context) {
+        if !cx.shared.log.keeps_access() {
+            return;
+        }
+        let head = &self.sent.bytes[..self.asked.head_length.min(self.sent.bytes.len())];
+        let (method, rest) = head.split_at(self.asked.method_length);
+        let target = &rest[1..][..self.asked.target_length];
+        let backend = self
+            .tries
+            .tried
+            .last()
+            .map(|&index| self.pool.backends()[index].name());
+        cx.shared.log.access(&Access {
+            when: SystemTime::now(),
+            client: self.client.peer,
+            method: text(method),
+            target: text(target),
+            version: self.asked.version.name(),
+            status: self.answer.status,
+            bytes_sent: self.answer.bytes,
+            bytes_received: self.bytes_received,
+            referer: field(head, b"referer"),
+            user_agent: field(head, b"user-agent"),
+            backend,
+            tries: self.tries.count,
+            first_byte: self
+                .times
+                .first_byte
+                .map(|at| at.saturating_sub(self.times.begun)),
+            total: cx.now.saturating_sub(self.times.begun),
+            cause,
+            request_id: text(field(head, b"x-request-id")),
+        });
+    }
+}
+
+/// Bytes that we wrote from text.
+pub(super) fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or("-")
+}
+
+/// The value of the field `name` (lower case) in a head that we wrote ourselves.
+fn field<'h>(head: &'h [u8], name: &[u8]) -> &'h [u8] {
+    let lines = head.split(|&byte| byte == b'\n').skip(1);
+    let mut values = lines.filter_map(|line| {
+        let (found, value) = line.split_at_checked(name.len())?;
+        let value = value.strip_prefix(b":")?;
+        found.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
+    });
+    values.next().unwrap_or_default()
+}

@@ -1,0 +1,171 @@
+//! The way up: a backend, a connection to it, and the request with its body.
+
+use super::trouble::Trouble;
+use super::{Exchange, TOO_LARGE};
+use crate::http::{Refusal, body};
+use crate::log::Cause;
+use crate::proxy::slots::Owner;
+use crate::proxy::socket::Read;
+use crate::proxy::upstream::{Upstream, is_ours};
+use crate::proxy::worker::Context;
+use std::io;
+
+/// How much of a request body is read at a time; with what may be held for a retry, this bounds
+/// what an upload costs.
+const BODY_READ: usize = 64 * 1024;
+
+impl Exchange {
+    /// Picks a backend, unless one is at hand, and takes or begins a connection to it.
+    pub(super) fn connect(&mut self, cx: &mut Context) -> Result<(), Trouble> {
+        let lease = match &self.lease {
+            Some(lease) => lease,
+            None => {
+                let lease = self
+                    .pool
+                    .pick(cx.now, &self.tries.tried)
+                    .map_err(Trouble::NoBackend)?;
+                self.tries.tried.push(lease.index());
+                self.tries.fresh = false;
+                self.lease.insert(lease)
+            }
+        };
+        let (index, address) = (lease.index(), lease.backend().address());
+        let home = self
+            .client
+            .socket
+            .key(Owner::Itself)
+            .map_err(Trouble::Ours)?;
+        let once = !self.asked.idempotent;
+        let idle = match self.tries.fresh {
+            false => cx.shared.idle.take(index, address, home, once),
+            true => None,
+        };
+        self.tries.count += 1;
+        self.times.connecting = cx.now;
+        self.upstream = Some(match idle {
+            Some(upstream) => upstream,
+            None => Upstream::connect(address, &cx.shared.lot).map_err(connect_failed)?,
+        });
+        Ok(())
+    }
+
+    /// Sends what is held of the request, and reads on while the backend takes it; true when bytes
+    /// moved.
+    pub(super) fn push(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<bool, Trouble> {
+        let mut moved = false;
+        loop {
+            moved |= self.send(cx)?;
+            let waits_for_body = self.sent.is_flushed() && !self.request_is_over();
+            if !waits_for_body || cx.is_spent() || !self.read_body(cx, buf)? {
+                return Ok(moved);
+            }
+            moved = true;
+        }
+    }
+
+    /// True when no more of the request will go up.
+    pub(super) fn request_is_over(&self) -> bool {
+        self.body_given_up || (self.body.is_done() && self.sent.is_flushed())
+    }
+
+    fn send(&mut self, cx: &mut Context) -> Result<bool, Trouble> {
+        let Some(upstream) = self.upstream.as_mut().filter(|_| !self.body_given_up) else {
+            return Ok(false);
+        };
+        match self.sent.write_to(&mut upstream.socket) {
+            Ok(moved) => {
+                upstream.connected |= moved;
+                if moved && self.sent.is_flushed() {
+                    self.after_flush(cx);
+                }
+                Ok(moved)
+            }
+            Err(error) if !upstream.connected => Err(connect_failed(error)),
+            // The backend may have answered before it closed: its answer, or its end, is read next.
+            Err(_) => {
+                self.body_given_up = true;
+                self.times.asked = Some(cx.now);
+                Ok(true)
+            }
+        }
+    }
+
+    /// All that is held has gone up: keep it for a retry if it is short enough.
+    fn after_flush(&mut self, cx: &Context) {
+        if self.body.is_done() {
+            self.times.asked = Some(cx.now);
+        }
+        let held_max = self.asked.head_length + cx.shared.config.retry.body_bytes;
+        if self.tries.unrepeatable || self.sent.bytes.len() > held_max {
+            self.tries.unrepeatable = true;
+            self.sent.forget_after(self.asked.head_length);
+        }
+    }
+
+    /// Reads the next bytes of the body into `sent`; false when there are none yet.
+    fn read_body(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<bool, Trouble> {
+        if !self.client.held.is_empty() {
+            let mut held = std::mem::take(&mut self.client.held);
+            let used = self.take_body(&held, cx)?;
+            held.drain(..used);
+            self.client.held = held;
+            return Ok(true);
+        }
+        match self.client.socket.read(&mut buf[..BODY_READ]) {
+            Ok(Read::Bytes(n)) => {
+                cx.spend(n);
+                let used = self.take_body(&buf[..n], cx)?;
+                self.client.held.extend_from_slice(&buf[used..n]);
+                Ok(true)
+            }
+            Ok(Read::WouldBlock) => Ok(false),
+            Ok(Read::End) => Err(Trouble::Refused(CUT_SHORT, Cause::ClientGone)),
+            Err(_) => Err(Trouble::Client(Cause::ClientGone)),
+        }
+    }
+
+    /// Decodes body bytes and frames them for the backend; returns how many belonged to the body.
+    fn take_body(&mut self, bytes: &[u8], cx: &Context) -> Result<usize, Trouble> {
+        let limit = cx.shared.config.limits.body_bytes;
+        let mut used = 0;
+        while used < bytes.len() && !self.body.is_done() {
+            let piece = self.body.next(&bytes[used..]).map_err(malformed)?;
+            used += piece.consumed;
+            self.bytes_received += piece.data.len() as u64;
+            if limit > 0 && self.bytes_received > limit {
+                return Err(Trouble::Refused(TOO_LARGE, Cause::Refused));
+            }
+            match self.asked.chunked {
+                true => body::write_chunk(&mut self.sent.bytes, piece.data),
+                false => self.sent.bytes.extend_from_slice(piece.data),
+            }
+        }
+        if self.asked.chunked && self.body.is_done() {
+            body::write_last_chunk(&mut self.sent.bytes, self.body.trailers());
+        }
+        Ok(used)
+    }
+}
+
+const CUT_SHORT: Refusal = Refusal {
+    status: 400,
+    reason: "the request body ends early",
+};
+
+fn malformed(malformed: crate::http::Malformed) -> Trouble {
+    Trouble::Refused(
+        Refusal {
+            status: 400,
+            reason: malformed.0,
+        },
+        Cause::Refused,
+    )
+}
+
+fn connect_failed(error: io::Error) -> Trouble {
+    if is_ours(&error) {
+        Trouble::Ours(error)
+    } else {
+        Trouble::connect(&error)
+    }
+}

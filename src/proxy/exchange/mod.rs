@@ -1,0 +1,325 @@
+//! One request in flight: from its whole head to the last byte of its answer.
+//!
+//! The request goes up (`ask.rs`) while the answer comes down (`relay.rs`), each as far as it
+//! can in a step; what goes wrong is judged in `trouble.rs`: another backend, an answer of our own,
+//! or a visible break. Every exchange watches both its sockets.
+
+mod account;
+mod ask;
+mod relay;
+mod trouble;
+
+use super::answer::Asker;
+use super::client::Client;
+use super::head;
+use super::linger::Linger;
+use super::outbox::Outbox;
+use super::slots::Owner;
+use super::task::{Next, Task};
+use super::tunnel::Tunnel;
+use super::upstream::Upstream;
+use super::worker::Context;
+use crate::http::body::Reader;
+use crate::http::request::{Forwarding, Request};
+use crate::http::{Framing, Refusal, Version};
+use crate::log::Cause;
+use crate::pool::{Lease, Outcome, Pool, RetryPermit};
+use std::sync::Arc;
+use std::time::Duration;
+use trouble::Trouble;
+
+/// A request, the backend it was given to, and the answer as far as it has come.
+pub(crate) struct Exchange {
+    pub(crate) client: Box<Client>,
+    asked: Asked,
+    /// The request as the backend gets it: head, then body. Kept whole while it may be sent again.
+    sent: Outbox,
+    body: Reader,
+    /// The body is read no further: the backend has stopped listening.
+    body_given_up: bool,
+    pool: Arc<Pool>,
+    lease: Option<Lease>,
+    upstream: Option<Upstream>,
+    tries: Tries,
+    answer: RelayedAnswer,
+    times: Times,
+    bytes_received: u64,
+}
+
+/// What must be remembered of the request while its bytes are gone.
+struct Asked {
+    version: Version,
+    method_length: usize,
+    target_length: usize,
+    head_length: usize,
+    head_only: bool,
+    idempotent: bool,
+    /// The body comes and goes in chunks.
+    chunked: bool,
+    upgrade: bool,
+    keep_alive: bool,
+}
+
+/// Where the request has been.
+#[derive(Default)]
+struct Tries {
+    /// Backends that were given this request, whatever came of it.
+    tried: Vec<usize>,
+    /// Times that it was sent, or was to be.
+    count: u32,
+    /// The next connection must be a new one: a kept one was stale.
+    fresh: bool,
+    permit: Option<RetryPermit>,
+    /// Body bytes beyond what is held have gone up: it cannot be sent again.
+    unrepeatable: bool,
+}
+
+/// The backend's answer on its way down.
+struct RelayedAnswer {
+    /// 0 until the final head is there.
+    status: u16,
+    /// A part of its head.
+    early: Vec<u8>,
+    interims: u32,
+    body: Reader,
+    /// The client gets the body in chunks.
+    chunked: bool,
+    /// The body's framing changes on the way, or is checked chunk by chunk.
+    recoded: bool,
+    /// The client's connection goes on after this answer.
+    keep_alive: bool,
+    /// The backend's connection can carry another exchange.
+    reusable: bool,
+    bytes: u64,
+}
+
+/// When things happened, on the server's clock.
+struct Times {
+    begun: Duration,
+    connecting: Duration,
+    /// The last byte of the request went up.
+    asked: Option<Duration>,
+    first_byte: Option<Duration>,
+    /// The last time that bytes moved in either direction.
+    moved: Duration,
+}
+
+/// Interim answers that a backend may give before its final one.
+const INTERIMS_MAX: u32 = 8;
+
+impl Exchange {
+    /// Takes a request whose head is whole; `ahead` is what was read beyond it.
+    pub(crate) fn begin(
+        mut client: Box<Client>,
+        request: &Request,
+        ahead: &[u8],
+        cx: &mut Context,
+    ) -> Next {
+        client.requests += 1;
+        let limits = &cx.shared.config.limits;
+        if let (Framing::Length(length), 1..) = (request.framing, limits.body_bytes) {
+            if length > limits.body_bytes {
+                return head::refuse(client, &TOO_LARGE, cx);
+            }
+        }
+        let sent = write_head(request, &client, cx);
+        let mut exchange = Box::new(Self {
+            asked: Asked::of(request, sent.len(), cx),
+            sent: Outbox::of(sent),
+            body: Reader::new(request.framing),
+            body_given_up: false,
+            pool: Arc::clone(cx.pool()),
+            lease: None,
+            upstream: None,
+            tries: Tries::default(),
+            answer: RelayedAnswer::awaited(),
+            times: Times::from(cx.now),
+            bytes_received: 0,
+            client,
+        });
+        exchange.client.held.extend_from_slice(ahead);
+        Next::Step(Task::Exchange(exchange))
+    }
+
+    /// Moves bytes both ways until neither moves.
+    pub(crate) fn step(mut self: Box<Self>, cx: &mut Context, buf: &mut [u8]) -> Next {
+        self.client.socket.refresh();
+        if let Some(upstream) = &mut self.upstream {
+            upstream.socket.refresh();
+        }
+        loop {
+            let trouble = match self.advance(cx, buf) {
+                Ok(Progress::Ended) => return self.finish(cx),
+                Ok(Progress::Upgraded(surplus)) => return Tunnel::begin(self, &buf[surplus]),
+                Ok(Progress::Moved) if cx.is_spent() => return Next::Queue(Task::Exchange(self)),
+                Ok(Progress::Moved) => {
+                    self.times.moved = cx.now;
+                    continue;
+                }
+                Ok(Progress::Stuck) => match self.wait(cx) {
+                    Ok(deadline) => return Next::Park(Task::Exchange(self), deadline),
+                    Err(trouble) => trouble,
+                },
+                Err(trouble) => trouble,
+            };
+            self = match self.settle(trouble, cx) {
+                Ok(again) => again,
+                Err(next) => return next,
+            };
+        }
+    }
+
+    /// Each direction once, as far as it goes.
+    fn advance(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<Progress, Trouble> {
+        if self.client.socket.is_broken() {
+            return Err(Trouble::Client(Cause::ClientGone));
+        }
+        if self.upstream.is_none() && !self.answer.is_whole() {
+            self.connect(cx)?;
+        }
+        let up = self.push(cx, buf)?;
+        let down = self.pull(cx, buf)?;
+        Ok(match down {
+            Progress::Stuck if up => Progress::Moved,
+            other => other,
+        })
+    }
+
+    /// Until when to wait, with both sockets watched; or what is late.
+    fn wait(&mut self, cx: &Context) -> Result<Duration, Trouble> {
+        let (deadline, late) = self.patience(cx);
+        if cx.now >= deadline {
+            return Err(late);
+        }
+        if let Some(upstream) = &mut self.upstream {
+            let home = self
+                .client
+                .socket
+                .key(Owner::Itself)
+                .map_err(Trouble::Ours)?;
+            upstream
+                .socket
+                .key(Owner::Home(home))
+                .map_err(Trouble::Ours)?;
+        }
+        Ok(deadline)
+    }
+
+    /// The answer is with the client: account for it, and go on to the next request or close.
+    fn finish(mut self: Box<Self>, cx: &mut Context) -> Next {
+        self.log(Cause::Done, cx);
+        cx.recycle(std::mem::take(&mut self.sent.bytes));
+        let whole = self.request_is_over();
+        let (keep_alive, asked) = (self.answer.keep_alive, &self.asked);
+        let closing = !asked.keep_alive && whole && self.client.held.is_empty();
+        let mut client = self.client;
+        if keep_alive {
+            client.head_deadline = cx.now + cx.shared.config.timeouts.keep_alive;
+            Next::Step(Task::Head(client))
+        } else if closing {
+            Next::Done
+        } else {
+            Linger::begin(client, cx)
+        }
+    }
+
+    /// The backend's connection, for a tunnel.
+    pub(super) fn take_upstream(&mut self) -> Option<Upstream> {
+        self.upstream.take()
+    }
+
+    /// When bytes last moved.
+    pub(super) fn last_moved(&self) -> Duration {
+        self.times.moved
+    }
+
+    /// Bytes moved now.
+    pub(super) fn touch(&mut self, now: Duration) {
+        self.times.moved = now;
+    }
+
+    /// The tunnel that this exchange became is closed.
+    pub(super) fn end_tunnel(&mut self, up: u64, down: u64, cause: Cause, cx: &mut Context) {
+        self.bytes_received += up;
+        self.answer.bytes += down;
+        if let Some(lease) = self.lease.take() {
+            cx.report(
+                lease,
+                Outcome::Answered {
+                    status: 101,
+                    latency: Duration::ZERO,
+                },
+            );
+        }
+        self.log(cause, cx);
+    }
+
+    /// How the client is to be answered if we must do it ourselves.
+    fn asker(&self, cx: &Context) -> Asker {
+        let whole = self.body.is_done() && !self.asked.upgrade;
+        Asker {
+            version: self.asked.version,
+            head_only: self.asked.head_only,
+            keep_alive: self.asked.keep_alive && whole && !cx.shared.is_draining(),
+        }
+    }
+}
+
+/// What one turn of both directions came to.
+enum Progress {
+    Moved,
+    Stuck,
+    /// The answer has been read and written to its end.
+    Ended,
+    /// A 101 has been relayed; what the backend sent after it stands in this part of the buffer.
+    Upgraded(std::ops::Range<usize>),
+}
+
+const TOO_LARGE: Refusal = Refusal {
+    status: 413,
+    reason: "the request body is larger than allowed",
+};
+
+/// The head as the backend gets it, in a buffer that is used again.
+fn write_head(request: &Request, client: &Client, cx: &mut Context) -> Vec<u8> {
+    let mut sent = cx.spare();
+    let server = &cx.shared.config.server;
+    let how = Forwarding {
+        client: client.peer.ip(),
+        proto: "http",
+        trusted: client.trusted,
+        forwarded: server.forwarded,
+        request_id: cx.ids.next(),
+        fallback_host: &cx.shared.fallback_host,
+    };
+    request.write_forward(&mut sent, &how);
+    sent
+}
+
+impl Asked {
+    fn of(request: &Request, head_length: usize, cx: &Context) -> Self {
+        Self {
+            version: request.version,
+            method_length: request.method.len(),
+            target_length: request.target.len(),
+            head_length,
+            head_only: request.method == "HEAD",
+            idempotent: request.is_idempotent(),
+            chunked: request.framing == Framing::Chunked,
+            upgrade: request.upgrade.is_some(),
+            keep_alive: request.keep_alive && !cx.shared.is_draining(),
+        }
+    }
+}
+
+impl Times {
+    fn from(now: Duration) -> Self {
+        Self {
+            begun: now,
+            connecting: now,
+            asked: None,
+            first_byte: None,
+            moved: now,
+        }
+    }
+}

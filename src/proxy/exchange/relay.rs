@@ -1,0 +1,299 @@
+//! The way down: the backend's answer, checked, framed anew for this client, and relayed.
+
+use super::account::text;
+use super::trouble::Trouble;
+use super::{Exchange, INTERIMS_MAX, Progress, RelayedAnswer};
+use crate::http::body::{self, Reader};
+use crate::http::response::{Onward, Response};
+use crate::http::{self, Framing, Parsed, Version};
+use crate::log::Cause;
+use crate::pool::Outcome;
+use crate::proxy::socket::Read;
+use crate::proxy::worker::{Context, HEADROOM, STEP_BYTES};
+use std::ops::Range;
+
+impl RelayedAnswer {
+    pub(super) fn awaited() -> Self {
+        Self {
+            status: 0,
+            early: Vec::new(),
+            interims: 0,
+            body: Reader::new(Framing::UntilClose),
+            recoded: false,
+            chunked: false,
+            keep_alive: false,
+            reusable: false,
+            bytes: 0,
+        }
+    }
+
+    /// True when its last byte has come from the backend.
+    pub(super) fn is_whole(&self) -> bool {
+        self.status != 0 && self.body.is_done()
+    }
+}
+
+impl Exchange {
+    /// Writes what waits for the client; then, if it took all, reads on from the backend.
+    pub(super) fn pull(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<Progress, Trouble> {
+        let client = &mut self.client;
+        let moved = client
+            .out
+            .drain_to(&mut client.socket)
+            .map_err(|_| CLIENT_GONE)?;
+        let stuck = if moved {
+            Progress::Moved
+        } else {
+            Progress::Stuck
+        };
+        if !client.out.is_flushed() {
+            return Ok(stuck);
+        }
+        if self.answer.is_whole() {
+            return Ok(Progress::Ended);
+        }
+        let Some(upstream) = &mut self.upstream else {
+            return Ok(stuck);
+        };
+        let early = std::mem::take(&mut self.answer.early);
+        let room = &mut buf[HEADROOM..];
+        room[..early.len()].copy_from_slice(&early);
+        match upstream.socket.read(&mut room[early.len()..STEP_BYTES]) {
+            Ok(Read::Bytes(n)) => {
+                cx.spend(n);
+                self.receive(HEADROOM..HEADROOM + early.len() + n, cx, buf)
+            }
+            Ok(Read::WouldBlock) => {
+                self.answer.early = early;
+                Ok(stuck)
+            }
+            Ok(Read::End) => self.backend_ended(early.is_empty(), cx),
+            Err(error) => Err(self.backend_broke(early.is_empty(), &error.to_string())),
+        }
+    }
+
+    /// New bytes of the answer stand in `buf[bytes]`, behind room for a head.
+    fn receive(
+        &mut self,
+        mut bytes: Range<usize>,
+        cx: &mut Context,
+        buf: &mut [u8],
+    ) -> Result<Progress, Trouble> {
+        cx.head.clear();
+        while self.answer.status == 0 {
+            let mut slots = http::slots();
+            let limits = cx.shared.config.limits.head();
+            let method = text(&self.sent.bytes[..self.asked.method_length]);
+            let parsed = http::response::parse(&buf[bytes.clone()], &limits, method, &mut slots);
+            match parsed.map_err(|malformed| Trouble::bad_answer(malformed.0))? {
+                Parsed::Partial => {
+                    self.answer.early = buf[bytes].to_vec();
+                    return Ok(Progress::Moved);
+                }
+                Parsed::Complete { head, length } => {
+                    bytes.start += length;
+                    self.take_head(&head, cx)?;
+                }
+            }
+            if self.answer.status == 101 {
+                return Ok(Progress::Upgraded(bytes));
+            }
+        }
+        self.relay(bytes, cx, buf)?;
+        Ok(Progress::Moved)
+    }
+
+    /// An interim head goes to the client at once; a final one is written to `cx.head`, to be sent
+    /// with the first bytes of its body.
+    fn take_head(&mut self, head: &Response, cx: &mut Context) -> Result<(), Trouble> {
+        if head.is_interim() {
+            return self.take_interim(head, cx);
+        }
+        if head.status == 101 && !self.asked.upgrade {
+            return Err(Trouble::bad_answer("a 101 that nobody asked for"));
+        }
+        let onward = head.onward_framing(self.asked.version);
+        let answer = &mut self.answer;
+        answer.status = head.status;
+        answer.chunked = onward == Framing::Chunked;
+        answer.recoded = answer.chunked || head.framing == Framing::Chunked;
+        answer.reusable = head.keep_alive && head.framing != Framing::UntilClose;
+        answer.body = Reader::new(head.framing);
+        self.times.first_byte = Some(cx.now);
+        let enough = cx.shared.config.limits.requests_per_connection;
+        self.answer.keep_alive = self.asked.keep_alive
+            && self.body.is_done()
+            && self.request_is_over()
+            && onward != Framing::UntilClose
+            && (enough == 0 || self.client.requests < enough)
+            && !cx.shared.is_draining();
+        let served_by = cx.shared.config.server.served_by;
+        let how = Onward {
+            client: self.asked.version,
+            keep_alive: self.answer.keep_alive,
+            date: &cx.date.text,
+            served_by: self
+                .lease
+                .as_ref()
+                .filter(|_| served_by)
+                .map(|lease| lease.backend().name()),
+        };
+        let out = if head.status == 101 {
+            &mut self.client.out.bytes
+        } else {
+            &mut cx.head
+        };
+        head.write_forward(out, &how);
+        Ok(())
+    }
+
+    fn take_interim(&mut self, head: &Response, cx: &Context) -> Result<(), Trouble> {
+        self.answer.interims += 1;
+        if self.answer.interims > INTERIMS_MAX {
+            return Err(Trouble::bad_answer("more interim answers than are allowed"));
+        }
+        // An HTTP/1.0 client does not know interim answers (RFC 9110 15.2).
+        if self.asked.version == Version::Http11 {
+            let how = Onward {
+                client: Version::Http11,
+                keep_alive: true,
+                date: &cx.date.text,
+                served_by: None,
+            };
+            head.write_forward(&mut self.client.out.bytes, &how);
+        }
+        Ok(())
+    }
+
+    /// Relays `cx.head`, if there is one, and the body bytes in `buf[bytes]`.
+    fn relay(
+        &mut self,
+        bytes: Range<usize>,
+        cx: &mut Context,
+        buf: &mut [u8],
+    ) -> Result<(), Trouble> {
+        let used = match self.answer.recoded {
+            true => self.relay_recoded(&buf[bytes.clone()], cx)?,
+            false => self.relay_as_is(bytes.clone(), cx, buf)?,
+        };
+        if self.answer.body.is_done() {
+            // What comes beyond the end belongs to nobody: the connection is not to be trusted.
+            self.answer.reusable &= used == bytes.len();
+            self.release(cx);
+        }
+        Ok(())
+    }
+
+    /// The body needs no new framing: its bytes go from the buffer to the socket, with the head
+    /// copied in front of them so that one write takes both.
+    fn relay_as_is(
+        &mut self,
+        bytes: Range<usize>,
+        cx: &mut Context,
+        buf: &mut [u8],
+    ) -> Result<usize, Trouble> {
+        let piece = self
+            .answer
+            .body
+            .next(&buf[bytes.clone()])
+            .map_err(|m| Trouble::bad_answer(m.0))?;
+        let (used, end) = (piece.consumed, bytes.start + piece.data.len());
+        self.answer.bytes += piece.data.len() as u64;
+        let client = &mut self.client;
+        let mut start = bytes.start;
+        if cx.head.len() <= start {
+            start -= cx.head.len();
+            buf[start..bytes.start].copy_from_slice(&cx.head);
+        } else {
+            client
+                .out
+                .send(&mut client.socket, &cx.head)
+                .map_err(|_| CLIENT_GONE)?;
+        }
+        client
+            .out
+            .send(&mut client.socket, &buf[start..end])
+            .map_err(|_| CLIENT_GONE)?;
+        Ok(used)
+    }
+
+    /// The body was chunked, or is to be: its data are framed anew in the client's outbox.
+    fn relay_recoded(&mut self, bytes: &[u8], cx: &mut Context) -> Result<usize, Trouble> {
+        let (client, answer) = (&mut self.client, &mut self.answer);
+        client.out.bytes.extend_from_slice(&cx.head);
+        let mut used = 0;
+        while used < bytes.len() && !answer.body.is_done() {
+            let piece = answer
+                .body
+                .next(&bytes[used..])
+                .map_err(|m| Trouble::bad_answer(m.0))?;
+            used += piece.consumed;
+            answer.bytes += piece.data.len() as u64;
+            match answer.chunked {
+                true => body::write_chunk(&mut client.out.bytes, piece.data),
+                false => client.out.bytes.extend_from_slice(piece.data),
+            }
+        }
+        if answer.chunked && answer.body.is_done() {
+            body::write_last_chunk(&mut client.out.bytes, answer.body.trailers());
+        }
+        client
+            .out
+            .drain_to(&mut client.socket)
+            .map_err(|_| CLIENT_GONE)?;
+        Ok(used)
+    }
+
+    /// The backend closed: the end of the answer, of a stale connection, or of our trust.
+    fn backend_ended(&mut self, silent: bool, cx: &mut Context) -> Result<Progress, Trouble> {
+        if self.answer.status == 0 || self.answer.body.eof().is_err() {
+            return Err(self.backend_broke(silent, "closed before its answer was whole"));
+        }
+        if self.answer.chunked {
+            body::write_last_chunk(&mut self.client.out.bytes, &[]);
+        }
+        self.answer.reusable = false;
+        self.release(cx);
+        Ok(Progress::Moved)
+    }
+
+    /// What a broken connection means: a reused one without a byte of answer may just be stale.
+    fn backend_broke(&self, silent: bool, reason: &str) -> Trouble {
+        let reused = self
+            .upstream
+            .as_ref()
+            .is_some_and(|upstream| upstream.reused);
+        let nothing_came = silent && self.answer.status == 0 && self.answer.interims == 0;
+        if reused && nothing_came {
+            return Trouble::Stale;
+        }
+        Trouble::reset(reason)
+    }
+
+    /// The backend has given its whole answer: the lease ends, and the connection is kept if it is
+    /// fit to be used again.
+    fn release(&mut self, cx: &mut Context) {
+        let upstream = self.upstream.take();
+        if let Some(lease) = self.lease.take() {
+            if let (Some(upstream), true) =
+                (upstream, self.answer.reusable && self.request_is_over())
+            {
+                cx.shared.idle.keep(lease.index(), upstream, cx.now);
+            }
+            let latency = self
+                .times
+                .first_byte
+                .unwrap_or(cx.now)
+                .saturating_sub(self.times.begun);
+            cx.report(
+                lease,
+                Outcome::Answered {
+                    status: self.answer.status,
+                    latency,
+                },
+            );
+        }
+    }
+}
+
+const CLIENT_GONE: Trouble = Trouble::Client(Cause::ClientGone);

@@ -1,0 +1,267 @@
+//! What can go wrong in an exchange, whose fault it is, and what becomes of the request.
+
+use super::Exchange;
+use crate::http::Refusal;
+use crate::log::{Cause, Level};
+use crate::pool::{Attempt, Fault, Outcome, Unavailable, Verdict};
+use crate::proxy::answer::{self, Answer};
+use crate::proxy::linger::Linger;
+use crate::proxy::task::{Next, Task};
+use crate::proxy::worker::Context;
+use std::io;
+use std::time::Duration;
+
+/// Why an exchange cannot go on as it is.
+pub(super) enum Trouble {
+    /// The client left, or takes its answer too slowly.
+    Client(Cause),
+    /// The client's request turned out to be bad, too large or too late.
+    Refused(Refusal, Cause),
+    /// No backend can take the request.
+    NoBackend(Unavailable),
+    /// We are out of descriptors, ports or memory (law 10): no backend's fault.
+    Ours(io::Error),
+    /// The backend failed.
+    Backend {
+        fault: Fault,
+        cause: Cause,
+        status: u16,
+        reason: String,
+    },
+    /// A connection that was kept turned out to be closed: nobody's fault.
+    Stale,
+}
+
+impl Trouble {
+    /// The connect failed.
+    pub(super) fn connect(error: &io::Error) -> Self {
+        let reason = format!("connect failed: {error}");
+        Self::Backend {
+            fault: Fault::Connect,
+            cause: Cause::ConnectFailed,
+            status: 502,
+            reason,
+        }
+    }
+
+    /// The backend sent what is not HTTP, or not allowed.
+    pub(super) fn bad_answer(reason: &str) -> Self {
+        let reason = format!("bad answer: {reason}");
+        Self::Backend {
+            fault: Fault::BadAnswer,
+            cause: Cause::BadAnswer,
+            status: 502,
+            reason,
+        }
+    }
+
+    /// The backend closed or reset the connection.
+    pub(super) fn reset(reason: &str) -> Self {
+        let reason = reason.to_owned();
+        Self::Backend {
+            fault: Fault::Reset,
+            cause: Cause::BackendReset,
+            status: 502,
+            reason,
+        }
+    }
+
+    fn late(cause: Cause, what: &str, limit: Duration) -> Self {
+        let reason = format!("{what} after {} s", limit.as_secs_f64());
+        Self::Backend {
+            fault: Fault::Timeout,
+            cause,
+            status: 504,
+            reason,
+        }
+    }
+
+    /// What the access log says.
+    fn cause(&self) -> Cause {
+        match self {
+            Self::Client(cause) | Self::Refused(_, cause) | Self::Backend { cause, .. } => *cause,
+            Self::NoBackend(_) => Cause::NoBackend,
+            Self::Ours(_) => Cause::Exhausted,
+            Self::Stale => Cause::BackendReset,
+        }
+    }
+
+    /// What the client is told, if it has not been told anything yet.
+    fn answer(&self) -> Answer<'_> {
+        match self {
+            Self::Refused(refusal, _) => Answer::refusal(refusal),
+            Self::NoBackend(none) => Answer {
+                retry_after_s: Some(none.retry_after_s()),
+                ..Answer::new(503, "no backend can take the request now")
+            },
+            Self::Ours(_) => Answer {
+                retry_after_s: Some(RETRY_AFTER_S),
+                ..Answer::new(503, "the load balancer is out of resources")
+            },
+            Self::Backend { status: 504, .. } => {
+                Answer::new(504, "the backend did not answer in time")
+            }
+            Self::Client(_) | Self::Stale | Self::Backend { .. } => {
+                Answer::new(502, "the backend gave no valid answer")
+            }
+        }
+    }
+}
+
+const LATE_BODY: Refusal = Refusal {
+    status: 408,
+    reason: "the request body took too long",
+};
+
+impl Exchange {
+    /// Until when to wait for what is waited for, and the trouble if it does not come.
+    pub(super) fn patience(&self, cx: &Context) -> (Duration, Trouble) {
+        let limits = &cx.shared.config.timeouts;
+        let connected = self
+            .upstream
+            .as_ref()
+            .is_none_or(|upstream| upstream.connected);
+        if !self.client.out.is_flushed() {
+            (
+                self.times.moved + limits.client_write,
+                Trouble::Client(Cause::ClientTimeout),
+            )
+        } else if !connected {
+            let late = Trouble::late(Cause::ConnectTimeout, "connect timed out", limits.connect);
+            (self.times.connecting + limits.connect, late)
+        } else if self.answer.status != 0 {
+            let late = Trouble::late(
+                Cause::BackendTimeout,
+                "silent in its answer",
+                limits.stream_idle,
+            );
+            (self.times.moved + limits.stream_idle, late)
+        } else if let Some(asked) = self.times.asked {
+            let late = Trouble::late(Cause::BackendTimeout, "no answer", limits.response);
+            (asked + limits.response, late)
+        } else if self.sent.is_flushed() {
+            (
+                self.times.moved + limits.client_body,
+                Trouble::Refused(LATE_BODY, Cause::ClientTimeout),
+            )
+        } else {
+            let late = Trouble::late(
+                Cause::BackendTimeout,
+                "took no more of the body",
+                limits.response,
+            );
+            (self.times.moved + limits.response, late)
+        }
+    }
+
+    /// Goes on with another backend or a fresh connection, or ends the exchange.
+    pub(super) fn settle(
+        mut self: Box<Self>,
+        trouble: Trouble,
+        cx: &mut Context,
+    ) -> Result<Box<Self>, Next> {
+        if self.tries_again(&trouble, cx) {
+            return Ok(self);
+        }
+        self.give_up(&trouble, cx);
+        if self.answer.status != 0 {
+            return Err(self.break_off(&trouble, cx));
+        }
+        if let Trouble::Client(cause) = trouble {
+            self.answer.status = CLIENT_CLOSED;
+            self.log(cause, cx);
+            return Err(Next::Done);
+        }
+        let answer = trouble.answer();
+        Err(self.end(&answer, trouble.cause(), cx))
+    }
+
+    /// Makes ready for another try, if the rules and the budget allow one.
+    fn tries_again(&mut self, trouble: &Trouble, cx: &mut Context) -> bool {
+        if !matches!(trouble, Trouble::Stale | Trouble::Backend { .. }) {
+            return false;
+        }
+        let attempt = Attempt {
+            tries: self.tries.count,
+            idempotent: self.asked.idempotent,
+            sent_any: !self.sent.is_untouched(),
+            body_held: !self.tries.unrepeatable,
+            stale: matches!(trouble, Trouble::Stale),
+            response_started: self.answer.status != 0 || self.answer.interims > 0,
+        };
+        match attempt.verdict(&self.pool.rules().retry) {
+            Verdict::GiveUp => return false,
+            Verdict::FreshConnection => self.tries.fresh = true,
+            Verdict::AnotherBackend => {
+                if self.tries.permit.is_none() {
+                    self.tries.permit = self.pool.retry_permit();
+                }
+                let known = self.tries.tried.len() < self.pool.backends().len();
+                if self.tries.permit.is_none() || !known {
+                    return false;
+                }
+                self.give_up(trouble, cx);
+            }
+        }
+        self.upstream = None;
+        self.answer.early.clear();
+        self.sent.rewind();
+        self.body_given_up = false;
+        self.times.asked = None;
+        self.times.moved = cx.now;
+        true
+    }
+
+    /// Ends the lease and tells the pool what became of it.
+    fn give_up(&mut self, trouble: &Trouble, cx: &mut Context) {
+        self.upstream = None;
+        match trouble {
+            Trouble::NoBackend(none) => cx.shared.say_unavailable(none),
+            Trouble::Ours(error) => cx.shared.say_exhausted("connecting to a backend", error),
+            _ => {}
+        }
+        let Some(lease) = self.lease.take() else {
+            return;
+        };
+        let outcome = match trouble {
+            Trouble::Backend { fault, reason, .. } => {
+                let name = lease.backend().name();
+                cx.shared
+                    .log
+                    .event(Level::Warn, format_args!("backend {name}: {reason}"));
+                Outcome::Failed(*fault)
+            }
+            _ => Outcome::Abandoned,
+        };
+        cx.report(lease, outcome);
+    }
+
+    /// Ends the exchange with an answer of our own.
+    fn end(mut self: Box<Self>, answer: &Answer, cause: Cause, cx: &mut Context) -> Next {
+        let asker = self.asker(cx);
+        self.answer.status = answer.status;
+        self.answer.bytes = answer::put(&mut self.client, answer, &asker, cx) as u64;
+        self.log(cause, cx);
+        cx.recycle(std::mem::take(&mut self.sent.bytes));
+        let mut client = self.client;
+        if asker.keep_alive {
+            client.head_deadline = cx.now + cx.shared.config.timeouts.keep_alive;
+            return Next::Step(Task::Head(client));
+        }
+        client.held = Vec::new();
+        Linger::begin(client, cx)
+    }
+
+    /// The client has a part of the answer already: all that is left is to break visibly. Where
+    /// only the close marks the end, that takes a reset.
+    fn break_off(self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next {
+        self.client.socket.reset_on_close();
+        self.log(trouble.cause(), cx);
+        Next::Done
+    }
+}
+
+/// What the access log says of a client that left before its answer (nginx's code).
+const CLIENT_CLOSED: u16 = 499;
+/// What a 503 suggests when it is we who are short of something.
+const RETRY_AFTER_S: u64 = 1;

@@ -1,0 +1,107 @@
+//! Waiting for a request head: the state in which a connection begins, and idles between requests.
+//!
+//! Reads until a head is whole, then begins the exchange; refuses what is malformed, too large or
+//! too late. Between requests the task keeps no buffer, only what came ahead of its turn.
+
+use super::answer::{self, Answer};
+use super::client::Client;
+use super::exchange::Exchange;
+use super::linger::Linger;
+use super::socket::Read;
+use super::task::{Next, Task};
+use super::worker::{Context, HEADROOM};
+use crate::http::{self, Parsed, Refusal};
+use crate::log::{Access, Cause};
+use std::time::{Duration, SystemTime};
+
+/// How much is read beyond the largest head that is allowed: the start of a body, or requests sent
+/// ahead.
+pub(crate) const READ_AHEAD: usize = 64 * 1024;
+
+/// Moves a connection that waits for a request head.
+pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) -> Next {
+    client.socket.refresh();
+    if client.out.drain_to(&mut client.socket).is_err() {
+        return Next::Done;
+    }
+    let limits = cx.shared.config.limits.head();
+    let room = &mut buf[HEADROOM..][..limits.head_bytes + READ_AHEAD];
+    let mut filled = client.held.len();
+    room[..filled].copy_from_slice(&client.held);
+    loop {
+        if filled > 0 {
+            let mut slots = http::slots();
+            match http::request::parse(&room[..filled], &limits, &mut slots) {
+                Ok(Parsed::Complete { head, length }) => {
+                    client.held = Vec::new();
+                    return Exchange::begin(client, &head, &room[length..filled], cx);
+                }
+                Ok(Parsed::Partial) => {}
+                Err(refusal) => return refuse(client, &refusal, cx),
+            }
+        }
+        match client.socket.read(&mut room[filled..]) {
+            Ok(Read::Bytes(n)) => {
+                if filled == 0 {
+                    client.head_deadline = cx.now + cx.shared.config.timeouts.request_head;
+                }
+                filled += n;
+            }
+            Ok(Read::End) if filled > 0 => return refuse(client, &CUT_SHORT, cx),
+            Ok(Read::WouldBlock) => return wait(client, &room[..filled], cx),
+            Ok(Read::End) | Err(_) => return Next::Done,
+        }
+    }
+}
+
+const CUT_SHORT: Refusal = Refusal {
+    status: 400,
+    reason: "the request head ends early",
+};
+const LATE: Refusal = Refusal {
+    status: 408,
+    reason: "the request head took too long",
+};
+
+/// Parks until more comes; a partial head is all that is kept.
+fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next {
+    let idle = partial.is_empty();
+    if cx.now >= client.head_deadline || (idle && cx.shared.is_draining() && client.requests > 0) {
+        return if idle {
+            Next::Done
+        } else {
+            refuse(client, &LATE, cx)
+        };
+    }
+    if client.held.len() != partial.len() {
+        client.held = partial.to_vec();
+    }
+    let deadline = client.head_deadline;
+    Next::Park(Task::Head(client), deadline)
+}
+
+/// Answers a head that will not be forwarded, and ends the connection.
+pub(super) fn refuse(mut client: Box<Client>, refusal: &Refusal, cx: &mut Context) -> Next {
+    client.held = Vec::new();
+    client.requests += 1;
+    let bytes_sent = answer::put(&mut client, &Answer::refusal(refusal), &answer::UNKNOWN, cx);
+    cx.shared.log.access(&Access {
+        when: SystemTime::now(),
+        client: client.peer,
+        method: "-",
+        target: "-",
+        version: "-",
+        status: refusal.status,
+        bytes_sent: bytes_sent as u64,
+        bytes_received: 0,
+        referer: b"",
+        user_agent: b"",
+        backend: None,
+        tries: 0,
+        first_byte: None,
+        total: Duration::ZERO,
+        cause: Cause::Refused,
+        request_id: "-",
+    });
+    Linger::begin(client, cx)
+}

@@ -1,0 +1,185 @@
+//! The Lot: where every waiting task stands, and the one place where a worker waits.
+//!
+//! It owns the epoll set, the slots (`slots.rs`), the queue of tasks that are ready without an
+//! event, the bell that tells of them and the stop signal. Workers wait here and step what they
+//! are handed; the listener, the timer and the tasks put work in. Nothing in it ever blocks but
+//! `wait`, and it never looks inside a task.
+
+use super::slots::{Key, Ready, Slots};
+use super::sync::{AtomicBool, Mutex, Ordering};
+use rustix::event::{EventfdFlags, epoll, eventfd};
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// epoll data that no socket's key can equal: slots end far below 2^32.
+const BELL: u64 = u64::MAX;
+const STOP: u64 = u64::MAX - 1;
+
+/// The parking lot of tasks of type `T`.
+pub(crate) struct Lot<T> {
+    pub(crate) slots: Slots<T>,
+    epoll: OwnedFd,
+    ready: ReadyQueue<T>,
+    bell: OwnedFd,
+    stop: OwnedFd,
+}
+
+/// What a wait brought.
+pub(crate) enum Event {
+    /// There is work without an event: the ready queue, or a new connection.
+    Bell,
+    /// The server stops: leave the loop.
+    Stop,
+    /// This socket has something to say.
+    Socket(Key, Ready),
+}
+
+/// Room for what one `epoll_wait` returns.
+pub(crate) type Events = Vec<epoll::Event>;
+
+impl<T> Lot<T> {
+    /// Fails when the process is out of descriptors.
+    pub(crate) fn new() -> io::Result<Self> {
+        let lot = Self {
+            slots: Slots::new(),
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            ready: ReadyQueue::new(),
+            bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            stop: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+        };
+        let bell = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&lot.epoll, &lot.bell, epoll::EventData::new_u64(BELL), bell)?;
+        // Level-triggered, so that every worker's every wait sees it (law 9).
+        let stop = epoll::EventFlags::IN;
+        epoll::add(&lot.epoll, &lot.stop, epoll::EventData::new_u64(STOP), stop)?;
+        Ok(lot)
+    }
+
+    /// Watches a socket for the rest of its life, edge-triggered: parking then costs no system
+    /// call. `writes`: also for room to write, as a connect in progress needs.
+    pub(crate) fn register(&self, socket: impl AsFd, key: Key, writes: bool) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(key.to_u64());
+        Ok(epoll::add(&self.epoll, socket, data, interest(writes))?)
+    }
+
+    /// Watches a registered socket for room to write too. MOD reports again what is already true,
+    /// so nothing that came before is lost.
+    pub(crate) fn watch_writes(&self, socket: impl AsFd, key: Key) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(key.to_u64());
+        Ok(epoll::modify(&self.epoll, socket, data, interest(true))?)
+    }
+
+    /// Puts a task at the tail of the ready queue and tells a worker.
+    pub(crate) fn queue(&self, task: T) {
+        self.ready.push(task);
+        self.ring_bell();
+    }
+
+    /// The next task that is ready without an event.
+    pub(crate) fn next_ready(&self) -> Option<T> {
+        self.ready.pop()
+    }
+
+    /// True while tasks are queued.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Wakes one worker to look at the ready queue and at the new connections.
+    pub(crate) fn ring_bell(&self) {
+        if self.ready.announce() {
+            add_one(&self.bell);
+        }
+    }
+
+    /// To be called by whoever serves the bell, before it looks at what there is to serve.
+    pub(crate) fn answer_bell(&self) {
+        self.ready.answer();
+    }
+
+    /// Wakes every worker for good.
+    pub(crate) fn ring_stop(&self) {
+        add_one(&self.stop);
+    }
+
+    /// Waits for events, at most as many as `events` has capacity for.
+    pub(crate) fn wait(&self, events: &mut Events) {
+        events.clear();
+        // EINTR is the only error that a sound call can return: wait again.
+        while epoll::wait(&self.epoll, rustix::buffer::spare_capacity(events), None).is_err() {}
+    }
+}
+
+/// What epoll said, in the Lot's words.
+pub(crate) fn read_event(event: epoll::Event) -> Event {
+    let (data, flags) = (event.data, event.flags);
+    match data.u64() {
+        BELL => Event::Bell,
+        STOP => Event::Stop,
+        key => Event::Socket(Key::from_u64(key), read_flags(flags)),
+    }
+}
+
+/// A hang-up and an error are found by reading and by writing alike, so they license both.
+fn read_flags(flags: epoll::EventFlags) -> Ready {
+    use epoll::EventFlags as F;
+    let broken = flags.intersects(F::HUP | F::ERR);
+    let hangup = broken || flags.contains(F::RDHUP);
+    Ready {
+        read: hangup || flags.contains(F::IN),
+        write: broken || flags.contains(F::OUT),
+        hangup,
+        broken,
+    }
+}
+
+fn interest(writes: bool) -> epoll::EventFlags {
+    use epoll::EventFlags as F;
+    let reads = F::IN | F::RDHUP | F::ET;
+    if writes { reads | F::OUT } else { reads }
+}
+
+/// An eventfd is never read here: each write is an edge, and 2^64 of them do not fit in a life.
+fn add_one(eventfd: &OwnedFd) {
+    let _ = rustix::io::write(eventfd, &1u64.to_ne_bytes());
+}
+
+/// Tasks that are ready without an event, and whether the bell has been rung for them. Bounded by
+/// the number of tasks, since a task is in one place at a time.
+pub(crate) struct ReadyQueue<T> {
+    tasks: Mutex<VecDeque<T>>,
+    /// True from the ring until somebody serves: rings in between need no system call.
+    announced: AtomicBool,
+}
+
+impl<T> ReadyQueue<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            tasks: Mutex::new(VecDeque::new()),
+            announced: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn push(&self, task: T) {
+        self.tasks.lock().push_back(task);
+    }
+
+    pub(crate) fn pop(&self) -> Option<T> {
+        self.tasks.lock().pop_front()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tasks.lock().is_empty()
+    }
+
+    /// True when the caller must ring: nobody has since the last answer. Comes after the push, as
+    /// `answer` comes before the pop; so whoever finds it announced knows of a pop still to come.
+    pub(crate) fn announce(&self) -> bool {
+        !self.announced.swap(true, Ordering::SeqCst)
+    }
+
+    pub(crate) fn answer(&self) {
+        self.announced.store(false, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,79 @@
+//! Bytes on their way to a socket, and how far they got.
+//!
+//! The one place where a parked task keeps what it could not write. Each user bounds what it puts
+//! in: it reads on only when its outbox is empty.
+
+use super::socket::Socket;
+use std::io;
+
+/// An outbox that has grown past this gives its memory back once it is empty.
+const KEPT_CAPACITY: usize = 16 * 1024;
+
+/// Bytes to be written: `bytes[..at]` have been, the rest have not.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    pub(crate) bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Outbox {
+    /// Uses `bytes` as they are, all unwritten.
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// True when all has been written.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
+    /// True when nothing has been written.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.at == 0
+    }
+
+    /// Writes what fits; true when bytes moved. Keeps what was written, for `rewind`.
+    pub(crate) fn write_to(&mut self, socket: &mut Socket) -> io::Result<bool> {
+        if self.is_flushed() {
+            return Ok(false);
+        }
+        let n = socket.write(&self.bytes[self.at..])?;
+        self.at += n;
+        Ok(n > 0)
+    }
+
+    /// Writes what fits and forgets it once all is written; true when bytes moved.
+    pub(crate) fn drain_to(&mut self, socket: &mut Socket) -> io::Result<bool> {
+        let moved = self.write_to(socket)?;
+        if moved && self.is_flushed() {
+            self.forget_after(0);
+        }
+        Ok(moved)
+    }
+
+    /// Sends `data` now if nothing is ahead of it, and keeps what the socket does not take.
+    pub(crate) fn send(&mut self, socket: &mut Socket, data: &[u8]) -> io::Result<()> {
+        let written = if self.is_flushed() {
+            socket.write(data)?
+        } else {
+            0
+        };
+        self.bytes.extend_from_slice(&data[written..]);
+        Ok(())
+    }
+
+    /// Everything is to be written again, from the start.
+    pub(crate) fn rewind(&mut self) {
+        self.at = 0;
+    }
+
+    /// Drops the written bytes from `length` on; nothing may be unwritten.
+    pub(crate) fn forget_after(&mut self, length: usize) {
+        debug_assert!(self.is_flushed(), "unwritten bytes are not forgotten");
+        self.bytes.truncate(length);
+        self.at = length;
+        if self.bytes.capacity() > KEPT_CAPACITY {
+            self.bytes.shrink_to(KEPT_CAPACITY);
+        }
+    }
+}

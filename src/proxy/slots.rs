@@ -1,0 +1,273 @@
+//! The table of sockets and parked tasks: who is to be woken by which socket's event.
+//!
+//! Every registered socket has a slot. A client's slot is also the *home* of its task: there the
+//! task is parked while it waits, and there it is rung. Called by the Lot and by every socket;
+//! knows nothing of epoll or of HTTP, so that loom can try every interleaving of it.
+//!
+//! Locking: one slot at a time, never two (an event reads the owner, lets go, then locks the
+//! owner's home), and never while a system call runs.
+
+use super::sync::{AtomicU64, Mutex, Ordering};
+use std::sync::OnceLock;
+
+/// Names one life of one slot: the slot's index and the generation that lived there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Key {
+    slot: u32,
+    generation: u32,
+}
+
+impl Key {
+    /// As epoll carries it.
+    pub(crate) fn to_u64(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.slot)
+    }
+
+    pub(crate) fn from_u64(data: u64) -> Self {
+        Self {
+            slot: data as u32,
+            generation: (data >> 32) as u32,
+        }
+    }
+}
+
+/// What a socket's events have announced since its bits were last taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Ready {
+    /// There may be something to read.
+    pub(crate) read: bool,
+    /// There may be room to write.
+    pub(crate) write: bool,
+    /// The peer closed, half-closed or reset: a short read proves nothing any more.
+    pub(crate) hangup: bool,
+    /// The connection is broken in both directions.
+    pub(crate) broken: bool,
+}
+
+impl Ready {
+    pub(crate) fn add(&mut self, more: Ready) {
+        self.read |= more.read;
+        self.write |= more.write;
+        self.hangup |= more.hangup;
+        self.broken |= more.broken;
+    }
+}
+
+/// Whom a socket's event wakes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Owner {
+    /// The task whose home is this very slot (a client's socket).
+    Itself,
+    /// The task at that home (a backend's socket in use).
+    Home(Key),
+    /// Nobody: an idle connection of the backend with this number. An event means it is of no use.
+    Idle(u32),
+}
+
+/// What an event leads to.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Woken<T> {
+    /// This task is ours now: step it.
+    Task(T),
+    /// The idle connection of this backend is closed or talks out of turn: drop it.
+    Idle(u32),
+    /// The slot has moved on, or the task runs already and has been rung.
+    Nothing,
+}
+
+/// When a parked task wants to be woken whatever happens; milliseconds on the server's clock.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// The most slots there can be; two a connection, so half as many connections.
+const SLOTS_MAX: u32 = 1 << 22;
+/// Chunk `k` holds `FIRST_CHUNK << k` slots: the table grows without moving and is never sized
+/// from the descriptor limit (2^30 in some containers).
+const FIRST_CHUNK: u32 = 64;
+const CHUNKS: usize = 17;
+
+/// The table. `T` is the task.
+pub(crate) struct Slots<T> {
+    chunks: [OnceLock<Box<[Slot<T>]>>; CHUNKS],
+    vacant: Mutex<Vacant>,
+}
+
+struct Vacant {
+    slots: Vec<u32>,
+    /// Slots from here on were never used.
+    fresh: u32,
+}
+
+struct Slot<T> {
+    /// Written with the state locked; read without by the sweep, which then looks again.
+    deadline_ms: AtomicU64,
+    state: Mutex<State<T>>,
+}
+
+struct State<T> {
+    generation: u32,
+    ready: Ready,
+    owner: Owner,
+    /// The task, while it waits.
+    parked: Option<T>,
+    /// Something happened while the task was not parked: it must be stepped again.
+    rung: bool,
+}
+
+impl<T> Slots<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            chunks: std::array::from_fn(|_| OnceLock::new()),
+            vacant: Mutex::new(Vacant {
+                slots: Vec::new(),
+                fresh: 0,
+            }),
+        }
+    }
+
+    /// A slot for a socket, its own master until bound to another. None when the table is full.
+    pub(crate) fn insert(&self) -> Option<Key> {
+        let slot = {
+            let mut vacant = self.vacant.lock();
+            match vacant.slots.pop() {
+                Some(slot) => slot,
+                None if vacant.fresh < SLOTS_MAX => {
+                    vacant.fresh += 1;
+                    vacant.fresh - 1
+                }
+                None => return None,
+            }
+        };
+        let mut state = self.slot(slot).state.lock();
+        state.owner = Owner::Itself;
+        state.ready = Ready::default();
+        state.rung = false;
+        Some(Key {
+            slot,
+            generation: state.generation,
+        })
+    }
+
+    /// Ends the slot's life: events still under way for it find another generation (law 8). A task
+    /// that is parked there is handed out, to be dropped by the caller without the lock.
+    pub(crate) fn remove(&self, key: Key) -> Option<T> {
+        let deadline_ms = &self.slot(key.slot).deadline_ms;
+        let task = self.living(key, |state| {
+            state.generation = state.generation.wrapping_add(1);
+            deadline_ms.store(NEVER, Ordering::Relaxed);
+            state.parked.take()
+        })?;
+        self.vacant.lock().slots.push(key.slot);
+        task
+    }
+
+    /// Makes `owner` the one whom this socket's events wake, and takes the bits in the same breath
+    /// (law 5): what came before is in the bits, what comes after rings the new owner.
+    pub(crate) fn bind(&self, key: Key, owner: Owner) -> Ready {
+        self.living(key, |state| {
+            state.owner = owner;
+            std::mem::take(&mut state.ready)
+        })
+        .unwrap_or_default()
+    }
+
+    /// Takes the bits, which license the caller's next reads and writes (law 2).
+    pub(crate) fn take_ready(&self, key: Key) -> Ready {
+        self.living(key, |state| std::mem::take(&mut state.ready))
+            .unwrap_or_default()
+    }
+
+    /// An event: first the bits into the socket's slot, then the ring at its owner's (law 1).
+    pub(crate) fn event(&self, key: Key, ready: Ready) -> Woken<T> {
+        let found = self.living(key, |state| {
+            state.ready.add(ready);
+            match state.owner {
+                Owner::Itself => (Owner::Itself, state.take_or_ring()),
+                other => (other, None),
+            }
+        });
+        match found {
+            None => Woken::Nothing,
+            Some((Owner::Itself, task)) => task.map_or(Woken::Nothing, Woken::Task),
+            Some((Owner::Home(home), _)) => self.ring(home).map_or(Woken::Nothing, Woken::Task),
+            Some((Owner::Idle(backend), _)) => Woken::Idle(backend),
+        }
+    }
+
+    /// Wakes the task at `home`: hands it out if it is parked, else marks it rung.
+    pub(crate) fn ring(&self, home: Key) -> Option<T> {
+        self.living(home, State::take_or_ring).flatten()
+    }
+
+    /// Parks `task` until an event, a ring or the deadline; hands it straight back if it was rung
+    /// while it ran, since then there is something it has not seen.
+    pub(crate) fn park(&self, home: Key, task: T, deadline_ms: u64) -> Option<T> {
+        let slot = self.slot(home.slot);
+        let mut state = slot.state.lock();
+        if state.generation != home.generation || std::mem::take(&mut state.rung) {
+            return Some(task);
+        }
+        slot.deadline_ms.store(deadline_ms, Ordering::Relaxed);
+        state.parked = Some(task);
+        None
+    }
+
+    /// Hands every parked task whose deadline has come to `each`, in no order, without a lock held.
+    pub(crate) fn expire(&self, now_ms: u64, mut each: impl FnMut(T)) {
+        let used = self.vacant.lock().fresh;
+        for index in 0..used {
+            let slot = self.slot(index);
+            if slot.deadline_ms.load(Ordering::Relaxed) > now_ms {
+                continue;
+            }
+            let task = {
+                let mut state = slot.state.lock();
+                if slot.deadline_ms.load(Ordering::Relaxed) > now_ms {
+                    continue; // taken and parked anew since the look without the lock
+                }
+                slot.deadline_ms.store(NEVER, Ordering::Relaxed);
+                state.parked.take()
+            };
+            if let Some(task) = task {
+                each(task);
+            }
+        }
+    }
+
+    /// What `read` makes of the slot while `key` still lives there.
+    fn living<R>(&self, key: Key, read: impl FnOnce(&mut State<T>) -> R) -> Option<R> {
+        let mut state = self.slot(key.slot).state.lock();
+        (state.generation == key.generation).then(|| read(&mut state))
+    }
+
+    fn slot(&self, index: u32) -> &Slot<T> {
+        let place = index + FIRST_CHUNK;
+        let chunk = (place / FIRST_CHUNK).ilog2();
+        let length = FIRST_CHUNK << chunk;
+        let slots =
+            self.chunks[chunk as usize].get_or_init(|| (0..length).map(|_| Slot::new()).collect());
+        &slots[(place - length) as usize]
+    }
+}
+
+impl<T> Slot<T> {
+    fn new() -> Self {
+        Self {
+            deadline_ms: AtomicU64::new(NEVER),
+            state: Mutex::new(State {
+                generation: 0,
+                ready: Ready::default(),
+                owner: Owner::Itself,
+                parked: None,
+                rung: false,
+            }),
+        }
+    }
+}
+
+impl<T> State<T> {
+    fn take_or_ring(&mut self) -> Option<T> {
+        let task = self.parked.take();
+        self.rung |= task.is_none();
+        task
+    }
+}

@@ -1,0 +1,196 @@
+//! A non-blocking socket and what is known about it: may it be read, may it be written.
+//!
+//! Law 2 of the Lot is a property of this type, not of its users' discipline: bits are taken from
+//! the slot before the calls they license (`refresh`), they are never cleared after, and a read or
+//! write without a licence answers `WouldBlock` without a system call.
+
+use super::lot::Lot;
+use super::slots::{Key, Owner, Ready};
+use super::task::Task;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+/// A connection to a client or to a backend. Closed when dropped.
+pub(crate) struct Socket {
+    fd: OwnedFd,
+    lot: Arc<Lot<Task>>,
+    key: Option<Key>,
+    /// What has been announced and not been used up yet.
+    ready: Ready,
+    watches_writes: bool,
+}
+
+/// What a read brought.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Read {
+    Bytes(usize),
+    /// The peer sends no more.
+    End,
+    WouldBlock,
+}
+
+impl Socket {
+    /// Takes a connected, non-blocking socket. It is read and written at once, on the chance that
+    /// there is something, and registered only when it must wait.
+    pub(crate) fn accepted(fd: OwnedFd, lot: &Arc<Lot<Task>>) -> Self {
+        Self::new(fd, lot, true)
+    }
+
+    /// Takes a socket whose connect may be under way: nothing to read yet.
+    pub(crate) fn connecting(fd: OwnedFd, lot: &Arc<Lot<Task>>) -> Self {
+        Self::new(fd, lot, false)
+    }
+
+    fn new(fd: OwnedFd, lot: &Arc<Lot<Task>>, read: bool) -> Self {
+        let ready = Ready {
+            read,
+            write: true,
+            hangup: false,
+            broken: false,
+        };
+        Self {
+            fd,
+            lot: Arc::clone(lot),
+            key: None,
+            ready,
+            watches_writes: false,
+        }
+    }
+
+    /// The slot of this socket, registered with epoll the first time. Fails when a table is full:
+    /// that is ours, never the peer's fault (law 10).
+    pub(crate) fn key(&mut self, owner: Owner) -> io::Result<Key> {
+        if let Some(key) = self.key {
+            return Ok(key);
+        }
+        let key = self.lot.slots.insert().ok_or(Errno::NFILE)?;
+        self.key = Some(key);
+        self.lot.slots.bind(key, owner);
+        self.watches_writes = !self.ready.write;
+        self.lot.register(&self.fd, key, self.watches_writes)?;
+        Ok(key)
+    }
+
+    /// True for the socket that lives in this slot.
+    pub(crate) fn has(&self, key: Key) -> bool {
+        self.key == Some(key)
+    }
+
+    /// Makes events of this socket wake `owner`, and learns of those that came before.
+    pub(crate) fn bind(&mut self, owner: Owner) {
+        if let Some(key) = self.key {
+            self.ready.add(self.lot.slots.bind(key, owner));
+        }
+    }
+
+    /// Learns what events have announced. Every step begins with it.
+    pub(crate) fn refresh(&mut self) {
+        if let Some(key) = self.key {
+            self.ready.add(self.lot.slots.take_ready(key));
+        }
+    }
+
+    /// True when a read may bring something: bytes, the end, or an error.
+    pub(crate) fn may_read(&self) -> bool {
+        self.ready.read
+    }
+
+    /// True when the connection is known to be reset or closed in both directions.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.ready.broken
+    }
+
+    /// Reads at most `into.len()` bytes.
+    pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<Read> {
+        if !self.ready.read {
+            return Ok(Read::WouldBlock);
+        }
+        let room = into.len();
+        match rustix::net::recv(&self.fd, into, RecvFlags::empty()) {
+            Ok((0, _)) => Ok(Read::End),
+            Ok((n, _)) => {
+                // Data and FIN may arrive as one edge: a short read then leaves the end unread.
+                self.ready.read = n == room || self.ready.hangup;
+                Ok(Read::Bytes(n))
+            }
+            Err(Errno::AGAIN) => {
+                self.ready.read = false;
+                self.ready.hangup = false;
+                Ok(Read::WouldBlock)
+            }
+            Err(Errno::INTR) => Ok(Read::Bytes(0)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes what fits; 0 when nothing does.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.ready.write {
+            return Ok(0);
+        }
+        match rustix::net::send(&self.fd, bytes, SendFlags::NOSIGNAL) {
+            Ok(n) if n == bytes.len() => Ok(n),
+            Ok(n) => self.wait_for_room().map(|()| n),
+            Err(Errno::AGAIN) => self.wait_for_room().map(|()| 0),
+            Err(error) => {
+                self.ready.read = true; // what the peer said before it closed may be there
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The buffer is full. A registered socket asks for the edge that tells of room.
+    fn wait_for_room(&mut self) -> io::Result<()> {
+        self.ready.write = false;
+        match self.key {
+            Some(key) if !self.watches_writes => {
+                self.watches_writes = true;
+                self.lot.watch_writes(&self.fd, key)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says that nothing more will be written. An error means that the peer knows already.
+    pub(crate) fn finish_writes(&self) {
+        let _ = rustix::net::shutdown(&self.fd, Shutdown::Write);
+    }
+
+    /// Makes the close a reset, for a client that could not tell the close from a good end.
+    pub(crate) fn reset_on_close(&self) {
+        let _ = rustix::net::sockopt::set_socket_linger(&self.fd, Some(std::time::Duration::ZERO));
+    }
+
+    /// True when an idle connection is still silent and open: nothing to read, not even the end.
+    pub(crate) fn is_silent(&mut self) -> bool {
+        let peek = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let silent = matches!(
+            rustix::net::recv(&self.fd, &mut [0u8; 1], peek),
+            Err(Errno::AGAIN)
+        );
+        if silent {
+            self.ready.read = false;
+            self.ready.hangup = false;
+        }
+        silent
+    }
+}
+
+impl Drop for Socket {
+    /// Law 8: the generation moves on under the lock, then the descriptor closes, which takes it
+    /// out of the epoll set, since nothing else holds it open.
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            drop(self.lot.slots.remove(key));
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

@@ -1,0 +1,281 @@
+//! A worker: waits in the Lot, steps what it is handed, parks it again.
+//!
+//! Workers are few and fixed, and all alike: each waits on the same epoll descriptor, and the
+//! kernel wakes one. A panic in a step costs its connection, never the worker.
+
+use super::Shared;
+use super::client::Client;
+use super::listener::Arrival;
+use super::lot::{self, Event, Events};
+use super::slots::Woken;
+use super::task::{Next, Task};
+use crate::log::Level;
+use crate::pool::{self, Lease, Outcome, Pool};
+use crossbeam_channel::Receiver;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// The most bytes that a step moves before others get their turn (law 3), and the size of one read
+/// from a backend. Measured on 1 MiB bodies: 64 KiB 641 us, 128 KiB 484 us, 256 KiB 426 us.
+pub(crate) const STEP_BYTES: usize = 256 * 1024;
+/// Room in the buffer before what is read, for a rebuilt head to be put in front of its body.
+pub(crate) const HEADROOM: usize = 2 * 1024;
+/// New connections and queued tasks that are served for one ring of the bell (law 4).
+const SERVED_A_RING: usize = 8;
+/// Events taken in one wait by a worker that has the Lot for itself.
+const EVENTS_ALONE: usize = 64;
+/// Buffers for forwarded heads that a worker keeps.
+const SPARES_MAX: usize = 16;
+/// A spare buffer that has grown beyond this is let go.
+const SPARE_CAPACITY_MAX: usize = 8 * 1024;
+
+/// A worker thread's own things.
+pub(crate) struct Worker {
+    cx: Context,
+    arrivals: Receiver<Arrival>,
+    buf: Box<[u8]>,
+    /// Events taken in one wait.
+    events_max: usize,
+}
+
+/// What a step may use: the server's shared things, and its worker's scratch.
+pub(crate) struct Context {
+    pub(crate) shared: Arc<Shared>,
+    /// When this step began, on the server's clock.
+    pub(crate) now: Duration,
+    pub(crate) date: Date,
+    pub(crate) ids: RequestIds,
+    /// A rebuilt head on its way into the buffer; empty between steps.
+    pub(crate) head: Vec<u8>,
+    pool: pool::Reader,
+    budget: usize,
+    spares: Vec<Vec<u8>>,
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>, arrivals: Receiver<Arrival>, workers: usize) -> Self {
+        Self {
+            events_max: if workers == 1 { EVENTS_ALONE } else { 1 },
+            cx: Context::new(shared),
+            arrivals,
+            buf: vec![0; HEADROOM + STEP_BYTES].into(),
+        }
+    }
+
+    /// Works until the stop signal.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(self.events_max);
+        loop {
+            self.cx.shared.lot.wait(&mut events);
+            for event in &events {
+                match lot::read_event(*event) {
+                    Event::Stop => return,
+                    Event::Bell => self.serve(),
+                    Event::Socket(key, ready) => match self.cx.shared.lot.slots.event(key, ready) {
+                        Woken::Task(task) => self.work(task),
+                        Woken::Idle(list) => self.cx.shared.idle.discard(list, key),
+                        Woken::Nothing => {}
+                    },
+                }
+            }
+        }
+    }
+
+    /// The bell rang: new connections, and tasks that are ready without an event.
+    fn serve(&mut self) {
+        self.cx.shared.lot.answer_bell();
+        for _ in 0..SERVED_A_RING {
+            let arrived = self.arrivals.try_recv().ok();
+            let queued = self.cx.shared.lot.next_ready();
+            if arrived.is_none() && queued.is_none() {
+                return;
+            }
+            if let Some(arrival) = arrived {
+                let task = self.cx.welcome(arrival);
+                self.work(task);
+            }
+            if let Some(task) = queued {
+                self.work(task);
+            }
+        }
+        if !self.arrivals.is_empty() || self.cx.shared.lot.has_ready() {
+            self.cx.shared.lot.ring_bell();
+        }
+    }
+
+    /// Steps a task until it waits, has had its share, or is done.
+    fn work(&mut self, mut task: Task) {
+        self.cx.budget = STEP_BYTES;
+        self.cx.date.refresh(self.cx.shared.now());
+        loop {
+            self.cx.now = self.cx.shared.now();
+            let (cx, buf) = (&mut self.cx, &mut self.buf);
+            let next = catch_unwind(AssertUnwindSafe(|| step(task, cx, buf)));
+            match next {
+                Ok(Some(rung)) => task = rung,
+                Ok(None) => return,
+                Err(_) => {
+                    self.cx.head.clear();
+                    let log = &self.cx.shared.log;
+                    return log.event(
+                        Level::Error,
+                        format_args!("a step panicked; its connection is closed"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Steps a task through its states until it is parked, queued or done; hands it back if it was
+/// rung in the meantime.
+fn step(mut task: Task, cx: &mut Context, buf: &mut [u8]) -> Option<Task> {
+    loop {
+        match task.step(cx, buf) {
+            Next::Step(next) => task = next,
+            Next::Park(mut waiting, deadline) => {
+                // A table that is full is ours; the connection cannot be served (law 10).
+                let home = match waiting.home() {
+                    Ok(home) => home,
+                    Err(error) => {
+                        cx.shared.say_exhausted("watching a connection", &error);
+                        return None;
+                    }
+                };
+                let deadline_ms = deadline.as_millis() as u64;
+                let rung = cx.shared.lot.slots.park(home, waiting, deadline_ms)?;
+                if !cx.is_spent() {
+                    return Some(rung);
+                }
+                cx.shared.lot.queue(rung);
+                return None;
+            }
+            Next::Queue(spent) => {
+                cx.shared.lot.queue(spent);
+                return None;
+            }
+            Next::Done => return None,
+        }
+    }
+}
+
+impl Context {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            now: shared.now(),
+            date: Date::default(),
+            ids: RequestIds::new(),
+            head: Vec::with_capacity(1024),
+            pool: shared.pool.reader(),
+            budget: STEP_BYTES,
+            spares: Vec::with_capacity(SPARES_MAX),
+            shared,
+        }
+    }
+
+    /// A new connection as a task.
+    fn welcome(&mut self, arrival: Arrival) -> Task {
+        let config = &self.shared.config;
+        let ip = arrival.peer.ip().to_canonical();
+        Task::Head(Box::new(Client {
+            socket: super::socket::Socket::accepted(arrival.socket, &self.shared.lot),
+            peer: arrival.peer,
+            held: Vec::new(),
+            out: super::outbox::Outbox::default(),
+            requests: 0,
+            trusted: config
+                .server
+                .trusted_proxies
+                .iter()
+                .any(|network| network.contains(ip)),
+            head_deadline: self.shared.now() + config.timeouts.request_head,
+            _place: arrival.place,
+        }))
+    }
+
+    /// The pool as it is now.
+    pub(crate) fn pool(&mut self) -> &Arc<Pool> {
+        self.pool.pool()
+    }
+
+    /// Counts bytes that this step has moved.
+    pub(crate) fn spend(&mut self, bytes: usize) {
+        self.budget = self.budget.saturating_sub(bytes);
+    }
+
+    /// True when the step has moved its share.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.budget == 0
+    }
+
+    /// Ends a lease; a change that follows from its outcome is said in the log.
+    pub(crate) fn report(&self, lease: Lease, outcome: Outcome) {
+        if let Some(change) = lease.finish(outcome, self.now) {
+            self.shared.log.event(Level::Warn, format_args!("{change}"));
+        }
+    }
+
+    /// An empty buffer for a head, used before if there is one.
+    pub(crate) fn spare(&mut self) -> Vec<u8> {
+        self.spares
+            .pop()
+            .unwrap_or_else(|| Vec::with_capacity(1024))
+    }
+
+    /// Takes a buffer back. On musl, whose allocator is slow, this is worth its few lines.
+    pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
+        if self.spares.len() < SPARES_MAX && (1..=SPARE_CAPACITY_MAX).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.spares.push(buffer);
+        }
+    }
+}
+
+/// The `Date` of answers, worded once a second.
+#[derive(Default)]
+pub(crate) struct Date {
+    pub(crate) text: String,
+    second: Option<u64>,
+}
+
+impl Date {
+    fn refresh(&mut self, now: Duration) {
+        if self.second != Some(now.as_secs()) {
+            self.second = Some(now.as_secs());
+            self.text = httpdate::fmt_http_date(SystemTime::now());
+        }
+    }
+}
+
+/// Names for requests: 16 hex digits drawn for this worker, then a count.
+pub(crate) struct RequestIds {
+    text: [u8; 32],
+    count: u64,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        use std::hash::{BuildHasher, RandomState};
+        let mut ids = Self {
+            text: [b'0'; 32],
+            count: 0,
+        };
+        write_hex(RandomState::new().hash_one(0), &mut ids.text[..16]);
+        ids
+    }
+
+    /// The next name.
+    pub(crate) fn next(&mut self) -> &str {
+        self.count += 1;
+        write_hex(self.count, &mut self.text[16..]);
+        std::str::from_utf8(&self.text).expect("hex digits are ASCII")
+    }
+}
+
+fn write_hex(mut number: u64, digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 15) as usize];
+        number >>= 4;
+    }
+}

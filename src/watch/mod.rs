@@ -1,0 +1,7 @@
+//! stub
+/// stub
+pub struct Watch;
+impl Watch {
+    /// stub
+    pub fn stop(self) {}
+}
