@@ -2,7 +2,6 @@
 //! those it is given; each slip becomes a sentence that ends the process with 2.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -20,9 +19,8 @@ const FILE: &str = "applications.toml";
 /// Each command that can be typed.
 const COMMANDS: [&str; 4] = ["serve", "check", "demo", "backend"];
 /// Commands that are still to come.
-const PLANNED: [&str; 8] = [
-    "get", "bench", "simulate", "status", "drain", "ready", "maint", "reload",
-];
+const PLANNED: [&str; 8] =
+    ["get", "bench", "simulate", "status", "drain", "ready", "maint", "reload"];
 /// Every long option, for suggestions.
 const OPTIONS: [&str; 10] = [
     "--config",
@@ -44,9 +42,7 @@ pub fn parse(
 ) -> Result<Command, Failure> {
     let mut args = args.into_iter().peekable();
     let command = args.next_if(|arg| !arg.to_string_lossy().starts_with('-'));
-    let command = command.map_or("serve".to_string(), |arg| {
-        arg.to_string_lossy().into_owned()
-    });
+    let command = command.map_or("serve".to_string(), |arg| arg.to_string_lossy().into_owned());
     let mut parser = Parser::from_args(args);
     match command.as_str() {
         "serve" | "check" | "demo" => source(&command, &mut parser, variables),
@@ -103,16 +99,12 @@ fn backend(parser: &mut Parser) -> Result<Command, Error> {
             other => return everywhere(other),
         }
     }
-    let Options {
-        listen, instances, ..
-    } = &options;
+    let Options { listen, instances, .. } = &options;
     if *instances == 0 {
         return Err("--instances 0 starts nothing; give it at least 1".into());
     }
     if listen.port() != 0 && listen.port().checked_add(instances - 1).is_none() {
-        return Err(
-            format!("--instances {instances} from {listen} on go beyond port 65535").into(),
-        );
+        return Err(format!("--instances {instances} from {listen} on go beyond port 65535").into());
     }
     Ok(Command::Backend(options))
 }
@@ -121,9 +113,9 @@ fn backend(parser: &mut Parser) -> Result<Command, Error> {
 fn everywhere(arg: lexopt::Arg<'_>) -> Result<Command, Error> {
     match arg {
         Short('h') | Long("help") => Ok(Command::Tell(help::GENERAL.to_string())),
-        Short('V') | Long("version") => Ok(Command::Tell(
-            concat!("evenly ", env!("CARGO_PKG_VERSION"), "\n").to_string(),
-        )),
+        Short('V') | Long("version") => {
+            Ok(Command::Tell(concat!("evenly ", env!("CARGO_PKG_VERSION"), "\n").to_string()))
+        }
         other => Err(other.unexpected()),
     }
 }
@@ -134,8 +126,7 @@ fn text(parser: &mut Parser) -> Result<String, Error> {
 
 fn number<T: FromStr>(parser: &mut Parser, option: &str, expected: &str) -> Result<T, Error> {
     let text = text(parser)?;
-    text.parse()
-        .map_err(|_| format!("{option} {text}: expected {expected}").into())
+    text.parse().map_err(|_| format!("{option} {text}: expected {expected}").into())
 }
 
 fn unknown_command(word: &str) -> String {
@@ -144,10 +135,7 @@ fn unknown_command(word: &str) -> String {
     }
     match nearest(word, COMMANDS) {
         Some(name) => format!("unknown command \"{word}\"; did you mean \"{name}\"?"),
-        None => format!(
-            "unknown command \"{word}\"; the commands are {}",
-            COMMANDS.join(", ")
-        ),
+        None => format!("unknown command \"{word}\"; the commands are {}", COMMANDS.join(", ")),
     }
 }
 
@@ -168,10 +156,7 @@ impl From<Error> for Failure {
                 word => format!("did not expect \"{word}\""),
             },
             Error::MissingValue { option } => {
-                format!(
-                    "{} needs a value",
-                    option.as_deref().unwrap_or("the last option")
-                )
+                format!("{} needs a value", option.as_deref().unwrap_or("the last option"))
             }
             other => other.to_string(),
         })
@@ -181,5 +166,107 @@ impl From<Error> for Failure {
 impl From<&str> for Failure {
     fn from(what: &str) -> Self {
         Self::Usage(what.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn parsed(line: &str, variables: &[(&str, &str)]) -> Result<Command, String> {
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let result = parse(line.split_whitespace().map(OsString::from), variables);
+        result.map_err(|failure| failure.to_string())
+    }
+
+    fn source(line: &str, variables: &[(&str, &str)]) -> Source {
+        match parsed(line, variables) {
+            Ok(Command::Serve(source) | Command::Check(source)) => source,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn config(source: &Source) -> Config {
+        let text = "[[applications]]\nip = \"::1\"\nport = 80";
+        Config::read(text, "test", &source.overrides).unwrap()
+    }
+
+    #[test]
+    fn evenly_alone_serves_the_file_in_the_working_directory() {
+        let source = Source { path: FILE.into(), overrides: Overrides::default() };
+        assert_eq!(parsed("", &[]), Ok(Command::Serve(source.clone())));
+        assert_eq!(parsed("serve", &[]), Ok(Command::Serve(source.clone())));
+        assert_eq!(parsed("check", &[]), Ok(Command::Check(source)));
+        assert_eq!(parsed("demo", &[]), Ok(Command::Demo(Overrides::default())));
+    }
+
+    #[test]
+    fn the_flag_names_the_file_before_the_variable_does() {
+        let variables = [("EVENLY_CONFIG", "b.toml")];
+        assert_eq!(source("", &variables).path, PathBuf::from("b.toml"));
+        for line in ["-c a.toml", "check -ca.toml", "serve --config=a.toml"] {
+            assert_eq!(source(line, &variables).path, PathBuf::from("a.toml"));
+        }
+    }
+
+    #[test]
+    fn flags_set_keys_and_beat_variables() {
+        let line = "--listen 127.0.0.1:0 --workers=3 --set log.access=json --set health.path=/?a=b";
+        let config = config(&source(line, &[("EVENLY_SERVER_WORKERS", "2")]));
+        assert_eq!((config.server.listen.port(), config.server.workers), (0, 3));
+        assert_eq!(config.log.access, crate::config::AccessLog::Json);
+        assert_eq!(config.health.path(), "/?a=b");
+    }
+
+    #[test]
+    fn the_backend_has_options_of_its_own() {
+        let line = "backend --listen 127.0.0.1:9101 --name B --instances 3 --seed 42 --unhealthy";
+        let options = match parsed(line, &[("EVENLY_SERVER_WORKERS", "ignored")]) {
+            Ok(Command::Backend(options)) => options,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((options.listen.port(), options.name.as_str()), (9101, "B"));
+        assert_eq!((options.instances, options.seed, options.unhealthy), (3, 42, true));
+    }
+
+    #[test]
+    fn help_names_every_command_and_option() {
+        for line in ["-h", "serve --help", "backend -h", "help"] {
+            assert_eq!(parsed(line, &[]), Ok(Command::Tell(help::GENERAL.to_string())));
+        }
+        for word in OPTIONS.iter().chain(&COMMANDS) {
+            assert!(help::GENERAL.contains(word), "{word}");
+        }
+        assert!(
+            matches!(parsed("-V", &[]), Ok(Command::Tell(text)) if text.starts_with("evenly "))
+        );
+    }
+
+    #[test]
+    fn slips_are_refused_with_a_remedy() {
+        let cases = r#"
+            --lisen x -> unknown option --lisen; did you mean --listen?
+            --colour -> unknown option --colour
+            -x -> unknown option -x
+            --unhealthy -> option --unhealthy is not for this command
+            demo --config x -> option --config is not for this command
+            -c x check -> the command goes first: evenly check
+            check twice -> did not expect "twice"
+            --listen -> --listen needs a value
+            --set log.access -> --set takes TABLE.KEY=VALUE, such as --set log.access=json
+            chek -> unknown command "chek"; did you mean "check"?
+            colour -> unknown command "colour"; the commands are serve, check, demo, backend
+            status -> command "status" is not in this version
+            backend --listen x -> --listen x: expected an address such as 127.0.0.1:9001
+            backend --seed -1 -> --seed -1: expected a whole number
+            backend --instances 0 -> --instances 0 starts nothing; give it at least 1
+        "#;
+        for (line, message) in cases.lines().filter_map(|line| line.trim().split_once(" -> ")) {
+            assert_eq!(parsed(line, &[]), Err(format!("evenly: {message} (see evenly --help)")));
+        }
+        let many = parsed("backend --listen 127.0.0.1:65535 --instances 2", &[]).unwrap_err();
+        let message = "--instances 2 from 127.0.0.1:65535 on go beyond port 65535";
+        assert_eq!(many, format!("evenly: {message} (see evenly --help)"));
     }
 }

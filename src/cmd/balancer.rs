@@ -7,9 +7,11 @@ use super::Failure;
 use crate::config::{self, AccessLog, Config, LogTarget};
 use crate::log::{self, Level, Log};
 use crate::pool::policy::{Policy, RoundRobin};
-use crate::pool::{CheckRules, PassiveRules, Pool, RetryRules, Rules, Snapshot, Statuses};
+use crate::pool::{
+    CheckRules, PassiveRules, Pool, RetryRules, Rules, Snapshot, Standing, Statuses,
+};
 use crate::proxy::{Listener, Server, descriptors};
-use crate::watch::Watch;
+use crate::watch::{self, Watch, WatchEvent};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::io;
@@ -19,6 +21,8 @@ use std::time::{Duration, Instant};
 
 /// How long the last lines of the log may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How much longer than one check the first round may take.
+const FIRST_ROUND_MARGIN: Duration = Duration::from_millis(500);
 
 /// A relay with its health checks, its log and its signals.
 pub struct Balancer {
@@ -44,13 +48,7 @@ impl Balancer {
         let summary = summary(&config, listener.address());
         let server = Server::start(config, listener, pool, log.clone(), epoch)?;
         log.event(Level::Info, format_args!("{summary}"));
-        Ok(Self {
-            server,
-            watch,
-            log,
-            signals,
-            drain,
-        })
+        Ok(Self { server, watch, log, signals, drain })
     }
 
     /// Where clients are served.
@@ -66,17 +64,10 @@ impl Balancer {
         let text = format_args!("stopping: {open} connections have up to {patience:?} to finish");
         self.log.event(Level::Info, text);
         let signals = &mut self.signals;
-        let mut hurry = || {
-            signals
-                .pending()
-                .any(|signal| matches!(signal, SIGTERM | SIGINT))
-        };
+        let mut hurry = || signals.pending().any(|signal| matches!(signal, SIGTERM | SIGINT));
         if !self.server.drain(patience, &mut hurry) {
             let left = self.server.connections();
-            self.log.event(
-                Level::Warn,
-                format_args!("stopping with {left} connections open"),
-            );
+            self.log.event(Level::Warn, format_args!("stopping with {left} connections open"));
         }
         self.watch.stop();
         self.server.stop();
@@ -123,27 +114,18 @@ fn build_pool(config: &Config) -> Result<Arc<Pool>, Failure> {
             Err(error) => Err(unresolved(application, &error.to_string())),
         }
     };
-    let addresses = config
-        .applications
-        .iter()
-        .map(resolve)
-        .collect::<Result<_, _>>()?;
+    let addresses = config.applications.iter().map(resolve).collect::<Result<_, _>>()?;
     let policy: Box<dyn Policy> = match config.balance.policy {
         config::Policy::RoundRobin => Box::new(RoundRobin::default()),
     };
-    Ok(Pool::new(
-        config.applications.clone(),
-        addresses,
-        policy,
-        rules(config),
-    ))
+    Ok(Pool::new(config.applications.clone(), addresses, policy, rules(config)))
 }
 
 fn rules(config: &Config) -> Rules {
     let (passive, retry, health) = (&config.passive, &config.retry, &config.health);
     Rules {
         passive: PassiveRules {
-            failures: passive.failures.try_into().unwrap_or(u16::MAX),
+            failures: passive.failures,
             eject: passive.eject,
             eject_max: passive.eject_max,
             statuses: Statuses::new(passive.statuses.clone()),
@@ -153,19 +135,14 @@ fn rules(config: &Config) -> Rules {
             budget_percent: retry.budget_percent,
             budget_min: retry.budget_min,
         },
-        check: CheckRules {
-            rise: health.rise,
-            fall: health.fall,
-        },
+        check: CheckRules { rise: health.rise, fall: health.fall },
         fail_open: config.balance.fail_open,
     }
 }
 
 fn unresolved(application: &crate::pool::Spec, what: &str) -> Failure {
     let (name, host) = (&application.name, &application.host);
-    Failure::Run(format!(
-        "application {name}: cannot resolve {host}: {what}; correct its ip"
-    ))
+    Failure::Run(format!("application {name}: cannot resolve {host}: {what}; correct its ip"))
 }
 
 fn cannot_listen(listen: SocketAddr, error: &io::Error) -> Failure {
@@ -195,6 +172,41 @@ fn summary(config: &Config, address: SocketAddr) -> String {
     format!("listening on {address}: {policy} over {backends} {noun}")
 }
 
-fn start_watch(_c: &Config, _p: &Arc<Snapshot>, _l: &Log, _e: Instant) -> Result<Watch, Failure> {
-    Ok(Watch)
+/// Starts the checks and waits, within reason, until each backend was asked once.
+fn start_watch(
+    config: &Config,
+    pool: &Arc<Snapshot>,
+    log: &Log,
+    epoch: Instant,
+) -> io::Result<Watch> {
+    let health = &config.health;
+    let settings = watch::Settings {
+        interval: health.interval,
+        timeout: health.timeout,
+        path: health.path().to_owned(),
+        path_set: health.path.is_some(),
+        expect: Some(Statuses::new(health.expect.clone())),
+        ..watch::Settings::default()
+    };
+    let log = log.clone();
+    let watch = Watch::start(settings, pool, epoch, move |event| tell(&log, event))?;
+    watch.first_round(health.timeout + FIRST_ROUND_MARGIN);
+    Ok(watch)
+}
+
+/// Words what the watch noticed. A thread of its that died leaves nobody to notice the next thing.
+fn tell(log: &Log, event: WatchEvent) {
+    match event {
+        WatchEvent::Change(change) if change.to == Standing::Up => {
+            log.event(Level::Info, format_args!("{change}"));
+        }
+        WatchEvent::Change(change) => log.event(Level::Warn, format_args!("{change}")),
+        WatchEvent::Note(text) => log.event(Level::Info, format_args!("{text}")),
+        WatchEvent::Warning(text) => log.event(Level::Warn, format_args!("{text}")),
+        WatchEvent::Died(name) => {
+            log.event(Level::Error, format_args!("thread {name} panicked: ending the process"));
+            log.flush(LAST_WORDS);
+            std::process::exit(1);
+        }
+    }
 }

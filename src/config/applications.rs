@@ -4,11 +4,12 @@
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::grammar;
+use super::keys::count;
 use super::kind::{Count, Flag, Kind, Only, Unset, found, text};
 use super::message::{Place, Report};
 use super::raw::read_table;
 use super::table::{Field, Slot, Table, table};
-use super::{count, grammar};
 use crate::pool::Spec;
 
 /// The table's name, in the file and in messages.
@@ -101,7 +102,7 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
     })
 }
 
-/// `tsl` is how the file has spelled it since before Evenly; both spellings at once are one too many.
+/// `tsl` is how files spelled it before there was an Evenly. Both spellings are one too many.
 fn with_tsl_as_tls<'i>(mut table: DeTable<'i>, report: &mut Report<'_>) -> DeTable<'i> {
     if let Some((key, value)) = table.remove_entry("tsl") {
         if table.contains_key("tls") {
@@ -133,11 +134,7 @@ fn refuse_twins(spec: &Spec, place: &Place, earlier: &[(Spec, Place)], report: &
 
 /// `host:port`, with the brackets that IPv6 needs (RFC 3986 section 3.2.2).
 fn address(host: &str, port: u16) -> String {
-    if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
-    }
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 impl From<&Spec> for Application {

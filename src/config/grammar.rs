@@ -20,7 +20,7 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
         return Ok(address);
     }
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
-    let (host, port) = match text.parse::<IpAddr>() {
+    let (host, port) = match text.trim_matches(['[', ']']).parse::<IpAddr>() {
         Ok(address) => (address.to_string(), 8080), // an IPv6 address ends in no port
         Err(_) => (host.to_string(), port.parse::<u16>().unwrap_or(8080)),
     };
@@ -30,34 +30,24 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     };
     let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let remedy = SocketAddr::new(address, port);
-    Err(format!(
-        "{} is not an address and a port; write for example \"{remedy}\"",
-        quote(text)
-    ))
+    Err(format!("{} is not an address and a port; write for example \"{remedy}\"", quote(text)))
 }
 
 /// An address or a host name, in one spelling each: IPv6 without brackets, names in lower case.
 pub(super) fn host(text: &str) -> Result<String, String> {
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(text);
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     if let Ok(address) = bare.parse::<IpAddr>() {
         return Ok(address.to_canonical().to_string());
     }
     let said = quote(text);
     if text.contains("://") {
-        return Err(format!(
-            "{said} is a URL; write the address alone, and the port under port"
-        ));
+        return Err(format!("{said} is a URL; write the address alone, and the port under port"));
     }
     if let Some((host, port)) = text.rsplit_once(':')
-        && !port.is_empty()
+        && port.parse::<u16>().is_ok()
         && self::host(host).is_ok()
     {
-        return Err(format!(
-            "{said} holds a port; write \"{host}\" and port = \"{port}\""
-        ));
+        return Err(format!("{said} holds a port; write \"{host}\" and port = \"{port}\""));
     }
     let label = |label: &str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -68,9 +58,7 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     let number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
     let last = name.rsplit('.').next().unwrap_or_default();
     if name.len() > HOST_BYTES_MAX || !name.split('.').all(label) || number(last) {
-        return Err(format!(
-            "{said} is neither an address nor a host name, such as \"127.0.0.1\""
-        ));
+        return Err(format!("{said} is neither an address nor a host name, such as \"127.0.0.1\""));
     }
     Ok(text.to_ascii_lowercase())
 }
@@ -82,24 +70,16 @@ pub(super) fn name(text: &str) -> Result<String, String> {
         return Ok(text.to_string());
     }
     let most = NAME_BYTES_MAX;
-    Err(format!(
-        "{} will not do as a name; use 1 to {most} letters, digits and signs",
-        quote(text)
-    ))
+    Err(format!("{} will not do as a name; use 1 to {most} letters, digits and signs", quote(text)))
 }
 
 /// A path to ask for, with its query if any.
 pub(super) fn path(text: &str) -> Result<String, String> {
-    let plain = text
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
     if text.starts_with('/') && plain {
         return Ok(text.to_string());
     }
-    Err(format!(
-        "{} is not a path; write one that starts with \"/\", such as \"/\"",
-        quote(text)
-    ))
+    Err(format!("{} is not a path; write one that starts with \"/\", such as \"/\"", quote(text)))
 }
 
 /// "503" or "500-599".
@@ -112,7 +92,7 @@ pub(super) fn statuses(text: &str) -> Result<RangeInclusive<u16>, String> {
     match (status(first), status(last)) {
         (Some(first), Some(last)) if first <= last => Ok(first..=last),
         _ => Err(format!(
-            "{} is not a status or a range of them in 100 to 599; write for example \"500-599\"",
+            "{} is not a status or a range of them in 100 to 599; write for example \"200-299\"",
             quote(text)
         )),
     }

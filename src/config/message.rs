@@ -33,15 +33,8 @@ pub(super) enum Place {
 impl Errors {
     /// One problem of the file (or whatever `name` names) as a whole.
     pub(super) fn of(name: &str, what: String) -> Self {
-        let problem = Problem {
-            place: Place::File,
-            key: String::new(),
-            what,
-        };
-        Self {
-            name: name.to_string(),
-            problems: vec![problem],
-        }
+        let problem = Problem { place: Place::File, key: String::new(), what };
+        Self { name: name.to_string(), problems: vec![problem] }
     }
 }
 
@@ -77,17 +70,12 @@ pub(super) struct Report<'t> {
 
 impl<'t> Report<'t> {
     pub(super) fn new(name: &'t str, text: &'t str) -> Self {
-        Self {
-            name,
-            text,
-            problems: Vec::new(),
-            places: BTreeMap::new(),
-        }
+        Self { name, text, problems: Vec::new(), places: BTreeMap::new() }
     }
 
     /// The place of a byte of the text.
     pub(super) fn at(&self, offset: usize) -> Place {
-        let before = &self.text[..self.text.floor_char_boundary(offset)];
+        let before = self.text.get(..offset).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Place::At {
             line: before.matches('\n').count() + 1,
@@ -96,11 +84,7 @@ impl<'t> Report<'t> {
     }
 
     pub(super) fn add(&mut self, place: Place, key: &str, what: impl Into<String>) {
-        self.problems.push(Problem {
-            place,
-            key: key.to_string(),
-            what: what.into(),
-        });
+        self.problems.push(Problem { place, key: key.to_string(), what: what.into() });
     }
 
     /// Takes the outcome of reading `key` at `place`.
@@ -125,10 +109,7 @@ impl<'t> Report<'t> {
             return Ok(read);
         }
         self.problems.sort_by(|a, b| a.place.cmp(&b.place));
-        Err(Errors {
-            name: self.name.to_string(),
-            problems: self.problems,
-        })
+        Err(Errors { name: self.name.to_string(), problems: self.problems })
     }
 }
 
@@ -150,25 +131,31 @@ pub(crate) fn nearest<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
-    let slips_max = (word.chars().count() / 2).clamp(1, 3);
+    let slips_max = (word.chars().count() / 3).max(1);
     let distance = |candidate: &&str| edits(&word.to_lowercase(), &candidate.to_lowercase());
     let nearest = candidates.into_iter().min_by_key(distance)?;
     (distance(&nearest) <= slips_max).then_some(nearest)
 }
 
-/// Levenshtein's distance: insertions, deletions and replacements, one row at a time.
+/// Levenshtein's distance, in which two neighbours that changed places are one slip, not two.
 fn edits(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
-    for (above, a) in from.chars().enumerate() {
-        let mut diagonal = above;
-        row[0] = above + 1;
-        for (left, b) in to.chars().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[left + 1];
-            row[left + 1] = replaced.min(diagonal + 1).min(row[left] + 1);
+    let [a, b] = [from, to].map(|word| word.chars().collect::<Vec<_>>());
+    // least[i][j]: edits between the first i characters of one and the first j of the other.
+    let mut least = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            if i == 0 || j == 0 {
+                least[i][j] = i + j;
+                continue;
+            }
+            let replaced = least[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            least[i][j] = replaced.min(least[i - 1][j] + 1).min(least[i][j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least[i][j] = least[i][j].min(least[i - 2][j - 2] + 1);
+            }
         }
     }
-    row[to.chars().count()]
+    least[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -177,12 +164,7 @@ mod tests {
 
     #[test]
     fn edits_are_counted() {
-        let cases = [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("tsl", "tls", 2),
-        ];
+        let cases = [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("prot", "port", 1)];
         for (from, to, expected) in cases {
             assert_eq!(edits(from, to), expected, "{from} to {to}");
             assert_eq!(edits(to, from), expected, "{to} to {from}");
@@ -193,7 +175,7 @@ mod tests {
     fn only_a_slip_is_suggested() {
         assert_eq!(nearest("lisen", ["workers", "listen"]), Some("listen"));
         assert_eq!(nearest("PORT", ["ip", "port"]), Some("port"));
-        assert_eq!(nearest("colour", ["ip", "port"]), None);
+        assert_eq!(nearest("host", ["ip", "port"]), None);
         assert_eq!(nearest("ip", []), None);
     }
 

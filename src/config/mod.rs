@@ -1,12 +1,13 @@
 //! The configuration: `applications.toml` as written, then variables and flags, become [`Config`],
 //! the configuration as meant. Called by `cmd`; knows nothing of sockets, and resolves no name.
 //!
-//! Each key has one line below: its name, type, default and kind. The rest of the room follows from
-//! those lines: `raw` reads them, `render` writes them, `valid` holds the rules between them,
-//! `message` says what is wrong.
+//! Each key has one line in `keys`: its name, type, default and kind. The rest of the room follows
+//! from those lines: `raw` reads them, `overrides` sets them, `render` writes them; `valid` holds
+//! the rules between them and `message` says what is wrong.
 
 mod applications;
 mod grammar;
+mod keys;
 mod kind;
 mod message;
 mod network;
@@ -19,17 +20,13 @@ mod tests;
 mod units;
 mod valid;
 
-use std::net::SocketAddr;
-use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use kind::{Choice, Count, Flag, Kind, List, Only, OrOff, Quantity, Text, Unset, text};
-use table::{Field, Slot, Table, table};
-
-use crate::http::{HEADERS_MAX, HeadLimits};
 use crate::pool::Spec;
+use table::Table;
 
+pub use keys::{AccessLog, Admin, Balance, Health, Limits, Log, LogTarget, Mode, Passive};
+pub use keys::{Policy, Retry, Server, Timeouts};
 pub use message::Errors;
 pub(crate) use message::nearest;
 pub use network::Network;
@@ -91,277 +88,5 @@ impl Config {
             ("log", &mut self.log),
             ("admin", &mut self.admin),
         ]
-    }
-}
-
-table! {
-    /// `[server]`: where Evenly listens and how much it takes on.
-    pub struct Server {
-        /// Address and port; port 0 lets the kernel choose one.
-        listen: SocketAddr = "0.0.0.0:8080", text("0.0.0.0:8080", grammar::listen);
-        /// What Evenly does with a request.
-        mode: Mode = "relay", Choice {
-            noun: "mode",
-            built: &[("relay", Mode::Relay)],
-            planned: &["redirect", "tcp"],
-        };
-        /// Threads that relay; 0 is one a core.
-        workers: usize = "0", count(0..=1024);
-        /// Clients connected at once; more wait in the kernel's queue.
-        max_connections: usize = "10000", count(1..=1_000_000);
-        /// Peers whose X-Forwarded-* fields are believed and extended.
-        trusted_proxies: Vec<Network> = "[]", List {
-            item: text("10.0.0.0/8", str::parse),
-            empty: true,
-        };
-        /// Whether answers carry `X-Served-By: NAME`.
-        served_by: bool = "false", Flag;
-        /// Whether backends get `Forwarded` (RFC 7239) beside the X-Forwarded-* fields.
-        forwarded: bool = "false", Flag;
-    }
-}
-
-table! {
-    /// `[balance]`: who gets the next request.
-    pub struct Balance {
-        /// How a backend is picked.
-        policy: Policy = "round-robin", Choice {
-            noun: "policy",
-            built: &[("round-robin", Policy::RoundRobin)],
-            planned: &[
-                "weighted-round-robin",
-                "least-connections",
-                "scored-round-robin",
-                "two-choices",
-                "hash",
-                "first-alive",
-            ],
-        };
-        /// Whether to try backends that count as down when none is up, instead of answering 503.
-        fail_open: bool = "false", Flag;
-    }
-}
-
-table! {
-    /// `[health]`: the checks that Evenly makes.
-    pub struct Health {
-        /// Path asked for. While not set it is [`Health::path`]'s default, and 404 or 405 count as
-        /// up too: plain file servers have no /health.
-        path: Option<String> = "/health", Unset(text("/health", grammar::path));
-        /// Time between two checks of a backend; none turns checks off.
-        interval: Option<Duration> = "5s", OrOff(time(10..=DAY_MS));
-        /// Longest that a check may take.
-        timeout: Duration = "2s", time(1..=HOUR_MS);
-        /// Passes in a row until a backend is up.
-        rise: u32 = "2", count(1..=1000);
-        /// Failures in a row until a backend is down.
-        fall: u32 = "3", count(1..=1000);
-        /// Statuses that pass.
-        expect: Vec<RangeInclusive<u16>> = "200-299", List { item: STATUSES, empty: false };
-    }
-}
-
-impl Health {
-    /// The path to ask for, set or not.
-    pub fn path(&self) -> &str {
-        self.path.as_deref().unwrap_or("/health")
-    }
-}
-
-table! {
-    /// `[passive]`: what requests themselves tell about a backend's health.
-    pub struct Passive {
-        /// Failures in a row until a backend is taken out; 0 never takes one out.
-        failures: u16 = "3", count(0..=1000);
-        /// For how long; doubles each time that it comes back and fails.
-        eject: Duration = "10s", time(1..=DAY_MS);
-        /// Longest that it doubles to.
-        eject_max: Duration = "60s", time(1..=DAY_MS);
-        /// Statuses that count as a failure.
-        statuses: Vec<RangeInclusive<u16>> = "502-504", List { item: STATUSES, empty: true };
-    }
-}
-
-table! {
-    /// `[retry]`: when another backend gets the same request.
-    pub struct Retry {
-        /// Tries after the first; 0 turns retries off.
-        attempts: u32 = "2", count(0..=100);
-        /// Retries under way at once, in percent of the requests under way.
-        budget_percent: u32 = "20", count(0..=100);
-        /// Retries under way at once that are always allowed.
-        budget_min: u32 = "3", count(0..=1_000_000);
-        /// Longest request body that is held for a retry; 0 holds none.
-        body_bytes: usize = "64KiB", size(1..=16 << 20, true);
-    }
-}
-
-table! {
-    /// `[timeouts]`: how long each wait may last.
-    pub struct Timeouts {
-        /// Connecting to a backend.
-        connect: Duration = "3s", time(1..=DAY_MS);
-        /// From the first byte of a request's head to its last.
-        request_head: Duration = "10s", time(1..=DAY_MS);
-        /// A TLS handshake.
-        handshake: Duration = "10s", time(1..=DAY_MS);
-        /// Silence of the client inside a request's body.
-        client_body: Duration = "30s", time(1..=DAY_MS);
-        /// Silence of a client that reads nothing of its answer.
-        client_write: Duration = "30s", time(1..=DAY_MS);
-        /// From the end of the request to the head of the backend's answer.
-        response: Duration = "30s", time(1..=DAY_MS);
-        /// Silence of the backend inside its answer's body.
-        stream_idle: Duration = "5m", time(1..=DAY_MS);
-        /// A client's connection between two requests; 0 closes it after each answer.
-        keep_alive: Duration = "60s", time_or_none();
-        /// A backend's connection between two requests; 0 keeps none. Keep it below the backend's
-        /// own limit: Node closes after 5 s.
-        upstream_keep_alive: Duration = "4s", time_or_none();
-        /// Silence of both sides of a tunnel.
-        tunnel_idle: Duration = "1h", time(1..=DAY_MS);
-        /// Requests in flight when Evenly is told to stop; 0 breaks them off.
-        drain: Duration = "15s", time_or_none();
-    }
-}
-
-table! {
-    /// `[limits]`: how much of a thing is accepted.
-    pub struct Limits {
-        /// Bytes of a request's or answer's head (431 beyond).
-        head_bytes: usize = "16KiB", size(1 << 10..=128 << 10, false);
-        /// Fields in a head (431 beyond).
-        headers: usize = "100", count(1..=HEADERS_MAX as u64);
-        /// Bytes of a request's target (414 beyond).
-        target_bytes: usize = "8KiB", size(64..=128 << 10, false);
-        /// Bytes of a request's body (413 beyond); 0 is no limit, as bodies stream.
-        body_bytes: u64 = "0", size(1..=1 << 50, true);
-        /// Requests until a client's connection is closed; 0 is no limit.
-        requests_per_connection: u64 = "1000", count(0..=1_000_000_000);
-    }
-}
-
-impl Limits {
-    /// What the parsers of heads need.
-    pub fn head(&self) -> HeadLimits {
-        let Self {
-            head_bytes,
-            headers,
-            target_bytes,
-            ..
-        } = *self;
-        HeadLimits {
-            head_bytes,
-            headers,
-            target_bytes,
-        }
-    }
-}
-
-table! {
-    /// `[log]`: the line that each request leaves.
-    pub struct Log {
-        /// The format of the line.
-        access: AccessLog = "off", Choice {
-            noun: "format",
-            built: &[
-                ("off", AccessLog::Off),
-                ("common", AccessLog::Common),
-                ("combined", AccessLog::Combined),
-                ("json", AccessLog::Json),
-            ],
-            planned: &[],
-        };
-        /// Where lines go: "stdout", "stderr" or a path with a slash or dot in it.
-        to: LogTarget = "stdout", text("stdout", grammar::log_target);
-    }
-}
-
-table! {
-    /// `[admin]`: the endpoint for operators.
-    pub struct Admin {
-        /// Address and port; none is off.
-        listen: Option<SocketAddr> = "off", Only {
-            kind: OrOff(text("127.0.0.1:9900", grammar::listen)),
-            value: None,
-            why: "the admin endpoint is not in this version; write \"off\" or leave it out",
-        };
-    }
-}
-
-/// What Evenly does with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Carries it to a backend and the answer back.
-    Relay,
-}
-
-/// How a backend is picked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
-    /// Each in its turn.
-    RoundRobin,
-}
-
-/// The format of the access log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessLog {
-    /// No line.
-    Off,
-    /// The common log format of NCSA httpd.
-    Common,
-    /// Common with referer and user agent.
-    Combined,
-    /// One object a line, with all that is known.
-    Json,
-}
-
-/// Where the access log goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LogTarget {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// Appended to a file.
-    File(PathBuf),
-}
-
-const HOUR_MS: u64 = 3_600_000;
-const DAY_MS: u64 = 24 * HOUR_MS;
-
-const STATUSES: Text<RangeInclusive<u16>> = Text {
-    example: "500-599",
-    read: grammar::statuses,
-    write: grammar::write_statuses,
-};
-
-fn count(range: RangeInclusive<u64>) -> Count {
-    Count {
-        range,
-        quoted: false,
-    }
-}
-
-fn time(range: RangeInclusive<u64>) -> Quantity {
-    Quantity {
-        measure: &units::TIME,
-        range,
-        zero: false,
-    }
-}
-
-fn time_or_none() -> Quantity {
-    Quantity {
-        zero: true,
-        ..time(1..=DAY_MS)
-    }
-}
-
-fn size(range: RangeInclusive<u64>, zero: bool) -> Quantity {
-    Quantity {
-        measure: &units::SIZE,
-        range,
-        zero,
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// An address block in CIDR notation (RFC 4632, RFC 4291 section 2.3); a lone address is a block of
-/// one. IPv4-mapped IPv6 addresses (RFC 4291 section 2.5.5.2) count as the IPv4 that they stand for.
+/// An address block in CIDR notation (RFC 4632, RFC 4291 section 2.3); a lone address is a block
+/// of one. IPv4-mapped IPv6 (RFC 4291 section 2.5.5.2) counts as the IPv4 that it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     first: IpAddr,
@@ -25,9 +25,7 @@ impl FromStr for Network {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (address, prefix) = text
-            .split_once('/')
-            .map_or((text, None), |(a, p)| (a, Some(p)));
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
         let shape = || format!("\"{text}\" is not an address or network such as \"10.0.0.0/8\"");
         let written: IpAddr = address.parse().map_err(|_| shape())?;
         let first = written.to_canonical();
@@ -36,24 +34,19 @@ impl FromStr for Network {
             None => bits(&first),
             Some(digits) => {
                 let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-                let prefix = digits
-                    .parse::<u8>()
-                    .ok()
-                    .filter(|_| plain)
-                    .ok_or_else(shape)?;
+                let prefix = digits.parse::<u8>().ok().filter(|_| plain).ok_or_else(shape)?;
                 // A mapped network counts its prefix in 128 bits, of which 96 are the mapping.
                 let fits = prefix <= bits(&written) && prefix >= bits(&written) - bits(&first);
                 let most = bits(&written);
                 let too_long = || format!("\"{text}\": the prefix is out of range; at most {most}");
-                fits.then(|| prefix - (most - bits(&first)))
-                    .ok_or_else(too_long)?
+                fits.then(|| prefix - (most - bits(&first))).ok_or_else(too_long)?
             }
         };
         match masked(first, prefix) {
             base if base == first => Ok(Self { first, prefix }),
-            base => Err(format!(
-                "\"{text}\" has bits beyond its prefix; write \"{base}/{prefix}\""
-            )),
+            base => {
+                Err(format!("\"{text}\" has bits beyond its prefix; write \"{base}/{prefix}\""))
+            }
         }
     }
 }
@@ -83,10 +76,7 @@ mod tests {
     use super::*;
 
     fn contains(network: &str, address: &str) -> bool {
-        network
-            .parse::<Network>()
-            .unwrap()
-            .contains(address.parse().unwrap())
+        network.parse::<Network>().unwrap().contains(address.parse().unwrap())
     }
 
     #[test]
@@ -112,13 +102,7 @@ mod tests {
 
     #[test]
     fn a_network_is_written_as_it_is_read() {
-        for text in [
-            "10.0.0.0/8",
-            "192.0.2.1/32",
-            "0.0.0.0/0",
-            "2001:db8::/32",
-            "::1/128",
-        ] {
+        for text in ["10.0.0.0/8", "192.0.2.1/32", "0.0.0.0/0", "2001:db8::/32", "::1/128"] {
             assert_eq!(text.parse::<Network>().unwrap().to_string(), text);
         }
     }
@@ -126,29 +110,13 @@ mod tests {
     #[test]
     fn what_is_no_network_is_refused_with_a_remedy() {
         let shape = "is not an address or network such as \"10.0.0.0/8\"";
-        for text in [
-            "localhost",
-            "10.0.0.0/",
-            "10.0.0.0/+8",
-            "10.0.0.0/x",
-            "10.0.0/8",
-            "",
-        ] {
+        for text in ["localhost", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/x", "10.0.0/8", ""] {
             assert_eq!(text.parse::<Network>(), Err(format!("\"{text}\" {shape}")));
         }
         let cases = [
-            (
-                "10.0.0.0/33",
-                "\"10.0.0.0/33\": the prefix is out of range; at most 32",
-            ),
-            (
-                "::1/129",
-                "\"::1/129\": the prefix is out of range; at most 128",
-            ),
-            (
-                "10.0.0.1/8",
-                "\"10.0.0.1/8\" has bits beyond its prefix; write \"10.0.0.0/8\"",
-            ),
+            ("10.0.0.0/33", "\"10.0.0.0/33\": the prefix is out of range; at most 32"),
+            ("::1/129", "\"::1/129\": the prefix is out of range; at most 128"),
+            ("10.0.0.1/8", "\"10.0.0.1/8\" has bits beyond its prefix; write \"10.0.0.0/8\""),
         ];
         for (text, message) in cases {
             assert_eq!(text.parse::<Network>(), Err(message.to_string()));

@@ -41,11 +41,7 @@ impl Overrides {
             }
             let not_text = |_| Errors::of(&name, "is not UTF-8 text".to_string());
             let value = value.into_string().map_err(not_text)?;
-            said.push(Said {
-                source: name.clone(),
-                name,
-                value,
-            });
+            said.push(Said { source: name.clone(), name, value });
         }
         said.sort_by(|a, b| a.name.cmp(&b.name)); // the environment has no order of its own
         Ok(Self { said })
@@ -54,11 +50,7 @@ impl Overrides {
     /// Adds a flag that sets `key`, as `table.key`. It beats whatever was there before.
     pub fn set(&mut self, flag: &str, key: &str, value: &str) {
         let [source, name, value] = [flag, key, value].map(str::to_string);
-        self.said.push(Said {
-            source,
-            name,
-            value,
-        });
+        self.said.push(Said { source, name, value });
     }
 
     pub(super) fn apply(&self, config: &mut Config, report: &mut Report<'_>) {
@@ -91,19 +83,11 @@ impl Said {
 
     /// A key's name in the language of the one who said this.
     fn spelling(&self, path: &str) -> String {
-        if self.is_variable() {
-            variable(path)
-        } else {
-            path.to_string()
-        }
+        if self.is_variable() { variable(path) } else { path.to_string() }
     }
 
     fn unknown(&self, mut names: Vec<String>) -> String {
-        let noun = if self.is_variable() {
-            "variable"
-        } else {
-            "key"
-        };
+        let noun = if self.is_variable() { "variable" } else { "key" };
         if self.is_variable() {
             names.push(CONFIG_VARIABLE.to_string());
         }

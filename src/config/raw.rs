@@ -41,7 +41,8 @@ pub(super) fn read(text: &str, name: &str, overrides: &Overrides) -> Result<Conf
         Err(error) => {
             // One is enough: what follows a slip in the syntax is guesswork.
             let place = report.at(error.span().map_or(0, |span| span.start));
-            report.add(place, "", error.message().replace('\n', "; "));
+            let what = error.message().replace('\n', "; ");
+            report.add(place, "", format!("not valid TOML: {what}"));
             return report.finish(config);
         }
     }
@@ -92,16 +93,8 @@ fn refuse_unknown(name: &str, written: &DeTable<'_>, known: &[&str], report: &mu
     for key in written.keys() {
         let word = key.get_ref().as_ref();
         if !known.contains(&word) {
-            let path = if name.is_empty() {
-                word.to_string()
-            } else {
-                format!("{name}.{word}")
-            };
-            report.add(
-                report.at(key.span().start),
-                &path,
-                unknown(&path, word, known),
-            );
+            let path = if name.is_empty() { word.to_string() } else { format!("{name}.{word}") };
+            report.add(report.at(key.span().start), &path, unknown(&path, word, known));
         }
     }
 }

@@ -20,17 +20,10 @@ fn ejections_grow(config: &Config, report: &mut Report<'_>) {
     let (eject, most) = (config.passive.eject, config.passive.eject_max);
     if eject > most {
         let [eject, most] = [eject, most].map(|time| quote(&TIME.write(time.as_millis() as u64)));
-        let what = format!("{eject} is longer than eject_max, {most}; raise that to {eject} too");
-        // The later of the two in the file; a default is nowhere, which orders first.
-        let key = ["passive.eject", "passive.eject_max"];
-        report.add(
-            key.map(|key| report.place(key))
-                .into_iter()
-                .max()
-                .expect("two"),
-            key[0],
-            what,
-        );
+        let what = format!("eject {eject} is longer than eject_max {most}; raise eject_max");
+        // Whichever was written later; a default has no place, which orders first.
+        let places = ["passive.eject", "passive.eject_max"].map(|key| report.place(key));
+        report.add(places.into_iter().max().expect("two places"), "passive", what);
     }
 }
 

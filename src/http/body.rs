@@ -82,12 +82,7 @@ impl Reader {
             Framing::Chunked => (State::Size, 0),
             Framing::UntilClose => (State::UntilClose, 0),
         };
-        Reader {
-            state,
-            left,
-            line_bytes: 0,
-            trailers: Vec::new(),
-        }
+        Reader { state, left, line_bytes: 0, trailers: Vec::new() }
     }
 
     /// Takes framing and at most one run of data off the front of `input`. Call it until all is
@@ -102,19 +97,13 @@ impl Reader {
                 State::Done => break,
                 State::Length | State::Data | State::UntilClose => {
                     let data = self.take(&input[consumed..]);
-                    return Ok(Piece {
-                        consumed: consumed + data.len(),
-                        data,
-                    });
+                    return Ok(Piece { consumed: consumed + data.len(), data });
                 }
                 _ => self.state = self.step(input[consumed])?,
             }
             consumed += 1;
         }
-        Ok(Piece {
-            consumed,
-            data: &[],
-        })
+        Ok(Piece { consumed, data: &[] })
     }
 
     /// Whether the body has ended.
@@ -149,11 +138,7 @@ impl Reader {
         let length = usize::try_from(self.left).map_or(input.len(), |left| left.min(input.len()));
         self.left -= length as u64;
         if self.left == 0 {
-            self.state = if self.state == State::Data {
-                State::DataCr
-            } else {
-                State::Done
-            };
+            self.state = if self.state == State::Data { State::DataCr } else { State::Done };
         }
         &input[..length]
     }
@@ -192,18 +177,12 @@ impl Reader {
     }
 
     fn add_digit(&mut self, byte: u8) -> Result<State, Broken> {
-        let digit = char::from(byte)
-            .to_digit(16)
-            .ok_or("a chunk's size is not hexadecimal")?;
+        let digit = char::from(byte).to_digit(16).ok_or("a chunk's size is not hexadecimal")?;
         // 16 digits fit a u64, zeros in front counted: a size that needs more is an attack.
         if self.line_bytes > 16 {
             return Err("a chunk's size is too long");
         }
-        let size = if self.state == State::Size {
-            0
-        } else {
-            self.left
-        };
+        let size = if self.state == State::Size { 0 } else { self.left };
         self.left = size << 4 | u64::from(digit);
         Ok(State::MoreSize)
     }

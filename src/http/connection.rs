@@ -52,10 +52,7 @@ impl<'b> Connection<'b> {
         {
             return Ok(());
         }
-        let slot = self
-            .nominated
-            .get_mut(self.count)
-            .ok_or("too many Connection options")?;
+        let slot = self.nominated.get_mut(self.count).ok_or("too many Connection options")?;
         *slot = option;
         self.count += 1;
         Ok(())
@@ -63,9 +60,7 @@ impl<'b> Connection<'b> {
 
     /// Whether this field ends here because Connection names it.
     pub(super) fn nominates(&self, name: &[u8]) -> bool {
-        self.nominated[..self.count]
-            .iter()
-            .any(|option| option.eq_ignore_ascii_case(name))
+        self.nominated[..self.count].iter().any(|option| option.eq_ignore_ascii_case(name))
     }
 
     /// Whether the sender means to keep the connection (RFC 9112 9.3).
@@ -80,14 +75,8 @@ pub(super) fn protocol(value: &[u8]) -> Option<&str> {
     let mut parts = value.splitn(2, |byte| *byte == b'/');
     let name = parts.next()?;
     let sound = fields::is_token(name) && parts.next().is_none_or(fields::is_token);
-    let http = [&b"h2c"[..], b"h2", b"http"]
-        .iter()
-        .any(|known| name.eq_ignore_ascii_case(known));
-    if sound && !http {
-        std::str::from_utf8(value).ok()
-    } else {
-        None
-    }
+    let http = [&b"h2c"[..], b"h2", b"http"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    if sound && !http { std::str::from_utf8(value).ok() } else { None }
 }
 
 #[cfg(test)]
@@ -132,11 +121,7 @@ mod tests {
 
     #[test]
     fn close_beats_keep_alive_and_the_version_decides_the_rest() {
-        assert!(
-            !read(&["close, keep-alive"])
-                .unwrap()
-                .persists(Version::Http11)
-        );
+        assert!(!read(&["close, keep-alive"]).unwrap().persists(Version::Http11));
         assert!(read(&[]).unwrap().persists(Version::Http11));
         assert!(!read(&[]).unwrap().persists(Version::Http10));
         assert!(read(&["keep-alive"]).unwrap().persists(Version::Http10));
@@ -147,17 +132,7 @@ mod tests {
         for good in ["websocket", "WebSocket", "TLS/1.0", "h2cx"] {
             assert_eq!(protocol(good.as_bytes()), Some(good));
         }
-        for bad in [
-            "h2c",
-            "H2C",
-            "h2",
-            "HTTP/2.0",
-            "h2c/1",
-            "websocket, h2c",
-            "",
-            "a/",
-            "a/b/c",
-        ] {
+        for bad in ["h2c", "H2C", "h2", "HTTP/2.0", "h2c/1", "websocket, h2c", "", "a/", "a/b/c"] {
             assert_eq!(protocol(bad.as_bytes()), None, "{bad}");
         }
     }

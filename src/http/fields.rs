@@ -32,7 +32,7 @@ pub(super) enum Name {
     FramingLookalike,
 }
 
-/// The names that are not simply relayed, shortest first: `classify` finds its candidates by length.
+/// The names that are not simply relayed, shortest first: `classify` finds them by length.
 const KNOWN: [(&str, Name); 25] = [
     // The transfer codings that this hop can read: ours are always the same (RFC 9110 10.1.4).
     // It is dropped with `trailers`, too: trailers are relayed whether or not they were asked for.
@@ -154,11 +154,7 @@ fn likeness(name: &[u8], known: &[u8]) -> Likeness {
     let alike = |(a, b): (&u8, &u8)| {
         a.eq_ignore_ascii_case(b) || (*b == b'-' && !a.is_ascii_alphanumeric())
     };
-    if name.iter().zip(known).all(alike) {
-        Likeness::Disguised
-    } else {
-        Likeness::Different
-    }
+    if name.iter().zip(known).all(alike) { Likeness::Disguised } else { Likeness::Different }
 }
 
 /// Fields that steer the whole message before its content is read. Connection must not name them
@@ -192,9 +188,7 @@ const STEERING: [&str; 24] = [
 
 /// Whether a field of this name steers the whole message.
 pub(super) fn is_steering(name: &[u8]) -> bool {
-    STEERING
-        .iter()
-        .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+    STEERING.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// What becomes of a trailer field.
@@ -226,7 +220,8 @@ pub(super) fn is_token(text: &[u8]) -> bool {
 /// One character of a token.
 pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
-        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.')
+        || matches!(byte, b'^'..=b'`' | b'|' | b'~')
 }
 
 /// The numbers of field lines, as bits: which of them are not relayed as they came.

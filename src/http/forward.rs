@@ -30,11 +30,7 @@ impl Request<'_, '_> {
     /// Appends the head as it is sent to a backend, always as HTTP/1.1.
     pub fn write_forward(&self, out: &mut Vec<u8>, how: &Forwarding) {
         self.write_request_line(out);
-        let host = if self.host.is_empty() {
-            how.fallback_host
-        } else {
-            self.host
-        };
+        let host = if self.host.is_empty() { how.fallback_host } else { self.host };
         render::field(out, "Host", host.as_bytes());
         for (index, field) in self.fields.iter().enumerate() {
             if !self.rewritten.has(index) && !self.connection.nominates(field.name.as_bytes()) {
@@ -75,11 +71,7 @@ impl Request<'_, '_> {
     }
 
     fn write_origin(&self, out: &mut Vec<u8>, how: &Forwarding) {
-        let said = if how.trusted {
-            self.write_trusted(out, how)
-        } else {
-            Said::default()
-        };
+        let said = if how.trusted { self.write_trusted(out, how) } else { Said::default() };
         out.extend_from_slice(b"X-Forwarded-For: ");
         self.write_earlier(out, how, Name::ForwardedFor);
         render::address(out, how.client);
@@ -130,10 +122,7 @@ impl Request<'_, '_> {
             return;
         }
         let ours = |name: &str| fields::classify(name.as_bytes()) == list;
-        for field in self
-            .fields
-            .iter()
-            .filter(|field| !field.value.is_empty() && ours(field.name))
+        for field in self.fields.iter().filter(|field| !field.value.is_empty() && ours(field.name))
         {
             out.extend_from_slice(field.value);
             out.extend_from_slice(b", ");

@@ -34,11 +34,7 @@ pub struct HeadLimits {
 
 impl Default for HeadLimits {
     fn default() -> Self {
-        HeadLimits {
-            head_bytes: 16 * 1024,
-            headers: 100,
-            target_bytes: 8 * 1024,
-        }
+        HeadLimits { head_bytes: 16 * 1024, headers: 100, target_bytes: 8 * 1024 }
     }
 }
 
@@ -65,11 +61,7 @@ pub enum Version {
 
 impl Version {
     fn of(minor: u8) -> Self {
-        if minor == 0 {
-            Version::Http10
-        } else {
-            Version::Http11
-        }
+        if minor == 0 { Version::Http10 } else { Version::Http11 }
     }
 
     /// As the start line has it: `HTTP/1.0` or `HTTP/1.1`.
@@ -118,7 +110,7 @@ pub struct Refusal {
     pub reason: &'static str,
 }
 
-/// Bytes of a backend, or of a body, that break the rules: a 502 from a backend, a 400 from a client.
+/// Bytes of a response or a body that break the rules: from a backend a 502, from a client a 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed(pub &'static str);
 
@@ -127,10 +119,7 @@ type Broken = &'static str;
 
 impl From<Broken> for Refusal {
     fn from(reason: Broken) -> Self {
-        Refusal {
-            status: 400,
-            reason,
-        }
+        Refusal { status: 400, reason }
     }
 }
 
@@ -147,9 +136,10 @@ const BARE_LF: Broken = "a line of the head ends with LF alone";
 fn has_bare_lf(head: &[u8]) -> bool {
     let after = head.iter().skip(1);
     head.first() == Some(&b'\n')
-        || head.iter().zip(after).fold(false, |found, (a, b)| {
-            found | ((*b == b'\n') & (*a != b'\r'))
-        })
+        || head
+            .iter()
+            .zip(after)
+            .fold(false, |found, (a, b)| found | ((*b == b'\n') & (*a != b'\r')))
 }
 
 #[cfg(test)]

@@ -105,25 +105,15 @@ mod tests {
 
     #[test]
     fn addresses_read_as_people_write_them() {
-        for shown in [
-            "192.0.2.1",
-            "0.0.0.0",
-            "::",
-            "::1",
-            "2001:db8::1",
-            "1::",
-            "1:2:3:4:5:6:7:8",
-        ] {
+        for shown in ["192.0.2.1", "0.0.0.0", "::", "::1", "2001:db8::1", "1::", "1:2:3:4:5:6:7:8"]
+        {
             assert_eq!(text(|out| address(out, shown.parse().unwrap())), shown);
         }
         for shown in ["2001:db8:0:1:1:1:1:1", "1:0:0:2::3", "2001::1:0:0:1"] {
             let parsed: IpAddr = shown.parse().unwrap();
             assert_eq!(text(|out| address(out, parsed)), parsed.to_string());
         }
-        assert_eq!(
-            text(|out| address(out, "::ffff:192.0.2.1".parse().unwrap())),
-            "192.0.2.1"
-        );
+        assert_eq!(text(|out| address(out, "::ffff:192.0.2.1".parse().unwrap())), "192.0.2.1");
     }
 
     proptest! {

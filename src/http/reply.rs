@@ -74,11 +74,8 @@ impl<'a> Reply<'a> {
         if let Some(seconds) = self.retry_after_s {
             render::number_field(out, "Retry-After", seconds);
         }
-        let named = [
-            ("Allow", self.allow),
-            ("Location", self.location),
-            ("X-Served-By", self.served_by),
-        ];
+        let named =
+            [("Allow", self.allow), ("Location", self.location), ("X-Served-By", self.served_by)];
         for (name, value) in named {
             if let Some(value) = value {
                 render::field(out, name, value.as_bytes());
@@ -147,11 +144,7 @@ mod tests {
 
     #[test]
     fn an_answer_to_head_counts_its_body_and_leaves_it_out() {
-        let reply = Reply {
-            head_only: true,
-            keep_alive: true,
-            ..Reply::new(200, "ok\n", DATE)
-        };
+        let reply = Reply { head_only: true, keep_alive: true, ..Reply::new(200, "ok\n", DATE) };
         let text = text(reply, Version::Http11);
         assert!(text.contains("Content-Length: 3\r\n") && text.ends_with("\r\n\r\n"));
         assert!(!text.contains("Connection"));
@@ -165,10 +158,7 @@ mod tests {
 
     #[test]
     fn an_old_client_is_told_that_the_connection_stays() {
-        let reply = Reply {
-            keep_alive: true,
-            ..Reply::new(200, "", DATE)
-        };
+        let reply = Reply { keep_alive: true, ..Reply::new(200, "", DATE) };
         assert!(text(reply, Version::Http10).contains("Connection: keep-alive\r\n"));
     }
 
@@ -182,12 +172,9 @@ mod tests {
             ..Reply::new(503, "", DATE)
         };
         let text = text(reply, Version::Http11);
-        for line in [
-            "Retry-After: 5",
-            "Allow: GET",
-            "Location: http://a.test/",
-            "X-Served-By: API01",
-        ] {
+        for line in
+            ["Retry-After: 5", "Allow: GET", "Location: http://a.test/", "X-Served-By: API01"]
+        {
             assert!(text.contains(&format!("\r\n{line}\r\n")), "{line}");
         }
     }

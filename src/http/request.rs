@@ -73,16 +73,13 @@ pub fn parse<'h, 'b>(
     slots: &'h mut Slots<'b>,
 ) -> Result<Parsed<Request<'h, 'b>>, Refusal> {
     let skipped = leading_line(bytes)?;
-    let window = &bytes[skipped..bytes.len().min(skipped + limits.head_bytes)];
+    let window = &bytes[skipped..bytes.len().min(limits.head_bytes.saturating_add(skipped))];
     let room = &mut slots[..limits.headers.min(HEADERS_MAX)];
     let mut raw = httparse::Request::new(&mut []);
     match raw.parse_with_uninit_headers(window, room) {
         Ok(Status::Complete(length)) => {
             let head = understand(&window[..length], raw, limits)?;
-            Ok(Parsed::Complete {
-                head,
-                length: skipped + length,
-            })
+            Ok(Parsed::Complete { head, length: skipped + length })
         }
         Ok(Status::Partial) => check_unfinished(window, limits).map(|()| Parsed::Partial),
         Err(error) => Err(explain(error, &raw, window)),
@@ -101,50 +98,33 @@ fn leading_line(bytes: &[u8]) -> Result<usize, Broken> {
 
 /// Finds what is over its limit in a head that has not ended, so that it need not be awaited.
 fn check_unfinished(window: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
-    let line = window
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
+    let line = window.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ');
     check_method_length(words.next().unwrap_or_default().len())?;
     check_target_length(words.next().unwrap_or_default().len(), limits)?;
     if window.len() >= limits.head_bytes {
-        return Err(Refusal {
-            status: 431,
-            reason: "the head is longer than allowed",
-        });
+        return Err(Refusal { status: 431, reason: "the head is longer than allowed" });
     }
     Ok(())
 }
 
 fn check_method_length(bytes: usize) -> Result<(), Broken> {
-    if bytes > METHOD_BYTES_MAX {
-        Err("the method is too long")
-    } else {
-        Ok(())
-    }
+    if bytes > METHOD_BYTES_MAX { Err("the method is too long") } else { Ok(()) }
 }
 
 fn check_target_length(bytes: usize, limits: &HeadLimits) -> Result<(), Refusal> {
     if bytes > limits.target_bytes {
-        return Err(Refusal {
-            status: 414,
-            reason: "the target is longer than allowed",
-        });
+        return Err(Refusal { status: 414, reason: "the target is longer than allowed" });
     }
     Ok(())
 }
 
 fn explain(error: Error, raw: &httparse::Request, window: &[u8]) -> Refusal {
     match error {
-        Error::TooManyHeaders => Refusal {
-            status: 431,
-            reason: "more fields than allowed",
-        },
-        Error::Version if is_other_version(raw, window) => Refusal {
-            status: 505,
-            reason: "only HTTP/1.0 and HTTP/1.1 are spoken here",
-        },
+        Error::TooManyHeaders => Refusal { status: 431, reason: "more fields than allowed" },
+        Error::Version if is_other_version(raw, window) => {
+            Refusal { status: 505, reason: "only HTTP/1.0 and HTTP/1.1 are spoken here" }
+        }
         Error::Version => "the request line does not end with a version of HTTP".into(),
         Error::Token if raw.method.is_none() => "the method is not a token".into(),
         Error::Token => "a bad character in the request line".into(),
@@ -193,10 +173,7 @@ fn understand<'h, 'b>(
     }
     let framing = match seen.declared {
         Declared { chunked: true, .. } => Framing::Chunked,
-        Declared {
-            length: Some(length),
-            ..
-        } => Framing::Length(length),
+        Declared { length: Some(length), .. } => Framing::Length(length),
         _ => Framing::None,
     };
     let modern = version == Version::Http11;
@@ -210,9 +187,7 @@ fn understand<'h, 'b>(
         keep_alive: seen.connection.persists(version),
         // HTTP/1.0 has neither expectations nor upgrades: both are ignored (RFC 9110 10.1.1, 7.8).
         expects_continue: seen.expects_continue && modern && !bodiless,
-        upgrade: seen
-            .upgrade
-            .filter(|_| seen.connection.upgrade && modern && bodiless),
+        upgrade: seen.upgrade.filter(|_| seen.connection.upgrade && modern && bodiless),
         max_forwards: seen.max_forwards,
         fields: raw.headers,
         connection: seen.connection,
@@ -225,14 +200,8 @@ fn understand<'h, 'b>(
 fn check_method(method: &str) -> Result<(), Refusal> {
     match method {
         "GET" | "POST" | "HEAD" => Ok(()),
-        "CONNECT" | "TRACE" => Err(Refusal {
-            status: 405,
-            reason: "the method is not relayed",
-        }),
-        "PRI" | "ANNOUNCE" => Err(Refusal {
-            status: 501,
-            reason: "not a method of HTTP/1.1",
-        }),
+        "CONNECT" | "TRACE" => Err(Refusal { status: 405, reason: "the method is not relayed" }),
+        "PRI" | "ANNOUNCE" => Err(Refusal { status: 501, reason: "not a method of HTTP/1.1" }),
         _ => Ok(()),
     }
 }
@@ -284,10 +253,7 @@ impl<'b> Seen<'b> {
 
     fn expect(&mut self, value: &[u8]) -> Result<(), Refusal> {
         if !value.eq_ignore_ascii_case(b"100-continue") {
-            return Err(Refusal {
-                status: 417,
-                reason: "an expectation other than 100-continue",
-            });
+            return Err(Refusal { status: 417, reason: "an expectation other than 100-continue" });
         }
         self.expects_continue = true;
         Ok(())

@@ -123,9 +123,7 @@ fn understand<'h, 'b>(
         keep_alive: seen.connection.persists(version)
             && framing != Framing::UntilClose
             && !contradicts,
-        upgrade: seen
-            .upgrade
-            .filter(|_| seen.connection.upgrade && matches!(status, 101 | 426)),
+        upgrade: seen.upgrade.filter(|_| seen.connection.upgrade && matches!(status, 101 | 426)),
         length_of_get: seen.declared.length.filter(|_| about_get),
         fields: raw.headers,
         connection: seen.connection,
@@ -141,10 +139,7 @@ fn frame(status: u16, method: &str, declared: Declared) -> Framing {
     }
     match declared {
         Declared { chunked: true, .. } => Framing::Chunked,
-        Declared {
-            length: Some(length),
-            ..
-        } => Framing::Length(length),
+        Declared { length: Some(length), .. } => Framing::Length(length),
         _ => Framing::UntilClose,
     }
 }
@@ -247,11 +242,7 @@ impl Response<'_, '_> {
         if let Some(length) = self.length_of_get {
             render::number_field(out, "Content-Length", length);
         }
-        write_persistence(
-            out,
-            how.client,
-            how.keep_alive && framing != Framing::UntilClose,
-        );
+        write_persistence(out, how.client, how.keep_alive && framing != Framing::UntilClose);
         if !self.dated {
             render::field(out, "Date", how.date.as_bytes());
         }

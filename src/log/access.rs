@@ -269,15 +269,9 @@ pub(super) mod tests {
 
     #[test]
     fn the_cause_tells_whether_the_answer_had_begun() {
-        let begun = Access {
-            cause: Cause::BackendReset,
-            ..sample()
-        };
+        let begun = Access { cause: Cause::BackendReset, ..sample() };
         assert!(line(&begun, Format::Common).ends_with(" SD\n"));
-        let not_begun = Access {
-            first_byte: None,
-            ..begun
-        };
+        let not_begun = Access { first_byte: None, ..begun };
         assert!(line(&not_begun, Format::Common).ends_with(" - 12.598 SH\n"));
     }
 

@@ -111,13 +111,7 @@ impl Log {
         let (give_back, spent) = bounded(SPENT_MAX);
         let shared = Arc::new(Shared::default());
         Writer::new(waiting, rung, give_back, shared.clone(), access, events).spawn()?;
-        Ok(Log(Arc::new(Inner {
-            format,
-            lines,
-            bell,
-            spent,
-            shared,
-        })))
+        Ok(Log(Arc::new(Inner { format, lines, bell, spent, shared })))
     }
 
     /// Whether access lines are kept: if not, a caller need not gather what goes into one.
@@ -176,12 +170,7 @@ impl Log {
     pub fn flush(&self, deadline: Duration) -> bool {
         let until = Instant::now() + deadline;
         let (done, written) = bounded(1);
-        if self
-            .0
-            .lines
-            .send_deadline(Line::Flush(done), until)
-            .is_err()
-        {
+        if self.0.lines.send_deadline(Line::Flush(done), until).is_err() {
             return false;
         }
         self.ring();
@@ -189,10 +178,7 @@ impl Log {
     }
 
     fn buffer(&self) -> Vec<u8> {
-        self.0
-            .spent
-            .try_recv()
-            .unwrap_or_else(|_| Vec::with_capacity(LINE_BYTES))
+        self.0.spent.try_recv().unwrap_or_else(|_| Vec::with_capacity(LINE_BYTES))
     }
 
     fn offer(&self, line: Line) {

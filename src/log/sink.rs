@@ -24,11 +24,7 @@ impl Sink {
     }
 
     pub(super) fn new(file: File, target: Target) -> Sink {
-        Sink {
-            file,
-            target,
-            batch: Vec::new(),
-        }
+        Sink { file, target, batch: Vec::new() }
     }
 
     pub(super) fn reopen(&mut self) -> io::Result<()> {
@@ -66,10 +62,7 @@ impl Sink {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
             // Whoever started us may have left its end of stdout in non-blocking mode.
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                poll(
-                    &mut [PollFd::from_borrowed_fd(self.file.as_fd(), PollFlags::OUT)],
-                    None,
-                )?;
+                poll(&mut [PollFd::from_borrowed_fd(self.file.as_fd(), PollFlags::OUT)], None)?;
                 Ok(0)
             }
             result => result,
@@ -100,11 +93,7 @@ fn open(target: &Target) -> io::Result<File> {
         Target::File(path) => path,
     };
     // Not for everyone to read: client addresses are personal data.
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o640)
-        .open(path)
+    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
 }
 
 #[cfg(test)]

@@ -37,9 +37,7 @@ fn text_of(mut read: UnixStream) -> String {
 
 /// The sum of the counts that stand before `what`: drops may be said in parts.
 fn counts_said(said: &str, what: &str) -> u64 {
-    let counts = said
-        .lines()
-        .filter_map(|line| line.split_once(what)?.0.rsplit_once(' '));
+    let counts = said.lines().filter_map(|line| line.split_once(what)?.0.rsplit_once(' '));
     counts.map(|(_, count)| count.parse::<u64>().unwrap()).sum()
 }
 
@@ -55,18 +53,9 @@ fn access_lines_and_events_go_to_their_own_sinks_in_order() {
     drop(log);
     let lines = text_of(lines);
     assert_eq!(lines.lines().count(), 100);
-    assert!(
-        lines
-            .lines()
-            .zip(200..)
-            .all(|(line, n)| line.contains(&format!("\" {n} 512 ")))
-    );
+    assert!(lines.lines().zip(200..).all(|(line, n)| line.contains(&format!("\" {n} 512 "))));
     let said = text_of(said);
-    assert!(
-        said.lines()
-            .zip(200..)
-            .all(|(line, n)| line.ends_with(&format!("INFO  status {n}")))
-    );
+    assert!(said.lines().zip(200..).all(|(line, n)| line.ends_with(&format!("INFO  status {n}"))));
     assert_eq!(said.lines().count(), 100);
 }
 
@@ -89,10 +78,7 @@ fn a_sink_that_nobody_reads_blocks_no_caller_and_what_was_dropped_is_said() {
         log.access(&sample());
     }
     assert!(log.dropped() > 0);
-    assert!(
-        !log.flush(Duration::from_millis(50)),
-        "nothing reads, so nothing can be flushed"
-    );
+    assert!(!log.flush(Duration::from_millis(50)), "nothing reads, so nothing can be flushed");
     log.event(Level::Warn, format_args!("there is room for events"));
 
     let dropped = log.dropped();
@@ -101,11 +87,7 @@ fn a_sink_that_nobody_reads_blocks_no_caller_and_what_was_dropped_is_said() {
     drop(log);
     let lines = reader.join().unwrap();
     assert_eq!(lines.lines().count() + dropped as usize, MADE);
-    assert!(
-        lines
-            .lines()
-            .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
-    );
+    assert!(lines.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
     let said = text_of(said);
     assert!(said.contains("WARN  there is room for events\n"), "{said}");
     assert_eq!(counts_said(&said, " lines dropped: "), dropped, "{said}");
@@ -116,18 +98,12 @@ fn a_log_that_was_renamed_is_opened_anew() {
     let (old, new) = (path("renamed"), path("reopened"));
     let (events, said) = pipe();
     let log = Log::start_with(Some(Format::Common), file_sink(&new), events).unwrap();
-    log.access(&Access {
-        status: 201,
-        ..sample()
-    });
+    log.access(&Access { status: 201, ..sample() });
     assert!(log.flush(LONG));
     fs::rename(&new, &old).unwrap();
     log.reopen();
     assert!(log.flush(LONG));
-    log.access(&Access {
-        status: 202,
-        ..sample()
-    });
+    log.access(&Access { status: 202, ..sample() });
     assert!(log.flush(LONG));
     drop(log);
     assert!(fs::read_to_string(&old).unwrap().contains("\" 201 "));
@@ -139,10 +115,7 @@ fn a_log_that_was_renamed_is_opened_anew() {
 #[test]
 fn a_log_that_cannot_be_opened_anew_goes_on_in_the_old_file() {
     let old = path("kept");
-    let access = Sink::new(
-        fs::File::create(&old).unwrap(),
-        Target::File("/no/where".into()),
-    );
+    let access = Sink::new(fs::File::create(&old).unwrap(), Target::File("/no/where".into()));
     let (events, said) = pipe();
     let log = Log::start_with(Some(Format::Common), access, events).unwrap();
     log.reopen();
@@ -167,10 +140,7 @@ fn a_full_disk_is_counted_and_said_and_ends_nothing() {
     assert!(log.flush(LONG));
     drop(log);
     let said = text_of(said);
-    assert!(
-        said.contains("lines lost: /dev/full: No space left on device"),
-        "{said}"
-    );
+    assert!(said.contains("lines lost: /dev/full: No space left on device"), "{said}");
     assert!(said.ends_with("INFO  still here\n"), "{said}");
 }
 

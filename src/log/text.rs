@@ -144,19 +144,9 @@ fn stamp(second: u64) -> Stamp {
     }
     let when = UNIX_EPOCH + Duration::from_secs(second);
     let date = httpdate::fmt_http_date(when); // Sat, 21 Nov 2026 06:15:28 GMT
-    let clf = format!(
-        "{}/{}/{}:{}",
-        &date[5..7],
-        &date[8..11],
-        &date[12..16],
-        &date[17..25]
-    );
+    let clf = format!("{}/{}/{}:{}", &date[5..7], &date[8..11], &date[12..16], &date[17..25]);
     let rfc3339 = humantime::format_rfc3339_seconds(when).to_string();
-    let mut fresh = Stamp {
-        second,
-        clf: [0; 20],
-        rfc3339: [0; 19],
-    };
+    let mut fresh = Stamp { second, clf: [0; 20], rfc3339: [0; 19] };
     fresh.clf.copy_from_slice(clf.as_bytes());
     fresh.rfc3339.copy_from_slice(&rfc3339.as_bytes()[..19]);
     LAST.set(Some(fresh));
@@ -211,10 +201,7 @@ mod tests {
 
     #[test]
     fn milliseconds_have_three_decimals() {
-        assert_eq!(
-            made(|out| millis(out, Duration::from_micros(1_050_007))),
-            "1050.007"
-        );
+        assert_eq!(made(|out| millis(out, Duration::from_micros(1_050_007))), "1050.007");
         assert_eq!(made(|out| millis(out, Duration::from_nanos(999))), "0.000");
     }
 
@@ -228,14 +215,8 @@ mod tests {
                 rfc3339(out, when);
             })
         };
-        assert_eq!(
-            both(0),
-            "01/Jan/1970:00:00:00 +0000|1970-01-01T00:00:00.000Z"
-        );
-        assert_eq!(
-            both(951_782_400),
-            "29/Feb/2000:00:00:00 +0000|2000-02-29T00:00:00.000Z"
-        );
+        assert_eq!(both(0), "01/Jan/1970:00:00:00 +0000|1970-01-01T00:00:00.000Z");
+        assert_eq!(both(951_782_400), "29/Feb/2000:00:00:00 +0000|2000-02-29T00:00:00.000Z");
         assert_eq!(both(u64::MAX >> 2), both(SECONDS_MAX));
         let early = UNIX_EPOCH - Duration::from_secs(1);
         assert_eq!(made(|out| rfc3339(out, early)), "1970-01-01T00:00:00.000Z");
@@ -250,10 +231,7 @@ mod tests {
 
     #[test]
     fn json_escapes_beyond_the_basic_plane_as_surrogates() {
-        assert_eq!(
-            made(|out| json(out, "\u{1f600}".as_bytes())),
-            "\"\\ud83d\\ude00\""
-        );
+        assert_eq!(made(|out| json(out, "\u{1f600}".as_bytes())), "\"\\ud83d\\ude00\"");
     }
 
     #[test]

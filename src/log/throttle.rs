@@ -19,19 +19,13 @@ struct Since {
 impl Throttle {
     /// One that lets the next event through.
     pub const fn new() -> Throttle {
-        Throttle(Mutex::new(Since {
-            passed: None,
-            left_out: 0,
-        }))
+        Throttle(Mutex::new(Since { passed: None, left_out: 0 }))
     }
 
     /// `Some(how many were left out before)` when this event may be said at `now`.
     pub fn pass(&self, now: Instant) -> Option<u64> {
         let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if since
-            .passed
-            .is_some_and(|passed| now.saturating_duration_since(passed) < PERIOD)
-        {
+        if since.passed.is_some_and(|passed| now.saturating_duration_since(passed) < PERIOD) {
             since.left_out += 1;
             return None;
         }

@@ -65,29 +65,12 @@ impl Writer {
         access: Sink,
         events: Sink,
     ) -> Writer {
-        let said = Said {
-            dropped: 0,
-            lost: 0,
-            error: String::new(),
-            next: Instant::now(),
-        };
-        Writer {
-            lines,
-            bell,
-            spent,
-            shared,
-            access,
-            events,
-            flushes: Vec::new(),
-            said,
-        }
+        let said = Said { dropped: 0, lost: 0, error: String::new(), next: Instant::now() };
+        Writer { lines, bell, spent, shared, access, events, flushes: Vec::new(), said }
     }
 
     pub(super) fn spawn(self) -> io::Result<()> {
-        thread::Builder::new()
-            .name("log".into())
-            .spawn(|| self.run())
-            .map(drop)
+        thread::Builder::new().name("log".into()).spawn(|| self.run()).map(drop)
     }
 
     fn run(mut self) {
@@ -111,9 +94,7 @@ impl Writer {
         let first = if self.has_news() {
             self.lines.recv_deadline(self.said.next)
         } else {
-            self.lines
-                .recv()
-                .map_err(|_| RecvTimeoutError::Disconnected)
+            self.lines.recv().map_err(|_| RecvTimeoutError::Disconnected)
         };
         match first {
             Ok(line) => self.take(line),
@@ -145,16 +126,10 @@ impl Writer {
 
     fn reopen(&mut self) {
         match self.access.reopen() {
-            Ok(()) => self.say(
-                Level::Info,
-                format_args!("{}: reopened", self.access.name()),
-            ),
+            Ok(()) => self.say(Level::Info, format_args!("{}: reopened", self.access.name())),
             Err(error) => {
                 let name = self.access.name();
-                self.say(
-                    Level::Error,
-                    format_args!("{name}: not reopened, kept as is: {error}"),
-                );
+                self.say(Level::Error, format_args!("{name}: not reopened, kept as is: {error}"));
             }
         }
     }
@@ -184,19 +159,11 @@ impl Writer {
         }
         if lost_now > 0 {
             let error = std::mem::take(&mut self.said.error);
-            self.say(
-                Level::Error,
-                format_args!("log: {lost_now} lines lost: {error}"),
-            );
+            self.say(Level::Error, format_args!("log: {lost_now} lines lost: {error}"));
         }
         // A report that fails has nowhere to go; counting it would make the next one, for ever.
         let _ = self.events.write();
-        self.said = Said {
-            dropped,
-            lost,
-            next: now + REPORT_EVERY,
-            error: String::new(),
-        };
+        self.said = Said { dropped, lost, next: now + REPORT_EVERY, error: String::new() };
     }
 
     fn has_news(&self) -> bool {

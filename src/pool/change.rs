@@ -94,11 +94,7 @@ impl fmt::Display for CheckOutcome {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (backend, reason) = (OneLine(&self.backend), OneLine(&self.reason));
-        write!(
-            f,
-            "backend {backend}: {reason}; {} -> {}; ",
-            self.from, self.to
-        )?;
+        write!(f, "backend {backend}: {reason}; {} -> {}; ", self.from, self.to)?;
         write!(f, "{} of {} left", self.usable, self.total)?;
         match self.usable {
             0 => f.write_str(": NO BACKEND IS UP"),
@@ -150,57 +146,35 @@ mod tests {
     #[test]
     fn a_change_reads_as_one_line() {
         let seen = "connect timed out after 500ms".into();
-        let outcome = CheckOutcome {
-            passed: false,
-            seen,
-            took: Duration::from_millis(500),
-        };
+        let outcome = CheckOutcome { passed: false, seen, took: Duration::from_millis(500) };
         assert_eq!(
             change(2, &outcome.to_string()).to_string(),
             "backend API01: check failed: connect timed out after 500ms (500.0 ms); \
              up -> down; 2 of 3 left"
         );
-        let outcome = CheckOutcome {
-            passed: true,
-            seen: "x".into(),
-            took: Duration::from_secs(2),
-        };
+        let outcome = CheckOutcome { passed: true, seen: "x".into(), took: Duration::from_secs(2) };
         assert_eq!(outcome.to_string(), "check passed: x (2.0 s)");
     }
 
     #[test]
     fn a_pool_with_none_left_says_so_loudly() {
-        assert!(
-            change(0, "x")
-                .to_string()
-                .ends_with("; 0 of 3 left: NO BACKEND IS UP")
-        );
+        assert!(change(0, "x").to_string().ends_with("; 0 of 3 left: NO BACKEND IS UP"));
     }
 
     #[test]
     fn a_reason_cannot_forge_a_line() {
         let line = change(1, "a\r\n\nb\u{1b}[1m\u{85}é").to_string();
-        assert!(
-            line.starts_with("backend API01: a\\r\\n\\nb\\u{1b}[1m\\u{85}é; up"),
-            "{line}"
-        );
+        assert!(line.starts_with("backend API01: a\\r\\n\\nb\\u{1b}[1m\\u{85}é; up"), "{line}");
     }
 
     #[test]
     fn standings_and_modes_are_named_as_operators_type_them() {
-        let standings = [
-            Standing::Up,
-            Standing::Down,
-            Standing::Ejected,
-            Standing::Drain,
-            Standing::Maint,
-        ];
+        let standings =
+            [Standing::Up, Standing::Down, Standing::Ejected, Standing::Drain, Standing::Maint];
         let names: Vec<String> = standings.iter().map(Standing::to_string).collect();
         assert_eq!(names, ["up", "down", "ejected", "drain", "maint"]);
-        let modes: Vec<String> = [Mode::Ready, Mode::Drain, Mode::Maint]
-            .iter()
-            .map(Mode::to_string)
-            .collect();
+        let modes: Vec<String> =
+            [Mode::Ready, Mode::Drain, Mode::Maint].iter().map(Mode::to_string).collect();
         assert_eq!(modes, ["ready", "drain", "maint"]);
     }
 }

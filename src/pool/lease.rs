@@ -78,9 +78,7 @@ impl Drop for Lease {
 
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Lease")
-            .field(&self.backend().name())
-            .finish()
+        f.debug_tuple("Lease").field(&self.backend().name()).finish()
     }
 }
 
@@ -120,10 +118,7 @@ mod tests {
             None,
             Some(Outcome::Abandoned),
             Some(Outcome::Failed(Fault::Reset)),
-            Some(Outcome::Answered {
-                status: 200,
-                latency: NOW,
-            }),
+            Some(Outcome::Answered { status: 200, latency: NOW }),
         ];
         for outcome in outcomes {
             let lease = pool.pick(NOW, &[]).unwrap();
@@ -150,32 +145,10 @@ mod tests {
 
     #[test]
     fn outcomes_are_worded_for_the_log() {
-        let faults = [
-            Fault::Connect,
-            Fault::Reset,
-            Fault::Timeout,
-            Fault::BadAnswer,
-        ];
-        let words: Vec<String> = faults
-            .map(|fault| Outcome::Failed(fault).to_string())
-            .into();
-        assert_eq!(
-            words,
-            [
-                "connect failed",
-                "connection reset",
-                "timed out",
-                "bad answer"
-            ]
-        );
-        assert_eq!(
-            Outcome::Answered {
-                status: 503,
-                latency: NOW
-            }
-            .to_string(),
-            "status 503"
-        );
+        let faults = [Fault::Connect, Fault::Reset, Fault::Timeout, Fault::BadAnswer];
+        let words: Vec<String> = faults.map(|fault| Outcome::Failed(fault).to_string()).into();
+        assert_eq!(words, ["connect failed", "connection reset", "timed out", "bad answer"]);
+        assert_eq!(Outcome::Answered { status: 503, latency: NOW }.to_string(), "status 503");
         assert_eq!(Outcome::Abandoned.to_string(), "abandoned");
     }
 }

@@ -18,7 +18,7 @@ mod retry;
 mod rules;
 mod snapshot;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod unavailable;
@@ -30,6 +30,7 @@ use std::time::Duration;
 
 pub use backend::{Backend, Counters, Spec};
 use candidates::{Candidates, Tier};
+use change::Took;
 pub use change::{Change, CheckOutcome, Mode, Standing};
 pub use lease::{Fault, Lease, Outcome};
 use policy::{Policy, View};
@@ -60,17 +61,9 @@ impl Pool {
     ) -> Arc<Self> {
         assert_eq!(specs.len(), addresses.len(), "each backend has one address");
         let backends = specs.into_iter().zip(addresses);
-        let backends = backends
-            .map(|(spec, address)| Backend::new(spec, address))
-            .collect();
+        let backends = backends.map(|(spec, address)| Backend::new(spec, address)).collect();
         let retrying = retry::Retrying::default();
-        Arc::new(Self {
-            backends,
-            policy,
-            rules,
-            retrying,
-            turn: Mutex::new(()),
-        })
+        Arc::new(Self { backends, policy, rules, retrying, turn: Mutex::new(()) })
     }
 
     /// All backends, in the order of the file.
@@ -90,59 +83,35 @@ impl Pool {
 
     /// Requests in flight, over all backends.
     pub fn in_flight(&self) -> usize {
-        self.backends
-            .iter()
-            .map(|backend| backend.in_use() as usize)
-            .sum()
+        self.backends.iter().map(|backend| backend.in_use() as usize).sum()
     }
 
     /// How many backends are up.
     pub fn usable(&self, now: Duration) -> usize {
-        self.backends
-            .iter()
-            .filter(|backend| backend.standing(now) == Standing::Up)
-            .count()
+        self.backends.iter().filter(|backend| backend.standing(now) == Standing::Up).count()
     }
 
     /// A backend for a request, not among those that it has `tried`.
     pub fn pick(self: &Arc<Self>, now: Duration, tried: &[usize]) -> Result<Lease, Unavailable> {
-        let index = [Tier::Regular, Tier::Backup].into_iter().find_map(|tier| {
-            let view = Candidates {
-                pool: self,
-                now,
-                tried,
-                tier,
-            };
-            self.occupy(&view)
-        });
-        let index = index.or_else(|| self.pick_last_resort(now, tried));
-        let index = index.ok_or_else(|| Unavailable::new(&self.backends, now, tried))?;
+        let occupy = |tier| self.occupy(&Candidates { pool: self, now, tried, tier });
+        let index = occupy(Tier::Regular)
+            .or_else(|| occupy(Tier::Backup))
+            .or_else(|| self.last_resorts(now).find_map(occupy))
+            .ok_or_else(|| Unavailable::new(&self.backends, now, tried))?;
         let counters = self.backends[index].counters();
         counters.requests.fetch_add(1, Relaxed);
-        counters
-            .retries
-            .fetch_add(u64::from(!tried.is_empty()), Relaxed);
+        if !tried.is_empty() {
+            counters.retries.fetch_add(1, Relaxed);
+        }
         Ok(Lease::new(Arc::clone(self), index))
     }
 
-    #[cold]
-    fn pick_last_resort(&self, now: Duration, tried: &[usize]) -> Option<usize> {
-        if self.usable(now) > 0 {
-            return None;
-        }
-        let open = self.rules.fail_open.then_some(Tier::Open);
-        [Some(Tier::Ejected), open]
-            .into_iter()
-            .flatten()
-            .find_map(|tier| {
-                let view = Candidates {
-                    pool: self,
-                    now,
-                    tried,
-                    tier,
-                };
-                self.occupy(&view)
-            })
+    /// What may be tried with nothing up.
+    fn last_resorts(&self, now: Duration) -> impl Iterator<Item = Tier> {
+        let nothing_up = self.usable(now) == 0;
+        let ejected = nothing_up.then_some(Tier::Ejected);
+        let open = (nothing_up && self.rules.fail_open).then_some(Tier::Open);
+        ejected.into_iter().chain(open)
     }
 
     /// Takes a place at the backend that the policy picks.
@@ -210,9 +179,7 @@ impl Pool {
             return eject.then(|| self.eject(index, outcome, now)).flatten();
         }
         let returned = backend.health.succeeded(now);
-        returned
-            .then(|| self.welcome(index, outcome, now))
-            .flatten()
+        returned.then(|| self.welcome(index, outcome, now)).flatten()
     }
 
     /// Ejects the backend at `index`, unless that were the last one up or over half of all.
@@ -224,12 +191,9 @@ impl Pool {
             if standing != Standing::Up || too_many || self.usable(now) < 2 {
                 return None;
             }
-            let length = backend.health.eject(now, &self.rules.passive)?;
+            let length = Took(backend.health.eject(now, &self.rules.passive)?);
             let failures = self.rules.passive.failures;
-            let length = change::Took(length);
-            Some(format!(
-                "{failures} failures in a row, the last: {last}; out for {length}"
-            ))
+            Some(format!("{failures} failures in a row, the last: {last}; out for {length}"))
         })
     }
 

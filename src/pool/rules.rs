@@ -75,11 +75,7 @@ impl Default for CheckRules {
 
 impl Default for RetryRules {
     fn default() -> Self {
-        Self {
-            attempts: 2,
-            budget_percent: 20,
-            budget_min: 3,
-        }
+        Self { attempts: 2, budget_percent: 20, budget_min: 3 }
     }
 }
 
@@ -117,10 +113,7 @@ mod tests {
     fn statuses_hold_single_codes_and_ranges() {
         let statuses = Statuses::new(vec![200..=299, 401..=401]);
         let held: Vec<u16> = [199, 200, 299, 300, 401, 402].into_iter().collect();
-        let held: Vec<u16> = held
-            .into_iter()
-            .filter(|code| statuses.contains(*code))
-            .collect();
+        let held: Vec<u16> = held.into_iter().filter(|code| statuses.contains(*code)).collect();
         assert_eq!(held, [200, 299, 401]);
         assert_eq!(statuses.to_string(), "200-299, 401");
         assert!(!Statuses::default().contains(200));
@@ -128,9 +121,8 @@ mod tests {
 
     #[test]
     fn a_500_and_every_4xx_are_no_failure_by_default() {
-        let failing: Vec<u16> = (100..600)
-            .filter(|code| Rules::default().passive.statuses.contains(*code))
-            .collect();
+        let failing: Vec<u16> =
+            (100..600).filter(|code| Rules::default().passive.statuses.contains(*code)).collect();
         assert_eq!(failing, [502, 503, 504]);
     }
 }

@@ -19,10 +19,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Shares `pool`.
     pub fn new(pool: Arc<Pool>) -> Arc<Self> {
-        Arc::new(Self {
-            version: AtomicU64::new(0),
-            current: Mutex::new(pool),
-        })
+        Arc::new(Self { version: AtomicU64::new(0), current: Mutex::new(pool) })
     }
 
     /// Puts `pool` in the place of the current one, for every reader's next look.
@@ -35,11 +32,7 @@ impl Snapshot {
     /// A reader for one thread.
     pub fn reader(self: &Arc<Self>) -> Reader {
         let (version, pool) = self.read();
-        Reader {
-            snapshot: Arc::clone(self),
-            version,
-            pool,
-        }
+        Reader { snapshot: Arc::clone(self), version, pool }
     }
 
     /// The pool with its version; the lock makes them one pair.

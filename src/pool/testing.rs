@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use super::policy::RoundRobin;
@@ -40,9 +41,24 @@ pub(super) fn named(name: &str) -> Arc<Pool> {
 
 /// The result of a check.
 pub(super) fn check(passed: bool) -> CheckOutcome {
-    CheckOutcome {
-        passed,
-        seen: "as told".into(),
-        took: Duration::from_millis(1),
-    }
+    CheckOutcome { passed, seen: "as told".into(), took: Duration::from_millis(1) }
+}
+
+/// Runs `act` in so many threads, each with its number. They start within nanoseconds, for they
+/// spin until all are there: a barrier that sleeps lets each be done before the next wakes.
+pub(super) fn together<T: Send>(threads: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let missing = AtomicUsize::new(threads);
+    let run = |number| {
+        missing.fetch_sub(1, SeqCst);
+        while missing.load(SeqCst) > 0 {
+            std::thread::yield_now();
+        }
+        act(number)
+    };
+    std::thread::scope(|scope| {
+        let run = &run;
+        let start = |number| scope.spawn(move || run(number));
+        let started: Vec<_> = (0..threads).map(start).collect();
+        started.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
 }

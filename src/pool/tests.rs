@@ -1,12 +1,12 @@
 //! The pool as its callers see it: who is picked, who is not, and what is said about it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::testing::{check, pool, pool_of, spec};
+use super::testing::{check, pool, pool_of, spec, together};
 use super::*;
 
 const fn s(seconds: u64) -> Duration {
@@ -14,31 +14,21 @@ const fn s(seconds: u64) -> Duration {
 }
 
 const FAILED: Outcome = Outcome::Failed(Fault::Connect);
-const OK: Outcome = Outcome::Answered {
-    status: 200,
-    latency: Duration::ZERO,
-};
+const OK: Outcome = Outcome::Answered { status: 200, latency: Duration::ZERO };
 
 /// One result is enough to turn a backend.
 fn at_once() -> Rules {
-    Rules {
-        check: CheckRules { rise: 1, fall: 1 },
-        ..Rules::default()
-    }
+    Rules { check: CheckRules { rise: 1, fall: 1 }, ..Rules::default() }
 }
 
 /// Where the next `times` requests go, each done before the next.
 fn picks(pool: &Arc<Pool>, now: Duration, times: usize) -> Vec<usize> {
-    (0..times)
-        .map(|_| pool.pick(now, &[]).unwrap().index())
-        .collect()
+    (0..times).map(|_| pool.pick(now, &[]).unwrap().index()).collect()
 }
 
 /// Reports outcomes for the backend at `index`; the changes that came of it.
 fn report(pool: &Pool, index: usize, outcomes: &[Outcome], now: Duration) -> Vec<String> {
-    let changes = outcomes
-        .iter()
-        .filter_map(|outcome| pool.judge(index, outcome, now));
+    let changes = outcomes.iter().filter_map(|outcome| pool.judge(index, outcome, now));
     changes.map(|change| change.to_string()).collect()
 }
 
@@ -49,31 +39,19 @@ fn eject(pool: &Pool, index: usize, now: Duration) -> Vec<String> {
 
 #[test]
 fn requests_go_round() {
-    assert_eq!(
-        picks(&pool(3, Rules::default()), s(0), 6),
-        [0, 1, 2, 0, 1, 2]
-    );
+    assert_eq!(picks(&pool(3, Rules::default()), s(0), 6), [0, 1, 2, 0, 1, 2]);
 }
 
 #[test]
 fn a_dead_backend_is_skipped_and_comes_back() {
     let pool = pool(3, at_once());
-    let down = pool
-        .record_check(1, &check(false), s(0))
-        .unwrap()
-        .to_string();
+    let down = pool.record_check(1, &check(false), s(0)).unwrap().to_string();
     let expected = "backend b: check failed: as told (1.0 ms); up -> down; 2 of 3 left";
     assert_eq!(down, expected);
     assert_eq!(pool.record_check(1, &check(false), s(1)), None);
     assert_eq!(picks(&pool, s(1), 4), [0, 2, 0, 2]);
-    let up = pool
-        .record_check(1, &check(true), s(2))
-        .unwrap()
-        .to_string();
-    assert!(
-        up.ends_with("check passed: as told (1.0 ms); down -> up; 3 of 3 left"),
-        "{up}"
-    );
+    let up = pool.record_check(1, &check(true), s(2)).unwrap().to_string();
+    assert!(up.ends_with("check passed: as told (1.0 ms); down -> up; 3 of 3 left"), "{up}");
     let mut next = picks(&pool, s(2), 3);
     next.sort_unstable();
     assert_eq!(next, [0, 1, 2]);
@@ -81,13 +59,7 @@ fn a_dead_backend_is_skipped_and_comes_back() {
 
 #[test]
 fn a_backend_that_the_file_calls_dead_waits_for_its_first_check() {
-    let specs = vec![
-        spec("a"),
-        Spec {
-            alive: false,
-            ..spec("b")
-        },
-    ];
+    let specs = vec![spec("a"), Spec { alive: false, ..spec("b") }];
     let pool = pool_of(specs, Rules::default());
     assert_eq!(picks(&pool, s(0), 3), [0, 0, 0]);
     assert!(pool.record_check(1, &check(true), s(0)).is_some());
@@ -99,49 +71,25 @@ fn when_all_are_down_the_answer_says_why() {
     let pool = pool(3, at_once());
     pool.record_check(0, &check(false), s(0));
     pool.set_mode(1, Mode::Drain, s(0));
-    let last = pool
-        .record_check(2, &check(false), s(0))
-        .unwrap()
-        .to_string();
+    let last = pool.record_check(2, &check(false), s(0)).unwrap().to_string();
     assert!(last.ends_with("0 of 3 left: NO BACKEND IS UP"), "{last}");
     let why = pool.pick(s(0), &[]).unwrap_err();
-    assert_eq!(
-        why,
-        Unavailable {
-            down: 2,
-            drained: 1,
-            ..Unavailable::default()
-        }
-    );
+    assert_eq!(why, Unavailable { down: 2, drained: 1, ..Unavailable::default() });
     assert_eq!(why.to_string(), "no backend is usable: 2 down, 1 drained");
     assert_eq!(why.retry_after_s(), 5);
     let why = pool.pick(s(0), &[0]).unwrap_err();
-    assert_eq!(
-        why.to_string(),
-        "no backend is usable: 1 tried, 1 down, 1 drained"
-    );
+    assert_eq!(why.to_string(), "no backend is usable: 1 tried, 1 down, 1 drained");
 }
 
 #[test]
 fn a_pool_without_backends_has_nobody() {
-    let why = pool(
-        0,
-        Rules {
-            fail_open: true,
-            ..Rules::default()
-        },
-    )
-    .pick(s(0), &[])
-    .unwrap_err();
+    let why = pool(0, Rules { fail_open: true, ..Rules::default() }).pick(s(0), &[]).unwrap_err();
     assert_eq!(why.to_string(), "no backend is usable");
 }
 
 #[test]
 fn a_full_backend_is_skipped_and_not_called_down() {
-    let limited = |name| Spec {
-        max_connections: 1,
-        ..spec(name)
-    };
+    let limited = |name| Spec { max_connections: 1, ..spec(name) };
     let pool = pool_of(vec![limited("a"), limited("b")], Rules::default());
     let (first, second) = (pool.pick(s(0), &[]).unwrap(), pool.pick(s(0), &[]).unwrap());
     assert_ne!(first.index(), second.index());
@@ -169,25 +117,15 @@ fn a_retry_goes_to_a_backend_not_yet_tried() {
 
 #[test]
 fn backups_serve_only_while_no_other_is_usable() {
-    let backup = |name| Spec {
-        backup: true,
-        ..spec(name)
-    };
+    let backup = |name| Spec { backup: true, ..spec(name) };
     let pool = pool_of(vec![spec("a"), backup("b"), backup("c")], at_once());
     assert_eq!(picks(&pool, s(0), 3), [0, 0, 0]);
     pool.record_check(0, &check(false), s(0));
-    assert_eq!(
-        picks(&pool, s(0), 4),
-        [1, 2, 1, 2],
-        "backups share as the others do"
-    );
+    assert_eq!(picks(&pool, s(0), 4), [1, 2, 1, 2], "backups share as the others do");
     pool.record_check(0, &check(true), s(0));
     assert_eq!(picks(&pool, s(0), 3), [0, 0, 0]);
-    assert_eq!(
-        pool.pick(s(0), &[0]).unwrap().index(),
-        2,
-        "a retry may use a backup"
-    );
+    let retried = pool.pick(s(0), &[0]).unwrap();
+    assert!(retried.backend().is_backup(), "a retry may use one");
 }
 
 #[test]
@@ -197,39 +135,20 @@ fn a_drained_backend_gets_nothing_new_and_its_health_is_kept() {
     assert_eq!(drained, "backend a: set to drain; up -> drain; 1 of 2 left");
     assert_eq!(pool.set_mode(0, Mode::Drain, s(0)), None);
     assert_eq!(picks(&pool, s(0), 3), [1, 1, 1]);
-    assert_eq!(
-        pool.record_check(0, &check(false), s(0)),
-        None,
-        "it goes on being watched"
-    );
+    assert_eq!(pool.record_check(0, &check(false), s(0)), None, "it goes on being watched");
     let ready = pool.set_mode(0, Mode::Ready, s(0)).unwrap().to_string();
     assert_eq!(ready, "backend a: set to ready; drain -> down; 1 of 2 left");
-    assert!(
-        pool.set_mode(1, Mode::Maint, s(0))
-            .unwrap()
-            .to_string()
-            .contains("up -> maint")
-    );
+    assert!(pool.set_mode(1, Mode::Maint, s(0)).unwrap().to_string().contains("up -> maint"));
     assert_eq!(pool.pick(s(0), &[]).unwrap_err().drained, 1);
 }
 
 #[test]
 fn fail_open_tries_all_that_are_not_in_maintenance() {
-    let pool = pool(
-        3,
-        Rules {
-            fail_open: true,
-            ..at_once()
-        },
-    );
+    let pool = pool(3, Rules { fail_open: true, ..at_once() });
     pool.record_check(0, &check(false), s(0));
     pool.set_mode(2, Mode::Maint, s(0));
     assert_eq!(picks(&pool, s(0), 2), [1, 1], "not while one is up");
-    assert_eq!(
-        pool.pick(s(0), &[1]).unwrap_err().tried,
-        1,
-        "nor when that one was tried"
-    );
+    assert_eq!(pool.pick(s(0), &[1]).unwrap_err().tried, 1, "nor when that one was tried");
     pool.set_mode(1, Mode::Drain, s(0));
     let mut open = picks(&pool, s(0), 4);
     open.sort_unstable();
@@ -242,10 +161,8 @@ fn three_failures_in_a_row_eject_and_time_brings_back() {
     let said = eject(&pool, 0, s(0));
     assert_eq!(
         said,
-        [
-            "backend a: 3 failures in a row, the last: connect failed; out for 10.0 s; \
-          up -> ejected; 2 of 3 left"
-        ]
+        ["backend a: 3 failures in a row, the last: connect failed; out for 10.0 s; \
+          up -> ejected; 2 of 3 left"]
     );
     assert!(!picks(&pool, s(9), 6).contains(&0));
     assert!(picks(&pool, s(10), 6).contains(&0));
@@ -266,23 +183,12 @@ fn a_good_return_of_a_drained_backend_is_not_called_up() {
 
 #[test]
 fn what_counts_as_a_failure() {
-    let status = |status| Outcome::Answered {
-        status,
-        latency: Duration::ZERO,
-    };
+    let status = |status| Outcome::Answered { status, latency: Duration::ZERO };
     let ejects = |outcome: Outcome, rules: Rules| {
         !report(&pool(3, rules), 0, &[outcome; 3], s(0)).is_empty()
     };
-    for fault in [
-        Fault::Connect,
-        Fault::Reset,
-        Fault::Timeout,
-        Fault::BadAnswer,
-    ] {
-        assert!(
-            ejects(Outcome::Failed(fault), Rules::default()),
-            "{fault:?}"
-        );
+    for fault in [Fault::Connect, Fault::Reset, Fault::Timeout, Fault::BadAnswer] {
+        assert!(ejects(Outcome::Failed(fault), Rules::default()), "{fault:?}");
     }
     for code in [502, 503, 504] {
         assert!(ejects(status(code), Rules::default()), "{code}");
@@ -291,17 +197,8 @@ fn what_counts_as_a_failure() {
         assert!(!ejects(status(code), Rules::default()), "{code}");
     }
     assert!(!ejects(Outcome::Abandoned, Rules::default()));
-    let passive = PassiveRules {
-        statuses: Statuses::new(vec![500..=599]),
-        ..Default::default()
-    };
-    assert!(ejects(
-        status(500),
-        Rules {
-            passive,
-            ..Rules::default()
-        }
-    ));
+    let passive = PassiveRules { statuses: Statuses::new(vec![500..=599]), ..Default::default() };
+    assert!(ejects(status(500), Rules { passive, ..Rules::default() }));
 }
 
 #[test]
@@ -310,20 +207,14 @@ fn failures_that_are_not_in_a_row_eject_nobody() {
     let outcomes = [FAILED, FAILED, OK].repeat(10);
     assert!(report(&pool, 0, &outcomes, s(0)).is_empty());
     let abandoned = [FAILED, FAILED, Outcome::Abandoned, FAILED];
-    assert_eq!(
-        report(&pool, 0, &abandoned, s(0)).len(),
-        1,
-        "a client that leaves is no success"
-    );
+    assert_eq!(report(&pool, 0, &abandoned, s(0)).len(), 1, "a client that leaves is no success");
 }
 
 #[test]
 fn never_more_than_half_are_ejected() {
     for (count, most) in [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2)] {
         let pool = pool(count, Rules::default());
-        let out: usize = (0..count)
-            .map(|index| eject(&pool, usize::from(index), s(0)).len())
-            .sum();
+        let out: usize = (0..count).map(|index| eject(&pool, usize::from(index), s(0)).len()).sum();
         assert_eq!((out, pool.usable(s(0))), (most, usize::from(count) - most));
     }
 }
@@ -337,11 +228,7 @@ fn the_last_usable_one_is_never_ejected() {
     assert!(eject(&pool, 0, s(0)).is_empty());
     assert_eq!(picks(&pool, s(0), 2), [0, 0]);
     pool.record_check(1, &check(true), s(0));
-    assert_eq!(
-        report(&pool, 0, &[FAILED], s(0)).len(),
-        1,
-        "with another one up, it is"
-    );
+    assert_eq!(report(&pool, 0, &[FAILED], s(0)).len(), 1, "with another one up, it is");
 }
 
 #[test]
@@ -360,29 +247,16 @@ fn a_passing_check_does_not_shorten_an_ejection() {
     eject(&pool, 0, s(0));
     assert_eq!(pool.record_check(0, &check(true), s(1)), None);
     assert_eq!(pool.backends()[0].standing(s(9)), Standing::Ejected);
-    let down = pool
-        .record_check(0, &check(false), s(2))
-        .unwrap()
-        .to_string();
+    let down = pool.record_check(0, &check(false), s(2)).unwrap().to_string();
     assert!(down.contains("ejected -> down"), "{down}");
-    let up = pool
-        .record_check(0, &check(true), s(3))
-        .unwrap()
-        .to_string();
+    let up = pool.record_check(0, &check(true), s(3)).unwrap().to_string();
     assert!(up.contains("down -> ejected"), "{up}");
 }
 
 #[test]
 fn the_counters_add_up() {
     let pool = pool(1, at_once());
-    for outcome in [
-        OK,
-        FAILED,
-        Outcome::Answered {
-            status: 503,
-            latency: s(0),
-        },
-    ] {
+    for outcome in [OK, FAILED, Outcome::Answered { status: 503, latency: s(0) }] {
         pool.pick(s(0), &[]).unwrap().finish(outcome, s(0));
     }
     drop(pool.pick(s(0), &[]));
@@ -399,10 +273,7 @@ fn the_counters_add_up() {
         &counters.checks_passed,
         &counters.checks_failed,
     ];
-    assert_eq!(
-        counts.map(|count| count.load(Relaxed)),
-        [4, 2, 0, 1, 1, 2, 1]
-    );
+    assert_eq!(counts.map(|count| count.load(Relaxed)), [4, 2, 0, 1, 1, 2, 1]);
 }
 
 #[test]
@@ -412,12 +283,7 @@ fn a_retry_permit_counts_until_it_is_dropped() {
     assert_eq!(permits.len(), 3);
     drop(permits);
     let leases: Vec<_> = (0..50).map(|_| pool.pick(s(0), &[]).unwrap()).collect();
-    assert_eq!(
-        std::iter::from_fn(|| pool.retry_permit())
-            .collect::<Vec<_>>()
-            .len(),
-        10
-    );
+    assert_eq!(std::iter::from_fn(|| pool.retry_permit()).collect::<Vec<_>>().len(), 10);
     drop(leases);
     assert!(pool.retry_permit().is_some());
 }
@@ -426,88 +292,62 @@ fn a_retry_permit_counts_until_it_is_dropped() {
 fn concurrent_pickers_are_fair_to_within_one_with_one_down_too() {
     let pool = pool(4, at_once());
     pool.record_check(2, &check(false), s(0));
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| picks(&pool, s(0), 3001));
-        }
-    });
+    together(8, |_| drop(picks(&pool, s(0), 3001)));
     let requests = |backend: &Backend| backend.counters().requests.load(Relaxed);
     let counts: Vec<u64> = pool.backends().iter().map(requests).collect();
     let up = [counts[0], counts[1], counts[3]];
-    assert!(
-        up.iter().max().unwrap() - up.iter().min().unwrap() <= 1,
-        "{counts:?}"
-    );
+    assert!(up.iter().max().unwrap() - up.iter().min().unwrap() <= 1, "{counts:?}");
     assert_eq!((counts[2], counts.iter().sum()), (0, 8 * 3001));
 }
 
 #[test]
 fn concurrent_pickers_never_exceed_the_places_and_give_all_of_them_back() {
-    let limited = |name| Spec {
-        max_connections: 2,
-        ..spec(name)
-    };
-    let pool = pool_of(
-        vec![limited("a"), limited("b"), limited("c")],
-        Rules::default(),
-    );
-    let refused = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for turn in 0..5000 {
-                    let Ok(lease) = pool.pick(s(0), &[]) else {
-                        refused.fetch_add(1, Relaxed);
-                        continue;
-                    };
-                    assert!(lease.backend().in_use() <= 2);
-                    if turn % 2 == 0 {
-                        lease.finish(OK, s(0));
-                    }
-                }
-            });
+    let limited = |name| Spec { max_connections: 1, ..spec(name) };
+    let pool = pool_of(vec![limited("a"), limited("b"), limited("c")], Rules::default());
+    let inside = [0; 3].map(AtomicUsize::new);
+    let refused = together(8, |_| {
+        let mut refused = 0;
+        for turn in 0..5000 {
+            let Ok(lease) = pool.pick(s(0), &[]) else {
+                refused += 1;
+                continue;
+            };
+            let inside = &inside[lease.index()];
+            assert_eq!(inside.fetch_add(1, Relaxed), 0, "two in one place");
+            inside.fetch_sub(1, Relaxed);
+            if turn % 2 == 0 {
+                lease.finish(OK, s(0));
+            }
         }
+        refused
     });
-    let requests = |backend: &Backend| backend.counters().requests.load(Relaxed) as usize;
-    let served: usize = pool.backends().iter().map(requests).sum();
-    assert_eq!(served + refused.load(Relaxed), 8 * 5000);
+    let requests = |backend: &Backend| backend.counters().requests.load(Relaxed);
+    let served: u64 = pool.backends().iter().map(requests).sum();
+    assert_eq!(served + refused.iter().sum::<u64>(), 8 * 5000);
     assert_eq!(pool.in_flight(), 0);
 }
 
 #[test]
 fn threads_that_fail_everything_leave_half_of_the_pool() {
-    for _ in 0..200 {
-        let pool = pool(4, Rules::default());
-        let changes: usize = std::thread::scope(|scope| {
-            let fail_one = |index| move |pool: &Pool| eject(pool, index, s(0)).len();
-            let threads: Vec<_> = (0..4)
-                .map(|index| (fail_one(index), &*pool))
-                .map(|(fail, pool)| scope.spawn(move || fail(pool)))
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .sum()
-        });
-        assert_eq!((changes, pool.usable(s(0))), (2, 2));
+    for _ in 0..2000 {
+        let pool = pool(3, Rules::default());
+        (0..3).for_each(|index| drop(report(&pool, index, &[FAILED; 2], s(0))));
+        let said = together(2, |index| report(&pool, index, &[FAILED], s(0)).len());
+        assert_eq!((said.iter().sum::<usize>(), pool.usable(s(0))), (1, 2));
     }
 }
 
 #[test]
 fn a_check_and_traffic_at_once_never_eject_the_last_one() {
-    for _ in 0..200 {
+    for _ in 0..2000 {
         let pool = pool(2, at_once());
-        std::thread::scope(|scope| {
-            scope.spawn(|| pool.record_check(0, &check(false), s(0)));
-            scope.spawn(|| {
-                let said = eject(&pool, 1, s(0));
-                assert!(
-                    said.iter().all(|line| line.ends_with("1 of 2 left")),
-                    "{said:?}"
-                );
-            });
+        report(&pool, 1, &[FAILED; 2], s(0));
+        let said = together(2, |thread| match thread {
+            0 => vec![pool.record_check(0, &check(false), s(0)).unwrap().to_string()],
+            _ => report(&pool, 1, &[FAILED], s(0)),
         });
-        assert_eq!(pool.pick(s(0), &[]).unwrap().index(), 1);
+        assert!(said[0][0].contains(" of 2 left"), "{said:?}");
+        assert!(said[1].iter().all(|line| line.ends_with("1 of 2 left")), "{said:?}");
     }
 }
 
@@ -515,19 +355,13 @@ fn a_check_and_traffic_at_once_never_eject_the_last_one() {
 fn changes_while_picking_reach_nobody_that_stays_down() {
     let pool = pool(3, at_once());
     pool.record_check(0, &check(false), s(0));
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                while !done.load(Relaxed) {
-                    assert_ne!(pool.pick(s(0), &[]).unwrap().index(), 0);
-                }
-            });
+    together(4, |thread| {
+        for turn in 0..5000 {
+            match thread {
+                0 => drop(pool.record_check(1, &check(turn % 2 == 1), s(0))),
+                _ => assert_ne!(pool.pick(s(0), &[]).unwrap().index(), 0),
+            }
         }
-        for turn in 0..2000 {
-            pool.record_check(1, &check(turn % 2 == 1), s(0));
-        }
-        done.store(true, Relaxed);
     });
     assert_eq!(pool.in_flight(), 0);
 }
@@ -563,16 +397,10 @@ fn judge_pick(pool: &Arc<Pool>, now: Duration, tried: &[usize]) -> Option<Lease>
     let backends = pool.backends();
     let was_full: Vec<bool> = backends.iter().map(Backend::is_full).collect();
     let could = |backend: &&Backend| {
-        let index = backends
-            .iter()
-            .position(|one| std::ptr::eq(one, *backend))
-            .unwrap();
+        let index = backends.iter().position(|one| std::ptr::eq(one, *backend)).unwrap();
         backend.standing(now) == Standing::Up && !backend.is_full() && !tried.contains(&index)
     };
-    let regular = backends
-        .iter()
-        .filter(could)
-        .any(|backend| !backend.is_backup());
+    let regular = backends.iter().filter(could).any(|backend| !backend.is_backup());
     let any = backends.iter().any(|backend| could(&backend));
     let picked = pool.pick(now, tried);
     let Ok(lease) = picked else {
@@ -586,10 +414,7 @@ fn judge_pick(pool: &Arc<Pool>, now: Duration, tried: &[usize]) -> Option<Lease>
     };
     assert!(up_or_last_resort, "picked one that is {standing}");
     assert!(!was_full[lease.index()] && !tried.contains(&lease.index()));
-    assert!(
-        !(regular && lease.backend().is_backup()),
-        "a backup before its time"
-    );
+    assert!(!(regular && lease.backend().is_backup()), "a backup before its time");
     Some(lease)
 }
 

@@ -24,28 +24,17 @@ pub(crate) struct Asker {
 }
 
 /// Somebody whose request could not be read.
-pub(crate) const UNKNOWN: Asker = Asker {
-    version: Version::Http11,
-    head_only: false,
-    keep_alive: false,
-};
+pub(crate) const UNKNOWN: Asker =
+    Asker { version: Version::Http11, head_only: false, keep_alive: false };
 
 impl<'a> Answer<'a> {
     pub(crate) fn new(status: u16, reason: &'a str) -> Self {
-        Self {
-            status,
-            reason,
-            retry_after_s: None,
-            allow: None,
-        }
+        Self { status, reason, retry_after_s: None, allow: None }
     }
 
     pub(crate) fn refusal(refusal: &'a Refusal) -> Self {
         let allow = (refusal.status == 405).then_some(ALLOW);
-        Self {
-            allow,
-            ..Self::new(refusal.status, refusal.reason)
-        }
+        Self { allow, ..Self::new(refusal.status, refusal.reason) }
     }
 }
 

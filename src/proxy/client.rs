@@ -1,10 +1,13 @@
 //! A client's connection, whatever it is doing: the part of a task that lives as long as the
 //! connection does. Small, since thousands of them wait at a time.
 
-use super::gate::Place;
+use super::Shared;
+use super::door::Place;
 use super::outbox::Outbox;
 use super::socket::Socket;
+use super::task::Task;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 /// One client's connection.
@@ -24,4 +27,22 @@ pub(crate) struct Client {
     pub(crate) head_deadline: Duration,
     /// Counts this connection against `max_connections` until it is dropped.
     pub(crate) _place: Place,
+}
+
+impl Client {
+    /// A client that has just been accepted, waiting for its first request.
+    pub(crate) fn accepted(fd: OwnedFd, peer: SocketAddr, place: Place, shared: &Shared) -> Task {
+        let config = &shared.config;
+        let ip = peer.ip().to_canonical();
+        Task::Head(Box::new(Self {
+            socket: Socket::accepted(fd, &shared.lot),
+            peer,
+            held: Vec::new(),
+            out: Outbox::default(),
+            requests: 0,
+            trusted: config.server.trusted_proxies.iter().any(|network| network.contains(ip)),
+            head_deadline: shared.now() + config.timeouts.request_head,
+            _place: place,
+        }))
+    }
 }

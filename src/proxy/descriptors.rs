@@ -12,14 +12,7 @@ pub fn reserve(connections: usize) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let (soft, hard) = (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX));
     let raised = wanted.min(hard).max(soft);
-    let limit = Rlimit {
-        current: Some(raised),
-        maximum,
-    };
-    let got = if setrlimit(Resource::Nofile, limit).is_ok() {
-        raised
-    } else {
-        soft
-    };
+    let limit = Rlimit { current: Some(raised), maximum };
+    let got = if setrlimit(Resource::Nofile, limit).is_ok() { raised } else { soft };
     connections.min(got.saturating_sub(RESERVED) as usize)
 }

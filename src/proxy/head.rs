@@ -32,8 +32,10 @@ pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) ->
         if filled > 0 {
             let mut slots = http::slots();
             match http::request::parse(&room[..filled], &limits, &mut slots) {
-                Ok(Parsed::Complete { head, length }) => {
+                Ok(Parsed::Complete { mut head, length }) => {
                     client.held = Vec::new();
+                    // A client that sends its body unasked waits for no 100 (RFC 9110 10.1.1).
+                    head.expects_continue &= length == filled;
                     return Exchange::begin(client, &head, &room[length..filled], cx);
                 }
                 Ok(Parsed::Partial) => {}
@@ -54,24 +56,14 @@ pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) ->
     }
 }
 
-const CUT_SHORT: Refusal = Refusal {
-    status: 400,
-    reason: "the request head ends early",
-};
-const LATE: Refusal = Refusal {
-    status: 408,
-    reason: "the request head took too long",
-};
+const CUT_SHORT: Refusal = Refusal { status: 400, reason: "the request head ends early" };
+const LATE: Refusal = Refusal { status: 408, reason: "the request head took too long" };
 
 /// Parks until more comes; a partial head is all that is kept.
 fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next {
     let idle = partial.is_empty();
     if cx.now >= client.head_deadline || (idle && cx.shared.is_draining() && client.requests > 0) {
-        return if idle {
-            Next::Done
-        } else {
-            refuse(client, &LATE, cx)
-        };
+        return if idle { Next::Done } else { refuse(client, &LATE, cx) };
     }
     if client.held.len() != partial.len() {
         client.held = partial.to_vec();

@@ -25,12 +25,7 @@ impl Linger {
     /// Closes `client` once its outbox is written and it has had the time to read it.
     pub(crate) fn begin(client: Box<Client>, cx: &mut Context) -> Next {
         let deadline = cx.now + cx.shared.config.timeouts.client_write;
-        Next::Step(Task::Linger(Box::new(Self {
-            client,
-            finished: false,
-            discarded: 0,
-            deadline,
-        })))
+        Next::Step(Task::Linger(Box::new(Self { client, finished: false, discarded: 0, deadline })))
     }
 
     /// Writes the rest of the answer, then discards until the client closes or patience ends.

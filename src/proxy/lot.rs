@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 /// epoll data that no socket's key can equal: slots end far below 2^32.
 const BELL: u64 = u64::MAX;
 const STOP: u64 = u64::MAX - 1;
+const DOOR: u64 = u64::MAX - 2;
 
 /// The parking lot of tasks of type `T`.
 pub(crate) struct Lot<T> {
@@ -27,13 +28,17 @@ pub(crate) struct Lot<T> {
 
 /// What a wait brought.
 pub(crate) enum Event {
-    /// There is work without an event: the ready queue, or a new connection.
+    /// The ready queue has tasks.
     Bell,
+    /// Clients wait to be accepted.
+    Door,
     /// The server stops: leave the loop.
     Stop,
     /// This socket has something to say.
     Socket(Key, Ready),
 }
+
+const DOOR_INTEREST: epoll::EventFlags = epoll::EventFlags::IN.union(epoll::EventFlags::ET);
 
 /// Room for what one `epoll_wait` returns.
 pub(crate) type Events = Vec<epoll::Event>;
@@ -70,6 +75,16 @@ impl<T> Lot<T> {
         Ok(epoll::modify(&self.epoll, socket, data, interest(true))?)
     }
 
+    /// Watches the listening socket, edge-triggered too: each client that comes is an edge.
+    pub(crate) fn watch_door(&self, socket: impl AsFd) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, socket, epoll::EventData::new_u64(DOOR), DOOR_INTEREST)?)
+    }
+
+    /// Reports the listening socket once more if somebody waits there.
+    pub(crate) fn report_door(&self, socket: impl AsFd) -> io::Result<()> {
+        Ok(epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(DOOR), DOOR_INTEREST)?)
+    }
+
     /// Puts a task at the tail of the ready queue and tells a worker.
     pub(crate) fn queue(&self, task: T) {
         self.ready.push(task);
@@ -86,7 +101,7 @@ impl<T> Lot<T> {
         !self.ready.is_empty()
     }
 
-    /// Wakes one worker to look at the ready queue and at the new connections.
+    /// Wakes one worker to look at the ready queue.
     pub(crate) fn ring_bell(&self) {
         if self.ready.announce() {
             add_one(&self.bell);
@@ -117,6 +132,7 @@ pub(crate) fn read_event(event: epoll::Event) -> Event {
     match data.u64() {
         BELL => Event::Bell,
         STOP => Event::Stop,
+        DOOR => Event::Door,
         key => Event::Socket(Key::from_u64(key), read_flags(flags)),
     }
 }
@@ -155,10 +171,7 @@ pub(crate) struct ReadyQueue<T> {
 
 impl<T> ReadyQueue<T> {
     pub(crate) fn new() -> Self {
-        Self {
-            tasks: Mutex::new(VecDeque::new()),
-            announced: AtomicBool::new(false),
-        }
+        Self { tasks: Mutex::new(VecDeque::new()), announced: AtomicBool::new(false) }
     }
 
     pub(crate) fn push(&self, task: T) {

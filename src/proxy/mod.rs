@@ -1,17 +1,16 @@
 //! The relay itself: tasks, the Lot in which they wait, and the threads that move them.
 //!
-//! `Server` is the whole of it, for `cmd/serve`, the demo and the tests. Below it: the listener
-//! accepts, workers step tasks, the timer wakes those that are late. Nothing here decides which
+//! `Server` is the whole of it, for `cmd/serve`, the demo and the tests. Below it:
+//! workers accept at the door and step tasks, the timer wakes those that are late. Nothing here decides which
 //! backend is next or whether one is healthy: that is `pool`.
 
 mod answer;
 mod client;
 pub mod descriptors;
+mod door;
 mod exchange;
-mod gate;
 mod head;
 mod linger;
-mod listener;
 mod lot;
 mod outbox;
 mod server;
@@ -25,7 +24,7 @@ mod tunnel;
 mod upstream;
 mod worker;
 
-pub use listener::Listener;
+pub use door::Listener;
 pub use server::Server;
 pub(crate) use server::Shared;
 pub use stop::Stop;

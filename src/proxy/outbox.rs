@@ -53,11 +53,7 @@ impl Outbox {
 
     /// Sends `data` now if nothing is ahead of it, and keeps what the socket does not take.
     pub(crate) fn send(&mut self, socket: &mut Socket, data: &[u8]) -> io::Result<()> {
-        let written = if self.is_flushed() {
-            socket.write(data)?
-        } else {
-            0
-        };
+        let written = if self.is_flushed() { socket.write(data)? } else { 0 };
         self.bytes.extend_from_slice(&data[written..]);
         Ok(())
     }

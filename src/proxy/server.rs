@@ -1,7 +1,7 @@
 //! Starting, draining and stopping the relay; and what all its threads share.
 
-use super::gate::Gate;
-use super::listener::{self, Listener};
+use super::client::Client;
+use super::door::{Door, Listener};
 use super::lot::Lot;
 use super::stop::Stop;
 use super::task::Task;
@@ -18,12 +18,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+/// How often a draining server looks around.
+const DRAIN_LOOK: Duration = Duration::from_millis(100);
+
 /// A running relay.
 pub struct Server {
     shared: Arc<Shared>,
     address: SocketAddr,
-    listener: JoinHandle<()>,
-    others: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// What the threads of a server have in common.
@@ -32,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) pool: Arc<pool::Snapshot>,
     pub(crate) lot: Arc<Lot<Task>>,
     pub(crate) idle: Idle,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) door: Arc<Door>,
     pub(crate) log: Log,
     pub(crate) stop: Stop,
     /// What to say as Host where an HTTP/1.0 client names none.
@@ -45,7 +47,7 @@ pub(crate) struct Shared {
 }
 
 impl Server {
-    /// Starts the workers, the timer and the listener's thread. `epoch` is the zero of the clock
+    /// Starts the workers and the timer, and opens the door. `epoch` is the zero of the clock
     /// that the pool is asked with. Fails when the process is out of descriptors or threads.
     pub fn start(
         config: Config,
@@ -58,10 +60,12 @@ impl Server {
             0 => thread::available_parallelism().map_or(1, usize::from),
             workers => workers,
         };
+        let address = listener.address();
+        let lot = Arc::new(Lot::new()?);
         let shared = Arc::new(Shared {
-            gate: Gate::new(config.server.max_connections),
+            door: Door::open(listener, config.server.max_connections, &lot)?,
             pool,
-            lot: Arc::new(Lot::new()?),
+            lot,
             idle: Idle::new(),
             log,
             stop: Stop::default(),
@@ -73,25 +77,14 @@ impl Server {
             unavailable: Throttle::new(),
             config,
         });
-        let address = listener.address();
-        let mut others = Vec::new();
+        let mut threads = Vec::new();
         for number in 1..=workers {
-            let worker = Worker::new(Arc::clone(&shared), listener.arrivals(), workers);
-            others.push(crate::thread::spawn(
-                &format!("worker {number}"),
-                move || worker.run(),
-            )?);
+            let worker = Worker::new(Arc::clone(&shared), workers);
+            threads.push(crate::thread::spawn(&format!("worker {number}"), || worker.run())?);
         }
         let timed = Arc::clone(&shared);
-        others.push(crate::thread::spawn("timer", move || timer::run(&timed))?);
-        let served = Arc::clone(&shared);
-        let listener = crate::thread::spawn("listener", move || listener.run(&served))?;
-        Ok(Self {
-            shared,
-            address,
-            listener,
-            others,
-        })
+        threads.push(crate::thread::spawn("timer", move || timer::run(&timed))?);
+        Ok(Self { shared, address, threads })
     }
 
     /// Where clients are served.
@@ -101,26 +94,22 @@ impl Server {
 
     /// Client connections now.
     pub fn connections(&self) -> usize {
-        self.shared.gate.taken()
+        self.shared.door.taken()
     }
 
     /// Accepts no more, closes idle connections and lets requests in flight finish, for at most
     /// `patience` or until `hurry` says so; true when none was left. To be called once.
     pub fn drain(&self, patience: Duration, hurry: &mut dyn FnMut() -> bool) -> bool {
-        self.shared.draining.store(true, Ordering::SeqCst);
+        let shared = &self.shared;
+        shared.draining.store(true, Ordering::SeqCst);
+        shared.door.close(|fd, peer, place| {
+            shared.lot.queue(Client::accepted(fd, peer, place, shared));
+        });
         let deadline = Instant::now() + patience;
         loop {
-            if !self.listener.is_finished() {
-                // Fails when the backlog is full or descriptors are out; the next turn tries again.
-                let _ = listener::wake(self.address);
-            }
-            self.shared.wake_all();
+            shared.wake_all();
             let left = deadline.saturating_duration_since(Instant::now());
-            let empty = self
-                .shared
-                .gate
-                .wait_until_at_most(0, left.min(Duration::from_millis(100)));
-            if empty && self.listener.is_finished() {
+            if shared.door.wait_until_empty(left.min(DRAIN_LOOK)) {
                 return true;
             }
             if left.is_zero() || hurry() {
@@ -131,15 +120,10 @@ impl Server {
 
     /// Ends every thread; connections that are left are closed.
     pub fn stop(self) {
-        self.shared.draining.store(true, Ordering::SeqCst);
         self.shared.stop.set();
-        while !self.listener.is_finished() && listener::wake(self.address).is_err() {
-            thread::yield_now();
-        }
-        let _ = self.listener.join();
         self.shared.lot.ring_stop();
-        for other in self.others {
-            let _ = other.join();
+        for thread in self.threads {
+            let _ = thread.join();
         }
         // Tasks hold the Lot that holds them: empty it, so that their sockets close now.
         self.shared.lot.slots.expire(u64::MAX - 1, drop);
@@ -166,14 +150,13 @@ impl Shared {
 
     /// Has every parked task stepped once, so that it learns of the draining.
     fn wake_all(&self) {
-        self.lot
-            .slots
-            .expire(u64::MAX - 1, |task| self.lot.queue(task));
+        self.lot.slots.expire(u64::MAX - 1, |task| self.lot.queue(task));
     }
 
-    pub(crate) fn say_full(&self, limit: usize) {
+    pub(crate) fn say_full(&self) {
+        let limit = self.config.server.max_connections;
         let text =
-            format_args!("max_connections = {limit} reached: new connections wait in the backlog");
+            format_args!("max_connections = {limit} reached: new clients wait in the backlog");
         self.log.limited(&self.full, Level::Warn, text);
     }
 
@@ -183,10 +166,6 @@ impl Shared {
     }
 
     pub(crate) fn say_unavailable(&self, none: &Unavailable) {
-        self.log.limited(
-            &self.unavailable,
-            Level::Error,
-            format_args!("answering 503: {none}"),
-        );
+        self.log.limited(&self.unavailable, Level::Error, format_args!("answering 503: {none}"));
     }
 }

@@ -24,10 +24,7 @@ impl Key {
     }
 
     pub(crate) fn from_u64(data: u64) -> Self {
-        Self {
-            slot: data as u32,
-            generation: (data >> 32) as u32,
-        }
+        Self { slot: data as u32, generation: (data >> 32) as u32 }
     }
 }
 
@@ -117,10 +114,7 @@ impl<T> Slots<T> {
     pub(crate) fn new() -> Self {
         Self {
             chunks: std::array::from_fn(|_| OnceLock::new()),
-            vacant: Mutex::new(Vacant {
-                slots: Vec::new(),
-                fresh: 0,
-            }),
+            vacant: Mutex::new(Vacant { slots: Vec::new(), fresh: 0 }),
         }
     }
 
@@ -141,10 +135,7 @@ impl<T> Slots<T> {
         state.owner = Owner::Itself;
         state.ready = Ready::default();
         state.rung = false;
-        Some(Key {
-            slot,
-            generation: state.generation,
-        })
+        Some(Key { slot, generation: state.generation })
     }
 
     /// Ends the slot's life: events still under way for it find another generation (law 8). A task
@@ -172,8 +163,7 @@ impl<T> Slots<T> {
 
     /// Takes the bits, which license the caller's next reads and writes (law 2).
     pub(crate) fn take_ready(&self, key: Key) -> Ready {
-        self.living(key, |state| std::mem::take(&mut state.ready))
-            .unwrap_or_default()
+        self.living(key, |state| std::mem::take(&mut state.ready)).unwrap_or_default()
     }
 
     /// An event: first the bits into the socket's slot, then the ring at its owner's (law 1).

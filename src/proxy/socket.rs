@@ -45,19 +45,8 @@ impl Socket {
     }
 
     fn new(fd: OwnedFd, lot: &Arc<Lot<Task>>, read: bool) -> Self {
-        let ready = Ready {
-            read,
-            write: true,
-            hangup: false,
-            broken: false,
-        };
-        Self {
-            fd,
-            lot: Arc::clone(lot),
-            key: None,
-            ready,
-            watches_writes: false,
-        }
+        let ready = Ready { read, write: true, hangup: false, broken: false };
+        Self { fd, lot: Arc::clone(lot), key: None, ready, watches_writes: false }
     }
 
     /// The slot of this socket, registered with epoll the first time. Fails when a table is full:
@@ -167,10 +156,7 @@ impl Socket {
     /// True when an idle connection is still silent and open: nothing to read, not even the end.
     pub(crate) fn is_silent(&mut self) -> bool {
         let peek = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        let silent = matches!(
-            rustix::net::recv(&self.fd, &mut [0u8; 1], peek),
-            Err(Errno::AGAIN)
-        );
+        let silent = matches!(rustix::net::recv(&self.fd, &mut [0u8; 1], peek), Err(Errno::AGAIN));
         if silent {
             self.ready.read = false;
             self.ready.hangup = false;

@@ -26,11 +26,7 @@ impl Stop {
             if left.is_zero() {
                 break;
             }
-            set = self
-                .changed
-                .wait_timeout(set, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            set = self.changed.wait_timeout(set, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         *set
     }

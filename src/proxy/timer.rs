@@ -15,12 +15,7 @@ const GRAIN: Duration = Duration::from_millis(100);
 pub(crate) fn run(shared: &Shared) {
     while !shared.stop.wait(GRAIN) {
         let now = shared.now();
-        shared
-            .lot
-            .slots
-            .expire(now.as_millis() as u64, |task| shared.lot.queue(task));
-        shared
-            .idle
-            .expire(now, shared.config.timeouts.upstream_keep_alive);
+        shared.lot.slots.expire(now.as_millis() as u64, |task| shared.lot.queue(task));
+        shared.idle.expire(now, shared.config.timeouts.upstream_keep_alive);
     }
 }

@@ -42,20 +42,10 @@ impl Tunnel {
         };
         let client = &mut exchange.client;
         client.out.bytes.extend_from_slice(surplus);
-        let to_backend = Way {
-            out: Outbox::of(std::mem::take(&mut client.held)),
-            ..Way::default()
-        };
-        let to_client = Way {
-            out: std::mem::take(&mut client.out),
-            ..Way::default()
-        };
-        Next::Step(Task::Tunnel(Box::new(Self {
-            exchange,
-            upstream,
-            to_backend,
-            to_client,
-        })))
+        let to_backend =
+            Way { out: Outbox::of(std::mem::take(&mut client.held)), ..Way::default() };
+        let to_client = Way { out: std::mem::take(&mut client.out), ..Way::default() };
+        Next::Step(Task::Tunnel(Box::new(Self { exchange, upstream, to_backend, to_client })))
     }
 
     /// Moves bytes both ways until neither moves.
@@ -95,8 +85,7 @@ impl Tunnel {
     }
 
     fn close(mut self: Box<Self>, cause: Cause, cx: &mut Context) -> Next {
-        self.exchange
-            .end_tunnel(self.to_backend.bytes, self.to_client.bytes, cause, cx);
+        self.exchange.end_tunnel(self.to_backend.bytes, self.to_client.bytes, cause, cx);
         Next::Done
     }
 }

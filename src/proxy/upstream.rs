@@ -32,11 +32,7 @@ impl Upstream {
     /// way, the error if it failed; on a near network the first write already goes through, which
     /// saves a turn through epoll.
     pub(crate) fn connect(address: SocketAddr, lot: &Arc<Lot<Task>>) -> io::Result<Self> {
-        let family = if address.is_ipv4() {
-            AddressFamily::INET
-        } else {
-            AddressFamily::INET6
-        };
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let fd = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
         sockopt::set_tcp_nodelay(&fd, true)?;
@@ -45,12 +41,7 @@ impl Upstream {
             Err(error) => return Err(error.into()),
         }
         let socket = Socket::connecting(fd, lot);
-        Ok(Self {
-            socket,
-            address,
-            connected: false,
-            reused: false,
-        })
+        Ok(Self { socket, address, connected: false, reused: false })
     }
 }
 
@@ -87,9 +78,7 @@ struct Kept {
 
 impl Idle {
     pub(crate) fn new() -> Self {
-        Self {
-            lists: std::array::from_fn(|_| Mutex::new(VecDeque::new())),
-        }
+        Self { lists: std::array::from_fn(|_| Mutex::new(VecDeque::new())) }
     }
 
     /// The connection to `address` that was used last and is still fit for use, bound to `home`.
@@ -113,9 +102,7 @@ impl Idle {
 
     fn pop(&self, backend: usize, address: SocketAddr) -> Option<Upstream> {
         let mut list = self.lists[backend % LISTS].lock();
-        let newest = list
-            .iter()
-            .rposition(|kept| kept.upstream.address == address)?;
+        let newest = list.iter().rposition(|kept| kept.upstream.address == address)?;
         list.remove(newest).map(|kept| kept.upstream)
     }
 
@@ -130,10 +117,7 @@ impl Idle {
         upstream.socket.bind(Owner::Idle(number as u32));
         if !upstream.socket.may_read() && list.len() < IDLE_MAX {
             upstream.reused = true;
-            list.push_back(Kept {
-                upstream,
-                since: now,
-            });
+            list.push_back(Kept { upstream, since: now });
         }
     }
 

@@ -5,13 +5,12 @@
 
 use super::Shared;
 use super::client::Client;
-use super::listener::Arrival;
+use super::door::Knock;
 use super::lot::{self, Event, Events};
 use super::slots::Woken;
 use super::task::{Next, Task};
 use crate::log::Level;
 use crate::pool::{self, Lease, Outcome, Pool};
-use crossbeam_channel::Receiver;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,7 +20,7 @@ use std::time::{Duration, SystemTime};
 pub(crate) const STEP_BYTES: usize = 256 * 1024;
 /// Room in the buffer before what is read, for a rebuilt head to be put in front of its body.
 pub(crate) const HEADROOM: usize = 2 * 1024;
-/// New connections and queued tasks that are served for one ring of the bell (law 4).
+/// Clients accepted, or queued tasks stepped, before others get their turn (law 4).
 const SERVED_A_RING: usize = 8;
 /// Events taken in one wait by a worker that has the Lot for itself.
 const EVENTS_ALONE: usize = 64;
@@ -33,7 +32,6 @@ const SPARE_CAPACITY_MAX: usize = 8 * 1024;
 /// A worker thread's own things.
 pub(crate) struct Worker {
     cx: Context,
-    arrivals: Receiver<Arrival>,
     buf: Box<[u8]>,
     /// Events taken in one wait.
     events_max: usize,
@@ -54,11 +52,10 @@ pub(crate) struct Context {
 }
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<Shared>, arrivals: Receiver<Arrival>, workers: usize) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, workers: usize) -> Self {
         Self {
             events_max: if workers == 1 { EVENTS_ALONE } else { 1 },
             cx: Context::new(shared),
-            arrivals,
             buf: vec![0; HEADROOM + STEP_BYTES].into(),
         }
     }
@@ -72,6 +69,7 @@ impl Worker {
                 match lot::read_event(*event) {
                     Event::Stop => return,
                     Event::Bell => self.serve(),
+                    Event::Door => self.welcome(),
                     Event::Socket(key, ready) => match self.cx.shared.lot.slots.event(key, ready) {
                         Woken::Task(task) => self.work(task),
                         Woken::Idle(list) => self.cx.shared.idle.discard(list, key),
@@ -82,26 +80,34 @@ impl Worker {
         }
     }
 
-    /// The bell rang: new connections, and tasks that are ready without an event.
+    /// The bell rang: some tasks are ready without an event. Others may take the rest.
     fn serve(&mut self) {
         self.cx.shared.lot.answer_bell();
         for _ in 0..SERVED_A_RING {
-            let arrived = self.arrivals.try_recv().ok();
-            let queued = self.cx.shared.lot.next_ready();
-            if arrived.is_none() && queued.is_none() {
-                return;
-            }
-            if let Some(arrival) = arrived {
-                let task = self.cx.welcome(arrival);
-                self.work(task);
-            }
-            if let Some(task) = queued {
-                self.work(task);
-            }
+            let Some(task) = self.cx.shared.lot.next_ready() else { return };
+            self.work(task);
         }
-        if !self.arrivals.is_empty() || self.cx.shared.lot.has_ready() {
+        if self.cx.shared.lot.has_ready() {
             self.cx.shared.lot.ring_bell();
         }
+    }
+
+    /// Somebody stands at the door. Likewise, not all at once.
+    fn welcome(&mut self) {
+        let shared = Arc::clone(&self.cx.shared);
+        for _ in 0..SERVED_A_RING {
+            match shared.door.answer() {
+                Knock::Client(fd, peer, place) => {
+                    self.work(Client::accepted(fd, peer, place, &shared))
+                }
+                Knock::Nobody => return,
+                Knock::Full => return shared.say_full(),
+                Knock::Exhausted(error) => {
+                    return shared.say_exhausted("accepting a client", &error.into());
+                }
+            }
+        }
+        shared.door.report_again();
     }
 
     /// Steps a task until it waits, has had its share, or is done.
@@ -174,26 +180,6 @@ impl Context {
         }
     }
 
-    /// A new connection as a task.
-    fn welcome(&mut self, arrival: Arrival) -> Task {
-        let config = &self.shared.config;
-        let ip = arrival.peer.ip().to_canonical();
-        Task::Head(Box::new(Client {
-            socket: super::socket::Socket::accepted(arrival.socket, &self.shared.lot),
-            peer: arrival.peer,
-            held: Vec::new(),
-            out: super::outbox::Outbox::default(),
-            requests: 0,
-            trusted: config
-                .server
-                .trusted_proxies
-                .iter()
-                .any(|network| network.contains(ip)),
-            head_deadline: self.shared.now() + config.timeouts.request_head,
-            _place: arrival.place,
-        }))
-    }
-
     /// The pool as it is now.
     pub(crate) fn pool(&mut self) -> &Arc<Pool> {
         self.pool.pool()
@@ -218,9 +204,7 @@ impl Context {
 
     /// An empty buffer for a head, used before if there is one.
     pub(crate) fn spare(&mut self) -> Vec<u8> {
-        self.spares
-            .pop()
-            .unwrap_or_else(|| Vec::with_capacity(1024))
+        self.spares.pop().unwrap_or_else(|| Vec::with_capacity(1024))
     }
 
     /// Takes a buffer back. On musl, whose allocator is slow, this is worth its few lines.
@@ -257,10 +241,7 @@ pub(crate) struct RequestIds {
 impl RequestIds {
     fn new() -> Self {
         use std::hash::{BuildHasher, RandomState};
-        let mut ids = Self {
-            text: [b'0'; 32],
-            count: 0,
-        };
+        let mut ids = Self { text: [b'0'; 32], count: 0 };
         write_hex(RandomState::new().hash_one(0), &mut ids.text[..16]);
         ids
     }

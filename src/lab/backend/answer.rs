@@ -72,10 +72,7 @@ impl Api {
             ill: message(false, &format!("{name} is unhealthy")),
             now_well: message(true, &format!("{name} is now healthy")),
             now_ill: message(false, &format!("{name} is now unhealthy")),
-            failed: message(
-                false,
-                &format!("{name} fails this request, as seed {seed} has it"),
-            ),
+            failed: message(false, &format!("{name} fails this request, as seed {seed} has it")),
         }
     }
 
@@ -132,11 +129,7 @@ impl Api {
 
 impl<'a> Answer<'a> {
     pub(super) fn new(status: u16, body: &'a str) -> Answer<'a> {
-        Answer {
-            status,
-            body,
-            allow: None,
-        }
+        Answer { status, body, allow: None }
     }
 }
 

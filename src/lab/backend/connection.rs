@@ -24,10 +24,7 @@ const INPUT_BYTES: usize = 20 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 4 * BODY_BYTES_MAX;
 const JSON: &str = "application/json";
-const TOO_LARGE: Refusal = Refusal {
-    status: 413,
-    reason: "The body is larger than 1 MiB",
-};
+const TOO_LARGE: Refusal = Refusal { status: 413, reason: "The body is larger than 1 MiB" };
 
 /// The buffers are reused from request to request.
 pub(super) struct Connection<'a> {
@@ -102,11 +99,7 @@ impl<'a> Connection<'a> {
         let asked = self.read_head()?;
         self.read_body(&asked)?;
         self.answer(&asked)?;
-        if asked.keep_alive {
-            Ok(())
-        } else {
-            Err(End::Closed)
-        }
+        if asked.keep_alive { Ok(()) } else { Err(End::Closed) }
     }
 
     fn read_head(&mut self) -> Result<Asked, End> {
@@ -128,9 +121,7 @@ impl<'a> Connection<'a> {
         else {
             return Ok(None);
         };
-        let content_type = head
-            .field("content-type")
-            .and_then(|value| str::from_utf8(value).ok());
+        let content_type = head.field("content-type").and_then(|value| str::from_utf8(value).ok());
         self.content_type.clear();
         self.content_type.push_str(content_type.unwrap_or(JSON));
         self.start += length;
@@ -196,10 +187,8 @@ impl<'a> Connection<'a> {
     fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {
         let body = message(false, refusal.reason);
         self.out.clear();
-        let reply = Reply {
-            content_type: JSON,
-            ..Reply::new(refusal.status, &body, self.date.now())
-        };
+        let reply =
+            Reply { content_type: JSON, ..Reply::new(refusal.status, &body, self.date.now()) };
         reply.write(&mut self.out, Version::Http11);
         self.socket.write_all(&self.out)
     }
@@ -244,10 +233,7 @@ impl From<Refusal> for End {
 
 impl From<Malformed> for End {
     fn from(Malformed(reason): Malformed) -> End {
-        End::Refused(Refusal {
-            status: 400,
-            reason,
-        })
+        End::Refused(Refusal { status: 400, reason })
     }
 }
 

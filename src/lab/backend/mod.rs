@@ -122,9 +122,6 @@ fn nth_name(first: &str, index: u16) -> String {
     }
     let stem = first.trim_end_matches(|char: char| char.is_ascii_digit());
     let digits = &first[stem.len()..];
-    let number = digits
-        .parse::<u64>()
-        .unwrap_or(1)
-        .saturating_add(index.into());
+    let number = digits.parse::<u64>().unwrap_or(1).saturating_add(index.into());
     format!("{stem}{number:0width$}", width = digits.len())
 }

@@ -31,11 +31,7 @@ impl Pattern {
         }
         let key = splitmix64(splitmix64(seed) ^ u64::from(instance));
         let base_us = 1000 + splitmix64(key ^ 1) % 19_001;
-        Some(Pattern {
-            key,
-            base_us,
-            errors_of_10000: splitmix64(key ^ 2) % 501,
-        })
+        Some(Pattern { key, base_us, errors_of_10000: splitmix64(key ^ 2) % 501 })
     }
 
     /// What befalls the instance's request number `count`.
@@ -43,10 +39,7 @@ impl Pattern {
         let draw = splitmix64(self.key.wrapping_add(splitmix64(count)));
         let jitter_us = (draw >> 32) % (self.base_us / 2 + 1);
         let fails = (draw & 0xffff_ffff) % 10_000 < self.errors_of_10000;
-        Turn {
-            latency: Duration::from_micros(self.base_us + jitter_us),
-            fails,
-        }
+        Turn { latency: Duration::from_micros(self.base_us + jitter_us), fails }
     }
 }
 
@@ -68,11 +61,8 @@ mod tests {
         // The reference implementation, seeded with 1234567.
         let gamma = 0x9e37_79b9_7f4a_7c15_u64;
         let draws = (0..3).map(|n: u64| splitmix64(gamma.wrapping_mul(n).wrapping_add(1_234_567)));
-        let expected = [
-            6_457_827_717_110_365_317,
-            3_203_168_211_198_807_973,
-            9_817_491_932_198_370_423,
-        ];
+        let expected =
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
         assert!(draws.eq(expected));
     }
 
@@ -80,9 +70,7 @@ mod tests {
     fn a_pattern_is_the_same_in_every_run_and_differs_between_instances_and_seeds() {
         let turns = |seed, instance| {
             let pattern = Pattern::new(seed, instance).unwrap();
-            (0..100)
-                .map(|count| pattern.turn(count))
-                .collect::<Vec<_>>()
+            (0..100).map(|count| pattern.turn(count)).collect::<Vec<_>>()
         };
         assert_eq!(turns(42, 0), turns(42, 0));
         assert_ne!(turns(42, 0), turns(42, 1));

@@ -59,23 +59,13 @@ impl Server {
         let address = listener.local_addr()?;
         let (going, stopped) = bounded(0);
         let open = Mutex::new(Open::default());
-        let shared = Arc::new(Shared {
-            api,
-            open,
-            room: Condvar::new(),
-            stopped,
-        });
+        let shared = Arc::new(Shared { api, open, room: Condvar::new(), stopped });
         let serving = shared.clone();
         let name = format!("accept {}", address.port());
         let acceptor = thread::Builder::new()
             .name(name)
             .spawn(move || thread::scope(|scope| serving.accept(scope, &listener)))?;
-        Ok(Server {
-            address,
-            shared,
-            going: Some(going),
-            acceptor: Some(acceptor),
-        })
+        Ok(Server { address, shared, going: Some(going), acceptor: Some(acceptor) })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -142,13 +132,11 @@ impl Shared {
         let id = open.next;
         open.sockets.insert(id, socket.clone());
         drop(open);
-        let begun = thread::Builder::new()
-            .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, move || {
-                // An error is a client that left or was too slow: nothing that a demo need report.
-                let _ = self.converse(&socket);
-                self.forget(id);
-            });
+        let begun = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || {
+            // An error is a client that left or was too slow: nothing that a demo need report.
+            let _ = self.converse(&socket);
+            self.forget(id);
+        });
         if begun.is_err() {
             self.forget(id);
             let _ = self.stopped.recv_timeout(ACCEPT_PAUSE);

@@ -32,10 +32,7 @@ impl Client {
     fn head(&mut self) -> (u16, String) {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            assert!(
-                self.0.read_line(&mut head).unwrap() > 0,
-                "closed after {head:?}"
-            );
+            assert!(self.0.read_line(&mut head).unwrap() > 0, "closed after {head:?}");
         }
         (head.split(' ').nth(1).unwrap().parse().unwrap(), head)
     }
@@ -45,11 +42,7 @@ impl Client {
         let length = field(&head, "Content-Length").unwrap().parse().unwrap();
         let mut body = vec![0; length];
         self.0.read_exact(&mut body).unwrap();
-        Answer {
-            status,
-            head,
-            body: String::from_utf8(body).unwrap(),
-        }
+        Answer { status, head, body: String::from_utf8(body).unwrap() }
     }
 
     fn ask(&mut self, method: &str, target: &str, body: &str) -> Answer {
@@ -65,8 +58,7 @@ impl Client {
 }
 
 fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
 fn start(options: Options) -> Demo {
@@ -82,29 +74,13 @@ fn one() -> (Demo, Client) {
 
 #[test]
 fn each_instance_says_its_name() {
-    let demo = start(Options {
-        instances: 3,
-        ..Options::default()
-    });
-    assert_eq!(
-        demo.names().collect::<Vec<_>>(),
-        ["API01", "API02", "API03"]
-    );
-    for (address, name) in demo
-        .addresses()
-        .into_iter()
-        .zip(["API01", "API02", "API03"])
-    {
+    let demo = start(Options { instances: 3, ..Options::default() });
+    assert_eq!(demo.names().collect::<Vec<_>>(), ["API01", "API02", "API03"]);
+    for (address, name) in demo.addresses().into_iter().zip(["API01", "API02", "API03"]) {
         let answer = Client::to(address).ask("GET", "/?x=1", "");
         assert_eq!(answer.status, 200);
-        assert_eq!(
-            answer.body,
-            format!(r#"{{"Result":true,"Message":"This is API: {name}"}}"#)
-        );
-        assert_eq!(
-            field(&answer.head, "Content-Type"),
-            Some("application/json")
-        );
+        assert_eq!(answer.body, format!(r#"{{"Result":true,"Message":"This is API: {name}"}}"#));
+        assert_eq!(field(&answer.head, "Content-Type"), Some("application/json"));
     }
 }
 
@@ -124,22 +100,13 @@ fn health_is_flipped_by_request_and_by_hand() {
         (answer.status, answer.body)
     };
     let well = (200, r#"{"Result":true,"Message":"OK"}"#.to_string());
-    let ill = (
-        503,
-        r#"{"Result":false,"Message":"API01 is unhealthy"}"#.to_string(),
-    );
+    let ill = (503, r#"{"Result":false,"Message":"API01 is unhealthy"}"#.to_string());
     assert_eq!(health(&mut client), well);
     let flipped = client.ask("GET", "/health/flip", "");
-    assert_eq!(
-        flipped.body,
-        r#"{"Result":false,"Message":"API01 is now unhealthy"}"#
-    );
+    assert_eq!(flipped.body, r#"{"Result":false,"Message":"API01 is now unhealthy"}"#);
     assert_eq!(health(&mut client), ill);
     let flipped = client.ask("POST", "/health/flip", "");
-    assert_eq!(
-        flipped.body,
-        r#"{"Result":true,"Message":"API01 is now healthy"}"#
-    );
+    assert_eq!(flipped.body, r#"{"Result":true,"Message":"API01 is now healthy"}"#);
     assert_eq!(health(&mut client), well);
     assert!(!demo.flip(0));
     assert_eq!(health(&mut client), ill);
@@ -147,16 +114,8 @@ fn health_is_flipped_by_request_and_by_hand() {
 
 #[test]
 fn an_unhealthy_start_is_unhealthy() {
-    let demo = start(Options {
-        unhealthy: true,
-        ..Options::default()
-    });
-    assert_eq!(
-        Client::to(demo.addresses()[0])
-            .ask("GET", "/health", "")
-            .status,
-        503
-    );
+    let demo = start(Options { unhealthy: true, ..Options::default() });
+    assert_eq!(Client::to(demo.addresses()[0]).ask("GET", "/health", "").status, 503);
 }
 
 #[test]
@@ -167,10 +126,7 @@ fn json_comes_back_byte_for_byte_under_its_content_type() {
     client.send(format!("{head}Content-Length: {}\r\n\r\n{json}", json.len()).as_bytes());
     let answer = client.answer();
     assert_eq!((answer.status, answer.body.as_str()), (200, json));
-    assert_eq!(
-        field(&answer.head, "Content-Type"),
-        Some("application/problem+json")
-    );
+    assert_eq!(field(&answer.head, "Content-Type"), Some("application/problem+json"));
     assert_eq!(client.ask("POST", "/", "7").body, "7");
 }
 
@@ -191,12 +147,7 @@ fn what_is_not_json_is_400_and_a_reason() {
         assert_eq!(answer.status, 400, "{body:?}");
         let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!(json["Result"], false);
-        assert!(
-            json["Message"]
-                .as_str()
-                .unwrap()
-                .starts_with("The body is not JSON: ")
-        );
+        assert!(json["Message"].as_str().unwrap().starts_with("The body is not JSON: "));
     }
     client.send(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n\"\xff\"");
     assert_eq!(client.answer().status, 400);
@@ -257,10 +208,7 @@ fn a_client_that_expects_100_continue_gets_it() {
 fn a_body_over_a_mebibyte_is_413_even_for_a_client_that_sends_it_all_first() {
     let demo = start(Options::default());
     let big = "1".repeat(2 * 1024 * 1024);
-    for head in [
-        format!("Content-Length: {}", big.len()),
-        "Transfer-Encoding: chunked".into(),
-    ] {
+    for head in [format!("Content-Length: {}", big.len()), "Transfer-Encoding: chunked".into()] {
         let mut client = Client::to(demo.addresses()[0]);
         client.send(format!("POST /x HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n200000\r\n").as_bytes());
         client.send(big.as_bytes());
@@ -274,10 +222,7 @@ fn a_bad_request_is_refused_with_a_reason_and_closed() {
     let (_demo, mut client) = one();
     client.send(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n");
     let answer = client.answer();
-    assert_eq!(
-        (answer.status, field(&answer.head, "Connection")),
-        (400, Some("close"))
-    );
+    assert_eq!((answer.status, field(&answer.head, "Connection")), (400, Some("close")));
     assert!(answer.body.starts_with(r#"{"Result":false,"#));
     assert!(client.is_closed());
 }
@@ -301,16 +246,10 @@ fn an_http_1_0_client_is_closed_after_its_answer() {
 #[test]
 fn a_seed_gives_the_same_fate_in_every_run_and_spares_health() {
     let statuses = || {
-        let demo = start(Options {
-            seed: 42,
-            instances: 2,
-            ..Options::default()
-        });
+        let demo = start(Options { seed: 42, instances: 2, ..Options::default() });
         let fates = demo.addresses().into_iter().map(|address| {
             let mut client = Client::to(address);
-            (0..60)
-                .map(|_| client.ask("GET", "/", "").status)
-                .collect::<Vec<_>>()
+            (0..60).map(|_| client.ask("GET", "/", "").status).collect::<Vec<_>>()
         });
         let fates: Vec<_> = fates.collect();
         let mut client = Client::to(demo.addresses()[0]);
@@ -319,31 +258,20 @@ fn a_seed_gives_the_same_fate_in_every_run_and_spares_health() {
     };
     let fates = statuses();
     assert_eq!(fates, statuses());
-    assert!(
-        fates.concat().contains(&500),
-        "seed 42 was chosen to have some"
-    );
+    assert!(fates.concat().contains(&500), "seed 42 was chosen to have some");
 }
 
 #[test]
 fn many_connections_at_once_are_served() {
     let demo = start(Options::default());
     let mut clients: Vec<Client> = (0..200).map(|_| Client::to(demo.addresses()[0])).collect();
-    clients
-        .iter_mut()
-        .for_each(|client| client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
-    clients
-        .iter_mut()
-        .for_each(|client| assert_eq!(client.answer().status, 200));
+    clients.iter_mut().for_each(|client| client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    clients.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
 }
 
 #[test]
 fn stopping_is_prompt_and_frees_the_port() {
-    let demo = start(Options {
-        instances: 3,
-        seed: 1,
-        ..Options::default()
-    });
+    let demo = start(Options { instances: 3, seed: 1, ..Options::default() });
     let addresses = demo.addresses();
     let mut idle = Client::to(addresses[0]);
     assert!(idle.ask("GET", "/", "").status > 0);
@@ -353,11 +281,7 @@ fn stopping_is_prompt_and_frees_the_port() {
     demo.stop();
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert!(idle.is_closed());
-    assert!(
-        addresses
-            .iter()
-            .all(|address| TcpStream::connect(address).is_err())
-    );
+    assert!(addresses.iter().all(|address| TcpStream::connect(address).is_err()));
     bind(addresses[0]).unwrap();
 }
 
@@ -365,29 +289,14 @@ fn stopping_is_prompt_and_frees_the_port() {
 fn an_address_in_use_is_an_error_that_names_it() {
     let demo = start(Options::default());
     let listen = demo.addresses()[0];
-    let error = Demo::start(&Options {
-        listen,
-        ..Options::default()
-    })
-    .err()
-    .unwrap();
+    let error = Demo::start(&Options { listen, ..Options::default() }).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
-    assert!(
-        error
-            .to_string()
-            .starts_with(&format!("cannot listen on {listen}: Address"))
-    );
+    assert!(error.to_string().starts_with(&format!("cannot listen on {listen}: Address")));
 }
 
 #[test]
 fn ports_that_do_not_exist_are_an_error() {
     let listen = ([127, 0, 0, 1], 65535).into();
-    let error = Demo::start(&Options {
-        listen,
-        instances: 2,
-        ..Options::default()
-    })
-    .err()
-    .unwrap();
+    let error = Demo::start(&Options { listen, instances: 2, ..Options::default() }).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }

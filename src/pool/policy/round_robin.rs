@@ -29,9 +29,7 @@ impl Policy for RoundRobin {
     fn pick(&self, view: &dyn View) -> Option<usize> {
         let count = view.count();
         let draw = || self.tickets.fetch_add(1, Relaxed) % count;
-        let drawn = (0..count * ROUNDS_MAX)
-            .map(|_| draw())
-            .find(|index| view.is_usable(*index));
+        let drawn = (0..count * ROUNDS_MAX).map(|_| draw()).find(|index| view.is_usable(*index));
         drawn.or_else(|| (0..count).find(|index| view.is_usable(*index)))
     }
 
@@ -45,18 +43,14 @@ mod tests {
     use std::sync::atomic::AtomicBool;
 
     use super::*;
+    use crate::pool::testing::together;
 
     /// Backends that are usable or not.
     struct Switches(Vec<AtomicBool>);
 
     impl Switches {
         fn new(usable: &[bool]) -> Self {
-            Self(
-                usable
-                    .iter()
-                    .map(|usable| AtomicBool::new(*usable))
-                    .collect(),
-            )
+            Self(usable.iter().map(|usable| AtomicBool::new(*usable)).collect())
         }
 
         fn set(&self, index: usize, usable: bool) {
@@ -89,10 +83,7 @@ mod tests {
     #[test]
     fn it_goes_round() {
         let view = Switches::new(&[true, true, true]);
-        assert_eq!(
-            picks(&RoundRobin::default(), &view, 7),
-            [0, 1, 2, 0, 1, 2, 0]
-        );
+        assert_eq!(picks(&RoundRobin::default(), &view, 7), [0, 1, 2, 0, 1, 2, 0]);
     }
 
     #[test]
@@ -112,10 +103,7 @@ mod tests {
 
     #[test]
     fn nobody_usable_is_nobody() {
-        assert_eq!(
-            RoundRobin::default().pick(&Switches::new(&[false, false])),
-            None
-        );
+        assert_eq!(RoundRobin::default().pick(&Switches::new(&[false, false])), None);
         assert_eq!(RoundRobin::default().pick(&Switches::new(&[])), None);
     }
 
@@ -137,29 +125,17 @@ mod tests {
                 1
             }
         }
-        assert_eq!(
-            RoundRobin::default().pick(&Late(AtomicUsize::new(0))),
-            Some(1)
-        );
+        assert_eq!(RoundRobin::default().pick(&Late(AtomicUsize::new(0))), Some(1));
     }
 
     #[test]
     fn concurrent_pickers_are_fair_to_within_one() {
-        for usable in [
-            &[true, true, true][..],
-            &[true, false, true],
-            &[true; 7],
-            &[true, false],
-        ] {
+        for usable in [&[true, true, true][..], &[true, false, true], &[true; 7], &[true, false]] {
             let (view, policy) = (Switches::new(usable), RoundRobin::default());
             let counts: Vec<AtomicUsize> = usable.iter().map(|_| AtomicUsize::new(0)).collect();
-            std::thread::scope(|scope| {
-                for _ in 0..8 {
-                    scope.spawn(|| {
-                        for index in picks(&policy, &view, 10_007) {
-                            counts[index].fetch_add(1, Relaxed);
-                        }
-                    });
+            together(8, |_| {
+                for index in picks(&policy, &view, 10_007) {
+                    counts[index].fetch_add(1, Relaxed);
                 }
             });
             let counts: Vec<usize> = counts.iter().map(|count| count.load(Relaxed)).collect();

@@ -14,11 +14,7 @@ impl Exchange {
         let head = &self.sent.bytes[..self.asked.head_length.min(self.sent.bytes.len())];
         let (method, rest) = head.split_at(self.asked.method_length);
         let target = &rest[1..][..self.asked.target_length];
-        let backend = self
-            .tries
-            .tried
-            .last()
-            .map(|&index| self.pool.backends()[index].name());
+        let backend = self.tries.tried.last().map(|&index| self.pool.backends()[index].name());
         cx.shared.log.access(&Access {
             when: SystemTime::now(),
             client: self.client.peer,
@@ -32,10 +28,7 @@ impl Exchange {
             user_agent: field(head, b"user-agent"),
             backend,
             tries: self.tries.count,
-            first_byte: self
-                .times
-                .first_byte
-                .map(|at| at.saturating_sub(self.times.begun)),
+            first_byte: self.times.first_byte.map(|at| at.saturating_sub(self.times.begun)),
             total: cx.now.saturating_sub(self.times.begun),
             cause,
             request_id: text(field(head, b"x-request-id")),

@@ -20,21 +20,15 @@ impl Exchange {
         let lease = match &self.lease {
             Some(lease) => lease,
             None => {
-                let lease = self
-                    .pool
-                    .pick(cx.now, &self.tries.tried)
-                    .map_err(Trouble::NoBackend)?;
+                let lease =
+                    self.pool.pick(cx.now, &self.tries.tried).map_err(Trouble::NoBackend)?;
                 self.tries.tried.push(lease.index());
                 self.tries.fresh = false;
                 self.lease.insert(lease)
             }
         };
         let (index, address) = (lease.index(), lease.backend().address());
-        let home = self
-            .client
-            .socket
-            .key(Owner::Itself)
-            .map_err(Trouble::Ours)?;
+        let home = self.client.socket.key(Owner::Itself).map_err(Trouble::Ours)?;
         let once = !self.asked.idempotent;
         let idle = match self.tries.fresh {
             false => cx.shared.idle.take(index, address, home, once),
@@ -104,11 +98,7 @@ impl Exchange {
 
     /// Reads the next bytes of the body into `sent`; false when there are none yet.
     fn read_body(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<bool, Trouble> {
-        if !self.client.held.is_empty() {
-            let mut held = std::mem::take(&mut self.client.held);
-            let used = self.take_body(&held, cx)?;
-            held.drain(..used);
-            self.client.held = held;
+        if self.take_held(cx)? {
             return Ok(true);
         }
         match self.client.socket.read(&mut buf[..BODY_READ]) {
@@ -122,6 +112,18 @@ impl Exchange {
             Ok(Read::End) => Err(Trouble::Refused(CUT_SHORT, Cause::ClientGone)),
             Err(_) => Err(Trouble::Client(Cause::ClientGone)),
         }
+    }
+
+    /// Takes what came with the head, or behind it; false if there was nothing.
+    pub(super) fn take_held(&mut self, cx: &Context) -> Result<bool, Trouble> {
+        if self.client.held.is_empty() || self.body.is_done() {
+            return Ok(false);
+        }
+        let mut held = std::mem::take(&mut self.client.held);
+        let used = self.take_body(&held, cx)?;
+        held.drain(..used);
+        self.client.held = held;
+        Ok(true)
     }
 
     /// Decodes body bytes and frames them for the backend; returns how many belonged to the body.
@@ -147,25 +149,12 @@ impl Exchange {
     }
 }
 
-const CUT_SHORT: Refusal = Refusal {
-    status: 400,
-    reason: "the request body ends early",
-};
+const CUT_SHORT: Refusal = Refusal { status: 400, reason: "the request body ends early" };
 
 fn malformed(malformed: crate::http::Malformed) -> Trouble {
-    Trouble::Refused(
-        Refusal {
-            status: 400,
-            reason: malformed.0,
-        },
-        Cause::Refused,
-    )
+    Trouble::Refused(Refusal { status: 400, reason: malformed.0 }, Cause::Refused)
 }
 
 fn connect_failed(error: io::Error) -> Trouble {
-    if is_ours(&error) {
-        Trouble::Ours(error)
-    } else {
-        Trouble::connect(&error)
-    }
+    if is_ours(&error) { Trouble::Ours(error) } else { Trouble::connect(&error) }
 }

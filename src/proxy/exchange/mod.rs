@@ -175,6 +175,8 @@ impl Exchange {
             return Err(Trouble::Client(Cause::ClientGone));
         }
         if self.upstream.is_none() && !self.answer.is_whole() {
+            // First what is at hand of the body: if that is bad, no backend hears of the request.
+            self.take_held(cx)?;
             self.connect(cx)?;
         }
         let up = self.push(cx, buf)?;
@@ -192,15 +194,8 @@ impl Exchange {
             return Err(late);
         }
         if let Some(upstream) = &mut self.upstream {
-            let home = self
-                .client
-                .socket
-                .key(Owner::Itself)
-                .map_err(Trouble::Ours)?;
-            upstream
-                .socket
-                .key(Owner::Home(home))
-                .map_err(Trouble::Ours)?;
+            let home = self.client.socket.key(Owner::Itself).map_err(Trouble::Ours)?;
+            upstream.socket.key(Owner::Home(home)).map_err(Trouble::Ours)?;
         }
         Ok(deadline)
     }
@@ -243,13 +238,7 @@ impl Exchange {
         self.bytes_received += up;
         self.answer.bytes += down;
         if let Some(lease) = self.lease.take() {
-            cx.report(
-                lease,
-                Outcome::Answered {
-                    status: 101,
-                    latency: Duration::ZERO,
-                },
-            );
+            cx.report(lease, Outcome::Answered { status: 101, latency: Duration::ZERO });
         }
         self.log(cause, cx);
     }
@@ -275,10 +264,8 @@ enum Progress {
     Upgraded(std::ops::Range<usize>),
 }
 
-const TOO_LARGE: Refusal = Refusal {
-    status: 413,
-    reason: "the request body is larger than allowed",
-};
+const TOO_LARGE: Refusal =
+    Refusal { status: 413, reason: "the request body is larger than allowed" };
 
 /// The head as the backend gets it, in a buffer that is used again.
 fn write_head(request: &Request, client: &Client, cx: &mut Context) -> Vec<u8> {
@@ -314,12 +301,6 @@ impl Asked {
 
 impl Times {
     fn from(now: Duration) -> Self {
-        Self {
-            begun: now,
-            connecting: now,
-            asked: None,
-            first_byte: None,
-            moved: now,
-        }
+        Self { begun: now, connecting: now, asked: None, first_byte: None, moved: now }
     }
 }

@@ -37,15 +37,8 @@ impl Exchange {
     /// Writes what waits for the client; then, if it took all, reads on from the backend.
     pub(super) fn pull(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<Progress, Trouble> {
         let client = &mut self.client;
-        let moved = client
-            .out
-            .drain_to(&mut client.socket)
-            .map_err(|_| CLIENT_GONE)?;
-        let stuck = if moved {
-            Progress::Moved
-        } else {
-            Progress::Stuck
-        };
+        let moved = client.out.drain_to(&mut client.socket).map_err(|_| CLIENT_GONE)?;
+        let stuck = if moved { Progress::Moved } else { Progress::Stuck };
         if !client.out.is_flushed() {
             return Ok(stuck);
         }
@@ -109,7 +102,7 @@ impl Exchange {
         if head.is_interim() {
             return self.take_interim(head, cx);
         }
-        if head.status == 101 && !self.asked.upgrade {
+        if head.status == 101 && !(self.asked.upgrade && head.upgrade.is_some()) {
             return Err(Trouble::bad_answer("a 101 that nobody asked for"));
         }
         let onward = head.onward_framing(self.asked.version);
@@ -138,11 +131,7 @@ impl Exchange {
                 .filter(|_| served_by)
                 .map(|lease| lease.backend().name()),
         };
-        let out = if head.status == 101 {
-            &mut self.client.out.bytes
-        } else {
-            &mut cx.head
-        };
+        let out = if head.status == 101 { &mut self.client.out.bytes } else { &mut cx.head };
         head.write_forward(out, &how);
         Ok(())
     }
@@ -192,11 +181,8 @@ impl Exchange {
         cx: &mut Context,
         buf: &mut [u8],
     ) -> Result<usize, Trouble> {
-        let piece = self
-            .answer
-            .body
-            .next(&buf[bytes.clone()])
-            .map_err(|m| Trouble::bad_answer(m.0))?;
+        let piece =
+            self.answer.body.next(&buf[bytes.clone()]).map_err(|m| Trouble::bad_answer(m.0))?;
         let (used, end) = (piece.consumed, bytes.start + piece.data.len());
         self.answer.bytes += piece.data.len() as u64;
         let client = &mut self.client;
@@ -205,15 +191,9 @@ impl Exchange {
             start -= cx.head.len();
             buf[start..bytes.start].copy_from_slice(&cx.head);
         } else {
-            client
-                .out
-                .send(&mut client.socket, &cx.head)
-                .map_err(|_| CLIENT_GONE)?;
+            client.out.send(&mut client.socket, &cx.head).map_err(|_| CLIENT_GONE)?;
         }
-        client
-            .out
-            .send(&mut client.socket, &buf[start..end])
-            .map_err(|_| CLIENT_GONE)?;
+        client.out.send(&mut client.socket, &buf[start..end]).map_err(|_| CLIENT_GONE)?;
         Ok(used)
     }
 
@@ -223,10 +203,7 @@ impl Exchange {
         client.out.bytes.extend_from_slice(&cx.head);
         let mut used = 0;
         while used < bytes.len() && !answer.body.is_done() {
-            let piece = answer
-                .body
-                .next(&bytes[used..])
-                .map_err(|m| Trouble::bad_answer(m.0))?;
+            let piece = answer.body.next(&bytes[used..]).map_err(|m| Trouble::bad_answer(m.0))?;
             used += piece.consumed;
             answer.bytes += piece.data.len() as u64;
             match answer.chunked {
@@ -237,10 +214,7 @@ impl Exchange {
         if answer.chunked && answer.body.is_done() {
             body::write_last_chunk(&mut client.out.bytes, answer.body.trailers());
         }
-        client
-            .out
-            .drain_to(&mut client.socket)
-            .map_err(|_| CLIENT_GONE)?;
+        client.out.drain_to(&mut client.socket).map_err(|_| CLIENT_GONE)?;
         Ok(used)
     }
 
@@ -259,10 +233,7 @@ impl Exchange {
 
     /// What a broken connection means: a reused one without a byte of answer may just be stale.
     fn backend_broke(&self, silent: bool, reason: &str) -> Trouble {
-        let reused = self
-            .upstream
-            .as_ref()
-            .is_some_and(|upstream| upstream.reused);
+        let reused = self.upstream.as_ref().is_some_and(|upstream| upstream.reused);
         let nothing_came = silent && self.answer.status == 0 && self.answer.interims == 0;
         if reused && nothing_came {
             return Trouble::Stale;
@@ -280,18 +251,8 @@ impl Exchange {
             {
                 cx.shared.idle.keep(lease.index(), upstream, cx.now);
             }
-            let latency = self
-                .times
-                .first_byte
-                .unwrap_or(cx.now)
-                .saturating_sub(self.times.begun);
-            cx.report(
-                lease,
-                Outcome::Answered {
-                    status: self.answer.status,
-                    latency,
-                },
-            );
+            let latency = self.times.first_byte.unwrap_or(cx.now).saturating_sub(self.times.begun);
+            cx.report(lease, Outcome::Answered { status: self.answer.status, latency });
         }
     }
 }

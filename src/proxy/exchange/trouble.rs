@@ -22,12 +22,7 @@ pub(super) enum Trouble {
     /// We are out of descriptors, ports or memory (law 10): no backend's fault.
     Ours(io::Error),
     /// The backend failed.
-    Backend {
-        fault: Fault,
-        cause: Cause,
-        status: u16,
-        reason: String,
-    },
+    Backend { fault: Fault, cause: Cause, status: u16, reason: String },
     /// A connection that was kept turned out to be closed: nobody's fault.
     Stale,
 }
@@ -36,44 +31,24 @@ impl Trouble {
     /// The connect failed.
     pub(super) fn connect(error: &io::Error) -> Self {
         let reason = format!("connect failed: {error}");
-        Self::Backend {
-            fault: Fault::Connect,
-            cause: Cause::ConnectFailed,
-            status: 502,
-            reason,
-        }
+        Self::Backend { fault: Fault::Connect, cause: Cause::ConnectFailed, status: 502, reason }
     }
 
     /// The backend sent what is not HTTP, or not allowed.
     pub(super) fn bad_answer(reason: &str) -> Self {
         let reason = format!("bad answer: {reason}");
-        Self::Backend {
-            fault: Fault::BadAnswer,
-            cause: Cause::BadAnswer,
-            status: 502,
-            reason,
-        }
+        Self::Backend { fault: Fault::BadAnswer, cause: Cause::BadAnswer, status: 502, reason }
     }
 
     /// The backend closed or reset the connection.
     pub(super) fn reset(reason: &str) -> Self {
         let reason = reason.to_owned();
-        Self::Backend {
-            fault: Fault::Reset,
-            cause: Cause::BackendReset,
-            status: 502,
-            reason,
-        }
+        Self::Backend { fault: Fault::Reset, cause: Cause::BackendReset, status: 502, reason }
     }
 
     fn late(cause: Cause, what: &str, limit: Duration) -> Self {
         let reason = format!("{what} after {} s", limit.as_secs_f64());
-        Self::Backend {
-            fault: Fault::Timeout,
-            cause,
-            status: 504,
-            reason,
-        }
+        Self::Backend { fault: Fault::Timeout, cause, status: 504, reason }
     }
 
     /// What the access log says.
@@ -108,33 +83,21 @@ impl Trouble {
     }
 }
 
-const LATE_BODY: Refusal = Refusal {
-    status: 408,
-    reason: "the request body took too long",
-};
+const LATE_BODY: Refusal = Refusal { status: 408, reason: "the request body took too long" };
 
 impl Exchange {
     /// Until when to wait for what is waited for, and the trouble if it does not come.
     pub(super) fn patience(&self, cx: &Context) -> (Duration, Trouble) {
         let limits = &cx.shared.config.timeouts;
-        let connected = self
-            .upstream
-            .as_ref()
-            .is_none_or(|upstream| upstream.connected);
+        let connected = self.upstream.as_ref().is_none_or(|upstream| upstream.connected);
         if !self.client.out.is_flushed() {
-            (
-                self.times.moved + limits.client_write,
-                Trouble::Client(Cause::ClientTimeout),
-            )
+            (self.times.moved + limits.client_write, Trouble::Client(Cause::ClientTimeout))
         } else if !connected {
             let late = Trouble::late(Cause::ConnectTimeout, "connect timed out", limits.connect);
             (self.times.connecting + limits.connect, late)
         } else if self.answer.status != 0 {
-            let late = Trouble::late(
-                Cause::BackendTimeout,
-                "silent in its answer",
-                limits.stream_idle,
-            );
+            let late =
+                Trouble::late(Cause::BackendTimeout, "silent in its answer", limits.stream_idle);
             (self.times.moved + limits.stream_idle, late)
         } else if let Some(asked) = self.times.asked {
             let late = Trouble::late(Cause::BackendTimeout, "no answer", limits.response);
@@ -145,11 +108,8 @@ impl Exchange {
                 Trouble::Refused(LATE_BODY, Cause::ClientTimeout),
             )
         } else {
-            let late = Trouble::late(
-                Cause::BackendTimeout,
-                "took no more of the body",
-                limits.response,
-            );
+            let late =
+                Trouble::late(Cause::BackendTimeout, "took no more of the body", limits.response);
             (self.times.moved + limits.response, late)
         }
     }
@@ -226,9 +186,7 @@ impl Exchange {
         let outcome = match trouble {
             Trouble::Backend { fault, reason, .. } => {
                 let name = lease.backend().name();
-                cx.shared
-                    .log
-                    .event(Level::Warn, format_args!("backend {name}: {reason}"));
+                cx.shared.log.event(Level::Warn, format_args!("backend {name}: {reason}"));
                 Outcome::Failed(*fault)
             }
             _ => Outcome::Abandoned,

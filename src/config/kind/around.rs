@@ -1,0 +1,107 @@
+//! Kinds around other kinds: lists of them, "off" instead, not set, one setting only.
+
+use toml::de::DeValue;
+
+use super::{Kind, Text, bare, found};
+use crate::config::message::quote;
+
+/// A list of such strings; bare text separates them by commas. A whole number may go unquoted.
+pub(in crate::config) struct List<T> {
+    pub(in crate::config) item: Text<T>,
+    pub(in crate::config) empty: bool,
+}
+
+/// Something, or the word "off".
+pub(in crate::config) struct OrOff<K>(pub(in crate::config) K);
+
+/// Something that is not set until someone writes it: what it then stands for is decided elsewhere.
+pub(in crate::config) struct Unset<K>(pub(in crate::config) K);
+
+/// A value that this version knows only one setting of, and the sentence for any other.
+pub(in crate::config) struct Only<K, T> {
+    pub(in crate::config) kind: K,
+    pub(in crate::config) value: T,
+    pub(in crate::config) why: &'static str,
+}
+
+impl<T> Kind<Vec<T>> for List<T> {
+    fn read(&self, value: &DeValue<'_>) -> Result<Vec<T>, String> {
+        let example = self.item.example;
+        let Some(items) = value.as_array() else {
+            return Err(format!("found {}; expected a list such as [\"{example}\"]", found(value)));
+        };
+        if items.is_empty() && !self.empty {
+            return Err(format!("the list is empty; write for example [\"{example}\"]"));
+        }
+        let read = |item: &DeValue<'_>| match item {
+            DeValue::Integer(number) => (self.item.read)(number.as_str()),
+            item => self.item.read(item),
+        };
+        items.iter().map(|item| read(item.get_ref())).collect()
+    }
+
+    fn write(&self, value: &Vec<T>) -> Option<String> {
+        let items: Vec<String> = value.iter().filter_map(|item| self.item.write(item)).collect();
+        Some(format!("[{}]", items.join(", ")))
+    }
+
+    fn spell<'t>(&self, text: &'t str) -> DeValue<'t> {
+        let list = bare(text);
+        if list.is_array() {
+            return list;
+        }
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        let spanned = |item: &'t str| toml::Spanned::new(0..0, DeValue::String(item.into()));
+        let mut list = toml::de::DeArray::new();
+        items.for_each(|item| list.push(spanned(item)));
+        DeValue::Array(list)
+    }
+}
+
+impl<T, K: Kind<T>> Kind<Option<T>> for OrOff<K> {
+    fn read(&self, value: &DeValue<'_>) -> Result<Option<T>, String> {
+        match value.as_str() {
+            Some("off") => Ok(None),
+            _ => self.0.read(value).map(Some).map_err(|what| what + ", or \"off\""),
+        }
+    }
+
+    fn write(&self, value: &Option<T>) -> Option<String> {
+        value.as_ref().map_or(Some(quote("off")), |value| self.0.write(value))
+    }
+}
+
+impl<T, K: Kind<T>> Kind<Option<T>> for Unset<K> {
+    fn read(&self, value: &DeValue<'_>) -> Result<Option<T>, String> {
+        self.0.read(value).map(Some)
+    }
+
+    fn write(&self, value: &Option<T>) -> Option<String> {
+        self.0.write(value.as_ref()?)
+    }
+
+    fn spell<'t>(&self, text: &'t str) -> DeValue<'t> {
+        self.0.spell(text)
+    }
+
+    fn default(&self, _text: &str) -> Option<T> {
+        None
+    }
+}
+
+impl<T: PartialEq, K: Kind<T>> Kind<T> for Only<K, T> {
+    fn read(&self, value: &DeValue<'_>) -> Result<T, String> {
+        match self.kind.read(value) {
+            Ok(read) if read != self.value => Err(self.why.to_string()),
+            other => other,
+        }
+    }
+
+    fn write(&self, value: &T) -> Option<String> {
+        self.kind.write(value)
+    }
+
+    fn spell<'t>(&self, text: &'t str) -> DeValue<'t> {
+        self.kind.spell(text)
+    }
+}

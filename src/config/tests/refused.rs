@@ -1,0 +1,261 @@
+//! Each refusal, word for word: a message is part of the product.
+
+use super::*;
+
+mod applications;
+mod outside;
+
+/// Cases are lines of TOML, followed by the indented lines that refuse them; what is indented twice
+/// continues its line.
+fn each(cases: &str, refused: impl Fn(&str) -> String) {
+    let mut lines = cases.lines().filter(|line| !line.is_empty()).peekable();
+    while lines.peek().is_some() {
+        let mut take = |indent: &str| {
+            let own = |line: &&str| line.starts_with(' ') != indent.is_empty();
+            let taken = std::iter::from_fn(|| lines.next_if(own)?.strip_prefix(indent));
+            taken.collect::<Vec<_>>().join("\n").replace("\n    ", " ")
+        };
+        let (text, message) = (take(""), take("    "));
+        assert_eq!(refused(&text), message, "{text}");
+    }
+}
+
+/// Refused in front of a good application.
+fn in_tables(text: &str) -> String {
+    refusal(&format!("{text}\n{MINIMAL}")).replace("applications.toml:", "")
+}
+
+#[test]
+fn the_message_names_file_line_column_key_and_remedy() {
+    let text = format!("{MINIMAL}[balance]\npolicy = \"round-robbin\"\n");
+    let message = "applications.toml:8:10: balance.policy: \
+        unknown policy \"round-robbin\"; did you mean \"round-robin\"?";
+    assert_eq!(refusal(&text), message);
+}
+
+#[test]
+fn several_problems_are_all_listed_in_order_of_place() {
+    let cases = r#"
+[server]
+workers = -1
+lisen = 5
+[log]
+access = "xml"
+    2:11: server.workers: -1 is out of range; use 0 to 1024
+    3:1: server.lisen: unknown key; did you mean "listen"?
+    5:10: log.access: unknown format "xml"; use "off", "common", "combined", "json"
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
+fn broken_toml_is_one_line_with_its_place() {
+    let cases = r#"
+[server
+    1:8: not valid TOML: unclosed table, expected `]`
+listen = 0.0.0.0:80
+    1:13: not valid TOML: invalid float, expected nothing
+log.to = "x
+    1:12: not valid TOML: invalid basic string, expected `"`
+[log]
+[log]
+    2:2: not valid TOML: duplicate key
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
+fn unknown_words_are_refused_at_any_depth() {
+    let cases = r#"
+[sever]
+    1:2: sever: unknown table; did you mean "server"?
+colour = 1
+    1:1: colour: unknown table; the tables here are applications, server, balance, health, passive,
+        retry, timeouts, limits, log, admin
+listen = "x"
+    1:1: listen: unknown table; did you mean listen in [server]?
+server.drain = "5s"
+    1:8: server.drain: unknown key; did you mean drain in [timeouts]?
+server.listn = 1
+    1:8: server.listn: unknown key; did you mean "listen"?
+server.tls.cert = "x"
+    1:8: server.tls: unknown key; the keys here are listen, mode, workers, max_connections,
+        trusted_proxies, served_by, forwarded
+balance.colour = 1
+    1:9: balance.colour: unknown key; the keys here are policy, fail_open
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
+fn what_is_still_to_come_says_so() {
+    let cases = r#"
+[alerts]
+    1:2: alerts: this table is not in this version; remove it
+[tls]
+    1:2: tls: this table is not in this version; remove it
+admin.token = "x"
+    1:7: admin.token: this key is not in this version; remove it
+admin.listen = "127.0.0.1:9900"
+    1:16: admin.listen: the admin endpoint is not in this version; write "off" or leave it out
+server.mode = "redirect"
+    1:15: server.mode: mode "redirect" is not in this version; use "relay"
+server.mode = "tcp"
+    1:15: server.mode: mode "tcp" is not in this version; use "relay"
+balance.policy = "weighted-round-robin"
+    1:18: balance.policy: policy "weighted-round-robin" is not in this version; use "round-robin"
+balance.policy = "least-connections"
+    1:18: balance.policy: policy "least-connections" is not in this version; use "round-robin"
+balance.policy = "scored-round-robin"
+    1:18: balance.policy: policy "scored-round-robin" is not in this version; use "round-robin"
+balance.policy = "two-choices"
+    1:18: balance.policy: policy "two-choices" is not in this version; use "round-robin"
+balance.policy = "hash"
+    1:18: balance.policy: policy "hash" is not in this version; use "round-robin"
+balance.policy = "first-alive"
+    1:18: balance.policy: policy "first-alive" is not in this version; use "round-robin"
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
+fn wrong_types_are_refused() {
+    let cases = r#"
+server = 3
+    1:1: server: found 3; expected a table [server]
+[[server]]
+    1:3: server: found a list; expected a table [server]
+server.listen = 8080
+    1:17: server.listen: found 8080; expected a string such as "0.0.0.0:8080"
+server.workers = "4"
+    1:18: server.workers: found "4"; expected a whole number
+server.workers = 1.5
+    1:18: server.workers: found 1.5; expected a whole number
+server.served_by = "yes"
+    1:20: server.served_by: found "yes"; expected true or false
+server.trusted_proxies = "10.0.0.0/8"
+    1:26: server.trusted_proxies: found "10.0.0.0/8"; expected a list such as ["10.0.0.0/8"]
+server.trusted_proxies = [true]
+    1:26: server.trusted_proxies: found true; expected a string such as "10.0.0.0/8"
+balance.policy = {}
+    1:18: balance.policy: found a table; use "round-robin"
+timeouts.connect = true
+    1:20: timeouts.connect: found true; expected a number and a unit
+timeouts.connect = 2026-01-01
+    1:20: timeouts.connect: found a date or time; expected a number and a unit
+health.interval = false
+    1:19: health.interval: found false; expected a number and a unit, or "off"
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
+fn impossible_addresses_and_counts_are_refused() {
+    let cases = r#"
+server.listen = "8080"
+    1:17: server.listen: "8080" is not an address and a port; write for example "0.0.0.0:8080"
+server.listen = ":8080"
+    1:17: server.listen: ":8080" is not an address and a port; write for example "0.0.0.0:8080"
+server.listen = "localhost:9000"
+    1:17: server.listen: "localhost:9000" is not an address and a port; write for example
+        "127.0.0.1:9000"
+server.listen = "::1"
+    1:17: server.listen: "::1" is not an address and a port; write for example "[::1]:8080"
+server.listen = "[::]"
+    1:17: server.listen: "[::]" is not an address and a port; write for example "[::]:8080"
+server.listen = "0.0.0.0:99999"
+    1:17: server.listen: "0.0.0.0:99999" is not an address and a port; write for example
+        "0.0.0.0:8080"
+server.listen = "0.0.0.0"
+    1:17: server.listen: "0.0.0.0" is not an address and a port; write for example "0.0.0.0:8080"
+server.workers = 1025
+    1:18: server.workers: 1025 is out of range; use 0 to 1024
+server.max_connections = 0
+    1:26: server.max_connections: 0 is out of range; use 1 to 1000000
+server.max_connections = 99999999999999999999
+    1:26: server.max_connections: 99999999999999999999 is out of range; use 1 to 1000000
+server.trusted_proxies = ["10.0.0.1/8"]
+    1:26: server.trusted_proxies: "10.0.0.1/8" has bits beyond its prefix; write "10.0.0.0/8"
+health.rise = 0
+    1:15: health.rise: 0 is out of range; use 1 to 1000
+health.fall = 0
+    1:15: health.fall: 0 is out of range; use 1 to 1000
+health.path = "health"
+    1:15: health.path: "health" is not a path; write one that starts with "/", such as "/"
+health.expect = []
+    1:17: health.expect: the list is empty; write for example ["200-299"]
+health.expect = ["299-200"]
+    1:17: health.expect: "299-200" is not a status or a range of them in 100 to 599; write for
+        example "200-299"
+health.expect = ["2xx"]
+    1:17: health.expect: "2xx" is not a status or a range of them in 100 to 599; write for example
+        "200-299"
+health.expect = [99]
+    1:17: health.expect: "99" is not a status or a range of them in 100 to 599; write for example
+        "200-299"
+retry.budget_percent = 101
+    1:24: retry.budget_percent: 101 is out of range; use 0 to 100
+limits.headers = 257
+    1:18: limits.headers: 257 is out of range; use 1 to 256
+log.to = "stdot"
+    1:10: log.to: unknown target "stdot"; did you mean "stdout"?
+log.to = "access"
+    1:10: log.to: unknown target "access"; use "stdout", "stderr" or a path such as "./access.log"
+log.access = "combine"
+    1:14: log.access: unknown format "combine"; did you mean "combined"?
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
+fn impossible_durations_and_sizes_are_refused() {
+    let cases = r#"
+health.interval = "0s"
+    1:19: health.interval: "0s" is out of range; use "10ms" to "24h", or "off"
+health.interval = 0
+    1:19: health.interval: "0" is out of range; use "10ms" to "24h", or "off"
+health.interval = "of"
+    1:19: health.interval: "of" is not a whole number and a unit; write for example "5s", or "off"
+timeouts.connect = 0
+    1:20: timeouts.connect: "0" is out of range; use "1ms" to "24h"
+timeouts.connect = 3
+    1:20: timeouts.connect: 3 has no unit; write for example "3s"
+timeouts.connect = "3"
+    1:20: timeouts.connect: 3 has no unit; write for example "3s"
+timeouts.connect = "-3s"
+    1:20: timeouts.connect: "-3s" is negative; write for example "5s"
+timeouts.connect = "25h"
+    1:20: timeouts.connect: "25h" is out of range; use "1ms" to "24h"
+timeouts.drain = "0s"
+    1:18: timeouts.drain: "0s" is out of range; use "1ms" to "24h", or 0 for none
+limits.head_bytes = "129KiB"
+    1:21: limits.head_bytes: "129KiB" is out of range; use "1KiB" to "128KiB"
+limits.head_bytes = 0
+    1:21: limits.head_bytes: "0" is out of range; use "1KiB" to "128KiB"
+limits.body_bytes = 1048576
+    1:21: limits.body_bytes: 1048576 has no unit; write for example "1048576B"
+limits.body_bytes = "64k"
+    1:21: limits.body_bytes: "64k" has an unknown unit; did you mean "64KiB"?
+limits.body_bytes = "99999999999999999999B"
+    1:21: limits.body_bytes: "99999999999999999999B" is too large to count
+limits.body_bytes = "2000TiB"
+    1:21: limits.body_bytes: "2000TiB" is out of range; use "1B" to "1024TiB", or 0 for none
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
+fn contradictions_are_refused_where_they_arise() {
+    let cases = r#"
+passive.eject = "2m"
+    1:17: passive: eject "2m" is longer than eject_max "1m"; raise eject_max
+passive.eject_max = "5s"
+    1:21: passive: eject "10s" is longer than eject_max "5s"; raise eject_max
+passive.eject = "20s"
+passive.eject_max = "10s"
+    2:21: passive: eject "20s" is longer than eject_max "10s"; raise eject_max
+server.listen = "0.0.0.0:8001"
+    1:17: server.listen: 0.0.0.0:8001 is the application 127.0.0.1:8001 too; choose another port
+"#;
+    each(cases, in_tables);
+}

@@ -1,0 +1,143 @@
+//! Refusals of applications, word for word.
+
+use super::*;
+
+/// Refused as keys of an application that is good otherwise; they begin at line 4.
+fn in_application(text: &str) -> String {
+    let text = format!("[[applications]]\nip = \"10.0.0.1\"\nport = 80\n{text}\n");
+    refusal(&text).replace("applications.toml:", "")
+}
+
+/// Refused as a whole file.
+fn as_file(text: &str) -> String {
+    refusal(text).replace("applications.toml:", "").trim_start().to_string()
+}
+
+#[test]
+fn unknown_keys_of_an_application_are_refused() {
+    let cases = r#"
+prot = 80
+    4:1: applications.prot: unknown key; did you mean "port"?
+host = "x"
+    4:1: applications.host: unknown key; the keys here are name, ip, port, tls, alive, weight,
+        max_connections, backup
+tls.cert = "x"
+    4:1: applications.tls: found a table; expected true or false
+"#;
+    each(cases, in_application);
+}
+
+#[test]
+fn tls_to_an_application_is_still_to_come() {
+    let cases = r#"
+tls = true
+    4:7: applications.tls: TLS to applications is not in this version; write false or leave it out
+tsl = true
+    4:7: applications.tls: TLS to applications is not in this version; write false or leave it out
+"#;
+    each(cases, in_application);
+}
+
+#[test]
+fn evenly_is_no_application_of_its_own() {
+    let own = "[[applications]]\nip = \"localhost\"\nport = 8080\n";
+    let message = "server.listen: 0.0.0.0:8080 is the application localhost:8080 too; \
+        choose another port";
+    assert_eq!(as_file(own), message);
+}
+
+#[test]
+fn impossible_applications_are_refused() {
+    let cases = r#"
+weight = 0
+    4:10: applications.weight: 0 is out of range; use 1 to 1000
+name = ""
+    4:8: applications.name: "" will not do as a name; use 1 to 259 letters, digits and signs
+name = "two words"
+    4:8: applications.name: "two words" will not do as a name; use 1 to 259 letters, digits and
+        signs
+alive = "yes"
+    4:9: applications.alive: found "yes"; expected true or false
+max_connections = -1
+    4:19: applications.max_connections: -1 is out of range; use 0 to 1000000
+tls = false
+tsl = false
+    5:1: applications.tsl: the same as tls; remove one of the two
+[[applications]]
+    4:1: applications.ip: missing; write for example ip = "127.0.0.1"
+    4:1: applications.port: missing; write for example port = 8001
+[[applications]]
+ip = "10.0.0.1"
+port = "80"
+    4:1: applications.ip: 10.0.0.1:80 is listed at line 1 already; remove one of the two
+name = "a"
+[[applications]]
+name = "a"
+ip = "10.0.0.2"
+port = 80
+    5:1: applications.name: "a" is the name of the one at line 1; choose another
+"#;
+    each(cases, in_application);
+}
+
+#[test]
+fn impossible_hosts_and_ports_are_refused() {
+    let port = |port: &str| as_file(&format!("[[applications]]\nip = \"::1\"\nport = {port}"));
+    let cases = r#"
+0
+    3:8: applications.port: 0 is out of range; use 1 to 65535
+65536
+    3:8: applications.port: 65536 is out of range; use 1 to 65535
+-1
+    3:8: applications.port: -1 is out of range; use 1 to 65535
+"http"
+    3:8: applications.port: found "http"; expected a whole number
+""
+    3:8: applications.port: found ""; expected a whole number
+1.5
+    3:8: applications.port: found 1.5; expected a whole number
+"#;
+    each(cases, port);
+    let host = |ip: &str| as_file(&format!("[[applications]]\nip = {ip}\nport = 80"));
+    let cases = r#"
+"http://a.b"
+    2:6: applications.ip: "http://a.b" is a URL; write the address alone, and the port under port
+"a.b:80"
+    2:6: applications.ip: "a.b:80" holds a port; write "a.b" and port = "80"
+"[::1]:80"
+    2:6: applications.ip: "[::1]:80" holds a port; write "[::1]" and port = "80"
+"127.0.0.256"
+    2:6: applications.ip: "127.0.0.256" is neither an address nor a host name, such as "127.0.0.1"
+"10.1"
+    2:6: applications.ip: "10.1" is neither an address nor a host name, such as "127.0.0.1"
+""
+    2:6: applications.ip: "" is neither an address nor a host name, such as "127.0.0.1"
+"a b"
+    2:6: applications.ip: "a b" is neither an address nor a host name, such as "127.0.0.1"
+"-a"
+    2:6: applications.ip: "-a" is neither an address nor a host name, such as "127.0.0.1"
+"a..b"
+    2:6: applications.ip: "a..b" is neither an address nor a host name, such as "127.0.0.1"
+127
+    2:6: applications.ip: found 127; expected a string such as "127.0.0.1"
+"#;
+    each(cases, host);
+}
+
+#[test]
+fn a_file_without_applications_is_refused() {
+    let cases = r#"
+[log]
+    applications: there are none; write [[applications]] and below it ip and port of each
+applications = []
+    1:1: applications: there are none; write [[applications]] and below it ip and port of each
+applications = [1]
+    1:17: applications: found 1; expected a table with ip and port
+[applications]
+ip = "10.0.0.1"
+port = 80
+    1:2: applications: found a table; write [[applications]], in double brackets, above each
+        application
+"#;
+    each(cases, as_file);
+}

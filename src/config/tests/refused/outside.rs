@@ -1,0 +1,64 @@
+//! Refusals of what stands in no line of the file: variables, flags, the file itself.
+
+use super::*;
+
+#[test]
+fn what_overrides_is_named_instead_of_a_place() {
+    let variable = |pair: &str| {
+        let pair = pair.split_once('=').unwrap();
+        with(&variables(&[pair])).unwrap_err()
+    };
+    let cases = r#"
+EVENLY_SERVER_WORKERS=many
+    EVENLY_SERVER_WORKERS: found "many"; expected a whole number
+EVENLY_SERVER_SERVED_BY=yes
+    EVENLY_SERVER_SERVED_BY: found "yes"; expected true or false
+EVENLY_TIMEOUTS_DRAIN=5
+    EVENLY_TIMEOUTS_DRAIN: 5 has no unit; write for example "5s"
+EVENLY_PASSIVE_EJECT=2m
+    EVENLY_PASSIVE_EJECT: eject "2m" is longer than eject_max "1m"; raise eject_max
+EVENLY_SERVER_LISTN=x
+    EVENLY_SERVER_LISTN: unknown variable; did you mean EVENLY_SERVER_LISTEN?
+EVENLY_CONFG=x
+    EVENLY_CONFG: unknown variable; did you mean EVENLY_CONFIG?
+EVENLY_COLOUR=x
+    EVENLY_COLOUR: unknown variable; `evenly check` lists the keys
+"#;
+    each(cases, variable);
+    let flag = |pair: &str| {
+        let (key, value) = pair.split_once('=').unwrap();
+        let mut overrides = Overrides::default();
+        overrides.set(&format!("--set {key}"), key, value);
+        with(&overrides).unwrap_err()
+    };
+    let cases = r#"
+health.rise=0
+    --set health.rise: 0 is out of range; use 1 to 1000
+server.listn=x
+    --set server.listn: unknown key; did you mean server.listen?
+colour=x
+    --set colour: unknown key; `evenly check` lists the keys
+"#;
+    each(cases, flag);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_refused_with_a_remedy() {
+    let load = |path: &Path| Config::load(path, &Overrides::default()).unwrap_err().to_string();
+    let folder = std::env::temp_dir().join(format!("evenly-config-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let latin = folder.join("latin.toml");
+    std::fs::write(&latin, b"[log]\nto = \"\xe9\"\n").unwrap();
+    let cases = [
+        (
+            folder.join("none.toml"),
+            "no such file; name it with -c FILE or EVENLY_CONFIG, or write one",
+        ),
+        (folder.clone(), "is a directory; name the file in it"),
+        (latin, "line 2 is not UTF-8 text; save the file as UTF-8"),
+    ];
+    for (path, message) in cases {
+        assert_eq!(load(&path), format!("{}: {message}", path.display()));
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -1,0 +1,79 @@
+//! What `evenly check` prints reads back to the configuration that it was printed from.
+
+use std::ops::RangeInclusive;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::keys::DAY_MS;
+
+fn reads_back(config: &Config) {
+    let text = config.render();
+    assert_eq!(&parse(&text), config, "{text}");
+}
+
+#[test]
+fn the_default_configuration_reads_back() {
+    let config = parse(MINIMAL);
+    reads_back(&config);
+    let text = config.render();
+    let start = "[[applications]]\nname = \"127.0.0.1:8001\"\nip = \"127.0.0.1\"\nport = 8001\n";
+    assert!(text.starts_with(start), "{text}");
+    assert!(text.contains("\n[health]\n# path = \"/health\"\ninterval = \"5s\"\n"), "{text}");
+    assert!(
+        text.contains("\nlisten = \"0.0.0.0:8080\"\nmode = \"relay\"\nworkers = 0\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn names_with_signs_read_back() {
+    let mut config = parse(MINIMAL);
+    config.applications[0].name = r#"a"\b#'"#.to_string();
+    config.log.to = LogTarget::File("/tmp/a \"b\"\n\t\\c é".into());
+    reads_back(&config);
+}
+
+fn ms(range: RangeInclusive<u64>) -> impl Strategy<Value = Duration> {
+    range.prop_map(Duration::from_millis)
+}
+
+fn statuses() -> impl Strategy<Value = Vec<RangeInclusive<u16>>> {
+    let range = (100..=599u16, 100..=599u16).prop_map(|(a, b)| a.min(b)..=a.max(b));
+    prop::collection::vec(range, 1..4)
+}
+
+proptest! {
+    #[test]
+    fn any_configuration_reads_back(
+        ports in prop::collection::btree_set(1..=65535u16, 1..5),
+        (flag, weight, max) in (any::<bool>(), 1..=1000u32, 0..=1_000_000u32),
+        interval in prop::option::of(ms(10..=DAY_MS)),
+        path in prop::option::of("/[!-\"$-~]{0,20}"),
+        (statuses, drain, connect) in (statuses(), ms(0..=DAY_MS), ms(1..=DAY_MS)),
+        (head, body) in (1024..=131_072usize, 0..=1u64 << 50),
+        access in prop::sample::select(vec![AccessLog::Off, AccessLog::Json, AccessLog::Combined]),
+    ) {
+        let spec = |port: &u16| Spec {
+            name: format!("app-{port}"),
+            host: "192.0.2.1".to_string(),
+            port: *port,
+            alive: flag,
+            weight,
+            max_connections: max,
+            backup: !flag,
+        };
+        reads_back(&Config {
+            applications: ports.iter().map(spec).collect(),
+            server: Server { served_by: flag, ..Server::default() },
+            balance: Balance::default(),
+            health: Health { path, interval, expect: statuses.clone(), ..Health::default() },
+            passive: Passive { statuses, ..Passive::default() },
+            retry: Retry::default(),
+            timeouts: Timeouts { drain, connect, ..Timeouts::default() },
+            limits: Limits { head_bytes: head, body_bytes: body, ..Limits::default() },
+            log: Log { access, ..Log::default() },
+            admin: Admin::default(),
+        });
+    }
+}

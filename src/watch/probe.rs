@@ -1,0 +1,213 @@
+//! One check: a GET to one backend, and what its answer means.
+//!
+//! Called by the probe threads. Blocks, never longer than the timeout. It follows no redirect and
+//! uses no proxy, whatever the environment says: the question is how this one backend is.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use ureq::{Agent, Timeout};
+
+use super::Settings;
+use crate::pool::{Backend, CheckOutcome, Statuses};
+
+/// Most of an answer's body that is read. What is longer, or endless, is good up to here.
+const BODY_MAX: u64 = 64 * 1024;
+
+/// Most of an answer's head, and the size of the buffers that ureq makes for a check.
+const HEAD_MAX: usize = 16 * 1024;
+
+/// Asks backends how they are. One serves all threads.
+pub(super) struct Prober {
+    agent: Agent,
+    shares: Shares,
+    path: String,
+    /// 404 and 405 count as up.
+    is_path_a_guess: bool,
+    expect: Option<Statuses>,
+}
+
+/// What a check brought to light.
+#[derive(Debug)]
+pub(super) enum Finding {
+    /// The backend is well, or is not.
+    Outcome(CheckOutcome),
+    /// The backend answers with this status, for it does not know the default path. That is well
+    /// enough.
+    UnknownPath(u16, CheckOutcome),
+    /// We ran out of something; nothing is known of the backend.
+    OurLimit(io::Error),
+}
+
+impl Prober {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let shares = Shares::new(settings.timeout);
+        let config = Agent::config_builder()
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .max_idle_connections(0)
+            .max_idle_connections_per_host(0)
+            .input_buffer_size(HEAD_MAX)
+            .output_buffer_size(HEAD_MAX)
+            .max_response_header_size(HEAD_MAX)
+            .user_agent(concat!("evenly-check/", env!("CARGO_PKG_VERSION")))
+            // Not timeout_global, _per_call or _resolve: ureq then looks every address up in a
+            // thread of its own, made for it (ureq 3.5 resolver.rs, resolve_async).
+            .timeout_connect(Some(shares.connect))
+            .timeout_send_request(Some(shares.send))
+            .timeout_recv_response(Some(shares.answer))
+            .timeout_recv_body(Some(shares.body))
+            .build();
+        Self {
+            agent: config.new_agent(),
+            shares,
+            path: settings.path.clone(),
+            is_path_a_guess: !settings.path_set && settings.expect.is_none(),
+            expect: settings.expect.clone(),
+        }
+    }
+
+    /// The path asked for.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Ends checks under way as failed, and all later ones at once. A connect is not interrupted.
+    pub(super) fn cut_off(&self) {
+        self.agent.clone().shutdown();
+    }
+
+    /// Checks `backend`.
+    pub(super) fn probe(&self, backend: &Backend) -> Finding {
+        let began = Instant::now();
+        let answer = self.ask(backend);
+        let took = began.elapsed();
+        let outcome = |passed, seen| CheckOutcome { passed, seen, took };
+        match answer {
+            Ok(status) if self.is_healthy(status) => {
+                Finding::Outcome(outcome(true, format!("status {status}")))
+            }
+            Ok(status @ (404 | 405)) if self.is_path_a_guess => {
+                Finding::UnknownPath(status, outcome(true, format!("status {status}")))
+            }
+            Ok(status @ 300..400) => {
+                Finding::Outcome(outcome(false, format!("status {status}, not followed")))
+            }
+            Ok(status) => Finding::Outcome(outcome(false, format!("status {status}"))),
+            Err(ureq::Error::Io(error)) if is_our_limit(&error) => Finding::OurLimit(error),
+            Err(error) => Finding::Outcome(outcome(false, self.word(&error))),
+        }
+    }
+
+    /// The status of a whole answer.
+    fn ask(&self, backend: &Backend) -> Result<u16, ureq::Error> {
+        let request = self
+            .agent
+            .get(format!("http://{}{}", backend.address(), self.path))
+            .header("Host", Authority(backend.host(), backend.port()).to_string())
+            .header("Connection", "close");
+        let answer = request.call()?;
+        let status = answer.status().as_u16();
+        io::copy(&mut answer.into_body().into_reader().take(BODY_MAX), &mut io::sink())?;
+        Ok(status)
+    }
+
+    fn is_healthy(&self, status: u16) -> bool {
+        match &self.expect {
+            Some(expect) => expect.contains(status),
+            None => (200..300).contains(&status),
+        }
+    }
+
+    /// `connect timed out after 375ms`, `Connection refused (os error 111)`
+    fn word(&self, error: &ureq::Error) -> String {
+        let (what, share) = match error {
+            ureq::Error::Timeout(Timeout::Connect) => ("connect", self.shares.connect),
+            ureq::Error::Timeout(Timeout::SendRequest) => ("sending", self.shares.send),
+            ureq::Error::Timeout(Timeout::RecvResponse) => ("answer", self.shares.answer),
+            ureq::Error::Timeout(Timeout::RecvBody) => ("answer's body", self.shares.body),
+            ureq::Error::Io(error) => return error.to_string(),
+            other => return other.to_string(),
+        };
+        format!("{what} timed out after {share:?}")
+    }
+}
+
+/// The timeout, shared out between the phases of a check so that their sum is never more. The
+/// longest share is for the one phase in which the application thinks.
+struct Shares {
+    connect: Duration,
+    send: Duration,
+    answer: Duration,
+    body: Duration,
+}
+
+impl Shares {
+    fn new(timeout: Duration) -> Self {
+        let sixteenths = |count| timeout * count / 16;
+        Self {
+            connect: sixteenths(3),
+            send: sixteenths(1),
+            answer: sixteenths(10),
+            body: sixteenths(2),
+        }
+    }
+}
+
+/// Out of descriptors, buffers or ports: never a backend's fault.
+fn is_our_limit(error: &io::Error) -> bool {
+    let limits = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::ADDRNOTAVAIL];
+    Errno::from_io_error(error).is_some_and(|errno| limits.contains(&errno))
+}
+
+/// Host and port as the Host field wants them (RFC 9110, 7.2): IPv6 in brackets.
+struct Authority<'a>(&'a str, u16);
+
+impl fmt::Display for Authority<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(host, port) = self;
+        match host.contains(':') && !host.starts_with('[') {
+            true => write!(f, "[{host}]:{port}"),
+            false => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_add_up_to_the_timeout() {
+        for timeout in [Duration::from_secs(2), Duration::from_millis(1)] {
+            let shares = Shares::new(timeout);
+            assert_eq!(shares.connect + shares.send + shares.answer + shares.body, timeout);
+        }
+    }
+
+    #[test]
+    fn no_timeout_is_set_for_which_ureq_starts_a_thread() {
+        let prober = Prober::new(&Settings::default());
+        let timeouts = prober.agent.config().timeouts();
+        assert_eq!([timeouts.global, timeouts.per_call, timeouts.resolve], [None; 3]);
+    }
+
+    #[test]
+    fn the_host_is_named_as_configured() {
+        let named = [("app.local", "app.local:80"), ("::1", "[::1]:80"), ("[::1]", "[::1]:80")];
+        for (host, authority) in named {
+            assert_eq!(Authority(host, 80).to_string(), authority);
+        }
+    }
+
+    #[test]
+    fn only_our_own_limits_are_ours() {
+        let limit = |errno: Errno| is_our_limit(&errno.into());
+        assert!(limit(Errno::MFILE) && limit(Errno::ADDRNOTAVAIL));
+        assert!(!limit(Errno::CONNREFUSED) && !is_our_limit(&io::Error::other("x")));
+    }
+}

@@ -1,0 +1,501 @@
+//! The watch against real sockets.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, unbounded};
+
+use super::{Settings, Watch, WatchEvent, spawn};
+use crate::pool::testing::{pool_of, spec};
+use crate::pool::{Pool, Rules, Snapshot, Spec, Standing, Statuses};
+
+/// Long enough for anything that is to happen, however busy the machine is.
+const SOON: Duration = Duration::from_secs(20);
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// Checks in quick succession.
+fn quick() -> Settings {
+    Settings { interval: Some(ms(10)), ..Settings::default() }
+}
+
+/// One round and no more, with `timeout`.
+fn one_round(timeout: Duration) -> Settings {
+    Settings { interval: Some(Duration::from_secs(3600)), timeout, ..Settings::default() }
+}
+
+/// A server that hands every connection with its request's head to `answer`.
+fn server(answer: impl Fn(TcpStream, String) + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = Arc::new(answer);
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let answer = Arc::clone(&answer);
+            thread::spawn(move || {
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
+                    head.push(byte[0]);
+                }
+                answer(stream, String::from_utf8(head).unwrap());
+            });
+        }
+    });
+    address
+}
+
+/// A server that answers with these bytes.
+fn says(answer: impl Into<String>) -> SocketAddr {
+    let answer = answer.into();
+    server(move |mut stream, _| stream.write_all(answer.as_bytes()).unwrap())
+}
+
+fn status(status: u16) -> SocketAddr {
+    says(format!("HTTP/1.1 {status} Whatever\r\nContent-Length: 2\r\n\r\nOK"))
+}
+
+/// A server that accepts and then says nothing.
+fn silent() -> SocketAddr {
+    server(|mut stream, _| {
+        let _ = stream.read(&mut [0]);
+    })
+}
+
+/// A port that nobody listens at.
+fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// A listener with no room for another connection: the kernel swallows the connect.
+struct BlackHole {
+    address: SocketAddr,
+    _held: (TcpListener, Vec<TcpStream>),
+}
+
+fn black_hole() -> BlackHole {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let connect = || TcpStream::connect_timeout(&address, ms(200)).ok();
+    let held = std::iter::from_fn(connect).collect();
+    BlackHole { address, _held: (listener, held) }
+}
+
+/// A backend at each of `addresses`, named a, b and so on.
+fn specs(addresses: &[SocketAddr]) -> Vec<Spec> {
+    let named = (b'a'..).zip(addresses);
+    named
+        .map(|(name, at)| Spec { port: at.port(), ..spec(&char::from(name).to_string()) })
+        .collect()
+}
+
+/// A pool under watch.
+struct Watched {
+    pool: Arc<Pool>,
+    snapshot: Arc<Snapshot>,
+    watch: Watch,
+    events: Receiver<WatchEvent>,
+    epoch: Instant,
+}
+
+impl Watched {
+    fn start(specs: Vec<Spec>, settings: Settings) -> Self {
+        let pool = pool_of(specs, Rules::default());
+        let snapshot = Snapshot::new(Arc::clone(&pool));
+        let (heard, events) = unbounded();
+        let on = move |event| drop(heard.send(event));
+        let epoch = Instant::now();
+        let watch = Watch::start(settings, &snapshot, epoch, on).unwrap();
+        Self { pool, snapshot, watch, events, epoch }
+    }
+
+    /// Watches for one round.
+    fn checked(addresses: &[SocketAddr], settings: Settings) -> Self {
+        let watched = Self::start(specs(addresses), settings);
+        assert!(watched.watch.first_round(SOON));
+        watched
+    }
+
+    fn standing(&self, index: usize) -> Standing {
+        self.pool.backends()[index].standing(self.epoch.elapsed())
+    }
+
+    /// The next change, as a line.
+    fn next_change(&self) -> String {
+        loop {
+            if let WatchEvent::Change(change) = self.events.recv_timeout(SOON).unwrap() {
+                return change.to_string();
+            }
+        }
+    }
+
+    /// How the only backend fails its check.
+    fn failure(address: SocketAddr, settings: Settings) -> String {
+        let watched = Self::checked(&[address], settings);
+        assert_eq!(watched.standing(0), Standing::Down);
+        watched.next_change()
+    }
+
+    /// Waits for so many checks of the backend at `index`.
+    fn await_checks(&self, index: usize, count: u64) {
+        let counters = self.pool.backends()[index].counters();
+        let made = || counters.checks_passed.load(Relaxed) + counters.checks_failed.load(Relaxed);
+        await_that("checks are made", || made() >= count);
+    }
+}
+
+fn await_that(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !holds() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        thread::park_timeout(ms(1));
+    }
+}
+
+#[test]
+fn a_backend_that_answers_comes_up_before_the_first_round_is_over() {
+    let (heard, requests) = unbounded();
+    let address = server(move |mut stream, request| {
+        heard.send(request).unwrap();
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+    });
+    let mut specs = specs(&[address]);
+    specs[0].alive = false;
+    let watched = Watched::start(specs, one_round(SOON));
+    assert!(watched.watch.first_round(SOON));
+    assert_eq!(watched.standing(0), Standing::Up);
+    let change = watched.next_change();
+    assert!(change.starts_with("backend a: check passed: status 204 ("), "{change}");
+    assert!(change.ends_with("; down -> up; 1 of 1 left"), "{change}");
+    let request = requests.recv_timeout(SOON).unwrap().to_lowercase();
+    assert!(request.starts_with("get /health http/1.1\r\n"), "{request}");
+    assert!(request.contains(&format!("\r\nhost: {address}\r\n")), "{request}");
+}
+
+#[test]
+fn a_backend_by_name_is_asked_at_its_address_under_its_name() {
+    let (heard, requests) = unbounded();
+    let address = server(move |_, request| heard.send(request).unwrap());
+    let mut specs = specs(&[address]);
+    specs[0].host = "app.invalid".into();
+    let _watched = Watched::start(specs, one_round(SOON));
+    let request = requests.recv_timeout(SOON).unwrap().to_lowercase();
+    let host = format!("\r\nhost: app.invalid:{}\r\n", address.port());
+    assert!(request.contains(&host), "{request}");
+}
+
+#[test]
+fn a_backend_that_nobody_runs_is_down_after_the_first_round() {
+    let change = Watched::failure(nobody(), one_round(SOON));
+    assert!(change.contains("check failed: Connection refused (os error 111) ("), "{change}");
+    assert!(change.ends_with("up -> down; 0 of 1 left: NO BACKEND IS UP"), "{change}");
+}
+
+#[test]
+fn a_bad_status_is_down_and_expect_may_call_it_good() {
+    let change = Watched::failure(status(503), one_round(SOON));
+    assert!(change.contains("check failed: status 503 ("), "{change}");
+    let expect = Some(Statuses::new(vec![503..=503]));
+    let settings = Settings { expect, ..one_round(SOON) };
+    let watched = Watched::checked(&[status(503), status(200), status(404)], settings);
+    let standings = [0, 1, 2].map(|index| watched.standing(index));
+    assert_eq!(standings, [Standing::Up, Standing::Down, Standing::Down]);
+}
+
+#[test]
+fn a_silent_backend_is_down_when_the_time_is_up() {
+    let began = Instant::now();
+    let change = Watched::failure(silent(), one_round(ms(320)));
+    assert!(change.contains("check failed: answer timed out after 200ms ("), "{change}");
+    assert!(began.elapsed() >= ms(200));
+}
+
+#[test]
+fn a_black_hole_is_down_when_the_time_is_up() {
+    let hole = black_hole();
+    let change = Watched::failure(hole.address, one_round(ms(1600)));
+    assert!(change.contains("check failed: connect timed out after 300ms ("), "{change}");
+}
+
+#[test]
+fn a_body_that_drips_for_ever_is_down() {
+    let address = server(|mut stream, _| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+        while stream.write_all(b".").is_ok() {
+            thread::park_timeout(ms(5));
+        }
+    });
+    let change = Watched::failure(address, one_round(ms(800)));
+    assert!(change.contains("check failed: answer's body timed out after 100ms ("), "{change}");
+}
+
+#[test]
+fn a_head_that_drips_for_ever_is_down() {
+    let address = server(|mut stream, _| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX: ");
+        while stream.write_all(b".").is_ok() {
+            thread::park_timeout(ms(5));
+        }
+    });
+    let change = Watched::failure(address, one_round(ms(320)));
+    assert!(change.contains("check failed: answer timed out after 200ms ("), "{change}");
+}
+
+#[test]
+fn an_endless_body_is_read_so_far_and_no_further() {
+    let address = server(|mut stream, _| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        while stream.write_all(&[b'.'; 1024]).is_ok() {}
+    });
+    let watched = Watched::checked(&[address], one_round(SOON));
+    assert_eq!(watched.standing(0), Standing::Up);
+}
+
+#[test]
+fn what_is_no_http_answer_is_down() {
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", ".".repeat(100_000));
+    let short = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nOK".to_owned();
+    for answer in ["SSH-2.0-OpenSSH_9.2\r\n".to_owned(), String::new(), long, short] {
+        let change = Watched::failure(says(answer), one_round(SOON));
+        assert_eq!(change.lines().count(), 1, "{change}");
+    }
+}
+
+#[test]
+fn an_unknown_default_path_counts_as_up_with_one_warning_a_backend() {
+    let watched = Watched::start(specs(&[status(404), status(405)]), quick());
+    watched.await_checks(0, 5);
+    watched.await_checks(1, 5);
+    assert_eq!([watched.standing(0), watched.standing(1)], [Standing::Up; 2]);
+    let events = watched.events.clone();
+    watched.watch.stop();
+    let mut warnings: Vec<String> = events
+        .try_iter()
+        .map(|event| match event {
+            WatchEvent::Warning(text) => text,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    warnings.sort();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].starts_with("backend a: GET /health answered 404, which counts as up"));
+    assert!(warnings[1].starts_with("backend b: GET /health answered 405, which counts as up"));
+}
+
+#[test]
+fn an_unknown_path_that_the_file_sets_is_down() {
+    let settings = Settings { path_set: true, path: "/up".into(), ..one_round(SOON) };
+    let change = Watched::failure(status(404), settings);
+    assert!(change.contains("check failed: status 404 ("), "{change}");
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_is_down() {
+    let (heard, requests) = unbounded();
+    let elsewhere = server(move |_, request| heard.send(request).unwrap());
+    let answer = format!("HTTP/1.1 302 Found\r\nLocation: http://{elsewhere}/\r\n\r\n");
+    let change = Watched::failure(says(answer), one_round(SOON));
+    assert!(change.contains("check failed: status 302, not followed ("), "{change}");
+    assert!(requests.is_empty());
+}
+
+#[test]
+fn a_flapping_backend_goes_down_after_fall_and_up_after_rise() {
+    let health = Arc::new(AtomicU16::new(200));
+    let now = Arc::clone(&health);
+    let address = server(move |mut stream, _| {
+        let answer = format!("HTTP/1.1 {} Now\r\nContent-Length: 0\r\n\r\n", now.load(Relaxed));
+        let _ = stream.write_all(answer.as_bytes());
+    });
+    let watched = Watched::checked(&[address], quick());
+    let counters = watched.pool.backends()[0].counters();
+    let count = || (counters.checks_passed.load(Relaxed), counters.checks_failed.load(Relaxed));
+    health.store(503, Relaxed);
+    assert!(watched.next_change().contains("up -> down"));
+    let (_, failed) = count();
+    assert!(failed >= 3, "down after {failed} failed checks");
+    let (passed, _) = count();
+    health.store(200, Relaxed);
+    assert!(watched.next_change().contains("down -> up"));
+    let (passed_now, _) = count();
+    assert!(passed_now >= passed + 2, "up after {} checks", passed_now - passed);
+}
+
+#[test]
+fn one_failure_among_passes_changes_nothing() {
+    let turn = AtomicU16::new(0);
+    let address = server(move |mut stream, _| {
+        let status = if turn.fetch_add(1, Relaxed) % 3 == 2 { 500 } else { 200 };
+        let answer = format!("HTTP/1.1 {status} Now\r\nContent-Length: 0\r\n\r\n");
+        let _ = stream.write_all(answer.as_bytes());
+    });
+    let watched = Watched::start(specs(&[address]), quick());
+    watched.await_checks(0, 12);
+    assert_eq!(watched.standing(0), Standing::Up);
+    assert!(watched.events.is_empty());
+}
+
+#[test]
+fn a_slow_round_is_given_up_at_the_deadline() {
+    let watched = Watched::start(specs(&[silent()]), one_round(SOON));
+    let began = Instant::now();
+    assert!(!watched.watch.first_round(ms(50)));
+    assert!(began.elapsed() < SOON / 4);
+    assert_eq!(watched.standing(0), Standing::Up, "the file's word holds");
+    watched.watch.stop();
+}
+
+#[test]
+fn checks_that_are_off_ask_nobody() {
+    let (heard, requests) = unbounded();
+    let address = server(move |_, request| heard.send(request).unwrap());
+    let settings = Settings { interval: None, ..Settings::default() };
+    let watched = Watched::start(specs(&[address]), settings);
+    assert!(watched.watch.first_round(SOON));
+    watched.watch.stop();
+    assert!(requests.is_empty());
+    assert!(watched.events.is_empty());
+}
+
+#[test]
+fn probes_run_side_by_side() {
+    let silent: Vec<SocketAddr> = (0..8).map(|_| silent()).collect();
+    let began = Instant::now();
+    let watched = Watched::checked(&silent, one_round(ms(1600)));
+    assert!(began.elapsed() < ms(1000) * 4, "one after the other takes 8 s");
+    assert!((0..8).all(|index| watched.standing(index) == Standing::Down));
+}
+
+#[test]
+fn more_backends_than_threads_all_get_their_turn() {
+    let addresses: Vec<SocketAddr> = (0..24).map(|_| status(200)).collect();
+    let watched = Watched::start(specs(&addresses), quick());
+    (0..24).for_each(|index| watched.await_checks(index, 3));
+}
+
+#[test]
+fn a_replaced_pool_is_watched_instead() {
+    let watched = Watched::checked(&[status(200)], quick());
+    let next = pool_of(specs(&[status(200), nobody()]), Rules::default());
+    watched.snapshot.replace(Arc::clone(&next));
+    assert!(watched.next_change().contains("backend b: check failed"));
+    assert_eq!(next.backends()[1].standing(watched.epoch.elapsed()), Standing::Down);
+}
+
+#[test]
+fn stopping_waits_for_no_interval_and_no_check() {
+    let (reached, asked) = unbounded();
+    let address = server(move |mut stream, _| {
+        reached.send(()).unwrap();
+        let _ = stream.read(&mut [0]);
+        reached.send(()).unwrap();
+    });
+    let hole = black_hole();
+    let long = Duration::from_secs(3600);
+    let settings = Settings { names_every: long, ..one_round(long) };
+    let watched = Watched::start(specs(&[address, hole.address]), settings);
+    asked.recv_timeout(SOON).unwrap();
+    let began = Instant::now();
+    watched.watch.stop();
+    assert!(began.elapsed() < Duration::from_secs(5));
+    asked.recv_timeout(SOON).expect("the check under way is cut off");
+    assert_eq!(watched.pool.backends()[0].standing(SOON), Standing::Up, "and not held against it");
+    assert!(watched.events.is_empty());
+}
+
+#[test]
+fn a_thread_that_panics_is_told_of() {
+    let (heard, events) = unbounded();
+    let on: super::Listener = Arc::new(move |event| drop(heard.send(event)));
+    let quiet = || std::panic::resume_unwind(Box::new("a bug"));
+    assert!(spawn("checks", &on, quiet).unwrap().join().is_err());
+    assert_eq!(events.recv_timeout(SOON).unwrap(), WatchEvent::Died("checks".into()));
+    spawn("checks", &on, || ()).unwrap().join().unwrap();
+    assert!(events.is_empty(), "one that ends in peace is not");
+}
+
+/// Runs one of the ignored tests below in a process of its own.
+fn alone(test: &str, environment: &[(&str, &str)]) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "--ignored", &format!("watch::tests::{test}")]);
+    let output = command.envs(environment.iter().copied()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn the_environments_proxy_is_ignored() {
+    let proxies = ["http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"];
+    let proxies = proxies.map(|name| (name, "http://127.0.0.1:1"));
+    alone("alone_a_backend_that_answers_is_up", &proxies);
+}
+
+#[test]
+#[ignore = "run by the_environments_proxy_is_ignored"]
+fn alone_a_backend_that_answers_is_up() {
+    let watched = Watched::checked(&[status(200)], one_round(SOON));
+    assert_eq!(watched.standing(0), Standing::Up);
+}
+
+#[test]
+fn the_number_of_threads_is_bounded() {
+    alone("alone_there_are_few_threads", &[]);
+}
+
+/// Threads of this process by the name of `name`.
+fn threads(name: &str) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let names = tasks.flat_map(|task| std::fs::read_to_string(task.path().join("comm")));
+    names.filter(|found| found.trim() == name).count()
+}
+
+#[test]
+#[ignore = "run by the_number_of_threads_is_bounded"]
+fn alone_there_are_few_threads() {
+    let few = Watched::checked(&[status(200), status(200)], quick());
+    few.await_checks(0, 3);
+    assert_eq!(["checks", "names", "probe"].map(threads), [1, 1, 2]);
+    few.watch.stop();
+    await_that("threads end", || ["checks", "names", "probe"].map(threads) == [0, 0, 0]);
+    let all = std::fs::read_dir("/proc/self/task").unwrap().count();
+    let hole = black_hole();
+    let many = Watched::start(specs(&[hole.address; 50]), Settings { timeout: ms(160), ..quick() });
+    for _ in 0..3 {
+        many.await_checks(0, 1 + many.pool.backends()[0].counters().checks_failed.load(Relaxed));
+        assert_eq!(["checks", "names", "probe"].map(threads), [1, 1, 8]);
+        assert_eq!(std::fs::read_dir("/proc/self/task").unwrap().count(), all + 10);
+    }
+}
+
+#[test]
+fn want_of_descriptors_is_not_held_against_a_backend() {
+    alone("alone_descriptors_run_out_and_come_back", &[]);
+}
+
+#[test]
+#[ignore = "run by want_of_descriptors_is_not_held_against_a_backend"]
+fn alone_descriptors_run_out_and_come_back() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let watched = Watched::checked(&[status(200)], quick());
+    let limit = getrlimit(Resource::Nofile);
+    let none = rustix::process::Rlimit { current: Some(0), maximum: limit.maximum };
+    setrlimit(Resource::Nofile, none).unwrap();
+    let WatchEvent::Warning(text) = watched.events.recv_timeout(SOON).unwrap() else {
+        panic!("no warning");
+    };
+    assert!(text.starts_with("backends are not checked, for want of our own: "), "{text}");
+    let counters = watched.pool.backends()[0].counters();
+    let passed = counters.checks_passed.load(Relaxed);
+    setrlimit(Resource::Nofile, limit).unwrap();
+    watched.await_checks(0, passed + 3);
+    assert_eq!(counters.checks_failed.load(Relaxed), 0);
+    assert!(watched.events.is_empty());
+}
