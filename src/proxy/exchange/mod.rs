@@ -203,10 +203,11 @@ impl Exchange {
     /// The answer is with the client: account for it, and go on to the next request or close.
     fn finish(mut self: Box<Self>, cx: &mut Context) -> Next {
         self.log(Cause::Done, cx);
+        let keep_alive = self.answer.keep_alive;
+        // A client that wants the close has said all it had to say: nothing to linger for.
+        let asked_for_it = !self.asked.keep_alive && self.client.held.is_empty();
+        let closing = asked_for_it && self.request_is_over();
         cx.recycle(std::mem::take(&mut self.sent.bytes));
-        let whole = self.request_is_over();
-        let (keep_alive, asked) = (self.answer.keep_alive, &self.asked);
-        let closing = !asked.keep_alive && whole && self.client.held.is_empty();
         let mut client = self.client;
         if keep_alive {
             client.head_deadline = cx.now + cx.shared.config.timeouts.keep_alive;
