@@ -6,6 +6,7 @@ use super::door::Place;
 use super::outbox::Outbox;
 use super::socket::Socket;
 use super::task::Task;
+use crate::config::Timeouts;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -30,6 +31,12 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// Sets the deadline for the next request's head: shorter when a part of it is here already.
+    pub(crate) fn await_next(&mut self, now: Duration, timeouts: &Timeouts) {
+        let begun = !self.held.is_empty();
+        self.head_deadline = now + if begun { timeouts.request_head } else { timeouts.keep_alive };
+    }
+
     /// A client that has just been accepted, waiting for its first request.
     pub(crate) fn accepted(fd: OwnedFd, peer: SocketAddr, place: Place, shared: &Shared) -> Task {
         let config = &shared.config;

@@ -43,6 +43,7 @@ pub(crate) struct Shared {
     epoch: Instant,
     full: Throttle,
     exhausted: Throttle,
+    failed: Throttle,
     unavailable: Throttle,
 }
 
@@ -74,6 +75,7 @@ impl Server {
             epoch,
             full: Throttle::new(),
             exhausted: Throttle::new(),
+            failed: Throttle::new(),
             unavailable: Throttle::new(),
             config,
         });
@@ -126,8 +128,11 @@ impl Server {
             let _ = thread.join();
         }
         // Tasks hold the Lot that holds them: empty it, so that their sockets close now.
-        self.shared.lot.slots.expire(u64::MAX - 1, drop);
-        while self.shared.lot.next_ready().is_some() {}
+        let shared = &self.shared;
+        shared.lot.slots.expire(u64::MAX - 1, |task| task.abandon(shared));
+        while let Some(task) = shared.lot.next_ready() {
+            task.abandon(shared);
+        }
         self.shared.idle.expire(self.shared.now(), Duration::ZERO);
     }
 }
@@ -158,6 +163,10 @@ impl Shared {
         let text =
             format_args!("max_connections = {limit} reached: new clients wait in the backlog");
         self.log.limited(&self.full, Level::Warn, text);
+    }
+
+    pub(crate) fn say_failed(&self, backend: &str, reason: &str) {
+        self.log.limited(&self.failed, Level::Warn, format_args!("backend {backend}: {reason}"));
     }
 
     pub(crate) fn say_exhausted(&self, doing: &str, error: &io::Error) {

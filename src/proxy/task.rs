@@ -3,6 +3,7 @@
 //! Workers step tasks and the Lot parks them; the files named below hold one state each. A step
 //! never waits: it moves bytes until it would have to, then says here what it waits for.
 
+use super::Shared;
 use super::client::Client;
 use super::exchange::Exchange;
 use super::head;
@@ -10,6 +11,7 @@ use super::linger::Linger;
 use super::slots::{Key, Owner};
 use super::tunnel::Tunnel;
 use super::worker::Context;
+use crate::log::Cause;
 use std::io;
 use std::time::Duration;
 
@@ -46,6 +48,15 @@ impl Task {
             Task::Exchange(exchange) => exchange.step(cx, buf),
             Task::Tunnel(tunnel) => tunnel.step(cx, buf),
             Task::Linger(linger) => linger.step(cx, buf),
+        }
+    }
+
+    /// The server stops before the task is done: an exchange is accounted for, all are dropped.
+    pub(crate) fn abandon(self, shared: &Shared) {
+        match self {
+            Task::Exchange(exchange) => exchange.account(Cause::Stopped, shared, shared.now()),
+            Task::Tunnel(tunnel) => tunnel.exchange.account(Cause::Stopped, shared, shared.now()),
+            Task::Head(_) | Task::Linger(_) => {}
         }
     }
 

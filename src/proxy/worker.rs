@@ -44,8 +44,8 @@ pub(crate) struct Context {
     pub(crate) now: Duration,
     pub(crate) date: Date,
     pub(crate) ids: RequestIds,
-    /// A rebuilt head on its way into the buffer; empty between steps.
-    pub(crate) head: Vec<u8>,
+    /// A rebuilt head, and a body that is framed anew, on their way to a client.
+    pub(crate) out: Vec<u8>,
     pool: pool::Reader,
     budget: usize,
     spares: Vec<Vec<u8>>,
@@ -122,7 +122,6 @@ impl Worker {
                 Ok(Some(rung)) => task = rung,
                 Ok(None) => return,
                 Err(_) => {
-                    self.cx.head.clear();
                     let log = &self.cx.shared.log;
                     return log.event(
                         Level::Error,
@@ -172,7 +171,7 @@ impl Context {
             now: shared.now(),
             date: Date::default(),
             ids: RequestIds::new(),
-            head: Vec::with_capacity(1024),
+            out: Vec::with_capacity(1024),
             pool: shared.pool.reader(),
             budget: STEP_BYTES,
             spares: Vec::with_capacity(SPARES_MAX),

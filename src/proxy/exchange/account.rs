@@ -2,20 +2,26 @@
 
 use super::Exchange;
 use crate::log::{Access, Cause};
-use crate::proxy::worker::Context;
-use std::time::SystemTime;
+use crate::proxy::Shared;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime};
 
 impl Exchange {
-    /// Writes the access log's line; to be called once, when the exchange is over.
-    pub(in crate::proxy) fn log(&self, cause: Cause, cx: &Context) {
-        if !cx.shared.log.keeps_access() {
+    /// Counts the bytes and writes the access log's line; to be called once, when the exchange is
+    /// over.
+    pub(in crate::proxy) fn account(&self, cause: Cause, shared: &Shared, now: Duration) {
+        let backend = self.tries.tried.last().map(|&index| &self.pool.backends()[index]);
+        if let Some(backend) = backend {
+            backend.counters().bytes_up.fetch_add(self.bytes_received, Relaxed);
+            backend.counters().bytes_down.fetch_add(self.answer.bytes, Relaxed);
+        }
+        if !shared.log.keeps_access() {
             return;
         }
         let head = &self.sent.bytes[..self.asked.head_length.min(self.sent.bytes.len())];
         let (method, rest) = head.split_at(self.asked.method_length);
         let target = &rest[1..][..self.asked.target_length];
-        let backend = self.tries.tried.last().map(|&index| self.pool.backends()[index].name());
-        cx.shared.log.access(&Access {
+        shared.log.access(&Access {
             when: SystemTime::now(),
             client: self.client.peer,
             method: text(method),
@@ -26,10 +32,10 @@ impl Exchange {
             bytes_received: self.bytes_received,
             referer: field(head, b"referer"),
             user_agent: field(head, b"user-agent"),
-            backend,
+            backend: backend.map(|backend| backend.name()),
             tries: self.tries.count,
             first_byte: self.times.first_byte.map(|at| at.saturating_sub(self.times.begun)),
-            total: cx.now.saturating_sub(self.times.begun),
+            total: now.saturating_sub(self.times.begun),
             cause,
             request_id: text(field(head, b"x-request-id")),
         });

@@ -4,6 +4,7 @@ use super::trouble::Trouble;
 use super::{Exchange, TOO_LARGE};
 use crate::http::{Refusal, body};
 use crate::log::Cause;
+use crate::pool::Unavailable;
 use crate::proxy::slots::Owner;
 use crate::proxy::socket::Read;
 use crate::proxy::upstream::{Upstream, is_ours};
@@ -17,16 +18,10 @@ const BODY_READ: usize = 64 * 1024;
 impl Exchange {
     /// Picks a backend, unless one is at hand, and takes or begins a connection to it.
     pub(super) fn connect(&mut self, cx: &mut Context) -> Result<(), Trouble> {
-        let lease = match &self.lease {
-            Some(lease) => lease,
-            None => {
-                let lease =
-                    self.pool.pick(cx.now, &self.tries.tried).map_err(Trouble::NoBackend)?;
-                self.tries.tried.push(lease.index());
-                self.tries.fresh = false;
-                self.lease.insert(lease)
-            }
-        };
+        if self.lease.is_none() {
+            self.pick(cx).map_err(Trouble::NoBackend)?;
+        }
+        let lease = self.lease.as_ref().expect("a pick leaves a lease");
         let (index, address) = (lease.index(), lease.backend().address());
         let home = self.client.socket.key(Owner::Itself).map_err(Trouble::Ours)?;
         let once = !self.asked.idempotent;
@@ -40,6 +35,15 @@ impl Exchange {
             Some(upstream) => upstream,
             None => Upstream::connect(address, &cx.shared.lot).map_err(connect_failed)?,
         });
+        Ok(())
+    }
+
+    /// Leases a backend that has not been tried.
+    pub(super) fn pick(&mut self, cx: &Context) -> Result<(), Unavailable> {
+        let lease = self.pool.pick(cx.now, &self.tries.tried)?;
+        self.tries.tried.push(lease.index());
+        self.tries.fresh = false;
+        self.lease = Some(lease);
         Ok(())
     }
 

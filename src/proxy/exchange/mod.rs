@@ -11,7 +11,6 @@ mod trouble;
 
 use super::answer::Asker;
 use super::client::Client;
-use super::head;
 use super::linger::Linger;
 use super::outbox::Outbox;
 use super::slots::Owner;
@@ -52,7 +51,11 @@ struct Asked {
     method_length: usize,
     target_length: usize,
     head_length: usize,
+    /// Bytes that the body is said to have.
+    announced: u64,
     head_only: bool,
+    /// An OPTIONS that may travel no further (RFC 9110 7.6.2).
+    last_hop: bool,
     idempotent: bool,
     /// The body comes and goes in chunks.
     chunked: bool,
@@ -116,12 +119,6 @@ impl Exchange {
         cx: &mut Context,
     ) -> Next {
         client.requests += 1;
-        let limits = &cx.shared.config.limits;
-        if let (Framing::Length(length), 1..) = (request.framing, limits.body_bytes) {
-            if length > limits.body_bytes {
-                return head::refuse(client, &TOO_LARGE, cx);
-            }
-        }
         let sent = write_head(request, &client, cx);
         let mut exchange = Box::new(Self {
             asked: Asked::of(request, sent.len(), cx),
@@ -169,14 +166,26 @@ impl Exchange {
         }
     }
 
+    /// Answers what is not to go on; else first what is at hand of the body, so that no backend
+    /// hears of a request that is bad already.
+    fn check(&mut self, cx: &mut Context) -> Result<(), Trouble> {
+        let limit = cx.shared.config.limits.body_bytes;
+        if limit > 0 && self.asked.announced > limit {
+            return Err(Trouble::Refused(TOO_LARGE, Cause::Refused));
+        }
+        if self.asked.last_hop {
+            return Err(Trouble::LastHop);
+        }
+        self.take_held(cx).map(|_| ())
+    }
+
     /// Each direction once, as far as it goes.
     fn advance(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<Progress, Trouble> {
         if self.client.socket.is_broken() {
             return Err(Trouble::Client(Cause::ClientGone));
         }
         if self.upstream.is_none() && !self.answer.is_whole() {
-            // First what is at hand of the body: if that is bad, no backend hears of the request.
-            self.take_held(cx)?;
+            self.check(cx)?;
             self.connect(cx)?;
         }
         let up = self.push(cx, buf)?;
@@ -202,7 +211,7 @@ impl Exchange {
 
     /// The answer is with the client: account for it, and go on to the next request or close.
     fn finish(mut self: Box<Self>, cx: &mut Context) -> Next {
-        self.log(Cause::Done, cx);
+        self.account(Cause::Done, &cx.shared, cx.now);
         let keep_alive = self.answer.keep_alive;
         // A client that wants the close has said all it had to say: nothing to linger for.
         let asked_for_it = !self.asked.keep_alive && self.client.held.is_empty();
@@ -210,7 +219,7 @@ impl Exchange {
         cx.recycle(std::mem::take(&mut self.sent.bytes));
         let mut client = self.client;
         if keep_alive {
-            client.head_deadline = cx.now + cx.shared.config.timeouts.keep_alive;
+            client.await_next(cx.now, &cx.shared.config.timeouts);
             Next::Step(Task::Head(client))
         } else if closing {
             Next::Done
@@ -241,7 +250,7 @@ impl Exchange {
         if let Some(lease) = self.lease.take() {
             cx.report(lease, Outcome::Answered { status: 101, latency: Duration::ZERO });
         }
-        self.log(cause, cx);
+        self.account(cause, &cx.shared, cx.now);
     }
 
     /// How the client is to be answered if we must do it ourselves.
@@ -273,7 +282,7 @@ fn write_head(request: &Request, client: &Client, cx: &mut Context) -> Vec<u8> {
     let mut sent = cx.spare();
     let server = &cx.shared.config.server;
     let how = Forwarding {
-        client: client.peer.ip(),
+        client: client.peer.ip().to_canonical(),
         proto: "http",
         trusted: client.trusted,
         forwarded: server.forwarded,
@@ -291,6 +300,11 @@ impl Asked {
             method_length: request.method.len(),
             target_length: request.target.len(),
             head_length,
+            announced: match request.framing {
+                Framing::Length(length) => length,
+                _ => 0,
+            },
+            last_hop: request.max_forwards == Some(0),
             head_only: request.method == "HEAD",
             idempotent: request.is_idempotent(),
             chunked: request.framing == Framing::Chunked,

@@ -5,7 +5,7 @@ use super::trouble::Trouble;
 use super::{Exchange, INTERIMS_MAX, Progress, RelayedAnswer};
 use crate::http::body::{self, Reader};
 use crate::http::response::{Onward, Response};
-use crate::http::{self, Framing, Parsed, Version};
+use crate::http::{self, Framing, Malformed, Parsed, Version};
 use crate::log::Cause;
 use crate::pool::Outcome;
 use crate::proxy::socket::Read;
@@ -72,7 +72,8 @@ impl Exchange {
         cx: &mut Context,
         buf: &mut [u8],
     ) -> Result<Progress, Trouble> {
-        cx.head.clear();
+        cx.out.clear();
+        let unanswered = self.answer.status == 0;
         while self.answer.status == 0 {
             let mut slots = http::slots();
             let limits = cx.shared.config.limits.head();
@@ -92,11 +93,16 @@ impl Exchange {
                 return Ok(Progress::Upgraded(bytes));
             }
         }
-        self.relay(bytes, cx, buf)?;
-        Ok(Progress::Moved)
+        let relayed = self.relay(bytes, cx, buf);
+        if unanswered && matches!(relayed, Err(Trouble::Backend { .. })) {
+            // Its first bytes are bad already, and none has gone: there is still time to say so.
+            self.answer.status = 0;
+            self.times.first_byte = None;
+        }
+        relayed.map(|()| Progress::Moved)
     }
 
-    /// An interim head goes to the client at once; a final one is written to `cx.head`, to be sent
+    /// An interim head goes to the client at once; a final one is written to `cx.out`, to be sent
     /// with the first bytes of its body.
     fn take_head(&mut self, head: &Response, cx: &mut Context) -> Result<(), Trouble> {
         if head.is_interim() {
@@ -118,6 +124,7 @@ impl Exchange {
             && self.body.is_done()
             && self.request_is_over()
             && onward != Framing::UntilClose
+            && !cx.shared.config.timeouts.keep_alive.is_zero()
             && (enough == 0 || self.client.requests < enough)
             && !cx.shared.is_draining();
         let served_by = cx.shared.config.server.served_by;
@@ -131,7 +138,7 @@ impl Exchange {
                 .filter(|_| served_by)
                 .map(|lease| lease.backend().name()),
         };
-        let out = if head.status == 101 { &mut self.client.out.bytes } else { &mut cx.head };
+        let out = if head.status == 101 { &mut self.client.out.bytes } else { &mut cx.out };
         head.write_forward(out, &how);
         Ok(())
     }
@@ -154,7 +161,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// Relays `cx.head`, if there is one, and the body bytes in `buf[bytes]`.
+    /// Relays the head in `cx.out`, if there is one, and the body bytes in `buf[bytes]`.
     fn relay(
         &mut self,
         bytes: Range<usize>,
@@ -181,41 +188,53 @@ impl Exchange {
         cx: &mut Context,
         buf: &mut [u8],
     ) -> Result<usize, Trouble> {
-        let piece =
-            self.answer.body.next(&buf[bytes.clone()]).map_err(|m| Trouble::bad_answer(m.0))?;
-        let (used, end) = (piece.consumed, bytes.start + piece.data.len());
-        self.answer.bytes += piece.data.len() as u64;
+        let piece = self.answer.body.next(&buf[bytes.clone()]).map_err(bad_body)?;
+        let (used, length) = (piece.consumed, piece.data.len());
+        self.answer.bytes += length as u64;
+        self.check_surplus(used, bytes.len())?;
         let client = &mut self.client;
         let mut start = bytes.start;
-        if cx.head.len() <= start {
-            start -= cx.head.len();
-            buf[start..bytes.start].copy_from_slice(&cx.head);
+        if cx.out.len() <= start {
+            start -= cx.out.len();
+            buf[start..bytes.start].copy_from_slice(&cx.out);
         } else {
-            client.out.send(&mut client.socket, &cx.head).map_err(|_| CLIENT_GONE)?;
+            client.out.send(&mut client.socket, &cx.out).map_err(|_| CLIENT_GONE)?;
         }
-        client.out.send(&mut client.socket, &buf[start..end]).map_err(|_| CLIENT_GONE)?;
+        let data = &buf[start..bytes.start + length];
+        client.out.send(&mut client.socket, data).map_err(|_| CLIENT_GONE)?;
         Ok(used)
     }
 
-    /// The body was chunked, or is to be: its data are framed anew in the client's outbox.
+    /// The body was chunked, or is to be: its data are framed anew, behind the head.
     fn relay_recoded(&mut self, bytes: &[u8], cx: &mut Context) -> Result<usize, Trouble> {
-        let (client, answer) = (&mut self.client, &mut self.answer);
-        client.out.bytes.extend_from_slice(&cx.head);
+        let answer = &mut self.answer;
         let mut used = 0;
         while used < bytes.len() && !answer.body.is_done() {
-            let piece = answer.body.next(&bytes[used..]).map_err(|m| Trouble::bad_answer(m.0))?;
+            let piece = answer.body.next(&bytes[used..]).map_err(bad_body)?;
             used += piece.consumed;
             answer.bytes += piece.data.len() as u64;
             match answer.chunked {
-                true => body::write_chunk(&mut client.out.bytes, piece.data),
-                false => client.out.bytes.extend_from_slice(piece.data),
+                true => body::write_chunk(&mut cx.out, piece.data),
+                false => cx.out.extend_from_slice(piece.data),
             }
         }
         if answer.chunked && answer.body.is_done() {
-            body::write_last_chunk(&mut client.out.bytes, answer.body.trailers());
+            body::write_last_chunk(&mut cx.out, answer.body.trailers());
         }
-        client.out.drain_to(&mut client.socket).map_err(|_| CLIENT_GONE)?;
+        self.check_surplus(used, bytes.len())?;
+        let client = &mut self.client;
+        client.out.send(&mut client.socket, &cx.out).map_err(|_| CLIENT_GONE)?;
         Ok(used)
+    }
+
+    /// Bytes behind an answer that announced the close are no second answer, but a sign that the
+    /// two of us read the first one differently. HEAD is spared: some send it a body.
+    fn check_surplus(&self, used: usize, available: usize) -> Result<(), Trouble> {
+        let surplus = self.answer.body.is_done() && used < available;
+        if surplus && !self.answer.reusable && !self.asked.head_only {
+            return Err(Trouble::bad_answer("bytes behind the end of an answer that closes"));
+        }
+        Ok(())
     }
 
     /// The backend closed: the end of the answer, of a stale connection, or of our trust.
@@ -255,6 +274,10 @@ impl Exchange {
             cx.report(lease, Outcome::Answered { status: self.answer.status, latency });
         }
     }
+}
+
+fn bad_body(malformed: Malformed) -> Trouble {
+    Trouble::bad_answer(malformed.0)
 }
 
 const CLIENT_GONE: Trouble = Trouble::Client(Cause::ClientGone);

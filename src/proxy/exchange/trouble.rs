@@ -2,7 +2,8 @@
 
 use super::Exchange;
 use crate::http::Refusal;
-use crate::log::{Cause, Level};
+use crate::http::request::ALLOW;
+use crate::log::Cause;
 use crate::pool::{Attempt, Fault, Outcome, Unavailable, Verdict};
 use crate::proxy::answer::{self, Answer};
 use crate::proxy::linger::Linger;
@@ -17,6 +18,8 @@ pub(super) enum Trouble {
     Client(Cause),
     /// The client's request turned out to be bad, too large or too late.
     Refused(Refusal, Cause),
+    /// A request for us, not for a backend.
+    LastHop,
     /// No backend can take the request.
     NoBackend(Unavailable),
     /// We are out of descriptors, ports or memory (law 10): no backend's fault.
@@ -55,6 +58,7 @@ impl Trouble {
     fn cause(&self) -> Cause {
         match self {
             Self::Client(cause) | Self::Refused(_, cause) | Self::Backend { cause, .. } => *cause,
+            Self::LastHop => Cause::Done,
             Self::NoBackend(_) => Cause::NoBackend,
             Self::Ours(_) => Cause::Exhausted,
             Self::Stale => Cause::BackendReset,
@@ -65,6 +69,7 @@ impl Trouble {
     fn answer(&self) -> Answer<'_> {
         match self {
             Self::Refused(refusal, _) => Answer::refusal(refusal),
+            Self::LastHop => Answer { allow: Some(ALLOW), ..Answer::new(200, "") },
             Self::NoBackend(none) => Answer {
                 retry_after_s: Some(none.retry_after_s()),
                 ..Answer::new(503, "no backend can take the request now")
@@ -129,7 +134,7 @@ impl Exchange {
         }
         if let Trouble::Client(cause) = trouble {
             self.answer.status = CLIENT_CLOSED;
-            self.log(cause, cx);
+            self.account(cause, &cx.shared, cx.now);
             return Err(Next::Done);
         }
         let answer = trouble.answer();
@@ -153,14 +158,14 @@ impl Exchange {
             Verdict::GiveUp => return false,
             Verdict::FreshConnection => self.tries.fresh = true,
             Verdict::AnotherBackend => {
+                self.give_up(trouble, cx);
                 if self.tries.permit.is_none() {
                     self.tries.permit = self.pool.retry_permit();
                 }
-                let known = self.tries.tried.len() < self.pool.backends().len();
-                if self.tries.permit.is_none() || !known {
+                // Where no other can be had, the client hears of this failure, not of a 503.
+                if self.tries.permit.is_none() || self.pick(cx).is_err() {
                     return false;
                 }
-                self.give_up(trouble, cx);
             }
         }
         self.upstream = None;
@@ -186,7 +191,7 @@ impl Exchange {
         let outcome = match trouble {
             Trouble::Backend { fault, reason, .. } => {
                 let name = lease.backend().name();
-                cx.shared.log.event(Level::Warn, format_args!("backend {name}: {reason}"));
+                cx.shared.say_failed(name, reason);
                 Outcome::Failed(*fault)
             }
             _ => Outcome::Abandoned,
@@ -199,11 +204,11 @@ impl Exchange {
         let asker = self.asker(cx);
         self.answer.status = answer.status;
         self.answer.bytes = answer::put(&mut self.client, answer, &asker, cx) as u64;
-        self.log(cause, cx);
+        self.account(cause, &cx.shared, cx.now);
         cx.recycle(std::mem::take(&mut self.sent.bytes));
         let mut client = self.client;
         if asker.keep_alive {
-            client.head_deadline = cx.now + cx.shared.config.timeouts.keep_alive;
+            client.await_next(cx.now, &cx.shared.config.timeouts);
             return Next::Step(Task::Head(client));
         }
         client.held = Vec::new();
@@ -214,7 +219,7 @@ impl Exchange {
     /// only the close marks the end, that takes a reset.
     fn break_off(self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next {
         self.client.socket.reset_on_close();
-        self.log(trouble.cause(), cx);
+        self.account(trouble.cause(), &cx.shared, cx.now);
         Next::Done
     }
 }
