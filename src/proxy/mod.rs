@@ -12,6 +12,8 @@ mod exchange;
 mod head;
 mod linger;
 mod lot;
+#[cfg(all(test, loom))]
+mod models;
 mod outbox;
 mod server;
 mod slots;
