@@ -1,4 +1,35 @@
-//! Evenly.
+//! Evenly, an HTTP load balancer small enough to read.
+//!
+//! # The words
+//!
+//! | word | meaning |
+//! |---|---|
+//! | backend | one application instance that requests are given to |
+//! | pool | all backends, and what decides between them |
+//! | policy | the rule by which the pool picks one |
+//! | lease | one request's use of one backend, from the pick to the outcome |
+//! | standing | whether a backend is used: up, down, ejected, draining or in maintenance |
+//! | downstream, upstream | towards the client, towards the backend |
+//! | exchange | one request and its answer on their way through |
+//! | task | a client's connection as a value: it says what it waits for |
+//! | step | what a worker does to a task: moves bytes until it would wait; never waits |
+//! | Lot | the parking lot in which all waiting tasks stand, and where idle workers wait |
+//! | door | the listening socket, and how many clients are in the house |
+//!
+//! # The rooms
+//!
+//! `http` and `pool` are pure: bytes in, bytes out; facts in, decisions out; no I/O, no clock.
+//! `config` turns the file into what was meant. `log` writes lines without making anyone wait.
+//! `proxy` moves the bytes, `watch` asks backends how they are, `lab` is a backend to try things
+//! on, `cmd` wires them together. Who may import whom is a test (`tests/tidy.rs`).
+//!
+//! # Reading order
+//!
+//! `main`, [`cmd`]'s `serve` and `balancer`; then the way of a request through [`proxy`]: `door`,
+//! `worker`, `task`, `head`; [`http::request`]; `exchange` with `ask`, `relay` and `trouble`;
+//! [`pool`] with `policy/round_robin`; `upstream`; [`http::body`]; and last what holds it all up:
+//! `lot`, `slots`, `socket`, `timer`.
+
 pub mod cmd;
 pub mod config;
 pub mod http;

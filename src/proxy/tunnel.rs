@@ -84,7 +84,7 @@ impl Tunnel {
         }
     }
 
-    fn close(mut self: Box<Self>, cause: Cause, cx: &mut Context) -> Next {
+    fn close(&mut self, cause: Cause, cx: &mut Context) -> Next {
         self.exchange.end_tunnel(self.to_backend.bytes, self.to_client.bytes, cause, cx);
         Next::Done
     }

@@ -148,9 +148,11 @@ impl Exchange {
             let trouble = match self.advance(cx, buf) {
                 Ok(Progress::Ended) => return self.finish(cx),
                 Ok(Progress::Upgraded(surplus)) => return Tunnel::begin(self, &buf[surplus]),
-                Ok(Progress::Moved) if cx.is_spent() => return Next::Queue(Task::Exchange(self)),
                 Ok(Progress::Moved) => {
                     self.times.moved = cx.now;
+                    if cx.is_spent() {
+                        return Next::Queue(Task::Exchange(self));
+                    }
                     continue;
                 }
                 Ok(Progress::Stuck) => match self.wait(cx) {
