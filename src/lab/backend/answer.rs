@@ -4,7 +4,6 @@
 use std::str;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use serde::Serialize;
 use serde::de::IgnoredAny;
 
 use super::pattern::{Pattern, Turn};
@@ -135,16 +134,11 @@ impl<'a> Answer<'a> {
 
 /// The body every answer of ours has.
 pub(super) fn message(result: bool, message: &str) -> String {
-    #[derive(Serialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Body<'a> {
-        result: bool,
-        message: &'a str,
-    }
-    serde_json::to_string(&Body { result, message }).expect("a bool and a string are JSON")
+    let message = serde_json::to_string(message).expect("a string is JSON");
+    format!(r#"{{"Result":{result},"Message":{message}}}"#)
 }
 
-/// The body as text if it is JSON, else why not. Serde checks UTF-8 only in what it keeps.
+/// The body as text if it is JSON, else why not.
 fn json(body: &[u8]) -> Result<&str, String> {
     let text = str::from_utf8(body).map_err(|error| format!("The body is not JSON: {error}"))?;
     match serde_json::from_str::<IgnoredAny>(text) {
