@@ -16,6 +16,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -185,13 +186,18 @@ fn start_watch(
         timeout: health.timeout,
         path: health.path().to_owned(),
         path_set: health.path.is_some(),
-        expect: Some(Statuses::new(health.expect.clone())),
+        expect: stated(&health.expect).map(Statuses::new),
         ..watch::Settings::default()
     };
     let log = log.clone();
     let watch = Watch::start(settings, pool, epoch, move |event| tell(&log, event))?;
     watch.first_round(health.timeout + FIRST_ROUND_MARGIN);
     Ok(watch)
+}
+
+/// The statuses, if they are not the default ones: a file that names some means just those.
+fn stated(expect: &[RangeInclusive<u16>]) -> Option<Vec<RangeInclusive<u16>>> {
+    (expect != config::Health::default().expect).then(|| expect.to_vec())
 }
 
 /// Words what the watch noticed. A thread of its that died leaves nobody to notice the next thing.

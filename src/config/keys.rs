@@ -114,6 +114,16 @@ table! {
 }
 
 table! {
+    /// `[queue]`: requests that find every backend at its `max_connections`.
+    pub struct Queue {
+        /// Requests that may wait; 0 answers 503 at once.
+        length: usize = "1024", count(0..=1_000_000);
+        /// Longest wait before the answer is 503.
+        timeout: Duration = "1s", time(1..=DAY_MS);
+    }
+}
+
+table! {
     /// `[timeouts]`: how long each wait may last.
     pub struct Timeouts {
         /// Connecting to a backend.

@@ -26,7 +26,7 @@ use crate::pool::Spec;
 use table::Table;
 
 pub use keys::{AccessLog, Admin, Balance, Health, Limits, Log, LogTarget, Mode, Passive};
-pub use keys::{Policy, Retry, Server, Timeouts};
+pub use keys::{Policy, Queue, Retry, Server, Timeouts};
 pub use message::Errors;
 pub(crate) use message::nearest;
 pub use network::Network;
@@ -47,6 +47,8 @@ pub struct Config {
     pub passive: Passive,
     /// `[retry]`
     pub retry: Retry,
+    /// `[queue]`
+    pub queue: Queue,
     /// `[timeouts]`
     pub timeouts: Timeouts,
     /// `[limits]`
@@ -76,13 +78,14 @@ impl Config {
     }
 
     /// The tables by name, in the order of the documentation.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Table); 9] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Table); 10] {
         [
             ("server", &mut self.server),
             ("balance", &mut self.balance),
             ("health", &mut self.health),
             ("passive", &mut self.passive),
             ("retry", &mut self.retry),
+            ("queue", &mut self.queue),
             ("timeouts", &mut self.timeouts),
             ("limits", &mut self.limits),
             ("log", &mut self.log),

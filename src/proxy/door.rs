@@ -114,6 +114,8 @@ impl Door {
                 // The client gave up before its turn; its network's errors arrive here too.
                 Err(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => continue,
                 Err(error) => {
+                    // In this order: a place that is given back opens the door.
+                    drop(place);
                     self.shut.store(true, Ordering::SeqCst);
                     Knock::Exhausted(error)
                 }

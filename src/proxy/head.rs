@@ -18,6 +18,9 @@ use std::time::{Duration, SystemTime};
 /// ahead.
 pub(crate) const READ_AHEAD: usize = 64 * 1024;
 
+/// How long a new client may take to ask when the server is to stop.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
 /// Moves a connection that waits for a request head.
 pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) -> Next {
     client.socket.refresh();
@@ -62,7 +65,12 @@ const LATE: Refusal = Refusal { status: 408, reason: "the request head took too 
 /// Parks until more comes; a partial head is all that is kept.
 fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next {
     let idle = partial.is_empty();
-    if cx.now >= client.head_deadline || (idle && cx.shared.is_draining() && client.requests > 0) {
+    if idle && cx.shared.is_draining() {
+        // Who came just before the end may be about to ask; who was served before knows the risk.
+        let grace = if client.requests == 0 { LAST_CALL } else { Duration::ZERO };
+        client.head_deadline = client.head_deadline.min(cx.now + grace);
+    }
+    if cx.now >= client.head_deadline {
         return if idle { Next::Done } else { refuse(client, &LATE, cx) };
     }
     if client.held.len() != partial.len() {
@@ -76,15 +84,15 @@ fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next {
 pub(super) fn refuse(mut client: Box<Client>, refusal: &Refusal, cx: &mut Context) -> Next {
     client.held = Vec::new();
     client.requests += 1;
-    let bytes_sent = answer::put(&mut client, &Answer::refusal(refusal), &answer::UNKNOWN, cx);
+    answer::put(&mut client, &Answer::refusal(refusal), &answer::UNKNOWN, cx);
     cx.shared.log.access(&Access {
         when: SystemTime::now(),
         client: client.peer,
-        method: "-",
-        target: "-",
-        version: "-",
+        method: "",
+        target: "",
+        version: "",
         status: refusal.status,
-        bytes_sent: bytes_sent as u64,
+        bytes_sent: refusal.reason.len() as u64,
         bytes_received: 0,
         referer: b"",
         user_agent: b"",

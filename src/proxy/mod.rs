@@ -15,6 +15,7 @@ mod lot;
 #[cfg(all(test, loom))]
 mod models;
 mod outbox;
+mod queue;
 mod server;
 mod slots;
 mod socket;

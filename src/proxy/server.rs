@@ -3,6 +3,7 @@
 use super::client::Client;
 use super::door::{Door, Listener};
 use super::lot::Lot;
+use super::queue::Queue;
 use super::stop::Stop;
 use super::task::Task;
 use super::timer;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) pool: Arc<pool::Snapshot>,
     pub(crate) lot: Arc<Lot<Task>>,
     pub(crate) idle: Idle,
+    pub(crate) queue: Arc<Queue>,
     pub(crate) door: Arc<Door>,
     pub(crate) log: Log,
     pub(crate) stop: Stop,
@@ -65,6 +67,7 @@ impl Server {
         let lot = Arc::new(Lot::new()?);
         let shared = Arc::new(Shared {
             door: Door::open(listener, config.server.max_connections, &lot)?,
+            queue: Queue::new(&lot, config.queue.length),
             pool,
             lot,
             idle: Idle::new(),

@@ -196,8 +196,12 @@ impl Context {
 
     /// Ends a lease; a change that follows from its outcome is said in the log.
     pub(crate) fn report(&self, lease: Lease, outcome: Outcome) {
+        let limited = lease.backend().max_connections() > 0;
         if let Some(change) = lease.finish(outcome, self.now) {
             self.shared.log.event(Level::Warn, format_args!("{change}"));
+        }
+        if limited {
+            self.shared.queue.ring_first();
         }
     }
 

@@ -71,7 +71,7 @@ fn unknown_words_are_refused_at_any_depth() {
     1:2: sever: unknown table; did you mean "server"?
 colour = 1
     1:1: colour: unknown table; the tables here are applications, server, balance, health, passive,
-        retry, timeouts, limits, log, admin
+        retry, queue, timeouts, limits, log, admin
 listen = "x"
     1:1: listen: unknown table; did you mean listen in [server]?
 server.drain = "5s"

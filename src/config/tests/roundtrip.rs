@@ -70,6 +70,7 @@ proptest! {
             health: Health { path, interval, expect: statuses.clone(), ..Health::default() },
             passive: Passive { statuses, ..Passive::default() },
             retry: Retry::default(),
+            queue: Queue { timeout: connect, ..Queue::default() },
             timeouts: Timeouts { drain, connect, ..Timeouts::default() },
             limits: Limits { head_bytes: head, body_bytes: body, ..Limits::default() },
             log: Log { access, ..Log::default() },

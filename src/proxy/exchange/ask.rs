@@ -5,6 +5,7 @@ use super::{Exchange, TOO_LARGE};
 use crate::http::{Refusal, body};
 use crate::log::Cause;
 use crate::pool::Unavailable;
+use crate::proxy::queue::Ticket;
 use crate::proxy::slots::Owner;
 use crate::proxy::socket::Read;
 use crate::proxy::upstream::{Upstream, is_ours};
@@ -16,12 +17,35 @@ use std::io;
 const BODY_READ: usize = 64 * 1024;
 
 impl Exchange {
-    /// Picks a backend, unless one is at hand, and takes or begins a connection to it.
-    pub(super) fn connect(&mut self, cx: &mut Context) -> Result<(), Trouble> {
-        if self.lease.is_none() {
-            self.pick(cx).map_err(Trouble::NoBackend)?;
+    /// Leases a backend; false while the request must wait for its turn.
+    pub(super) fn admit(&mut self, cx: &mut Context) -> Result<bool, Trouble> {
+        if self.ticket.is_none() && cx.shared.queue.is_empty() && self.picked(cx)? {
+            return Ok(true);
         }
-        let lease = self.lease.as_ref().expect("a pick leaves a lease");
+        if self.ticket.is_none() {
+            let home = self.client.socket.key(Owner::Itself).map_err(Trouble::Ours)?;
+            self.ticket = Some(cx.shared.queue.draw(home).ok_or(Trouble::QueueFull)?);
+        }
+        let first = self.ticket.as_ref().is_some_and(Ticket::is_first);
+        if !first || !self.picked(cx)? {
+            return Ok(false);
+        }
+        self.ticket = None;
+        Ok(true)
+    }
+
+    /// Asks the pool; false when backends are up, but full.
+    fn picked(&mut self, cx: &Context) -> Result<bool, Trouble> {
+        match self.pick(cx) {
+            Ok(()) => Ok(true),
+            Err(none) if none.full > 0 => Ok(false),
+            Err(none) => Err(Trouble::NoBackend(none)),
+        }
+    }
+
+    /// Takes or begins a connection to the backend that was leased.
+    pub(super) fn connect(&mut self, cx: &mut Context) -> Result<(), Trouble> {
+        let lease = self.lease.as_ref().expect("it connects once it is admitted");
         let (index, address) = (lease.index(), lease.backend().address());
         let home = self.client.socket.key(Owner::Itself).map_err(Trouble::Ours)?;
         let once = !self.asked.idempotent;

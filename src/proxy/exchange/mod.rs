@@ -13,6 +13,7 @@ use super::answer::Asker;
 use super::client::Client;
 use super::linger::Linger;
 use super::outbox::Outbox;
+use super::queue::Ticket;
 use super::slots::Owner;
 use super::task::{Next, Task};
 use super::tunnel::Tunnel;
@@ -37,6 +38,8 @@ pub(crate) struct Exchange {
     /// The body is read no further: the backend has stopped listening.
     body_given_up: bool,
     pool: Arc<Pool>,
+    /// Held while the request waits for a place at a backend.
+    ticket: Option<Ticket>,
     lease: Option<Lease>,
     upstream: Option<Upstream>,
     tries: Tries,
@@ -126,6 +129,7 @@ impl Exchange {
             body: Reader::new(request.framing),
             body_given_up: false,
             pool: Arc::clone(cx.pool()),
+            ticket: None,
             lease: None,
             upstream: None,
             tries: Tries::default(),
@@ -188,6 +192,9 @@ impl Exchange {
         }
         if self.upstream.is_none() && !self.answer.is_whole() {
             self.check(cx)?;
+            if self.lease.is_none() && !self.admit(cx)? {
+                return Ok(Progress::Stuck);
+            }
             self.connect(cx)?;
         }
         let up = self.push(cx, buf)?;

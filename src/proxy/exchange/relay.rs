@@ -264,10 +264,11 @@ impl Exchange {
     /// fit to be used again.
     fn release(&mut self, cx: &mut Context) {
         let upstream = self.upstream.take();
+        let keeps = self.answer.reusable
+            && self.request_is_over()
+            && !cx.shared.config.timeouts.upstream_keep_alive.is_zero();
         if let Some(lease) = self.lease.take() {
-            if let (Some(upstream), true) =
-                (upstream, self.answer.reusable && self.request_is_over())
-            {
+            if let Some(upstream) = upstream.filter(|_| keeps) {
                 cx.shared.idle.keep(lease.index(), upstream, cx.now);
             }
             let latency = self.times.first_byte.unwrap_or(cx.now).saturating_sub(self.times.begun);

@@ -22,6 +22,10 @@ pub(super) enum Trouble {
     LastHop,
     /// No backend can take the request.
     NoBackend(Unavailable),
+    /// Every backend is full, and so is the line of those who wait for a place.
+    QueueFull,
+    /// No place came free in time.
+    QueueLate,
     /// We are out of descriptors, ports or memory (law 10): no backend's fault.
     Ours(io::Error),
     /// The backend failed.
@@ -59,7 +63,8 @@ impl Trouble {
         match self {
             Self::Client(cause) | Self::Refused(_, cause) | Self::Backend { cause, .. } => *cause,
             Self::LastHop => Cause::Done,
-            Self::NoBackend(_) => Cause::NoBackend,
+            Self::NoBackend(_) | Self::QueueFull => Cause::NoBackend,
+            Self::QueueLate => Cause::QueueTimeout,
             Self::Ours(_) => Cause::Exhausted,
             Self::Stale => Cause::BackendReset,
         }
@@ -73,6 +78,10 @@ impl Trouble {
             Self::NoBackend(none) => Answer {
                 retry_after_s: Some(none.retry_after_s()),
                 ..Answer::new(503, "no backend can take the request now")
+            },
+            Self::QueueFull | Self::QueueLate => Answer {
+                retry_after_s: Some(RETRY_AFTER_S),
+                ..Answer::new(503, "every backend is busy")
             },
             Self::Ours(_) => Answer {
                 retry_after_s: Some(RETRY_AFTER_S),
@@ -95,7 +104,9 @@ impl Exchange {
     pub(super) fn patience(&self, cx: &Context) -> (Duration, Trouble) {
         let limits = &cx.shared.config.timeouts;
         let connected = self.upstream.as_ref().is_none_or(|upstream| upstream.connected);
-        if !self.client.out.is_flushed() {
+        if self.ticket.is_some() {
+            (self.times.moved + cx.shared.config.queue.timeout, Trouble::QueueLate)
+        } else if !self.client.out.is_flushed() {
             (self.times.moved + limits.client_write, Trouble::Client(Cause::ClientTimeout))
         } else if !connected {
             let late = Trouble::late(Cause::ConnectTimeout, "connect timed out", limits.connect);

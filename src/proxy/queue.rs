@@ -1,0 +1,89 @@
+//! Requests that wait for a place at a backend, first come first served (law 7).
+//!
+//! Only pools with a `max_connections` ever have any. A request that finds every usable backend
+//! full draws a ticket; from then on newcomers draw one too instead of asking the pool. Only the
+//! first in line asks again: as soon as it has drawn (what was released before that, it finds), and
+//! whenever a release rings it. A ticket that is dropped, served or not, lets the next one ask.
+
+use super::lot::Lot;
+use super::slots::Key;
+use super::sync::Mutex;
+use super::task::Task;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The line in front of a pool.
+pub(crate) struct Queue {
+    lot: Arc<Lot<Task>>,
+    length_max: usize,
+    line: Mutex<Line>,
+    /// How long the line is, for those who only look.
+    length: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Line {
+    /// Who waits, by number of ticket, with the home of the task.
+    waiting: VecDeque<(u64, Key)>,
+    drawn: u64,
+}
+
+/// A place in the line, given up when dropped.
+pub(crate) struct Ticket {
+    queue: Arc<Queue>,
+    number: u64,
+}
+
+impl Queue {
+    pub(crate) fn new(lot: &Arc<Lot<Task>>, length_max: usize) -> Arc<Self> {
+        let (lot, line, length) =
+            (Arc::clone(lot), Mutex::new(Line::default()), AtomicUsize::new(0));
+        Arc::new(Self { lot, length_max, line, length })
+    }
+
+    /// True while nobody waits: a newcomer may ask the pool.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.length.load(Ordering::SeqCst) == 0
+    }
+
+    /// A ticket for the task at `home`; none when the line is as long as it may be.
+    pub(crate) fn draw(self: &Arc<Self>, home: Key) -> Option<Ticket> {
+        let mut line = self.line.lock();
+        if line.waiting.len() >= self.length_max {
+            return None;
+        }
+        line.drawn += 1;
+        let number = line.drawn;
+        line.waiting.push_back((number, home));
+        self.length.store(line.waiting.len(), Ordering::SeqCst);
+        Some(Ticket { queue: Arc::clone(self), number })
+    }
+
+    /// A place may be free: rings the first in line. To be called after the lease is gone; the
+    /// lock makes sure that whoever draws later finds the place.
+    pub(crate) fn ring_first(&self) {
+        let first = self.line.lock().waiting.front().map(|(_, home)| *home);
+        if let Some(task) = first.and_then(|home| self.lot.slots.ring(home)) {
+            self.lot.queue(task);
+        }
+    }
+}
+
+impl Ticket {
+    /// True when it is this one's turn to ask the pool.
+    pub(crate) fn is_first(&self) -> bool {
+        let line = self.queue.line.lock();
+        line.waiting.front().is_some_and(|(number, _)| *number == self.number)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut line = self.queue.line.lock();
+        line.waiting.retain(|(number, _)| *number != self.number);
+        self.queue.length.store(line.waiting.len(), Ordering::SeqCst);
+        drop(line);
+        self.queue.ring_first();
+    }
+}

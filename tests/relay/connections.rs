@@ -1,0 +1,247 @@
+//! Connections on both sides: kept, shared, pipelined, and closed when they should be.
+
+use crate::harness::{Backend, Gate, Proxy, eventually, serve};
+use std::time::Duration;
+
+const KEPT: &str = "timeouts.upstream_keep_alive = \"1s\"";
+
+#[test]
+fn many_requests_share_one_connection_on_either_side() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], KEPT);
+    let mut client = proxy.connect();
+    for number in 0..100 {
+        assert_eq!(client.get(&format!("/{number}")).text(), format!("GET /{number} 0\n"));
+    }
+    assert_eq!(backend.visits(), 1);
+}
+
+#[test]
+fn another_clients_request_reuses_the_backends_connection() {
+    let backend = Backend::plain();
+    // With two, one may take the next request before the other has put the connection by.
+    let proxy = Proxy::with(&[&backend], &format!("{KEPT}\nserver.workers = 1"));
+    for _ in 0..20 {
+        assert_eq!(proxy.connect().get("/").status(), 200);
+    }
+    assert_eq!(backend.visits(), 1);
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let slow = Backend::first(move |wire| {
+        wire.request();
+        held.pass();
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow");
+    });
+    let fast = Backend::plain();
+    let proxy = Proxy::over(&[&slow, &fast]);
+    let mut client = proxy.connect();
+    let requests: Vec<_> =
+        (1..=20).map(|n| format!("GET /{n} HTTP/1.1\r\nHost: a.test\r\n\r\n")).collect();
+    client.send(requests.concat());
+    slow.wait_requests(1);
+    gate.open();
+    assert_eq!(client.answer().text(), "slow");
+    for number in 2..=20 {
+        assert_eq!(client.answer().text(), format!("GET /{number} 0\n"));
+    }
+}
+
+#[test]
+fn pipelined_bodies_are_told_apart() {
+    let backend = Backend::plain();
+    let proxy = Proxy::over(&[&backend]);
+    let mut client = proxy.connect();
+    client.send(
+        "POST /1 HTTP/1.1\r\nHost: a.test\r\nContent-Length: 27\r\n\r\nGET /not-a-request HTTP/1.1\
+         POST /2 HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n\
+         GET /3 HTTP/1.1\r\nHost: a.test\r\n\r\n",
+    );
+    let bodies = [(); 3].map(|()| client.answer().text());
+    assert_eq!(bodies, ["POST /1 27\n", "POST /2 2\n", "GET /3 0\n"]);
+}
+
+#[test]
+fn a_client_that_says_close_is_closed_after_its_answer() {
+    let backend = Backend::plain();
+    let proxy = Proxy::over(&[&backend]);
+    let mut client = proxy.connect();
+    let answer = client.ask("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Close\r\n\r\n");
+    assert_eq!(answer.field("connection"), Some("close"));
+    client.expect_end();
+}
+
+#[test]
+fn a_client_that_stops_sending_still_gets_its_answer() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let backend = Backend::first(move |wire| {
+        wire.request();
+        held.pass();
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    });
+    let proxy = Proxy::over(&[&backend]);
+    let mut client = proxy.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    client.finish();
+    backend.wait_requests(1);
+    gate.open();
+    assert_eq!(client.answer().text(), "hi");
+    client.expect_end();
+}
+
+#[test]
+fn an_http_1_0_client_is_kept_only_where_it_asks() {
+    let backend = Backend::plain();
+    let proxy = Proxy::over(&[&backend]);
+    let mut client = proxy.connect();
+    let kept = client.ask("GET /1 HTTP/1.0\r\nHost: a.test\r\nConnection: keep-alive\r\n\r\n");
+    assert_eq!(kept.field("connection"), Some("keep-alive"));
+    let last = client.ask("GET /2 HTTP/1.0\r\nHost: a.test\r\n\r\n");
+    assert_eq!(last.text(), "GET /2 0\n");
+    client.expect_end();
+}
+
+#[test]
+fn the_last_request_of_a_connection_says_so() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "limits.requests_per_connection = 3");
+    let mut client = proxy.connect();
+    assert_eq!(client.get("/1").field("connection"), None);
+    assert_eq!(client.get("/2").field("connection"), None);
+    assert_eq!(client.get("/3").field("connection"), Some("close"));
+    client.expect_end();
+}
+
+#[test]
+fn an_idle_client_is_closed_without_a_word() {
+    let backend = Backend::plain();
+    let settings = "timeouts.keep_alive = \"200ms\"\ntimeouts.request_head = \"200ms\"";
+    let proxy = Proxy::with(&[&backend], settings);
+    let mut silent = proxy.connect();
+    let mut client = proxy.connect();
+    client.get("/");
+    client.expect_end();
+    silent.expect_end();
+}
+
+#[test]
+fn keep_alive_0_closes_after_each_answer() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "timeouts.keep_alive = 0");
+    let mut client = proxy.connect();
+    assert_eq!(client.get("/").field("connection"), Some("close"));
+    client.expect_end();
+}
+
+#[test]
+fn an_idle_connection_to_a_backend_is_closed_in_time() {
+    let backend = Backend::plain();
+    let proxy = Proxy::over(&[&backend]);
+    proxy.get("/");
+    eventually("the backend is left alone", || backend.connections() == 0);
+}
+
+#[test]
+fn upstream_keep_alive_0_keeps_no_connection() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "timeouts.upstream_keep_alive = 0");
+    let mut client = proxy.connect();
+    for _ in 0..5 {
+        client.get("/");
+    }
+    assert_eq!(backend.visits(), 5);
+}
+
+#[test]
+fn a_backend_that_says_close_is_not_asked_again_on_that_connection() {
+    let backend = Backend::every(|wire| {
+        while wire.request().is_some() {
+            wire.offer("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let proxy = Proxy::with(&[&backend], KEPT);
+    let mut client = proxy.connect();
+    for _ in 0..5 {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    assert_eq!(backend.visits(), 5);
+}
+
+#[test]
+fn an_idle_connection_that_the_backend_closes_fails_no_request() {
+    let backend = Backend::every(|wire| {
+        wire.request();
+        wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    });
+    let proxy = Proxy::with(&[&backend], KEPT);
+    let mut client = proxy.connect();
+    for _ in 0..30 {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    // Not even a POST, which may be sent only once: the connection is seen to be closed first.
+    eventually("the backend has closed", || backend.connections() == 0);
+    let answer = client.ask("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi");
+    assert_eq!(answer.status(), 200);
+}
+
+#[test]
+fn an_idle_connection_on_which_the_backend_speaks_is_dropped() {
+    let gate = Gate::new();
+    let speak = gate.clone();
+    let backend = Backend::first(move |wire| {
+        wire.request();
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        speak.pass();
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged");
+        wire.ending();
+    });
+    let proxy = Proxy::with(&[&backend], KEPT);
+    let mut client = proxy.connect();
+    client.get("/1");
+    gate.open();
+    eventually("the connection is dropped", || backend.connections() == 0);
+    assert_eq!(client.get("/2").text(), "GET /2 0\n");
+}
+
+#[test]
+fn a_client_that_leaves_frees_the_backend() {
+    let backend = Backend::first(|wire| {
+        wire.request();
+        wire.ending();
+    });
+    let proxy = Proxy::over(&[&backend]);
+    let mut client = proxy.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    backend.wait_requests(1);
+    client.reset();
+    eventually("the backend is left alone", || backend.connections() == 0);
+}
+
+#[test]
+fn connections_that_say_nothing_cost_the_others_nothing() {
+    let backend = Backend::plain();
+    let proxy = Proxy::over(&[&backend]);
+    let idle: Vec<_> = (0..200).map(|_| proxy.connect()).collect();
+    assert_eq!(proxy.get("/").status(), 200);
+    drop(idle);
+}
+
+#[test]
+fn a_hundred_clients_at_once_each_get_their_own_answer() {
+    let backend = Backend::every(serve);
+    let proxy = Proxy::over(&[&backend]);
+    let mut clients: Vec<_> = (0..100).map(|_| proxy.connect()).collect();
+    for round in 0..3 {
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.send(format!("GET /{round}/{number} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            assert_eq!(client.answer().text(), format!("GET /{round}/{number} 0\n"));
+        }
+    }
+    assert!(clients[0].is_silent_for(Duration::from_millis(20)));
+}

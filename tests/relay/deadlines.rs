@@ -1,0 +1,172 @@
+//! Deadlines: nothing is waited for without an end.
+
+use crate::harness::{Backend, BlackHole, Broken, Gate, Length, Proxy, Wire, eventually, timed};
+use std::thread;
+use std::time::Duration;
+
+/// How often a slow peer sends its next byte.
+const TRICKLE: Duration = Duration::from_millis(30);
+
+#[test]
+fn a_head_that_takes_too_long_is_408_however_it_trickles() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "timeouts.request_head = \"300ms\"");
+    let mut client = proxy.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\nX: ");
+    while client.is_silent_for(TRICKLE) {
+        client.offer("x");
+    }
+    assert_eq!(client.answer().status(), 408);
+    client.expect_end();
+    assert_eq!(backend.visits(), 0);
+}
+
+#[test]
+fn a_second_head_has_its_own_deadline() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "timeouts.request_head = \"300ms\"");
+    let mut client = proxy.connect();
+    client.get("/");
+    client.send("GET");
+    assert_eq!(client.answer().status(), 408);
+    client.expect_end();
+}
+
+#[test]
+fn a_client_that_stops_in_the_middle_of_its_body_is_told_408() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "timeouts.client_body = \"300ms\"");
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nhalf");
+    assert_eq!(client.answer().status(), 408);
+    client.expect_end();
+    eventually("the backend is left alone", || backend.connections() == 0);
+    assert_eq!(backend.requests().len(), 0);
+}
+
+#[test]
+fn a_slow_body_that_moves_is_waited_for() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "timeouts.client_body = \"300ms\"");
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 20\r\n\r\n");
+    for _ in 0..20 {
+        client.send("x");
+        client.is_silent_for(TRICKLE);
+    }
+    assert_eq!(client.answer().text(), "POST / 20\n");
+}
+
+#[test]
+fn a_backend_that_takes_no_connection_is_a_504() {
+    let hole = BlackHole::new();
+    let proxy = Proxy::with(&[&hole], "timeouts.connect = \"200ms\"");
+    proxy.no_farewell();
+    let (answer, took) = timed(|| proxy.get("/"));
+    assert_eq!(answer.status(), 504);
+    assert!(took >= Duration::from_millis(200), "{took:?}");
+}
+
+#[test]
+fn a_backend_that_does_not_answer_is_a_504() {
+    let backend = Backend::silent();
+    let proxy = Proxy::with(&[&backend], "timeouts.response = \"200ms\"");
+    proxy.farewell(504);
+    let mut client = proxy.connect();
+    assert_eq!(client.get("/").status(), 504);
+    let post = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi";
+    assert_eq!(proxy.ask(post).status(), 504);
+}
+
+#[test]
+fn half_a_head_is_no_answer() {
+    let backend = Backend::first(|wire| {
+        wire.request();
+        wire.send("HTTP/1.1 200 OK\r\nContent-");
+        wire.ending();
+    });
+    let proxy = Proxy::with(&[&backend], "timeouts.response = \"200ms\"");
+    assert_eq!(proxy.get("/").status(), 504);
+}
+
+#[test]
+fn the_answer_has_its_time_from_the_end_of_the_request() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "timeouts.response = \"300ms\"");
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 20\r\n\r\n");
+    for _ in 0..20 {
+        client.send("x");
+        client.is_silent_for(TRICKLE);
+    }
+    assert_eq!(client.answer().status(), 200);
+}
+
+#[test]
+fn a_backend_that_falls_silent_in_its_answer_is_a_visible_break() {
+    for framing in ["Content-Length: 10", "Transfer-Encoding: chunked", "X-Until: close"] {
+        let backend = Backend::first(move |wire| {
+            wire.request();
+            wire.send(format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n3\r\nabc\r\n"));
+            wire.ending();
+        });
+        let proxy = Proxy::with(&[&backend], "timeouts.stream_idle = \"200ms\"");
+        let mut client = proxy.connect();
+        client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        let broken = client.try_answer("GET").err();
+        assert!(matches!(broken, Some(Broken::End | Broken::Reset)), "{framing}: {broken:?}");
+    }
+}
+
+#[test]
+fn a_slow_answer_that_moves_is_waited_for() {
+    let backend = Backend::first(|wire| {
+        wire.request();
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n");
+        for _ in 0..15 {
+            wire.send("x");
+            wire.is_silent_for(TRICKLE);
+        }
+    });
+    let settings = "timeouts.stream_idle = \"300ms\"\ntimeouts.response = \"300ms\"";
+    let proxy = Proxy::with(&[&backend], settings);
+    assert_eq!(proxy.get("/").text(), "x".repeat(15));
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_dropped() {
+    let backend = Backend::first(|wire| {
+        wire.request();
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+        while wire.offer([b'x'; 65_536]) {}
+    });
+    let proxy = Proxy::with(&[&backend], "timeouts.client_write = \"300ms\"");
+    let mut client = proxy.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    backend.wait_requests(1);
+    eventually("the backend is left alone", || backend.connections() == 0);
+    client.head().unwrap();
+    let (mut received, add) = (0, Length::Bytes(100_000_000));
+    let broken = client.body(add, &mut |data| received += data.len()).err();
+    assert!(broken.is_some() && received < 100_000_000, "{received} {broken:?}");
+}
+
+#[test]
+fn a_backend_that_takes_no_more_of_a_body_is_a_504() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let backend = Backend::first(move |wire| {
+        wire.request_head();
+        held.pass();
+    });
+    let proxy = Proxy::with(&[&backend], "timeouts.response = \"300ms\"");
+    let mut client = proxy.connect();
+    client.send("PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000000\r\n\r\n");
+    let mut sender = Wire::of(client.stream().try_clone().unwrap());
+    let sending = thread::spawn(move || while sender.offer([b'x'; 65_536]) {});
+    assert_eq!(client.answer_to("PUT").status(), 504);
+    assert!(proxy.process.memory_kib("VmHWM") < 32 * 1024, "the body was hoarded");
+    gate.open();
+    drop(client.ending());
+    sending.join().unwrap();
+}

@@ -1,0 +1,46 @@
+//! What every test stands on: a proxy under watch, backends that follow a script, raw connections.
+//! Nothing here sleeps: a test waits for an event, and fails when the event is late.
+
+mod backend;
+mod case;
+mod gate;
+mod lines;
+mod message;
+mod places;
+mod process;
+mod proxy;
+mod scratch;
+mod wire;
+
+pub use backend::{Backend, serve};
+pub use case::{Case, cases};
+pub use gate::Gate;
+pub use lines::Lines;
+pub use message::{Length, Message};
+pub use places::{BlackHole, Keyed, Place, Vacant};
+pub use process::Process;
+pub use proxy::Proxy;
+pub use scratch::Scratch;
+pub use wire::{Broken, Wire};
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How late an event may be before it counts as missing: the machine may be busy with other tests.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Waits until `done` says so. The one place that polls: some events announce themselves to nobody.
+pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !done() {
+        assert!(Instant::now() < deadline, "still not so after {DEADLINE:?}: {what}");
+        thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+/// Runs `work` and returns how long it took, for asserts with room to spare.
+pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let done = work();
+    (done, start.elapsed())
+}

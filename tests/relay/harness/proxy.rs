@@ -1,0 +1,171 @@
+//! Evenly between its backends, and the rules that every test of it ends with: it is alive, a fresh
+//! GET is answered, its descriptors are back, it has logged no error, and TERM ends it with 0.
+
+use super::{Message, Place, Process, Scratch, Wire, eventually};
+use rustix::process::Signal;
+use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::thread;
+
+/// A running proxy; dropping it holds it to the rules.
+pub struct Proxy {
+    pub process: Process,
+    pub address: SocketAddr,
+    /// Where it runs; its files are here.
+    pub scratch: Scratch,
+    /// Descriptors when it had just started.
+    descriptors: usize,
+    farewell: Cell<Option<u16>>,
+    pardoned: RefCell<Vec<String>>,
+    ended: bool,
+}
+
+/// What a test need not say. Checks are off, as most tests count what backends receive; idle
+/// connections to backends go soon, so that descriptors come back.
+const DEFAULTS: [(&str, &str); 5] = [
+    ("server.listen", "\"127.0.0.1:0\""),
+    ("server.workers", "2"),
+    ("health.interval", "\"off\""),
+    ("timeouts.upstream_keep_alive", "\"50ms\""),
+    ("timeouts.drain", "\"5s\""),
+];
+
+impl Proxy {
+    /// In front of these backends, which it calls A, B, C and so on.
+    pub fn over(backends: &[&dyn Place]) -> Self {
+        Self::with(backends, "")
+    }
+
+    /// The same with more settings, one a line: `timeouts.response = "1s"`.
+    pub fn with(backends: &[&dyn Place], settings: &str) -> Self {
+        Self::within("", backends, settings)
+    }
+
+    /// The same where a shell has first run `limits`, such as `ulimit -n 64`.
+    pub fn within(limits: &str, backends: &[&dyn Place], settings: &str) -> Self {
+        let scratch = Scratch::new();
+        let file = scratch.write("applications.toml", configuration(backends, settings));
+        let mut command = Command::new("sh");
+        let script = format!("{limits}\nexec \"$0\" serve -c \"$1\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_evenly")]).arg(file);
+        let process = Process::start(&mut command, scratch.path());
+        Self::watch(process, scratch)
+    }
+
+    fn watch(process: Process, scratch: Scratch) -> Self {
+        let line = process.said.wait("listening on ");
+        let rest = line.split("listening on ").nth(1).unwrap_or_default();
+        let address = rest.split([' ', ',']).next().unwrap_or_default();
+        let address = address.trim_end_matches(':');
+        let address = address.trim_start_matches("http://").parse();
+        Self {
+            address: address.unwrap_or_else(|_| panic!("no address in {line:?}")),
+            descriptors: process.descriptors(),
+            process,
+            scratch,
+            farewell: Cell::new(Some(200)),
+            pardoned: RefCell::default(),
+            ended: false,
+        }
+    }
+
+    pub fn connect(&self) -> Wire {
+        Wire::connect(self.address)
+    }
+
+    /// A GET on a connection of its own.
+    pub fn get(&self, target: &str) -> Message {
+        self.ask(format!("GET {target} HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"))
+    }
+
+    /// A request on a connection of its own.
+    pub fn ask(&self, request: impl AsRef<[u8]>) -> Message {
+        self.connect().ask(request)
+    }
+
+    /// Event lines so far that contain `part`.
+    pub fn said(&self, part: &str) -> usize {
+        self.process.said.count(part)
+    }
+
+    /// What the last GET is to be answered with, where the backends are not in order.
+    pub fn farewell(&self, status: u16) {
+        self.farewell.set(Some(status));
+    }
+
+    /// No last GET: nobody would answer it in time.
+    pub fn no_farewell(&self) {
+        self.farewell.set(None);
+    }
+
+    /// ERROR lines that contain `part` are what the test is about.
+    pub fn pardon(&self, part: &str) {
+        self.pardoned.borrow_mut().push(part.to_owned());
+    }
+
+    pub fn terminate(&self) {
+        self.process.signal(Signal::TERM);
+    }
+
+    /// Waits for the end and returns the exit code; the rules that need it alive are off then.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.ended = true;
+        let code = self.process.wait().code();
+        self.hold_to_silence();
+        code
+    }
+
+    fn hold_to_the_rules(&mut self) {
+        assert!(self.process.is_running(), "it has ended");
+        if let Some(status) = self.farewell.get() {
+            let answer = self.get("/farewell");
+            assert_eq!(answer.status(), status, "the last GET: {}", answer.text());
+        }
+        let allowed = self.descriptors;
+        let process = &self.process;
+        eventually("descriptors are back", || process.descriptors() <= allowed);
+        self.terminate();
+        assert_eq!(self.exit_code(), Some(0));
+    }
+
+    fn hold_to_silence(&self) {
+        let pardoned = self.pardoned.borrow();
+        for line in self.process.said.complete() {
+            let error = line.contains(" ERROR ") || line.contains("panicked");
+            let pardon = pardoned.iter().any(|part| line.contains(part));
+            assert!(!error || pardon, "{line}");
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if !self.ended && !thread::panicking() {
+            self.hold_to_the_rules();
+        }
+        if thread::panicking() {
+            let name = thread::current().name().unwrap_or_default().to_owned();
+            let log = self.process.said.all().join("\n");
+            let _ = writeln!(std::io::stderr(), "---- what evenly said in {name} ----\n{log}");
+        }
+    }
+}
+
+fn configuration(backends: &[&dyn Place], settings: &str) -> String {
+    let mut text = String::new();
+    for (key, value) in DEFAULTS {
+        if !settings.lines().any(|line| line.trim_start().starts_with(key)) {
+            writeln!(text, "{key} = {value}").unwrap();
+        }
+    }
+    writeln!(text, "{settings}").unwrap();
+    for (name, backend) in ('A'..='Z').zip(backends) {
+        let port = backend.port();
+        writeln!(text, "[[applications]]\nname = \"{name}\"\nip = \"127.0.0.1\"").unwrap();
+        writeln!(text, "port = \"{port}\"\n{}", backend.keys()).unwrap();
+    }
+    text
+}

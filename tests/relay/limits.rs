@@ -1,0 +1,214 @@
+//! Limits: what is too large is refused with its status, what is too much waits or is shed.
+
+use crate::harness::{Backend, Gate, Keyed, Proxy, Wire, eventually};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+#[test]
+fn a_body_over_the_limit_is_refused_before_anyone_is_asked() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "limits.body_bytes = \"10B\"");
+    let mut client = proxy.connect();
+    let answer = client.ask("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 11\r\n\r\n");
+    assert_eq!((answer.status(), answer.field("connection")), (413, Some("close")));
+    client.expect_end();
+    assert_eq!(backend.visits(), 0);
+    let fits = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\n0123456789";
+    assert_eq!(proxy.ask(fits).text(), "POST / 10\n");
+}
+
+#[test]
+fn a_chunked_body_that_grows_over_the_limit_is_broken_off() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "limits.body_bytes = \"10B\"");
+    let head = "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut client = proxy.connect();
+    client.send(format!("{head}6\r\nabcdef\r\n"));
+    client.send("5\r\nghijk\r\n0\r\n\r\n");
+    assert_eq!(client.answer().status(), 413);
+    client.expect_end();
+    eventually("the backend is left alone", || backend.connections() == 0);
+    assert_eq!(backend.requests().len(), 0, "the backend must not take a part for the whole");
+    let fits = format!("{head}6\r\nabcdef\r\n4\r\nghij\r\n0\r\n\r\n");
+    assert_eq!(proxy.ask(fits).text(), "POST / 10\n");
+}
+
+#[test]
+fn a_refused_client_can_read_why_though_it_keeps_sending() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "limits.body_bytes = \"10B\"");
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 50000\r\n\r\n");
+    client.send(vec![b'x'; 50_000]);
+    assert_eq!(client.answer().status(), 413);
+    client.expect_end();
+}
+
+#[test]
+fn a_client_that_never_stops_sending_is_cut_off() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "limits.body_bytes = \"10B\"");
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000000\r\n\r\n");
+    eventually("the sender is cut off", || !client.offer(vec![b'x'; 10_000]));
+}
+
+#[test]
+fn a_target_is_as_long_as_allowed_and_no_longer() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "limits.target_bytes = \"100B\"");
+    let target = format!("/{}", "x".repeat(99));
+    assert_eq!(proxy.get(&target).status(), 200);
+    let mut client = proxy.connect();
+    assert_eq!(client.get(&format!("{target}x")).status(), 414);
+    client.expect_end();
+    // It is known before the head is complete, and nobody has to send the rest.
+    let mut client = proxy.connect();
+    client.send(format!("GET {target}{target}"));
+    assert_eq!(client.answer().status(), 414);
+    assert_eq!(backend.requests().len(), 1);
+}
+
+#[test]
+fn a_head_has_as_many_fields_as_allowed_and_no_more() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "limits.headers = 10");
+    let request = |fields: usize| {
+        let fields: String = (0..fields).map(|n| format!("X-{n}: v\r\n")).collect();
+        format!("GET / HTTP/1.1\r\nHost: a.test\r\n{fields}\r\n")
+    };
+    assert_eq!(proxy.ask(request(9)).status(), 200);
+    let mut client = proxy.connect();
+    assert_eq!(client.ask(request(10)).status(), 431);
+    client.expect_end();
+    assert_eq!(backend.requests().len(), 1);
+}
+
+#[test]
+fn a_head_is_as_long_as_allowed_and_no_longer() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "limits.head_bytes = \"1KiB\"");
+    let request = |bytes: usize| {
+        let head = "GET / HTTP/1.1\r\nHost: a.test\r\nX: ";
+        format!("{head}{}\r\n\r\n", "x".repeat(bytes - head.len() - 4))
+    };
+    assert_eq!(proxy.ask(request(1024)).status(), 200);
+    let mut client = proxy.connect();
+    assert_eq!(client.ask(request(1025)).status(), 431);
+    client.expect_end();
+    assert_eq!(backend.requests().len(), 1);
+}
+
+#[test]
+fn a_head_of_any_size_within_the_defaults_passes() {
+    let backend = Backend::plain();
+    let proxy = Proxy::over(&[&backend]);
+    let fields: String = (0..90).map(|n| format!("X-{n}: {}\r\n", "y".repeat(160))).collect();
+    assert_eq!(proxy.ask(format!("GET / HTTP/1.1\r\nHost: a.test\r\n{fields}\r\n")).status(), 200);
+    assert_eq!(backend.requests()[0].all("x-89")[0].len(), 160);
+}
+
+#[test]
+fn max_connections_holds_and_the_next_client_is_served_when_one_leaves() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "server.max_connections = 4");
+    let mut clients: Vec<Wire> = (0..4).map(|_| proxy.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    let mut fifth = proxy.connect();
+    fifth.send("GET /5 HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    assert!(fifth.is_silent_for(Duration::from_millis(200)));
+    assert_eq!(clients[3].get("/").status(), 200);
+    proxy.process.said.wait("max_connections");
+    drop(clients.pop());
+    assert_eq!(fifth.answer().text(), "GET /5 0\n");
+}
+
+#[test]
+fn a_place_in_a_full_house_is_given_again_and_again() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "server.max_connections = 1");
+    for _ in 0..30 {
+        assert_eq!(proxy.connect().get("/").status(), 200);
+    }
+}
+
+#[test]
+fn at_the_descriptor_limit_requests_wait_or_are_shed_and_it_recovers_by_itself() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let backend = Backend::every(move |wire| {
+        if wire.request().is_some() {
+            held.pass();
+            wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    // Room for 136 clients, who want a connection to the backend each.
+    let proxy = Proxy::within("ulimit -n 200", &[&backend], "");
+    proxy.pardon("open files");
+    let mut clients = Vec::new();
+    for number in 1..=130 {
+        let mut client = proxy.connect();
+        client.send("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
+        clients.push(client);
+        if number <= 80 {
+            backend.wait_requests(number);
+        }
+    }
+    proxy.process.said.wait("open files");
+    let before = proxy.process.cpu_ms();
+    clients[0].is_silent_for(Duration::from_millis(500));
+    let spent = proxy.process.cpu_ms() - before;
+    assert!(spent < 150, "it tries again and again without a pause: {spent} ms in 500");
+    gate.open();
+    for mut client in clients {
+        assert!(matches!(client.answer().status(), 200 | 503));
+    }
+    eventually("it recovers", || proxy.get("/").status() == 200);
+    assert_eq!(proxy.said("->"), 0, "it is our fault, not the backend's");
+    assert!(proxy.said("open files") <= 20, "each kind of line at most once a second");
+}
+
+#[test]
+fn more_connections_than_descriptors_are_not_promised() {
+    let backend = Backend::plain();
+    let proxy = Proxy::within("ulimit -n 200", &[&backend], "server.max_connections = 5000");
+    proxy.process.said.wait(" WARN ");
+    let idle: Vec<Wire> = (0..190).map(|_| proxy.connect()).collect();
+    eventually("the house is full", || proxy.said("max_connections") > 0);
+    drop(idle);
+    assert_eq!(proxy.get("/").status(), 200);
+}
+
+#[test]
+fn an_answer_with_a_head_over_the_limit_is_a_502() {
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\nContent-Length: 0\r\n\r\n", "x".repeat(2000));
+    let backend = Backend::says(long);
+    let proxy = Proxy::with(&[&backend], "limits.head_bytes = \"1KiB\"");
+    assert_eq!(proxy.get("/").status(), 502);
+}
+
+#[test]
+fn a_limit_on_a_backends_connections_holds_under_load() {
+    static BUSY: AtomicUsize = AtomicUsize::new(0);
+    static BUSIEST: AtomicUsize = AtomicUsize::new(0);
+    let backend = Backend::every(|wire| {
+        while wire.request().is_some() {
+            BUSIEST.fetch_max(BUSY.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            wire.is_silent_for(Duration::from_millis(5));
+            BUSY.fetch_sub(1, Ordering::SeqCst);
+            wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let place = Keyed(&backend, "max_connections = 2");
+    let proxy = Proxy::with(&[&place], "server.workers = 4");
+    let mut clients: Vec<Wire> = (0..20).map(|_| proxy.connect()).collect();
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    }
+    for client in &mut clients {
+        assert_eq!(client.answer().status(), 200);
+    }
+    assert_eq!(BUSIEST.load(Ordering::SeqCst), 2);
+}

@@ -1,0 +1,30 @@
+//! Behaviour through real sockets: the program as it is shipped, between backends that follow a
+//! script and clients that say any bytes. One crate, so that linking is paid once; a file a family.
+//!
+//! `harness` starts and ends every proxy, and holds each to the same rules when it ends.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod harness;
+
+mod answers;
+mod balance;
+mod connections;
+mod deadlines;
+mod demo;
+mod files;
+mod health;
+mod interim;
+mod limits;
+mod logs;
+mod one_worker;
+mod origin;
+mod passive;
+mod requests;
+mod retry;
+mod settings;
+mod stopping;
+mod streaming;
+mod tunnel;
+mod wire_answers;
+mod wire_requests;

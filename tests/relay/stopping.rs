@@ -1,0 +1,187 @@
+//! Stopping: what is under way is finished, what is idle is closed, and nothing new begins.
+
+use crate::harness::{Backend, Broken, Gate, Process, Proxy, Scratch, Wire, eventually, timed};
+use rustix::process::Signal;
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+/// A backend whose first answer waits for the gate.
+fn held(gate: &Gate) -> Backend {
+    let gate = gate.clone();
+    Backend::first(move |wire| {
+        wire.request();
+        gate.pass();
+        wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate");
+    })
+}
+
+/// A client whose request is with the backend.
+fn under_way(proxy: &Proxy, backend: &Backend) -> Wire {
+    let mut client = proxy.connect();
+    client.send("GET /late HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    backend.wait_requests(1);
+    client
+}
+
+#[test]
+fn a_request_in_flight_is_finished_before_the_end() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let gate = Gate::new();
+        let backend = held(&gate);
+        let mut proxy = Proxy::over(&[&backend]);
+        let mut client = under_way(&proxy, &backend);
+        proxy.process.signal(signal);
+        eventually("the listener closes", || TcpStream::connect(proxy.address).is_err());
+        gate.open();
+        let answer = client.answer();
+        assert_eq!((answer.text().as_str(), answer.field("connection")), ("late", Some("close")));
+        client.expect_end();
+        drop(client);
+        assert_eq!(proxy.exit_code(), Some(0));
+    }
+}
+
+#[test]
+fn idle_clients_are_closed_at_once() {
+    let backend = Backend::plain();
+    let mut proxy = Proxy::over(&[&backend]);
+    let mut used = proxy.connect();
+    used.get("/");
+    let (_, took) = timed(|| {
+        proxy.terminate();
+        used.expect_end();
+        assert_eq!(proxy.exit_code(), Some(0));
+    });
+    assert!(took < Duration::from_secs(4), "not only when the drain is over: {took:?}");
+}
+
+#[test]
+fn clients_that_never_asked_do_not_hold_up_the_end() {
+    let backend = Backend::plain();
+    let mut proxy = Proxy::over(&[&backend]);
+    let mut unused = proxy.connect();
+    proxy.get("/");
+    let (_, took) = timed(|| {
+        proxy.terminate();
+        unused.expect_end();
+        assert_eq!(proxy.exit_code(), Some(0));
+    });
+    assert!(took < Duration::from_secs(4), "not only when the drain is over: {took:?}");
+}
+
+#[test]
+fn with_nothing_to_finish_it_ends_at_once() {
+    let backend = Backend::plain();
+    let mut proxy = Proxy::with(&[&backend], "timeouts.drain = \"1m\"");
+    proxy.terminate();
+    assert_eq!(proxy.exit_code(), Some(0));
+}
+
+#[test]
+fn a_request_that_does_not_end_is_broken_off_when_the_drain_is_over() {
+    let backend = Backend::silent();
+    let mut proxy = Proxy::with(&[&backend], "timeouts.drain = \"300ms\"");
+    let mut client = under_way(&proxy, &backend);
+    proxy.terminate();
+    assert!(matches!(client.ending().1, Broken::End | Broken::Reset));
+    assert_eq!(proxy.exit_code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let backend = Backend::silent();
+    let mut proxy = Proxy::with(&[&backend], "timeouts.drain = \"1m\"");
+    let mut client = under_way(&proxy, &backend);
+    proxy.terminate();
+    eventually("the listener closes", || TcpStream::connect(proxy.address).is_err());
+    proxy.terminate();
+    client.ending();
+    assert_eq!(proxy.exit_code(), Some(0));
+}
+
+#[test]
+fn a_client_that_has_sent_half_a_head_may_finish_it() {
+    let backend = Backend::plain();
+    let mut proxy = Proxy::over(&[&backend]);
+    let mut client = proxy.connect();
+    client.get("/first");
+    client.send("GET /half HTTP/1.1\r\n");
+    // Once a later connection is answered, the half has been read, too.
+    proxy.get("/");
+    proxy.terminate();
+    eventually("the listener closes", || TcpStream::connect(proxy.address).is_err());
+    client.offer("Host: a.test\r\n\r\n");
+    assert_eq!(client.answer().text(), "GET /half 0\n");
+    drop(client);
+    assert_eq!(proxy.exit_code(), Some(0));
+}
+
+#[test]
+fn an_upload_in_flight_is_finished() {
+    let backend = Backend::plain();
+    let mut proxy = Proxy::over(&[&backend]);
+    let mut client = proxy.connect();
+    client.send("POST /up HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nhello");
+    eventually("the backend has it", || backend.visits() == 1);
+    proxy.terminate();
+    eventually("the listener closes", || TcpStream::connect(proxy.address).is_err());
+    client.send("world");
+    assert_eq!(client.answer().text(), "POST /up 10\n");
+    drop(client);
+    assert_eq!(proxy.exit_code(), Some(0));
+}
+
+#[test]
+fn hup_does_not_end_it() {
+    let backend = Backend::plain();
+    let proxy = Proxy::over(&[&backend]);
+    proxy.process.signal(Signal::HUP);
+    proxy.process.said.wait("HUP");
+    assert_eq!(proxy.get("/").status(), 200);
+}
+
+#[test]
+fn an_address_in_use_is_an_error_with_exit_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let scratch = Scratch::new();
+    let application = "[[applications]]\nip = \"127.0.0.1\"\nport = \"9\"\n";
+    let file = scratch.write("a.toml", format!("health.interval = \"off\"\n{application}"));
+    let arguments = ["serve", "-c", file.to_str().unwrap(), "--listen", &address];
+    let (code, _, said) = Process::evenly(&arguments, scratch.path()).finish();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&address) && said.contains("in use"), "{said}");
+}
+
+#[test]
+fn the_port_is_free_again_right_after_the_end() {
+    let backend = Backend::plain();
+    let mut proxy = Proxy::over(&[&backend]);
+    let mut client = proxy.connect();
+    client.get("/");
+    let address = proxy.address;
+    proxy.terminate();
+    assert_eq!(proxy.exit_code(), Some(0));
+    let again = Proxy::with(&[&backend], &format!("server.listen = \"{address}\""));
+    assert_eq!(again.address, address);
+}
+
+#[test]
+fn stopping_under_load_breaks_no_answer() {
+    let backend = Backend::plain();
+    let mut proxy = Proxy::over(&[&backend]);
+    let mut clients: Vec<_> = (0..50).map(|_| proxy.connect()).collect();
+    for client in &mut clients {
+        client.get("/");
+        client.send("GET /last HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    }
+    proxy.terminate();
+    for mut client in clients {
+        // Answered, or closed before a byte of the request was taken; never a part of an answer.
+        match client.try_answer("GET") {
+            Ok(answer) => assert_eq!(answer.text(), "GET /last 0\n"),
+            Err(broken) => panic!("a request that had arrived was dropped: {broken:?}"),
+        }
+    }
+    assert_eq!(proxy.exit_code(), Some(0));
+}
