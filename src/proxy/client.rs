@@ -31,8 +31,10 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Sets the deadline for the next request's head: shorter when a part of it is here already.
+    /// Becomes idle, and small. The next request's head has its deadline: a shorter one where a part
+    /// of it is here already.
     pub(crate) fn await_next(&mut self, now: Duration, timeouts: &Timeouts) {
+        self.out.release_memory();
         let begun = !self.held.is_empty();
         self.head_deadline = now + if begun { timeouts.request_head } else { timeouts.keep_alive };
     }

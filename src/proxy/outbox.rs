@@ -6,9 +6,6 @@
 use super::socket::Socket;
 use std::io;
 
-/// An outbox that has grown past this gives its memory back once it is empty.
-const KEPT_CAPACITY: usize = 16 * 1024;
-
 /// Bytes to be written: `bytes[..at]` have been, the rest have not.
 #[derive(Default)]
 pub(crate) struct Outbox {
@@ -20,6 +17,13 @@ impl Outbox {
     /// Uses `bytes` as they are, all unwritten.
     pub(crate) fn of(bytes: Vec<u8>) -> Self {
         Self { bytes, at: 0 }
+    }
+
+    /// Gives its memory back if it is empty.
+    pub(crate) fn release_memory(&mut self) {
+        if self.is_flushed() {
+            *self = Self::default();
+        }
     }
 
     /// True when all has been written.
@@ -68,8 +72,5 @@ impl Outbox {
         debug_assert!(self.is_flushed(), "unwritten bytes are not forgotten");
         self.bytes.truncate(length);
         self.at = length;
-        if self.bytes.capacity() > KEPT_CAPACITY {
-            self.bytes.shrink_to(KEPT_CAPACITY);
-        }
     }
 }

@@ -113,9 +113,9 @@ impl Worker {
     /// Steps a task until it waits, has had its share, or is done.
     fn work(&mut self, mut task: Task) {
         self.cx.budget = STEP_BYTES;
-        self.cx.date.refresh(self.cx.shared.now());
         loop {
             self.cx.now = self.cx.shared.now();
+            self.cx.date.refresh(self.cx.now);
             let (cx, buf) = (&mut self.cx, &mut self.buf);
             let next = catch_unwind(AssertUnwindSafe(|| step(task, cx, buf)));
             match next {

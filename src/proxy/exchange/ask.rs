@@ -149,8 +149,7 @@ impl Exchange {
         }
         let mut held = std::mem::take(&mut self.client.held);
         let used = self.take_body(&held, cx)?;
-        held.drain(..used);
-        self.client.held = held;
+        self.client.held = held.split_off(used); // with no more memory than is left in it
         Ok(true)
     }
 
