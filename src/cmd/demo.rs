@@ -24,7 +24,7 @@ pub fn run(overrides: &Overrides) -> Result<(), Failure> {
     // A closed stdout is no reason not to serve.
     let _ = writeln!(
         io::stdout(),
-        "Three demo backends and a balancer on http://{at}. Try it a few times, in another terminal:\n\
+        "Three demo backends and a balancer on http://{at}. In another terminal, a few times:\n\
          \n    curl -i http://{at}/\n\n\
          X-Served-By names the backend that answered. Ctrl-C ends the demo."
     );

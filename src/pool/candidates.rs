@@ -1,6 +1,7 @@
 //! The backends as one request may use them.
 //!
-//! Made by the pool for each pick, looked at by the policy. Decides who may be picked, never who is.
+//! Made by the pool for each pick, looked at by the policy. Decides who may be picked, never who
+//! is.
 
 use std::time::Duration;
 

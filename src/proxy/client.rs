@@ -31,8 +31,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Becomes idle, and small. The next request's head has its deadline: a shorter one where a part
-    /// of it is here already.
+    /// Becomes idle, and small. The next request's head has its deadline: a shorter one where a
+    /// part of it is here already.
     pub(crate) fn await_next(&mut self, now: Duration, timeouts: &Timeouts) {
         self.out.release_memory();
         let begun = !self.held.is_empty();

@@ -20,6 +20,7 @@ mod logs;
 mod one_worker;
 mod origin;
 mod passive;
+mod queue;
 mod requests;
 mod retry;
 mod settings;

@@ -1,0 +1,163 @@
+//! The line before full backends: first come first served, so long and no longer.
+
+use crate::harness::{Backend, Gate, Keyed, Proxy, Wire, eventually};
+use serde_json::Value;
+use std::thread;
+use std::time::Duration;
+
+const ONE: &str = "max_connections = 1";
+
+/// A backend whose first answer waits for the gate.
+fn held(gate: &Gate) -> Backend {
+    let gate = gate.clone();
+    Backend::first(move |wire| {
+        wire.request();
+        gate.pass();
+        wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nheld");
+    })
+}
+
+/// A client that has asked for this.
+fn asking(proxy: &Proxy, target: &str) -> Wire {
+    let mut client = proxy.connect();
+    client.send(format!("GET {target} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+    client
+}
+
+/// Long enough for a request that came to be in the line.
+fn in_line(client: &mut Wire) {
+    assert!(client.is_silent_for(Duration::from_millis(20)));
+}
+
+#[test]
+fn who_comes_first_is_served_first() {
+    let gate = Gate::new();
+    let narrow = held(&gate);
+    let proxy = Proxy::over(&[&Keyed(&narrow, ONE)]);
+    let mut first = asking(&proxy, "/0");
+    narrow.wait_requests(1);
+    let mut waiting: Vec<Wire> = Vec::new();
+    for number in 1..=8 {
+        waiting.push(asking(&proxy, &format!("/{number}")));
+        in_line(waiting.last_mut().unwrap());
+    }
+    gate.open();
+    assert_eq!(first.answer().text(), "held");
+    for (number, client) in (1..=8).zip(&mut waiting) {
+        assert_eq!(client.answer().text(), format!("GET /{number} 0\n"));
+    }
+    let order: Vec<_> = narrow.requests().iter().map(|seen| seen.target().to_owned()).collect();
+    assert_eq!(order, (0..=8).map(|number| format!("/{number}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_wait_that_is_too_long_ends_with_503() {
+    let gate = Gate::new();
+    let narrow = held(&gate);
+    let settings = "queue.timeout = \"200ms\"\nlog.access = \"json\"";
+    let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], settings);
+    proxy.pardon("answering 503");
+    let mut first = asking(&proxy, "/held");
+    narrow.wait_requests(1);
+    let mut late = asking(&proxy, "/late");
+    let answer = late.answer();
+    assert_eq!(answer.status(), 503);
+    assert!(answer.field("retry-after").is_some());
+    let line = proxy.process.printed.wait("\"/late\"");
+    let record: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&record["cause"], &record["backend"]), (&"sQ".into(), &Value::Null), "{record}");
+    gate.open();
+    assert_eq!(first.answer().text(), "held");
+    assert_eq!(late.get("/again").status(), 200);
+}
+
+#[test]
+fn a_line_that_is_full_takes_nobody_more() {
+    for (settings, waiting) in [("queue.length = 0", 0), ("queue.length = 2", 2)] {
+        let gate = Gate::new();
+        let narrow = held(&gate);
+        let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], settings);
+        proxy.pardon("answering 503");
+        let mut first = asking(&proxy, "/held");
+        narrow.wait_requests(1);
+        let mut line: Vec<Wire> = (0..waiting).map(|_| asking(&proxy, "/in-line")).collect();
+        line.iter_mut().for_each(in_line);
+        assert_eq!(asking(&proxy, "/too-many").answer().status(), 503, "{settings}");
+        gate.open();
+        assert_eq!(first.answer().text(), "held");
+        for client in &mut line {
+            assert_eq!(client.answer().status(), 200, "{settings}");
+        }
+        drop(first);
+        eventually("the place is free", || proxy.get("/").status() == 200);
+        proxy.no_farewell();
+    }
+}
+
+#[test]
+fn who_leaves_the_line_is_not_waited_for() {
+    let gate = Gate::new();
+    let narrow = held(&gate);
+    let proxy = Proxy::over(&[&Keyed(&narrow, ONE)]);
+    let mut first = asking(&proxy, "/held");
+    narrow.wait_requests(1);
+    let mut leaver = asking(&proxy, "/left");
+    in_line(&mut leaver);
+    let mut last = asking(&proxy, "/last");
+    in_line(&mut last);
+    leaver.reset();
+    gate.open();
+    assert_eq!(first.answer().text(), "held");
+    assert_eq!(last.answer().text(), "GET /last 0\n");
+    assert!(narrow.requests().iter().all(|seen| seen.target() != "/left"));
+}
+
+#[test]
+fn a_holder_that_fails_or_leaves_lets_the_next_one_in() {
+    let narrow = Backend::first(|wire| {
+        wire.request();
+        wire.ending();
+    });
+    let proxy = Proxy::over(&[&Keyed(&narrow, ONE)]);
+    let holder = asking(&proxy, "/held");
+    narrow.wait_requests(1);
+    let mut next = asking(&proxy, "/next");
+    in_line(&mut next);
+    holder.reset();
+    assert_eq!(next.answer().text(), "GET /next 0\n");
+}
+
+#[test]
+fn a_crowd_before_one_place_is_served_to_the_last() {
+    let narrow = Backend::plain();
+    let settings = "server.workers = 4\nqueue.timeout = \"10s\"";
+    let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], settings);
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                let mut client = Wire::connect(proxy.address);
+                for _ in 0..25 {
+                    assert_eq!(client.get("/crowd").status(), 200);
+                }
+            });
+        }
+    });
+    assert_eq!(narrow.requests().len(), 400);
+}
+
+#[test]
+fn one_that_waits_does_not_hold_up_the_end() {
+    let gate = Gate::new();
+    let narrow = held(&gate);
+    let mut proxy = Proxy::over(&[&Keyed(&narrow, ONE)]);
+    let mut first = asking(&proxy, "/held");
+    narrow.wait_requests(1);
+    let mut second = asking(&proxy, "/waits");
+    in_line(&mut second);
+    proxy.terminate();
+    gate.open();
+    assert_eq!(first.answer().text(), "held");
+    assert_eq!(second.answer().text(), "GET /waits 0\n");
+    drop((first, second));
+    assert_eq!(proxy.exit_code(), Some(0));
+}
