@@ -66,8 +66,10 @@ const LATE: Refusal = Refusal { status: 408, reason: "the request head took too 
 fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next {
     let idle = partial.is_empty();
     if idle && cx.shared.is_draining() {
-        // Who came just before the end may be about to ask; who was served before knows the risk.
-        let grace = if client.requests == 0 { LAST_CALL } else { Duration::ZERO };
+        // Who came just before the end may be about to ask; who has asked again already, though
+        // its event is still under way, is not to be reset. Others were served and know the risk.
+        let asks = client.requests == 0 || !client.socket.is_silent();
+        let grace = if asks { LAST_CALL } else { Duration::ZERO };
         client.head_deadline = client.head_deadline.min(cx.now + grace);
     }
     if cx.now >= client.head_deadline {
