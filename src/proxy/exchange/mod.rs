@@ -207,9 +207,10 @@ impl Exchange {
 
     /// Until when to wait, with both sockets watched; or what is late.
     fn wait(&mut self, cx: &Context) -> Result<Duration, Trouble> {
-        let (deadline, late) = self.patience(cx);
+        let (awaited, config) = (self.awaited(), &cx.shared.config);
+        let deadline = self.deadline(awaited, config);
         if cx.now >= deadline {
-            return Err(late);
+            return Err(awaited.late(config));
         }
         if let Some(upstream) = &mut self.upstream {
             let home = self.client.socket.key(Owner::Itself).map_err(Trouble::Ours)?;
@@ -264,12 +265,22 @@ impl Exchange {
 
     /// How the client is to be answered if we must do it ourselves.
     fn asker(&self, cx: &Context) -> Asker {
-        let whole = self.body.is_done() && !self.asked.upgrade;
         Asker {
             version: self.asked.version,
             head_only: self.asked.head_only,
-            keep_alive: self.asked.keep_alive && whole && !cx.shared.is_draining(),
+            keep_alive: self.may_go_on(cx),
         }
+    }
+
+    /// True when the client's connection can carry another request after this one.
+    fn may_go_on(&self, cx: &Context) -> bool {
+        let config = &cx.shared.config;
+        let enough = config.limits.requests_per_connection;
+        self.asked.keep_alive
+            && self.body.is_done()
+            && (enough == 0 || self.client.requests < enough)
+            && !config.timeouts.keep_alive.is_zero()
+            && !cx.shared.is_draining()
     }
 }
 

@@ -119,14 +119,8 @@ impl Exchange {
         answer.reusable = head.keep_alive && head.framing != Framing::UntilClose;
         answer.body = Reader::new(head.framing);
         self.times.first_byte = Some(cx.now);
-        let enough = cx.shared.config.limits.requests_per_connection;
-        self.answer.keep_alive = self.asked.keep_alive
-            && self.body.is_done()
-            && self.request_is_over()
-            && onward != Framing::UntilClose
-            && !cx.shared.config.timeouts.keep_alive.is_zero()
-            && (enough == 0 || self.client.requests < enough)
-            && !cx.shared.is_draining();
+        self.answer.keep_alive =
+            self.may_go_on(cx) && self.request_is_over() && onward != Framing::UntilClose;
         let served_by = cx.shared.config.server.served_by;
         let how = Onward {
             client: self.asked.version,

@@ -1,6 +1,7 @@
 //! What can go wrong in an exchange, whose fault it is, and what becomes of the request.
 
 use super::Exchange;
+use crate::config::Config;
 use crate::http::Refusal;
 use crate::http::request::ALLOW;
 use crate::log::Cause;
@@ -53,11 +54,6 @@ impl Trouble {
         Self::Backend { fault: Fault::Reset, cause: Cause::BackendReset, status: 502, reason }
     }
 
-    fn late(cause: Cause, what: &str, limit: Duration) -> Self {
-        let reason = format!("{what} after {} s", limit.as_secs_f64());
-        Self::Backend { fault: Fault::Timeout, cause, status: 504, reason }
-    }
-
     /// What the access log says.
     fn cause(&self) -> Cause {
         match self {
@@ -97,37 +93,86 @@ impl Trouble {
     }
 }
 
+/// What an exchange can wait for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// A place at a backend.
+    Place,
+    /// The client takes its answer.
+    Reader,
+    /// The connect succeeds.
+    Connection,
+    /// The backend begins to answer.
+    Answer,
+    /// The backend goes on with its answer.
+    MoreAnswer,
+    /// The client goes on with its body.
+    Body,
+    /// The backend takes more of the body.
+    Taker,
+}
+
+impl Awaited {
+    /// How long each may last.
+    fn limit(self, config: &Config) -> Duration {
+        let limits = &config.timeouts;
+        match self {
+            Self::Place => config.queue.timeout,
+            Self::Reader => limits.client_write,
+            Self::Connection => limits.connect,
+            Self::Answer | Self::Taker => limits.response,
+            Self::MoreAnswer => limits.stream_idle,
+            Self::Body => limits.client_body,
+        }
+    }
+
+    /// What it means that it did not come in time.
+    pub(super) fn late(self, config: &Config) -> Trouble {
+        let (cause, what) = match self {
+            Self::Place => return Trouble::QueueLate,
+            Self::Reader => return Trouble::Client(Cause::ClientTimeout),
+            Self::Body => return Trouble::Refused(LATE_BODY, Cause::ClientTimeout),
+            Self::Connection => (Cause::ConnectTimeout, "connect timed out"),
+            Self::Answer => (Cause::BackendTimeout, "no answer"),
+            Self::MoreAnswer => (Cause::BackendTimeout, "silent in its answer"),
+            Self::Taker => (Cause::BackendTimeout, "took no more of the body"),
+        };
+        let reason = format!("{what} after {} s", self.limit(config).as_secs_f64());
+        Trouble::Backend { fault: Fault::Timeout, cause, status: 504, reason }
+    }
+}
+
 const LATE_BODY: Refusal = Refusal { status: 408, reason: "the request body took too long" };
 
 impl Exchange {
-    /// Until when to wait for what is waited for, and the trouble if it does not come.
-    pub(super) fn patience(&self, cx: &Context) -> (Duration, Trouble) {
-        let limits = &cx.shared.config.timeouts;
-        let connected = self.upstream.as_ref().is_none_or(|upstream| upstream.connected);
+    /// What is waited for now.
+    pub(super) fn awaited(&self) -> Awaited {
+        let connecting = self.upstream.as_ref().is_some_and(|upstream| !upstream.connected);
         if self.ticket.is_some() {
-            (self.times.moved + cx.shared.config.queue.timeout, Trouble::QueueLate)
+            Awaited::Place
         } else if !self.client.out.is_flushed() {
-            (self.times.moved + limits.client_write, Trouble::Client(Cause::ClientTimeout))
-        } else if !connected {
-            let late = Trouble::late(Cause::ConnectTimeout, "connect timed out", limits.connect);
-            (self.times.connecting + limits.connect, late)
+            Awaited::Reader
+        } else if connecting {
+            Awaited::Connection
         } else if self.answer.status != 0 {
-            let late =
-                Trouble::late(Cause::BackendTimeout, "silent in its answer", limits.stream_idle);
-            (self.times.moved + limits.stream_idle, late)
-        } else if let Some(asked) = self.times.asked {
-            let late = Trouble::late(Cause::BackendTimeout, "no answer", limits.response);
-            (asked + limits.response, late)
+            Awaited::MoreAnswer
+        } else if self.times.asked.is_some() {
+            Awaited::Answer
         } else if self.sent.is_flushed() {
-            (
-                self.times.moved + limits.client_body,
-                Trouble::Refused(LATE_BODY, Cause::ClientTimeout),
-            )
+            Awaited::Body
         } else {
-            let late =
-                Trouble::late(Cause::BackendTimeout, "took no more of the body", limits.response);
-            (self.times.moved + limits.response, late)
+            Awaited::Taker
         }
+    }
+
+    /// Until when it is waited for, on the server's clock.
+    pub(super) fn deadline(&self, awaited: Awaited, config: &Config) -> Duration {
+        let since = match awaited {
+            Awaited::Connection => self.times.connecting,
+            Awaited::Answer => self.times.asked.unwrap_or(self.times.moved),
+            _ => self.times.moved,
+        };
+        since + awaited.limit(config)
     }
 
     /// Goes on with another backend or a fresh connection, or ends the exchange.
