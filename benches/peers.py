@@ -5,8 +5,8 @@
 
 The figure to trust on a shared machine is the CPU time of the balancer for each request that was
 answered: it counts what its threads ran (/proc/PID/task/*/schedstat), not what others made it wait.
-Each balancer has one worker and CPU 0 to itself; wrk and the two nginx backends share CPU 1. Within a
-round they take turns, so a ratio compares neighbours in time; what is printed are medians.
+Each balancer has one worker and CPU 0 to itself; wrk and the two nginx backends share CPU 1. Within
+a round they take turns, so a ratio compares neighbours in time; what is printed are medians.
 
     small   keep-alive GET of a few bytes, 64 connections
     many    the same, 2000 connections
@@ -49,7 +49,8 @@ events {{ worker_connections 19000; }}
 http {{
     access_log off; keepalive_requests 100000000; keepalive_timeout 600s;
     client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
     {servers}
 }}
 '''
@@ -201,7 +202,8 @@ def write(folder, name, text):
 def free_ports(count):
     """Ports that nobody listens on. All are held until the last is found, so they differ."""
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(('127.0.0.1', 0))) for _ in range(count)]
+        servers = (socket.create_server(('127.0.0.1', 0)) for _ in range(count))
+        sockets = [stack.enter_context(server) for server in servers]
         return [each.getsockname()[1] for each in sockets]
 
 
@@ -256,7 +258,8 @@ class Process:
                 return
             time.sleep(0.02)
         self.log.seek(0)
-        sys.exit(f'peers: no answer on port {self.port} from {" ".join(self.command)}\n{self.log.read()}')
+        command = ' '.join(self.command)
+        sys.exit(f'peers: no answer on port {self.port} from {command}\n{self.log.read()}')
 
     def pids(self):
         """The process and its children's children."""
@@ -330,18 +333,19 @@ def run_load(scenario, balancer, wrk, seconds):
     if answered == 0:
         sys.exit(f'peers: {scenario}: {balancer.command[0]} answered nothing\n{report}')
     p99 = re.search(r'99%\s+([\d.]+)(us|ms|s)', report)
-    errors = re.search(r'Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)', report)
-    refused = re.search(r'Non-2xx or 3xx responses: (\d+)', report)
+    broken = re.search(r'Socket errors: .*', report)
+    refused = re.search(r'Non-2xx or 3xx responses: .*', report)
+    errors = [re.findall(r'\d+', found[0].split(':')[1]) for found in (broken, refused) if found]
     return {
         'cpu_us': used / answered * 1e6,
         'rate': float(re.search(r'Requests/sec:\s+([\d.]+)', report)[1]),
         'p99_ms': float(p99[1]) * {'us': 0.001, 'ms': 1, 's': 1000}[p99[2]],
-        'errors': sum(map(int, errors.groups() if errors else ())) + int(refused[1] if refused else 0),
+        'errors': sum(int(count) for counts in errors for count in counts),
     }
 
 
 def measure_idle(balancers):
-    print(f'\nidle: memory of {IDLE_CONNECTIONS} keep-alive connections that asked once and now wait')
+    print(f'\nidle: memory of {IDLE_CONNECTIONS} keep-alive connections that asked once and wait')
     print(f'  {"":8} {"at start":>12} {"a connection":>13} {"answered":>12}')
     for name, (command, port) in balancers.items():
         with Process(command, port, BALANCER_CPU) as balancer, contextlib.ExitStack() as stack:

@@ -37,7 +37,8 @@ need() {
 
 # A port that nobody listens on now.
 free_port() {
-    python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    python3 -c 'import socket
+print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])'
 }
 
 # until_true SECONDS WHAT COMMAND...: waits for the command to succeed.
@@ -93,5 +94,5 @@ start_evenly() {
     printf '%s\n' "$settings" >>"$scratch/$name.toml"
     run "$name" "$evenly" serve -c "$scratch/$name.toml" --listen 127.0.0.1:0
     until_true 10 "$name" grep -q 'listening on' "$scratch/$name.log"
-    front=http://$(sed -n 's/.*listening on \([0-9.]*:[0-9]*\).*/\1/p' "$scratch/$name.log" | head -n 1)
+    front=http://$(sed -n 's/.*listening on \([0-9.]*:[0-9]*\).*/\1/p' "$scratch/$name.log")
 }

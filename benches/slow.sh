@@ -2,9 +2,9 @@
 # slow.sh [EVENLY [SECONDS]]: slow clients beside good ones.
 #
 # slowhttptest holds 1000 connections to an Evenly with two workers, for SECONDS (30) in each of its
-# modes: heads that do not end (-H), bodies that do not end (-B), answers that are not read (-X). All
-# the while two good clients ask 20 times a second, one on a connection that it keeps, one on a new
-# connection each time. Any error of theirs, and any answer after more than a second, is a failure.
+# modes: heads that do not end (-H), bodies that do not end (-B), answers that are not read (-X).
+# All the while two good clients ask 20 times a second, one on a connection that it keeps, one on a
+# new one each time. Any error of theirs, or any answer after more than a second, is a failure.
 # Needs Debian's slowhttptest, nginx-light, curl and python3.
 set -euo pipefail
 
@@ -21,8 +21,8 @@ main() {
     need slowhttptest:slowhttptest nginx:nginx-light curl:curl python3:python3
     ulimit -n "$(ulimit -H -n)"
     mkdir "$scratch/www" "$scratch/www/put"
-    # More than a window that stays small lets through. Not 1 MiB: a thousand of those fill the kernel's
-    # memory for TCP, and then HAProxy's good clients wait a second, too.
+    # More than a window that stays small lets through. Not 1 MiB: a thousand of those fill the
+    # kernel's memory for TCP, and then HAProxy's good clients wait a second, too.
     head -c 262144 /dev/urandom >"$scratch/www/large"
     chmod -R a+rwX "$scratch/www"
     start_nginx nginx "root $scratch/www; location = /good { return 200 ok; }
@@ -53,8 +53,9 @@ endure() {
     wait $attack || true
     local held
     # Its lines are coloured: drop the escapes.
-    held=$(sed 's/\x1b\[[0-9;]*m//g' slow.out | awk '$1 == "connected:" { print $2 }' | sort -n | tail -n 1)
-    judge "$what, ${held:-0} of $connections held at once" $((2 * count))
+    held=$(sed 's/\x1b\[[0-9;]*m//g' slow.out |
+        awk '$1 == "connected:" && $2 > most { most = $2 } END { print most + 0 }')
+    judge "$what, $held of $connections held at once" $((2 * count))
 }
 
 # Asks $count times, $rate a second; one line for each: status, seconds.

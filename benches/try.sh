@@ -50,7 +50,7 @@ list_files() {
     cd "$scratch"
     quote <files >urls
     files=$(wc -l <files)
-    size=$(tr '\n' '\0' <files | (cd "$tree" && du --dereference --count-links --bytes --total --files0-from=-) | tail -n 1 | cut -f 1)
+    size=$(find -L "$tree" -type f -readable -printf '%s\n' | awk '{ all += $1 } END { print all }')
     echo "tree: $tree, $files files, $size bytes"
 }
 
@@ -70,8 +70,8 @@ for line in sys.stdin:
 
 fetch_one_by_one() {
     sed "s|^|$front/|" urls >list
-    wget --no-verbose --output-file=wget.log --tries=1 --input-file=list --force-directories --no-host-directories \
-        --restrict-file-names=nocontrol --directory-prefix=by-wget ||
+    wget --no-verbose --output-file=wget.log --tries=1 --input-file=list --force-directories \
+        --no-host-directories --restrict-file-names=nocontrol --directory-prefix=by-wget ||
         fail "wget: exit $?; $(grep -A 1 ERROR wget.log)"
     local bad
     bad=$(differing by-wget)
@@ -79,8 +79,8 @@ fetch_one_by_one() {
     echo "wget, one by one: $files files, no difference"
 }
 
-# A server that dies takes the answers with it that it has begun: no balancer can take back bytes that
-# the client has. Those must break visibly, and be few; all others must come whole.
+# A server that dies takes the answers with it that it has begun: no balancer can take back bytes
+# that the client has. Those must break visibly, and be few; all others must come whole.
 fetch_while_a_server_dies() {
     local parallel=16
     paste urls files | while IFS=$'\t' read -r url file; do
@@ -124,7 +124,7 @@ upload() {
     cmp big uploads/chunked/big
     curl --silent --fail --output back "$front/chunked/big"
     cmp big back
-    [ "$(curl --silent --output /dev/null --write-out '%{http_code}' -X DELETE "$front/chunked/big")" = 204 ]
+    status -X DELETE "$front/chunked/big" | grep -qx 204 || fail "DELETE: not 204"
     [ ! -e uploads/chunked/big ] || fail "DELETE did not delete"
     echo "upload: 50000000 bytes with a length and in chunks, fetched back, deleted"
 }
@@ -132,13 +132,17 @@ upload() {
 ask_for_ranges() {
     local range
     for range in 0-0 100-1099 49999000- -500 20000000-39999999; do
-        curl --silent --fail --range "$range" --output part "$front/plain/big" --write-out '%{http_code}\n' |
-            grep -qx 206 || fail "range $range: not 206"
-        cut_range "$range" | cmp - part || fail "range $range differs"
+        status --range "$range" "$front/plain/big" | grep -qx 206 || fail "range $range: not 206"
+        cut_range "$range" | cmp - body || fail "range $range differs"
     done
     curl --silent --head --fail "$front/plain/big" | grep -qix $'content-length: 50000000\r'
-    [ "$(curl --silent --output /dev/null --write-out '%{http_code}' --time-cond big "$front/plain/big")" = 304 ]
+    status --time-cond big "$front/plain/big" | grep -qx 304 || fail "unchanged: not 304"
     echo "ranges: 5 as they should be; HEAD and a conditional GET, too"
+}
+
+# status OPTIONS...: asks, and prints the status; the body is left in the file `body`.
+status() {
+    curl --silent --output body --write-out '%{http_code}\n' "$@"
 }
 
 # cut_range RANGE: those bytes of the big file.

@@ -13,8 +13,14 @@ for need in "nightly toolchain:rustup install nightly:cargo +nightly version" \
     fi
 done
 
+fuzz/seeds.py
 for target in request_head response_head chunked_body; do
-    mkdir -p "fuzz/corpus/$target"
-    cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -max_len=20000 -verbosity=0 \
-        -print_final_stats=1
+    log=fuzz/target/$target.log
+    mkdir -p fuzz/target
+    if ! cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -max_len=20000 \
+        -print_final_stats=1 >"$log" 2>&1; then
+        grep -A 8 -E "panicked|ERROR: " "$log" >&2 || tail -n 40 "$log" >&2
+        exit 1
+    fi
+    echo "$target: $(awk '/number_of_executed_units/ { print $2 }' "$log") inputs, nothing found"
 done

@@ -15,11 +15,7 @@ fuzz_target!(|input: (u8, Vec<u8>, &[u8])| {
     };
     let whole = read(framing, [bytes].into_iter());
     assert!(whole.data.len() <= whole.consumed && whole.consumed <= bytes.len());
-    assert_eq!(
-        read(framing, pieces(bytes, &cuts).into_iter()),
-        whole,
-        "a cut changes the body"
-    );
+    assert_eq!(read(framing, pieces(bytes, &cuts).into_iter()), whole, "a cut changes the body");
     if framing == Framing::Chunked && whole.done {
         let mut sent = Vec::new();
         write_chunk(&mut sent, &whole.data);
@@ -43,21 +39,12 @@ struct Body {
 
 fn read<'a>(framing: Framing, pieces: impl Iterator<Item = &'a [u8]>) -> Body {
     let mut reader = Reader::new(framing);
-    let mut body = Body {
-        data: Vec::new(),
-        consumed: 0,
-        done: false,
-        broken: false,
-        trailers: Vec::new(),
-    };
+    let mut body =
+        Body { data: Vec::new(), consumed: 0, done: false, broken: false, trailers: Vec::new() };
     for mut piece in pieces {
         while !piece.is_empty() && !reader.is_done() {
             let Ok(next) = reader.next(piece) else {
-                return Body {
-                    consumed: body.data.len(),
-                    broken: true,
-                    ..body
-                };
+                return Body { consumed: body.data.len(), broken: true, ..body };
             };
             assert!(next.consumed > 0, "no progress");
             body.data.extend_from_slice(next.data);
@@ -76,11 +63,7 @@ fn read<'a>(framing: Framing, pieces: impl Iterator<Item = &'a [u8]>) -> Body {
 fn pieces<'a>(bytes: &'a [u8], lengths: &[u8]) -> Vec<&'a [u8]> {
     let mut rest = bytes;
     let mut pieces = Vec::new();
-    for length in lengths
-        .iter()
-        .chain(std::iter::repeat(&1))
-        .map(|length| usize::from(*length))
-    {
+    for length in lengths.iter().chain(std::iter::repeat(&1)).map(|length| usize::from(*length)) {
         if rest.is_empty() {
             break;
         }

@@ -15,11 +15,7 @@ fuzz_target!(|input: (u16, bool, bool, bool, &[u8])| {
     match response::parse(bytes, &limits, method, &mut room) {
         Ok(Parsed::Complete { head, length }) => {
             check_extent(&bytes[..length], method, usize::from(cut));
-            let client = if old_client {
-                Version::Http10
-            } else {
-                Version::Http11
-            };
+            let client = if old_client { Version::Http10 } else { Version::Http11 };
             check_relayed(&head, method, client, keep_alive);
         }
         Ok(Parsed::Partial) => assert!(bytes.len() < limits.head_bytes, "awaited for ever"),
@@ -31,47 +27,25 @@ fuzz_target!(|input: (u16, bool, bool, bool, &[u8])| {
 fn check_extent(head: &[u8], method: &str, cut: usize) {
     assert!(head.ends_with(b"\r\n\r\n"));
     for (index, byte) in head.iter().enumerate() {
-        assert!(
-            *byte != b'\n' || head[index - 1] == b'\r',
-            "a bare LF was let through"
-        );
+        assert!(*byte != b'\n' || head[index - 1] == b'\r', "a bare LF was let through");
     }
     let mut room = slots();
-    let part = response::parse(
-        &head[..cut % head.len()],
-        &HeadLimits::default(),
-        method,
-        &mut room,
-    );
-    assert!(
-        matches!(part, Ok(Parsed::Partial)),
-        "a part of a good head is not awaited"
-    );
+    let part =
+        response::parse(&head[..cut % head.len()], &HeadLimits::default(), method, &mut room);
+    assert!(matches!(part, Ok(Parsed::Partial)), "a part of a good head is not awaited");
 }
 
 /// What the client reads is what was read here, and one head only.
 fn check_relayed(head: &Response, method: &str, client: Version, keep_alive: bool) {
     assert!((100..600).contains(&head.status));
-    let how = Onward {
-        client,
-        keep_alive,
-        date: DATE,
-        served_by: Some("fuzz"),
-    };
+    let how = Onward { client, keep_alive, date: DATE, served_by: Some("fuzz") };
     let mut sent = Vec::new();
     head.write_forward(&mut sent, &how);
-    let limits = HeadLimits {
-        head_bytes: sent.len(),
-        headers: HEADERS_MAX,
-        ..HeadLimits::default()
-    };
+    let limits =
+        HeadLimits { head_bytes: sent.len(), headers: HEADERS_MAX, ..HeadLimits::default() };
     let mut room = slots();
     let parsed = response::parse(&sent, &limits, method, &mut room);
-    let Ok(Parsed::Complete {
-        head: again,
-        length,
-    }) = parsed
-    else {
+    let Ok(Parsed::Complete { head: again, length }) = parsed else {
         panic!("sent on, but not understood: {}", sent.escape_ascii());
     };
     assert_eq!(length, sent.len());
@@ -80,10 +54,6 @@ fn check_relayed(head: &Response, method: &str, client: Version, keep_alive: boo
     assert_eq!(again.is_interim(), head.is_interim());
     if head.status >= 200 {
         let closes = again.framing == Framing::UntilClose;
-        assert_eq!(
-            again.keep_alive,
-            keep_alive && !closes,
-            "the client mistakes the connection"
-        );
+        assert_eq!(again.keep_alive, keep_alive && !closes, "the client mistakes the connection");
     }
 }
