@@ -66,7 +66,7 @@ fn nginx(files: &Files) -> Server {
         .concat();
     let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
     let text = format!(
-        "{user} daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr; worker_processes 1;\n\
+        "{user} daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr;\n\
          events {{ worker_connections 256; }}\n\
          http {{ access_log off; {temporary} client_max_body_size 0;\n\
          server {{ listen 127.0.0.1:{port}; root {folder}; dav_methods PUT DELETE; }} }}\n"
