@@ -148,7 +148,7 @@ fn unresolved(application: &crate::pool::Spec, what: &str) -> Failure {
 
 fn cannot_listen(listen: SocketAddr, error: &io::Error) -> Failure {
     let remedy = match error.kind() {
-        io::ErrorKind::AddrInUse => "end the program that uses it, or set [server] listen",
+        io::ErrorKind::AddrInUse => "end the program that uses it, or choose another with --listen",
         io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE",
         _ => "set [server] listen to an address of this machine",
     };
