@@ -215,11 +215,8 @@ impl Exchange {
             Verdict::FreshConnection => self.tries.fresh = true,
             Verdict::AnotherBackend => {
                 self.give_up(trouble, cx);
-                if self.tries.permit.is_none() {
-                    self.tries.permit = self.pool.retry_permit();
-                }
                 // Where no other can be had, the client hears of this failure, not of a 503.
-                if self.tries.permit.is_none() || self.pick(cx).is_err() {
+                if !self.is_within_budget(attempt.sent_any) || self.pick(cx).is_err() {
                     return false;
                 }
             }
@@ -231,6 +228,15 @@ impl Exchange {
         self.times.asked = None;
         self.times.moved = cx.now;
         true
+    }
+
+    /// True when one more try is no storm. One that no backend has heard of yet adds nothing to
+    /// what the others bear, so it needs no permit: a dead backend then costs no request.
+    fn is_within_budget(&mut self, was_sent: bool) -> bool {
+        if was_sent && self.tries.permit.is_none() {
+            self.tries.permit = self.pool.retry_permit();
+        }
+        !was_sent || self.tries.permit.is_some()
     }
 
     /// Ends the lease and tells the pool what became of it.
