@@ -62,6 +62,13 @@ impl Outbox {
         Ok(())
     }
 
+    /// Likewise, with the last bytes that the socket is sent.
+    pub(crate) fn send_last(&mut self, socket: &mut Socket, data: &[u8]) -> io::Result<()> {
+        let written = if self.is_flushed() { socket.write_last(data)? } else { 0 };
+        self.bytes.extend_from_slice(&data[written..]);
+        Ok(())
+    }
+
     /// Everything is to be written again, from the start.
     pub(crate) fn rewind(&mut self) {
         self.at = 0;

@@ -194,8 +194,7 @@ impl Exchange {
         } else {
             client.out.send(&mut client.socket, &cx.out).map_err(|_| CLIENT_GONE)?;
         }
-        let data = &buf[start..bytes.start + length];
-        client.out.send(&mut client.socket, data).map_err(|_| CLIENT_GONE)?;
+        self.send_down(&buf[start..bytes.start + length])?;
         Ok(used)
     }
 
@@ -216,9 +215,17 @@ impl Exchange {
             body::write_last_chunk(&mut cx.out, answer.body.trailers());
         }
         self.check_surplus(used, bytes.len())?;
-        let client = &mut self.client;
-        client.out.send(&mut client.socket, &cx.out).map_err(|_| CLIENT_GONE)?;
+        self.send_down(&cx.out)?;
         Ok(used)
+    }
+
+    /// Sends bytes of the answer to the client; the last ones together with the close, if it
+    /// follows.
+    fn send_down(&mut self, data: &[u8]) -> Result<(), Trouble> {
+        let last = self.answer.body.is_done() && !self.answer.keep_alive;
+        let (out, socket) = (&mut self.client.out, &mut self.client.socket);
+        let sent = if last { out.send_last(socket, data) } else { out.send(socket, data) };
+        sent.map_err(|_| CLIENT_GONE)
     }
 
     /// Bytes behind an answer that announced the close are no second answer, but a sign that the
