@@ -1,3 +1,5 @@
+//! Bodies: framing read in any split, and written.
+
 use super::*;
 use proptest::prelude::*;
 

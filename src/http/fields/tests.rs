@@ -1,3 +1,5 @@
+//! Fields: names told apart, in any case and disguise.
+
 use super::*;
 use Name::{Dropped, FramingLookalike, Lookalike, Origin, Other};
 

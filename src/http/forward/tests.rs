@@ -1,3 +1,5 @@
+//! Forwarded heads: what backends get, and what clients cannot make them get.
+
 use std::collections::BTreeMap;
 
 use super::*;

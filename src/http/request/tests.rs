@@ -1,3 +1,5 @@
+//! Request heads: what is read from them, and what is refused.
+
 use super::*;
 use crate::http::slots;
 use proptest::prelude::*;

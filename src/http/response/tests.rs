@@ -1,3 +1,5 @@
+//! Response heads: what is read from them, and what is malformed.
+
 use super::*;
 use crate::http::slots;
 use proptest::prelude::*;
