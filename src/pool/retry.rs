@@ -38,7 +38,8 @@ pub enum Verdict {
     /// so nothing is reported and no permit is needed. A new connection cannot be stale, so this
     /// happens once a backend.
     FreshConnection,
-    /// A backend not yet tried, given a [`RetryPermit`].
+    /// A backend not yet tried; given a [`RetryPermit`], if any of the request was sent. One that
+    /// no backend has heard of adds nothing to what the others bear.
     AnotherBackend,
 }
 

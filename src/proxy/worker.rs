@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// The most bytes that a step moves before others get their turn (law 3), and the size of one read
-/// from a backend. Measured on 1 MiB bodies: 64 KiB 641 us, 128 KiB 484 us, 256 KiB 426 us.
+/// from a backend. A sketch of this engine took 641 us for a body of 1 MiB with 64 KiB, 484 with
+/// 128 KiB and 426 with this.
 pub(crate) const STEP_BYTES: usize = 256 * 1024;
 /// Room in the buffer before what is read, for a rebuilt head to be put in front of its body.
 pub(crate) const HEADROOM: usize = 2 * 1024;

@@ -207,3 +207,27 @@ fn the_budget_stops_a_storm_of_retries() {
     }
     assert_eq!(silent.requests().len(), 12, "ten of its own and two retries");
 }
+
+#[test]
+fn a_retry_that_no_backend_heard_of_takes_nothing_from_the_budget() {
+    let (dead, good) = (Vacant::new(), Backend::plain());
+    let settings = "retry.budget_min = 0\nretry.budget_percent = 0\npassive.failures = 0";
+    let proxy = Proxy::with(&[&dead, &good], settings);
+    let mut client = proxy.connect();
+    for _ in 0..6 {
+        assert_eq!(client.get("/").status(), 200);
+    }
+}
+
+#[test]
+fn a_retry_of_what_was_sent_needs_the_budget() {
+    let bad = Backend::every(|wire| {
+        wire.request();
+    });
+    let good = Backend::plain();
+    let settings = "retry.budget_min = 0\nretry.budget_percent = 0\npassive.failures = 0";
+    let proxy = Proxy::with(&[&bad, &good], settings);
+    proxy.no_farewell();
+    let statuses: Vec<u16> = (0..6).map(|_| proxy.connect().get("/").status()).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 502).count(), 3, "{statuses:?}");
+}
