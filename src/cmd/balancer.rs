@@ -6,7 +6,7 @@
 use super::Failure;
 use crate::config::{self, AccessLog, Config, LogTarget};
 use crate::log::{self, Level, Log};
-use crate::pool::policy::{Policy, RoundRobin};
+use crate::pool::policy::ScoredRules;
 use crate::pool::{
     CheckRules, PassiveRules, Pool, RetryRules, Rules, Snapshot, Standing, Statuses,
 };
@@ -116,10 +116,9 @@ fn build_pool(config: &Config) -> Result<Arc<Pool>, Failure> {
         }
     };
     let addresses = config.applications.iter().map(resolve).collect::<Result<_, _>>()?;
-    let policy: Box<dyn Policy> = match config.balance.policy {
-        config::Policy::RoundRobin => Box::new(RoundRobin::default()),
-    };
-    Ok(Pool::new(config.applications.clone(), addresses, policy, rules(config)))
+    let specs = config.applications.clone();
+    let policy = config.balance.policy.build(&specs, &ScoredRules::default());
+    Ok(Pool::new(specs, addresses, policy, rules(config)))
 }
 
 fn rules(config: &Config) -> Rules {
@@ -137,6 +136,7 @@ fn rules(config: &Config) -> Rules {
             budget_min: retry.budget_min,
         },
         check: CheckRules { rise: health.rise, fall: health.fall },
+        slow_start: config.balance.slow_start,
         fail_open: config.balance.fail_open,
     }
 }
@@ -168,7 +168,7 @@ fn fit_descriptors(config: &mut Config, log: &Log) {
 }
 
 fn summary(config: &Config, address: SocketAddr) -> String {
-    let (backends, policy) = (config.applications.len(), "round-robin");
+    let (backends, policy) = (config.applications.len(), config.balance.policy.name());
     let noun = if backends == 1 { "backend" } else { "backends" };
     format!("listening on {address}: {policy} over {backends} {noun}")
 }
@@ -203,10 +203,11 @@ fn stated(expect: &[RangeInclusive<u16>]) -> Option<Vec<RangeInclusive<u16>>> {
 /// Words what the watch noticed. A thread of its that died leaves nobody to notice the next thing.
 fn tell(log: &Log, event: WatchEvent) {
     match event {
-        WatchEvent::Change(change) if change.to == Standing::Up => {
-            log.event(Level::Info, format_args!("{change}"));
+        WatchEvent::Noticed(notice) => {
+            let is_bad = notice.change().is_some_and(|change| change.to != Standing::Up);
+            let level = if is_bad { Level::Warn } else { Level::Info };
+            log.event(level, format_args!("{notice}"));
         }
-        WatchEvent::Change(change) => log.event(Level::Warn, format_args!("{change}")),
         WatchEvent::Note(text) => log.event(Level::Info, format_args!("{text}")),
         WatchEvent::Warning(text) => log.event(Level::Warn, format_args!("{text}")),
         WatchEvent::Died(name) => {

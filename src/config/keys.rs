@@ -10,6 +10,7 @@ use super::kind::{Choice, Count, Flag, Kind, List, Only, OrOff, Quantity, Text, 
 use super::table::{Field, Slot, Table, table};
 use super::{Network, grammar, units};
 use crate::http::{HEADERS_MAX, HeadLimits};
+use crate::pool::policy::Kind as Policy;
 
 table! {
     /// `[server]`: where Evenly listens and how much it takes on.
@@ -44,16 +45,11 @@ table! {
         /// How a backend is picked.
         policy: Policy = "round-robin", Choice {
             noun: "policy",
-            built: &[("round-robin", Policy::RoundRobin)],
-            planned: &[
-                "weighted-round-robin",
-                "least-connections",
-                "scored-round-robin",
-                "two-choices",
-                "hash",
-                "first-alive",
-            ],
+            built: &Policy::ALL,
+            planned: &[],
         };
+        /// Time that an application which comes back takes to get its full share; 0 gives it at once.
+        slow_start: Duration = "0", time_or_none();
         /// Whether to try backends that count as down when none is up, instead of answering 503.
         fail_open: bool = "false", Flag;
     }
@@ -212,13 +208,6 @@ table! {
 pub enum Mode {
     /// Carries it to a backend and the answer back.
     Relay,
-}
-
-/// How a backend is picked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
-    /// Each in its turn.
-    RoundRobin,
 }
 
 /// The format of the access log.

@@ -26,7 +26,7 @@ use crate::pool::Spec;
 use table::Table;
 
 pub use keys::{AccessLog, Admin, Balance, Health, Limits, Log, LogTarget, Mode, Passive};
-pub use keys::{Policy, Queue, Retry, Server, Timeouts};
+pub use keys::{Queue, Retry, Server, Timeouts};
 pub use message::Errors;
 pub(crate) use message::nearest;
 pub use network::Network;

@@ -60,6 +60,8 @@ pub struct Backend {
     pub(super) health: Health,
     /// A [`Mode`], as its discriminant.
     mode: AtomicU8,
+    /// When it came back from being down or out of service, in ms; 0 if it never did.
+    back_ms: AtomicU64,
     in_use: AtomicU32,
     counters: Counters,
 }
@@ -71,6 +73,7 @@ impl Backend {
             spec,
             address: RwLock::new(address),
             mode: AtomicU8::new(Mode::Ready as u8),
+            back_ms: AtomicU64::new(0),
             in_use: AtomicU32::new(0),
             counters: Counters::default(),
         }
@@ -154,6 +157,19 @@ impl Backend {
     /// True while checks speak against its state, too few to turn it yet.
     pub fn is_changing(&self) -> bool {
         self.health.is_changing()
+    }
+
+    /// It is up again from now on.
+    pub(super) fn came_back(&self, now: Duration) {
+        self.back_ms.store(now.as_millis() as u64, Relaxed);
+    }
+
+    /// When it last came back: a check or an operator said so, or an ejection ended. `None` if it
+    /// was never away.
+    pub(super) fn back_at(&self) -> Option<Duration> {
+        let back = Duration::from_millis(self.back_ms.load(Relaxed));
+        let back = back.max(self.health.last_ejection_ends());
+        (!back.is_zero()).then_some(back)
     }
 
     /// True if every place under `max_connections` is taken.

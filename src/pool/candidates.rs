@@ -3,16 +3,16 @@
 //! Made by the pool for each pick, looked at by the policy. Decides who may be picked, never who
 //! is.
 
-use std::time::Duration;
-
 use super::policy::View;
-use super::{Pool, Standing};
+use super::{Ask, Pool, Standing, chance};
 
 /// Which backends a pick may use. A later tier is looked at only when those before it have none.
 #[derive(Clone, Copy)]
 pub(super) enum Tier {
-    /// Up, and no backup.
+    /// Up, and no backup. One that has just come back is only now and then among them.
     Regular,
+    /// Up, and no backup, however short a time it has been back.
+    Warming,
     /// Up, and a backup.
     Backup,
     /// Ejected: with nothing up, one that may work beats a sure 503. So an ejection never empties
@@ -25,9 +25,28 @@ pub(super) enum Tier {
 /// The backends as one request may use them, within one tier.
 pub(super) struct Candidates<'a> {
     pub(super) pool: &'a Pool,
-    pub(super) now: Duration,
-    pub(super) tried: &'a [usize],
+    pub(super) ask: &'a Ask<'a>,
     pub(super) tier: Tier,
+    /// Drawn anew each time that the policy is asked.
+    pub(super) chance: u64,
+}
+
+impl Candidates<'_> {
+    /// Slow start: for as long as a backend has been back less than `slow_start`, this request may
+    /// use it with a chance of the part of that time that has gone by. Whatever the policy, its
+    /// share so grows steadily from nothing. Under `hash` it is the key that decides, not chance: a
+    /// client that has moved back stays.
+    fn is_warm_for_this(&self, index: usize) -> bool {
+        let slow_start = self.pool.rules.slow_start;
+        if slow_start.is_zero() {
+            return true;
+        }
+        let Some(back) = self.pool.backends[index].back_at() else { return true };
+        let since = self.ask.now.saturating_sub(back);
+        let lot = chance::scramble(self.ask.key.unwrap_or(self.chance) ^ index as u64);
+        since >= slow_start
+            || chance::fraction(lot) < since.as_secs_f64() / slow_start.as_secs_f64()
+    }
 }
 
 impl View for Candidates<'_> {
@@ -37,14 +56,17 @@ impl View for Candidates<'_> {
 
     fn is_usable(&self, index: usize) -> bool {
         let backend = &self.pool.backends[index];
-        let standing = backend.standing(self.now);
+        let standing = backend.standing(self.ask.now);
         let is_in_tier = match self.tier {
-            Tier::Regular => standing == Standing::Up && !backend.is_backup(),
+            Tier::Regular | Tier::Warming => standing == Standing::Up && !backend.is_backup(),
             Tier::Backup => standing == Standing::Up && backend.is_backup(),
             Tier::Ejected => standing == Standing::Ejected,
             Tier::Open => standing != Standing::Maint,
         };
-        is_in_tier && !backend.is_full() && !self.tried.contains(&index)
+        is_in_tier
+            && !backend.is_full()
+            && !self.ask.tried.contains(&index)
+            && (!matches!(self.tier, Tier::Regular) || self.is_warm_for_this(index))
     }
 
     fn in_use(&self, index: usize) -> u32 {
@@ -53,5 +75,13 @@ impl View for Candidates<'_> {
 
     fn weight(&self, index: usize) -> u32 {
         self.pool.backends[index].weight()
+    }
+
+    fn chance(&self) -> u64 {
+        self.chance
+    }
+
+    fn key(&self) -> Option<u64> {
+        self.ask.key
     }
 }

@@ -62,6 +62,41 @@ pub struct Change {
     pub total: usize,
 }
 
+/// What the pool has to say of one of its backends. Displayed, it is one line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Its standing changed.
+    Changed(Change),
+    /// The policy sees it in another light: `backend API01: score 12.0 is above 10.0: ...`.
+    Judged {
+        /// The backend's name.
+        backend: String,
+        /// The policy's words.
+        why: String,
+    },
+}
+
+impl Notice {
+    /// The change of standing, if it is one.
+    pub fn change(&self) -> Option<&Change> {
+        match self {
+            Self::Changed(change) => Some(change),
+            Self::Judged { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed(change) => change.fmt(f),
+            Self::Judged { backend, why } => {
+                write!(f, "backend {}: {}", OneLine(backend), OneLine(why))
+            }
+        }
+    }
+}
+
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

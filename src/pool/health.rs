@@ -51,6 +51,11 @@ impl Health {
         Marks::unpack(self.marks.load(Relaxed)).ejected_for(now)
     }
 
+    /// When the last ejection ends or ended; zero if there was none.
+    pub(super) fn last_ejection_ends(&self) -> Duration {
+        Duration::from_millis(Marks::unpack(self.marks.load(Relaxed)).until_ms)
+    }
+
     /// A request went well. True for the first one after an ejection.
     ///
     /// On the happy path, with nothing to forget, this is one relaxed load.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Backend, Change, Pool};
+use super::{Backend, Notice, Pool};
 
 /// One request's use of one backend. Dropped without a report, it was [`Outcome::Abandoned`].
 pub struct Lease {
@@ -64,8 +64,8 @@ impl Lease {
         &self.pool
     }
 
-    /// Gives the backend back and says what came of the try. The change is for the log.
-    pub fn finish(self, outcome: Outcome, now: Duration) -> Option<Change> {
+    /// Gives the backend back and says what came of the try. The notice is for the log.
+    pub fn finish(self, outcome: Outcome, now: Duration) -> Option<Notice> {
         self.pool.judge(self.index, &outcome, now)
     }
 }
@@ -106,8 +106,8 @@ impl fmt::Display for Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::Rules;
     use crate::pool::testing::pool;
+    use crate::pool::{Ask, Rules};
 
     const NOW: Duration = Duration::ZERO;
 
@@ -121,7 +121,7 @@ mod tests {
             Some(Outcome::Answered { status: 200, latency: NOW }),
         ];
         for outcome in outcomes {
-            let lease = pool.pick(NOW, &[]).unwrap();
+            let lease = pool.pick(&Ask::default()).unwrap();
             assert_eq!(lease.backend().in_use(), 1);
             match outcome {
                 Some(outcome) => drop(lease.finish(outcome, NOW)),
@@ -136,7 +136,7 @@ mod tests {
         let pool = pool(1, Rules::default());
         let held = Arc::clone(&pool);
         let panicked = std::thread::spawn(move || {
-            let _lease = held.pick(NOW, &[]).unwrap();
+            let _lease = held.pick(&Ask::default()).unwrap();
             std::panic::resume_unwind(Box::new("in the middle of a request"));
         });
         assert!(panicked.join().is_err());

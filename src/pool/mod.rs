@@ -8,8 +8,10 @@
 //! look at several backends (never eject the last one) see them all at rest, and so that each
 //! [`Change`] tells the truth about how many are left. Nothing else is locked under it.
 
+mod ask;
 mod backend;
 mod candidates;
+pub mod chance;
 mod change;
 mod health;
 mod lease;
@@ -28,10 +30,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use ask::Ask;
 pub use backend::{Backend, Counters, Spec};
 use candidates::{Candidates, Tier};
 use change::Took;
-pub use change::{Change, CheckOutcome, Mode, Standing};
+pub use change::{Change, CheckOutcome, Mode, Notice, Standing};
 pub use lease::{Fault, Lease, Outcome};
 use policy::{Policy, View};
 pub use retry::{Attempt, BODY_HELD_MAX, RetryPermit, Verdict};
@@ -91,16 +94,17 @@ impl Pool {
         self.backends.iter().filter(|backend| backend.standing(now) == Standing::Up).count()
     }
 
-    /// A backend for a request, not among those that it has `tried`.
-    pub fn pick(self: &Arc<Self>, now: Duration, tried: &[usize]) -> Result<Lease, Unavailable> {
-        let occupy = |tier| self.occupy(&Candidates { pool: self, now, tried, tier });
+    /// A backend for a request, not among those that it has tried.
+    pub fn pick(self: &Arc<Self>, ask: &Ask) -> Result<Lease, Unavailable> {
+        let occupy = |tier| self.occupy(ask, tier);
         let index = occupy(Tier::Regular)
+            .or_else(|| self.has_slow_start().then(|| occupy(Tier::Warming)).flatten())
             .or_else(|| occupy(Tier::Backup))
-            .or_else(|| self.last_resorts(now).find_map(occupy))
-            .ok_or_else(|| Unavailable::new(&self.backends, now, tried))?;
+            .or_else(|| self.last_resorts(ask.now).find_map(occupy))
+            .ok_or_else(|| Unavailable::new(&self.backends, ask.now, ask.tried))?;
         let counters = self.backends[index].counters();
         counters.requests.fetch_add(1, Relaxed);
-        if !tried.is_empty() {
+        if !ask.tried.is_empty() {
             counters.retries.fetch_add(1, Relaxed);
         }
         Ok(Lease::new(Arc::clone(self), index))
@@ -114,18 +118,24 @@ impl Pool {
         ejected.into_iter().chain(open)
     }
 
+    fn has_slow_start(&self) -> bool {
+        !self.rules.slow_start.is_zero()
+    }
+
     /// Takes a place at the backend that the policy picks.
-    fn occupy(&self, view: &Candidates) -> Option<usize> {
+    fn occupy(&self, ask: &Ask, tier: Tier) -> Option<usize> {
+        let mut view = Candidates { pool: self, ask, tier, chance: ask.chance };
         let mut indexes = 0..self.backends.len();
         // Ends at the first usable one. Asking the policy for nothing would cost it a turn.
         if !indexes.clone().any(|index| view.is_usable(index)) {
             return None;
         }
         for _ in 0..LOST_MAX {
-            let index = self.policy.pick(view)?;
+            let index = self.policy.pick(&view)?;
             if self.backends[index].occupy() {
                 return Some(index);
             }
+            view.chance = chance::scramble(view.chance);
         }
         indexes.find(|index| view.is_usable(*index) && self.backends[*index].occupy())
     }
@@ -141,17 +151,23 @@ impl Pool {
         index: usize,
         outcome: &CheckOutcome,
         now: Duration,
-    ) -> Option<Change> {
+    ) -> Option<Notice> {
         let counters = self.backends[index].counters();
         let count = match outcome.passed {
             true => &counters.checks_passed,
             false => &counters.checks_failed,
         };
         count.fetch_add(1, Relaxed);
-        self.change(index, now, |backend, _| {
+        let change = self.change(index, now, |backend, _| {
             let turned = backend.health.checked(outcome.passed, &self.rules.check);
             turned.then(|| outcome.to_string())
-        })
+        });
+        self.notice(index, change, self.policy.checked(index, outcome))
+    }
+
+    /// How the policy sees the backend at `index` now, in words, if it has a view of its own.
+    pub fn explain(&self, index: usize) -> Option<String> {
+        self.policy.explain(index)
     }
 
     /// Does as an operator says with the backend at `index`.
@@ -163,7 +179,19 @@ impl Pool {
     }
 
     /// Draws the consequences of a try's outcome.
-    fn judge(&self, index: usize, outcome: &Outcome, now: Duration) -> Option<Change> {
+    fn judge(&self, index: usize, outcome: &Outcome, now: Duration) -> Option<Notice> {
+        let change = self.judge_health(index, outcome, now);
+        self.notice(index, change, self.policy.served(index, outcome))
+    }
+
+    /// The more important of what there is to say.
+    fn notice(&self, index: usize, change: Option<Change>, why: Option<String>) -> Option<Notice> {
+        let backend = || self.backends[index].name().to_owned();
+        let judged = why.map(|why| Notice::Judged { backend: backend(), why });
+        change.map(Notice::Changed).or(judged)
+    }
+
+    fn judge_health(&self, index: usize, outcome: &Outcome, now: Duration) -> Option<Change> {
         let (backend, passive) = (&self.backends[index], &self.rules.passive);
         let failed = match *outcome {
             Outcome::Abandoned => return None,
@@ -218,7 +246,11 @@ impl Pool {
         let backend = &self.backends[index];
         let from = backend.standing(now);
         let reason = act(backend, from)?;
-        (from != backend.standing(now)).then(|| self.describe(index, from, reason, now))
+        let to = backend.standing(now);
+        if from != to && to == Standing::Up {
+            backend.came_back(now);
+        }
+        (from != to).then(|| self.describe(index, from, reason, now))
     }
 
     fn describe(&self, index: usize, from: Standing, reason: String, now: Duration) -> Change {

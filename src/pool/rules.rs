@@ -15,6 +15,8 @@ pub struct Rules {
     pub retry: RetryRules,
     /// How many checks in a row turn a backend up or down.
     pub check: CheckRules,
+    /// How long a backend that comes back takes to get its full share; zero gives it at once.
+    pub slow_start: Duration,
     /// With no backend up: try all that are not in maintenance, rather than answer 503.
     pub fail_open: bool,
 }

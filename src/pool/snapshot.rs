@@ -66,11 +66,10 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicBool;
-    use std::time::Duration;
 
     use super::*;
-    use crate::pool::Rules;
     use crate::pool::testing::{named, pool};
+    use crate::pool::{Ask, Rules};
 
     #[test]
     fn a_reader_sees_a_replacement_at_its_next_look() {
@@ -87,7 +86,7 @@ mod tests {
     fn a_lease_holds_on_to_the_pool_it_came_from() {
         let first = pool(1, Rules::default());
         let snapshot = Snapshot::new(Arc::clone(&first));
-        let lease = snapshot.reader().pool().pick(Duration::ZERO, &[]).unwrap();
+        let lease = snapshot.reader().pool().pick(&Ask::default()).unwrap();
         snapshot.replace(pool(1, Rules::default()));
         assert_eq!(first.in_flight(), 1);
         drop(lease);

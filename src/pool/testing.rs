@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::time::Duration;
 
-use super::policy::RoundRobin;
-use super::{CheckOutcome, Pool, Rules, Spec};
+use super::policy::{Kind, ScoredRules, View};
+use super::{Ask, CheckOutcome, Pool, Rules, Spec};
 
 /// A backend that is alive and has no limits.
 pub(crate) fn spec(name: &str) -> Spec {
@@ -25,7 +26,8 @@ pub(crate) fn spec(name: &str) -> Spec {
 pub(crate) fn pool_of(specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
     let address = |spec: &Spec| SocketAddr::from(([127, 0, 0, 1], spec.port));
     let addresses = specs.iter().map(address).collect();
-    Pool::new(specs, addresses, Box::new(RoundRobin::default()), rules)
+    let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
+    Pool::new(specs, addresses, policy, rules)
 }
 
 /// A pool of `count` backends named a, b, c and so on.
@@ -39,9 +41,66 @@ pub(super) fn named(name: &str) -> Arc<Pool> {
     pool_of(vec![spec(name)], Rules::default())
 }
 
+/// A request's wish for a backend not among those `tried`.
+pub(super) fn ask(now: Duration, tried: &[usize]) -> Ask<'_> {
+    Ask { now, tried, ..Ask::default() }
+}
+
 /// The result of a check.
 pub(super) fn check(passed: bool) -> CheckOutcome {
     CheckOutcome { passed, seen: "as told".into(), took: Duration::from_millis(1) }
+}
+
+/// Backends as a policy sees them, each fact set by the test.
+pub(super) struct Cast {
+    pub(super) usable: Vec<AtomicBool>,
+    pub(super) in_use: Vec<AtomicU32>,
+    pub(super) weights: Vec<u32>,
+    pub(super) chance: u64,
+    pub(super) key: Option<u64>,
+}
+
+impl Cast {
+    /// Idle backends of weight 1, usable or not.
+    pub(super) fn new(usable: &[bool]) -> Self {
+        Self {
+            usable: usable.iter().map(|usable| AtomicBool::new(*usable)).collect(),
+            in_use: usable.iter().map(|_| AtomicU32::new(0)).collect(),
+            weights: vec![1; usable.len()],
+            chance: 0,
+            key: None,
+        }
+    }
+
+    pub(super) fn set(&self, index: usize, usable: bool) {
+        self.usable[index].store(usable, Relaxed);
+    }
+}
+
+impl View for Cast {
+    fn count(&self) -> usize {
+        self.usable.len()
+    }
+
+    fn is_usable(&self, index: usize) -> bool {
+        self.usable[index].load(Relaxed)
+    }
+
+    fn in_use(&self, index: usize) -> u32 {
+        self.in_use[index].load(Relaxed)
+    }
+
+    fn weight(&self, index: usize) -> u32 {
+        self.weights[index]
+    }
+
+    fn chance(&self) -> u64 {
+        self.chance
+    }
+
+    fn key(&self) -> Option<u64> {
+        self.key
+    }
 }
 
 /// Runs `act` in so many threads, each with its number. They start within nanoseconds, for they

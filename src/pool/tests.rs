@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::testing::{check, pool, pool_of, spec, together};
+use super::testing::{ask, check, pool, pool_of, spec, together};
 use super::*;
 
 const fn s(seconds: u64) -> Duration {
@@ -23,7 +23,7 @@ fn at_once() -> Rules {
 
 /// Where the next `times` requests go, each done before the next.
 fn picks(pool: &Arc<Pool>, now: Duration, times: usize) -> Vec<usize> {
-    (0..times).map(|_| pool.pick(now, &[]).unwrap().index()).collect()
+    (0..times).map(|_| pool.pick(&ask(now, &[])).unwrap().index()).collect()
 }
 
 /// Reports outcomes for the backend at `index`; the changes that came of it.
@@ -73,17 +73,18 @@ fn when_all_are_down_the_answer_says_why() {
     pool.set_mode(1, Mode::Drain, s(0));
     let last = pool.record_check(2, &check(false), s(0)).unwrap().to_string();
     assert!(last.ends_with("0 of 3 left: NO BACKEND IS UP"), "{last}");
-    let why = pool.pick(s(0), &[]).unwrap_err();
+    let why = pool.pick(&ask(s(0), &[])).unwrap_err();
     assert_eq!(why, Unavailable { down: 2, drained: 1, ..Unavailable::default() });
     assert_eq!(why.to_string(), "no backend is usable: 2 down, 1 drained");
     assert_eq!(why.retry_after_s(), 5);
-    let why = pool.pick(s(0), &[0]).unwrap_err();
+    let why = pool.pick(&ask(s(0), &[0])).unwrap_err();
     assert_eq!(why.to_string(), "no backend is usable: 1 tried, 1 down, 1 drained");
 }
 
 #[test]
 fn a_pool_without_backends_has_nobody() {
-    let why = pool(0, Rules { fail_open: true, ..Rules::default() }).pick(s(0), &[]).unwrap_err();
+    let why =
+        pool(0, Rules { fail_open: true, ..Rules::default() }).pick(&ask(s(0), &[])).unwrap_err();
     assert_eq!(why.to_string(), "no backend is usable");
 }
 
@@ -91,9 +92,10 @@ fn a_pool_without_backends_has_nobody() {
 fn a_full_backend_is_skipped_and_not_called_down() {
     let limited = |name| Spec { max_connections: 1, ..spec(name) };
     let pool = pool_of(vec![limited("a"), limited("b")], Rules::default());
-    let (first, second) = (pool.pick(s(0), &[]).unwrap(), pool.pick(s(0), &[]).unwrap());
+    let (first, second) =
+        (pool.pick(&ask(s(0), &[])).unwrap(), pool.pick(&ask(s(0), &[])).unwrap());
     assert_ne!(first.index(), second.index());
-    let why = pool.pick(s(0), &[]).unwrap_err();
+    let why = pool.pick(&ask(s(0), &[])).unwrap_err();
     assert_eq!(
         (why.to_string().as_str(), why.retry_after_s()),
         ("no backend is usable: 2 full", 1)
@@ -101,18 +103,18 @@ fn a_full_backend_is_skipped_and_not_called_down() {
     assert_eq!(pool.usable(s(0)), 2);
     let freed = first.index();
     drop(first);
-    assert_eq!(pool.pick(s(0), &[]).unwrap().index(), freed);
+    assert_eq!(pool.pick(&ask(s(0), &[])).unwrap().index(), freed);
 }
 
 #[test]
 fn a_retry_goes_to_a_backend_not_yet_tried() {
     let pool = pool(3, Rules::default());
     for _ in 0..10 {
-        assert_eq!(pool.pick(s(0), &[0, 2]).unwrap().index(), 1);
+        assert_eq!(pool.pick(&ask(s(0), &[0, 2])).unwrap().index(), 1);
     }
     assert_eq!(pool.backends()[1].counters().retries.load(Relaxed), 10);
     assert_eq!(pool.backends()[1].counters().requests.load(Relaxed), 10);
-    assert_eq!(pool.pick(s(0), &[0, 1, 2]).unwrap_err().tried, 3);
+    assert_eq!(pool.pick(&ask(s(0), &[0, 1, 2])).unwrap_err().tried, 3);
 }
 
 #[test]
@@ -124,7 +126,7 @@ fn backups_serve_only_while_no_other_is_usable() {
     assert_eq!(picks(&pool, s(0), 4), [1, 2, 1, 2], "backups share as the others do");
     pool.record_check(0, &check(true), s(0));
     assert_eq!(picks(&pool, s(0), 3), [0, 0, 0]);
-    let retried = pool.pick(s(0), &[0]).unwrap();
+    let retried = pool.pick(&ask(s(0), &[0])).unwrap();
     assert!(retried.backend().is_backup(), "a retry may use one");
 }
 
@@ -139,7 +141,7 @@ fn a_drained_backend_gets_nothing_new_and_its_health_is_kept() {
     let ready = pool.set_mode(0, Mode::Ready, s(0)).unwrap().to_string();
     assert_eq!(ready, "backend a: set to ready; drain -> down; 1 of 2 left");
     assert!(pool.set_mode(1, Mode::Maint, s(0)).unwrap().to_string().contains("up -> maint"));
-    assert_eq!(pool.pick(s(0), &[]).unwrap_err().drained, 1);
+    assert_eq!(pool.pick(&ask(s(0), &[])).unwrap_err().drained, 1);
 }
 
 #[test]
@@ -148,7 +150,7 @@ fn fail_open_tries_all_that_are_not_in_maintenance() {
     pool.record_check(0, &check(false), s(0));
     pool.set_mode(2, Mode::Maint, s(0));
     assert_eq!(picks(&pool, s(0), 2), [1, 1], "not while one is up");
-    assert_eq!(pool.pick(s(0), &[1]).unwrap_err().tried, 1, "nor when that one was tried");
+    assert_eq!(pool.pick(&ask(s(0), &[1])).unwrap_err().tried, 1, "nor when that one was tried");
     pool.set_mode(1, Mode::Drain, s(0));
     let mut open = picks(&pool, s(0), 4);
     open.sort_unstable();
@@ -237,7 +239,7 @@ fn an_ejected_backend_serves_when_the_others_went_down_after_it() {
     eject(&pool, 0, s(0));
     pool.record_check(1, &check(false), s(0));
     assert_eq!(picks(&pool, s(1), 2), [0, 0]);
-    let why = pool.pick(s(1), &[0]).unwrap_err();
+    let why = pool.pick(&ask(s(1), &[0])).unwrap_err();
     assert_eq!((why.back_in, why.retry_after_s()), (Some(s(9)), 9));
 }
 
@@ -257,9 +259,9 @@ fn a_passing_check_does_not_shorten_an_ejection() {
 fn the_counters_add_up() {
     let pool = pool(1, at_once());
     for outcome in [OK, FAILED, Outcome::Answered { status: 503, latency: s(0) }] {
-        pool.pick(s(0), &[]).unwrap().finish(outcome, s(0));
+        pool.pick(&ask(s(0), &[])).unwrap().finish(outcome, s(0));
     }
-    drop(pool.pick(s(0), &[]));
+    drop(pool.pick(&ask(s(0), &[])));
     for passed in [true, true, false] {
         pool.record_check(0, &check(passed), s(0));
     }
@@ -282,7 +284,7 @@ fn a_retry_permit_counts_until_it_is_dropped() {
     let permits: Vec<_> = std::iter::from_fn(|| pool.retry_permit()).collect();
     assert_eq!(permits.len(), 3);
     drop(permits);
-    let leases: Vec<_> = (0..50).map(|_| pool.pick(s(0), &[]).unwrap()).collect();
+    let leases: Vec<_> = (0..50).map(|_| pool.pick(&ask(s(0), &[])).unwrap()).collect();
     assert_eq!(std::iter::from_fn(|| pool.retry_permit()).collect::<Vec<_>>().len(), 10);
     drop(leases);
     assert!(pool.retry_permit().is_some());
@@ -308,7 +310,7 @@ fn concurrent_pickers_never_exceed_the_places_and_give_all_of_them_back() {
     let refused = together(8, |_| {
         let mut refused = 0;
         for turn in 0..5000 {
-            let Ok(lease) = pool.pick(s(0), &[]) else {
+            let Ok(lease) = pool.pick(&ask(s(0), &[])) else {
                 refused += 1;
                 continue;
             };
@@ -359,7 +361,7 @@ fn changes_while_picking_reach_nobody_that_stays_down() {
         for turn in 0..5000 {
             match thread {
                 0 => drop(pool.record_check(1, &check(turn % 2 == 1), s(0))),
-                _ => assert_ne!(pool.pick(s(0), &[]).unwrap().index(), 0),
+                _ => assert_ne!(pool.pick(&ask(s(0), &[])).unwrap().index(), 0),
             }
         }
     });
@@ -402,7 +404,7 @@ fn judge_pick(pool: &Arc<Pool>, now: Duration, tried: &[usize]) -> Option<Lease>
     };
     let regular = backends.iter().filter(could).any(|backend| !backend.is_backup());
     let any = backends.iter().any(|backend| could(&backend));
-    let picked = pool.pick(now, tried);
+    let picked = pool.pick(&ask(now, tried));
     let Ok(lease) = picked else {
         assert!(!any, "one was usable");
         return None;
@@ -418,6 +420,10 @@ fn judge_pick(pool: &Arc<Pool>, now: Duration, tried: &[usize]) -> Option<Lease>
     Some(lease)
 }
 
+fn changed(notice: Option<Notice>) -> Option<Change> {
+    notice.and_then(|notice| notice.change().cloned())
+}
+
 proptest! {
     #[test]
     fn no_pick_is_ever_down_draining_or_full(events in prop::collection::vec(event(), 1..200)) {
@@ -428,14 +434,18 @@ proptest! {
         for event in events {
             let before = pool.usable(now);
             let change = match event {
-                Event::Check(index, passed) => pool.record_check(index, &check(passed), now),
+                Event::Check(index, passed) => changed(pool.record_check(index, &check(passed), now)),
                 Event::Mode(index, mode) => pool.set_mode(index, mode, now),
-                Event::Report(index, ok) => pool.judge(index, if ok { &OK } else { &FAILED }, now),
+                Event::Report(index, ok) => {
+                    changed(pool.judge(index, if ok { &OK } else { &FAILED }, now))
+                }
                 Event::Pick(tried) => {
                     leases.extend(judge_pick(&pool, now, &tried));
                     None
                 }
-                Event::Finish(at) if at < leases.len() => leases.swap_remove(at).finish(OK, now),
+                Event::Finish(at) if at < leases.len() => {
+                    changed(leases.swap_remove(at).finish(OK, now))
+                }
                 Event::Finish(_) => None,
                 Event::Wait(seconds) => {
                     now += s(seconds);

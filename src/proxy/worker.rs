@@ -10,7 +10,9 @@ use super::lot::{self, Event, Events};
 use super::slots::Woken;
 use super::task::{Next, Task};
 use crate::log::Level;
+use crate::pool::chance::Dice;
 use crate::pool::{self, Lease, Outcome, Pool};
+use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -45,6 +47,8 @@ pub(crate) struct Context {
     pub(crate) now: Duration,
     pub(crate) date: Date,
     pub(crate) ids: RequestIds,
+    /// For policies that go by chance.
+    pub(crate) dice: Dice,
     /// A rebuilt head, and a body that is framed anew, on their way to a client.
     pub(crate) out: Vec<u8>,
     pool: pool::Reader,
@@ -172,6 +176,7 @@ impl Context {
             now: shared.now(),
             date: Date::default(),
             ids: RequestIds::new(),
+            dice: Dice::new(random_seed()),
             out: Vec::with_capacity(1024),
             pool: shared.pool.reader(),
             budget: STEP_BYTES,
@@ -198,8 +203,8 @@ impl Context {
     /// Ends a lease; a change that follows from its outcome is said in the log.
     pub(crate) fn report(&self, lease: Lease, outcome: Outcome) {
         let limited = lease.backend().max_connections() > 0;
-        if let Some(change) = lease.finish(outcome, self.now) {
-            self.shared.log.event(Level::Warn, format_args!("{change}"));
+        if let Some(notice) = lease.finish(outcome, self.now) {
+            self.shared.log.event(Level::Warn, format_args!("{notice}"));
         }
         if limited {
             self.shared.queue.ring_first();
@@ -244,9 +249,8 @@ pub(crate) struct RequestIds {
 
 impl RequestIds {
     fn new() -> Self {
-        use std::hash::{BuildHasher, RandomState};
         let mut ids = Self { text: [b'0'; 32], count: 0 };
-        write_hex(RandomState::new().hash_one(0), &mut ids.text[..16]);
+        write_hex(random_seed(), &mut ids.text[..16]);
         ids
     }
 
@@ -256,6 +260,11 @@ impl RequestIds {
         write_hex(self.count, &mut self.text[16..]);
         std::str::from_utf8(&self.text).expect("hex digits are ASCII")
     }
+}
+
+/// A number that differs from worker to worker and from start to start.
+fn random_seed() -> u64 {
+    RandomState::new().hash_one(0)
 }
 
 fn write_hex(mut number: u64, digits: &mut [u8]) {

@@ -3,6 +3,7 @@
 //! Started by [`Watch`](super::Watch). It alone decides when a backend is asked, so the pool hears
 //! of each in order; it never waits on a backend itself.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,8 +11,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::probe::{Finding, Prober};
-use super::schedule::{Dice, Schedule};
+use super::schedule::{Schedule, jitter};
 use super::{Listener, Never, WatchEvent, spawn};
+use crate::pool::chance::Dice;
 use crate::pool::{Pool, Reader};
 
 /// Most probes at once, and threads for them. With a timeout of 2 s, 8 threads get round 100
@@ -58,7 +60,7 @@ impl Checks {
             reader,
             schedule: Schedule::new(pool.backends().len()),
             pool,
-            dice: Dice::new(),
+            dice: Dice::new(RandomState::new().hash_one(0)),
             probes: Probes::new(prober, Arc::clone(&on)),
             epoch,
             first_done: Some(first_done),
@@ -123,7 +125,7 @@ impl Checks {
         let is_known = self.record(index, finding);
         let is_calm = is_known && !pool.backends()[index].is_changing();
         let pause = if is_calm { interval } else { interval.min(CHANGING) };
-        self.schedule.ended(index, self.epoch.elapsed() + self.dice.jitter(pause));
+        self.schedule.ended(index, self.epoch.elapsed() + jitter(pause, &mut self.dice));
         if self.schedule.is_first_round_over() {
             self.first_done = None;
         }
@@ -143,8 +145,8 @@ impl Checks {
             Finding::Outcome(outcome) => outcome,
         };
         self.is_short = false;
-        if let Some(change) = self.pool.record_check(index, &outcome, self.epoch.elapsed()) {
-            (self.on)(WatchEvent::Change(change));
+        if let Some(notice) = self.pool.record_check(index, &outcome, self.epoch.elapsed()) {
+            (self.on)(WatchEvent::Noticed(notice));
         }
         true
     }

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use crate::pool::{Change, Snapshot, Statuses};
+use crate::pool::{Notice, Snapshot, Statuses};
 use checks::Checks;
 use names::Names;
 use probe::Prober;
@@ -64,8 +64,8 @@ impl Default for Settings {
 /// Something worth a line in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchEvent {
-    /// A backend's standing changed.
-    Change(Change),
+    /// What a check made of a backend.
+    Noticed(Notice),
     /// Good to know.
     Note(String),
     /// Something needs a person's eye.

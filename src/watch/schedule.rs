@@ -2,8 +2,9 @@
 //!
 //! Owned by the checks thread. Pure: the clock and the dice are arguments.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
+
+use crate::pool::chance::{Dice, fraction};
 
 /// One place for each backend, in the order of the pool.
 pub(super) struct Schedule {
@@ -55,23 +56,9 @@ impl Schedule {
     }
 }
 
-/// Random numbers that need not be good: xorshift64* (Vigna, 2016). They keep the checks of
-/// several balancers from falling into step.
-pub(super) struct Dice(u64);
-
-impl Dice {
-    pub(super) fn new() -> Self {
-        Self(RandomState::new().hash_one(0) | 1)
-    }
-
-    /// `time`, a tenth more or less.
-    pub(super) fn jitter(&mut self, time: Duration) -> Duration {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let random = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32;
-        time.mul_f64(0.9 + 0.2 * random as f64 / f64::from(u32::MAX))
-    }
+/// `time`, a tenth more or less: keeps the checks of several balancers from falling into step.
+pub(super) fn jitter(time: Duration, dice: &mut Dice) -> Duration {
+    time.mul_f64(0.9 + 0.2 * fraction(dice.roll()))
 }
 
 #[cfg(test)]
@@ -109,8 +96,8 @@ mod tests {
 
     #[test]
     fn jitter_is_a_tenth_either_way_and_not_always_the_same() {
-        let mut dice = Dice::new();
-        let times: Vec<Duration> = (0..1000).map(|_| dice.jitter(s(10))).collect();
+        let mut dice = Dice::new(1);
+        let times: Vec<Duration> = (0..1000).map(|_| jitter(s(10), &mut dice)).collect();
         assert!(times.iter().all(|time| (s(9)..=s(11)).contains(time)));
         let (early, late) = (times.iter().min().unwrap(), times.iter().max().unwrap());
         assert!(*early < Duration::from_millis(9_200) && *late > Duration::from_millis(10_800));

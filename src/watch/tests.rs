@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, unbounded};
 
 use super::{Settings, Watch, WatchEvent, spawn};
+use crate::pool::Notice;
 use crate::pool::testing::{pool_of, spec};
 use crate::pool::{Pool, Rules, Snapshot, Spec, Standing, Statuses};
 
@@ -131,7 +132,9 @@ impl Watched {
     /// The next change, as a line.
     fn next_change(&self) -> String {
         loop {
-            if let WatchEvent::Change(change) = self.events.recv_timeout(SOON).unwrap() {
+            if let WatchEvent::Noticed(Notice::Changed(change)) =
+                self.events.recv_timeout(SOON).unwrap()
+            {
                 return change.to_string();
             }
         }

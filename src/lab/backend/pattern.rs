@@ -8,6 +8,8 @@
 
 use std::time::Duration;
 
+use crate::pool::chance::scramble;
+
 /// The draw of an instance.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
@@ -29,42 +31,23 @@ impl Pattern {
         if seed == 0 {
             return None;
         }
-        let key = splitmix64(splitmix64(seed) ^ u64::from(instance));
-        let base_us = 1000 + splitmix64(key ^ 1) % 19_001;
-        Some(Pattern { key, base_us, errors_of_10000: splitmix64(key ^ 2) % 501 })
+        let key = scramble(scramble(seed) ^ u64::from(instance));
+        let base_us = 1000 + scramble(key ^ 1) % 19_001;
+        Some(Pattern { key, base_us, errors_of_10000: scramble(key ^ 2) % 501 })
     }
 
     /// What befalls the instance's request number `count`.
     pub(super) fn turn(&self, count: u64) -> Turn {
-        let draw = splitmix64(self.key.wrapping_add(splitmix64(count)));
+        let draw = scramble(self.key.wrapping_add(scramble(count)));
         let jitter_us = (draw >> 32) % (self.base_us / 2 + 1);
         let fails = (draw & 0xffff_ffff) % 10_000 < self.errors_of_10000;
         Turn { latency: Duration::from_micros(self.base_us + jitter_us), fails }
     }
 }
 
-/// One step of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
-/// 2014): scrambles a counter into 64 even bits.
-fn splitmix64(state: u64) -> u64 {
-    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_generator_gives_the_published_sequence() {
-        // The reference implementation, seeded with 1234567.
-        let gamma = 0x9e37_79b9_7f4a_7c15_u64;
-        let draws = (0..3).map(|n: u64| splitmix64(gamma.wrapping_mul(n).wrapping_add(1_234_567)));
-        let expected =
-            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
-        assert!(draws.eq(expected));
-    }
 
     #[test]
     fn a_pattern_is_the_same_in_every_run_and_differs_between_instances_and_seeds() {

@@ -1,36 +1,24 @@
-//! Round robin: each usable backend in turn, fair to within one request however many pick at once.
-//!
-//! Each pick draws tickets from one counter; ticket % count names a backend. A ticket whose
-//! backend is not usable is thrown away, not passed to its neighbour, which would then serve twice
-//! its share. With B of A, B, C down:
-//!
-//! ```text
-//! ticket   0  1  2  3  4  5  6  7  8
-//! backend  A  B  C  A  B  C  A  B  C
-//! given    A  -  C  A  -  C  A  -  C     passed on it would be  A C C A C C
-//! ```
+//! Round robin: each usable backend in turn, as often as it weighs, fair to within one request
+//! however many pick at once. One atomic addition a pick, and no lock; `turns.rs` says how.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
+use super::turns::Turns;
 use super::{Policy, View};
 
-/// Tickets that one pick may draw, for each backend there is. Threads in lockstep can keep drawing
-/// each other's gaps: with k of n usable, a pick comes to its end with a chance of about e^(-8k).
-const ROUNDS_MAX: usize = 8;
-
 /// The policy `round-robin`.
-#[derive(Default)]
 pub struct RoundRobin {
-    /// Wraps after 2^64 tickets, five centuries at a billion a second.
-    tickets: AtomicUsize,
+    turns: Turns,
+}
+
+impl RoundRobin {
+    /// For backends of these weights.
+    pub fn new(weights: &[u32]) -> Self {
+        Self { turns: Turns::new(weights) }
+    }
 }
 
 impl Policy for RoundRobin {
     fn pick(&self, view: &dyn View) -> Option<usize> {
-        let count = view.count();
-        let draw = || self.tickets.fetch_add(1, Relaxed) % count;
-        let drawn = (0..count * ROUNDS_MAX).map(|_| draw()).find(|index| view.is_usable(*index));
-        drawn.or_else(|| (0..count).find(|index| view.is_usable(*index)))
+        self.turns.next(|index| view.is_usable(index))
     }
 
     fn name(&self) -> &'static str {
@@ -40,62 +28,31 @@ impl Policy for RoundRobin {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use super::*;
-    use crate::pool::testing::together;
+    use crate::pool::testing::{Cast, together};
 
-    /// Backends that are usable or not.
-    struct Switches(Vec<AtomicBool>);
-
-    impl Switches {
-        fn new(usable: &[bool]) -> Self {
-            Self(usable.iter().map(|usable| AtomicBool::new(*usable)).collect())
-        }
-
-        fn set(&self, index: usize, usable: bool) {
-            self.0[index].store(usable, Relaxed);
-        }
-    }
-
-    impl View for Switches {
-        fn count(&self) -> usize {
-            self.0.len()
-        }
-
-        fn is_usable(&self, index: usize) -> bool {
-            self.0[index].load(Relaxed)
-        }
-
-        fn in_use(&self, _: usize) -> u32 {
-            0
-        }
-
-        fn weight(&self, _: usize) -> u32 {
-            1
-        }
-    }
-
-    fn picks(policy: &RoundRobin, view: &Switches, times: usize) -> Vec<usize> {
+    fn picks(policy: &RoundRobin, view: &Cast, times: usize) -> Vec<usize> {
         (0..times).filter_map(|_| policy.pick(view)).collect()
     }
 
     #[test]
     fn it_goes_round() {
-        let view = Switches::new(&[true, true, true]);
-        assert_eq!(picks(&RoundRobin::default(), &view, 7), [0, 1, 2, 0, 1, 2, 0]);
+        let view = Cast::new(&[true, true, true]);
+        assert_eq!(picks(&RoundRobin::new(&[1; 3]), &view, 7), [0, 1, 2, 0, 1, 2, 0]);
     }
 
     #[test]
     fn with_one_down_the_others_share_equally() {
-        let view = Switches::new(&[true, false, true]);
-        assert_eq!(picks(&RoundRobin::default(), &view, 6), [0, 2, 0, 2, 0, 2]);
+        let view = Cast::new(&[true, false, true]);
+        assert_eq!(picks(&RoundRobin::new(&[1; 3]), &view, 6), [0, 2, 0, 2, 0, 2]);
     }
 
     #[test]
     fn the_last_one_standing_gets_everything_and_a_recovered_one_its_share_again() {
-        let view = Switches::new(&[false, false, true]);
-        let policy = RoundRobin::default();
+        let view = Cast::new(&[false, false, true]);
+        let policy = RoundRobin::new(&[1; 3]);
         assert_eq!(picks(&policy, &view, 4), [2, 2, 2, 2]);
         view.set(0, true);
         assert_eq!(picks(&policy, &view, 4), [0, 2, 0, 2]);
@@ -103,8 +60,8 @@ mod tests {
 
     #[test]
     fn nobody_usable_is_nobody() {
-        assert_eq!(RoundRobin::default().pick(&Switches::new(&[false, false])), None);
-        assert_eq!(RoundRobin::default().pick(&Switches::new(&[])), None);
+        assert_eq!(RoundRobin::new(&[1, 1]).pick(&Cast::new(&[false, false])), None);
+        assert_eq!(RoundRobin::new(&[]).pick(&Cast::new(&[])), None);
     }
 
     #[test]
@@ -116,7 +73,7 @@ mod tests {
                 2
             }
             fn is_usable(&self, index: usize) -> bool {
-                self.0.fetch_add(1, Relaxed) >= 2 * ROUNDS_MAX && index == 1
+                self.0.fetch_add(1, Relaxed) >= 64 && index == 1
             }
             fn in_use(&self, _: usize) -> u32 {
                 0
@@ -124,14 +81,20 @@ mod tests {
             fn weight(&self, _: usize) -> u32 {
                 1
             }
+            fn chance(&self) -> u64 {
+                0
+            }
+            fn key(&self) -> Option<u64> {
+                None
+            }
         }
-        assert_eq!(RoundRobin::default().pick(&Late(AtomicUsize::new(0))), Some(1));
+        assert_eq!(RoundRobin::new(&[1, 1]).pick(&Late(AtomicUsize::new(0))), Some(1));
     }
 
     #[test]
     fn concurrent_pickers_are_fair_to_within_one() {
         for usable in [&[true, true, true][..], &[true, false, true], &[true; 7], &[true, false]] {
-            let (view, policy) = (Switches::new(usable), RoundRobin::default());
+            let (view, policy) = (Cast::new(usable), RoundRobin::new(&vec![1; usable.len()]));
             let counts: Vec<AtomicUsize> = usable.iter().map(|_| AtomicUsize::new(0)).collect();
             together(8, |_| {
                 for index in picks(&policy, &view, 10_007) {

@@ -4,7 +4,7 @@ use super::trouble::Trouble;
 use super::{Exchange, TOO_LARGE};
 use crate::http::{Refusal, body};
 use crate::log::Cause;
-use crate::pool::Unavailable;
+use crate::pool::{Ask, Unavailable};
 use crate::proxy::queue::Ticket;
 use crate::proxy::slots::Owner;
 use crate::proxy::socket::Read;
@@ -35,7 +35,7 @@ impl Exchange {
     }
 
     /// Asks the pool; false when backends are up, but full.
-    fn picked(&mut self, cx: &Context) -> Result<bool, Trouble> {
+    fn picked(&mut self, cx: &mut Context) -> Result<bool, Trouble> {
         match self.pick(cx) {
             Ok(()) => Ok(true),
             Err(none) if none.full > 0 => Ok(false),
@@ -63,8 +63,10 @@ impl Exchange {
     }
 
     /// Leases a backend that has not been tried.
-    pub(super) fn pick(&mut self, cx: &Context) -> Result<(), Unavailable> {
-        let lease = self.pool.pick(cx.now, &self.tries.tried)?;
+    pub(super) fn pick(&mut self, cx: &mut Context) -> Result<(), Unavailable> {
+        let ask =
+            Ask { now: cx.now, chance: cx.dice.roll(), tried: &self.tries.tried, ..Ask::default() };
+        let lease = self.pool.pick(&ask)?;
         self.tries.tried.push(lease.index());
         self.tries.fresh = false;
         self.lease = Some(lease);

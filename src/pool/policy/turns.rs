@@ -1,0 +1,89 @@
+//! Whose turn it is: tickets from one counter, each naming a backend.
+//!
+//! Held by the policies that go round. One atomic addition a ticket, no lock. With equal weights
+//! ticket % count names the backend; with others the tickets run over a table in which each backend
+//! stands as often as it weighs, spread evenly:
+//!
+//! ```text
+//! weights  A 3, B 1, C 2
+//! stands   A at 1/6 3/6 5/6, B at 1/2, C at 1/4 3/4 of the way round
+//! table    A C A B C A
+//! ```
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// The most places in the table; where the weights need more, they are scaled down to it.
+const PLACES_MAX: u64 = 1 << 20;
+
+/// Tickets that one pick may draw, for each place of the table, but never fewer than
+/// [`DRAWS_ALWAYS`] nor more than [`DRAWS_MAX`]. Threads in lockstep can keep drawing each other's
+/// gaps: with k of n usable, a pick comes to its end with a chance of about e^(-8k).
+const ROUNDS_MAX: usize = 8;
+const DRAWS_ALWAYS: usize = 64;
+const DRAWS_MAX: usize = 16 * 1024;
+
+/// An endless sequence of turns.
+pub(super) struct Turns {
+    count: usize,
+    /// Empty where all weigh the same.
+    table: Vec<u32>,
+    /// Wraps after 2^64 tickets, five centuries at a billion a second.
+    tickets: AtomicUsize,
+}
+
+impl Turns {
+    /// Turns for backends of these weights.
+    pub(super) fn new(weights: &[u32]) -> Self {
+        let equal = weights.windows(2).all(|pair| pair[0] == pair[1]);
+        let table = if equal { Vec::new() } else { spread(weights) };
+        Self { count: weights.len(), table, tickets: AtomicUsize::new(0) }
+    }
+
+    /// The next one that may take its turn. The turns of those that may not are lost, not passed to
+    /// their neighbours, which would then serve twice their share. With B of A, B, C down:
+    ///
+    /// ```text
+    /// ticket   0  1  2  3  4  5  6  7  8
+    /// backend  A  B  C  A  B  C  A  B  C
+    /// given    A  -  C  A  -  C  A  -  C     passed on it would be  A C C A C C
+    /// ```
+    ///
+    /// Where the draws run out, the first in the file that may.
+    pub(super) fn next(&self, may: impl Fn(usize) -> bool) -> Option<usize> {
+        let places = self.table.len().max(self.count);
+        if places == 0 {
+            return None;
+        }
+        let draws = (places * ROUNDS_MAX).clamp(DRAWS_ALWAYS, DRAWS_MAX.max(places));
+        let drawn = (0..draws).map(|_| self.draw(places)).find(|index| may(*index));
+        drawn.or_else(|| (0..self.count).find(|index| may(*index)))
+    }
+
+    fn draw(&self, places: usize) -> usize {
+        let place = self.tickets.fetch_add(1, Relaxed) % places;
+        self.table.get(place).map_or(place, |index| *index as usize)
+    }
+}
+
+/// Each backend as often as it weighs, its places as far apart as can be.
+fn spread(weights: &[u32]) -> Vec<u32> {
+    let divisor = weights.iter().copied().fold(0, common_divisor).max(1);
+    let sum: u64 = weights.iter().map(|weight| u64::from(weight / divisor)).sum();
+    let scale = |weight: u32| match sum > PLACES_MAX {
+        true => (u64::from(weight / divisor) * PLACES_MAX / sum).max(1),
+        false => u64::from(weight / divisor),
+    };
+    // The k-th of w places is at (2k + 1) / 2w of the way round; compared without division.
+    let mut places: Vec<(u64, u64, u32)> = Vec::new();
+    for (index, weight) in weights.iter().enumerate() {
+        let weight = scale(*weight);
+        places.extend((0..weight).map(|nth| (2 * nth + 1, weight, index as u32)));
+    }
+    places.sort_by(|a, b| (a.0 * b.1).cmp(&(b.0 * a.1)).then(a.2.cmp(&b.2)));
+    places.into_iter().map(|(_, _, index)| index).collect()
+}
+
+/// Euclid's.
+fn common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
