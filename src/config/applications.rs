@@ -32,7 +32,7 @@ table! {
         };
         /// Whether it is up before the first check says so.
         alive: bool = "true", Flag;
-        /// Its share, beside those of the others; `first-alive` goes by the order of the file alone.
+        /// Its share, beside those of the others; `first-alive` goes by the order of the file.
         weight: u32 = "1", count(1..=1000);
         /// Requests it gets at once; 0 is no limit.
         max_connections: u32 = "0", count(0..=1_000_000);

@@ -48,7 +48,8 @@ table! {
             built: &Policy::ALL,
             planned: &[],
         };
-        /// Time that an application which comes back takes to get its full share; 0 gives it at once.
+        /// Time that an application which comes back takes to get its full share; 0 gives it at
+        /// once.
         slow_start: Duration = "0", time_or_none();
         /// Whether to try backends that count as down when none is up, instead of answering 503.
         fail_open: bool = "false", Flag;

@@ -434,7 +434,9 @@ proptest! {
         for event in events {
             let before = pool.usable(now);
             let change = match event {
-                Event::Check(index, passed) => changed(pool.record_check(index, &check(passed), now)),
+                Event::Check(index, passed) => {
+                    changed(pool.record_check(index, &check(passed), now))
+                }
                 Event::Mode(index, mode) => pool.set_mode(index, mode, now),
                 Event::Report(index, ok) => {
                     changed(pool.judge(index, if ok { &OK } else { &FAILED }, now))

@@ -125,8 +125,8 @@ server.trusted_proxies = "10.0.0.0/8"
     1:26: server.trusted_proxies: found "10.0.0.0/8"; expected a list such as ["10.0.0.0/8"]
 server.trusted_proxies = [true]
     1:26: server.trusted_proxies: found true; expected a string such as "10.0.0.0/8"
-balance.policy = {}
-    1:18: balance.policy: found a table; use "round-robin", "weighted-round-robin", "least-connections", "two-choices", "hash", "first-alive", "scored-round-robin"
+log.access = {}
+    1:14: log.access: found a table; use "off", "common", "combined", "json"
 timeouts.connect = true
     1:20: timeouts.connect: found true; expected a number and a unit
 timeouts.connect = 2026-01-01

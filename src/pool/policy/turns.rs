@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// The most places in the table; where the weights need more, they are scaled down to it.
 const PLACES_MAX: u64 = 1 << 20;
 
-/// Tickets that one pick may draw, for each place of the table, but never fewer than
-/// [`DRAWS_ALWAYS`] nor more than [`DRAWS_MAX`]. Threads in lockstep can keep drawing each other's
-/// gaps: with k of n usable, a pick comes to its end with a chance of about e^(-8k).
+/// Tickets that one pick may draw for each place of the table, within the bounds below. Threads in
+/// lockstep can keep drawing each other's gaps: with k of n usable, a pick comes to its end with a
+/// chance of about e^(-8k).
 const ROUNDS_MAX: usize = 8;
 const DRAWS_ALWAYS: usize = 64;
 const DRAWS_MAX: usize = 16 * 1024;
