@@ -19,6 +19,7 @@ mod limits;
 mod logs;
 mod one_worker;
 mod origin;
+mod panics;
 mod passive;
 mod queue;
 mod requests;
