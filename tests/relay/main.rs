@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod addresses;
 mod answers;
 mod balance;
 mod connections;
