@@ -15,12 +15,13 @@ mod deadlines;
 mod demo;
 mod files;
 mod health;
+mod inside;
 mod interim;
 mod limits;
 mod logs;
 mod one_worker;
 mod origin;
-mod panics;
+
 mod passive;
 mod queue;
 mod requests;
