@@ -1,3 +1,5 @@
-//! The lab: what Evenly is tried out with. So far the demo backend.
+//! The lab: what Evenly is tried out with. The demo backend, and the load generator.
 
 pub mod backend;
+#[cfg(feature = "lab")]
+pub mod bench;
