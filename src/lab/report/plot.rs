@@ -7,8 +7,8 @@ use super::draw::{Drawing, Size};
 use super::markup::Markup;
 use super::scale::{Fit, Ruler, Scale};
 
-/// Points that are drawn of a series. Of more, the lowest and the highest of each equal part are
-/// kept, in their order, so that no peak is lost.
+/// Points that are drawn of a series. Of more, the lowest and the highest of each equal part of the
+/// axis are kept, in their order, so that no peak is lost.
 pub const POINTS_MAX: usize = 400;
 
 /// Tones and dashes, each; `plot.css` has them.
@@ -107,31 +107,40 @@ fn names<'a>(plots: &[&'a Plot]) -> Vec<&'a str> {
     names
 }
 
-/// At most `POINTS_MAX` of the points, the first and the last among them.
+/// At most `POINTS_MAX` of the points, the first and the last among them. The way along x, whatever
+/// its direction, is cut into equal parts; so where points lie dense, as at the low percentiles,
+/// they do not take the room of those that lie far apart.
 pub fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let [first, inner @ .., last] = points else {
+        return points.to_vec();
+    };
     if points.len() <= POINTS_MAX {
         return points.to_vec();
     }
-    let (inner, parts) = (&points[1..points.len() - 1], POINTS_MAX / 2 - 1);
-    let mut kept = vec![points[0]];
-    for part in 0..parts {
-        let part = &inner[part * inner.len() / parts..(part + 1) * inner.len() / parts];
-        let extreme = |better: fn(f64, f64) -> bool| {
-            (1..part.len()).fold(
-                0,
-                |best, at| {
-                    if better(part[at].1, part[best].1) { at } else { best }
-                },
-            )
-        };
-        let (low, high) = (extreme(|a, b| a < b), extreme(|a, b| a > b));
-        kept.push(part[low.min(high)]);
-        if low != high {
-            kept.push(part[low.max(high)]);
-        }
+    let way: f64 = points.windows(2).map(|pair| (pair[1].0 - pair[0].0).abs()).sum();
+    let parts = POINTS_MAX / 2 - 1;
+    let mut gone = 0.0;
+    let mut numbered = Vec::new();
+    for pair in points.windows(2).take(inner.len()) {
+        gone += (pair[1].0 - pair[0].0).abs();
+        numbered.push(((gone / way * parts as f64) as usize, pair[1]));
     }
-    kept.push(points[points.len() - 1]);
+    let mut kept = vec![*first];
+    for part in numbered.chunk_by(|a, b| a.0.min(parts - 1) == b.0.min(parts - 1)) {
+        kept.extend(low_and_high(part));
+    }
+    kept.push(*last);
     kept
+}
+
+/// The lowest and the highest point, in their order.
+fn low_and_high(part: &[(usize, (f64, f64))]) -> Vec<(f64, f64)> {
+    let y = |index: &usize| part[*index].1.1;
+    let low = (0..part.len()).min_by(|a, b| y(a).total_cmp(&y(b))).unwrap_or(0);
+    let high = (0..part.len()).max_by(|a, b| y(a).total_cmp(&y(b))).unwrap_or(0);
+    let mut both = vec![low.min(high), low.max(high)];
+    both.dedup();
+    both.into_iter().map(|index| part[index].1).collect()
 }
 
 #[cfg(test)]
@@ -149,6 +158,24 @@ mod tests {
         assert!(kept.contains(&points[51_234]) && kept.contains(&points[77_777]));
         assert!(kept.is_sorted_by(|a, b| a.0 < b.0));
         assert_eq!(kept, thinned(&points));
+    }
+
+    #[test]
+    fn a_long_tail_keeps_its_points() {
+        let mut points: Vec<_> = (0..100_000).map(|n| (f64::from(n) / 1e6, 0.0)).collect();
+        points.extend((1..=100).map(|n| (f64::from(n), f64::from(n))));
+        let kept = thinned(&points);
+        assert!(kept.len() <= POINTS_MAX, "{}", kept.len());
+        assert!(points[100_000..].iter().all(|point| kept.contains(point)));
+    }
+
+    #[test]
+    fn points_in_any_order_are_thinned() {
+        let zigzag = |n: i32| (f64::from(n % 2), f64::from(n));
+        for points in [(0..9999).map(zigzag).collect::<Vec<_>>(), vec![(1.0, 1.0); 9999]] {
+            let kept = thinned(&points);
+            assert!((2..=POINTS_MAX).contains(&kept.len()), "{}", kept.len());
+        }
     }
 
     #[test]
