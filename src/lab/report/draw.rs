@@ -18,8 +18,10 @@ const SAMPLE_WIDTH: f64 = 44.0;
 const CHARACTER_WIDTH: f64 = 7.2;
 /// A longer name is cut; it stays whole in the line's title.
 const NAME_CHARACTERS_MAX: usize = 26;
-/// Free space at the edges.
-const EDGE: f64 = 10.0;
+/// Free space at the right edge, for half a label of a tick.
+const EDGE: f64 = 18.0;
+/// Free space around a file's drawing.
+const MARGIN: f64 = 14.0;
 
 /// What a drawing is for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,7 +86,7 @@ impl Drawing<'_> {
             svg.text("title", &[], title)?;
             svg.style(&[SHEET])?;
             svg.empty("rect", &[("class", &"paper"), ("width", &width), ("height", &height)])?;
-            svg.text("text", &[("class", &"title"), ("x", &EDGE), ("y", &26)], title)?;
+            svg.text("text", &[("class", &"title"), ("x", &MARGIN), ("y", &28)], title)?;
         }
         self.write_grid(svg, &frame)?;
         self.write_lines(svg, &frame, &lines)?;
@@ -105,17 +107,22 @@ impl Drawing<'_> {
 
     fn frame(&self) -> Frame {
         let labels = self.y.ticks.iter().map(|tick| text_width(&tick.label));
-        let left = EDGE + labels.fold(16.0, f64::max) + 8.0;
+        let left = self.margin() + labels.fold(16.0, f64::max) + 8.0;
         let names = self.plot.series.iter().map(|series| text_width(&short(&series.name)));
         let right = match self.size.named {
-            true => names.fold(0.0, f64::max) + SAMPLE_WIDTH + EDGE,
-            false => EDGE + 8.0,
+            true => names.fold(0.0, f64::max) + SAMPLE_WIDTH,
+            false => EDGE,
         };
         let top = if self.size.alone { 74.0 } else { 34.0 };
         let names_height =
             if self.size.named { self.plot.series.len() as f64 * NAME_HEIGHT } else { 0.0 };
         let height = (self.size.height - top - 48.0).max(names_height);
-        Frame { left, right: self.size.width - right, top, bottom: top + height }
+        Frame { left, right: self.size.width - self.margin() - right, top, bottom: top + height }
+    }
+
+    /// Drawings on a page begin where its text begins.
+    fn margin(&self) -> f64 {
+        if self.size.alone { MARGIN } else { 0.0 }
     }
 
     /// For those who do not see the plot.
@@ -148,7 +155,11 @@ impl Drawing<'_> {
             svg.text("text", &[("class", &"tick x"), ("x", &x), ("y", &y)], &tick.label)?;
         }
         let (above, below) = (px(frame.top - 16.0), px(frame.bottom + 39.0));
-        svg.text("text", &[("class", &"label"), ("x", &EDGE), ("y", &above)], &self.plot.y.label)?;
+        svg.text(
+            "text",
+            &[("class", &"label"), ("x", &self.margin()), ("y", &above)],
+            &self.plot.y.label,
+        )?;
         svg.text(
             "text",
             &[("class", &"label end"), ("x", &right), ("y", &below)],
