@@ -1,5 +1,7 @@
-//! The lab: what Evenly is tried out with. The demo backend, and the load generator.
+//! The lab: what Evenly is tried out with, and the reports that show how it did.
 
 pub mod backend;
 #[cfg(feature = "lab")]
 pub mod bench;
+#[cfg(feature = "lab")]
+pub mod report;

@@ -156,13 +156,9 @@ impl Report<'_> {
     }
 
     fn curve(&self) -> Plot {
-        let points = |histogram: &Histogram<u64>| {
-            let steps = histogram.iter_quantiles(10);
-            steps.map(|step| (step.quantile_iterated_to() * 100.0, ms(step.value_iterated_to())))
-        };
         let series = self.histograms().into_iter().map(|(name, histogram)| Series {
             name: name.to_owned(),
-            points: points(histogram).collect(),
+            points: points(histogram),
         });
         Plot {
             title: "Latency by percentile".into(),
@@ -178,6 +174,13 @@ impl Report<'_> {
             None => vec![("since it was sent", &self.tally.latency)],
         }
     }
+}
+
+/// Percent, and the latency that so many did not exceed: ten steps for each half of the rest.
+fn points(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
+    let steps = histogram.iter_quantiles(10);
+    let point = |percent, micros| (percent, ms(micros));
+    steps.map(|at| point(at.quantile_iterated_to() * 100.0, at.value_iterated_to())).collect()
 }
 
 fn shares(what: &str, counts: Vec<(String, u64)>) -> Table {
