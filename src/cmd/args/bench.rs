@@ -106,8 +106,7 @@ mod tests {
     #[test]
     fn a_url_alone_is_measured_for_ten_seconds() {
         let url: Url = "http://a.test:81/".parse().unwrap();
-        let expected =
-            Options { plan: Plan::to(url), body: Body::None, json: false, html: None };
+        let expected = Options { plan: Plan::to(url), body: Body::None, json: false, html: None };
         assert_eq!(options(&["http://a.test:81/"]), expected);
     }
 

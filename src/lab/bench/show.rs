@@ -11,7 +11,8 @@ use super::{Fault, Plan, Tally};
 use crate::lab::report::{Axis, Page, Plot, Scale, Series, Table};
 
 /// The percentiles that are shown, with the names they have in JSON; the longest comes last.
-const PERCENTILES: [(&str, f64); 4] = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9)];
+const PERCENTILES: [(&str, f64); 4] =
+    [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9)];
 
 /// What the latencies are those of; they are what a reader compares.
 const LATENCY: &str = "Of whole answers, whatever their status.";
@@ -43,8 +44,11 @@ impl Report<'_> {
         let errors = Fault::ALL.iter().filter_map(|fault| tally.faults.get_key_value(fault));
         let errors: Map<_, _> =
             errors.map(|(fault, failed)| (fault.key().into(), failed.count.into())).collect();
-        let statuses: Map<_, _> =
-            tally.statuses.iter().map(|(code, count)| (code.to_string(), (*count).into())).collect();
+        let statuses: Map<_, _> = tally
+            .statuses
+            .iter()
+            .map(|(code, count)| (code.to_string(), (*count).into()))
+            .collect();
         json!({
             "url": plan.request.url.to_string(),
             "method": plan.request.method,
@@ -156,10 +160,10 @@ impl Report<'_> {
     }
 
     fn curve(&self) -> Plot {
-        let series = self.histograms().into_iter().map(|(name, histogram)| Series {
-            name: name.to_owned(),
-            points: points(histogram),
-        });
+        let series = self
+            .histograms()
+            .into_iter()
+            .map(|(name, histogram)| Series { name: name.to_owned(), points: points(histogram) });
         Plot {
             title: "Latency by percentile".into(),
             x: Axis { label: "percentile".into(), scale: Scale::Percentile },
@@ -170,7 +174,9 @@ impl Report<'_> {
 
     fn histograms(&self) -> Vec<(&'static str, &Histogram<u64>)> {
         match &self.tally.service {
-            Some(sent) => vec![("since it was due", &self.tally.latency), ("since it was sent", sent)],
+            Some(sent) => {
+                vec![("since it was due", &self.tally.latency), ("since it was sent", sent)]
+            }
             None => vec![("since it was sent", &self.tally.latency)],
         }
     }
@@ -354,6 +360,9 @@ b                4  50.00 %
     fn figures_have_as_many_digits_as_they_deserve() {
         let shown = [0.0154, 12.345, 123.45, 12345.6].map(milliseconds);
         assert_eq!(shown, ["0.015", "12.35", "123.5", "12346"]);
-        assert_eq!([0.0, 1023.0, 1536.0, 3e15].map(size), ["0 B", "1023 B", "1.5 KiB", "2728.5 TiB"]);
+        assert_eq!(
+            [0.0, 1023.0, 1536.0, 3e15].map(size),
+            ["0 B", "1023 B", "1.5 KiB", "2728.5 TiB"]
+        );
     }
 }
