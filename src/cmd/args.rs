@@ -1,6 +1,9 @@
 //! The command line as typed: words become a [`Command`]. Opens no file, and reads no variable but
 //! those it is given; each slip becomes a sentence that ends the process with 2.
 
+#[cfg(feature = "lab")]
+mod bench;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -17,10 +20,9 @@ use crate::lab::backend::Options;
 const FILE: &str = "applications.toml";
 
 /// Each command that can be typed.
-const COMMANDS: [&str; 4] = ["serve", "check", "demo", "backend"];
+const COMMANDS: [&str; 5] = ["serve", "check", "demo", "backend", "bench"];
 /// Commands that are still to come.
-const PLANNED: [&str; 8] =
-    ["get", "bench", "simulate", "status", "drain", "ready", "maint", "reload"];
+const PLANNED: [&str; 7] = ["get", "simulate", "status", "drain", "ready", "maint", "reload"];
 /// Every long option, for suggestions.
 const OPTIONS: [&str; 10] = [
     "--config",
@@ -47,6 +49,8 @@ pub fn parse(
     match command.as_str() {
         "serve" | "check" | "demo" => source(&command, &mut parser, variables),
         "backend" => Ok(backend(&mut parser)?),
+        #[cfg(feature = "lab")]
+        "bench" => Ok(bench::parse(&mut parser)?),
         "help" => Ok(Command::Tell(help::GENERAL.to_string())),
         other => Err(Failure::Usage(unknown_command(other))),
     }
@@ -133,16 +137,28 @@ fn unknown_command(word: &str) -> String {
     if PLANNED.contains(&word) {
         return format!("command \"{word}\" is not in this version");
     }
+    if COMMANDS.contains(&word) {
+        return format!("command \"{word}\" is left out of this build: it lacks the feature lab");
+    }
     match nearest(word, COMMANDS) {
         Some(name) => format!("unknown command \"{word}\"; did you mean \"{name}\"?"),
         None => format!("unknown command \"{word}\"; the commands are {}", COMMANDS.join(", ")),
     }
 }
 
+/// Every option of every command.
+fn options() -> impl Iterator<Item = &'static str> {
+    #[cfg(feature = "lab")]
+    let more = bench::OPTIONS;
+    #[cfg(not(feature = "lab"))]
+    let more = [];
+    OPTIONS.into_iter().chain(more)
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Usage(match error {
-            Error::UnexpectedOption(option) => match nearest(&option, OPTIONS) {
+            Error::UnexpectedOption(option) => match nearest(&option, options()) {
                 Some(name) if name != option => {
                     format!("unknown option {option}; did you mean {name}?")
                 }
@@ -256,7 +272,7 @@ mod tests {
             --listen -> --listen needs a value
             --set log.access -> --set takes TABLE.KEY=VALUE, such as --set log.access=json
             chek -> unknown command "chek"; did you mean "check"?
-            colour -> unknown command "colour"; the commands are serve, check, demo, backend
+            colour -> unknown command "colour"; the commands are serve, check, demo, backend, bench
             status -> command "status" is not in this version
             backend --listen x -> --listen x: expected an address such as 127.0.0.1:9001
             backend --seed -1 -> --seed -1: expected a whole number

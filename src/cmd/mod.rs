@@ -4,6 +4,8 @@
 pub mod args;
 pub mod backend;
 pub mod balancer;
+#[cfg(feature = "lab")]
+pub mod bench;
 pub mod check;
 pub mod demo;
 mod help;
@@ -28,6 +30,9 @@ pub enum Command {
     Demo(Overrides),
     /// Be a demo backend.
     Backend(Options),
+    /// Send requests and count what comes back.
+    #[cfg(feature = "lab")]
+    Bench(Box<bench::Options>),
     /// Print this text, for `--help` and `--version`.
     Tell(String),
 }
@@ -59,6 +64,8 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Check(source) => Ok(check::run(&source.load()?)?),
         Command::Demo(overrides) => demo::run(&overrides),
         Command::Backend(options) => Ok(backend::run(&options)?),
+        #[cfg(feature = "lab")]
+        Command::Bench(options) => bench::run(*options),
         Command::Tell(text) => Ok(io::stdout().write_all(text.as_bytes())?),
     }
 }

@@ -21,6 +21,8 @@ mod units;
 mod valid;
 
 use std::path::Path;
+#[cfg(feature = "lab")]
+use std::time::Duration;
 
 use crate::pool::Spec;
 use table::Table;
@@ -57,6 +59,13 @@ pub struct Config {
     pub log: Log,
     /// `[admin]`
     pub admin: Admin,
+}
+
+/// Reads a duration as the file has it, such as "500ms" or "10s". The error is a sentence that says
+/// what was seen and what to write.
+#[cfg(feature = "lab")]
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    units::TIME.read(text).map(Duration::from_millis)
 }
 
 impl Config {
