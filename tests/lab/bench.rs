@@ -1,6 +1,7 @@
 //! `evenly bench`: what it prints, what it writes, and how it ends.
 
 use evenly::lab::backend::{Demo, Options};
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs;
@@ -166,10 +167,19 @@ fn a_run_in_which_nothing_succeeds_ends_with_one_and_the_reason() {
     assert_eq!((code, &printed["errors"]), (Some(1), &json!({"short_body": 2})));
     let reason = "2 body shorter than announced (the connection closed inside a body)";
     assert_eq!(said, format!("evenly: {url}: none of 2 requests succeeded: {reason}\n"));
-    // Its listener is gone by now.
-    let (code, _, said) = bench(&url, "--requests 2 --workers 1");
+}
+
+#[test]
+fn a_port_where_nobody_listens_is_named() {
+    // Bound, not listening: it refuses, and nobody else can get it meanwhile.
+    let held = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&held, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let url = url(SocketAddr::try_from(getsockname(&held).unwrap()).unwrap());
+    let (code, printed, said) = bench(&url, "--requests 2 --workers 1");
     assert_eq!(code, Some(1));
-    assert!(said.contains("none of 2 requests succeeded: 2 connection refused (connect to"));
+    assert!(printed.contains("connection refused"), "{printed}");
+    let reason = "none of 2 requests succeeded: 2 connection refused (connect to 127.0.0.1:";
+    assert!(said.starts_with(&format!("evenly: {url}: {reason}")), "{said}");
 }
 
 #[test]
