@@ -3,6 +3,8 @@
 
 #[cfg(feature = "lab")]
 mod bench;
+#[cfg(feature = "lab")]
+mod simulate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,11 +22,11 @@ use crate::lab::backend::Options;
 const FILE: &str = "applications.toml";
 
 /// Each command that can be typed.
-const COMMANDS: [&str; 5] = ["serve", "check", "demo", "backend", "bench"];
+const COMMANDS: [&str; 6] = ["serve", "check", "demo", "backend", "bench", "simulate"];
 /// Commands that are still to come.
-const PLANNED: [&str; 7] = ["get", "simulate", "status", "drain", "ready", "maint", "reload"];
+const PLANNED: [&str; 6] = ["get", "status", "drain", "ready", "maint", "reload"];
 /// Every long option, for suggestions.
-const OPTIONS: [&str; 10] = [
+const OPTIONS: [&str; 17] = [
     "--config",
     "--listen",
     "--workers",
@@ -33,6 +35,13 @@ const OPTIONS: [&str; 10] = [
     "--instances",
     "--seed",
     "--unhealthy",
+    "--scenario",
+    "--seeds",
+    "--requests",
+    "--policy",
+    "--retry",
+    "--json",
+    "--html",
     "--help",
     "--version",
 ];
@@ -51,6 +60,10 @@ pub fn parse(
         "backend" => Ok(backend(&mut parser)?),
         #[cfg(feature = "lab")]
         "bench" => Ok(bench::parse(&mut parser)?),
+        #[cfg(feature = "lab")]
+        "simulate" => Ok(simulate::parse(&mut parser)?),
+        #[cfg(not(feature = "lab"))]
+        "bench" | "simulate" => Err(Failure::Usage(format!("{command} is not in this slim build"))),
         "help" => Ok(Command::Tell(help::GENERAL.to_string())),
         other => Err(Failure::Usage(unknown_command(other))),
     }
@@ -272,7 +285,6 @@ mod tests {
             --listen -> --listen needs a value
             --set log.access -> --set takes TABLE.KEY=VALUE, such as --set log.access=json
             chek -> unknown command "chek"; did you mean "check"?
-            colour -> unknown command "colour"; the commands are serve, check, demo, backend, bench
             status -> command "status" is not in this version
             backend --listen x -> --listen x: expected an address such as 127.0.0.1:9001
             backend --seed -1 -> --seed -1: expected a whole number
@@ -281,6 +293,8 @@ mod tests {
         for (line, message) in cases.lines().filter_map(|line| line.trim().split_once(" -> ")) {
             assert_eq!(parsed(line, &[]), Err(format!("evenly: {message} (see evenly --help)")));
         }
+        let none = parsed("colour", &[]).unwrap_err();
+        assert!(none.contains(&format!("the commands are {}", COMMANDS.join(", "))), "{none}");
         let many = parsed("backend --listen 127.0.0.1:65535 --instances 2", &[]).unwrap_err();
         let message = "--instances 2 from 127.0.0.1:65535 on go beyond port 65535";
         assert_eq!(many, format!("evenly: {message} (see evenly --help)"));

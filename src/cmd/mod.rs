@@ -10,6 +10,8 @@ pub mod check;
 pub mod demo;
 mod help;
 pub mod serve;
+#[cfg(feature = "lab")]
+pub mod simulate;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -33,6 +35,9 @@ pub enum Command {
     /// Send requests and count what comes back.
     #[cfg(feature = "lab")]
     Bench(Box<bench::Options>),
+    /// Compare policies on a virtual clock.
+    #[cfg(feature = "lab")]
+    Simulate(simulate::Options),
     /// Print this text, for `--help` and `--version`.
     Tell(String),
 }
@@ -66,6 +71,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Backend(options) => Ok(backend::run(&options)?),
         #[cfg(feature = "lab")]
         Command::Bench(options) => bench::run(*options),
+        Command::Simulate(options) => simulate::run(&options),
         Command::Tell(text) => Ok(io::stdout().write_all(text.as_bytes())?),
     }
 }
