@@ -282,15 +282,11 @@ fn an_answer_in_single_bytes_is_one_answer() {
 
 #[test]
 fn a_port_where_nobody_listens_refuses() {
-    // Held, not listening: nobody else can get it meanwhile.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let held = rustix::net::socket(
-        rustix::net::AddressFamily::INET,
-        rustix::net::SocketType::STREAM,
-        None,
-    );
-    let held = held.unwrap();
-    rustix::net::bind(&held, &address).unwrap();
+    // Bound, not listening: it refuses, and nobody else can get it meanwhile.
+    use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
+    let held = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&held, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = SocketAddr::try_from(getsockname(&held).unwrap()).unwrap();
     let (kind, example) = fault(&plan(address));
     assert_eq!(kind, Fault::Refused);
     assert!(example.starts_with(&format!("connect to {address}: Connection refused")), "{example}");
