@@ -13,6 +13,7 @@ mod backend;
 mod candidates;
 pub mod chance;
 mod change;
+pub mod hash;
 mod health;
 mod lease;
 mod line;
