@@ -17,7 +17,9 @@ pub fn page(without: &Comparison, with: &Comparison) -> Page {
     let lead = format!(
         "The scenario: {}.\n\nPlayed by evenly simulate on a virtual clock: {}, and once more \
          with retries on. All policies of a seed meet the same arrivals, and each request the \
-         same luck at each instance.",
+         same luck at each instance. What is tried again is a request whose connect failed, \
+         whose connection was reset or that waited too long; a bad status is an answer, and is \
+         not.",
         without.about,
         played(without),
     );
