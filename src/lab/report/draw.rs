@@ -269,22 +269,37 @@ fn spaced(ticks: &[Tick], place: impl Fn(&Tick) -> (f64, f64)) -> Vec<&Tick> {
     kept
 }
 
-/// The heights, moved no further than needed for a name each. The frame has room for all.
+/// The heights, moved until each name has its place: names that would touch stand together around
+/// the middle of where they want to be. The frame has room for all.
 fn apart(wanted: &[f64], top: f64, bottom: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]).then(a.cmp(b)));
-    let mut heights = wanted.to_vec();
-    let mut free = top;
-    for index in &order {
-        heights[*index] = heights[*index].max(free);
-        free = heights[*index] + NAME_HEIGHT;
+    // How many stand together, and where the first of them does.
+    let mut groups: Vec<(usize, f64)> = Vec::new();
+    for index in order.iter().copied() {
+        let (mut count, mut first) = (1, wanted[index].clamp(top, bottom));
+        while let Some((above, start)) = groups.pop_if(|group| below(*group) > first) {
+            let (ours, theirs) = (first - above as f64 * NAME_HEIGHT, start);
+            let both = (count + above) as f64;
+            first = (ours * count as f64 + theirs * above as f64) / both;
+            count += above;
+            first = first.clamp(top, (bottom - (both - 1.0) * NAME_HEIGHT).max(top));
+        }
+        groups.push((count, first));
     }
-    let mut free = bottom;
-    for index in order.iter().rev() {
-        heights[*index] = heights[*index].min(free);
-        free = heights[*index] - NAME_HEIGHT;
+    let places = groups
+        .iter()
+        .flat_map(|(count, first)| (0..*count).map(move |n| first + n as f64 * NAME_HEIGHT));
+    let mut heights = wanted.to_vec();
+    for (index, place) in order.into_iter().zip(places) {
+        heights[index] = place;
     }
     heights
+}
+
+/// Where the next name may stand.
+fn below((count, first): (usize, f64)) -> f64 {
+    first + count as f64 * NAME_HEIGHT
 }
 
 fn short(name: &str) -> String {
@@ -301,4 +316,30 @@ fn text_width(text: &str) -> f64 {
 /// A tenth of a pixel is as exact as a drawing needs to be.
 fn px(value: f64) -> String {
     format!("{value:.1}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_lines_that_end_together_stand_around_their_end() {
+        assert_eq!(apart(&[50.0, 200.0], 0.0, 300.0), [50.0, 200.0]);
+        assert_eq!(apart(&[100.0, 100.0, 100.0], 0.0, 300.0), [81.0, 100.0, 119.0]);
+        assert_eq!(apart(&[102.0, 100.0, 300.0], 0.0, 300.0), [110.5, 91.5, 300.0]);
+        assert_eq!(apart(&[0.0, 0.0], 0.0, 300.0), [0.0, 19.0]);
+        assert_eq!(apart(&[300.0, 300.0], 0.0, 300.0), [281.0, 300.0]);
+    }
+
+    #[test]
+    fn names_never_touch_nor_leave_the_frame() {
+        for seed in 0_u32..200 {
+            let wanted: Vec<f64> =
+                (0..12).map(|n| f64::from((seed * 7919 + n * n * 104_729) % 300)).collect();
+            let mut heights = apart(&wanted, 20.0, 20.0 + 13.0 * NAME_HEIGHT);
+            heights.sort_by(f64::total_cmp);
+            assert!(heights.windows(2).all(|pair| pair[1] - pair[0] > NAME_HEIGHT - 0.01));
+            assert!(heights[0] >= 20.0 && heights[11] <= 20.01 + 13.0 * NAME_HEIGHT, "{seed}");
+        }
+    }
 }
