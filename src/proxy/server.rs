@@ -11,7 +11,7 @@ use super::upstream::Idle;
 use super::worker::Worker;
 use crate::config::Config;
 use crate::log::{Level, Log, Throttle};
-use crate::pool::{self, Unavailable};
+use crate::pool::{self, Notice, Unavailable};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -47,6 +47,7 @@ pub(crate) struct Shared {
     exhausted: Throttle,
     failed: Throttle,
     unavailable: Throttle,
+    judged: Throttle,
 }
 
 impl Server {
@@ -80,6 +81,7 @@ impl Server {
             exhausted: Throttle::new(),
             failed: Throttle::new(),
             unavailable: Throttle::new(),
+            judged: Throttle::new(),
             config,
         });
         let mut threads = Vec::new();
@@ -170,6 +172,16 @@ impl Shared {
 
     pub(crate) fn say_failed(&self, backend: &str, reason: &str) {
         self.log.limited(&self.failed, Level::Warn, format_args!("backend {backend}: {reason}"));
+    }
+
+    /// What the pool noticed. A policy may see a backend in another light with every answer.
+    pub(crate) fn say(&self, notice: &Notice) {
+        match notice {
+            Notice::Changed(change) => self.log.event(Level::Warn, format_args!("{change}")),
+            Notice::Judged { .. } => {
+                self.log.limited(&self.judged, Level::Info, format_args!("{notice}"));
+            }
+        }
     }
 
     pub(crate) fn say_exhausted(&self, doing: &str, error: &io::Error) {
