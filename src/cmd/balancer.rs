@@ -8,12 +8,13 @@ use crate::config::{self, AccessLog, Config, LogTarget};
 use crate::log::{self, Level, Log};
 use crate::pool::policy::ScoredRules;
 use crate::pool::{
-    CheckRules, PassiveRules, Pool, RetryRules, Rules, Snapshot, Standing, Statuses,
+    CheckRules, PassiveRules, Pool, RetryRules, Rules, Secret, Snapshot, Standing, Statuses,
 };
 use crate::proxy::{Listener, Server, descriptors};
 use crate::watch::{self, Watch, WatchEvent};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
@@ -137,7 +138,17 @@ fn rules(config: &Config) -> Rules {
         },
         check: CheckRules { rise: health.rise, fall: health.fall },
         slow_start: config.balance.slow_start,
+        sticky: config.sticky.cookie.as_ref().map(|_| secret(&config.sticky.secret)),
         fail_open: config.balance.fail_open,
+    }
+}
+
+/// The operator's secret; without one the cookies last until the restart.
+fn secret(written: &str) -> Secret {
+    let random = RandomState::new();
+    match written {
+        "" => Secret::drawn([0, 1].map(|half| random.hash_one(half))),
+        text => Secret::of(text),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Starting, draining and stopping the relay; and what all its threads share.
 
+use super::affinity::Affinity;
 use super::client::Client;
 use super::door::{Door, Listener};
 use super::lot::Lot;
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) stop: Stop,
     /// What to say as Host where an HTTP/1.0 client names none.
     pub(crate) fallback_host: String,
+    /// None if nothing ties clients to backends.
+    pub(crate) affinity: Option<Affinity>,
     draining: AtomicBool,
     epoch: Instant,
     full: Throttle,
@@ -75,6 +78,7 @@ impl Server {
             log,
             stop: Stop::default(),
             fallback_host: fallback_host(&config),
+            affinity: Affinity::new(&config),
             draining: AtomicBool::new(false),
             epoch,
             full: Throttle::new(),
