@@ -8,6 +8,7 @@
 //! | pool | all backends, and what decides between them |
 //! | policy | the rule by which the pool picks one |
 //! | lease | one request's use of one backend, from the pick to the outcome |
+//! | token | what a client's sticky cookie holds: it stands for one backend |
 //! | standing | whether a backend is used: up, down, ejected, draining or in maintenance |
 //! | downstream, upstream | towards the client, towards the backend |
 //! | exchange | one request and its answer on their way through |

@@ -5,15 +5,16 @@
 
 use super::Failure;
 use crate::config::{self, AccessLog, Config, LogTarget};
-use crate::log::{self, Level, Log};
+use crate::log::{self, Level, Log, Throttle};
 use crate::pool::policy::ScoredRules;
 use crate::pool::{
-    CheckRules, PassiveRules, Pool, RetryRules, Rules, Snapshot, Standing, Statuses,
+    CheckRules, Notice, PassiveRules, Pool, RetryRules, Rules, Secret, Snapshot, Standing, Statuses,
 };
 use crate::proxy::{Listener, Server, descriptors};
 use crate::watch::{self, Watch, WatchEvent};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
@@ -138,7 +139,17 @@ pub(super) fn rules(config: &Config) -> Rules {
         },
         check: CheckRules { rise: health.rise, fall: health.fall },
         slow_start: config.balance.slow_start,
+        sticky: config.sticky.cookie.as_ref().map(|_| secret(&config.sticky.secret)),
         fail_open: config.balance.fail_open,
+    }
+}
+
+/// The operator's secret; without one the cookies last until the restart.
+fn secret(written: &str) -> Secret {
+    let random = RandomState::new();
+    match written {
+        "" => Secret::drawn([0, 1].map(|half| random.hash_one(half))),
+        text => Secret::of(text),
     }
 }
 
@@ -191,7 +202,8 @@ fn start_watch(
         ..watch::Settings::default()
     };
     let log = log.clone();
-    let watch = Watch::start(settings, pool, epoch, move |event| tell(&log, event))?;
+    let judged = Throttle::new();
+    let watch = Watch::start(settings, pool, epoch, move |event| tell(&log, &judged, event))?;
     watch.first_round(health.timeout + FIRST_ROUND_MARGIN);
     Ok(watch)
 }
@@ -202,12 +214,14 @@ fn stated(expect: &[RangeInclusive<u16>]) -> Option<Vec<RangeInclusive<u16>>> {
 }
 
 /// Words what the watch noticed. A thread of its that died leaves nobody to notice the next thing.
-fn tell(log: &Log, event: WatchEvent) {
+fn tell(log: &Log, judged: &Throttle, event: WatchEvent) {
     match event {
-        WatchEvent::Noticed(notice) => {
-            let is_bad = notice.change().is_some_and(|change| change.to != Standing::Up);
-            let level = if is_bad { Level::Warn } else { Level::Info };
-            log.event(level, format_args!("{notice}"));
+        WatchEvent::Noticed(Notice::Changed(change)) => {
+            let level = if change.to == Standing::Up { Level::Info } else { Level::Warn };
+            log.event(level, format_args!("{change}"));
+        }
+        WatchEvent::Noticed(notice @ Notice::Judged { .. }) => {
+            log.limited(judged, Level::Info, format_args!("{notice}"));
         }
         WatchEvent::Note(text) => log.event(Level::Info, format_args!("{text}")),
         WatchEvent::Warning(text) => log.event(Level::Warn, format_args!("{text}")),
