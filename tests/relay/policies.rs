@@ -92,33 +92,37 @@ fn first_alive_goes_down_the_file_and_back_up() {
     assert_eq!(shares(&[&first, &second]), [5, 5]);
 }
 
-#[test]
-fn least_connections_avoids_the_busy_one() {
-    let gate = Gate::new();
-    let held = || {
-        let gate = gate.clone();
-        Backend::every(move |wire| {
-            while let Some(request) = wire.request() {
-                if request.target() == "/hold" {
-                    gate.pass();
-                }
-                wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+/// A backend that holds back what is asked for /hold.
+fn holding(gate: &Gate) -> Backend {
+    let gate = gate.clone();
+    Backend::every(move |wire| {
+        while let Some(request) = wire.request() {
+            if request.target() == "/hold" {
+                gate.pass();
             }
-        })
-    };
-    let backends = [held(), held()];
-    // One worker, which ends a request's lease before it hears of the next one.
-    let settings = "balance.policy = \"least-connections\"\nserver.workers = 1";
-    let proxy = Proxy::with(&[&backends[0], &backends[1]], settings);
-    let mut holder = proxy.connect();
-    holder.send("GET /hold HTTP/1.1\r\nHost: a.test\r\n\r\n");
-    let busy = || backends.iter().position(|backend| !backend.requests().is_empty());
-    eventually("one of them is busy", || busy().is_some());
-    let busy = busy().unwrap();
-    ask_times(&proxy, 10);
-    assert_eq!(shares(&[&backends[busy], &backends[1 - busy]]), [0, 10]);
-    gate.open();
-    assert_eq!(holder.answer().status(), 200);
+            wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        }
+    })
+}
+
+#[test]
+fn least_connections_and_two_choices_avoid_the_busy_one() {
+    for name in ["least-connections", "two-choices"] {
+        let gate = Gate::new();
+        let backends = [holding(&gate), holding(&gate)];
+        // One worker, which ends a request's lease before it hears of the next one.
+        let settings = format!("balance.policy = \"{name}\"\nserver.workers = 1");
+        let proxy = Proxy::with(&[&backends[0], &backends[1]], &settings);
+        let mut holder = proxy.connect();
+        holder.send("GET /hold HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        let busy = || backends.iter().position(|backend| !backend.requests().is_empty());
+        eventually("one of them is busy", || busy().is_some());
+        let busy = busy().unwrap();
+        ask_times(&proxy, 10);
+        assert_eq!(shares(&[&backends[busy], &backends[1 - busy]]), [0, 10], "{name}");
+        gate.open();
+        assert_eq!(holder.answer().status(), 200);
+    }
 }
 
 const HASH: &str = "server.served_by = true\nbalance.policy = \"hash\"\n";
