@@ -4,7 +4,7 @@
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::grammar;
+use super::grammar::{self, origin};
 use super::keys::count;
 use super::kind::{Count, Flag, Kind, Only, Unset, found, text};
 use super::message::{Place, Report};
@@ -38,6 +38,11 @@ table! {
         max_connections: u32 = "0", count(0..=1_000_000);
         /// Whether it is used only when no other is up.
         backup: bool = "false", Flag;
+        /// Where clients reach it themselves; not set, at `http://ip:port`.
+        public: Option<String> = "http://ip:port", Unset(text(
+            "https://a.example.org",
+            origin::read,
+        ));
     }
 }
 
@@ -99,6 +104,7 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
         weight: written.weight,
         max_connections: written.max_connections,
         backup: written.backup,
+        public: written.public,
     })
 }
 
@@ -148,6 +154,7 @@ impl From<&Spec> for Application {
             weight: spec.weight,
             max_connections: spec.max_connections,
             backup: spec.backup,
+            public: spec.public.clone(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The grammars of single strings: addresses, names, paths, cookies, status ranges, log targets.
 //! Called by the kinds of keys; resolves no name and touches no file.
 
+pub(super) mod origin;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -84,6 +86,31 @@ pub(super) fn path(text: &str) -> Result<String, String> {
         return Ok(text.to_string());
     }
     Err(format!("{} is not a path; write one that starts with \"/\", such as \"/\"", quote(text)))
+}
+
+/// A path that requests are held against: without a query, and such as a client may send.
+pub(super) fn lookup(text: &str) -> Result<String, String> {
+    let path = path(text)?;
+    if path.contains(['?', '\\']) {
+        return Err(format!("{} is more than a path; remove the ? or \\", quote(text)));
+    }
+    Ok(path)
+}
+
+/// A method; they are told apart by case (RFC 9110 section 9.1), and all that are in use are in
+/// capitals. CONNECT and TRACE are refused whatever the mode.
+pub(super) fn method(text: &str) -> Result<String, String> {
+    let capitals = text.to_ascii_uppercase();
+    let what = if !http::is_token(text.as_bytes()) {
+        "is not a method; write for example \"GET\"".to_string()
+    } else if ["CONNECT", "TRACE"].contains(&capitals.as_str()) {
+        "is never redirected; remove it".to_string()
+    } else if text != capitals {
+        format!("is not how methods are written; write \"{capitals}\"")
+    } else {
+        return Ok(capitals);
+    };
+    Err(format!("{} {what}", quote(text)))
 }
 
 /// "client", or a word and the name that it is for.

@@ -20,8 +20,8 @@ table! {
         /// What Evenly does with a request.
         mode: Mode = "relay", Choice {
             noun: "mode",
-            built: &[("relay", Mode::Relay)],
-            planned: &["redirect", "tcp"],
+            built: &[("relay", Mode::Relay), ("redirect", Mode::Redirect)],
+            planned: &["tcp"],
         };
         /// Threads that relay; 0 is one a core.
         workers: usize = "0", count(0..=1024);
@@ -67,6 +67,27 @@ table! {
         secret: String = "", text("at least 16 characters", grammar::secret);
         /// How long clients keep the cookie; none is until they are closed.
         max_age: Option<Duration> = "off", OrOff(time(1000..=400 * DAY_MS));
+    }
+}
+
+table! {
+    /// `[redirect]`: what the mode `redirect` answers.
+    pub struct Redirect {
+        /// 307 sends this request elsewhere, 308 the client's later ones too.
+        status: u16 = "307", count(307..=308);
+        /// Methods that are redirected; the others are answered 405.
+        methods: Vec<String> = "GET, HEAD", List {
+            item: text("GET", grammar::method),
+            empty: false,
+        };
+    }
+}
+
+table! {
+    /// `[lookup]`: which application to use, for clients that ask before they go there themselves.
+    pub struct Lookup {
+        /// The path that answers it; none relays that path as any other.
+        path: Option<String> = "off", OrOff(text("/.well-known/evenly/next", grammar::lookup));
     }
 }
 
@@ -223,6 +244,8 @@ table! {
 pub enum Mode {
     /// Carries it to a backend and the answer back.
     Relay,
+    /// Answers with the address of a backend, to which the client goes itself.
+    Redirect,
 }
 
 /// What tells one client from another.

@@ -27,8 +27,8 @@ use std::time::Duration;
 use crate::pool::Spec;
 use table::Table;
 
-pub use keys::{AccessLog, Admin, Balance, HashBy, Health, Limits, Log, LogTarget, Mode};
-pub use keys::{Passive, Queue, Retry, Server, Sticky, Timeouts};
+pub use keys::{AccessLog, Admin, Balance, HashBy, Health, Limits, Log, LogTarget, Lookup, Mode};
+pub use keys::{Passive, Queue, Redirect, Retry, Server, Sticky, Timeouts};
 #[cfg(feature = "lab")]
 pub(crate) use kind::found;
 pub use message::Errors;
@@ -51,6 +51,10 @@ pub struct Config {
     pub balance: Balance,
     /// `[sticky]`
     pub sticky: Sticky,
+    /// `[redirect]`
+    pub redirect: Redirect,
+    /// `[lookup]`
+    pub lookup: Lookup,
     /// `[health]`
     pub health: Health,
     /// `[passive]`
@@ -95,11 +99,13 @@ impl Config {
     }
 
     /// The tables by name, in the order of the documentation.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Table); 11] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Table); 13] {
         [
             ("server", &mut self.server),
             ("balance", &mut self.balance),
             ("sticky", &mut self.sticky),
+            ("redirect", &mut self.redirect),
+            ("lookup", &mut self.lookup),
             ("health", &mut self.health),
             ("passive", &mut self.passive),
             ("retry", &mut self.retry),

@@ -46,6 +46,7 @@ fn a_file_of_applications_alone_works_as_it_stands() {
         weight: 1,
         max_connections: 0,
         backup: false,
+        public: None,
     };
     assert_eq!(parse(MINIMAL), Config { applications: vec![spec], ..Config::default() });
 }
@@ -96,9 +97,10 @@ fn the_example_file_shows_every_key_with_its_default() {
     assert_eq!(names, ["API01", "API02", "API03"]);
     assert_eq!(config, Config { applications: config.applications.clone(), ..Config::default() });
 
-    // The one key that means something by being there.
+    // The two keys that mean something by being there.
     let mut all = parse(&shown);
     assert_eq!(all.health.path.take().as_deref(), Some("/health"));
+    assert_eq!(all.applications[0].public.take().as_deref(), Some("http://127.0.0.1:9001"));
     assert_eq!(all, config);
 
     let root = toml::de::DeTable::parse(&shown).unwrap();

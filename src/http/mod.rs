@@ -6,7 +6,7 @@
 //! values, never as a copied block of bytes. Reading a head and writing it on allocate nothing.
 //!
 //! Reading order: `request`, `target`, `fields`, `framing`, `connection`, `forward`, `response`,
-//! `cookie`, `body`, `reply`, `render`.
+//! `cookie`, `body`, `reply`, `location`, `render`.
 
 use std::mem::MaybeUninit;
 
@@ -16,6 +16,7 @@ pub mod cookie;
 mod fields;
 mod forward;
 mod framing;
+mod location;
 mod render;
 pub mod reply;
 pub mod request;
@@ -23,6 +24,7 @@ pub mod response;
 mod target;
 
 pub use fields::is_token;
+pub use location::location;
 
 /// How much of a head is read before it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

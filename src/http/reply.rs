@@ -1,8 +1,9 @@
 //! Answers that Evenly makes itself: refusals, failures, and all that the demo backend says.
 //!
 //! The proxy and the demo backend write them. They must never repeat bytes of a client's in a
-//! head: what is filled in here is ours.
+//! head: what is filled in here is ours, but for the path and query of a Location (see `location`).
 
+use super::cookie::SetCookie;
 use super::response::write_persistence;
 use super::{Version, render};
 
@@ -27,6 +28,10 @@ pub struct Reply<'a> {
     pub allow: Option<&'a str>,
     /// Location, for redirects.
     pub location: Option<&'a str>,
+    /// Whether nobody may keep it: `Cache-Control: no-store` (RFC 9111 section 5.2.2.5).
+    pub no_store: bool,
+    /// The sticky cookie, if it is to be set.
+    pub set_cookie: Option<SetCookie<'a>>,
     /// X-Served-By, if it is to be shown.
     pub served_by: Option<&'a str>,
 }
@@ -45,6 +50,8 @@ impl<'a> Reply<'a> {
             retry_after_s: None,
             allow: None,
             location: None,
+            no_store: false,
+            set_cookie: None,
             served_by: None,
         }
     }
@@ -80,6 +87,12 @@ impl<'a> Reply<'a> {
             if let Some(value) = value {
                 render::field(out, name, value.as_bytes());
             }
+        }
+        if self.no_store {
+            render::field(out, "Cache-Control", b"no-store");
+        }
+        if let Some(cookie) = self.set_cookie {
+            cookie.write(out);
         }
     }
 }
@@ -168,13 +181,20 @@ mod tests {
             retry_after_s: Some(5),
             allow: Some("GET"),
             location: Some("http://a.test/"),
+            no_store: true,
+            set_cookie: Some(SetCookie { name: "B", token: 1, max_age_s: None }),
             served_by: Some("API01"),
             ..Reply::new(503, "", DATE)
         };
         let text = text(reply, Version::Http11);
-        for line in
-            ["Retry-After: 5", "Allow: GET", "Location: http://a.test/", "X-Served-By: API01"]
-        {
+        for line in [
+            "Retry-After: 5",
+            "Allow: GET",
+            "Location: http://a.test/",
+            "Cache-Control: no-store",
+            "Set-Cookie: B=0000000000000001; Path=/; HttpOnly; SameSite=Lax",
+            "X-Served-By: API01",
+        ] {
             assert!(text.contains(&format!("\r\n{line}\r\n")), "{line}");
         }
     }

@@ -29,6 +29,9 @@ pub struct Spec {
     pub max_connections: u32,
     /// Used only when no other is usable.
     pub backup: bool,
+    /// Where clients reach it themselves: scheme and authority, such as `https://a.example.org`.
+    /// Without it that is `http://host:port`.
+    pub public: Option<String>,
 }
 
 /// What a backend has done since the start. Each number stands alone: read together they may be
@@ -56,6 +59,7 @@ pub struct Counters {
 /// One backend of a pool.
 pub struct Backend {
     spec: Spec,
+    origin: String,
     address: RwLock<SocketAddr>,
     pub(super) health: Health,
     /// A [`Mode`], as its discriminant.
@@ -70,6 +74,7 @@ impl Backend {
     pub(super) fn new(spec: Spec, address: SocketAddr) -> Self {
         Self {
             health: Health::new(spec.alive),
+            origin: origin(&spec),
             spec,
             address: RwLock::new(address),
             mode: AtomicU8::new(Mode::Ready as u8),
@@ -107,6 +112,11 @@ impl Backend {
     /// Most requests at once; 0 is no limit.
     pub fn max_connections(&self) -> u32 {
         self.spec.max_connections
+    }
+
+    /// Where clients reach it themselves: scheme and authority, no path.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// Where to connect.
@@ -193,6 +203,17 @@ impl Backend {
     }
 }
 
+/// Names the host as the file does: a client resolves it for itself. The brackets of IPv6 are those
+/// of RFC 3986 section 3.2.2.
+fn origin(spec: &Spec) -> String {
+    let (host, port) = (&spec.host, spec.port);
+    match &spec.public {
+        Some(public) => public.clone(),
+        None if host.contains(':') => format!("http://[{host}]:{port}"),
+        None => format!("http://{host}:{port}"),
+    }
+}
+
 impl Counters {
     /// Counts one answer in its class; a status outside 100 to 599 is in none.
     pub(super) fn answered(&self, status: u16) {
@@ -269,6 +290,18 @@ mod tests {
         assert!(!backend.relocate(([127, 0, 0, 1], 8001).into()));
         assert!(backend.relocate(([127, 0, 0, 2], 8001).into()));
         assert_eq!(backend.address(), ([127, 0, 0, 2], 8001).into());
+    }
+
+    #[test]
+    fn clients_reach_it_at_its_public_address_or_at_the_one_of_the_file() {
+        let origin = |host: &str, public: Option<&str>| {
+            let spec = Spec { host: host.into(), public: public.map(Into::into), ..spec("a") };
+            Backend::new(spec, ([127, 0, 0, 2], 1).into()).origin().to_owned()
+        };
+        assert_eq!(origin("10.0.0.1", None), "http://10.0.0.1:8001");
+        assert_eq!(origin("::1", None), "http://[::1]:8001");
+        assert_eq!(origin("api.test", None), "http://api.test:8001");
+        assert_eq!(origin("10.0.0.1", Some("https://a.test")), "https://a.test");
     }
 
     #[test]

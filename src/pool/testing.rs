@@ -19,6 +19,7 @@ pub(crate) fn spec(name: &str) -> Spec {
         weight: 1,
         max_connections: 0,
         backup: false,
+        public: None,
     }
 }
 

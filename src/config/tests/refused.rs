@@ -70,8 +70,8 @@ fn unknown_words_are_refused_at_any_depth() {
 [sever]
     1:2: sever: unknown table; did you mean "server"?
 colour = 1
-    1:1: colour: unknown table; the tables here are applications, server, balance, sticky, health,
-        passive, retry, queue, timeouts, limits, log, admin
+    1:1: colour: unknown table; the tables here are applications, server, balance, sticky,
+        redirect, lookup, health, passive, retry, queue, timeouts, limits, log, admin
 listen = "x"
     1:1: listen: unknown table; did you mean listen in [server]?
 server.drain = "5s"
@@ -99,10 +99,8 @@ admin.token = "x"
     1:7: admin.token: this key is not in this version; remove it
 admin.listen = "127.0.0.1:9900"
     1:16: admin.listen: the admin endpoint is not in this version; write "off" or leave it out
-server.mode = "redirect"
-    1:15: server.mode: mode "redirect" is not in this version; use "relay"
 server.mode = "tcp"
-    1:15: server.mode: mode "tcp" is not in this version; use "relay"
+    1:15: server.mode: mode "tcp" is not in this version; use "relay", "redirect"
 "#;
     each(cases, in_tables);
 }
@@ -231,6 +229,33 @@ sticky.max_age = 0
     1:18: sticky.max_age: "0" is out of range; use "1s" to "9600h", or "off"
 sticky.max_age = "999ms"
     1:18: sticky.max_age: "999ms" is out of range; use "1s" to "9600h", or "off"
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
+fn impossible_redirects_and_lookups_are_refused() {
+    let cases = r#"
+redirect.status = 302
+    1:19: redirect.status: 302 is out of range; use 307 to 308
+redirect.status = "307"
+    1:19: redirect.status: found "307"; expected a whole number
+redirect.methods = []
+    1:20: redirect.methods: the list is empty; write for example ["GET"]
+redirect.methods = "GET"
+    1:20: redirect.methods: found "GET"; expected a list such as ["GET"]
+redirect.methods = ["get"]
+    1:20: redirect.methods: "get" is not how methods are written; write "GET"
+redirect.methods = ["GET", "P OST"]
+    1:20: redirect.methods: "P OST" is not a method; write for example "GET"
+redirect.methods = ["CONNECT"]
+    1:20: redirect.methods: "CONNECT" is never redirected; remove it
+lookup.path = true
+    1:15: lookup.path: found true; expected a string such as "/.well-known/evenly/next", or "off"
+lookup.path = "next"
+    1:15: lookup.path: "next" is not a path; write one that starts with "/", such as "/", or "off"
+lookup.path = "/next?for=me"
+    1:15: lookup.path: "/next?for=me" is more than a path; remove the ? or \, or "off"
 "#;
     each(cases, in_tables);
 }

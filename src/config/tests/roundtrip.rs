@@ -62,6 +62,18 @@ fn sticky() -> impl Strategy<Value = Sticky> {
     sticky.prop_map(|(cookie, secret, max_age)| Sticky { cookie, secret, max_age })
 }
 
+fn redirect() -> impl Strategy<Value = Redirect> {
+    let method = "[!#-'*+.^-`|~A-Z0-9-]{1,20}".prop_filter("refused", |method| {
+        !["CONNECT", "TRACE"].contains(&method.as_str())
+    });
+    let redirect = (307..=308u16, prop::collection::vec(method, 1..4));
+    redirect.prop_map(|(status, methods)| Redirect { status, methods })
+}
+
+fn public() -> impl Strategy<Value = Option<String>> {
+    prop::option::of("https?://([a-z][a-z0-9]{0,20}|\\[2001:db8::[1-9]\\])(:[1-9][0-9]{0,3})?")
+}
+
 proptest! {
     #[test]
     fn any_configuration_reads_back(
@@ -74,6 +86,8 @@ proptest! {
         access in prop::sample::select(vec![AccessLog::Off, AccessLog::Json, AccessLog::Combined]),
         hash_by in hash_by(),
         sticky in sticky(),
+        (redirect, public) in (redirect(), public()),
+        lookup in prop::option::of("/[!-\"$->@-\\[\\]-~]{0,20}"),
     ) {
         let spec = |port: &u16| Spec {
             name: format!("app-{port}"),
@@ -83,12 +97,15 @@ proptest! {
             weight,
             max_connections: max,
             backup: !flag,
+            public: public.clone(),
         };
         reads_back(&Config {
             applications: ports.iter().map(spec).collect(),
             server: Server { served_by: flag, ..Server::default() },
             balance: Balance { hash_by, ..Balance::default() },
             sticky,
+            redirect,
+            lookup: Lookup { path: lookup },
             health: Health { path, interval, expect: statuses.clone(), ..Health::default() },
             passive: Passive { statuses, ..Passive::default() },
             retry: Retry::default(),

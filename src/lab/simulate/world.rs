@@ -193,6 +193,7 @@ fn pool(well: &[Traits], terms: &Terms, kind: Kind) -> Arc<Pool> {
         weight: traits.weight,
         max_connections: traits.max_connections,
         backup: false,
+        public: None,
     };
     let specs: Vec<Spec> = well.iter().enumerate().map(spec).collect();
     let addresses = specs.iter().map(|spec| SocketAddr::from(([127, 0, 0, 1], spec.port)));

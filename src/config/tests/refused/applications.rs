@@ -20,7 +20,7 @@ prot = 80
     4:1: applications.prot: unknown key; did you mean "port"?
 host = "x"
     4:1: applications.host: unknown key; the keys here are name, ip, port, tls, alive, weight,
-        max_connections, backup
+        max_connections, backup, public
 tls.cert = "x"
     4:1: applications.tls: found a table; expected true or false
 "#;
@@ -76,6 +76,35 @@ name = "a"
 ip = "10.0.0.2"
 port = 80
     5:1: applications.name: "a" is the name of the one at line 1; choose another
+"#;
+    each(cases, in_application);
+}
+
+#[test]
+fn public_addresses_that_are_no_origin_are_refused() {
+    let cases = r#"
+public = 443
+    4:10: applications.public: found 443; expected a string such as "https://a.example.org"
+public = "a.example.org:8080"
+    4:10: applications.public: "a.example.org:8080" has no scheme; write "http://a.example.org:8080"
+public = "ftp://a.example.org"
+    4:10: applications.public: "ftp://a.example.org" is no http URL; write for example
+        "https://a.example.org"
+public = "https://a.example.org/"
+    4:10: applications.public: "https://a.example.org/" goes on after the host; write
+        "https://a.example.org": the path is the request's
+public = "https://a.example.org/shop?a#b"
+    4:10: applications.public: "https://a.example.org/shop?a#b" goes on after the host; write
+        "https://a.example.org": the path is the request's
+public = "https://user@a.example.org"
+    4:10: applications.public: "https://user@a.example.org" names no host and port; write for
+        example "https://a.example.org"
+public = "https://a.example.org:0"
+    4:10: applications.public: "https://a.example.org:0" names no host and port; write for
+        example "https://a.example.org"
+public = "https://a.example.org, b"
+    4:10: applications.public: "https://a.example.org, b" names no host and port; write for
+        example "https://a.example.org"
 "#;
     each(cases, in_application);
 }
