@@ -4,7 +4,7 @@
 //! the first round of health checks, then the relay. Stop in the opposite one.
 
 use super::Failure;
-use crate::config::{self, AccessLog, Config, LogTarget};
+use crate::config::{self, AccessLog, Config, LogTarget, Mode};
 use crate::log::{self, Level, Log, Throttle};
 use crate::pool::policy::ScoredRules;
 use crate::pool::{
@@ -117,7 +117,12 @@ fn build_pool(config: &Config) -> Result<Arc<Pool>, Failure> {
         }
     };
     let addresses = config.applications.iter().map(resolve).collect::<Result<_, _>>()?;
-    let specs = config.applications.clone();
+    let mut specs = config.applications.clone();
+    if config.server.mode == Mode::Redirect {
+        // Nothing passes through that could be counted; a limit would only hit those who happen to
+        // be told at the same instant.
+        specs.iter_mut().for_each(|spec| spec.max_connections = 0);
+    }
     let policy = config.balance.policy.build(&specs, &ScoredRules::default());
     Ok(Pool::new(specs, addresses, policy, rules(config)))
 }
@@ -182,7 +187,8 @@ fn fit_descriptors(config: &mut Config, log: &Log) {
 fn summary(config: &Config, address: SocketAddr) -> String {
     let (backends, policy) = (config.applications.len(), config.balance.policy.name());
     let noun = if backends == 1 { "backend" } else { "backends" };
-    format!("listening on {address}: {policy} over {backends} {noun}")
+    let how = if config.server.mode == Mode::Redirect { ", redirecting" } else { "" };
+    format!("listening on {address}: {policy} over {backends} {noun}{how}")
 }
 
 /// Starts the checks and waits, within reason, until each backend was asked once.

@@ -30,6 +30,7 @@ pub use cause::Cause;
 pub use throttle::Throttle;
 
 use sink::Sink;
+pub(crate) use text::json;
 use writer::{Line, Writer};
 
 /// Lines that may wait for the writer, 40 bytes each before their text.

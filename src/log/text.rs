@@ -1,5 +1,5 @@
 //! How values become bytes of a line: numbers, addresses, times, and text that a stranger chose.
-//! Called by `access` and `Log`. Must never let through a byte that ends a line or a quoted field.
+//! Called by `access` and `Log`; the proxy borrows its JSON. Must never let through a byte that ends a line or a quoted field.
 
 use std::cell::Cell;
 use std::fmt;
@@ -82,7 +82,7 @@ fn is_plain(byte: u8) -> bool {
 
 /// Appends a JSON string, quotes included, in ASCII (so no terminal reads a control code into it).
 /// What is not UTF-8 becomes U+FFFD: a JSON string cannot hold it.
-pub(super) fn json(out: &mut Vec<u8>, text: &[u8]) {
+pub(crate) fn json(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     if text.iter().all(|&byte| is_plain(byte)) {
         out.extend_from_slice(text);

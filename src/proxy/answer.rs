@@ -1,5 +1,7 @@
-//! Answers that Evenly gives itself: refusals and failures, each with its status and a sentence.
+//! Answers that Evenly gives itself: refusals, failures, redirects, look-ups; each with its status and
+//! a sentence or an object of JSON.
 
+use super::affinity::Ties;
 use super::client::Client;
 use super::worker::Context;
 use crate::http::reply::Reply;
@@ -12,7 +14,17 @@ pub(crate) struct Answer<'a> {
     pub(crate) reason: &'a str,
     pub(crate) retry_after_s: Option<u64>,
     pub(crate) allow: Option<&'a str>,
+    pub(crate) location: Option<&'a str>,
+    pub(crate) content_type: &'a str,
+    /// Nobody may keep it.
+    pub(crate) no_store: bool,
+    /// Of the sticky cookie, if one is to be set.
+    pub(crate) token: Option<u64>,
 }
+
+/// What a machine reads.
+pub(crate) const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
 
 /// To whom it goes.
 pub(crate) struct Asker {
@@ -29,7 +41,16 @@ pub(crate) const UNKNOWN: Asker =
 
 impl<'a> Answer<'a> {
     pub(crate) fn new(status: u16, reason: &'a str) -> Self {
-        Self { status, reason, retry_after_s: None, allow: None }
+        Self {
+            status,
+            reason,
+            retry_after_s: None,
+            allow: None,
+            location: None,
+            content_type: TEXT,
+            no_store: false,
+            token: None,
+        }
     }
 
     pub(crate) fn refusal(refusal: &'a Refusal) -> Self {
@@ -41,11 +62,16 @@ impl<'a> Answer<'a> {
 /// Puts the answer into the client's outbox, and returns how many bytes it has.
 pub(crate) fn put(client: &mut Client, answer: &Answer, asker: &Asker, cx: &Context) -> usize {
     let before = client.out.bytes.len();
+    let affinity = cx.shared.affinity.as_ref();
     let reply = Reply {
         keep_alive: asker.keep_alive,
         head_only: asker.head_only,
         retry_after_s: answer.retry_after_s,
         allow: answer.allow,
+        location: answer.location,
+        content_type: answer.content_type,
+        no_store: answer.no_store,
+        set_cookie: affinity.and_then(|ties| ties.cookie(answer.token, Ties::default())),
         ..Reply::new(answer.status, answer.reason, &cx.date.text)
     };
     reply.write(&mut client.out.bytes, asker.version);

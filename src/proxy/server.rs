@@ -3,6 +3,7 @@
 use super::affinity::Affinity;
 use super::client::Client;
 use super::door::{Door, Listener};
+use super::exchange::Direct;
 use super::lot::Lot;
 use super::queue::Queue;
 use super::stop::Stop;
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) fallback_host: String,
     /// None if nothing ties clients to backends.
     pub(crate) affinity: Option<Affinity>,
+    /// None if every request is relayed.
+    pub(crate) direct: Option<Direct>,
     draining: AtomicBool,
     epoch: Instant,
     full: Throttle,
@@ -79,6 +82,7 @@ impl Server {
             stop: Stop::default(),
             fallback_host: fallback_host(&config),
             affinity: Affinity::new(&config),
+            direct: Direct::new(&config),
             draining: AtomicBool::new(false),
             epoch,
             full: Throttle::new(),

@@ -11,7 +11,7 @@ impl Exchange {
     /// over.
     pub(in crate::proxy) fn account(&self, cause: Cause, shared: &Shared, now: Duration) {
         let backend = self.tries.tried.last().map(|&index| &self.pool.backends()[index]);
-        if let Some(backend) = backend {
+        if let Some(backend) = backend.filter(|_| self.tries.count > 0) {
             backend.counters().bytes_up.fetch_add(self.bytes_received, Relaxed);
             backend.counters().bytes_down.fetch_add(self.answer.bytes, Relaxed);
         }
@@ -19,13 +19,12 @@ impl Exchange {
             return;
         }
         let head = &self.sent.bytes[..self.asked.head_length.min(self.sent.bytes.len())];
-        let (method, rest) = head.split_at(self.asked.method_length);
-        let target = &rest[1..][..self.asked.target_length];
+        let (method, target) = self.request_line();
         shared.log.access(&Access {
             when: SystemTime::now(),
             client: self.client.peer,
-            method: text(method),
-            target: text(target),
+            method,
+            target,
             version: self.asked.version.name(),
             status: self.answer.status,
             bytes_sent: self.answer.bytes,
@@ -39,6 +38,12 @@ impl Exchange {
             cause,
             request_id: text(field(head, b"x-request-id")),
         });
+    }
+
+    /// The method and the target, as a backend gets them.
+    pub(super) fn request_line(&self) -> (&str, &str) {
+        let (method, rest) = self.sent.bytes.split_at(self.asked.method_length);
+        (text(method), text(&rest[1..][..self.asked.target_length]))
     }
 }
 

@@ -1,11 +1,12 @@
 //! One request in flight: from its whole head to the last byte of its answer.
 //!
 //! The request goes up (`ask.rs`) while the answer comes down (`relay.rs`), each as far as it
-//! can in a step; what goes wrong is judged in `trouble.rs`: another backend, an answer of our own,
+//! can in a step; `direct.rs` answers what is not relayed; what goes wrong is judged in `trouble.rs`: another backend, an answer of our own,
 //! or a visible break. Every exchange watches both its sockets.
 
 mod account;
 mod ask;
+mod direct;
 mod relay;
 mod trouble;
 
@@ -28,6 +29,8 @@ use crate::pool::{Lease, Outcome, Pool, RetryPermit};
 use std::sync::Arc;
 use std::time::Duration;
 use trouble::Trouble;
+
+pub(crate) use direct::Direct;
 
 /// A request, the backend it was given to, and the answer as far as it has come.
 pub(crate) struct Exchange {
@@ -184,10 +187,9 @@ impl Exchange {
         if limit > 0 && self.asked.announced > limit {
             return Err(Trouble::Refused(TOO_LARGE, Cause::Refused));
         }
-        if self.asked.last_hop {
-            return Err(Trouble::LastHop);
-        }
-        self.take_held(cx).map(|_| ())
+        self.take_held(cx)?;
+        self.answer_directly(cx)?;
+        if self.asked.last_hop { Err(Trouble::LastHop) } else { Ok(()) }
     }
 
     /// Each direction once, as far as it goes.
@@ -323,7 +325,8 @@ impl Asked {
         Self {
             version: request.version,
             method_length: request.method.len(),
-            target_length: request.target.len(),
+            // A query alone gets a path on its way.
+            target_length: request.target.len() + usize::from(request.target.starts_with('?')),
             head_length,
             announced: match request.framing {
                 Framing::Length(length) => length,

@@ -1,6 +1,7 @@
 //! What can go wrong in an exchange, whose fault it is, and what becomes of the request.
 
 use super::Exchange;
+use super::direct::Given;
 use crate::config::Config;
 use crate::http::Refusal;
 use crate::http::request::ALLOW;
@@ -21,6 +22,8 @@ pub(super) enum Trouble {
     Refused(Refusal, Cause),
     /// A request for us, not for a backend.
     LastHop,
+    /// A request that is answered here: redirected, looked up, or refused as neither.
+    Given(Box<Given>),
     /// No backend can take the request.
     NoBackend(Unavailable),
     /// Every backend is full, and so is the line of those who wait for a place.
@@ -59,6 +62,7 @@ impl Trouble {
         match self {
             Self::Client(cause) | Self::Refused(_, cause) | Self::Backend { cause, .. } => *cause,
             Self::LastHop => Cause::Done,
+            Self::Given(given) => given.cause,
             Self::NoBackend(_) | Self::QueueFull => Cause::NoBackend,
             Self::QueueLate => Cause::QueueTimeout,
             Self::Ours(_) => Cause::Exhausted,
@@ -71,6 +75,7 @@ impl Trouble {
         match self {
             Self::Refused(refusal, _) => Answer::refusal(refusal),
             Self::LastHop => Answer { allow: Some(ALLOW), ..Answer::new(200, "") },
+            Self::Given(given) => given.answer(),
             Self::NoBackend(none) => Answer {
                 retry_after_s: Some(none.retry_after_s()),
                 ..Answer::new(503, "no backend can take the request now")
@@ -289,4 +294,4 @@ impl Exchange {
 /// What the access log says of a client that left before its answer (nginx's code).
 const CLIENT_CLOSED: u16 = 499;
 /// What a 503 suggests when it is we who are short of something.
-const RETRY_AFTER_S: u64 = 1;
+pub(super) const RETRY_AFTER_S: u64 = 1;
