@@ -28,9 +28,9 @@
 //! # Reading order
 //!
 //! `main`, [`cmd`]'s `serve` and `balancer`; then the way of a request through [`proxy`]: `door`,
-//! `worker`, `task`, `head`; [`http::request`]; `exchange` with `ask`, `relay` and `trouble`;
-//! [`pool`] with `policy/round_robin`; `upstream`; [`http::body`]; and last what holds it all up:
-//! `lot`, `slots`, `socket`, `timer`.
+//! `worker`, `task`, `head`; [`http::request`]; `exchange` with `ask`, `relay`, `trouble` and
+//! `direct`; [`pool`] with `policy/round_robin`; `upstream`; [`http::body`]; and last what holds it
+//! all up: `lot`, `slots`, `socket`, `timer`.
 
 pub mod cmd;
 pub mod config;

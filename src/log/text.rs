@@ -1,5 +1,6 @@
 //! How values become bytes of a line: numbers, addresses, times, and text that a stranger chose.
-//! Called by `access` and `Log`; the proxy borrows its JSON. Must never let through a byte that ends a line or a quoted field.
+//! Called by `access` and `Log`, and by the proxy for its JSON. Must never let through a byte that
+//! ends a line or a quoted field.
 
 use std::cell::Cell;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! Answers that Evenly gives itself: refusals, failures, redirects, look-ups; each with its status and
-//! a sentence or an object of JSON.
+//! Answers that Evenly gives itself: refusals, failures, redirects and look-ups, each with its
+//! status and a sentence or an object of JSON.
 
 use super::affinity::Ties;
 use super::client::Client;

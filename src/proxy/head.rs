@@ -5,7 +5,7 @@
 
 use super::answer::{self, Answer};
 use super::client::Client;
-use super::exchange::Exchange;
+use super::exchange::{Direct, Exchange};
 use super::linger::Linger;
 use super::socket::Read;
 use super::task::{Next, Task};
@@ -86,7 +86,11 @@ fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next {
 pub(super) fn refuse(mut client: Box<Client>, refusal: &Refusal, cx: &mut Context) -> Next {
     client.held = Vec::new();
     client.requests += 1;
-    answer::put(&mut client, &Answer::refusal(refusal), &answer::UNKNOWN, cx);
+    let mut answer = Answer::refusal(refusal);
+    if let Some(fewer) = cx.shared.direct.as_ref().and_then(Direct::allow) {
+        answer.allow = answer.allow.map(|_| fewer);
+    }
+    answer::put(&mut client, &answer, &answer::UNKNOWN, cx);
     cx.shared.log.access(&Access {
         when: SystemTime::now(),
         client: client.peer,

@@ -19,12 +19,14 @@ mod inside;
 mod interim;
 mod limits;
 mod logs;
+mod lookup;
 mod one_worker;
 mod origin;
 
 mod passive;
 mod policies;
 mod queue;
+mod redirect;
 mod requests;
 mod retry;
 mod settings;

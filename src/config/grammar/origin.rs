@@ -20,9 +20,9 @@ pub(in crate::config) fn read(text: &str) -> Result<String, String> {
     let (authority, beyond) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     match host_and_port(authority) {
         Some(authority) if beyond.is_empty() => Ok(format!("{scheme}{authority}")),
-        Some(authority) => Err(format!(
-            "{said} goes on after the host; write \"{scheme}{authority}\": the path is the request's"
-        )),
+        Some(authority) => {
+            Err(format!("{said} goes on after the host; write \"{scheme}{authority}\" alone"))
+        }
         None => Err(format!(
             "{said} names no host and port; write for example \"https://a.example.org\""
         )),

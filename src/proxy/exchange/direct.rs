@@ -67,6 +67,11 @@ impl Direct {
         (direct.redirect.is_some() || direct.lookup.is_some()).then_some(direct)
     }
 
+    /// The methods that are allowed, if they are not the usual ones.
+    pub(crate) fn allow(&self) -> Option<&str> {
+        self.redirect.as_ref().map(|redirect| redirect.allow.as_str())
+    }
+
     /// None if a backend is to answer.
     fn wanted(&self, method: &str, target: &str) -> Option<Wanted<'_>> {
         if self.lookup.is_some() && target.split('?').next() == self.lookup.as_deref() {

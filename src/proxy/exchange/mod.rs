@@ -1,8 +1,9 @@
 //! One request in flight: from its whole head to the last byte of its answer.
 //!
 //! The request goes up (`ask.rs`) while the answer comes down (`relay.rs`), each as far as it
-//! can in a step; `direct.rs` answers what is not relayed; what goes wrong is judged in `trouble.rs`: another backend, an answer of our own,
-//! or a visible break. Every exchange watches both its sockets.
+//! can in a step; what goes wrong is judged in `trouble.rs`: another backend, an answer of our own,
+//! or a visible break. What is not relayed at all, `direct.rs` answers. Every exchange watches both
+//! its sockets.
 
 mod account;
 mod ask;

@@ -92,10 +92,10 @@ public = "ftp://a.example.org"
         "https://a.example.org"
 public = "https://a.example.org/"
     4:10: applications.public: "https://a.example.org/" goes on after the host; write
-        "https://a.example.org": the path is the request's
+        "https://a.example.org" alone
 public = "https://a.example.org/shop?a#b"
     4:10: applications.public: "https://a.example.org/shop?a#b" goes on after the host; write
-        "https://a.example.org": the path is the request's
+        "https://a.example.org" alone
 public = "https://user@a.example.org"
     4:10: applications.public: "https://user@a.example.org" names no host and port; write for
         example "https://a.example.org"
