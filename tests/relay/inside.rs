@@ -104,6 +104,8 @@ fn a_backend_is_not_charged_for_the_time_that_another_took_to_fail() {
     let (server, pool) = relay(&[&late, &prompt], heard.clone());
     let mut client = Wire::connect(server.address());
     assert_eq!(client.get("/").status(), 200);
+    // The client has its answer a moment before the policy hears of it.
+    eventually("both are heard", || heard.0.lock().unwrap().len() == 2);
     let heard = heard.0.lock().unwrap().clone();
     assert!(matches!(heard[0], (0, Outcome::Failed(_))), "{heard:?}");
     let (1, Outcome::Answered { status: 200, latency }) = heard[1] else { panic!("{heard:?}") };
