@@ -12,7 +12,7 @@ STATIC_CRATES_MAX := 32
 FUZZ_SECONDS := 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test lint static bench try slow loom fuzz
+.PHONY: help build run demo test lint static bench picking try slow loom fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ static: ## the slim static binary for musl, its size and its crates held to thei
 
 bench: build ## what a request costs here and in HAProxy and nginx
 	benches/peers.py --evenly $(EVENLY)
+
+picking: ## what a pick costs, from 3 to 1,000 backends
+	cargo bench --locked --bench picking
 
 try: build ## real input: nginx and Python's server behind it, every byte compared
 	benches/try.sh $(EVENLY)
