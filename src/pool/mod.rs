@@ -145,7 +145,9 @@ impl Pool {
             return Some(index);
         }
         let mut view = Candidates { pool: self, ask, tier, chance: ask.chance };
-        let mut indexes = 0..self.backends.len();
+        // From anywhere: were the first half down, each request would look at all of it.
+        let start = chance::below(ask.chance, self.backends.len());
+        let mut indexes = (start..self.backends.len()).chain(0..start);
         // Ends at the first usable one. Asking the policy for nothing would cost it a turn.
         if !indexes.clone().any(|index| view.is_usable(index)) {
             return None;
