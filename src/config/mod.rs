@@ -26,7 +26,7 @@ use crate::pool::Spec;
 use table::Table;
 
 pub use keys::{AccessLog, Admin, Balance, Health, Limits, Log, LogTarget, Mode, Passive};
-pub use keys::{Queue, Retry, Server, Timeouts};
+pub use keys::{Queue, Retry, Scored, Server, Timeouts};
 pub use message::Errors;
 pub(crate) use message::nearest;
 pub use network::Network;
@@ -41,6 +41,8 @@ pub struct Config {
     pub server: Server,
     /// `[balance]`
     pub balance: Balance,
+    /// `[scored]`
+    pub scored: Scored,
     /// `[health]`
     pub health: Health,
     /// `[passive]`
@@ -78,10 +80,11 @@ impl Config {
     }
 
     /// The tables by name, in the order of the documentation.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Table); 10] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Table); 11] {
         [
             ("server", &mut self.server),
             ("balance", &mut self.balance),
+            ("scored", &mut self.scored),
             ("health", &mut self.health),
             ("passive", &mut self.passive),
             ("retry", &mut self.retry),

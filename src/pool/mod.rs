@@ -170,6 +170,11 @@ impl Pool {
         self.policy.explain(index)
     }
 
+    /// The policy's score of the backend at `index`, if it keeps one: lower is better.
+    pub fn score(&self, index: usize) -> Option<f64> {
+        self.policy.score(index)
+    }
+
     /// Does as an operator says with the backend at `index`.
     pub fn set_mode(&self, index: usize, mode: Mode, now: Duration) -> Option<Change> {
         self.change(index, now, |backend, _| {

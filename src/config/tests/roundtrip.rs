@@ -67,6 +67,7 @@ proptest! {
             applications: ports.iter().map(spec).collect(),
             server: Server { served_by: flag, ..Server::default() },
             balance: Balance::default(),
+            scored: Scored { threshold: weight, statuses: statuses.clone(), ..Scored::default() },
             health: Health { path, interval, expect: statuses.clone(), ..Health::default() },
             passive: Passive { statuses, ..Passive::default() },
             retry: Retry::default(),

@@ -45,6 +45,11 @@ pub trait Policy: Send + Sync {
     fn explain(&self, _index: usize) -> Option<String> {
         None
     }
+
+    /// The score of the backend at `index`, if it keeps one: lower is better.
+    fn score(&self, _index: usize) -> Option<f64> {
+        None
+    }
 }
 
 /// The backends as one request may use them. Each look is fresh: what was usable may be so no

@@ -1,0 +1,171 @@
+//! Scored round robin: each backend in its turn, but the slow and the faulty sit turns out.
+//!
+//! Called by the pool for each pick, each outcome and each check, from many threads at once; takes
+//! no lock. What a result is worth is in `rules`, a backend's score on its `card`.
+//!
+//! Lower is better. Each answer moves the score of the backend that gave it: slower than the pool's
+//! average latency raises it, faster lowers it a little; a failure or a bad status raises it, a run
+//! without any lowers it a little. Health checks count likewise, against the average of checks. From
+//! the `threshold` on the backend sits turns out, one more for every `step` points. Each turn sat out
+//! takes `decay` points off. Then it takes one turn, on trial: that answer shows whether the score
+//! goes on falling. Its next turns are sat out until the answer is there, so that a backend that
+//! hangs gets no more.
+//!
+//! With threshold 10, error 8, step 2, decay 1, and 2 off for every fine answer; B's turns, with its
+//! answers bad (`!`), fine (`.`) or none (`-`, when the turn goes by and A gets the request):
+//!
+//! ```text
+//! turn     1   2   3   4   5   6   7   8   9  10
+//! answer   !   !   -   -   -   -   .   -   .   .     7 and 9 are on trial
+//! score    8  16  15  14  13  12  10   9   7   5
+//! left     0   4   3   2   1   0   1   0   0   0     turns left to sit out
+//! ```
+
+mod average;
+mod card;
+mod record;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use super::turns::Turns;
+use super::{Policy, View};
+use crate::pool::{CheckOutcome, Outcome};
+use average::Average;
+use card::{Card, Finding, Turned};
+pub use rules::ScoredRules;
+
+/// The policy `scored-round-robin`.
+pub struct ScoredRoundRobin {
+    turns: Turns,
+    rules: ScoredRules,
+    cards: Vec<Card>,
+    /// Over all backends' good answers.
+    answers: Average,
+    /// Over all backends' passed checks.
+    checks: Average,
+}
+
+impl ScoredRoundRobin {
+    /// For backends of these weights.
+    pub fn new(weights: &[u32], rules: ScoredRules) -> Self {
+        Self {
+            turns: Turns::new(weights),
+            rules,
+            cards: weights.iter().map(|_| Card::default()).collect(),
+            answers: Average::default(),
+            checks: Average::default(),
+        }
+    }
+
+    fn takes_its_turn(&self, index: usize, view: &dyn View) -> bool {
+        let card = &self.cards[index];
+        card.score().score < self.rules.threshold
+            || card.turn(self.may_sit_out(index, view), &self.rules)
+    }
+
+    /// The worst may, up to `out_max` percent of the usable ones, and never the last. If more are
+    /// above the threshold, then what ails them is not theirs alone, and the others would not bear
+    /// the load.
+    fn may_sit_out(&self, index: usize, view: &dyn View) -> bool {
+        let rank = |index: usize| (self.cards[index].score().score, index);
+        let own = rank(index);
+        let (mut usable, mut out) = (0, 0);
+        for index in (0..self.cards.len()).filter(|index| view.is_usable(*index)) {
+            usable += 1;
+            out += usize::from(rank(index) >= own);
+        }
+        out < usable && out * 100 <= usable * self.rules.out_max as usize
+    }
+
+    fn explain_as(&self, index: usize, turned: Option<Turned>) -> String {
+        let (card, rules) = (&self.cards[index], &self.rules);
+        let score = card.score();
+        let mut reasons = String::new();
+        let kinds =
+            [("answers", &card.answers, &self.answers), ("checks", &card.checks, &self.checks)];
+        for (noun, record, average) in kinds {
+            let written = record.explain(noun, average.read(), rules, &mut reasons);
+            written.expect("a String takes every text");
+        }
+        let turns = match (turned, score.left) {
+            (Some(Turned::Back), _) => "takes its turns again".to_owned(),
+            (_, 0) if score.score < rules.threshold => "takes its turns".to_owned(),
+            (_, 0) => "takes one turn on trial".to_owned(),
+            (_, 1) => "sits out 1 turn".to_owned(),
+            (_, left) => format!("sits out {left} turns"),
+        };
+        let why = if reasons.is_empty() { "" } else { "; " };
+        format!("score {}, threshold {}: {turns}{why}{reasons}", score.score, rules.threshold)
+    }
+
+    fn rate(&self, index: usize, finding: Finding, times: u32) -> Option<String> {
+        let turned = self.cards[index].rate(finding, times, &self.rules)?;
+        Some(self.explain_as(index, Some(turned)))
+    }
+
+    /// What a result is worth, `None` for bad ones.
+    fn good(&self, average: &Average, latency: Duration) -> Finding {
+        let pace = average.add(latency, self.rules.window, self.rules.slow_max.into());
+        Finding::Good { pace }
+    }
+}
+
+impl Policy for ScoredRoundRobin {
+    fn pick(&self, view: &dyn View) -> Option<usize> {
+        let is_usable = |index: &usize| view.is_usable(*index);
+        let given = self.turns.next(|index| is_usable(&index) && self.takes_its_turn(index, view));
+        // While scores change, each may have seen the others as the ones that serve.
+        given.or_else(|| (0..view.count()).find(is_usable))
+    }
+
+    fn name(&self) -> &'static str {
+        "scored-round-robin"
+    }
+
+    /// The latency of a bad answer is no merit and no fault: to fail is often quick. A 4xx says
+    /// something of the client, neither good nor bad of the backend.
+    fn served(&self, index: usize, outcome: &Outcome) -> Option<String> {
+        let record = &self.cards[index].answers;
+        let finding = match *outcome {
+            Outcome::Failed(_) => Finding::Bad,
+            Outcome::Answered { status, .. } if self.rules.statuses.contains(status) => {
+                Finding::Bad
+            }
+            Outcome::Answered { status, latency } if status < 400 => {
+                record.good(latency);
+                self.good(&self.answers, latency)
+            }
+            Outcome::Answered { .. } | Outcome::Abandoned => return None,
+        };
+        if finding == Finding::Bad {
+            record.bad();
+        }
+        self.rate(index, finding, 1)
+    }
+
+    fn checked(&self, index: usize, outcome: &CheckOutcome) -> Option<String> {
+        let record = &self.cards[index].checks;
+        let finding = match outcome.passed {
+            true => {
+                record.good(outcome.took);
+                self.good(&self.checks, outcome.took)
+            }
+            false => {
+                record.bad();
+                Finding::Bad
+            }
+        };
+        self.rate(index, finding, self.rules.checks)
+    }
+
+    fn explain(&self, index: usize) -> Option<String> {
+        Some(self.explain_as(index, None))
+    }
+
+    fn score(&self, index: usize) -> Option<f64> {
+        Some(self.cards[index].score().score.into())
+    }
+}
