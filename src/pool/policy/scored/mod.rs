@@ -5,11 +5,12 @@
 //!
 //! Lower is better. Each answer moves the score of the backend that gave it: slower than the pool's
 //! average latency raises it, faster lowers it a little; a failure or a bad status raises it, a run
-//! without any lowers it a little. Health checks count likewise, against the average of checks. From
-//! the `threshold` on the backend sits turns out, one more for every `step` points. Each turn sat out
-//! takes `decay` points off. Then it takes one turn, on trial: that answer shows whether the score
-//! goes on falling. Its next turns are sat out until the answer is there, so that a backend that
-//! hangs gets no more.
+//! without any lowers it a little. Health checks count likewise, against the average of checks.
+//!
+//! From the `threshold` on the backend sits turns out, one more for every `step` points, and each
+//! turn sat out takes `decay` points off. Then it takes one turn, on trial: that answer shows
+//! whether the score goes on falling. Until the answer is there it sits out again, so that a backend
+//! that hangs gets no more.
 //!
 //! With threshold 10, error 8, step 2, decay 1, and 2 off for every fine answer; B's turns, with its
 //! answers bad (`!`), fine (`.`) or none (`-`, when the turn goes by and A gets the request):
