@@ -9,7 +9,7 @@
 //!
 //! From the `threshold` on the backend sits turns out, one more for every `step` points, and each
 //! turn sat out takes `decay` points off. Then it takes one turn, on trial: that answer shows
-//! whether the score goes on falling. Until the answer is there it sits out again, so that a backend
+//! whether the score goes on falling. Until the answer is there it sits out again, so that one
 //! that hangs gets no more.
 //!
 //! With threshold 10, error 8, step 2, decay 1, and 2 off for every fine answer; B's turns, with its
