@@ -1,6 +1,9 @@
 //! The command line as typed: words become a [`Command`]. Opens no file, and reads no variable but
 //! those it is given; each slip becomes a sentence that ends the process with 2.
 
+#[cfg(feature = "lab")]
+mod simulate;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -17,12 +20,11 @@ use crate::lab::backend::Options;
 const FILE: &str = "applications.toml";
 
 /// Each command that can be typed.
-const COMMANDS: [&str; 4] = ["serve", "check", "demo", "backend"];
+const COMMANDS: [&str; 5] = ["serve", "check", "demo", "backend", "simulate"];
 /// Commands that are still to come.
-const PLANNED: [&str; 8] =
-    ["get", "bench", "simulate", "status", "drain", "ready", "maint", "reload"];
+const PLANNED: [&str; 7] = ["get", "bench", "status", "drain", "ready", "maint", "reload"];
 /// Every long option, for suggestions.
-const OPTIONS: [&str; 10] = [
+const OPTIONS: [&str; 17] = [
     "--config",
     "--listen",
     "--workers",
@@ -31,6 +33,13 @@ const OPTIONS: [&str; 10] = [
     "--instances",
     "--seed",
     "--unhealthy",
+    "--scenario",
+    "--seeds",
+    "--requests",
+    "--policy",
+    "--retry",
+    "--json",
+    "--html",
     "--help",
     "--version",
 ];
@@ -47,6 +56,10 @@ pub fn parse(
     match command.as_str() {
         "serve" | "check" | "demo" => source(&command, &mut parser, variables),
         "backend" => Ok(backend(&mut parser)?),
+        #[cfg(feature = "lab")]
+        "simulate" => Ok(simulate::parse(&mut parser)?),
+        #[cfg(not(feature = "lab"))]
+        "simulate" => Err(Failure::Usage(format!("{command} is not in this slim build"))),
         "help" => Ok(Command::Tell(help::GENERAL.to_string())),
         other => Err(Failure::Usage(unknown_command(other))),
     }
@@ -256,7 +269,7 @@ mod tests {
             --listen -> --listen needs a value
             --set log.access -> --set takes TABLE.KEY=VALUE, such as --set log.access=json
             chek -> unknown command "chek"; did you mean "check"?
-            colour -> unknown command "colour"; the commands are serve, check, demo, backend
+            colour -> unknown command "colour"; the commands are serve, check, demo, backend, simulate
             status -> command "status" is not in this version
             backend --listen x -> --listen x: expected an address such as 127.0.0.1:9001
             backend --seed -1 -> --seed -1: expected a whole number

@@ -11,6 +11,7 @@ Commands:
   check    print the effective configuration, or what is wrong with it
   demo     try it: three demo backends and the balancer in one process
   backend  be a demo backend
+  simulate compare policies on a virtual clock
 
 Options of serve and check:
   -c, --config FILE        the configuration; default: applications.toml
@@ -24,6 +25,21 @@ Options of backend:
       --instances NUMBER   how many, on consecutive ports; default: 1
       --seed NUMBER        a fixed pattern of latency and errors; default: 0, none
       --unhealthy          begin with /health answering 503
+
+Options of simulate:
+      --scenario NAME      homogeneous, one-slow, one-flaky, mixed-hardware,
+                           rolling-deploy, brownout, flapping, thundering-recovery,
+                           or a file; without it, each seed draws one
+      --seeds 1..50        which seeds, both ends included; --seed N is one
+      --instances NUMBER   in place of the scenario's
+      --requests NUMBER    a run, in place of the scenario's
+      --policy NAMES       such as round-robin,two-choices; default: all
+      --retry              let failed requests be tried again; default: not
+      --json               figures for programs instead of the table
+      --html FILE          a page with plots as well
+  -c, --config FILE        the pool's rules; default: the defaults
+  Errors are answers of 500 and above. Latencies are those of all requests that were
+  answered, well or not, or waited in vain; not of those turned away at once.
 
   -h, --help               this text
   -V, --version            the version

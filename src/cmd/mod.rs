@@ -8,6 +8,8 @@ pub mod check;
 pub mod demo;
 mod help;
 pub mod serve;
+#[cfg(feature = "lab")]
+pub mod simulate;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -28,6 +30,9 @@ pub enum Command {
     Demo(Overrides),
     /// Be a demo backend.
     Backend(Options),
+    /// Compare policies on a virtual clock.
+    #[cfg(feature = "lab")]
+    Simulate(simulate::Options),
     /// Print this text, for `--help` and `--version`.
     Tell(String),
 }
@@ -59,6 +64,8 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Check(source) => Ok(check::run(&source.load()?)?),
         Command::Demo(overrides) => demo::run(&overrides),
         Command::Backend(options) => Ok(backend::run(&options)?),
+        #[cfg(feature = "lab")]
+        Command::Simulate(options) => simulate::run(&options),
         Command::Tell(text) => Ok(io::stdout().write_all(text.as_bytes())?),
     }
 }

@@ -27,10 +27,16 @@ use table::Table;
 
 pub use keys::{AccessLog, Admin, Balance, Health, Limits, Log, LogTarget, Mode, Passive};
 pub use keys::{Queue, Retry, Scored, Server, Timeouts};
+#[cfg(feature = "lab")]
+pub(crate) use kind::found;
 pub use message::Errors;
 pub(crate) use message::nearest;
+#[cfg(feature = "lab")]
+pub(crate) use message::{Report, quote};
 pub use network::Network;
 pub use overrides::{CONFIG_VARIABLE, Overrides};
+#[cfg(feature = "lab")]
+pub(crate) use units::TIME;
 
 /// The configuration as meant: complete, in range and free of contradictions.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -15,6 +15,7 @@ pub mod chance;
 mod change;
 mod health;
 mod lease;
+mod line;
 pub mod policy;
 mod retry;
 mod rules;
@@ -36,6 +37,7 @@ use candidates::{Candidates, Tier};
 use change::Took;
 pub use change::{Change, CheckOutcome, Mode, Notice, Standing};
 pub use lease::{Fault, Lease, Outcome};
+pub use line::Line;
 use policy::{Policy, View};
 pub use retry::{Attempt, BODY_HELD_MAX, RetryPermit, Verdict};
 pub use rules::{CheckRules, PassiveRules, RetryRules, Rules, Statuses};
@@ -170,7 +172,7 @@ impl Pool {
         self.policy.explain(index)
     }
 
-    /// The policy's score of the backend at `index`, if it keeps one: lower is better.
+    /// The policy's score of the backend at `index`, if it has one; lower is better.
     pub fn score(&self, index: usize) -> Option<f64> {
         self.policy.score(index)
     }

@@ -46,7 +46,7 @@ pub trait Policy: Send + Sync {
         None
     }
 
-    /// The score of the backend at `index`, if it keeps one: lower is better.
+    /// Its score of the backend at `index`, if it has one; lower is better.
     fn score(&self, _index: usize) -> Option<f64> {
         None
     }

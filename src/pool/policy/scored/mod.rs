@@ -12,8 +12,8 @@
 //! whether the score goes on falling. Until the answer is there it sits out again, so that one
 //! that hangs gets no more.
 //!
-//! With threshold 10, error 8, step 2, decay 1, and 2 off for every fine answer; B's turns, with its
-//! answers bad (`!`), fine (`.`) or none (`-`, when the turn goes by and A gets the request):
+//! With threshold 10, error 8, step 2, decay 1, and 2 off for every fine answer; the turns of B, its
+//! answers bad (`!`), fine (`.`) or none (`-`: the turn goes by, and A gets the request):
 //!
 //! ```text
 //! turn     1   2   3   4   5   6   7   8   9  10
