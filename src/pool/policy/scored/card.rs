@@ -44,14 +44,36 @@ impl Card {
     /// `may_sit_out`.
     pub(super) fn turn(&self, may_sit_out: bool, rules: &ScoredRules) -> bool {
         let before = self.score.fetch_update(Relaxed, Relaxed, |word| {
-            Score::unpack(word).turn(rules).map(Score::pack)
+            Score::unpack(word).turn(may_sit_out, rules).map(Score::pack)
         });
         !may_sit_out || before.map(Score::unpack).map_or(true, |old| old.left == 0)
     }
 
-    /// Takes in a result that counts so many times.
-    pub(super) fn rate(&self, finding: Finding, times: u32, rules: &ScoredRules) -> Option<Turned> {
-        let rated = |word| Score::unpack(word).rated(finding, times, rules);
+    /// It has been away and is up again: what was held against it may be over, and it gets another
+    /// chance, with no more than `kept` points to begin with.
+    pub(super) fn forgive(&self, rules: &ScoredRules) {
+        let forgiven = |word| Some(Score::unpack(word).forgiven(rules).pack());
+        // Never refuses.
+        let _ = self.score.fetch_update(Relaxed, Relaxed, forgiven);
+    }
+
+    /// Takes in what came of a request.
+    pub(super) fn answered(&self, finding: Finding, rules: &ScoredRules) -> Option<Turned> {
+        self.rate(|score| score.answered(finding, rules))
+    }
+
+    /// Takes in what a check found, which counts so many times.
+    pub(super) fn checked(
+        &self,
+        finding: Finding,
+        times: u32,
+        rules: &ScoredRules,
+    ) -> Option<Turned> {
+        self.rate(|score| score.rated(finding, times, rules))
+    }
+
+    fn rate(&self, rated: impl Fn(Score) -> Score) -> Option<Turned> {
+        let rated = |word| rated(Score::unpack(word));
         let next = |word| Some(rated(word).pack()).filter(|next| *next != word);
         let before = self.score.fetch_update(Relaxed, Relaxed, next).ok()?;
         match (Score::unpack(before).told, rated(before).told) {
@@ -62,7 +84,8 @@ impl Card {
     }
 }
 
-/// A score and what follows from it: 32 bits `score`, 16 bits `left`, 15 bits `run`, 1 bit `told`.
+/// A score and what follows from it: 32 bits `score`, 16 bits `left`, 14 bits `run`, 1 bit
+/// `on_trial`, 1 bit `told`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Score {
     /// In points.
@@ -71,17 +94,21 @@ pub(super) struct Score {
     pub(super) left: u16,
     /// Good results in a row since the last good run.
     run: u16,
+    /// It has taken a turn above the threshold, and its answer is not there yet.
+    on_trial: bool,
     /// The log says that it sits out.
     told: bool,
 }
 
 impl Score {
-    const RUN_MAX: u64 = (1 << 15) - 1;
+    const RUN_MAX: u64 = (1 << 14) - 1;
+    const ON_TRIAL: u64 = 1 << 62;
     const TOLD: u64 = 1 << 63;
 
     fn pack(self) -> u64 {
-        let told = if self.told { Self::TOLD } else { 0 };
-        u64::from(self.score) | u64::from(self.left) << 32 | u64::from(self.run) << 48 | told
+        let on_trial = if self.on_trial { Self::ON_TRIAL } else { 0 };
+        let flags = on_trial | if self.told { Self::TOLD } else { 0 };
+        u64::from(self.score) | u64::from(self.left) << 32 | u64::from(self.run) << 48 | flags
     }
 
     fn unpack(word: u64) -> Self {
@@ -89,21 +116,41 @@ impl Score {
             score: word as u32,
             left: (word >> 32) as u16,
             run: (word >> 48 & Self::RUN_MAX) as u16,
+            on_trial: word & Self::ON_TRIAL != 0,
             told: word & Self::TOLD != 0,
         }
     }
 
     /// A turn of its own goes by. One above the threshold with none left to sit out is on trial:
-    /// it takes this turn, and sits out again until the trial's result is in. `None` below the
-    /// threshold, where turns change nothing.
-    fn turn(self, rules: &ScoredRules) -> Option<Self> {
+    /// it takes this turn, and sits out again until the answer is in. `None` below the threshold,
+    /// where turns change nothing.
+    fn turn(self, may_sit_out: bool, rules: &ScoredRules) -> Option<Self> {
         let turns = rules.turns(self.score);
-        let next = match self.left {
-            _ if turns == 0 => return None,
-            0 => Self { left: narrow(turns), ..self },
-            left => Self { left: left - 1, score: self.score.saturating_sub(rules.decay), ..self },
-        };
-        Some(Self { left: if next.score < rules.threshold { 0 } else { next.left }, ..next })
+        if turns == 0 {
+            return None;
+        }
+        let on_trial = self.on_trial || self.left == 0 || !may_sit_out;
+        if self.left == 0 {
+            return Some(Self { left: narrow(turns), on_trial, ..self });
+        }
+        let score = self.score.saturating_sub(rules.decay);
+        let left = if score < rules.threshold { 0 } else { self.left - 1 };
+        Some(Self { score, left, on_trial, ..self })
+    }
+
+    /// While it sits out and is not on trial, answers are to requests from before. They say nothing
+    /// new: were they counted, a short jam would be paid for again and again while it dissolves.
+    fn answered(self, finding: Finding, rules: &ScoredRules) -> Self {
+        match self.left > 0 && !self.on_trial {
+            true => self,
+            false => Self { on_trial: false, ..self }.rated(finding, 1, rules),
+        }
+    }
+
+    fn forgiven(self, rules: &ScoredRules) -> Self {
+        let score = self.score.min(rules.kept);
+        let left = u32::from(self.left).min(rules.turns(score));
+        Self { score, left: narrow(left), ..self }
     }
 
     fn rated(self, finding: Finding, times: u32, rules: &ScoredRules) -> Self {
@@ -122,7 +169,7 @@ impl Score {
         // The log hears of a return only at half the threshold: a score about the threshold itself
         // would fill it.
         let told = after > 0 || (self.told && score > rules.threshold / 2);
-        Self { score, left: narrow(left.saturating_sub(before)), run, told }
+        Self { score, left: narrow(left.saturating_sub(before)), run, told, ..self }
     }
 }
 

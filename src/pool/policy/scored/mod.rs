@@ -67,18 +67,19 @@ impl ScoredRoundRobin {
             || card.turn(self.may_sit_out(index, view), &self.rules)
     }
 
-    /// The worst may, up to `out_max` percent of the usable ones, and never the last. If more are
-    /// above the threshold, then what ails them is not theirs alone, and the others would not bear
-    /// the load.
+    /// The worst may, up to `out_max` percent of the usable ones, if they are worse than the best by
+    /// the whole threshold: what ails all of them is held against none, and the others have to bear
+    /// the load. So the last one never may.
     fn may_sit_out(&self, index: usize, view: &dyn View) -> bool {
         let rank = |index: usize| (self.cards[index].score().score, index);
         let own = rank(index);
-        let (mut usable, mut out) = (0, 0);
+        let (mut usable, mut out, mut best) = (0, 0, own.0);
         for index in (0..self.cards.len()).filter(|index| view.is_usable(*index)) {
             usable += 1;
             out += usize::from(rank(index) >= own);
+            best = best.min(rank(index).0);
         }
-        out < usable && out * 100 <= usable * self.rules.out_max as usize
+        own.0 - best >= self.rules.threshold && out * 100 <= usable * self.rules.out_max as usize
     }
 
     fn explain_as(&self, index: usize, turned: Option<Turned>) -> String {
@@ -100,11 +101,6 @@ impl ScoredRoundRobin {
         };
         let why = if reasons.is_empty() { "" } else { "; " };
         format!("score {}, threshold {}: {turns}{why}{reasons}", score.score, rules.threshold)
-    }
-
-    fn rate(&self, index: usize, finding: Finding, times: u32) -> Option<String> {
-        let turned = self.cards[index].rate(finding, times, &self.rules)?;
-        Some(self.explain_as(index, Some(turned)))
     }
 
     /// What a result is worth, `None` for bad ones.
@@ -144,7 +140,8 @@ impl Policy for ScoredRoundRobin {
         if finding == Finding::Bad {
             record.bad();
         }
-        self.rate(index, finding, 1)
+        let turned = self.cards[index].answered(finding, &self.rules)?;
+        Some(self.explain_as(index, Some(turned)))
     }
 
     fn checked(&self, index: usize, outcome: &CheckOutcome) -> Option<String> {
@@ -159,7 +156,12 @@ impl Policy for ScoredRoundRobin {
                 Finding::Bad
             }
         };
-        self.rate(index, finding, self.rules.checks)
+        let turned = self.cards[index].checked(finding, self.rules.checks, &self.rules)?;
+        Some(self.explain_as(index, Some(turned)))
+    }
+
+    fn returned(&self, index: usize) {
+        self.cards[index].forgive(&self.rules);
     }
 
     fn explain(&self, index: usize) -> Option<String> {

@@ -33,6 +33,8 @@ pub struct ScoredRules {
     pub turns_max: u32,
     /// Points taken off for each turn sat out.
     pub decay: u32,
+    /// The most points kept by a backend that is up again.
+    pub kept: u32,
     /// Percent of the usable backends that may sit out at the same time. The last one never does.
     pub out_max: u32,
     /// So many answers the average latency looks back on, at least 1.
@@ -42,12 +44,12 @@ pub struct ScoredRules {
 impl Default for ScoredRules {
     fn default() -> Self {
         Self {
-            threshold: 200,
+            threshold: 250,
             slow: 10,
-            slow_from: 150,
-            slow_max: 600,
-            fast: 5,
-            error: 50,
+            slow_from: 175,
+            slow_max: 800,
+            fast: 4,
+            error: 70,
             statuses: Statuses::new(vec![500..=599]),
             run: 10,
             good: 5,
@@ -55,8 +57,9 @@ impl Default for ScoredRules {
             step: 4,
             turns_max: 60,
             decay: 1,
+            kept: 125,
             out_max: 50,
-            window: 128,
+            window: 64,
         }
     }
 }

@@ -43,6 +43,7 @@ fn fixed() -> ScoredRules {
         step: 4,
         turns_max: 60,
         decay: 1,
+        kept: 100,
         window: 128,
         ..ScoredRules::default()
     }
@@ -84,11 +85,10 @@ fn all_up(count: usize) -> Cast {
     Cast::new(&vec![true; count])
 }
 
-/// Makes a backend bad enough to sit out as long as can be.
+/// Makes a backend bad enough to sit out as long as can be. Checks count even while it does.
 fn ruin(policy: &ScoredRoundRobin, index: usize) {
-    while policy.cards[index].score().score < policy.rules.score_max() {
-        policy.served(index, &broken());
-    }
+    (0..100).for_each(|_| drop(policy.checked(index, &check(false))));
+    assert_eq!(policy.cards[index].score().score, policy.rules.score_max());
 }
 
 #[test]
@@ -233,6 +233,49 @@ fn turns_alone_forgive_though_nothing_is_heard() {
     ruin(&policy, B);
     assert!((0..5_000).all(|_| policy.pick(&view).is_some()));
     assert!(policy.cards[B].score().score < policy.rules.threshold);
+}
+
+#[test]
+fn answers_to_requests_from_before_say_nothing_new() {
+    let policy = policy(2, fixed());
+    (0..4).for_each(|_| drop(policy.served(B, &broken())));
+    let (score, view) = (policy.cards[B].score(), all_up(2));
+    assert_eq!((score.score, score.left), (200, 1));
+    (0..50).for_each(|_| drop(policy.served(B, &broken())));
+    assert_eq!(policy.cards[B].score(), score);
+    assert!(!policy.takes_its_turn(B, &view));
+    // Now it takes its turns again, and its answers count.
+    assert!(policy.takes_its_turn(B, &view));
+    policy.served(B, &broken());
+    assert_eq!(policy.score(B), Some(249.0));
+}
+
+#[test]
+fn what_ails_all_is_held_against_none() {
+    let (policy, view) = (policy(4, ScoredRules::default()), all_up(4));
+    (0..4).for_each(|index| ruin(&policy, index));
+    let picks: Vec<_> = (0..40).filter_map(|_| policy.pick(&view)).collect();
+    assert!(picks.chunks(4).all(|round| round == [0, 1, 2, 3]), "{picks:?}");
+}
+
+#[test]
+fn of_many_bad_ones_only_the_worst_sit_out() {
+    let (policy, view) = (policy(5, ScoredRules::default()), all_up(5));
+    (0..4).for_each(|index| ruin(&policy, index));
+    let sits_out = (0..5).filter(|index| policy.may_sit_out(*index, &view));
+    assert_eq!(sits_out.collect::<Vec<_>>(), [2, 3]);
+}
+
+#[test]
+fn one_that_was_away_gets_another_chance() {
+    let (policy, view) = (policy(5, fixed()), all_up(5));
+    ruin(&policy, B);
+    policy.returned(B);
+    assert_eq!(
+        policy.explain(B).unwrap(),
+        "score 100, threshold 200: takes its turns; 20 of the last 20 checks bad"
+    );
+    assert_eq!(serve(&policy, &view, 50, |_| fine())[B], 10);
 }
 
 #[test]
