@@ -269,7 +269,6 @@ mod tests {
             --listen -> --listen needs a value
             --set log.access -> --set takes TABLE.KEY=VALUE, such as --set log.access=json
             chek -> unknown command "chek"; did you mean "check"?
-            colour -> unknown command "colour"; the commands are serve, check, demo, backend, simulate
             status -> command "status" is not in this version
             backend --listen x -> --listen x: expected an address such as 127.0.0.1:9001
             backend --seed -1 -> --seed -1: expected a whole number
@@ -278,6 +277,9 @@ mod tests {
         for (line, message) in cases.lines().filter_map(|line| line.trim().split_once(" -> ")) {
             assert_eq!(parsed(line, &[]), Err(format!("evenly: {message} (see evenly --help)")));
         }
+        let unknown = parsed("colour", &[]).unwrap_err();
+        let names = COMMANDS.join(", ");
+        assert!(unknown.contains(&format!("\"colour\"; the commands are {names}")), "{unknown}");
         let many = parsed("backend --listen 127.0.0.1:65535 --instances 2", &[]).unwrap_err();
         let message = "--instances 2 from 127.0.0.1:65535 on go beyond port 65535";
         assert_eq!(many, format!("evenly: {message} (see evenly --help)"));

@@ -62,14 +62,9 @@ impl Card {
         self.rate(|score| score.answered(finding, rules))
     }
 
-    /// Takes in what a check found, which counts so many times.
-    pub(super) fn checked(
-        &self,
-        finding: Finding,
-        times: u32,
-        rules: &ScoredRules,
-    ) -> Option<Turned> {
-        self.rate(|score| score.rated(finding, times, rules))
+    /// Takes in what a check found.
+    pub(super) fn checked(&self, finding: Finding, rules: &ScoredRules) -> Option<Turned> {
+        self.rate(|score| score.rated(finding, rules.checks, rules))
     }
 
     fn rate(&self, rated: impl Fn(Score) -> Score) -> Option<Turned> {

@@ -10,7 +10,8 @@
 //! From the `threshold` on the backend sits turns out, one more for every `step` points, and each
 //! turn sat out takes `decay` points off. Then it takes one turn, on trial: that answer shows
 //! whether the score goes on falling. Until the answer is there it sits out again, so that one
-//! that hangs gets no more.
+//! that hangs gets no more. Answers to requests from before count no more: they would have a jam paid
+//! for again and again while it dissolves.
 //!
 //! With threshold 10, error 8, step 2, decay 1, and 2 off for every fine answer; the turns of B, its
 //! answers bad (`!`), fine (`.`) or none (`-`: the turn goes by, and A gets the request):
@@ -36,6 +37,7 @@ use super::{Policy, View};
 use crate::pool::{CheckOutcome, Outcome};
 use average::Average;
 use card::{Card, Finding, Turned};
+use record::Record;
 pub use rules::ScoredRules;
 
 /// The policy `scored-round-robin`.
@@ -95,7 +97,7 @@ impl ScoredRoundRobin {
         let turns = match (turned, score.left) {
             (Some(Turned::Back), _) => "takes its turns again".to_owned(),
             (_, 0) if score.score < rules.threshold => "takes its turns".to_owned(),
-            (_, 0) => "takes one turn on trial".to_owned(),
+            (_, 0) => "takes its next turn on trial".to_owned(),
             (_, 1) => "sits out 1 turn".to_owned(),
             (_, left) => format!("sits out {left} turns"),
         };
@@ -103,8 +105,14 @@ impl ScoredRoundRobin {
         format!("score {}, threshold {}: {turns}{why}{reasons}", score.score, rules.threshold)
     }
 
-    /// What a result is worth, `None` for bad ones.
-    fn good(&self, average: &Average, latency: Duration) -> Finding {
+    /// Notes a result, a bad one without its latency, which is no merit and no fault: to fail is
+    /// often quick.
+    fn note(&self, record: &Record, average: &Average, latency: Option<Duration>) -> Finding {
+        let Some(latency) = latency else {
+            record.bad();
+            return Finding::Bad;
+        };
+        record.good(latency);
         let pace = average.add(latency, self.rules.window, self.rules.slow_max.into());
         Finding::Good { pace }
     }
@@ -122,41 +130,26 @@ impl Policy for ScoredRoundRobin {
         "scored-round-robin"
     }
 
-    /// The latency of a bad answer is no merit and no fault: to fail is often quick. A 4xx says
-    /// something of the client, neither good nor bad of the backend.
+    /// A 4xx says something of the client, neither good nor bad of the backend.
     fn served(&self, index: usize, outcome: &Outcome) -> Option<String> {
-        let record = &self.cards[index].answers;
-        let finding = match *outcome {
-            Outcome::Failed(_) => Finding::Bad,
-            Outcome::Answered { status, .. } if self.rules.statuses.contains(status) => {
-                Finding::Bad
-            }
-            Outcome::Answered { status, latency } if status < 400 => {
-                record.good(latency);
-                self.good(&self.answers, latency)
-            }
+        let bad = &self.rules.statuses;
+        let latency = match *outcome {
+            Outcome::Failed(_) => None,
+            Outcome::Answered { status, .. } if bad.contains(status) => None,
+            Outcome::Answered { status, latency } if status < 400 => Some(latency),
             Outcome::Answered { .. } | Outcome::Abandoned => return None,
         };
-        if finding == Finding::Bad {
-            record.bad();
-        }
-        let turned = self.cards[index].answered(finding, &self.rules)?;
+        let card = &self.cards[index];
+        let finding = self.note(&card.answers, &self.answers, latency);
+        let turned = card.answered(finding, &self.rules)?;
         Some(self.explain_as(index, Some(turned)))
     }
 
     fn checked(&self, index: usize, outcome: &CheckOutcome) -> Option<String> {
-        let record = &self.cards[index].checks;
-        let finding = match outcome.passed {
-            true => {
-                record.good(outcome.took);
-                self.good(&self.checks, outcome.took)
-            }
-            false => {
-                record.bad();
-                Finding::Bad
-            }
-        };
-        let turned = self.cards[index].checked(finding, self.rules.checks, &self.rules)?;
+        let card = &self.cards[index];
+        let latency = outcome.passed.then_some(outcome.took);
+        let finding = self.note(&card.checks, &self.checks, latency);
+        let turned = card.checked(finding, &self.rules)?;
         Some(self.explain_as(index, Some(turned)))
     }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::card::Score;
 use super::*;
-use crate::pool::Fault;
-use crate::pool::testing::{Cast, check, together};
+use crate::pool::policy::Kind;
+use crate::pool::testing::{Cast, check, spec, together};
+use crate::pool::{Ask, Fault, PassiveRules, Pool, Rules};
 
 const A: usize = 0;
 const B: usize = 1;
@@ -333,7 +334,7 @@ fn the_log_hears_once_that_one_sits_out_and_once_that_it_is_back() {
 }
 
 #[test]
-fn concurrent_pickers_and_reporters_lose_nothing() {
+fn concurrent_pickers_and_reporters_agree() {
     let (policy, view) = (policy(4, ScoredRules::default()), all_up(4));
     let counts: Vec<AtomicUsize> = (0..4).map(|_| AtomicUsize::new(0)).collect();
     let told = together(4, |_| {
@@ -353,4 +354,28 @@ fn concurrent_pickers_and_reporters_lose_nothing() {
     assert_eq!(told.iter().sum::<usize>(), 1);
     let Score { score, left, .. } = policy.cards[B].score();
     assert!(score <= policy.rules.score_max() && u32::from(left) <= policy.rules.turns(score) + 4);
+}
+
+#[test]
+fn the_pool_passes_on_words_and_returns() {
+    let specs: Vec<_> = ["a", "b"].map(spec).into();
+    let policy = Kind::ScoredRoundRobin.build(&specs, &fixed());
+    let addresses = specs.iter().map(|spec| ([127, 0, 0, 1], spec.port).into()).collect();
+    let passive = PassiveRules { failures: 0, ..PassiveRules::default() };
+    let pool = Pool::new(specs, addresses, policy, Rules { passive, ..Rules::default() });
+    let now = Duration::ZERO;
+    let notices = (0..8).filter_map(|_| {
+        let lease = pool.pick(&Ask::default()).unwrap();
+        let outcome = if lease.index() == B { broken() } else { fine() };
+        lease.finish(outcome, now)
+    });
+    let words: Vec<String> = notices.map(|notice| notice.to_string()).collect();
+    let why = "score 200, threshold 200: sits out 1 turn; 4 of the last 4 answers bad";
+    assert_eq!(words, [format!("backend b: {why}")]);
+    assert_eq!(pool.explain(B).as_deref(), Some(why));
+
+    (0..9).for_each(|_| drop(pool.record_check(B, &check(false), now)));
+    assert_eq!(pool.score(B), Some(436.0));
+    (0..2).for_each(|_| drop(pool.record_check(B, &check(true), now)));
+    assert_eq!(pool.score(B), Some(100.0));
 }
