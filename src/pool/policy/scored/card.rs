@@ -134,7 +134,7 @@ impl Score {
     }
 
     /// While it sits out and is not on trial, answers are to requests from before. They say nothing
-    /// new: were they counted, a short jam would be paid for again and again while it dissolves.
+    /// new; the trials will tell.
     fn answered(self, finding: Finding, rules: &ScoredRules) -> Self {
         match self.left > 0 && !self.on_trial {
             true => self,

@@ -10,11 +10,11 @@
 //! From the `threshold` on the backend sits turns out, one more for every `step` points, and each
 //! turn sat out takes `decay` points off. Then it takes one turn, on trial: that answer shows
 //! whether the score goes on falling. Until the answer is there it sits out again, so that one
-//! that hangs gets no more. Answers to requests from before count no more: they would have a jam paid
+//! that hangs gets no more. Answers to requests from before do not count: a short jam would be paid
 //! for again and again while it dissolves.
 //!
-//! With threshold 10, error 8, step 2, decay 1, and 2 off for every fine answer; the turns of B, its
-//! answers bad (`!`), fine (`.`) or none (`-`: the turn goes by, and A gets the request):
+//! With threshold 10, error 8, step 2, decay 1, and 2 off for every fine answer; B's turns, with
+//! answers that are bad (`!`), fine (`.`) or none (`-`: the turn goes by, and A gets the request):
 //!
 //! ```text
 //! turn     1   2   3   4   5   6   7   8   9  10
@@ -69,9 +69,9 @@ impl ScoredRoundRobin {
             || card.turn(self.may_sit_out(index, view), &self.rules)
     }
 
-    /// The worst may, up to `out_max` percent of the usable ones, if they are worse than the best by
-    /// the whole threshold: what ails all of them is held against none, and the others have to bear
-    /// the load. So the last one never may.
+    /// The worst may, up to `out_max` percent of the usable ones, if they are worse than the best
+    /// by the whole threshold: what ails all of them is held against none, and the others have to
+    /// bear the load. So the last one never may.
     fn may_sit_out(&self, index: usize, view: &dyn View) -> bool {
         let rank = |index: usize| (self.cards[index].score().score, index);
         let own = rank(index);
