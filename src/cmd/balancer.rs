@@ -6,7 +6,6 @@
 use super::Failure;
 use crate::config::{self, AccessLog, Config, LogTarget};
 use crate::log::{self, Level, Log, Throttle};
-use crate::pool::policy::ScoredRules;
 use crate::pool::{
     CheckRules, Notice, PassiveRules, Pool, RetryRules, Rules, Secret, Snapshot, Standing, Statuses,
 };
@@ -118,7 +117,7 @@ fn build_pool(config: &Config) -> Result<Arc<Pool>, Failure> {
     };
     let addresses = config.applications.iter().map(resolve).collect::<Result<_, _>>()?;
     let specs = config.applications.clone();
-    let policy = config.balance.policy.build(&specs, &ScoredRules::default());
+    let policy = config.balance.policy.build(&specs, &config.scored.rules());
     Ok(Pool::new(specs, addresses, policy, rules(config)))
 }
 
