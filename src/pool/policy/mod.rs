@@ -67,7 +67,7 @@ pub trait View {
     /// A number drawn for this pick, uniform over all of u64.
     fn chance(&self) -> u64;
 
-    /// What [`Hash`] goes by.
+    /// What [`struct@Hash`] goes by.
     fn key(&self) -> Option<u64>;
 }
 
