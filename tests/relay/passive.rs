@@ -1,5 +1,5 @@
-//! What requests themselves tell about a backend: three failures in a row take it out for a while, and
-//! under the scored policy each costs it points.
+//! What requests themselves tell about a backend: three failures in a row take it out for a while,
+//! and under the scored policy each costs it points.
 
 use crate::harness::{Backend, Place, Proxy, eventually};
 
