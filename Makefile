@@ -12,10 +12,10 @@ STATIC_CRATES_MAX := 32
 FUZZ_SECONDS := 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test lint static bench try slow loom fuzz
+.PHONY: help build run demo test lint static bench bench-policies try slow loom fuzz
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 build: ## the release build: target/release/evenly
 	cargo build --release --locked
@@ -51,6 +51,9 @@ static: ## the slim static binary for musl, its size and its crates held to thei
 
 bench: build ## what a request costs here and in HAProxy and nginx
 	benches/peers.py --evenly $(EVENLY)
+
+bench-policies: ## each policy over demo backends, and a page of it: target/policies.html
+	cargo bench --locked --bench policies
 
 try: build ## real input: nginx and Python's server behind it, every byte compared
 	benches/try.sh $(EVENLY)

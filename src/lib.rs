@@ -21,8 +21,9 @@
 //!
 //! `http` and `pool` are pure: bytes in, bytes out; facts in, decisions out; no I/O, no clock.
 //! `config` turns the file into what was meant. `log` writes lines without making anyone wait.
-//! `proxy` moves the bytes, `watch` asks backends how they are, `lab` is a backend to try things
-//! on, `cmd` wires them together. Who may import whom is a test (`tests/tidy.rs`).
+//! `proxy` moves the bytes, `watch` asks backends how they are, `lab` tries things out: a demo
+//! backend, a load generator, a simulator. `cmd` wires them together. Who may import whom is a test
+//! (`tests/tidy.rs`).
 //!
 //! # Reading order
 //!

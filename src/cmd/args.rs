@@ -1,6 +1,11 @@
 //! The command line as typed: words become a [`Command`]. Opens no file, and reads no variable but
 //! those it is given; each slip becomes a sentence that ends the process with 2.
 
+#[cfg(feature = "lab")]
+mod bench;
+#[cfg(feature = "lab")]
+mod simulate;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -17,12 +22,11 @@ use crate::lab::backend::Options;
 const FILE: &str = "applications.toml";
 
 /// Each command that can be typed.
-const COMMANDS: [&str; 4] = ["serve", "check", "demo", "backend"];
+const COMMANDS: [&str; 6] = ["serve", "check", "demo", "backend", "bench", "simulate"];
 /// Commands that are still to come.
-const PLANNED: [&str; 8] =
-    ["get", "bench", "simulate", "status", "drain", "ready", "maint", "reload"];
+const PLANNED: [&str; 6] = ["get", "status", "drain", "ready", "maint", "reload"];
 /// Every long option, for suggestions.
-const OPTIONS: [&str; 10] = [
+const OPTIONS: [&str; 17] = [
     "--config",
     "--listen",
     "--workers",
@@ -31,6 +35,13 @@ const OPTIONS: [&str; 10] = [
     "--instances",
     "--seed",
     "--unhealthy",
+    "--scenario",
+    "--seeds",
+    "--requests",
+    "--policy",
+    "--retry",
+    "--json",
+    "--html",
     "--help",
     "--version",
 ];
@@ -47,6 +58,12 @@ pub fn parse(
     match command.as_str() {
         "serve" | "check" | "demo" => source(&command, &mut parser, variables),
         "backend" => Ok(backend(&mut parser)?),
+        #[cfg(feature = "lab")]
+        "bench" => Ok(bench::parse(&mut parser)?),
+        #[cfg(feature = "lab")]
+        "simulate" => Ok(simulate::parse(&mut parser)?),
+        #[cfg(not(feature = "lab"))]
+        "bench" | "simulate" => Err(Failure::Usage(format!("{command} is not in this slim build"))),
         "help" => Ok(Command::Tell(help::GENERAL.to_string())),
         other => Err(Failure::Usage(unknown_command(other))),
     }
@@ -139,10 +156,19 @@ fn unknown_command(word: &str) -> String {
     }
 }
 
+/// Every option of every command.
+fn options() -> impl Iterator<Item = &'static str> {
+    #[cfg(feature = "lab")]
+    let more = bench::OPTIONS;
+    #[cfg(not(feature = "lab"))]
+    let more = [];
+    OPTIONS.into_iter().chain(more)
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Usage(match error {
-            Error::UnexpectedOption(option) => match nearest(&option, OPTIONS) {
+            Error::UnexpectedOption(option) => match nearest(&option, options()) {
                 Some(name) if name != option => {
                     format!("unknown option {option}; did you mean {name}?")
                 }
@@ -256,7 +282,6 @@ mod tests {
             --listen -> --listen needs a value
             --set log.access -> --set takes TABLE.KEY=VALUE, such as --set log.access=json
             chek -> unknown command "chek"; did you mean "check"?
-            colour -> unknown command "colour"; the commands are serve, check, demo, backend
             status -> command "status" is not in this version
             backend --listen x -> --listen x: expected an address such as 127.0.0.1:9001
             backend --seed -1 -> --seed -1: expected a whole number
@@ -265,6 +290,8 @@ mod tests {
         for (line, message) in cases.lines().filter_map(|line| line.trim().split_once(" -> ")) {
             assert_eq!(parsed(line, &[]), Err(format!("evenly: {message} (see evenly --help)")));
         }
+        let none = parsed("colour", &[]).unwrap_err();
+        assert!(none.contains(&format!("the commands are {}", COMMANDS.join(", "))), "{none}");
         let many = parsed("backend --listen 127.0.0.1:65535 --instances 2", &[]).unwrap_err();
         let message = "--instances 2 from 127.0.0.1:65535 on go beyond port 65535";
         assert_eq!(many, format!("evenly: {message} (see evenly --help)"));

@@ -122,7 +122,8 @@ fn build_pool(config: &Config) -> Result<Arc<Pool>, Failure> {
     Ok(Pool::new(specs, addresses, policy, rules(config)))
 }
 
-fn rules(config: &Config) -> Rules {
+/// What the configuration says about the pool's decisions.
+pub(super) fn rules(config: &Config) -> Rules {
     let (passive, retry, health) = (&config.passive, &config.retry, &config.health);
     Rules {
         passive: PassiveRules {

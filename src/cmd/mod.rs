@@ -4,10 +4,14 @@
 pub mod args;
 pub mod backend;
 pub mod balancer;
+#[cfg(feature = "lab")]
+pub mod bench;
 pub mod check;
 pub mod demo;
 mod help;
 pub mod serve;
+#[cfg(feature = "lab")]
+pub mod simulate;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -28,6 +32,12 @@ pub enum Command {
     Demo(Overrides),
     /// Be a demo backend.
     Backend(Options),
+    /// Send requests and count what comes back.
+    #[cfg(feature = "lab")]
+    Bench(Box<bench::Options>),
+    /// Compare policies on a virtual clock.
+    #[cfg(feature = "lab")]
+    Simulate(simulate::Options),
     /// Print this text, for `--help` and `--version`.
     Tell(String),
 }
@@ -59,6 +69,9 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Check(source) => Ok(check::run(&source.load()?)?),
         Command::Demo(overrides) => demo::run(&overrides),
         Command::Backend(options) => Ok(backend::run(&options)?),
+        #[cfg(feature = "lab")]
+        Command::Bench(options) => bench::run(*options),
+        Command::Simulate(options) => simulate::run(&options),
         Command::Tell(text) => Ok(io::stdout().write_all(text.as_bytes())?),
     }
 }

@@ -111,7 +111,7 @@ pub(super) fn text<T: Display>(
 }
 
 /// What stands in the file, as far as it is worth repeating.
-pub(super) fn found(value: &DeValue<'_>) -> String {
+pub(crate) fn found(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => quote(text),
         DeValue::Integer(number) => number.to_string(),

@@ -21,7 +21,7 @@ struct Problem {
 
 /// Where something was written. In this order problems are listed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// The file as a whole.
     File,
     /// Both from 1; the column counts characters, as editors do.
@@ -32,7 +32,7 @@ pub(super) enum Place {
 
 impl Errors {
     /// One problem of the file (or whatever `name` names) as a whole.
-    pub(super) fn of(name: &str, what: String) -> Self {
+    pub(crate) fn of(name: &str, what: String) -> Self {
         let problem = Problem { place: Place::File, key: String::new(), what };
         Self { name: name.to_string(), problems: vec![problem] }
     }
@@ -61,7 +61,7 @@ impl fmt::Display for Errors {
 impl std::error::Error for Errors {}
 
 /// Collects problems while a configuration is read, and remembers where each key was written.
-pub(super) struct Report<'t> {
+pub(crate) struct Report<'t> {
     name: &'t str,
     text: &'t str,
     problems: Vec<Problem>,
@@ -69,12 +69,12 @@ pub(super) struct Report<'t> {
 }
 
 impl<'t> Report<'t> {
-    pub(super) fn new(name: &'t str, text: &'t str) -> Self {
+    pub(crate) fn new(name: &'t str, text: &'t str) -> Self {
         Self { name, text, problems: Vec::new(), places: BTreeMap::new() }
     }
 
     /// The place of a byte of the text.
-    pub(super) fn at(&self, offset: usize) -> Place {
+    pub(crate) fn at(&self, offset: usize) -> Place {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Place::At {
@@ -83,12 +83,12 @@ impl<'t> Report<'t> {
         }
     }
 
-    pub(super) fn add(&mut self, place: Place, key: &str, what: impl Into<String>) {
+    pub(crate) fn add(&mut self, place: Place, key: &str, what: impl Into<String>) {
         self.problems.push(Problem { place, key: key.to_string(), what: what.into() });
     }
 
     /// Takes the outcome of reading `key` at `place`.
-    pub(super) fn take(&mut self, place: Place, key: &str, read: Result<(), String>) {
+    pub(crate) fn take(&mut self, place: Place, key: &str, read: Result<(), String>) {
         match read {
             Ok(()) => drop(self.places.insert(key.to_string(), place)),
             Err(what) => self.add(place, key, what),
@@ -96,15 +96,15 @@ impl<'t> Report<'t> {
     }
 
     /// Where `key` got its value; the whole file where it kept its default.
-    pub(super) fn place(&self, key: &str) -> Place {
+    pub(crate) fn place(&self, key: &str) -> Place {
         self.places.get(key).cloned().unwrap_or(Place::File)
     }
 
-    pub(super) fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.problems.is_empty()
     }
 
-    pub(super) fn finish<T>(mut self, read: T) -> Result<T, Errors> {
+    pub(crate) fn finish<T>(mut self, read: T) -> Result<T, Errors> {
         if self.is_clean() {
             return Ok(read);
         }
@@ -114,7 +114,7 @@ impl<'t> Report<'t> {
 }
 
 /// The text as a TOML string.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {

@@ -21,16 +21,24 @@ mod units;
 mod valid;
 
 use std::path::Path;
+#[cfg(feature = "lab")]
+use std::time::Duration;
 
 use crate::pool::Spec;
 use table::Table;
 
 pub use keys::{AccessLog, Admin, Balance, HashBy, Health, Limits, Log, LogTarget, Mode};
 pub use keys::{Passive, Queue, Retry, Server, Sticky, Timeouts};
+#[cfg(feature = "lab")]
+pub(crate) use kind::found;
 pub use message::Errors;
 pub(crate) use message::nearest;
+#[cfg(feature = "lab")]
+pub(crate) use message::{Report, quote};
 pub use network::Network;
 pub use overrides::{CONFIG_VARIABLE, Overrides};
+#[cfg(feature = "lab")]
+pub(crate) use units::TIME;
 
 /// The configuration as meant: complete, in range and free of contradictions.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,6 +67,13 @@ pub struct Config {
     pub log: Log,
     /// `[admin]`
     pub admin: Admin,
+}
+
+/// Reads a duration as the file has it, such as "500ms" or "10s". The error is a sentence that says
+/// what was seen and what to write.
+#[cfg(feature = "lab")]
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    units::TIME.read(text).map(Duration::from_millis)
 }
 
 impl Config {

@@ -4,7 +4,7 @@
 use super::message::quote;
 
 /// What is counted, and the units it is counted in.
-pub(super) struct Measure {
+pub(crate) struct Measure {
     /// Smallest first, in multiples of the smallest.
     units: &'static [(&'static str, u64)],
     /// The unit shown to someone who forgot it.
@@ -12,7 +12,7 @@ pub(super) struct Measure {
 }
 
 /// In milliseconds.
-pub(super) static TIME: Measure =
+pub(crate) static TIME: Measure =
     Measure { units: &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)], usual: "s" };
 
 /// In bytes. Powers of 1024 only: a "KB" is 1000 bytes to some readers and 1024 to others.
@@ -23,7 +23,7 @@ pub(super) static SIZE: Measure = Measure {
 
 impl Measure {
     /// The amount in the smallest unit. The error is a sentence that names neither key nor place.
-    pub(super) fn read(&self, text: &str) -> Result<u64, String> {
+    pub(crate) fn read(&self, text: &str) -> Result<u64, String> {
         let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(end);
         if number.is_empty() || !unit.bytes().all(|b| b.is_ascii_alphabetic()) {

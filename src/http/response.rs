@@ -188,11 +188,18 @@ impl<'b> Seen<'b> {
     }
 }
 
-impl Response<'_, '_> {
+impl<'b> Response<'_, 'b> {
     /// Whether another response follows to the same request: 1xx, but not 101.
     #[must_use]
     pub fn is_interim(&self) -> bool {
         self.status < 200 && self.status != 101
+    }
+
+    /// The value of the first field of that name, in any case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'b [u8]> {
+        let named = |field: &&Header<'b>| field.name.eq_ignore_ascii_case(name);
+        self.fields.iter().find(named).map(|field| field.value)
     }
 
     /// How the body ends on the client's side: HTTP/1.0 knows no chunks, and HTTP/1.1 need not

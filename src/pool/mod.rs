@@ -16,6 +16,7 @@ mod change;
 pub mod hash;
 mod health;
 mod lease;
+mod line;
 pub mod policy;
 mod retry;
 mod rules;
@@ -38,6 +39,7 @@ use candidates::{Candidates, Tier};
 use change::Took;
 pub use change::{Change, CheckOutcome, Mode, Notice, Standing};
 pub use lease::{Fault, Lease, Outcome};
+pub use line::Line;
 use policy::{Policy, View};
 pub use retry::{Attempt, BODY_HELD_MAX, RetryPermit, Verdict};
 pub use rules::{CheckRules, PassiveRules, RetryRules, Rules, Statuses};
@@ -195,6 +197,11 @@ impl Pool {
     /// How the policy sees the backend at `index` now, in words, if it has a view of its own.
     pub fn explain(&self, index: usize) -> Option<String> {
         self.policy.explain(index)
+    }
+
+    /// The policy's score of the backend at `index`, if it has one; lower is better.
+    pub fn score(&self, index: usize) -> Option<f64> {
+        self.policy.score(index)
     }
 
     /// Does as an operator says with the backend at `index`.

@@ -9,24 +9,17 @@ use super::lot::Lot;
 use super::slots::Key;
 use super::sync::Mutex;
 use super::task::Task;
-use std::collections::VecDeque;
+use crate::pool::Line;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The line in front of a pool.
 pub(crate) struct Queue {
     lot: Arc<Lot<Task>>,
-    length_max: usize,
-    line: Mutex<Line>,
+    /// The homes of the tasks that wait.
+    line: Mutex<Line<Key>>,
     /// How long the line is, for those who only look.
     length: AtomicUsize,
-}
-
-#[derive(Default)]
-struct Line {
-    /// Who waits, by number of ticket, with the home of the task.
-    waiting: VecDeque<(u64, Key)>,
-    drawn: u64,
 }
 
 /// A place in the line, given up when dropped.
@@ -37,9 +30,8 @@ pub(crate) struct Ticket {
 
 impl Queue {
     pub(crate) fn new(lot: &Arc<Lot<Task>>, length_max: usize) -> Arc<Self> {
-        let (lot, line, length) =
-            (Arc::clone(lot), Mutex::new(Line::default()), AtomicUsize::new(0));
-        Arc::new(Self { lot, length_max, line, length })
+        let (line, length) = (Mutex::new(Line::new(length_max)), AtomicUsize::new(0));
+        Arc::new(Self { lot: Arc::clone(lot), line, length })
     }
 
     /// True while nobody waits: a newcomer may ask the pool.
@@ -50,20 +42,15 @@ impl Queue {
     /// A ticket for the task at `home`; none when the line is as long as it may be.
     pub(crate) fn draw(self: &Arc<Self>, home: Key) -> Option<Ticket> {
         let mut line = self.line.lock();
-        if line.waiting.len() >= self.length_max {
-            return None;
-        }
-        line.drawn += 1;
-        let number = line.drawn;
-        line.waiting.push_back((number, home));
-        self.length.store(line.waiting.len(), Ordering::SeqCst);
+        let number = line.draw(home)?;
+        self.length.store(line.len(), Ordering::SeqCst);
         Some(Ticket { queue: Arc::clone(self), number })
     }
 
     /// A place may be free: rings the first in line. To be called after the lease is gone; the
     /// lock makes sure that whoever draws later finds the place.
     pub(crate) fn ring_first(&self) {
-        let first = self.line.lock().waiting.front().map(|(_, home)| *home);
+        let first = self.line.lock().first().copied();
         if let Some(task) = first.and_then(|home| self.lot.slots.ring(home)) {
             self.lot.queue(task);
         }
@@ -73,16 +60,15 @@ impl Queue {
 impl Ticket {
     /// True when it is this one's turn to ask the pool.
     pub(crate) fn is_first(&self) -> bool {
-        let line = self.queue.line.lock();
-        line.waiting.front().is_some_and(|(number, _)| *number == self.number)
+        self.queue.line.lock().is_first(self.number)
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut line = self.queue.line.lock();
-        line.waiting.retain(|(number, _)| *number != self.number);
-        self.queue.length.store(line.waiting.len(), Ordering::SeqCst);
+        line.leave(self.number);
+        self.queue.length.store(line.len(), Ordering::SeqCst);
         drop(line);
         self.queue.ring_first();
     }

@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod addresses;
 mod answers;
 mod balance;
 mod connections;
@@ -14,11 +15,13 @@ mod deadlines;
 mod demo;
 mod files;
 mod health;
+mod inside;
 mod interim;
 mod limits;
 mod logs;
 mod one_worker;
 mod origin;
+
 mod passive;
 mod policies;
 mod queue;

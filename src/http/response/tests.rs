@@ -70,6 +70,15 @@ fn our_cookie_stands_behind_those_of_the_backend() {
 }
 
 #[test]
+fn a_field_is_found_by_its_name_in_any_case() {
+    let text = "HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 5\r\n\r\n";
+    accepted(text, "GET", |head| {
+        assert_eq!(head.field("x-A"), Some(&b"1"[..]));
+        assert_eq!(head.field("x-b"), None);
+    });
+}
+
+#[test]
 fn every_beginning_of_a_head_is_partial() {
     let bytes = b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
     for end in 0..bytes.len() {

@@ -25,7 +25,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use answer::Api;
+use pattern::Pattern;
 use serve::Server;
+
+pub use pattern::Nature;
 
 /// What to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +57,13 @@ impl Default for Options {
             seed: 0,
             unhealthy: false,
         }
+    }
+}
+
+impl Options {
+    /// What the instance at this index is like, from 0; `None` without a seed.
+    pub fn nature(&self, index: u16) -> Option<Nature> {
+        Pattern::new(self.seed, index).map(|pattern| pattern.nature())
     }
 }
 

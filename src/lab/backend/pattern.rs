@@ -18,6 +18,15 @@ pub(super) struct Pattern {
     errors_of_10000: u64,
 }
 
+/// What an instance is like on average.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Nature {
+    /// Mean time until an answer begins.
+    pub latency: Duration,
+    /// Share of requests that are answered with 500.
+    pub errors: f64,
+}
+
 /// What befalls one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Turn {
@@ -34,6 +43,12 @@ impl Pattern {
         let key = scramble(scramble(seed) ^ u64::from(instance));
         let base_us = 1000 + scramble(key ^ 1) % 19_001;
         Some(Pattern { key, base_us, errors_of_10000: scramble(key ^ 2) % 501 })
+    }
+
+    /// What these draws come to: base latency and the middle of what is added to it.
+    pub(super) fn nature(&self) -> Nature {
+        let latency = Duration::from_micros(self.base_us + self.base_us / 4);
+        Nature { latency, errors: self.errors_of_10000 as f64 / 10_000.0 }
     }
 
     /// What befalls the instance's request number `count`.
@@ -69,6 +84,17 @@ mod tests {
             assert!(turns.iter().all(|turn| (1..=30).contains(&ms(turn))));
             assert!(turns.iter().filter(|turn| turn.fails).count() <= 2000 * 7 / 100);
         }
+    }
+
+    #[test]
+    fn an_instance_is_on_average_what_its_nature_says() {
+        let pattern = Pattern::new(7, 3).unwrap();
+        let turns: Vec<Turn> = (0..20_000).map(|count| pattern.turn(count)).collect();
+        let mean = turns.iter().map(|turn| turn.latency).sum::<Duration>() / 20_000;
+        let errors = turns.iter().filter(|turn| turn.fails).count() as f64 / 20_000.0;
+        let Nature { latency, errors: expected } = pattern.nature();
+        assert!(mean.abs_diff(latency) < latency / 50, "{mean:?} for {latency:?}");
+        assert!((errors - expected).abs() < 0.01, "{errors} for {expected}");
     }
 
     #[test]

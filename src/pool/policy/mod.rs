@@ -3,9 +3,11 @@
 //! Called by the pool for each request, from many workers at once. A policy sees its candidates
 //! through a [`View`] and never learns what keeps the others out.
 
+mod alias;
 mod first_alive;
 mod hash;
 mod least_connections;
+mod load;
 mod round_robin;
 mod scored;
 mod turns;
@@ -45,6 +47,11 @@ pub trait Policy: Send + Sync {
     fn explain(&self, _index: usize) -> Option<String> {
         None
     }
+
+    /// Its score of the backend at `index`, if it has one; lower is better.
+    fn score(&self, _index: usize) -> Option<f64> {
+        None
+    }
 }
 
 /// The backends as one request may use them. Each look is fresh: what was usable may be so no
@@ -65,7 +72,7 @@ pub trait View {
     /// A number drawn for this pick, uniform over all of u64.
     fn chance(&self) -> u64;
 
-    /// What [`Hash`] goes by.
+    /// What [`struct@Hash`] goes by.
     fn key(&self) -> Option<u64>;
 }
 

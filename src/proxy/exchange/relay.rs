@@ -274,7 +274,9 @@ impl Exchange {
             if let Some(upstream) = upstream.filter(|_| keeps) {
                 cx.shared.idle.keep(lease.index(), upstream, cx.now);
             }
-            let latency = self.times.first_byte.unwrap_or(cx.now).saturating_sub(self.times.begun);
+            // Of this try alone: it is not charged for the queue, nor for what failed before it.
+            let asked = self.times.asked.unwrap_or(self.times.connecting);
+            let latency = self.times.first_byte.unwrap_or(cx.now).saturating_sub(asked);
             cx.report(lease, Outcome::Answered { status: self.answer.status, latency });
         }
     }

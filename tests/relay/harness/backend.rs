@@ -92,6 +92,12 @@ impl Backend {
         Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), script)
     }
 
+    /// A good server there, such as `[::1]:0`; none where the machine lacks that address.
+    pub fn at(address: &str) -> Option<Self> {
+        let listener = TcpListener::bind(address).ok()?;
+        Some(Self::on(listener, |_, wire| serve(wire)))
+    }
+
     pub(super) fn on(
         listener: TcpListener,
         script: impl Fn(usize, &mut Wire) + Send + Sync + 'static,

@@ -17,7 +17,7 @@ pub use case::{Case, cases};
 pub use gate::Gate;
 pub use lines::Lines;
 pub use message::{Length, Message};
-pub use places::{BlackHole, Keyed, Place, Vacant};
+pub use places::{BlackHole, Hosted, Keyed, Place, Vacant};
 pub use process::Process;
 pub use proxy::Proxy;
 pub use scratch::Scratch;

@@ -14,6 +14,10 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 pub trait Place {
     fn port(&self) -> u16;
 
+    fn host(&self) -> &str {
+        "127.0.0.1"
+    }
+
     /// Further keys, one a line.
     fn keys(&self) -> &str {
         ""
@@ -28,8 +32,29 @@ impl Place for Keyed<'_> {
         self.0.port()
     }
 
+    fn host(&self) -> &str {
+        self.0.host()
+    }
+
     fn keys(&self) -> &str {
         self.1
+    }
+}
+
+/// A place under another host name or address.
+pub struct Hosted<'p>(pub &'p dyn Place, pub &'static str);
+
+impl Place for Hosted<'_> {
+    fn port(&self) -> u16 {
+        self.0.port()
+    }
+
+    fn host(&self) -> &str {
+        self.1
+    }
+
+    fn keys(&self) -> &str {
+        self.0.keys()
     }
 }
 

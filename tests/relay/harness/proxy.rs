@@ -164,7 +164,8 @@ fn configuration(backends: &[&dyn Place], settings: &str) -> String {
     writeln!(text, "{settings}").unwrap();
     for (name, backend) in ('A'..='Z').zip(backends) {
         let port = backend.port();
-        writeln!(text, "[[applications]]\nname = \"{name}\"\nip = \"127.0.0.1\"").unwrap();
+        let host = backend.host();
+        writeln!(text, "[[applications]]\nname = \"{name}\"\nip = \"{host}\"").unwrap();
         writeln!(text, "port = \"{port}\"\n{}", backend.keys()).unwrap();
     }
     text

@@ -1,0 +1,113 @@
+//! What no request from outside can show: a relay in the test's own process, over policies that the
+//! tests bring along.
+
+use crate::harness::{Backend, Place, Wire, eventually};
+use evenly::config::Config;
+use evenly::log::{self, Log};
+use evenly::pool::policy::{Policy, View};
+use evenly::pool::{Outcome, Pool, Rules, Snapshot};
+use evenly::proxy::{Listener, Server};
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// A relay with one worker over these backends.
+fn relay(backends: &[&Backend], policy: impl Policy + 'static) -> (Server, Arc<Pool>) {
+    let mut text = "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 1\n".to_owned();
+    for backend in backends {
+        let port = backend.port();
+        writeln!(text, "[[applications]]\nip = \"127.0.0.1\"\nport = {port}").unwrap();
+    }
+    let config = Config::parse(&text, "test").unwrap();
+    let listener = Listener::bind(config.server.listen).unwrap();
+    let address = |backend: &&Backend| SocketAddr::from(([127, 0, 0, 1], backend.port()));
+    let addresses = backends.iter().map(address).collect();
+    let specs = config.applications.clone();
+    let pool = Pool::new(specs, addresses, Box::new(policy), Rules::default());
+    let log = Log::start(log::Settings { access: None, to: log::Target::Stderr }).unwrap();
+    let shared = Snapshot::new(Arc::clone(&pool));
+    (Server::start(config, listener, shared, log, Instant::now()).unwrap(), pool)
+}
+
+/// Stops a relay whose clients have left.
+fn stop(server: Server, pool: &Pool) {
+    eventually("every connection is given back", || server.connections() == 0);
+    assert!(server.drain(Duration::from_secs(5), &mut || false));
+    server.stop();
+    assert_eq!(pool.in_flight(), 0, "no place is lost");
+}
+
+/// Picks the first backend; once, when told to, it panics instead.
+struct Faulty(Arc<AtomicBool>);
+
+impl Policy for Faulty {
+    fn pick(&self, _: &dyn View) -> Option<usize> {
+        assert!(!self.0.swap(false, SeqCst), "a fault in a step");
+        Some(0)
+    }
+
+    fn name(&self) -> &'static str {
+        "faulty"
+    }
+}
+
+#[test]
+fn a_panic_in_a_step_costs_its_connection_and_no_other() {
+    let (backend, fault) = (Backend::plain(), Arc::new(AtomicBool::new(false)));
+    let (server, pool) = relay(&[&backend], Faulty(Arc::clone(&fault)));
+    let connect = || Wire::connect(server.address());
+    let (mut victim, mut bystander) = (connect(), connect());
+    assert_eq!(victim.get("/").status(), 200);
+    assert_eq!(bystander.get("/").status(), 200);
+
+    fault.store(true, SeqCst);
+    victim.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    victim.expect_end();
+
+    assert!(!fault.load(SeqCst), "the policy was asked, and panicked");
+    assert_eq!(bystander.get("/").status(), 200, "the one worker lives");
+    assert_eq!(connect().get("/").status(), 200);
+    drop((victim, bystander));
+    stop(server, &pool);
+}
+
+/// Picks the first usable backend, and keeps what it hears.
+#[derive(Clone, Default)]
+struct Listening(Arc<Mutex<Vec<(usize, Outcome)>>>);
+
+impl Policy for Listening {
+    fn pick(&self, view: &dyn View) -> Option<usize> {
+        (0..view.count()).find(|index| view.is_usable(*index))
+    }
+
+    fn name(&self) -> &'static str {
+        "listening"
+    }
+
+    fn served(&self, index: usize, outcome: &Outcome) -> Option<String> {
+        self.0.lock().unwrap().push((index, *outcome));
+        None
+    }
+}
+
+#[test]
+fn a_backend_is_not_charged_for_the_time_that_another_took_to_fail() {
+    const WAIT: Duration = Duration::from_millis(500);
+    let late = Backend::every(|wire| {
+        wire.request().unwrap();
+        assert!(wire.is_silent_for(WAIT));
+    });
+    let prompt = Backend::plain();
+    let heard = Listening::default();
+    let (server, pool) = relay(&[&late, &prompt], heard.clone());
+    let mut client = Wire::connect(server.address());
+    assert_eq!(client.get("/").status(), 200);
+    let heard = heard.0.lock().unwrap().clone();
+    assert!(matches!(heard[0], (0, Outcome::Failed(_))), "{heard:?}");
+    let (1, Outcome::Answered { status: 200, latency }) = heard[1] else { panic!("{heard:?}") };
+    assert!(latency < WAIT, "{latency:?}");
+    drop(client);
+    stop(server, &pool);
+}
