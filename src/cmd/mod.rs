@@ -71,6 +71,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Backend(options) => Ok(backend::run(&options)?),
         #[cfg(feature = "lab")]
         Command::Bench(options) => bench::run(*options),
+        #[cfg(feature = "lab")]
         Command::Simulate(options) => simulate::run(&options),
         Command::Tell(text) => Ok(io::stdout().write_all(text.as_bytes())?),
     }

@@ -57,6 +57,15 @@ fn a_plain_response_is_rebuilt_with_our_fields_behind() {
 }
 
 #[test]
+fn a_field_is_found_by_its_name_in_any_case() {
+    let text = "HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 5\r\n\r\n";
+    accepted(text, "GET", |head| {
+        assert_eq!(head.field("x-A"), Some(&b"1"[..]));
+        assert_eq!(head.field("x-b"), None);
+    });
+}
+
+#[test]
 fn our_cookie_stands_behind_those_of_the_backend() {
     let text = "HTTP/1.1 204 No Content\r\nSet-Cookie: a=1\r\nSet-Cookie: B=2\r\n\r\n";
     let cookie = SetCookie { name: "B", token: 7, max_age_s: None };
@@ -67,15 +76,6 @@ fn our_cookie_stands_behind_those_of_the_backend() {
          Set-Cookie: B=0000000000000007; Path=/; HttpOnly; SameSite=Lax\r\n\
          Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"
     );
-}
-
-#[test]
-fn a_field_is_found_by_its_name_in_any_case() {
-    let text = "HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 5\r\n\r\n";
-    accepted(text, "GET", |head| {
-        assert_eq!(head.field("x-A"), Some(&b"1"[..]));
-        assert_eq!(head.field("x-b"), None);
-    });
 }
 
 #[test]

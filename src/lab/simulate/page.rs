@@ -37,7 +37,9 @@ pub fn page(without: &Comparison, with: &Comparison) -> Page {
             let text = "The score that the policy gives each instance, over the run; lower is \
                         better. Medians over the seeds.";
             let text = format!("{text}{}", left_out(comparison));
-            page.plots(format!("Scores {when}"), text, scores);
+            for plot in scores {
+                page.plot(format!("Scores {when}"), text.as_str(), plot);
+            }
         }
     }
     page
@@ -68,30 +70,31 @@ fn shares(comparison: &Comparison) -> Vec<Plot> {
         let own = run.tries.get(instance)?[part];
         (all > 0).then(|| f64::from(own) * 100.0 / f64::from(all))
     };
-    let plot = |(kind, runs): &(Kind, Vec<Tally>)| over_time(*kind, "% of tries", runs, share);
+    let plot = |(kind, runs): &(Kind, Vec<Tally>)| over_time(*kind, "% of tries", runs, 0.5, share);
     comparison.policies.iter().map(plot).collect()
 }
 
 fn scores(comparison: &Comparison) -> Vec<Plot> {
     let score = |run: &Tally, instance: usize, part: usize| run.scores.get(instance)?[part];
-    let plot = |(kind, runs): &(Kind, Vec<Tally>)| over_time(*kind, "score", runs, score);
+    let plot = |(kind, runs): &(Kind, Vec<Tally>)| over_time(*kind, "score", runs, 0.0, score);
     let plots = comparison.policies.iter().map(plot);
     plots.filter(|plot| plot.series.iter().any(|series| !series.points.is_empty())).collect()
 }
 
-/// A line for each instance, with the median over the runs for each part of the run.
+/// A line for each instance, with the median over the runs for each part of the run. `place` is
+/// where in its part a figure stands: in the middle if it is of the whole, 0 if of its beginning.
 fn over_time(
     kind: Kind,
     what: &str,
     runs: &[Tally],
+    place: f64,
     figure: impl Fn(&Tally, usize, usize) -> Option<f64>,
 ) -> Plot {
     let line = |instance: usize| {
         let point = |part: usize| {
             let mut figures = runs.iter().filter_map(|run| figure(run, instance, part)).peekable();
             figures.peek()?;
-            let middle = (part as f64 + 0.5) * 100.0 / PARTS as f64;
-            Some((middle, median(figures)))
+            Some(((part as f64 + place) * 100.0 / PARTS as f64, median(figures)))
         };
         Series { name: name(instance), points: (0..PARTS).filter_map(point).collect() }
     };

@@ -21,8 +21,8 @@
 //! keeps them: its keys look at further places until they find a usable one, so they and no others
 //! move, to all of the rest, and they come back with it.
 //!
-//! Source: Eisenbud et al., "Maglev: a fast and reliable software network load balancer", NSDI 2016,
-//! section 3.4.
+//! Source: Eisenbud et al., "Maglev: a fast and reliable software network load balancer", NSDI
+//! 2016, section 3.4.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
