@@ -26,7 +26,7 @@ const COMMANDS: [&str; 6] = ["serve", "check", "demo", "backend", "bench", "simu
 /// Commands that are still to come.
 const PLANNED: [&str; 6] = ["get", "status", "drain", "ready", "maint", "reload"];
 /// Every long option, for suggestions.
-const OPTIONS: [&str; 17] = [
+const OPTIONS: [&str; 10] = [
     "--config",
     "--listen",
     "--workers",
@@ -35,13 +35,6 @@ const OPTIONS: [&str; 17] = [
     "--instances",
     "--seed",
     "--unhealthy",
-    "--scenario",
-    "--seeds",
-    "--requests",
-    "--policy",
-    "--retry",
-    "--json",
-    "--html",
     "--help",
     "--version",
 ];
@@ -159,7 +152,7 @@ fn unknown_command(word: &str) -> String {
 /// Every option of every command.
 fn options() -> impl Iterator<Item = &'static str> {
     #[cfg(feature = "lab")]
-    let more = bench::OPTIONS;
+    let more = bench::OPTIONS.into_iter().chain(simulate::OPTIONS);
     #[cfg(not(feature = "lab"))]
     let more = [];
     OPTIONS.into_iter().chain(more)
