@@ -1,7 +1,7 @@
 //! Who is next when backends take turns by weight, each one's turns as far apart as can be.
 //!
-//! Used where tables are made, not for picks. Of w turns in a round the k-th is due at (2k + 1) / 2w
-//! of it; of those due at once the first in the list is first.
+//! Used where tables are made, not for picks. Of w turns in a round the k-th is due at
+//! (2k + 1) / 2w of it. Of those due at once the first in the list is first.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
