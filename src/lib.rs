@@ -30,6 +30,7 @@
 //! [`pool`] with `policy/round_robin`; `upstream`; [`http::body`]; and last what holds it all up:
 //! `lot`, `slots`, `socket`, `timer`.
 
+pub mod client;
 pub mod cmd;
 pub mod config;
 pub mod http;

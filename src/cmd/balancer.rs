@@ -4,19 +4,16 @@
 //! the first round of health checks, then the relay. Stop in the opposite one.
 
 use super::Failure;
-use crate::config::{self, AccessLog, Config, LogTarget};
+use crate::config::{AccessLog, Config, LogTarget};
 use crate::log::{self, Level, Log};
 use crate::pool::policy::ScoredRules;
-use crate::pool::{
-    CheckRules, PassiveRules, Pool, RetryRules, Rules, Snapshot, Standing, Statuses,
-};
+use crate::pool::{Pool, Snapshot, Standing};
 use crate::proxy::{Listener, Server, descriptors};
 use crate::watch::{self, Watch, WatchEvent};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -118,28 +115,7 @@ fn build_pool(config: &Config) -> Result<Arc<Pool>, Failure> {
     let addresses = config.applications.iter().map(resolve).collect::<Result<_, _>>()?;
     let specs = config.applications.clone();
     let policy = config.balance.policy.build(&specs, &ScoredRules::default());
-    Ok(Pool::new(specs, addresses, policy, rules(config)))
-}
-
-/// What the configuration says about the pool's decisions.
-pub(super) fn rules(config: &Config) -> Rules {
-    let (passive, retry, health) = (&config.passive, &config.retry, &config.health);
-    Rules {
-        passive: PassiveRules {
-            failures: passive.failures,
-            eject: passive.eject,
-            eject_max: passive.eject_max,
-            statuses: Statuses::new(passive.statuses.clone()),
-        },
-        retry: RetryRules {
-            attempts: retry.attempts,
-            budget_percent: retry.budget_percent,
-            budget_min: retry.budget_min,
-        },
-        check: CheckRules { rise: health.rise, fall: health.fall },
-        slow_start: config.balance.slow_start,
-        fail_open: config.balance.fail_open,
-    }
+    Ok(Pool::new(specs, addresses, policy, config.rules()))
 }
 
 fn unresolved(application: &crate::pool::Spec, what: &str) -> Failure {
@@ -182,23 +158,11 @@ fn start_watch(
     epoch: Instant,
 ) -> io::Result<Watch> {
     let health = &config.health;
-    let settings = watch::Settings {
-        interval: health.interval,
-        timeout: health.timeout,
-        path: health.path().to_owned(),
-        path_set: health.path.is_some(),
-        expect: stated(&health.expect).map(Statuses::new),
-        ..watch::Settings::default()
-    };
+    let settings = watch::Settings::from(health);
     let log = log.clone();
     let watch = Watch::start(settings, pool, epoch, move |event| tell(&log, event))?;
     watch.first_round(health.timeout + FIRST_ROUND_MARGIN);
     Ok(watch)
-}
-
-/// The statuses, if they are not the default ones: a file that names some means just those.
-fn stated(expect: &[RangeInclusive<u16>]) -> Option<Vec<RangeInclusive<u16>>> {
-    (expect != config::Health::default().expect).then(|| expect.to_vec())
 }
 
 /// Words what the watch noticed. A thread of its that died leaves nobody to notice the next thing.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
-use super::{Failure, balancer};
+use super::Failure;
 use crate::config::{Config, Overrides};
 use crate::lab::simulate::{Plan, Scenario, Terms, write_json, write_text};
 use crate::pool::policy::{Kind, ScoredRules};
@@ -72,7 +72,7 @@ fn plan(options: &Options) -> Result<Plan, Failure> {
         instances: options.instances,
         requests: options.requests,
         policies: options.policies.clone(),
-        terms: Terms::of(&config, balancer::rules(&config), ScoredRules::default(), options.retry),
+        terms: Terms::of(&config, config.rules(), ScoredRules::default(), options.retry),
         threads: available_parallelism().map_or(1, usize::from),
     })
 }
