@@ -12,7 +12,7 @@ STATIC_CRATES_MAX := 32
 FUZZ_SECONDS := 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test lint static bench bench-policies try slow loom fuzz
+.PHONY: help build run demo test lint static bench bench-policies picking try slow loom fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,9 @@ bench: build ## what a request costs here and in HAProxy and nginx
 
 bench-policies: ## each policy over demo backends, and a page of it: target/policies.html
 	cargo bench --locked --bench policies
+
+picking: ## what a pick costs, from 3 to 1,000 backends
+	cargo bench --locked --bench picking
 
 try: build ## real input: nginx and Python's server behind it, every byte compared
 	benches/try.sh $(EVENLY)

@@ -8,6 +8,7 @@
 //! | pool | all backends, and what decides between them |
 //! | policy | the rule by which the pool picks one |
 //! | lease | one request's use of one backend, from the pick to the outcome |
+//! | token | what a client's sticky cookie holds: it stands for one backend |
 //! | standing | whether a backend is used: up, down, ejected, draining or in maintenance |
 //! | downstream, upstream | towards the client, towards the backend |
 //! | exchange | one request and its answer on their way through |
@@ -20,8 +21,9 @@
 //!
 //! `http` and `pool` are pure: bytes in, bytes out; facts in, decisions out; no I/O, no clock.
 //! `config` turns the file into what was meant. `log` writes lines without making anyone wait.
-//! `proxy` moves the bytes, `watch` asks backends how they are, `lab` is a backend to try things
-//! on, `cmd` wires them together. Who may import whom is a test (`tests/tidy.rs`).
+//! `proxy` moves the bytes, `watch` asks backends how they are, `lab` tries things out: a demo
+//! backend, a load generator, a simulator. `cmd` wires them together. Who may import whom is a test
+//! (`tests/tidy.rs`).
 //!
 //! # Reading order
 //!

@@ -38,7 +38,7 @@ fn check_extent(head: &[u8], method: &str, cut: usize) {
 /// What the client reads is what was read here, and one head only.
 fn check_relayed(head: &Response, method: &str, client: Version, keep_alive: bool) {
     assert!((100..600).contains(&head.status));
-    let how = Onward { client, keep_alive, date: DATE, served_by: Some("fuzz") };
+    let how = Onward { client, keep_alive, date: DATE, served_by: Some("fuzz"), set_cookie: None };
     let mut sent = Vec::new();
     head.write_forward(&mut sent, &how);
     let limits =

@@ -163,9 +163,6 @@ fn unknown_command(word: &str) -> String {
     if PLANNED.contains(&word) {
         return format!("command \"{word}\" is not in this version");
     }
-    if COMMANDS.contains(&word) {
-        return format!("command \"{word}\" is left out of this build: it lacks the feature lab");
-    }
     match nearest(word, COMMANDS) {
         Some(name) => format!("unknown command \"{word}\"; did you mean \"{name}\"?"),
         None => format!("unknown command \"{word}\"; the commands are {}", COMMANDS.join(", ")),

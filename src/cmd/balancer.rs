@@ -5,13 +5,14 @@
 
 use super::Failure;
 use crate::config::{AccessLog, Config, LogTarget};
-use crate::log::{self, Level, Log};
+use crate::log::{self, Level, Log, Throttle};
 use crate::pool::policy::ScoredRules;
-use crate::pool::{Pool, Snapshot, Standing};
+use crate::pool::{Notice, Pool, Rules, Secret, Snapshot, Standing};
 use crate::proxy::{Listener, Server, descriptors};
 use crate::watch::{self, Watch, WatchEvent};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -115,7 +116,22 @@ fn build_pool(config: &Config) -> Result<Arc<Pool>, Failure> {
     let addresses = config.applications.iter().map(resolve).collect::<Result<_, _>>()?;
     let specs = config.applications.clone();
     let policy = config.balance.policy.build(&specs, &ScoredRules::default());
-    Ok(Pool::new(specs, addresses, policy, config.rules()))
+    Ok(Pool::new(specs, addresses, policy, rules(config)))
+}
+
+/// What the configuration says about the pool's decisions, with a secret for the sticky cookies.
+fn rules(config: &Config) -> Rules {
+    let sticky = config.sticky.cookie.as_ref().map(|_| secret(&config.sticky.secret));
+    Rules { sticky, ..config.rules() }
+}
+
+/// The operator's secret; without one the cookies last until the restart.
+fn secret(written: &str) -> Secret {
+    let random = RandomState::new();
+    match written {
+        "" => Secret::drawn([0, 1].map(|half| random.hash_one(half))),
+        text => Secret::of(text),
+    }
 }
 
 fn unresolved(application: &crate::pool::Spec, what: &str) -> Failure {
@@ -160,18 +176,21 @@ fn start_watch(
     let health = &config.health;
     let settings = watch::Settings::from(health);
     let log = log.clone();
-    let watch = Watch::start(settings, pool, epoch, move |event| tell(&log, event))?;
+    let judged = Throttle::new();
+    let watch = Watch::start(settings, pool, epoch, move |event| tell(&log, &judged, event))?;
     watch.first_round(health.timeout + FIRST_ROUND_MARGIN);
     Ok(watch)
 }
 
 /// Words what the watch noticed. A thread of its that died leaves nobody to notice the next thing.
-fn tell(log: &Log, event: WatchEvent) {
+fn tell(log: &Log, judged: &Throttle, event: WatchEvent) {
     match event {
-        WatchEvent::Noticed(notice) => {
-            let is_bad = notice.change().is_some_and(|change| change.to != Standing::Up);
-            let level = if is_bad { Level::Warn } else { Level::Info };
-            log.event(level, format_args!("{notice}"));
+        WatchEvent::Noticed(Notice::Changed(change)) => {
+            let level = if change.to == Standing::Up { Level::Info } else { Level::Warn };
+            log.event(level, format_args!("{change}"));
+        }
+        WatchEvent::Noticed(notice @ Notice::Judged { .. }) => {
+            log.limited(judged, Level::Info, format_args!("{notice}"));
         }
         WatchEvent::Note(text) => log.event(Level::Info, format_args!("{text}")),
         WatchEvent::Warning(text) => log.event(Level::Warn, format_args!("{text}")),

@@ -77,6 +77,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Get(options) => get::run(&options),
         #[cfg(feature = "lab")]
         Command::Bench(options) => bench::run(*options),
+        #[cfg(feature = "lab")]
         Command::Simulate(options) => simulate::run(&options),
         Command::Tell(text) => Ok(io::stdout().write_all(text.as_bytes())?),
     }

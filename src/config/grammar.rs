@@ -1,4 +1,4 @@
-//! The grammars of single strings: addresses, names, paths, status ranges, log targets.
+//! The grammars of single strings: addresses, names, paths, cookies, status ranges, log targets.
 //! Called by the kinds of keys; resolves no name and touches no file.
 
 use std::fmt;
@@ -6,13 +6,17 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use super::LogTarget;
 use super::message::{nearest, quote};
+use super::{HashBy, LogTarget};
+use crate::http;
 
 /// Longest host name (RFC 1035 section 2.3.4), as text without the final dot.
 const HOST_BYTES_MAX: usize = 253;
 /// Room for the default name of the longest host: a colon and five digits.
 const NAME_BYTES_MAX: usize = HOST_BYTES_MAX + 6;
+
+/// Fewer characters than this can be tried out.
+const SECRET_CHARACTERS_MIN: usize = 16;
 
 /// An address to listen on; names are left out, so that nothing needs resolving.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
@@ -85,6 +89,52 @@ pub(super) fn path(text: &str) -> Result<String, String> {
         return Ok(text.to_string());
     }
     Err(format!("{} is not a path; write one that starts with \"/\", such as \"/\"", quote(text)))
+}
+
+/// "client", or a word and the name that it is for.
+pub(super) fn hash_by(text: &str) -> Result<HashBy, String> {
+    let named = |name: &str| http::is_token(name.as_bytes()).then(|| name.to_string());
+    let by = match text.split_once(' ') {
+        None if text == "client" => Some(HashBy::Client),
+        Some(("header", name)) => named(name).map(HashBy::Header),
+        Some(("cookie", name)) => named(name).map(HashBy::Cookie),
+        _ => None,
+    };
+    let sentence = "is nothing to hash by; use \"client\", \"header X-User\" or \"cookie SESSION\"";
+    by.ok_or_else(|| format!("{} {sentence}", quote(text)))
+}
+
+impl fmt::Display for HashBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client => f.write_str("client"),
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::Cookie(name) => write!(f, "cookie {name}"),
+        }
+    }
+}
+
+/// A cookie's name (RFC 6265 section 4.1.1). Browsers drop a cookie with one of the two prefixes if
+/// it is not marked Secure (RFC 6265bis section 4.1.3), which ours is not.
+pub(super) fn cookie(text: &str) -> Result<String, String> {
+    let lower = text.to_ascii_lowercase();
+    let what = if !http::is_token(text.as_bytes()) {
+        "will not do as a cookie's name"
+    } else if ["__host-", "__secure-"].iter().any(|prefix| lower.starts_with(prefix)) {
+        "is a name for cookies that need TLS"
+    } else {
+        return Ok(text.to_string());
+    };
+    Err(format!("{} {what}; write for example \"BACKEND\"", quote(text)))
+}
+
+/// The error does not repeat it: what is written wrong may be a part of a real one.
+pub(super) fn secret(text: &str) -> Result<String, String> {
+    let (count, least) = (text.chars().count(), SECRET_CHARACTERS_MIN);
+    if count == 0 || count >= least {
+        return Ok(text.to_string());
+    }
+    Err(format!("{count} characters can be guessed; use at least {least}, or \"\" to draw one"))
 }
 
 /// "503" or "500-599".

@@ -48,11 +48,25 @@ table! {
             built: &Policy::ALL,
             planned: &[],
         };
+        /// What the policy `hash` goes by.
+        hash_by: HashBy = "client", text("client", grammar::hash_by);
         /// Time that an application which comes back takes to get its full share; 0 gives it at
         /// once.
         slow_start: Duration = "0", time_or_none();
         /// Whether to try backends that count as down when none is up, instead of answering 503.
         fail_open: bool = "false", Flag;
+    }
+}
+
+table! {
+    /// `[sticky]`: clients that stay with their backend, by a cookie that Evenly sets.
+    pub struct Sticky {
+        /// The cookie's name; none sets no cookie.
+        cookie: Option<String> = "off", OrOff(text("BACKEND", grammar::cookie));
+        /// What the cookie's values are made with; if empty, drawn at each start.
+        secret: String = "", text("at least 16 characters", grammar::secret);
+        /// How long clients keep the cookie; none is until they are closed.
+        max_age: Option<Duration> = "off", OrOff(time(1000..=400 * DAY_MS));
     }
 }
 
@@ -209,6 +223,17 @@ table! {
 pub enum Mode {
     /// Carries it to a backend and the answer back.
     Relay,
+}
+
+/// What tells one client from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HashBy {
+    /// Its address.
+    Client,
+    /// The first header field of this name.
+    Header(String),
+    /// The first cookie of this name.
+    Cookie(String),
 }
 
 /// The format of the access log.

@@ -27,8 +27,8 @@ use std::time::Duration;
 use crate::pool::Spec;
 use table::Table;
 
-pub use keys::{AccessLog, Admin, Balance, Health, Limits, Log, LogTarget, Mode, Passive};
-pub use keys::{Queue, Retry, Server, Timeouts};
+pub use keys::{AccessLog, Admin, Balance, HashBy, Health, Limits, Log, LogTarget, Mode};
+pub use keys::{Passive, Queue, Retry, Server, Sticky, Timeouts};
 #[cfg(feature = "lab")]
 pub(crate) use kind::found;
 pub use message::Errors;
@@ -50,6 +50,8 @@ pub struct Config {
     pub server: Server,
     /// `[balance]`
     pub balance: Balance,
+    /// `[sticky]`
+    pub sticky: Sticky,
     /// `[health]`
     pub health: Health,
     /// `[passive]`
@@ -103,10 +105,11 @@ impl Config {
     }
 
     /// The tables by name, in the order of the documentation.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Table); 10] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Table); 11] {
         [
             ("server", &mut self.server),
             ("balance", &mut self.balance),
+            ("sticky", &mut self.sticky),
             ("health", &mut self.health),
             ("passive", &mut self.passive),
             ("retry", &mut self.retry),

@@ -18,7 +18,8 @@ impl Config {
         config
     }
 
-    /// What it says about the pool's decisions.
+    /// What it says about the pool's decisions, but for the secret of sticky cookies: drawing one
+    /// is for whoever hands out cookies.
     pub fn rules(&self) -> Rules {
         let (passive, retry, health) = (&self.passive, &self.retry, &self.health);
         Rules {
@@ -36,6 +37,7 @@ impl Config {
             check: CheckRules { rise: health.rise, fall: health.fall },
             slow_start: self.balance.slow_start,
             fail_open: self.balance.fail_open,
+            sticky: None,
         }
     }
 }

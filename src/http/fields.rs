@@ -213,7 +213,8 @@ pub(super) fn trailer(name: &[u8]) -> Trailer {
 }
 
 /// RFC 9110 5.6.2: letters, digits and a few marks, at least one.
-pub(super) fn is_token(text: &[u8]) -> bool {
+#[must_use]
+pub fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|byte| is_token_byte(*byte))
 }
 

@@ -6,12 +6,13 @@
 //! values, never as a copied block of bytes. Reading a head and writing it on allocate nothing.
 //!
 //! Reading order: `request`, `target`, `fields`, `framing`, `connection`, `forward`, `response`,
-//! `body`, `reply`, `render`.
+//! `cookie`, `body`, `reply`, `render`.
 
 use std::mem::MaybeUninit;
 
 pub mod body;
 mod connection;
+pub mod cookie;
 mod fields;
 mod forward;
 mod framing;
@@ -20,6 +21,8 @@ pub mod reply;
 pub mod request;
 pub mod response;
 mod target;
+
+pub use fields::is_token;
 
 /// How much of a head is read before it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::connection::{self, Connection};
 use super::fields::{self, Mask, Name};
 use super::framing::{self, Declared};
 use super::{BARE_LF, Broken, Framing, HEADERS_MAX, HeadLimits, Parsed, Refusal, Slots, Version};
-use super::{has_bare_lf, target};
+use super::{cookie, has_bare_lf, target};
 
 pub use super::forward::Forwarding;
 
@@ -54,6 +54,17 @@ impl<'b> Request<'_, 'b> {
     pub fn field(&self, name: &str) -> Option<&'b [u8]> {
         let named = |field: &&Header<'b>| field.name.eq_ignore_ascii_case(name);
         self.fields.iter().find(named).map(|field| field.value)
+    }
+
+    /// The values of the fields of that name, in any case and from either end.
+    pub fn values(&self, name: &str) -> impl DoubleEndedIterator<Item = &'b [u8]> {
+        let named = move |field: &&Header<'b>| field.name.eq_ignore_ascii_case(name);
+        self.fields.iter().filter(named).map(|field| field.value)
+    }
+
+    /// The values of the cookies of that name, in this very case, in the order sent.
+    pub fn cookies(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
+        self.values("cookie").flat_map(move |field| cookie::named(field, name))
     }
 
     /// Whether sending it twice does what sending it once does (RFC 9110 9.2.2).

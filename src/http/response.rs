@@ -6,6 +6,7 @@
 use httparse::{Error, Header, ParserConfig, Status};
 
 use super::connection::{self, Connection};
+use super::cookie::SetCookie;
 use super::fields::{self, Mask, Name};
 use super::framing::Declared;
 use super::{BARE_LF, Framing, HEADERS_MAX, HeadLimits, Malformed, Parsed, Slots, Version};
@@ -46,6 +47,8 @@ pub struct Onward<'a> {
     pub date: &'a str,
     /// The backend's name for X-Served-By, if it is to be shown.
     pub served_by: Option<&'a str>,
+    /// A cookie to set, behind those that the backend sets.
+    pub set_cookie: Option<SetCookie<'a>>,
 }
 
 /// Reads the head of the answer to a request of that `method` from the start of `bytes`.
@@ -224,6 +227,9 @@ impl<'b> Response<'_, 'b> {
         out.extend_from_slice(self.reason.as_bytes());
         out.extend_from_slice(b"\r\n");
         self.write_fields(out, how);
+        if let Some(cookie) = &how.set_cookie {
+            cookie.write(out);
+        }
         if let Some(protocol) = self.upgrade {
             out.extend_from_slice(b"Connection: upgrade\r\n");
             render::field(out, "Upgrade", protocol.as_bytes());

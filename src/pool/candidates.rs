@@ -43,7 +43,10 @@ impl Candidates<'_> {
         }
         let Some(back) = self.pool.backends[index].back_at() else { return true };
         let since = self.ask.now.saturating_sub(back);
-        let lot = chance::scramble(self.ask.key.unwrap_or(self.chance) ^ index as u64);
+        // Scrambled twice, for policies draw from the same number scrambled once: they would draw
+        // a backend just when its lot is good.
+        let number = chance::scramble(self.ask.key.unwrap_or(self.chance));
+        let lot = chance::scramble(number ^ index as u64);
         since >= slow_start
             || chance::fraction(lot) < since.as_secs_f64() / slow_start.as_secs_f64()
     }

@@ -13,6 +13,7 @@ mod backend;
 mod candidates;
 pub mod chance;
 mod change;
+pub mod hash;
 mod health;
 mod lease;
 mod line;
@@ -20,6 +21,7 @@ pub mod policy;
 mod retry;
 mod rules;
 mod snapshot;
+mod sticky;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -42,6 +44,8 @@ use policy::{Policy, View};
 pub use retry::{Attempt, BODY_HELD_MAX, RetryPermit, Verdict};
 pub use rules::{CheckRules, PassiveRules, RetryRules, Rules, Statuses};
 pub use snapshot::{Reader, Snapshot};
+pub use sticky::Secret;
+use sticky::Tokens;
 pub use unavailable::Unavailable;
 
 /// Places lost to other pickers before the policy is no longer asked.
@@ -53,6 +57,8 @@ pub struct Pool {
     policy: Box<dyn Policy>,
     rules: Rules,
     retrying: retry::Retrying,
+    /// None without sticky sessions.
+    tokens: Option<Tokens>,
     turn: Mutex<()>,
 }
 
@@ -66,9 +72,11 @@ impl Pool {
     ) -> Arc<Self> {
         assert_eq!(specs.len(), addresses.len(), "each backend has one address");
         let backends = specs.into_iter().zip(addresses);
-        let backends = backends.map(|(spec, address)| Backend::new(spec, address)).collect();
+        let backends: Vec<_> =
+            backends.map(|(spec, address)| Backend::new(spec, address)).collect();
+        let tokens = rules.sticky.map(|secret| Tokens::new(secret, &backends));
         let retrying = retry::Retrying::default();
-        Arc::new(Self { backends, policy, rules, retrying, turn: Mutex::new(()) })
+        Arc::new(Self { backends, policy, rules, retrying, tokens, turn: Mutex::new(()) })
     }
 
     /// All backends, in the order of the file.
@@ -84,6 +92,12 @@ impl Pool {
     /// The rules it was made with.
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// What a client is to send as its sticky cookie to stay with the backend at `index`, if there
+    /// are sticky sessions.
+    pub fn token(&self, index: usize) -> Option<u64> {
+        self.tokens.as_ref().map(|tokens| tokens.of(index))
     }
 
     /// Requests in flight, over all backends.
@@ -124,10 +138,16 @@ impl Pool {
         !self.rules.slow_start.is_zero()
     }
 
-    /// Takes a place at the backend that the policy picks.
+    /// Takes a place at the backend that the client is to stay with, else at the one that the
+    /// policy picks.
     fn occupy(&self, ask: &Ask, tier: Tier) -> Option<usize> {
+        if let Some(index) = ask.token.and_then(|token| self.stay(token, ask, tier)) {
+            return Some(index);
+        }
         let mut view = Candidates { pool: self, ask, tier, chance: ask.chance };
-        let mut indexes = 0..self.backends.len();
+        // From anywhere: were the first half down, each request would look at all of it.
+        let start = chance::below(ask.chance, self.backends.len());
+        let mut indexes = (start..self.backends.len()).chain(0..start);
         // Ends at the first usable one. Asking the policy for nothing would cost it a turn.
         if !indexes.clone().any(|index| view.is_usable(index)) {
             return None;
@@ -140,6 +160,15 @@ impl Pool {
             view.chance = chance::scramble(view.chance);
         }
         indexes.find(|index| view.is_usable(*index) && self.backends[*index].occupy())
+    }
+
+    /// Takes a place at the backend of that token, if the request may use it. Slow start holds
+    /// nobody back whom the backend served before.
+    fn stay(&self, token: u64, ask: &Ask, tier: Tier) -> Option<usize> {
+        let index = self.tokens.as_ref()?.owner(token)?;
+        let tier = if let Tier::Regular = tier { Tier::Warming } else { tier };
+        let view = Candidates { pool: self, ask, tier, chance: ask.chance };
+        (view.is_usable(index) && self.backends[index].occupy()).then_some(index)
     }
 
     /// Leave to retry a request, while fewer than the budget do.

@@ -6,6 +6,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::Secret;
+
 /// Everything that steers a pool, apart from its backends and its policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
@@ -17,6 +19,8 @@ pub struct Rules {
     pub check: CheckRules,
     /// How long a backend that comes back takes to get its full share; zero gives it at once.
     pub slow_start: Duration,
+    /// What sticky sessions' tokens are made with; none has no sticky sessions.
+    pub sticky: Option<Secret>,
     /// With no backend up: try all that are not in maintenance, rather than answer 503.
     pub fail_open: bool,
 }

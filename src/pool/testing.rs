@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 use std::time::Duration;
 
-use super::policy::{Kind, ScoredRules, View};
-use super::{Ask, CheckOutcome, Pool, Rules, Spec};
+use super::policy::{Kind, Policy, ScoredRules, View};
+use super::{Ask, CheckOutcome, Pool, Rules, Spec, chance};
 
 /// A backend that is alive and has no limits.
 pub(crate) fn spec(name: &str) -> Spec {
@@ -24,9 +24,14 @@ pub(crate) fn spec(name: &str) -> Spec {
 
 /// A pool of `specs` by round robin.
 pub(crate) fn pool_of(specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
+    pool_by(Kind::RoundRobin, specs, rules)
+}
+
+/// A pool of `specs` by the policy `kind`.
+pub(crate) fn pool_by(kind: Kind, specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
     let address = |spec: &Spec| SocketAddr::from(([127, 0, 0, 1], spec.port));
     let addresses = specs.iter().map(address).collect();
-    let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
+    let policy = kind.build(&specs, &ScoredRules::default());
     Pool::new(specs, addresses, policy, rules)
 }
 
@@ -58,6 +63,8 @@ pub(super) struct Cast {
     pub(super) weights: Vec<u32>,
     pub(super) chance: u64,
     pub(super) key: Option<u64>,
+    /// How often a number was drawn.
+    pub(super) drawn: AtomicU64,
 }
 
 impl Cast {
@@ -69,7 +76,13 @@ impl Cast {
             weights: vec![1; usable.len()],
             chance: 0,
             key: None,
+            drawn: AtomicU64::new(0),
         }
+    }
+
+    /// Idle backends of these weights, all usable.
+    pub(super) fn weighing(weights: &[u32]) -> Self {
+        Self { weights: weights.to_vec(), ..Self::new(&vec![true; weights.len()]) }
     }
 
     pub(super) fn set(&self, index: usize, usable: bool) {
@@ -94,13 +107,26 @@ impl View for Cast {
         self.weights[index]
     }
 
+    /// Another one each time, in a sequence that the field `chance` names.
     fn chance(&self) -> u64 {
-        self.chance
+        chance::scramble(self.chance ^ self.drawn.fetch_add(1, Relaxed))
     }
 
     fn key(&self) -> Option<u64> {
         self.key
     }
+}
+
+/// Who is picked, `times` in a row.
+pub(super) fn picks(policy: &dyn Policy, view: &dyn View, times: usize) -> Vec<usize> {
+    (0..times).filter_map(|_| policy.pick(view)).collect()
+}
+
+/// How often each one is picked, of so many times.
+pub(super) fn counts(policy: &dyn Policy, view: &dyn View, times: usize) -> Vec<usize> {
+    let mut counts = vec![0; view.count()];
+    picks(policy, view, times).into_iter().for_each(|index| counts[index] += 1);
+    counts
 }
 
 /// Runs `act` in so many threads, each with its number. They start within nanoseconds, for they

@@ -1,10 +1,11 @@
 //! The pool as its callers see it: who is picked, who is not, and what is said about it.
 
+mod laws;
+mod slow_start;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
-
-use proptest::prelude::*;
 
 use super::testing::{ask, check, pool, pool_of, spec, together};
 use super::*;
@@ -366,103 +367,4 @@ fn changes_while_picking_reach_nobody_that_stays_down() {
         }
     });
     assert_eq!(pool.in_flight(), 0);
-}
-
-/// One thing that can happen to a pool.
-#[derive(Clone, Debug)]
-enum Event {
-    Check(usize, bool),
-    Mode(usize, Mode),
-    Report(usize, bool),
-    Pick(Vec<usize>),
-    Finish(usize),
-    Wait(u64),
-}
-
-const COUNT: usize = 4;
-
-fn event() -> impl Strategy<Value = Event> {
-    let index = 0..COUNT;
-    let mode = prop_oneof![4 => Just(Mode::Ready), 1 => Just(Mode::Drain), 1 => Just(Mode::Maint)];
-    prop_oneof![
-        2 => (index.clone(), any::<bool>()).prop_map(|(index, passed)| Event::Check(index, passed)),
-        1 => (index.clone(), mode).prop_map(|(index, mode)| Event::Mode(index, mode)),
-        4 => (index.clone(), any::<bool>()).prop_map(|(index, ok)| Event::Report(index, ok)),
-        6 => prop::collection::vec(index, 0..2).prop_map(Event::Pick),
-        4 => (0_usize..8).prop_map(Event::Finish),
-        1 => (0_u64..30).prop_map(Event::Wait),
-    ]
-}
-
-/// What must hold of a pick, whatever happened before it.
-fn judge_pick(pool: &Arc<Pool>, now: Duration, tried: &[usize]) -> Option<Lease> {
-    let backends = pool.backends();
-    let was_full: Vec<bool> = backends.iter().map(Backend::is_full).collect();
-    let could = |backend: &&Backend| {
-        let index = backends.iter().position(|one| std::ptr::eq(one, *backend)).unwrap();
-        backend.standing(now) == Standing::Up && !backend.is_full() && !tried.contains(&index)
-    };
-    let regular = backends.iter().filter(could).any(|backend| !backend.is_backup());
-    let any = backends.iter().any(|backend| could(&backend));
-    let picked = pool.pick(&ask(now, tried));
-    let Ok(lease) = picked else {
-        assert!(!any, "one was usable");
-        return None;
-    };
-    let standing = lease.backend().standing(now);
-    let up_or_last_resort = match pool.usable(now) {
-        0 => standing == Standing::Ejected,
-        _ => standing == Standing::Up,
-    };
-    assert!(up_or_last_resort, "picked one that is {standing}");
-    assert!(!was_full[lease.index()] && !tried.contains(&lease.index()));
-    assert!(!(regular && lease.backend().is_backup()), "a backup before its time");
-    Some(lease)
-}
-
-fn changed(notice: Option<Notice>) -> Option<Change> {
-    notice.and_then(|notice| notice.change().cloned())
-}
-
-proptest! {
-    #[test]
-    fn no_pick_is_ever_down_draining_or_full(events in prop::collection::vec(event(), 1..200)) {
-        let place = |max_connections, backup| Spec { max_connections, backup, ..spec("x") };
-        let specs = vec![place(0, false), place(1, false), place(2, false), place(2, true)];
-        let pool = pool_of(specs, Rules::default());
-        let (mut now, mut leases) = (s(0), Vec::new());
-        for event in events {
-            let before = pool.usable(now);
-            let change = match event {
-                Event::Check(index, passed) => {
-                    changed(pool.record_check(index, &check(passed), now))
-                }
-                Event::Mode(index, mode) => pool.set_mode(index, mode, now),
-                Event::Report(index, ok) => {
-                    changed(pool.judge(index, if ok { &OK } else { &FAILED }, now))
-                }
-                Event::Pick(tried) => {
-                    leases.extend(judge_pick(&pool, now, &tried));
-                    None
-                }
-                Event::Finish(at) if at < leases.len() => {
-                    changed(leases.swap_remove(at).finish(OK, now))
-                }
-                Event::Finish(_) => None,
-                Event::Wait(seconds) => {
-                    now += s(seconds);
-                    None
-                }
-            };
-            let Some(change) = change else { continue };
-            prop_assert_eq!((change.usable, change.total), (pool.usable(now), COUNT));
-            if change.to == Standing::Ejected && change.from == Standing::Up {
-                prop_assert!(change.usable >= 1 && before >= 2);
-            }
-            let out = pool.backends().iter().filter(|one| one.health.ejected_for(now).is_some());
-            prop_assert!(out.count() * 2 <= COUNT);
-        }
-        drop(leases);
-        prop_assert_eq!(pool.in_flight(), 0);
-    }
 }

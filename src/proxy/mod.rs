@@ -4,6 +4,7 @@
 //! workers accept at the door and step tasks, the timer wakes those that are late. Nothing here
 //! decides which backend is next or whether one is healthy: that is `pool`.
 
+mod affinity;
 mod answer;
 mod client;
 pub mod descriptors;

@@ -1,5 +1,6 @@
 //! Starting, draining and stopping the relay; and what all its threads share.
 
+use super::affinity::Affinity;
 use super::client::Client;
 use super::door::{Door, Listener};
 use super::lot::Lot;
@@ -11,7 +12,7 @@ use super::upstream::Idle;
 use super::worker::Worker;
 use crate::config::Config;
 use crate::log::{Level, Log, Throttle};
-use crate::pool::{self, Unavailable};
+use crate::pool::{self, Notice, Unavailable};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,12 +42,15 @@ pub(crate) struct Shared {
     pub(crate) stop: Stop,
     /// What to say as Host where an HTTP/1.0 client names none.
     pub(crate) fallback_host: String,
+    /// None if nothing ties clients to backends.
+    pub(crate) affinity: Option<Affinity>,
     draining: AtomicBool,
     epoch: Instant,
     full: Throttle,
     exhausted: Throttle,
     failed: Throttle,
     unavailable: Throttle,
+    judged: Throttle,
 }
 
 impl Server {
@@ -74,12 +78,14 @@ impl Server {
             log,
             stop: Stop::default(),
             fallback_host: fallback_host(&config),
+            affinity: Affinity::new(&config),
             draining: AtomicBool::new(false),
             epoch,
             full: Throttle::new(),
             exhausted: Throttle::new(),
             failed: Throttle::new(),
             unavailable: Throttle::new(),
+            judged: Throttle::new(),
             config,
         });
         let mut threads = Vec::new();
@@ -170,6 +176,16 @@ impl Shared {
 
     pub(crate) fn say_failed(&self, backend: &str, reason: &str) {
         self.log.limited(&self.failed, Level::Warn, format_args!("backend {backend}: {reason}"));
+    }
+
+    /// What the pool noticed. A policy may see a backend in another light with every answer.
+    pub(crate) fn say(&self, notice: &Notice) {
+        match notice {
+            Notice::Changed(change) => self.log.event(Level::Warn, format_args!("{change}")),
+            Notice::Judged { .. } => {
+                self.log.limited(&self.judged, Level::Info, format_args!("{notice}"));
+            }
+        }
     }
 
     pub(crate) fn say_exhausted(&self, doing: &str, error: &io::Error) {

@@ -200,11 +200,11 @@ impl Context {
         self.budget == 0
     }
 
-    /// Ends a lease; a change that follows from its outcome is said in the log.
+    /// Ends a lease; what follows from its outcome is said in the log.
     pub(crate) fn report(&self, lease: Lease, outcome: Outcome) {
         let limited = lease.backend().max_connections() > 0;
         if let Some(notice) = lease.finish(outcome, self.now) {
-            self.shared.log.event(Level::Warn, format_args!("{notice}"));
+            self.shared.say(&notice);
         }
         if limited {
             self.shared.queue.ring_first();

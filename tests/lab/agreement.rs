@@ -4,7 +4,7 @@
 //! proxy, with the load generator in front. One of the four takes four times as long as the others.
 //! Wherever the simulator says that one policy is clearly faster than another, so must the sockets.
 //!
-//! Left out is `hash`: the load generator is a single client, the simulator's requests come from many.
+//! Left out is `hash`: the load generator is one client, the simulator's requests come from many.
 
 use crate::harness::{Place, Proxy};
 use evenly::config::Config;

@@ -1,14 +1,14 @@
 //! `evenly bench`: what it prints, what it writes, and how it ends.
 
+use crate::harness::{Process, Scratch};
 use evenly::lab::backend::{Demo, Options};
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
 use std::thread;
 
 fn demo() -> Demo {
@@ -19,41 +19,14 @@ fn url(address: SocketAddr) -> String {
     format!("http://{address}/")
 }
 
-fn evenly(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_evenly"));
-    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
 /// The exit code, what was printed, and what was said on stderr.
 fn bench(url: &str, line: &str) -> (Option<i32>, String, String) {
+    bench_in(Scratch::new().path(), url, line)
+}
+
+fn bench_in(directory: &Path, url: &str, line: &str) -> (Option<i32>, String, String) {
     let words: Vec<_> = ["bench", url].into_iter().chain(line.split_whitespace()).collect();
-    told(evenly(&words).output().unwrap())
-}
-
-fn told(output: Output) -> (Option<i32>, String, String) {
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
-/// A file of this test's own, gone with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let name = format!("evenly-bench-{}-{name}", std::process::id());
-        Scratch(std::env::temp_dir().join(name))
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
+    Process::evenly(&words, directory).finish()
 }
 
 #[test]
@@ -93,11 +66,11 @@ fn json_is_one_object() {
 #[test]
 fn the_page_needs_nothing_but_itself() {
     let demo = demo();
-    let page = Scratch::new("page.html");
-    fs::write(&page.0, "x".repeat(1 << 20)).unwrap();
-    let line = format!("--requests 40 --html {}", page.path());
-    assert_eq!(bench(&url(demo.addresses()[0]), &line).0, Some(0));
-    let page = fs::read_to_string(&page.0).unwrap();
+    let scratch = Scratch::new();
+    let page = scratch.write("page.html", "x".repeat(1 << 20));
+    let line = "--requests 40 --html page.html";
+    assert_eq!(bench_in(scratch.path(), &url(demo.addresses()[0]), line).0, Some(0));
+    let page = fs::read_to_string(page).unwrap();
     assert!(page.starts_with("<!doctype html>") || page.starts_with("<!DOCTYPE html>"));
     assert!(page.trim_end().ends_with("</html>") && page.contains("<svg"));
     for outside in ["<script", "<link", "src=", "@import", "url("] {
@@ -114,24 +87,14 @@ fn a_page_that_cannot_be_written_is_known_before_the_run() {
 
 #[test]
 fn the_share_of_each_backend_is_counted() {
-    let mut balancer = Running(evenly(&["demo", "--listen", "127.0.0.1:0"]).spawn().unwrap());
-    let mut lines = BufReader::new(balancer.0.stdout.take().unwrap()).lines();
-    let line = lines.find(|line| line.as_ref().unwrap().contains("curl")).unwrap().unwrap();
+    let scratch = Scratch::new();
+    let balancer = Process::evenly(&["demo", "--listen", "127.0.0.1:0"], scratch.path());
+    let line = balancer.printed.wait("curl");
     let url = line.split_whitespace().last().unwrap();
     let (code, printed, _) = bench(url, "--requests 30 --workers 1 --json");
     assert_eq!(code, Some(0), "{printed}");
     let said: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(said["served_by"], json!({"API01": 10, "API02": 10, "API03": 10}));
-}
-
-/// A process that does not outlive its test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]
@@ -166,7 +129,7 @@ fn a_run_in_which_nothing_succeeds_ends_with_one_and_the_reason() {
     let printed: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!((code, &printed["errors"]), (Some(1), &json!({"short_body": 2})));
     let reason = "2 body shorter than announced (the connection closed inside a body)";
-    assert_eq!(said, format!("evenly: {url}: none of 2 requests succeeded: {reason}\n"));
+    assert_eq!(said, format!("evenly: {url}: none of 2 requests succeeded: {reason}"));
 }
 
 #[test]
@@ -185,10 +148,10 @@ fn a_port_where_nobody_listens_is_named() {
 #[test]
 fn a_body_from_a_file_is_posted() {
     let demo = demo();
-    let file = Scratch::new("body.json");
-    fs::write(&file.0, "{\"a\": 1}").unwrap();
-    let line = format!("--requests 3 --json --body @{}", file.path());
-    let (code, printed, said) = bench(&url(demo.addresses()[0]), &line);
+    let scratch = Scratch::new();
+    scratch.write("body.json", "{\"a\": 1}");
+    let line = "--requests 3 --json --body @body.json";
+    let (code, printed, said) = bench_in(scratch.path(), &url(demo.addresses()[0]), line);
     assert_eq!(code, Some(0), "{said}");
     assert!(printed.contains("\"method\":\"POST\"") && printed.contains("{\"200\":3}"));
 }
@@ -198,19 +161,18 @@ fn an_interrupt_ends_the_run_and_prints_what_there_is() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = url(listener.local_addr().unwrap());
     let words = ["bench", &url, "--workers", "1", "--duration", "1h", "--rate", "0.001"];
-    let mut child = Running(evenly(&words).spawn().unwrap());
+    let scratch = Scratch::new();
+    let run = Process::evenly(&words, scratch.path());
     let mut socket = BufReader::new(listener.accept().unwrap().0);
     let mut line = String::new();
     while line != "\r\n" {
         line.clear();
         assert!(socket.read_line(&mut line).unwrap() > 0);
     }
-    let pid = Pid::from_raw(i32::try_from(child.0.id()).unwrap()).unwrap();
-    kill_process(pid, Signal::INT).unwrap();
+    run.signal(Signal::INT);
     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     socket.get_mut().write_all(answer).unwrap();
-    let mut printed = String::new();
-    child.0.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
-    assert_eq!(child.0.wait().unwrap().code(), Some(0));
+    let (code, printed, _) = run.finish();
+    assert_eq!(code, Some(0));
     assert!(printed.contains("of them 200 to 399      1"), "{printed}");
 }

@@ -23,10 +23,12 @@ mod one_worker;
 mod origin;
 
 mod passive;
+mod policies;
 mod queue;
 mod requests;
 mod retry;
 mod settings;
+mod sticky;
 mod stopping;
 mod streaming;
 mod tunnel;

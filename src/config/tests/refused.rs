@@ -70,8 +70,8 @@ fn unknown_words_are_refused_at_any_depth() {
 [sever]
     1:2: sever: unknown table; did you mean "server"?
 colour = 1
-    1:1: colour: unknown table; the tables here are applications, server, balance, health, passive,
-        retry, queue, timeouts, limits, log, admin
+    1:1: colour: unknown table; the tables here are applications, server, balance, sticky, health,
+        passive, retry, queue, timeouts, limits, log, admin
 listen = "x"
     1:1: listen: unknown table; did you mean listen in [server]?
 server.drain = "5s"
@@ -82,7 +82,8 @@ server.tls.cert = "x"
     1:8: server.tls: unknown key; the keys here are listen, mode, workers, max_connections,
         trusted_proxies, served_by, forwarded
 balance.colour = 1
-    1:9: balance.colour: unknown key; the keys here are policy, slow_start, fail_open
+    1:9: balance.colour: unknown key; the keys here are policy, hash_by, slow_start,
+        fail_open
 "#;
     each(cases, in_tables);
 }
@@ -191,6 +192,45 @@ log.to = "access"
     1:10: log.to: unknown target "access"; use "stdout", "stderr" or a path such as "./access.log"
 log.access = "combine"
     1:14: log.access: unknown format "combine"; did you mean "combined"?
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
+fn what_cannot_tell_clients_apart_is_refused() {
+    let cases = r#"
+balance.hash_by = 5
+    1:19: balance.hash_by: found 5; expected a string such as "client"
+balance.hash_by = "ip"
+    1:19: balance.hash_by: "ip" is nothing to hash by; use "client", "header X-User" or
+        "cookie SESSION"
+balance.hash_by = "header"
+    1:19: balance.hash_by: "header" is nothing to hash by; use "client", "header X-User" or
+        "cookie SESSION"
+balance.hash_by = "header X-User:"
+    1:19: balance.hash_by: "header X-User:" is nothing to hash by; use "client", "header X-User" or
+        "cookie SESSION"
+balance.hash_by = "cookie  SESSION"
+    1:19: balance.hash_by: "cookie  SESSION" is nothing to hash by; use "client", "header X-User" or
+        "cookie SESSION"
+sticky.cookie = "a b"
+    1:17: sticky.cookie: "a b" will not do as a cookie's name; write for example "BACKEND", or "off"
+sticky.cookie = ""
+    1:17: sticky.cookie: "" will not do as a cookie's name; write for example "BACKEND", or "off"
+sticky.cookie = "__Host-BACKEND"
+    1:17: sticky.cookie: "__Host-BACKEND" is a name for cookies that need TLS; write for
+        example "BACKEND", or "off"
+sticky.cookie = true
+    1:17: sticky.cookie: found true; expected a string such as "BACKEND", or "off"
+sticky.secret = "fifteen letters"
+    1:17: sticky.secret: 15 characters can be guessed; use at least 16, or "" to draw one
+sticky.secret = 12345678901234567
+    1:17: sticky.secret: found 12345678901234567; expected a string such as
+        "at least 16 characters"
+sticky.max_age = 0
+    1:18: sticky.max_age: "0" is out of range; use "1s" to "9600h", or "off"
+sticky.max_age = "999ms"
+    1:18: sticky.max_age: "999ms" is out of range; use "1s" to "9600h", or "off"
 "#;
     each(cases, in_tables);
 }

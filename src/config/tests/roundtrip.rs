@@ -43,6 +43,25 @@ fn statuses() -> impl Strategy<Value = Vec<RangeInclusive<u16>>> {
     prop::collection::vec(range, 1..4)
 }
 
+fn token() -> impl Strategy<Value = String> {
+    "[!#-'*+.^-z|~A-Z0-9-]{1,20}".prop_filter("no switch", |name| name != "off")
+}
+
+fn hash_by() -> impl Strategy<Value = HashBy> {
+    prop_oneof![
+        Just(HashBy::Client),
+        token().prop_map(HashBy::Header),
+        token().prop_map(HashBy::Cookie),
+    ]
+}
+
+fn sticky() -> impl Strategy<Value = Sticky> {
+    let secret = prop_oneof![Just(String::new()), "\\PC{16,40}"];
+    let max_age = prop::option::of(ms(1000..=400 * DAY_MS));
+    let sticky = (prop::option::of(token()), secret, max_age);
+    sticky.prop_map(|(cookie, secret, max_age)| Sticky { cookie, secret, max_age })
+}
+
 proptest! {
     #[test]
     fn any_configuration_reads_back(
@@ -53,6 +72,8 @@ proptest! {
         (statuses, drain, connect) in (statuses(), ms(0..=DAY_MS), ms(1..=DAY_MS)),
         (head, body) in (1024..=131_072usize, 0..=1u64 << 50),
         access in prop::sample::select(vec![AccessLog::Off, AccessLog::Json, AccessLog::Combined]),
+        hash_by in hash_by(),
+        sticky in sticky(),
     ) {
         let spec = |port: &u16| Spec {
             name: format!("app-{port}"),
@@ -66,7 +87,8 @@ proptest! {
         reads_back(&Config {
             applications: ports.iter().map(spec).collect(),
             server: Server { served_by: flag, ..Server::default() },
-            balance: Balance::default(),
+            balance: Balance { hash_by, ..Balance::default() },
+            sticky,
             health: Health { path, interval, expect: statuses.clone(), ..Health::default() },
             passive: Passive { statuses, ..Passive::default() },
             retry: Retry::default(),

@@ -5,8 +5,13 @@ use crate::http::slots;
 use proptest::prelude::*;
 
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
-const KEEP: Onward =
-    Onward { client: Version::Http11, keep_alive: true, date: DATE, served_by: None };
+const KEEP: Onward = Onward {
+    client: Version::Http11,
+    keep_alive: true,
+    date: DATE,
+    served_by: None,
+    set_cookie: None,
+};
 const OLD: Onward = Onward { client: Version::Http10, ..KEEP };
 
 fn accepted<T>(text: &str, method: &str, check: impl FnOnce(&Response) -> T) -> T {
@@ -58,6 +63,19 @@ fn a_field_is_found_by_its_name_in_any_case() {
         assert_eq!(head.field("x-A"), Some(&b"1"[..]));
         assert_eq!(head.field("x-b"), None);
     });
+}
+
+#[test]
+fn our_cookie_stands_behind_those_of_the_backend() {
+    let text = "HTTP/1.1 204 No Content\r\nSet-Cookie: a=1\r\nSet-Cookie: B=2\r\n\r\n";
+    let cookie = SetCookie { name: "B", token: 7, max_age_s: None };
+    let how = Onward { set_cookie: Some(cookie), ..KEEP };
+    assert_eq!(
+        onward(text, "GET", &how),
+        "HTTP/1.1 204 No Content\r\nSet-Cookie: a=1\r\nSet-Cookie: B=2\r\n\
+         Set-Cookie: B=0000000000000007; Path=/; HttpOnly; SameSite=Lax\r\n\
+         Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"
+    );
 }
 
 #[test]

@@ -6,6 +6,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+
 use super::Plan;
 use super::fault::{Failed, Fault};
 use crate::http::body::Reader;
@@ -120,7 +123,8 @@ impl<'t> Wire<'t> {
     fn attempt(&mut self) -> Result<u16, Failed> {
         self.received = 0;
         self.served_by.clear();
-        let kept = self.socket.take();
+        // A request that may not be sent twice looks first, as the proxy does.
+        let kept = self.socket.take().filter(|kept| self.target.is_idempotent || is_open(kept));
         self.is_kept = kept.is_some();
         let mut socket = match kept {
             Some(socket) => socket,
@@ -308,5 +312,14 @@ impl<'t> Wire<'t> {
     fn set_timeouts(&self, socket: &TcpStream, timeout: Duration) -> Result<(), Failed> {
         let set = socket.set_read_timeout(Some(timeout));
         set.and_then(|()| socket.set_write_timeout(Some(timeout))).map_err(|e| Failed::io(&e))
+    }
+}
+
+/// Whether the server has not closed a kept connection yet. Bytes that nobody asked for are left to
+/// the next answer, which they spoil.
+fn is_open(socket: &TcpStream) -> bool {
+    match recv(socket, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok((_, length)) => length > 0,
+        Err(error) => error == Errno::AGAIN,
     }
 }

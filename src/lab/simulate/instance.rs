@@ -118,3 +118,94 @@ impl Instance {
         (time_ns, End::Answered(200))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::simulate::draw::Spread;
+
+    fn job(request: u64) -> Job {
+        Job { slot: 0, request, tries: 1 }
+    }
+
+    fn instance(workers: u32, backlog: u32) -> Instance {
+        let spread = Spread::Constant;
+        Instance::new(1, 0, Traits { spread, workers, backlog, ..Traits::default() })
+    }
+
+    #[test]
+    fn workers_are_busy_while_anyone_waits_and_serve_in_order_of_arrival() {
+        let mut one = instance(2, 2);
+        let begun = Reception::Begun(10_000_000, End::Answered(200));
+        let seen: Vec<Reception> = (0..5).map(|number| one.receive(job(number))).collect();
+        let (waiting, refused) = (Reception::Waiting, Reception::Refused);
+        assert_eq!(seen.iter().collect::<Vec<_>>(), [&begun, &begun, &waiting, &waiting, &refused]);
+        let next = |one: &mut Instance, done| one.finish(job(done)).map(|(next, ..)| next.request);
+        assert_eq!(next(&mut one, 1), Some(2));
+        assert_eq!(next(&mut one, 0), Some(3));
+        assert_eq!((next(&mut one, 3), next(&mut one, 2)), (None, None));
+        assert_eq!(one.in_hand(), 0);
+    }
+
+    #[test]
+    fn work_is_neither_lost_nor_invented() {
+        let mut one = instance(3, 5);
+        let (mut serving, mut taken, mut ended) = (Vec::new(), 0, 0);
+        let mut dice = crate::pool::chance::Dice::new(1);
+        for number in 0..10_000 {
+            if dice.roll().is_multiple_of(2) {
+                match one.receive(job(number)) {
+                    Reception::Refused => continue,
+                    Reception::Begun(..) => serving.push(number),
+                    Reception::Waiting => {}
+                }
+                taken += 1;
+            } else if let Some(done) = serving.pop() {
+                ended += 1;
+                serving.extend(one.finish(job(done)).map(|(next, ..)| next.request));
+            }
+            assert_eq!(one.in_hand(), taken - ended);
+            assert_eq!(one.serving.len(), one.in_hand().min(3), "no worker idles beside a backlog");
+        }
+        assert!(ended > 4000, "{ended}");
+    }
+
+    #[test]
+    fn who_goes_down_takes_nothing_new_and_resets_only_in_a_crash() {
+        let down = Traits { down: true, ..instance(1, 1).traits };
+        let mut one = instance(1, 1);
+        one.receive(job(0));
+        one.receive(job(1));
+        assert_eq!(one.become_like(down.clone()), []);
+        assert_eq!((one.receive(job(2)), one.in_hand(), one.life()), (Reception::Refused, 2, 0));
+        let mut one = instance(1, 1);
+        one.receive(job(0));
+        one.receive(job(1));
+        let crash = Traits { crash: true, ..down };
+        assert_eq!(one.become_like(crash.clone()), [job(0), job(1)]);
+        assert_eq!((one.in_hand(), one.life()), (0, 1));
+        assert_eq!(one.become_like(crash), [], "it crashes once");
+    }
+
+    #[test]
+    fn errors_and_resets_come_as_often_as_told_and_errors_as_fast() {
+        let mut one = instance(1, 0);
+        one.traits = Traits {
+            errors: 0.2,
+            resets: 0.1,
+            status: 503,
+            error_latency_ns: Some(5),
+            ..one.traits
+        };
+        let ends: Vec<_> = (0..10_000)
+            .map(|number| {
+                let Reception::Begun(time_ns, end) = one.receive(job(number)) else { panic!() };
+                one.finish(job(number));
+                (time_ns, end)
+            })
+            .collect();
+        let count = |wanted| ends.iter().filter(|end| **end == wanted).count();
+        assert!((1900..2100).contains(&count((5, End::Answered(503)))));
+        assert!((900..1100).contains(&count((10_000_000, End::Reset))));
+    }
+}

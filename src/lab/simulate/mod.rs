@@ -10,6 +10,7 @@
 mod agenda;
 mod draw;
 mod instance;
+mod page;
 mod scenario;
 mod summary;
 mod tally;
@@ -27,6 +28,7 @@ use crate::pool::policy::{Kind, ScoredRules};
 use crate::pool::{RetryRules, Rules};
 
 pub use draw::Spread;
+pub use page::page;
 pub use scenario::{Change, INSTANCES_MAX, Patch, REQUESTS_MAX, SHIPPED, Scenario, Traits, Which};
 pub use summary::{Quartiles, Summary};
 pub use tally::{PARTS, QUANTILES, Tally};
@@ -79,6 +81,8 @@ pub struct Comparison {
     pub about: String,
     /// As planned.
     pub seeds: Vec<u64>,
+    /// Failed requests were tried again, as far as the rules allow.
+    pub retry: bool,
     /// Each policy with its runs in the order of the seeds.
     pub policies: Vec<(Kind, Vec<Tally>)>,
 }
@@ -137,6 +141,7 @@ impl Plan {
             scenario: scenarios[0].name.clone(),
             about: scenarios[0].about.clone(),
             seeds: self.seeds.clone(),
+            retry: self.terms.rules.retry.attempts > 0,
             policies: self.policies.iter().map(runs).collect(),
         })
     }

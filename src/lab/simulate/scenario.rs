@@ -252,11 +252,10 @@ impl Traits {
         set(&mut self.weight, &patch.weight);
         set(&mut self.max_connections, &patch.max_connections);
         self.error_latency_ns = patch.error_latency_ns.or(self.error_latency_ns);
-        if let Some(slower) = patch.slower {
-            let times = |ns: u64| ((ns as f64 * slower) as u64).max(1);
-            self.latency_ns = times(self.latency_ns);
-            self.error_latency_ns = self.error_latency_ns.map(times);
-        }
+        let slower = patch.slower.unwrap_or(1.0);
+        let times = |ns: u64| ((ns as f64 * slower) as u64).max(1);
+        self.error_latency_ns = self.error_latency_ns.map(times);
+        self.latency_ns = times(self.latency_ns);
     }
 }
 

@@ -7,31 +7,44 @@ use std::io::{self, Write};
 
 use super::summary::{Quartiles, Summary};
 use super::{Comparison, name};
+use crate::lab::report::Table;
 use crate::pool::policy::Kind;
 
 /// The table, with a line above that says what it is and some below that say how to read it.
-pub fn write_text(out: &mut impl Write, comparison: &Comparison, retry: bool) -> io::Result<()> {
-    let Comparison { scenario, about, seeds, policies } = comparison;
-    let summaries = summaries(comparison);
-    let per_run = summaries.first().map_or(0, |(_, one)| one.requests / seeds.len() as u64);
-    let seeds_told = match seeds.as_slice() {
+pub fn write_text(out: &mut impl Write, comparison: &Comparison) -> io::Result<()> {
+    writeln!(out, "{}: {}\n{}\n", comparison.scenario, comparison.about, played(comparison))?;
+    table(comparison).write_text(out)?;
+    writeln!(out, "\n{}", notes(comparison))
+}
+
+/// What was played: `seeds 1..50, 20000 requests a run, retries off`.
+pub(super) fn played(comparison: &Comparison) -> String {
+    let Comparison { seeds, policies, .. } = comparison;
+    let seeds = match seeds.as_slice() {
         [one] => format!("seed {one}"),
         [first, .., last] => format!("seeds {first}..{last}"),
         [] => String::new(),
     };
-    let retries = if retry { "retries on" } else { "retries off" };
-    writeln!(out, "{scenario}: {about}")?;
-    writeln!(out, "{seeds_told}, {per_run} requests a run, {retries}\n")?;
-    let mut rows = vec![HEAD.map(str::to_owned).to_vec()];
-    rows.extend(summaries.iter().map(|(kind, summary)| cells(*kind, summary, seeds.len())));
-    write_rows(out, &rows)?;
-    writeln!(out)?;
-    if seeds.len() > 1 {
-        writeln!(out, "Medians over the seeds; in brackets the quarters around the median.")?;
+    let per_run = policies.first().and_then(|(_, runs)| runs.first()).map_or(0, |run| run.requests);
+    let retries = if comparison.retry { "retries on" } else { "retries off" };
+    format!("{seeds}, {per_run} requests a run, {retries}")
+}
+
+/// A row for each policy.
+pub(super) fn table(comparison: &Comparison) -> Table {
+    let mut table = Table::new(HEAD);
+    for (kind, summary) in summaries(comparison) {
+        table.row(cells(kind, &summary, comparison.seeds.len()));
     }
-    let runs = policies.first().map_or(0, |(_, runs)| runs.len());
-    let total = if runs > 1 { "of all runs" } else { "of the run" };
-    writeln!(out, "{NOTES} Retries: {total}.")
+    table
+}
+
+/// How to read the table.
+pub(super) fn notes(comparison: &Comparison) -> String {
+    match comparison.seeds.len() {
+        1 => NOTES.to_owned(),
+        _ => format!("{SPREAD}\n{NOTES}"),
+    }
 }
 
 const HEAD: [&str; 8] =
@@ -40,7 +53,10 @@ const HEAD: [&str; 8] =
 const NOTES: &str = "\
 Errors: requests whose client got a 5xx. Latency: of all that a backend answered, well or not, and
 of those that waited in vain; not of those that were turned away at once. Share: of all tries, from
-the instance with the fewest to the one with the most.";
+the instance with the fewest to the one with the most. Retries: of all runs together.";
+
+const SPREAD: &str = "\
+Medians over the seeds; in brackets the quarters around the median.";
 
 /// `{"scenario":..,"seeds":[..],"policies":[..]}` in one line; see the README.
 pub fn write_json(out: &mut impl Write, comparison: &Comparison) -> io::Result<()> {
@@ -107,19 +123,4 @@ fn cells(kind: Kind, summary: &Summary, seeds: usize) -> Vec<String> {
         format!("{least:.1}..{most:.1}"),
         summary.retries.to_string(),
     ]
-}
-
-/// The first column to the left, the others to the right.
-fn write_rows(out: &mut impl Write, rows: &[Vec<String>]) -> io::Result<()> {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    for row in rows {
-        write!(out, "{:<width$}", row[0], width = widths[0])?;
-        for (cell, width) in row.iter().zip(&widths).skip(1) {
-            write!(out, "  {cell:>width$}")?;
-        }
-        writeln!(out)?;
-    }
-    Ok(())
 }

@@ -6,6 +6,7 @@
 //! the network takes no time, but for a refused connect; a client waits as long as it takes.
 
 mod checks;
+mod exchange;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,15 +15,14 @@ use std::time::Duration;
 use super::Terms;
 use super::agenda::Agenda;
 use super::draw::{Purpose, exponential, stream};
-use super::instance::{End, Instance, Job, Reception};
+use super::instance::{End, Instance, Job};
 use super::scenario::{Scenario, Spell, Traits};
 use super::tally::{Counting, PARTS, Tally};
-use crate::pool::chance::{Dice, below, scramble};
+use crate::pool::chance::Dice;
 use crate::pool::policy::Kind;
-use crate::pool::{
-    Ask, Attempt, Fault, Lease, Line, Outcome, Pool, RetryPermit, Spec, Unavailable, Verdict,
-};
+use crate::pool::{Fault, Line, Pool, Spec};
 use checks::Checks;
+use exchange::Request;
 
 /// The way of a refused connect, there and back, on a near network.
 const REFUSAL_NS: u64 = 200_000;
@@ -47,23 +47,6 @@ enum Event {
     Checked { instance: usize, passed: bool, took: Duration },
     /// A part of the run begins.
     Part,
-}
-
-/// A request under way.
-#[derive(Default)]
-struct Request {
-    /// Counts from 0 in order of arrival.
-    number: u64,
-    key: u64,
-    begun_ns: u64,
-    sent_ns: u64,
-    tries: u32,
-    tried: Vec<usize>,
-    lease: Option<Lease>,
-    permit: Option<RetryPermit>,
-    ticket: Option<u64>,
-    /// It is over, and its slot is free.
-    is_over: bool,
 }
 
 /// A run under way.
@@ -130,8 +113,7 @@ impl<'s> World<'s> {
         }
     }
 
-    /// Enters what is certain to happen. The first round of checks comes before the first request,
-    /// as the balancer waits for it.
+    /// Enters what is certain to happen. The first round of checks begins with the run.
     fn begin(&mut self) {
         let turns: Vec<(f64, usize)> = self
             .spells
@@ -177,178 +159,6 @@ impl<'s> World<'s> {
         self.agenda.after(gap_ns as u64, Event::Arrival);
     }
 
-    /// A request comes, and is sent, told to wait, or turned away.
-    fn arrive(&mut self) {
-        let client = below(self.arrivals.roll(), self.scenario.clients as usize) as u64;
-        let slot = self.open(self.came, scramble(client));
-        self.came += 1;
-        self.under_way += 1;
-        self.counting.came();
-        if self.came < self.scenario.requests {
-            self.await_arrival();
-        }
-        if !self.line.is_empty() {
-            return self.wait(slot);
-        }
-        match self.pick(slot) {
-            Ok(()) => self.send(slot),
-            Err(none) if none.full > 0 => self.wait(slot),
-            Err(_) => self.refuse(slot),
-        }
-    }
-
-    /// Joins the line for a place at a backend (law 7).
-    fn wait(&mut self, slot: u32) {
-        let Some(ticket) = self.line.draw(slot) else {
-            return self.refuse(slot);
-        };
-        self.request(slot).ticket = Some(ticket);
-        let job = self.job(slot);
-        self.agenda.after(self.terms.queue_timeout_ns, Event::LeftWaiting(job));
-    }
-
-    /// Leases a backend that the request has not tried.
-    fn pick(&mut self, slot: u32) -> Result<(), Unavailable> {
-        let (now, chance) = (self.now(), self.picks.roll());
-        let request = &mut self.requests[slot as usize];
-        let key = Some(request.key);
-        let ask = Ask { now, chance, key, tried: &request.tried, ..Ask::default() };
-        let lease = self.pool.pick(&ask)?;
-        request.tried.push(lease.index());
-        request.lease = Some(lease);
-        Ok(())
-    }
-
-    /// Sends the request to the backend that it has leased.
-    fn send(&mut self, slot: u32) {
-        let now_ns = self.agenda.now_ns();
-        let request = self.request(slot);
-        request.tries += 1;
-        request.sent_ns = now_ns;
-        let is_retry = request.tries > 1;
-        let index = request.lease.as_ref().expect("it is sent once it is leased").index();
-        let job = self.job(slot);
-        self.counting.tried(index, is_retry, now_ns);
-        match self.instances[index].receive(job) {
-            Reception::Begun(time_ns, end) => self.await_service(index, job, time_ns, end),
-            Reception::Waiting => {}
-            Reception::Refused => return self.agenda.after(REFUSAL_NS, Event::Refused(job)),
-        }
-        self.agenda.deadline(self.terms.response_ns, Event::Late(job));
-    }
-
-    fn await_service(&mut self, instance: usize, job: Job, time_ns: u64, end: End) {
-        let life = self.instances[instance].life();
-        self.agenda.after(time_ns, Event::Served { instance, life, job, end });
-    }
-
-    /// A worker is done: it takes the next job, and the answer goes to whoever still waits.
-    fn serve(&mut self, instance: usize, life: u32, job: Job, end: End) {
-        if self.instances[instance].life() != life {
-            return;
-        }
-        if let Some((next, time_ns, end)) = self.instances[instance].finish(job) {
-            self.await_service(instance, next, time_ns, end);
-        }
-        match end {
-            _ if !self.awaits(job) => {}
-            End::Answered(status) => self.answer(job.slot, status),
-            End::Reset => self.fail(job.slot, Fault::Reset),
-        }
-    }
-
-    /// The backend has answered, well or not: a status is no reason for another try.
-    fn answer(&mut self, slot: u32, status: u16) {
-        let (now, now_ns) = (self.now(), self.agenda.now_ns());
-        let request = self.request(slot);
-        let latency = Duration::from_nanos(now_ns - request.sent_ns);
-        let lease = request.lease.take().expect("an answer comes from the backend leased");
-        lease.finish(Outcome::Answered { status, latency }, now);
-        self.end(slot, status >= 500, true);
-        self.ring();
-    }
-
-    /// The backend has failed: another try, if the rules and the budget allow one.
-    fn fail(&mut self, slot: u32, fault: Fault) {
-        let (now, was_sent) = (self.now(), fault != Fault::Connect);
-        let request = self.request(slot);
-        let lease = request.lease.take().expect("who fails was leased");
-        let attempt = Attempt {
-            tries: request.tries,
-            idempotent: true,
-            sent_any: was_sent,
-            body_held: true,
-            stale: false,
-            response_started: false,
-        };
-        lease.finish(Outcome::Failed(fault), now);
-        let may_try = attempt.verdict(&self.pool.rules().retry) == Verdict::AnotherBackend;
-        match may_try && self.is_within_budget(slot, was_sent) && self.pick(slot).is_ok() {
-            true => self.send(slot),
-            false => self.end(slot, true, was_sent),
-        }
-        self.ring();
-    }
-
-    /// As the proxy has it: a try that no backend has heard of needs no permit.
-    fn is_within_budget(&mut self, slot: u32, was_sent: bool) -> bool {
-        let pool = Arc::clone(&self.pool);
-        let request = self.request(slot);
-        if was_sent && request.permit.is_none() {
-            request.permit = pool.retry_permit();
-        }
-        !was_sent || request.permit.is_some()
-    }
-
-    /// No place came free in time.
-    fn give_up(&mut self, slot: u32) {
-        self.end(slot, true, true);
-        self.ring();
-    }
-
-    /// No backend can be had, and there is nothing to wait for.
-    fn refuse(&mut self, slot: u32) {
-        self.end(slot, true, false);
-    }
-
-    /// A place may be free: the first in line asks for it, then the next.
-    fn ring(&mut self) {
-        while let Some(slot) = self.line.first().copied() {
-            match self.pick(slot) {
-                Ok(()) => {
-                    self.leave_line(slot);
-                    self.send(slot);
-                }
-                Err(none) if none.full > 0 => return,
-                Err(_) => self.refuse(slot),
-            }
-        }
-    }
-
-    fn leave_line(&mut self, slot: u32) {
-        if let Some(ticket) = self.request(slot).ticket.take() {
-            self.line.leave(ticket);
-        }
-    }
-
-    /// The client has its answer. `waited`: it is one that tells how long a client waits.
-    fn end(&mut self, slot: u32, is_error: bool, waited: bool) {
-        self.leave_line(slot);
-        let now_ns = self.agenda.now_ns();
-        let request = self.request(slot);
-        request.permit = None;
-        request.is_over = true;
-        let time_ns = now_ns - request.begun_ns;
-        if is_error {
-            self.counting.failed();
-        }
-        if waited {
-            self.counting.waited(time_ns);
-        }
-        self.free.push(slot);
-        self.under_way -= 1;
-    }
-
     /// What happens to an instance has begun or ended.
     fn turn(&mut self, instance: usize) {
         let now_ns = self.agenda.now_ns();
@@ -370,41 +180,6 @@ impl<'s> World<'s> {
         for index in 0..self.instances.len() {
             self.counting.scored(index, self.pool.score(index), now_ns);
         }
-    }
-
-    /// A slot for a request that has just come. Slots are used again, with the memory they hold.
-    fn open(&mut self, number: u64, key: u64) -> u32 {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.requests.push(Request::default());
-            self.requests.len() as u32 - 1
-        });
-        let begun_ns = self.agenda.now_ns();
-        let request = self.request(slot);
-        let mut tried = std::mem::take(&mut request.tried);
-        tried.clear();
-        *request = Request { number, key, begun_ns, tried, ..Request::default() };
-        slot
-    }
-
-    fn request(&mut self, slot: u32) -> &mut Request {
-        &mut self.requests[slot as usize]
-    }
-
-    /// The try that the request is at.
-    fn job(&self, slot: u32) -> Job {
-        let Request { number, tries, .. } = self.requests[slot as usize];
-        Job { slot, request: number, tries }
-    }
-
-    /// True if the request still waits for what comes of this very try.
-    fn awaits(&self, job: Job) -> bool {
-        let request = &self.requests[job.slot as usize];
-        !request.is_over && request.lease.is_some() && self.job(job.slot) == job
-    }
-
-    fn is_waiting(&self, job: Job) -> bool {
-        let request = &self.requests[job.slot as usize];
-        !request.is_over && request.ticket.is_some() && self.job(job.slot) == job
     }
 }
 

@@ -1,30 +1,62 @@
 //! Least connections: the backend with the fewest requests for its weight; ties by turn.
 //!
-//! Looks at every backend for each pick, and takes no lock: two picks at once may see the same
+//! Looks at every backend once for each pick, and takes no lock: two picks at once may see the same
 //! counts and go to the same backend; the next ones see both.
+//!
+//! Most picks of a pool with little to do are ties, so turns have to be as fair as round robin's.
+//! Each backend has a time at which its next turn is due on a clock of turns. Among those tied the
+//! earliest goes first, and then waits a stride, the shorter the more it weighs. With all idle and
+//! weights A 3, B 1, C 2:
+//!
+//! ```text
+//! due      A 1/6 3/6 5/6 ..   B 1/2 3/2 ..   C 1/4 3/4 ..
+//! picked   A C A B C A   A C A B C A
+//! ```
+//!
+//! Whoever was busy or away did not save its turns up: what was due in the past is due now.
+//!
+//! Source: Waldspurger and Weihl, "Stride scheduling", 1995.
 
-use std::cmp::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::turns::Turns;
+use super::load::Load;
 use super::{Policy, View};
+
+/// What a backend of weight 1 waits between two turns. The clock lasts for 2^44 picks.
+const STRIDE: u64 = 1 << 20;
 
 /// The policy `least-connections`.
 pub struct LeastConnections {
-    turns: Turns,
+    /// When each one's next turn is due.
+    due: Vec<AtomicU64>,
+    /// The latest time at which a turn was due that was taken.
+    clock: AtomicU64,
 }
 
 impl LeastConnections {
     /// For backends of these weights.
     pub fn new(weights: &[u32]) -> Self {
-        Self { turns: Turns::new(weights) }
+        let due = weights.iter().map(|weight| AtomicU64::new(stride(*weight) / 2)).collect();
+        Self { due, clock: AtomicU64::new(0) }
+    }
+
+    /// Counts a turn. Of two threads that picked the same backend, none is forgotten.
+    fn took(&self, index: usize, weight: u32, turn: u64) {
+        self.clock.fetch_max(turn, Relaxed);
+        let missed = turn.saturating_sub(self.due[index].load(Relaxed));
+        self.due[index].fetch_add(missed + stride(weight), Relaxed);
     }
 }
 
 impl Policy for LeastConnections {
     fn pick(&self, view: &dyn View) -> Option<usize> {
+        let clock = self.clock.load(Relaxed);
+        let turn = |index: usize| self.due[index].load(Relaxed).max(clock);
         let usable = (0..view.count()).filter(|index| view.is_usable(*index));
-        let least = usable.map(|index| Load::of(view, index)).min()?;
-        self.turns.next(|index| view.is_usable(index) && Load::of(view, index) <= least)
+        let (_, turn, index) =
+            usable.map(|index| (Load::of(view, index), turn(index), index)).min()?;
+        self.took(index, view.weight(index), turn);
+        Some(index)
     }
 
     fn name(&self) -> &'static str {
@@ -32,28 +64,113 @@ impl Policy for LeastConnections {
     }
 }
 
-/// How busy a backend is: requests for each unit of weight, compared without division.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Load {
-    in_use: u32,
-    weight: u32,
+fn stride(weight: u32) -> u64 {
+    (STRIDE / u64::from(weight.max(1))).max(1)
 }
 
-impl Load {
-    pub(super) fn of(view: &dyn View, index: usize) -> Self {
-        Self { in_use: view.in_use(index), weight: view.weight(index) }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::testing::{Cast, counts, picks, together};
+
+    fn busy(view: &Cast, in_use: &[u32]) {
+        for (held, now) in view.in_use.iter().zip(in_use) {
+            held.store(*now, Relaxed);
+        }
     }
-}
 
-impl Ord for Load {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let cross = |a: &Self, b: &Self| u64::from(a.in_use) * u64::from(b.weight);
-        cross(self, other).cmp(&cross(other, self))
+    #[test]
+    fn the_least_busy_one_gets_the_next() {
+        let (view, policy) = (Cast::new(&[true; 3]), LeastConnections::new(&[1; 3]));
+        busy(&view, &[2, 1, 3]);
+        assert_eq!(picks(&policy, &view, 3), [1, 1, 1]);
+        busy(&view, &[2, 3, 1]);
+        assert_eq!(picks(&policy, &view, 1), [2]);
     }
-}
 
-impl PartialOrd for Load {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+    #[test]
+    fn it_fills_up_evenly() {
+        let (view, policy) = (Cast::new(&[true; 3]), LeastConnections::new(&[1; 3]));
+        busy(&view, &[4, 0, 2]);
+        for _ in 0..6 {
+            let index = policy.pick(&view).unwrap();
+            view.in_use[index].fetch_add(1, Relaxed);
+        }
+        let held: Vec<u32> = view.in_use.iter().map(|held| held.load(Relaxed)).collect();
+        assert_eq!(held, [4, 4, 4]);
+    }
+
+    #[test]
+    fn requests_count_for_their_share_of_the_weight() {
+        let view = Cast::weighing(&[4, 1]);
+        let policy = LeastConnections::new(&view.weights);
+        busy(&view, &[3, 1]);
+        assert_eq!(picks(&policy, &view, 1), [0], "3 of 4 is less than 1 of 1");
+        busy(&view, &[5, 1]);
+        assert_eq!(picks(&policy, &view, 1), [1]);
+    }
+
+    #[test]
+    fn ties_go_by_turn() {
+        let policy = LeastConnections::new(&[1; 3]);
+        assert_eq!(picks(&policy, &Cast::new(&[true; 3]), 7), [0, 1, 2, 0, 1, 2, 0]);
+    }
+
+    #[test]
+    fn ties_go_by_weight_too_and_smoothly() {
+        let view = Cast::weighing(&[3, 1, 2]);
+        let policy = LeastConnections::new(&view.weights);
+        assert_eq!(picks(&policy, &view, 12), [0, 2, 0, 1, 2, 0, 0, 2, 0, 1, 2, 0]);
+    }
+
+    #[test]
+    fn with_one_down_the_others_share_its_ties_equally() {
+        let policy = LeastConnections::new(&[1; 3]);
+        assert_eq!(picks(&policy, &Cast::new(&[true, false, true]), 6), [0, 2, 0, 2, 0, 2]);
+    }
+
+    #[test]
+    fn one_that_was_busy_or_down_has_saved_up_no_turns() {
+        let (view, policy) = (Cast::new(&[true; 3]), LeastConnections::new(&[1; 3]));
+        view.set(1, false);
+        busy(&view, &[0, 0, 9]);
+        assert_eq!(counts(&policy, &view, 1000), [1000, 0, 0]);
+        view.set(1, true);
+        busy(&view, &[0, 0, 0]);
+        assert_eq!(counts(&policy, &view, 9), [3, 3, 3]);
+    }
+
+    #[test]
+    fn the_last_one_standing_gets_everything_and_after_it_there_is_nobody() {
+        let (view, policy) = (Cast::new(&[false, false, true]), LeastConnections::new(&[1; 3]));
+        busy(&view, &[0, 0, 100]);
+        assert_eq!(picks(&policy, &view, 3), [2, 2, 2]);
+        view.set(2, false);
+        assert_eq!(policy.pick(&view), None);
+        assert_eq!(LeastConnections::new(&[]).pick(&Cast::new(&[])), None);
+    }
+
+    #[test]
+    fn concurrent_pickers_even_the_load_out() {
+        let (view, policy) = (Cast::weighing(&[1, 2, 1]), LeastConnections::new(&[1, 2, 1]));
+        together(4, |_| {
+            for index in picks(&policy, &view, 10_000) {
+                view.in_use[index].fetch_add(1, Relaxed);
+            }
+        });
+        let held: Vec<u32> = view.in_use.iter().map(|held| held.load(Relaxed)).collect();
+        // Nothing tells a picker of those that the other three are about to add.
+        let off = |held: u32, fair: u32| held.abs_diff(fair) <= 10_000;
+        assert_eq!(held.iter().sum::<u32>(), 40_000);
+        assert!(off(held[0], 10_000) && off(held[1], 20_000) && off(held[2], 10_000), "{held:?}");
+    }
+
+    #[test]
+    fn concurrent_pickers_share_ties_fairly() {
+        let (view, policy) = (Cast::new(&[true, false, true]), LeastConnections::new(&[1; 3]));
+        let counts = together(4, |_| counts(&policy, &view, 10_000));
+        let sum = |index: usize| counts.iter().map(|counts| counts[index]).sum::<usize>();
+        assert_eq!((sum(0) + sum(2), sum(1)), (40_000, 0));
+        assert!(sum(0).abs_diff(sum(2)) <= 40_000 / 50, "{counts:?}");
     }
 }

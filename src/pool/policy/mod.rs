@@ -3,9 +3,11 @@
 //! Called by the pool for each request, from many workers at once. A policy sees its candidates
 //! through a [`View`] and never learns what keeps the others out.
 
+mod alias;
 mod first_alive;
 mod hash;
 mod least_connections;
+mod load;
 mod round_robin;
 mod scored;
 mod turns;

@@ -31,11 +31,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use super::*;
-    use crate::pool::testing::{Cast, together};
-
-    fn picks(policy: &RoundRobin, view: &Cast, times: usize) -> Vec<usize> {
-        (0..times).filter_map(|_| policy.pick(view)).collect()
-    }
+    use crate::pool::testing::{Cast, counts, picks, together};
 
     #[test]
     fn it_goes_round() {
@@ -89,6 +85,22 @@ mod tests {
             }
         }
         assert_eq!(RoundRobin::new(&[1, 1]).pick(&Late(AtomicUsize::new(0))), Some(1));
+    }
+
+    #[test]
+    fn every_round_holds_exactly_the_weights_spread_evenly() {
+        let (view, policy) = (Cast::weighing(&[3, 1, 2]), RoundRobin::new(&[3, 1, 2]));
+        assert_eq!(picks(&policy, &view, 12), [0, 2, 0, 1, 2, 0, 0, 2, 0, 1, 2, 0]);
+        view.set(0, false);
+        assert_eq!(counts(&policy, &view, 300), [0, 100, 200]);
+    }
+
+    #[test]
+    fn concurrent_pickers_share_exactly_by_weight() {
+        let policy = RoundRobin::new(&[5, 1, 2]);
+        let all = together(8, |_| counts(&policy, &Cast::weighing(&[5, 1, 2]), 2000));
+        let sum = |index: usize| all.iter().map(|counts| counts[index]).sum::<usize>();
+        assert_eq!([sum(0), sum(1), sum(2)], [10_000, 2000, 4000]);
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! table    A C A B C A
 //! ```
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The most places in the table; where the weights need more, they are scaled down to it.
 const PLACES_MAX: u64 = 1 << 20;
@@ -28,7 +28,7 @@ pub(super) struct Turns {
     /// Empty where all weigh the same.
     table: Vec<u32>,
     /// Wraps after 2^64 tickets, five centuries at a billion a second.
-    tickets: AtomicUsize,
+    tickets: AtomicU64,
 }
 
 impl Turns {
@@ -36,7 +36,7 @@ impl Turns {
     pub(super) fn new(weights: &[u32]) -> Self {
         let equal = weights.windows(2).all(|pair| pair[0] == pair[1]);
         let table = if equal { Vec::new() } else { spread(weights) };
-        Self { count: weights.len(), table, tickets: AtomicUsize::new(0) }
+        Self { count: weights.len(), table, tickets: AtomicU64::new(0) }
     }
 
     /// The next one that may take its turn. The turns of those that may not are lost, not passed to
@@ -60,7 +60,7 @@ impl Turns {
     }
 
     fn draw(&self, places: usize) -> usize {
-        let place = self.tickets.fetch_add(1, Relaxed) % places;
+        let place = (self.tickets.fetch_add(1, Relaxed) % places as u64) as usize;
         self.table.get(place).map_or(place, |index| *index as usize)
     }
 }
@@ -86,4 +86,53 @@ fn spread(weights: &[u32]) -> Vec<u32> {
 /// Euclid's.
 fn common_divisor(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(table: &[u32], count: usize) -> Vec<usize> {
+        let mut shares = vec![0; count];
+        table.iter().for_each(|index| shares[*index as usize] += 1);
+        shares
+    }
+
+    #[test]
+    fn places_lie_as_far_apart_as_can_be() {
+        assert_eq!(spread(&[3, 1, 2]), [0, 2, 0, 1, 2, 0]);
+        assert_eq!(spread(&[5, 1, 1]), [0, 0, 0, 1, 2, 0, 0]);
+        assert_eq!(spread(&[30, 10, 20]), spread(&[3, 1, 2]), "what they share is divided out");
+    }
+
+    #[test]
+    fn equal_weights_need_no_table() {
+        let turns = Turns::new(&[1000; 50]);
+        assert!(turns.table.is_empty());
+        assert_eq!((turns.next(|_| true), turns.next(|_| true)), (Some(0), Some(1)));
+    }
+
+    #[test]
+    fn weights_beyond_all_bounds_are_scaled_down_and_nobody_is_lost() {
+        let weights = [u32::MAX, u32::MAX - 1, 1];
+        let table = spread(&weights);
+        assert!(table.len() as u64 <= PLACES_MAX + weights.len() as u64);
+        let shares = shares(&table, 3);
+        assert!(shares[0].abs_diff(shares[1]) <= 1 && shares[2] == 1, "{shares:?}");
+    }
+
+    #[test]
+    fn the_turns_of_those_that_may_not_are_lost() {
+        let turns = Turns::new(&[1; 3]);
+        let given: Vec<usize> = (0..6).filter_map(|_| turns.next(|index| index != 1)).collect();
+        assert_eq!(given, [0, 2, 0, 2, 0, 2]);
+    }
+
+    #[test]
+    fn one_that_stands_at_one_place_of_thousands_is_found() {
+        let turns = Turns::new(&[1000, 999, 1]);
+        assert_eq!(turns.next(|index| index == 2), Some(2));
+        assert_eq!(turns.next(|_| false), None);
+        assert_eq!(Turns::new(&[]).next(|_| true), None);
+    }
 }

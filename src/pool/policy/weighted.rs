@@ -56,3 +56,72 @@ impl Policy for WeightedRoundRobin {
         "weighted-round-robin"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::testing::{Cast, counts, picks, together};
+
+    /// The sequence as letters.
+    fn letters(policy: &WeightedRoundRobin, view: &Cast, times: usize) -> String {
+        let letter = |index| char::from(b'a' + index as u8);
+        picks(policy, view, times).into_iter().map(letter).collect()
+    }
+
+    /// Of three backends with these weights.
+    fn sequence(weights: [u32; 3], usable: [bool; 3]) -> String {
+        let view = Cast::weighing(&weights);
+        (0..3).for_each(|index| view.set(index, usable[index]));
+        letters(&WeightedRoundRobin::new(3), &view, 16)
+    }
+
+    #[test]
+    fn the_sequence_is_nginxs() {
+        // Taken from nginx 1.22.1 with one worker, each server answering with its letter.
+        assert_eq!(sequence([5, 1, 1], [true; 3]), "aabacaaaabacaaaa");
+        assert_eq!(sequence([4, 2, 1], [true; 3]), "abacabaabacabaab");
+        assert_eq!(sequence([5, 1, 2], [true, false, true]), "acaaacaacaaacaac");
+    }
+
+    #[test]
+    fn equal_weights_go_round() {
+        assert_eq!(sequence([7; 3], [true; 3]), "abcabcabcabcabca");
+    }
+
+    #[test]
+    fn every_round_holds_exactly_the_weights() {
+        let view = Cast::weighing(&[7, 1, 13, 4]);
+        let policy = WeightedRoundRobin::new(4);
+        for _ in 0..100 {
+            assert_eq!(counts(&policy, &view, 25), [7, 1, 13, 4]);
+        }
+    }
+
+    #[test]
+    fn one_that_is_down_saves_up_no_turns() {
+        let (view, policy) = (Cast::weighing(&[1, 1, 1]), WeightedRoundRobin::new(3));
+        view.set(1, false);
+        assert_eq!(letters(&policy, &view, 6), "acacac");
+        view.set(1, true);
+        assert_eq!(counts(&policy, &view, 30), [10, 10, 10]);
+    }
+
+    #[test]
+    fn the_last_one_standing_gets_everything_and_after_it_there_is_nobody() {
+        let (view, policy) = (Cast::weighing(&[1, 1, 1000]), WeightedRoundRobin::new(3));
+        view.set(1, false);
+        view.set(2, false);
+        assert_eq!(letters(&policy, &view, 4), "aaaa");
+        view.set(0, false);
+        assert_eq!(policy.pick(&view), None);
+        assert_eq!(WeightedRoundRobin::new(0).pick(&Cast::new(&[])), None);
+    }
+
+    #[test]
+    fn concurrent_pickers_share_exactly_by_weight() {
+        let (view, policy) = (Cast::weighing(&[5, 1, 2]), WeightedRoundRobin::new(3));
+        let all = together(8, |_| counts(&policy, &view, 2000));
+        let sum = |index: usize| all.iter().map(|counts| counts[index]).sum::<usize>();
+        assert_eq!([sum(0), sum(1), sum(2)], [10_000, 2000, 4000]);
+    }
+}

@@ -5,6 +5,7 @@ use super::{Exchange, TOO_LARGE};
 use crate::http::{Refusal, body};
 use crate::log::Cause;
 use crate::pool::{Ask, Unavailable};
+use crate::proxy::affinity::Ties;
 use crate::proxy::queue::Ticket;
 use crate::proxy::slots::Owner;
 use crate::proxy::socket::Read;
@@ -64,8 +65,8 @@ impl Exchange {
 
     /// Leases a backend that has not been tried.
     pub(super) fn pick(&mut self, cx: &mut Context) -> Result<(), Unavailable> {
-        let ask =
-            Ask { now: cx.now, chance: cx.dice.roll(), tried: &self.tries.tried, ..Ask::default() };
+        let Ties { key, token } = self.ties;
+        let ask = Ask { now: cx.now, chance: cx.dice.roll(), key, token, tried: &self.tries.tried };
         let lease = self.pool.pick(&ask)?;
         self.tries.tried.push(lease.index());
         self.tries.fresh = false;

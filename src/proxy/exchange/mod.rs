@@ -9,6 +9,7 @@ mod ask;
 mod relay;
 mod trouble;
 
+use super::affinity::Ties;
 use super::answer::Asker;
 use super::client::Client;
 use super::linger::Linger;
@@ -38,6 +39,7 @@ pub(crate) struct Exchange {
     /// The body is read no further: the backend has stopped listening.
     body_given_up: bool,
     pool: Arc<Pool>,
+    ties: Ties,
     /// Held while the request waits for a place at a backend.
     ticket: Option<Ticket>,
     lease: Option<Lease>,
@@ -123,12 +125,15 @@ impl Exchange {
     ) -> Next {
         client.requests += 1;
         let sent = write_head(request, &client, cx);
+        let affinity = cx.shared.affinity.as_ref();
+        let ties = affinity.map(|affinity| affinity.read(request, &client)).unwrap_or_default();
         let mut exchange = Box::new(Self {
             asked: Asked::of(request, sent.len(), cx),
             sent: Outbox::of(sent),
             body: Reader::new(request.framing),
             body_given_up: false,
             pool: Arc::clone(cx.pool()),
+            ties,
             ticket: None,
             lease: None,
             upstream: None,

@@ -121,16 +121,17 @@ impl Exchange {
         self.times.first_byte = Some(cx.now);
         self.answer.keep_alive =
             self.may_go_on(cx) && self.request_is_over() && onward != Framing::UntilClose;
-        let served_by = cx.shared.config.server.served_by;
+        let (shared, lease) = (&cx.shared, self.lease.as_ref());
+        let token = |affinity| Some((affinity, self.pool.token(lease?.index())));
+        let tied = shared.affinity.as_ref().and_then(token);
         let how = Onward {
             client: self.asked.version,
             keep_alive: self.answer.keep_alive,
             date: &cx.date.text,
-            served_by: self
-                .lease
-                .as_ref()
-                .filter(|_| served_by)
+            served_by: lease
+                .filter(|_| shared.config.server.served_by)
                 .map(|lease| lease.backend().name()),
+            set_cookie: tied.and_then(|(affinity, token)| affinity.cookie(token, self.ties)),
         };
         let out = if head.status == 101 { &mut self.client.out.bytes } else { &mut cx.out };
         head.write_forward(out, &how);
@@ -149,6 +150,7 @@ impl Exchange {
                 keep_alive: true,
                 date: &cx.date.text,
                 served_by: None,
+                set_cookie: None,
             };
             head.write_forward(&mut self.client.out.bytes, &how);
         }

@@ -62,37 +62,39 @@ fn read_root(root: &DeTable<'_>, into: &mut Scenario, report: &mut Report<'_>) {
     keys.take("clients", |v| whole(v, 1..=1_000_000_000), |n| into.clients = n);
     keys.take("timeout", |v| Ok(Some(values::time(v)?)), |timeout| into.timeout = timeout);
     let count = into.instances;
-    keys.tables("instance", |one| into.instance.apply(&read_patch(one, Extra::None)));
+    keys.tables("instance", |one| into.instance.apply(&read_patch(one, Of::Instance)));
     keys.tables("group", |one| {
         let which = read_which(one, count);
-        into.groups.push((which, read_patch(one, Extra::None)));
+        into.groups.push((which, read_patch(one, Of::Group)));
     });
     keys.tables("change", |one| {
         let (from, until) = read_stretch(one);
         let which = read_which(one, count);
-        into.changes.push(Change { from, until, which, patch: read_patch(one, Extra::Change) });
+        into.changes.push(Change { from, until, which, patch: read_patch(one, Of::Change) });
     });
     keys.refuse_unknown();
 }
 
-/// What a table may hold beside traits that last.
+/// Whose traits they are: some do not change, and some come only with a change.
 #[derive(Clone, Copy, PartialEq)]
-enum Extra {
-    None,
-    /// Traits that come and go.
+enum Of {
+    Instance,
+    Group,
     Change,
 }
 
-fn read_patch(keys: &mut Keys<'_, '_, '_>, extra: Extra) -> Patch {
+fn read_patch(keys: &mut Keys<'_, '_, '_>, of: Of) -> Patch {
     let mut patch = Patch::default();
     keys.take("latency", time_ns, |ns| patch.latency_ns = Some(ns));
-    keys.take("slower", |v| number(v, 0.01, 1000.0), |times| patch.slower = Some(times));
+    if of != Of::Instance {
+        keys.take("slower", |v| number(v, 0.01, 1000.0), |times| patch.slower = Some(times));
+    }
     patch.spread = read_spread(keys);
     keys.take("errors", share, |share| patch.errors = Some(share));
     keys.take("status", |v| whole(v, 500..=599), |status| patch.status = Some(status as u16));
     keys.take("error_latency", time_ns, |ns| patch.error_latency_ns = Some(ns));
     keys.take("resets", share, |share| patch.resets = Some(share));
-    if extra == Extra::Change {
+    if of == Of::Change {
         keys.take("down", flag, |down| patch.down = Some(down));
         keys.take("crash", flag, |crash| patch.crash = Some(crash));
         return patch;

