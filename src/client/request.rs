@@ -2,6 +2,7 @@
 //! than that part: each request is read back by the strict reader before any of it is sent.
 
 use crate::http::{HeadLimits, Parsed, request, slots};
+use crate::pool::hash::siphash;
 
 /// Fields that say where the message or the connection ends: ours to write.
 const OURS: [(&str, &str); 4] = [
@@ -10,6 +11,9 @@ const OURS: [(&str, &str); 4] = [
     ("connection", "each try has a connection of its own"),
     ("upgrade", "a call ends with one whole answer"),
 ];
+
+/// As in the proxy, so that all agree on whose backend is whose.
+const KEY: [u64; 2] = [0, 0];
 
 /// A request to whichever backend is picked.
 ///
@@ -49,11 +53,12 @@ impl Request {
         self
     }
 
-    /// What the policy `hash` goes by: the hash of a session, a customer or the like. Requests of
-    /// one key go to one backend for as long as that is well.
+    /// What the policy `hash` goes by: a session, a customer or the like. Requests of one key go to
+    /// one backend for as long as that is well. An Evenly whose `hash_by` names a header agrees
+    /// where its value is the same.
     #[must_use]
-    pub fn key(mut self, key: u64) -> Self {
-        self.key = Some(key);
+    pub fn key(mut self, key: &[u8]) -> Self {
+        self.key = Some(siphash(KEY, key));
         self
     }
 
