@@ -1,5 +1,5 @@
-//! One call: rounds of tries until there is an answer, or a reason to stop. Called by the client, in
-//! the caller's thread.
+//! One call: rounds of tries until there is an answer, or a reason to stop. Called by the client,
+//! in the caller's thread.
 //!
 //! A round is what the proxy makes of a request: a pick, and while tries fail and the rules allow
 //! it, another backend. With a wait, a round that found nobody is followed by another one at the
@@ -29,7 +29,7 @@ pub(super) struct Call<'c> {
 /// Why a round has no answer.
 enum Setback {
     /// Nobody is left. Better news may help.
-    NoneLeft { skipped: Vec<Skipped>, all_full: bool },
+    NoneLeft { skipped: Vec<Skipped>, needs_place: bool },
     /// There was one more, but the rules would not have it. A later round may.
     Spent(Error),
     /// Nothing will help.
@@ -56,7 +56,7 @@ impl<'c> Call<'c> {
                 return Err(Error::System(std::io::Error::other(what)));
             }
             // Read first, so that no news is missed between the round and the rest.
-            let seen = self.client.vigil.news();
+            let seen = self.client.vigil.seen();
             let setback = match self.round() {
                 Ok(response) => return Ok(response),
                 Err(setback) => setback,
@@ -67,7 +67,7 @@ impl<'c> Call<'c> {
             if !is_final && !left.is_zero() {
                 (self.tell)(Step::Waiting(left));
                 let rests = waiting.get_or_insert_with(|| self.client.vigil.join(Instant::now()));
-                match rests.rest(seen, until) {
+                match rests.rest(seen, setback.needs_place(), until) {
                     Woken::News => continue,
                     Woken::Beat => {
                         self.client.watch.hurry();
@@ -85,7 +85,7 @@ impl<'c> Call<'c> {
     fn patience(&self, setback: &Setback) -> Duration {
         let terms = &self.client.terms;
         match setback {
-            Setback::NoneLeft { all_full: true, .. } => terms.wait.max(terms.queue),
+            _ if setback.needs_place() => terms.wait.max(terms.queue),
             _ => terms.wait,
         }
     }
@@ -218,7 +218,8 @@ impl<'c> Call<'c> {
             Some((_, failed)) => failed.clone(),
             None => self.skip(index, now),
         });
-        Setback::NoneLeft { skipped: skipped.collect(), all_full: none.full > 0 }
+        let needs_place = none.full > 0 && tried.is_empty();
+        Setback::NoneLeft { skipped: skipped.collect(), needs_place }
     }
 
     /// Why the backend at `index` is not used, told if that is new.
@@ -244,6 +245,11 @@ enum Trouble {
 }
 
 impl Setback {
+    /// Someone is up, with all places taken: what helps is a call that ends.
+    fn needs_place(&self) -> bool {
+        matches!(self, Self::NoneLeft { needs_place: true, .. })
+    }
+
     fn into_error(self, elapsed: Duration, was_patient: bool) -> Error {
         let waited = if was_patient { elapsed } else { Duration::ZERO };
         match self {

@@ -1,5 +1,5 @@
-//! A client that fails over by itself: the pool, the policies, the checks and the retry rules of the
-//! balancer, inside a program that balances its own calls. No proxy stands between.
+//! A client that fails over by itself: the pool, the policies, the checks and the retry rules of
+//! the balancer, inside a program that balances its own calls. No proxy stands between.
 //!
 //! ```
 //! use evenly::client::Client;
@@ -34,8 +34,6 @@ mod error;
 mod request;
 mod resolve;
 mod response;
-#[cfg(test)]
-mod tests;
 mod vigil;
 mod wire;
 
@@ -248,5 +246,18 @@ impl Client {
     fn pick(&self, key: Option<u64>, tried: &[usize]) -> Result<Lease, Unavailable> {
         let chance = chance::scramble(self.seed ^ self.picks.fetch_add(1, Relaxed));
         self.pool.pick(&Ask { now: self.now(), chance, key, tried, ..Ask::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_may_share_it_and_send_what_it_returns() {
+        fn assert_shared<T: Send + Sync>() {}
+        assert_shared::<Client>();
+        assert_shared::<Response>();
+        assert_shared::<Error>();
     }
 }

@@ -30,13 +30,21 @@ struct State {
     reasons: BTreeMap<String, String>,
     /// The thread of the watch that died. Nothing that is known of the backends can be trusted.
     died: Option<String>,
-    /// Moves with each change that may be worth another look, and with each beat.
-    news: u64,
+    seen: Seen,
     /// Callers that wait.
     waiting: usize,
     pause: Duration,
     beat: Instant,
     dice: Dice,
+}
+
+/// How far the news has come. Bad news is none: a caller whose own try failed would never rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// Moves when a backend is up again or somewhere else, and with each beat.
+    news: u64,
+    /// Moves when a call is over and its place at a backend is free.
+    places: u64,
 }
 
 /// What ended a caller's rest.
@@ -56,7 +64,7 @@ impl Vigil {
         let state = State {
             reasons: BTreeMap::new(),
             died: None,
-            news: 0,
+            seen: Seen::default(),
             waiting: 0,
             pause: PAUSE_MIN,
             beat: Instant::now(),
@@ -84,10 +92,12 @@ impl Vigil {
     pub(super) fn notice(&self, notice: &Notice) {
         let Some(change) = notice.change() else { return };
         match change.to {
-            Standing::Up => self.forget(&change.backend),
+            Standing::Up => {
+                self.forget(&change.backend);
+                self.wake();
+            }
             _ => self.note(&change.backend, &change.reason),
         }
-        self.wake();
     }
 
     /// The backend is not up, and why.
@@ -112,12 +122,12 @@ impl Vigil {
 
     /// A call is over, so that a place may be free.
     pub(super) fn freed(&self) {
-        self.wake();
+        self.tell(|seen| seen.places += 1);
     }
 
-    /// What [`Waiting::rest`] is to be given by those who look around before they rest.
-    pub(super) fn news(&self) -> u64 {
-        self.lock().news
+    /// To be read before a look at the pool: no news between the look and the rest is missed.
+    pub(super) fn seen(&self) -> Seen {
+        self.lock().seen
     }
 
     /// One more caller waits. The first one begins the rhythm anew.
@@ -132,8 +142,12 @@ impl Vigil {
     }
 
     fn wake(&self) {
+        self.tell(|seen| seen.news += 1);
+    }
+
+    fn tell(&self, what: impl FnOnce(&mut Seen)) {
         let mut state = self.lock();
-        state.news += 1;
+        what(&mut state.seen);
         if state.waiting > 0 {
             self.changed.notify_all();
         }
@@ -156,13 +170,15 @@ impl State {
 pub(super) struct Waiting<'v>(&'v Vigil);
 
 impl Waiting<'_> {
-    /// Rests until there is other news than `seen`, or something to do; at most until `until`.
-    pub(super) fn rest(&self, seen: u64, until: Instant) -> Woken {
+    /// Rests until there is more news than was `seen`, for a place too if that is what it needs, or
+    /// something to do; at most until `until`.
+    pub(super) fn rest(&self, seen: Seen, needs_place: bool, until: Instant) -> Woken {
         let Self(vigil) = self;
         let mut state = vigil.lock();
         loop {
             let now = Instant::now();
-            if state.news != seen {
+            let is_free = needs_place && state.seen.places != seen.places;
+            if is_free || state.seen.news != seen.news {
                 return Woken::News;
             }
             if now >= until {
@@ -171,7 +187,7 @@ impl Waiting<'_> {
             if now >= state.beat {
                 state.pause = (state.pause * 2).min(vigil.pause_max);
                 state.set_beat(now);
-                state.news += 1;
+                state.seen.news += 1;
                 vigil.changed.notify_all();
                 return Woken::Beat;
             }
@@ -215,18 +231,28 @@ mod tests {
     #[test]
     fn news_wakes_whoever_waits_and_is_never_missed() {
         let vigil = Vigil::new(None);
-        let (waiting, seen) = (vigil.join(later()), vigil.news());
+        let (waiting, seen) = (vigil.join(later()), vigil.seen());
         vigil.notice(&change(Standing::Up));
-        assert_eq!(waiting.rest(seen, later()), Woken::News);
-        assert_eq!(waiting.rest(vigil.news(), Instant::now()), Woken::Late, "once");
+        assert_eq!(waiting.rest(seen, false, later()), Woken::News);
+        assert_eq!(waiting.rest(vigil.seen(), false, Instant::now()), Woken::Late, "once");
+    }
+
+    #[test]
+    fn bad_news_wakes_nobody_and_a_free_place_only_those_who_need_one() {
+        let vigil = Vigil::new(None);
+        let (waiting, seen) = (vigil.join(later()), vigil.seen());
+        vigil.notice(&change(Standing::Down));
+        vigil.freed();
+        assert_eq!(waiting.rest(seen, false, Instant::now()), Woken::Late);
+        assert_eq!(waiting.rest(seen, true, later()), Woken::News);
     }
 
     #[test]
     fn one_of_those_who_wait_is_told_to_check_and_all_look_again() {
         let vigil = Vigil::new(None);
-        let (one, other, seen) = (vigil.join(later()), vigil.join(later()), vigil.news());
+        let (one, other, seen) = (vigil.join(later()), vigil.join(later()), vigil.seen());
         vigil.lock().beat = Instant::now();
-        let woken = (one.rest(seen, later()), other.rest(seen, later()));
+        let woken = (one.rest(seen, false, later()), other.rest(seen, false, later()));
         assert_eq!(woken, (Woken::Beat, Woken::News));
     }
 
@@ -238,7 +264,7 @@ mod tests {
         let mut pauses = vec![pause()];
         for _ in 0..3 {
             vigil.lock().beat = Instant::now();
-            assert_eq!(waiting.rest(vigil.news(), later()), Woken::Beat);
+            assert_eq!(waiting.rest(vigil.seen(), false, later()), Woken::Beat);
             pauses.push(pause());
         }
         assert_eq!(pauses, [100, 200, 250, 250]);

@@ -30,7 +30,7 @@ Options of backend:
 
 Options of get, beside the PATH:
   -c, --config FILE        where the applications are; default: applications.toml
-      --wait TIME          keep checking so long while none is well; default: 0
+      --wait TIME          keep checking so long while none is well; default: not
       --timeout TIME       for the call, once one is; default: 60s
       --verbose            tell on stderr who is skipped, and why, and who is used
       --set TABLE.KEY=VALUE  any key, as often as needed

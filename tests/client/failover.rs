@@ -1,9 +1,11 @@
 //! Who is asked, who is spared, and what is sent again.
 
-use crate::harness::{Backend, Vacant, Wire};
+use crate::harness::{Backend, Place, Vacant, Wire};
 use crate::{CHECKED_ONCE, NO_CHECKS, asked, client};
-use evenly::client::{Error, GaveUp, Step};
+use evenly::client::{Client, Error, GaveUp, Request, Step};
+use evenly::config::Config;
 use evenly::lab::backend::{Demo, Options};
+use evenly::pool::policy::Kind;
 use std::sync::Barrier;
 
 /// Reads a request and closes without a word.
@@ -23,7 +25,7 @@ fn a_dead_backend_is_skipped_and_the_next_one_answers() {
     let (dead, well) = (Vacant::new(), Backend::plain());
     let client = client(&[&dead, &well], &NO_CHECKS);
     let mut story = Vec::new();
-    let request = evenly::client::Request::new("GET", "/x");
+    let request = Request::new("GET", "/x");
     let answer = client.send_told(&request, &mut |step| story.push(step)).unwrap();
     assert_eq!((answer.status(), answer.backend(), answer.tries()), (200, "B", 2));
     assert_eq!(answer.text(), "GET /x 0\n");
@@ -114,16 +116,22 @@ fn with_nobody_left_each_is_named_with_its_reason() {
 
 #[test]
 fn a_name_that_does_not_resolve_costs_only_its_backend() {
-    let well = Backend::plain();
+    let backend = Backend::plain();
     // One letter more than a label of a name has room for (RFC 1035 2.3.4).
-    let lost = format!("{}:80", "a".repeat(64));
-    let builder = evenly::client::Client::builder().backend("lost", lost);
-    let builder = builder.backend("well", format!("127.0.0.1:{}", crate::Place::port(&well)));
-    match builder.build() {
-        Ok(client) => assert_eq!(client.get("/").unwrap().backend(), "well"),
-        // The configuration may know that no such name can be.
-        Err(error) => assert!(matches!(error, Error::Config(_)), "{error}"),
-    }
+    let text = format!(
+        "[[applications]]\nname = \"lost\"\nip = \"a.test\"\nport = 80\n\
+         [[applications]]\nname = \"well\"\nip = \"127.0.0.1\"\nport = {}\n\
+         [health]\ninterval = \"off\"\n",
+        backend.port()
+    );
+    let mut config = Config::parse(&text, "test").unwrap();
+    config.balance.policy = Kind::FirstAlive;
+    config.applications[0].host = "a".repeat(64);
+    assert_eq!(Client::new(&config).unwrap().get("/").unwrap().backend(), "well");
+    config.applications.truncate(1);
+    let error = Client::new(&config).unwrap().get("/").unwrap_err().to_string();
+    assert!(error.starts_with("no backend is left: lost: aaa"), "{error}");
+    assert!(error.contains(" did not resolve: "), "{error}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a backend receives, and what the caller gets of its answer.
 
 use crate::harness::{Backend, Place, Vacant};
-use crate::{CHECKED_ONCE, NO_CHECKS, asked, builder, client};
+use crate::{NO_CHECKS, asked, builder, client};
 use evenly::client::{Client, Error, Request};
 use evenly::pool::policy::Kind;
 

@@ -18,7 +18,7 @@ fn demo(instances: u16) -> (Demo, Vec<u16>) {
 }
 
 /// Calls, and acts once the call has begun to wait.
-fn get_and_when_it_waits(client: &Client, act: impl FnOnce()) -> Result<String, Error> {
+fn ask_and_while_waiting(client: &Client, act: impl FnOnce()) -> Result<String, Error> {
     let mut act = Some(act);
     let mut tell = |step| {
         if matches!(step, Step::Waiting(_))
@@ -36,7 +36,7 @@ fn a_call_that_waits_is_served_when_one_comes_back() {
     (0..2).for_each(|index| assert!(!demo.flip(index)));
     // The checks of the interval never come: those of the wait alone find out.
     let client = client(&[&ports[0], &ports[1]], &CHECKED_ONCE).with_wait(LONG);
-    let served = get_and_when_it_waits(&client, || assert!(demo.flip(1)));
+    let served = ask_and_while_waiting(&client, || assert!(demo.flip(1)));
     assert_eq!(served.unwrap(), "B");
 }
 
@@ -46,7 +46,7 @@ fn without_checks_it_is_the_request_itself_that_finds_out() {
     let opened = Mutex::new(None);
     let port = crate::Place::port(vacant.lock().unwrap().as_ref().unwrap());
     let client = client(&[&port], &NO_CHECKS).with_wait(LONG);
-    let served = get_and_when_it_waits(&client, || {
+    let served = ask_and_while_waiting(&client, || {
         let vacant = vacant.lock().unwrap().take().unwrap();
         *opened.lock().unwrap() = Some(vacant.open(serve));
     });
@@ -59,12 +59,23 @@ fn many_callers_wait_together_and_all_are_served() {
     let (demo, ports) = demo(1);
     demo.flip(0);
     let client = client(&[&ports[0]], &CHECKED_ONCE).with_wait(LONG);
-    let wait = || get_and_when_it_waits(&client, || ());
+    let wait = || ask_and_while_waiting(&client, || ());
     std::thread::scope(|scope| {
         let callers = [0; 8].map(|_| scope.spawn(wait));
-        assert!(get_and_when_it_waits(&client, || assert!(demo.flip(0))).is_ok());
+        assert!(ask_and_while_waiting(&client, || assert!(demo.flip(0))).is_ok());
         callers.into_iter().for_each(|caller| assert!(caller.join().unwrap().is_ok()));
     });
+}
+
+#[test]
+fn a_call_that_waits_leaves_pauses_between_its_tries() {
+    let dead = Vacant::new();
+    let wait = Duration::from_millis(500);
+    let client = client(&[&dead], &NO_CHECKS).with_wait(wait);
+    let mut tries = 0;
+    let mut count = |step| tries += u32::from(matches!(step, Step::Using(_)));
+    assert!(client.send_told(&Request::new("GET", "/"), &mut count).is_err());
+    assert!((2..=5).contains(&tries), "pauses of 100 ms, 200 ms and so on: {tries} tries");
 }
 
 #[test]
@@ -103,7 +114,7 @@ fn a_call_that_finds_all_places_taken_waits_for_one() {
     std::thread::scope(|scope| {
         let slow = scope.spawn(|| client.get("/slow").unwrap().status());
         entered.pass();
-        let served = get_and_when_it_waits(&client, || leave.open());
+        let served = ask_and_while_waiting(&client, || leave.open());
         assert_eq!((served.unwrap().as_str(), slow.join().unwrap()), ("A", 200));
     });
 }

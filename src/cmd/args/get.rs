@@ -29,7 +29,7 @@ pub(super) fn parse(
         }
     }
     if timeout == Some(Duration::ZERO) {
-        return Err("--timeout 0 leaves no time to answer; give it at least 1ms".into());
+        return Err("--timeout 0s leaves no time to answer; give it at least 1ms".into());
     }
     let path = path.ok_or("get needs a path, such as /")?;
     Ok(Command::Get(Options { source, path, wait, timeout, verbose }))
@@ -80,7 +80,7 @@ mod tests {
              -> get needs a path, such as /
             / /x -> did not expect "/x"
             / --wait 30 -> --wait: 30 has no unit; write for example "30s"
-            / --timeout 0 -> --timeout 0 leaves no time to answer; give it at least 1ms
+            / --timeout 0s -> --timeout 0s leaves no time to answer; give it at least 1ms
             / --verbos -> unknown option --verbos; did you mean --verbose?
             / --listen x -> option --listen is not for this command
             / --set x -> --set takes TABLE.KEY=VALUE, such as --set log.access=json
