@@ -45,7 +45,6 @@ use std::time::{Duration, Instant};
 
 use crate::config::{Config, Overrides, Timeouts};
 use crate::http::HeadLimits;
-use crate::pool::policy::ScoredRules;
 use crate::pool::{Ask, Lease, Pool, Snapshot, Standing, Unavailable, chance};
 use crate::watch::{Settings, Watch};
 use call::Call;
@@ -133,7 +132,7 @@ impl Client {
         let vigil = Arc::new(Vigil::new(config.health.interval));
         let specs = config.applications.clone();
         let addresses = resolve::addresses(&specs, config.timeouts.connect, &vigil);
-        let policy = config.balance.policy.build(&specs, &ScoredRules::default());
+        let policy = config.balance.policy.build(&specs, &config.scored.rules());
         let pool = Pool::new(specs, addresses, policy, config.rules());
         let (epoch, heard) = (Instant::now(), Arc::clone(&vigil));
         let settings = Settings::from(&config.health);

@@ -6,7 +6,6 @@
 use super::Failure;
 use crate::config::{AccessLog, Config, LogTarget};
 use crate::log::{self, Level, Log, Throttle};
-use crate::pool::policy::ScoredRules;
 use crate::pool::{Notice, Pool, Rules, Secret, Snapshot, Standing};
 use crate::proxy::{Listener, Server, descriptors};
 use crate::watch::{self, Watch, WatchEvent};
@@ -115,7 +114,7 @@ fn build_pool(config: &Config) -> Result<Arc<Pool>, Failure> {
     };
     let addresses = config.applications.iter().map(resolve).collect::<Result<_, _>>()?;
     let specs = config.applications.clone();
-    let policy = config.balance.policy.build(&specs, &ScoredRules::default());
+    let policy = config.balance.policy.build(&specs, &config.scored.rules());
     Ok(Pool::new(specs, addresses, policy, rules(config)))
 }
 

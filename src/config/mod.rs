@@ -28,7 +28,7 @@ use crate::pool::Spec;
 use table::Table;
 
 pub use keys::{AccessLog, Admin, Balance, HashBy, Health, Limits, Log, LogTarget, Mode};
-pub use keys::{Passive, Queue, Retry, Server, Sticky, Timeouts};
+pub use keys::{Passive, Queue, Retry, Scored, Server, Sticky, Timeouts};
 #[cfg(feature = "lab")]
 pub(crate) use kind::found;
 pub use message::Errors;
@@ -50,6 +50,8 @@ pub struct Config {
     pub server: Server,
     /// `[balance]`
     pub balance: Balance,
+    /// `[scored]`
+    pub scored: Scored,
     /// `[sticky]`
     pub sticky: Sticky,
     /// `[health]`
@@ -105,10 +107,11 @@ impl Config {
     }
 
     /// The tables by name, in the order of the documentation.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Table); 11] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Table); 12] {
         [
             ("server", &mut self.server),
             ("balance", &mut self.balance),
+            ("scored", &mut self.scored),
             ("sticky", &mut self.sticky),
             ("health", &mut self.health),
             ("passive", &mut self.passive),

@@ -242,8 +242,11 @@ impl Pool {
             let eject = backend.health.failed(now, passive);
             return eject.then(|| self.eject(index, outcome, now)).flatten();
         }
-        let returned = backend.health.succeeded(now);
-        returned.then(|| self.welcome(index, outcome, now)).flatten()
+        if !backend.health.succeeded(now) {
+            return None;
+        }
+        self.policy.returned(index);
+        self.welcome(index, outcome, now)
     }
 
     /// Ejects the backend at `index`, unless that were the last one up or over half of all.
@@ -285,6 +288,7 @@ impl Pool {
         let to = backend.standing(now);
         if from != to && to == Standing::Up {
             backend.came_back(now);
+            self.policy.returned(index);
         }
         (from != to).then(|| self.describe(index, from, reason, now))
     }

@@ -89,6 +89,7 @@ proptest! {
             server: Server { served_by: flag, ..Server::default() },
             balance: Balance { hash_by, ..Balance::default() },
             sticky,
+            scored: Scored { threshold: weight, statuses: statuses.clone(), ..Scored::default() },
             health: Health { path, interval, expect: statuses.clone(), ..Health::default() },
             passive: Passive { statuses, ..Passive::default() },
             retry: Retry::default(),
