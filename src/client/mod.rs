@@ -253,6 +253,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn its_threads_end_with_it() {
+        // Port 9 of a machine that needs not exist: one check is under way, or has failed.
+        let client = Client::builder().backend("a", "127.0.0.1:9").build().unwrap();
+        let held = Arc::downgrade(&client.vigil);
+        drop(client);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while held.upgrade().is_some() {
+            assert!(Instant::now() < deadline, "a thread still runs");
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
     fn threads_may_share_it_and_send_what_it_returns() {
         fn assert_shared<T: Send + Sync>() {}
         assert_shared::<Client>();
