@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn its_threads_end_with_it() {
-        // Port 9 of a machine that needs not exist: one check is under way, or has failed.
+        // Whether anybody listens there is all the same: a check is made.
         let client = Client::builder().backend("a", "127.0.0.1:9").build().unwrap();
         let held = Arc::downgrade(&client.vigil);
         drop(client);

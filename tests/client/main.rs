@@ -6,6 +6,7 @@
 #[path = "../relay/harness/mod.rs"]
 mod harness;
 
+mod balancers;
 mod command;
 mod deadlines;
 mod failover;
