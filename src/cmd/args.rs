@@ -27,7 +27,7 @@ const COMMANDS: [&str; 7] = ["serve", "check", "demo", "backend", "get", "bench"
 /// Commands that are still to come.
 const PLANNED: [&str; 5] = ["status", "drain", "ready", "maint", "reload"];
 /// Every long option, for suggestions.
-const OPTIONS: [&str; 20] = [
+const OPTIONS: [&str; 13] = [
     "--config",
     "--listen",
     "--workers",
@@ -36,13 +36,6 @@ const OPTIONS: [&str; 20] = [
     "--instances",
     "--seed",
     "--unhealthy",
-    "--scenario",
-    "--seeds",
-    "--requests",
-    "--policy",
-    "--retry",
-    "--json",
-    "--html",
     "--wait",
     "--timeout",
     "--verbose",
@@ -172,7 +165,7 @@ fn unknown_command(word: &str) -> String {
 /// Every option of every command.
 fn options() -> impl Iterator<Item = &'static str> {
     #[cfg(feature = "lab")]
-    let more = bench::OPTIONS;
+    let more = bench::OPTIONS.into_iter().chain(simulate::OPTIONS);
     #[cfg(not(feature = "lab"))]
     let more = [];
     OPTIONS.into_iter().chain(more)

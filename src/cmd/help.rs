@@ -13,7 +13,7 @@ Commands:
   backend  be a demo backend
   get      get a path from whichever application is well
   bench    measure a URL; see evenly bench --help
-  simulate compare policies on a virtual clock
+  simulate compare policies on a virtual clock; see evenly simulate --help
 
 Options of serve and check:
   -c, --config FILE        the configuration; default: applications.toml
@@ -35,21 +35,6 @@ Options of get, beside the PATH:
       --verbose            tell on stderr who is skipped, and why, and who is used
       --set TABLE.KEY=VALUE  any key, as often as needed
   Without [balance] policy in the file its order is the order of preference.
-
-Options of simulate:
-      --scenario NAME      homogeneous, one-slow, one-flaky, mixed-hardware,
-                           rolling-deploy, brownout, flapping, thundering-recovery,
-                           or a file; without it, each seed draws one
-      --seeds 1..50        which seeds, both ends included; --seed N is one
-      --instances NUMBER   in place of the scenario's
-      --requests NUMBER    a run, in place of the scenario's
-      --policy NAMES       such as round-robin,two-choices; default: all
-      --retry              let failed requests be tried again; default: not
-      --json               figures for programs instead of the table
-      --html FILE          a page with plots as well
-  -c, --config FILE        the pool's rules; default: the defaults
-  Errors are answers of 500 and above. Latencies are those of all requests that were
-  answered, well or not, or waited in vain; not of those turned away at once.
 
   -h, --help               this text
   -V, --version            the version
@@ -98,4 +83,30 @@ by X-Served-By).
 
 Exit status: 0 if a request was answered with a status from 200 to 399, 1 if none was,
 2 for bad usage. Ctrl-C ends the run and prints what there is.
+";
+
+/// `evenly simulate --help`
+#[cfg(feature = "lab")]
+pub(super) const SIMULATE: &str = "\
+Compares policies on a virtual clock: no sockets, the pool's own code.
+
+Usage: evenly simulate [OPTIONS]
+
+      --scenario NAME      homogeneous, one-slow, one-flaky, mixed-hardware,
+                           rolling-deploy, brownout, flapping, thundering-recovery,
+                           or a file; without it, each seed draws one
+      --seeds 1..50        which seeds, both ends included; --seed N is one
+      --instances NUMBER   in place of the scenario's
+      --requests NUMBER    a run, in place of the scenario's
+      --policy NAMES       such as round-robin,two-choices; default: all
+      --retry              let failed requests be tried again; default: not
+      --json               figures for programs instead of the table
+      --html FILE          a page with plots as well
+  -c, --config FILE        the pool's rules; default: the defaults
+  -h, --help               this text
+
+Errors are answers of 500 and above. Latencies are those of all requests that were
+answered, well or not, or waited in vain; not of those turned away at once. The same
+seed gives the same bytes anywhere. Exit status: 0 fine, 1 a file cannot be written, 2
+bad usage, scenario or configuration.
 ";

@@ -9,6 +9,7 @@ mod hash;
 mod least_connections;
 mod load;
 mod round_robin;
+mod rounds;
 mod scored;
 mod turns;
 mod two_choices;
