@@ -11,6 +11,7 @@ Commands:
   check    print the effective configuration, or what is wrong with it
   demo     try it: three demo backends and the balancer in one process
   backend  be a demo backend
+  get      get a path from whichever application is well
   bench    measure a URL; see evenly bench --help
   simulate compare policies on a virtual clock; see evenly simulate --help
 
@@ -26,6 +27,14 @@ Options of backend:
       --instances NUMBER   how many, on consecutive ports; default: 1
       --seed NUMBER        a fixed pattern of latency and errors; default: 0, none
       --unhealthy          begin with /health answering 503
+
+Options of get, beside the PATH:
+  -c, --config FILE        where the applications are; default: applications.toml
+      --wait TIME          keep checking so long while none is well; default: not
+      --timeout TIME       for the call, once one is; default: 60s
+      --verbose            tell on stderr who is skipped, and why, and who is used
+      --set TABLE.KEY=VALUE  any key, as often as needed
+  Without [balance] policy in the file its order is the order of preference.
 
   -h, --help               this text
   -V, --version            the version

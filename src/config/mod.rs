@@ -14,6 +14,7 @@ mod network;
 mod overrides;
 mod raw;
 mod render;
+mod rules;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,6 @@ mod units;
 mod valid;
 
 use std::path::Path;
-#[cfg(feature = "lab")]
 use std::time::Duration;
 
 use crate::pool::Spec;
@@ -32,9 +32,10 @@ pub use keys::{Passive, Queue, Retry, Scored, Server, Sticky, Timeouts};
 #[cfg(feature = "lab")]
 pub(crate) use kind::found;
 pub use message::Errors;
-pub(crate) use message::nearest;
 #[cfg(feature = "lab")]
-pub(crate) use message::{Report, quote};
+pub(crate) use message::Report;
+pub(crate) use message::nearest;
+pub(crate) use message::quote;
 pub use network::Network;
 pub use overrides::{CONFIG_VARIABLE, Overrides};
 #[cfg(feature = "lab")]
@@ -73,7 +74,6 @@ pub struct Config {
 
 /// Reads a duration as the file has it, such as "500ms" or "10s". The error is a sentence that says
 /// what was seen and what to write.
-#[cfg(feature = "lab")]
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     units::TIME.read(text).map(Duration::from_millis)
 }
@@ -81,9 +81,14 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 impl Config {
     /// Reads a file, then what overrides it. The errors say what to do about each problem.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, Errors> {
+        Self::default().load_onto(path, overrides)
+    }
+
+    /// Reads a file onto these values: a key that it leaves out stays as it is here.
+    pub fn load_onto(self, path: &Path, overrides: &Overrides) -> Result<Self, Errors> {
         let name = path.display().to_string();
         let text = raw::text(path).map_err(|what| Errors::of(&name, what))?;
-        Self::read(&text, &name, overrides)
+        self.read_onto(&text, &name, overrides)
     }
 
     /// Reads a text that messages call `name`.
@@ -93,7 +98,12 @@ impl Config {
 
     /// Reads a text that messages call `name`, then what overrides it.
     pub fn read(text: &str, name: &str, overrides: &Overrides) -> Result<Self, Errors> {
-        raw::read(text, name, overrides)
+        Self::default().read_onto(text, name, overrides)
+    }
+
+    /// The same with a text that messages call `name`.
+    pub fn read_onto(self, text: &str, name: &str, overrides: &Overrides) -> Result<Self, Errors> {
+        raw::read(self, text, name, overrides)
     }
 
     /// The tables by name, in the order of the documentation.
