@@ -34,6 +34,7 @@
 //! [`pool`] with `policy/round_robin`; `upstream`; [`http::body`]; and last what holds it all up:
 //! `lot`, `slots`, `socket`, `timer`.
 
+#[cfg(feature = "client")]
 pub mod client;
 pub mod cmd;
 pub mod config;

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "lab")]
 mod bench;
+#[cfg(feature = "client")]
 mod get;
 #[cfg(feature = "lab")]
 mod simulate;
@@ -27,7 +28,7 @@ const COMMANDS: [&str; 7] = ["serve", "check", "demo", "backend", "get", "bench"
 /// Commands that are still to come.
 const PLANNED: [&str; 5] = ["status", "drain", "ready", "maint", "reload"];
 /// Every long option, for suggestions.
-const OPTIONS: [&str; 13] = [
+const OPTIONS: [&str; 10] = [
     "--config",
     "--listen",
     "--workers",
@@ -36,9 +37,6 @@ const OPTIONS: [&str; 13] = [
     "--instances",
     "--seed",
     "--unhealthy",
-    "--wait",
-    "--timeout",
-    "--verbose",
     "--help",
     "--version",
 ];
@@ -55,7 +53,10 @@ pub fn parse(
     match command.as_str() {
         "serve" | "check" | "demo" => source(&command, &mut parser, variables),
         "backend" => Ok(backend(&mut parser)?),
+        #[cfg(feature = "client")]
         "get" => get::parse(&mut parser, variables),
+        #[cfg(not(feature = "client"))]
+        "get" => Err(Failure::Usage(format!("{command} is not in this slim build"))),
         #[cfg(feature = "lab")]
         "bench" => Ok(bench::parse(&mut parser)?),
         #[cfg(feature = "lab")]
@@ -165,10 +166,14 @@ fn unknown_command(word: &str) -> String {
 /// Every option of every command.
 fn options() -> impl Iterator<Item = &'static str> {
     #[cfg(feature = "lab")]
-    let more = bench::OPTIONS.into_iter().chain(simulate::OPTIONS);
+    let lab = bench::OPTIONS.into_iter().chain(simulate::OPTIONS);
     #[cfg(not(feature = "lab"))]
-    let more = [];
-    OPTIONS.into_iter().chain(more)
+    let lab = [];
+    #[cfg(feature = "client")]
+    let client = get::OPTIONS;
+    #[cfg(not(feature = "client"))]
+    let client = [];
+    OPTIONS.into_iter().chain(lab).chain(client)
 }
 
 impl From<Error> for Failure {

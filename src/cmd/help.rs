@@ -11,7 +11,7 @@ Commands:
   check    print the effective configuration, or what is wrong with it
   demo     try it: three demo backends and the balancer in one process
   backend  be a demo backend
-  get      get a path from whichever application is well
+  get      get a path from whichever application is well; see evenly get --help
   bench    measure a URL; see evenly bench --help
   simulate compare policies on a virtual clock; see evenly simulate --help
 
@@ -27,14 +27,6 @@ Options of backend:
       --instances NUMBER   how many, on consecutive ports; default: 1
       --seed NUMBER        a fixed pattern of latency and errors; default: 0, none
       --unhealthy          begin with /health answering 503
-
-Options of get, beside the PATH:
-  -c, --config FILE        where the applications are; default: applications.toml
-      --wait TIME          keep checking so long while none is well; default: not
-      --timeout TIME       for the call, once one is; default: 60s
-      --verbose            tell on stderr who is skipped, and why, and who is used
-      --set TABLE.KEY=VALUE  any key, as often as needed
-  Without [balance] policy in the file its order is the order of preference.
 
   -h, --help               this text
   -V, --version            the version
@@ -109,4 +101,23 @@ Errors are answers of 500 and above. Latencies are those of all requests that we
 answered, well or not, or waited in vain; not of those turned away at once. The same
 seed gives the same bytes anywhere. Exit status: 0 fine, 1 a file cannot be written, 2
 bad usage, scenario or configuration.
+";
+
+/// `evenly get --help`
+#[cfg(feature = "client")]
+pub(super) const GET: &str = "\
+Gets a path from whichever application is well, and prints the body.
+
+Usage: evenly get PATH [OPTIONS]
+
+  -c, --config FILE        where the applications are; default: applications.toml
+      --wait TIME          keep checking so long while none is well; default: not
+      --timeout TIME       for the call, once one is; default: 60s
+      --verbose            tell on stderr who is skipped, and why, and who is used
+      --set TABLE.KEY=VALUE  any key, as often as needed
+  -h, --help               this text
+
+Without [balance] policy in the file its order is the order of preference.
+Exit status: 0 fine, 1 no application answered, or one with a status of 400 and above,
+2 bad usage or configuration.
 ";

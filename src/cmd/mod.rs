@@ -8,6 +8,7 @@ pub mod balancer;
 pub mod bench;
 pub mod check;
 pub mod demo;
+#[cfg(feature = "client")]
 pub mod get;
 mod help;
 pub mod serve;
@@ -34,6 +35,7 @@ pub enum Command {
     /// Be a demo backend.
     Backend(Options),
     /// Get a path from whichever application is well.
+    #[cfg(feature = "client")]
     Get(get::Options),
     /// Send requests and count what comes back.
     #[cfg(feature = "lab")]
@@ -74,6 +76,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Check(source) => Ok(check::run(&source.load()?)?),
         Command::Demo(overrides) => demo::run(&overrides),
         Command::Backend(options) => Ok(backend::run(&options)?),
+        #[cfg(feature = "client")]
         Command::Get(options) => get::run(&options),
         #[cfg(feature = "lab")]
         Command::Bench(options) => bench::run(*options),

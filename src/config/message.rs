@@ -132,7 +132,8 @@ pub(crate) fn nearest<'c>(
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
     let slips_max = (word.chars().count() / 3).max(1);
-    let distance = |candidate: &&str| edits(&word.to_lowercase(), &candidate.to_lowercase());
+    let distance =
+        |candidate: &&str| edits(&word.to_ascii_lowercase(), &candidate.to_ascii_lowercase());
     let nearest = candidates.into_iter().min_by_key(distance)?;
     (distance(&nearest) <= slips_max).then_some(nearest)
 }

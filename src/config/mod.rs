@@ -22,7 +22,6 @@ mod units;
 mod valid;
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::pool::Spec;
 use table::Table;
@@ -35,6 +34,7 @@ pub use message::Errors;
 #[cfg(feature = "lab")]
 pub(crate) use message::Report;
 pub(crate) use message::nearest;
+#[cfg(any(feature = "client", feature = "lab"))]
 pub(crate) use message::quote;
 pub use network::Network;
 pub use overrides::{CONFIG_VARIABLE, Overrides};
@@ -74,8 +74,9 @@ pub struct Config {
 
 /// Reads a duration as the file has it, such as "500ms" or "10s". The error is a sentence that says
 /// what was seen and what to write.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    units::TIME.read(text).map(Duration::from_millis)
+#[cfg(any(feature = "client", feature = "lab"))]
+pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
+    units::TIME.read(text).map(std::time::Duration::from_millis)
 }
 
 impl Config {

@@ -107,5 +107,5 @@ impl Said {
 
 /// `server.listen` as a variable.
 fn variable(path: &str) -> String {
-    format!("{PREFIX}{}", path.replace('.', "_").to_uppercase())
+    format!("{PREFIX}{}", path.replace('.', "_").to_ascii_uppercase())
 }

@@ -148,6 +148,7 @@ impl fmt::Display for Took {
             0 => ((self.0.as_micros() + 50) / 100, "ms"),
             _ => ((self.0.as_millis() + 50) / 100, "s"),
         };
+        let tenths = u64::try_from(tenths).unwrap_or(u64::MAX);
         write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
     }
 }

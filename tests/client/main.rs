@@ -1,5 +1,6 @@
 //! The failover client: the library through real sockets, and `evenly get` as it is shipped.
 
+#![cfg(feature = "client")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[allow(dead_code, unused_imports, reason = "the relay's tests use the rest of it")]

@@ -6,10 +6,13 @@ use std::time::Duration;
 use lexopt::prelude::*;
 use lexopt::{Error, Parser};
 
+use super::super::get::Options;
+use super::super::{Command, Failure, help};
 use super::{everywhere, said_by, set, text};
-use crate::cmd::get::Options;
-use crate::cmd::{Command, Failure};
 use crate::config;
+
+/// Every long option, for suggestions.
+pub(super) const OPTIONS: [&str; 5] = ["--config", "--set", "--wait", "--timeout", "--verbose"];
 
 pub(super) fn parse(
     parser: &mut Parser,
@@ -25,6 +28,7 @@ pub(super) fn parse(
             Long("wait") => wait = duration(parser, "--wait")?,
             Long("timeout") => timeout = Some(duration(parser, "--timeout")?),
             Long("verbose") => verbose = true,
+            Short('h') | Long("help") => return Ok(Command::Tell(help::GET.to_string())),
             other => return Ok(everywhere(other)?),
         }
     }
@@ -72,6 +76,13 @@ mod tests {
         let times = (options.wait.as_secs(), options.timeout.map(|time| time.as_millis()));
         assert_eq!((times, options.verbose), ((30, Some(500)), true));
         assert_eq!(parsed("/", &[("EVENLY_CONFIG", "b")]).unwrap().source.path.to_str(), Some("b"));
+    }
+
+    #[test]
+    fn help_names_every_option() {
+        let told = parse(&mut Parser::from_args(["-h"]), []).unwrap();
+        assert_eq!(told, Command::Tell(help::GET.to_string()));
+        assert!(OPTIONS.iter().all(|option| help::GET.contains(option)));
     }
 
     #[test]
