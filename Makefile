@@ -12,7 +12,7 @@ STATIC_CRATES_MAX := 32
 FUZZ_SECONDS := 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test lint static bench bench-policies try slow loom fuzz
+.PHONY: help build run demo test lint static bench bench-policies picking try slow loom fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -33,11 +33,14 @@ lint: ## formatting, clippy and the documentation, warnings denied
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
 
-# Packed, relative relocations take 1 KiB instead of 40; no padding between segments saves 8. The
-# builder's home stays out of the binary.
+# lld, which comes with the toolchain, folds functions of the same code into one: 1 %. Packed,
+# relative relocations take 1 KiB instead of 40; no segment of its own for constants saves padding.
+# The builder's home stays out of the binary.
 static: ## the slim static binary for musl, its size and its crates held to their limits
 	@rustup target list --installed | grep -qx $(STATIC_TARGET) || rustup target add $(STATIC_TARGET)
-	RUSTFLAGS="-Clink-arg=-Wl,-z,pack-relative-relocs,-z,noseparate-code \
+	RUSTFLAGS="-Clink-arg=-fuse-ld=lld \
+	    -Clink-arg=-B$$(rustc --print target-libdir)/../bin/gcc-ld \
+	    -Clink-arg=-Wl,--icf=all,-O2,--no-rosegment,-z,pack-relative-relocs \
 	    --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}/registry/src=" \
 	    cargo build --profile static --locked --no-default-features --target $(STATIC_TARGET)
 	@if readelf --program-headers $(STATIC) | grep INTERP; then echo "not static"; exit 1; fi
@@ -54,6 +57,9 @@ bench: build ## what a request costs here and in HAProxy and nginx
 
 bench-policies: ## each policy over demo backends, and a page of it: target/policies.html
 	cargo bench --locked --bench policies
+
+picking: ## what a pick costs, from 3 to 1,000 backends
+	cargo bench --locked --bench picking
 
 try: build ## real input: nginx and Python's server behind it, every byte compared
 	benches/try.sh $(EVENLY)

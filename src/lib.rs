@@ -15,6 +15,7 @@
 //! | task | a client's connection as a value: it says what it waits for |
 //! | step | what a worker does to a task: moves bytes until it would wait; never waits |
 //! | Lot | the parking lot in which all waiting tasks stand, and where idle workers wait |
+//! | call | one request of the client's: its rounds of tries, and the rests between them |
 //! | door | the listening socket, and how many clients are in the house |
 //!
 //! # The rooms
@@ -22,8 +23,9 @@
 //! `http` and `pool` are pure: bytes in, bytes out; facts in, decisions out; no I/O, no clock.
 //! `config` turns the file into what was meant. `log` writes lines without making anyone wait.
 //! `proxy` moves the bytes, `watch` asks backends how they are, `lab` tries things out: a demo
-//! backend, a load generator, a simulator. `cmd` wires them together. Who may import whom is a test
-//! (`tests/tidy.rs`).
+//! backend, a load generator, a simulator. [`client`] is the balancing inside a program of your
+//! own: start there to use this crate as a library. `cmd` wires them together. Who may import whom
+//! is a test (`tests/tidy.rs`).
 //!
 //! # Reading order
 //!
@@ -32,6 +34,8 @@
 //! `direct`; [`pool`] with `policy/round_robin`; `upstream`; [`http::body`]; and last what holds it
 //! all up: `lot`, `slots`, `socket`, `timer`.
 
+#[cfg(feature = "client")]
+pub mod client;
 pub mod cmd;
 pub mod config;
 pub mod http;

@@ -10,8 +10,11 @@ fn main() -> ExitCode {
     match cmd::args::parse(env::args_os().skip(1), env::vars_os()).and_then(cmd::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // A closed stderr is no reason to hide the exit code.
-            let _ = writeln!(io::stderr(), "{failure}");
+            let words = failure.to_string();
+            if !words.is_empty() {
+                // A closed stderr is no reason to hide the exit code.
+                let _ = writeln!(io::stderr(), "{words}");
+            }
             failure.exit_code()
         }
     }

@@ -23,7 +23,7 @@ const ROOMS: &str = "
     config:  http pool
     proxy:   http pool log thread config
     watch:   http pool log thread config
-    client:  http pool log thread config
+    client:  http pool log thread config watch
     notify:  http pool log thread config
     admin:   http pool log thread config
     lab:     http pool log thread config proxy

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "lab")]
 mod bench;
+#[cfg(feature = "client")]
+mod get;
 #[cfg(feature = "lab")]
 mod simulate;
 
@@ -22,11 +24,11 @@ use crate::lab::backend::Options;
 const FILE: &str = "applications.toml";
 
 /// Each command that can be typed.
-const COMMANDS: [&str; 6] = ["serve", "check", "demo", "backend", "bench", "simulate"];
+const COMMANDS: [&str; 7] = ["serve", "check", "demo", "backend", "get", "bench", "simulate"];
 /// Commands that are still to come.
-const PLANNED: [&str; 6] = ["get", "status", "drain", "ready", "maint", "reload"];
+const PLANNED: [&str; 5] = ["status", "drain", "ready", "maint", "reload"];
 /// Every long option, for suggestions.
-const OPTIONS: [&str; 17] = [
+const OPTIONS: [&str; 10] = [
     "--config",
     "--listen",
     "--workers",
@@ -35,13 +37,6 @@ const OPTIONS: [&str; 17] = [
     "--instances",
     "--seed",
     "--unhealthy",
-    "--scenario",
-    "--seeds",
-    "--requests",
-    "--policy",
-    "--retry",
-    "--json",
-    "--html",
     "--help",
     "--version",
 ];
@@ -58,6 +53,10 @@ pub fn parse(
     match command.as_str() {
         "serve" | "check" | "demo" => source(&command, &mut parser, variables),
         "backend" => Ok(backend(&mut parser)?),
+        #[cfg(feature = "client")]
+        "get" => get::parse(&mut parser, variables),
+        #[cfg(not(feature = "client"))]
+        "get" => Err(Failure::Usage(format!("{command} is not in this slim build"))),
         #[cfg(feature = "lab")]
         "bench" => Ok(bench::parse(&mut parser)?),
         #[cfg(feature = "lab")]
@@ -75,21 +74,13 @@ fn source(
     parser: &mut Parser,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Command, Failure> {
-    let variables: Vec<_> = variables.into_iter().collect();
-    let named = variables.iter().find(|(name, _)| name == CONFIG_VARIABLE);
-    let mut path = PathBuf::from(named.map_or(FILE.into(), |(_, path)| path.clone()));
-    let mut overrides = Overrides::from_variables(variables)?;
+    let Source { mut path, mut overrides } = said_by(variables)?;
     while let Some(arg) = parser.next()? {
         match arg {
             Short('c') | Long("config") if command != "demo" => path = parser.value()?.into(),
             Long("listen") => overrides.set("--listen", "server.listen", &text(parser)?),
             Long("workers") => overrides.set("--workers", "server.workers", &text(parser)?),
-            Long("set") => {
-                let text = text(parser)?;
-                let shape = "--set takes TABLE.KEY=VALUE, such as --set log.access=json";
-                let (key, value) = text.split_once('=').ok_or(shape)?;
-                overrides.set(&format!("--set {key}"), key, value);
-            }
+            Long("set") => set(&mut overrides, &text(parser)?)?,
             other => return Ok(everywhere(other)?),
         }
     }
@@ -98,6 +89,22 @@ fn source(
         "check" => Command::Check(Source { path, overrides }),
         _ => Command::Serve(Source { path, overrides }),
     })
+}
+
+/// The file and what beats it, as far as variables say.
+fn said_by(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Source, Failure> {
+    let variables: Vec<_> = variables.into_iter().collect();
+    let named = variables.iter().find(|(name, _)| name == CONFIG_VARIABLE);
+    let path = PathBuf::from(named.map_or(FILE.into(), |(_, path)| path.clone()));
+    Ok(Source { path, overrides: Overrides::from_variables(variables)? })
+}
+
+/// `--set TABLE.KEY=VALUE`
+fn set(overrides: &mut Overrides, text: &str) -> Result<(), Failure> {
+    let shape = "--set takes TABLE.KEY=VALUE, such as --set log.access=json";
+    let (key, value) = text.split_once('=').ok_or(shape)?;
+    overrides.set(&format!("--set {key}"), key, value);
+    Ok(())
 }
 
 fn backend(parser: &mut Parser) -> Result<Command, Error> {
@@ -159,10 +166,14 @@ fn unknown_command(word: &str) -> String {
 /// Every option of every command.
 fn options() -> impl Iterator<Item = &'static str> {
     #[cfg(feature = "lab")]
-    let more = bench::OPTIONS;
+    let lab = bench::OPTIONS.into_iter().chain(simulate::OPTIONS);
     #[cfg(not(feature = "lab"))]
-    let more = [];
-    OPTIONS.into_iter().chain(more)
+    let lab = [];
+    #[cfg(feature = "client")]
+    let client = get::OPTIONS;
+    #[cfg(not(feature = "client"))]
+    let client = [];
+    OPTIONS.into_iter().chain(lab).chain(client)
 }
 
 impl From<Error> for Failure {

@@ -4,12 +4,9 @@
 //! the first round of health checks, then the relay. Stop in the opposite one.
 
 use super::Failure;
-use crate::config::{self, AccessLog, Config, LogTarget, Mode};
+use crate::config::{AccessLog, Config, LogTarget, Mode};
 use crate::log::{self, Level, Log, Throttle};
-use crate::pool::policy::ScoredRules;
-use crate::pool::{
-    CheckRules, Notice, PassiveRules, Pool, RetryRules, Rules, Secret, Snapshot, Standing, Statuses,
-};
+use crate::pool::{Notice, Pool, Rules, Secret, Snapshot, Standing};
 use crate::proxy::{Listener, Server, descriptors};
 use crate::watch::{self, Watch, WatchEvent};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
@@ -17,7 +14,6 @@ use signal_hook::iterator::Signals;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -123,30 +119,14 @@ fn build_pool(config: &Config) -> Result<Arc<Pool>, Failure> {
         // be told at the same instant.
         specs.iter_mut().for_each(|spec| spec.max_connections = 0);
     }
-    let policy = config.balance.policy.build(&specs, &ScoredRules::default());
+    let policy = config.balance.policy.build(&specs, &config.scored.rules());
     Ok(Pool::new(specs, addresses, policy, rules(config)))
 }
 
-/// What the configuration says about the pool's decisions.
-pub(super) fn rules(config: &Config) -> Rules {
-    let (passive, retry, health) = (&config.passive, &config.retry, &config.health);
-    Rules {
-        passive: PassiveRules {
-            failures: passive.failures,
-            eject: passive.eject,
-            eject_max: passive.eject_max,
-            statuses: Statuses::new(passive.statuses.clone()),
-        },
-        retry: RetryRules {
-            attempts: retry.attempts,
-            budget_percent: retry.budget_percent,
-            budget_min: retry.budget_min,
-        },
-        check: CheckRules { rise: health.rise, fall: health.fall },
-        slow_start: config.balance.slow_start,
-        sticky: config.sticky.cookie.as_ref().map(|_| secret(&config.sticky.secret)),
-        fail_open: config.balance.fail_open,
-    }
+/// What the configuration says about the pool's decisions, with a secret for the sticky cookies.
+fn rules(config: &Config) -> Rules {
+    let sticky = config.sticky.cookie.as_ref().map(|_| secret(&config.sticky.secret));
+    Rules { sticky, ..config.rules() }
 }
 
 /// The operator's secret; without one the cookies last until the restart.
@@ -199,24 +179,12 @@ fn start_watch(
     epoch: Instant,
 ) -> io::Result<Watch> {
     let health = &config.health;
-    let settings = watch::Settings {
-        interval: health.interval,
-        timeout: health.timeout,
-        path: health.path().to_owned(),
-        path_set: health.path.is_some(),
-        expect: stated(&health.expect).map(Statuses::new),
-        ..watch::Settings::default()
-    };
+    let settings = watch::Settings::from(health);
     let log = log.clone();
     let judged = Throttle::new();
     let watch = Watch::start(settings, pool, epoch, move |event| tell(&log, &judged, event))?;
     watch.first_round(health.timeout + FIRST_ROUND_MARGIN);
     Ok(watch)
-}
-
-/// The statuses, if they are not the default ones: a file that names some means just those.
-fn stated(expect: &[RangeInclusive<u16>]) -> Option<Vec<RangeInclusive<u16>>> {
-    (expect != config::Health::default().expect).then(|| expect.to_vec())
 }
 
 /// Words what the watch noticed. A thread of its that died leaves nobody to notice the next thing.

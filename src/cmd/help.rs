@@ -11,8 +11,9 @@ Commands:
   check    print the effective configuration, or what is wrong with it
   demo     try it: three demo backends and the balancer in one process
   backend  be a demo backend
+  get      get a path from whichever application is well; see evenly get --help
   bench    measure a URL; see evenly bench --help
-  simulate compare policies on a virtual clock
+  simulate compare policies on a virtual clock; see evenly simulate --help
 
 Options of serve and check:
   -c, --config FILE        the configuration; default: applications.toml
@@ -26,21 +27,6 @@ Options of backend:
       --instances NUMBER   how many, on consecutive ports; default: 1
       --seed NUMBER        a fixed pattern of latency and errors; default: 0, none
       --unhealthy          begin with /health answering 503
-
-Options of simulate:
-      --scenario NAME      homogeneous, one-slow, one-flaky, mixed-hardware,
-                           rolling-deploy, brownout, flapping, thundering-recovery,
-                           or a file; without it, each seed draws one
-      --seeds 1..50        which seeds, both ends included; --seed N is one
-      --instances NUMBER   in place of the scenario's
-      --requests NUMBER    a run, in place of the scenario's
-      --policy NAMES       such as round-robin,two-choices; default: all
-      --retry              let failed requests be tried again; default: not
-      --json               figures for programs instead of the table
-      --html FILE          a page with plots as well
-  -c, --config FILE        the pool's rules; default: the defaults
-  Errors are answers of 500 and above. Latencies are those of all requests that were
-  answered, well or not, or waited in vain; not of those turned away at once.
 
   -h, --help               this text
   -V, --version            the version
@@ -89,4 +75,49 @@ by X-Served-By).
 
 Exit status: 0 if a request was answered with a status from 200 to 399, 1 if none was,
 2 for bad usage. Ctrl-C ends the run and prints what there is.
+";
+
+/// `evenly simulate --help`
+#[cfg(feature = "lab")]
+pub(super) const SIMULATE: &str = "\
+Compares policies on a virtual clock: no sockets, the pool's own code.
+
+Usage: evenly simulate [OPTIONS]
+
+      --scenario NAME      homogeneous, one-slow, one-flaky, mixed-hardware,
+                           rolling-deploy, brownout, flapping, thundering-recovery,
+                           or a file; without it, each seed draws one
+      --seeds 1..50        which seeds, both ends included; --seed N is one
+      --instances NUMBER   in place of the scenario's
+      --requests NUMBER    a run, in place of the scenario's
+      --policy NAMES       such as round-robin,two-choices; default: all
+      --retry              let failed requests be tried again; default: not
+      --json               figures for programs instead of the table
+      --html FILE          a page with plots as well
+  -c, --config FILE        the pool's rules; default: the defaults
+  -h, --help               this text
+
+Errors are answers of 500 and above. Latencies are those of all requests that were
+answered, well or not, or waited in vain; not of those turned away at once. The same
+seed gives the same bytes anywhere. Exit status: 0 fine, 1 a file cannot be written, 2
+bad usage, scenario or configuration.
+";
+
+/// `evenly get --help`
+#[cfg(feature = "client")]
+pub(super) const GET: &str = "\
+Gets a path from whichever application is well, and prints the body.
+
+Usage: evenly get PATH [OPTIONS]
+
+  -c, --config FILE        where the applications are; default: applications.toml
+      --wait TIME          keep checking so long while none is well; default: not
+      --timeout TIME       for the call, once one is; default: 60s
+      --verbose            tell on stderr who is skipped, and why, and who is used
+      --set TABLE.KEY=VALUE  any key, as often as needed
+  -h, --help               this text
+
+Without [balance] policy in the file its order is the order of preference.
+Exit status: 0 fine, 1 no application answered, or one with a status of 400 and above,
+2 bad usage or configuration.
 ";

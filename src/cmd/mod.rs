@@ -8,6 +8,8 @@ pub mod balancer;
 pub mod bench;
 pub mod check;
 pub mod demo;
+#[cfg(feature = "client")]
+pub mod get;
 mod help;
 pub mod serve;
 #[cfg(feature = "lab")]
@@ -32,6 +34,9 @@ pub enum Command {
     Demo(Overrides),
     /// Be a demo backend.
     Backend(Options),
+    /// Get a path from whichever application is well.
+    #[cfg(feature = "client")]
+    Get(get::Options),
     /// Send requests and count what comes back.
     #[cfg(feature = "lab")]
     Bench(Box<bench::Options>),
@@ -60,6 +65,8 @@ pub enum Failure {
     Config(Errors),
     /// Something failed at run time, such as an address in use. Exit 1.
     Run(String),
+    /// The same, and all there is to say about it has been said. Exit 1.
+    Told,
 }
 
 /// Does what was asked for.
@@ -69,6 +76,8 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Check(source) => Ok(check::run(&source.load()?)?),
         Command::Demo(overrides) => demo::run(&overrides),
         Command::Backend(options) => Ok(backend::run(&options)?),
+        #[cfg(feature = "client")]
+        Command::Get(options) => get::run(&options),
         #[cfg(feature = "lab")]
         Command::Bench(options) => bench::run(*options),
         #[cfg(feature = "lab")]
@@ -88,7 +97,7 @@ impl Failure {
     /// 1 for what failed at run time, 2 for what was asked wrongly.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Run(_) => ExitCode::from(1),
+            Self::Run(_) | Self::Told => ExitCode::from(1),
             Self::Usage(_) | Self::Config(_) => ExitCode::from(2),
         }
     }
@@ -100,6 +109,7 @@ impl fmt::Display for Failure {
             Self::Usage(what) => write!(f, "evenly: {what} (see evenly --help)"),
             Self::Config(errors) => errors.fmt(f),
             Self::Run(what) => write!(f, "evenly: {what}"),
+            Self::Told => Ok(()),
         }
     }
 }

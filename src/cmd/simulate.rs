@@ -7,10 +7,10 @@ use std::thread::available_parallelism;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Failure, balancer};
+use super::Failure;
 use crate::config::{Config, Overrides};
 use crate::lab::simulate::{Comparison, Plan, Scenario, Terms, page, write_json, write_text};
-use crate::pool::policy::{Kind, ScoredRules};
+use crate::pool::policy::Kind;
 
 /// What to simulate, as typed.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,7 +114,7 @@ fn plan(options: &Options) -> Result<Plan, Failure> {
         instances: options.instances,
         requests: options.requests,
         policies: options.policies.clone(),
-        terms: Terms::of(&config, balancer::rules(&config), ScoredRules::default(), options.retry),
+        terms: Terms::of(&config, config.rules(), config.scored.rules(), options.retry),
         threads: available_parallelism().map_or(1, usize::from),
     })
 }

@@ -69,14 +69,19 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     Ok(text.to_ascii_lowercase())
 }
 
-/// A name fit for a header, a log line and a command line.
+/// A name fit for a header, a log line and a command line. Spaces stand inside only: a header would
+/// lose the others.
 pub(super) fn name(text: &str) -> Result<String, String> {
     let fits = (1..=NAME_BYTES_MAX).contains(&text.len());
-    if fits && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    if fits && plain && text.trim() == text {
         return Ok(text.to_string());
     }
     let most = NAME_BYTES_MAX;
-    Err(format!("{} will not do as a name; use 1 to {most} letters, digits and signs", quote(text)))
+    let text = quote(text);
+    Err(format!(
+        "{text} will not do as a name; use 1 to {most} letters, digits, signs and spaces inside"
+    ))
 }
 
 /// A path to ask for, with its query if any.

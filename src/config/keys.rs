@@ -10,7 +10,8 @@ use super::kind::{Choice, Count, Flag, Kind, List, Only, OrOff, Quantity, Text, 
 use super::table::{Field, Slot, Table, table};
 use super::{Network, grammar, units};
 use crate::http::{HEADERS_MAX, HeadLimits};
-use crate::pool::policy::Kind as Policy;
+use crate::pool::Statuses;
+use crate::pool::policy::{Kind as Policy, ScoredRules};
 
 table! {
     /// `[server]`: where Evenly listens and how much it takes on.
@@ -55,6 +56,68 @@ table! {
         slow_start: Duration = "0", time_or_none();
         /// Whether to try backends that count as down when none is up, instead of answering 503.
         fail_open: bool = "false", Flag;
+    }
+}
+
+table! {
+    /// `[scored]`: the score of the policy "scored-round-robin". Lower is better.
+    pub struct Scored {
+        /// Score from which a backend sits turns out.
+        threshold: u32 = "250", count(1..=POINTS_MAX);
+        /// Points for an answer, for each multiple of the average latency beyond `slow_from`.
+        slow: u32 = "10", count(0..=POINTS_MAX);
+        /// Percent of the average latency from which an answer is slow.
+        slow_from: u32 = "175", count(100..=100_000);
+        /// Percent of the average latency beyond which slower costs no more.
+        slow_max: u32 = "800", count(100..=100_000);
+        /// Points taken off for an answer faster than the average.
+        fast: u32 = "4", count(0..=POINTS_MAX);
+        /// Points for a failure or a bad status.
+        error: u32 = "70", count(0..=POINTS_MAX);
+        /// Statuses that are bad.
+        statuses: Vec<RangeInclusive<u16>> = "500-599", statuses("500-599", true);
+        /// So many answers in a row without an error are a good run.
+        run: u32 = "10", count(1..=10_000);
+        /// Points taken off for each good run.
+        good: u32 = "5", count(0..=POINTS_MAX);
+        /// How many answers a health check counts for; 0 leaves checks out.
+        checks: u32 = "1", count(0..=1000);
+        /// Points above the threshold for each further turn to sit out.
+        step: u32 = "4", count(1..=POINTS_MAX);
+        /// Most turns to sit out until the next one on trial.
+        turns_max: u32 = "60", count(1..=10_000);
+        /// Points taken off for each turn sat out; 0 leaves that to the trials.
+        decay: u32 = "1", count(0..=POINTS_MAX);
+        /// Most points kept by a backend that a check or an operator has brought back up.
+        kept: u32 = "125", count(0..=POINTS_MAX);
+        /// Most backends that sit out at once, in percent of the usable ones; the last never does.
+        out_max: u32 = "50", count(0..=100);
+        /// So many answers of all backends the average latency looks back on.
+        window: u32 = "64", count(1..=10_000);
+    }
+}
+
+impl Scored {
+    /// What the policy needs.
+    pub fn rules(&self) -> ScoredRules {
+        ScoredRules {
+            threshold: self.threshold,
+            slow: self.slow,
+            slow_from: self.slow_from,
+            slow_max: self.slow_max,
+            fast: self.fast,
+            error: self.error,
+            statuses: Statuses::new(self.statuses.clone()),
+            run: self.run,
+            good: self.good,
+            checks: self.checks,
+            step: self.step,
+            turns_max: self.turns_max,
+            decay: self.decay,
+            kept: self.kept,
+            out_max: self.out_max,
+            window: self.window,
+        }
     }
 }
 
@@ -285,6 +348,9 @@ pub enum LogTarget {
 
 const HOUR_MS: u64 = 3_600_000;
 pub(super) const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// More than any score needs, and far from what its arithmetic holds.
+const POINTS_MAX: u64 = 1_000_000;
 
 pub(super) fn count(range: RangeInclusive<u64>) -> Count {
     Count { range, quoted: false }

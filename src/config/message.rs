@@ -84,7 +84,8 @@ impl<'t> Report<'t> {
     }
 
     pub(crate) fn add(&mut self, place: Place, key: &str, what: impl Into<String>) {
-        self.problems.push(Problem { place, key: key.to_string(), what: what.into() });
+        let behind = self.problems.partition_point(|other| other.place <= place);
+        self.problems.insert(behind, Problem { place, key: key.to_string(), what: what.into() });
     }
 
     /// Takes the outcome of reading `key` at `place`.
@@ -104,11 +105,10 @@ impl<'t> Report<'t> {
         self.problems.is_empty()
     }
 
-    pub(crate) fn finish<T>(mut self, read: T) -> Result<T, Errors> {
+    pub(crate) fn finish<T>(self, read: T) -> Result<T, Errors> {
         if self.is_clean() {
             return Ok(read);
         }
-        self.problems.sort_by(|a, b| a.place.cmp(&b.place));
         Err(Errors { name: self.name.to_string(), problems: self.problems })
     }
 }
@@ -132,7 +132,8 @@ pub(crate) fn nearest<'c>(
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
     let slips_max = (word.chars().count() / 3).max(1);
-    let distance = |candidate: &&str| edits(&word.to_lowercase(), &candidate.to_lowercase());
+    let distance =
+        |candidate: &&str| edits(&word.to_ascii_lowercase(), &candidate.to_ascii_lowercase());
     let nearest = candidates.into_iter().min_by_key(distance)?;
     (distance(&nearest) <= slips_max).then_some(nearest)
 }

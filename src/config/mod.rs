@@ -14,6 +14,7 @@ mod network;
 mod overrides;
 mod raw;
 mod render;
+mod rules;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -21,20 +22,20 @@ mod units;
 mod valid;
 
 use std::path::Path;
-#[cfg(feature = "lab")]
-use std::time::Duration;
 
 use crate::pool::Spec;
 use table::Table;
 
 pub use keys::{AccessLog, Admin, Balance, HashBy, Health, Limits, Log, LogTarget, Lookup, Mode};
-pub use keys::{Passive, Queue, Redirect, Retry, Server, Sticky, Timeouts};
+pub use keys::{Passive, Queue, Redirect, Retry, Scored, Server, Sticky, Timeouts};
 #[cfg(feature = "lab")]
 pub(crate) use kind::found;
 pub use message::Errors;
-pub(crate) use message::nearest;
 #[cfg(feature = "lab")]
-pub(crate) use message::{Report, quote};
+pub(crate) use message::Report;
+pub(crate) use message::nearest;
+#[cfg(any(feature = "client", feature = "lab"))]
+pub(crate) use message::quote;
 pub use network::Network;
 pub use overrides::{CONFIG_VARIABLE, Overrides};
 #[cfg(feature = "lab")]
@@ -49,6 +50,8 @@ pub struct Config {
     pub server: Server,
     /// `[balance]`
     pub balance: Balance,
+    /// `[scored]`
+    pub scored: Scored,
     /// `[sticky]`
     pub sticky: Sticky,
     /// `[redirect]`
@@ -75,17 +78,22 @@ pub struct Config {
 
 /// Reads a duration as the file has it, such as "500ms" or "10s". The error is a sentence that says
 /// what was seen and what to write.
-#[cfg(feature = "lab")]
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    units::TIME.read(text).map(Duration::from_millis)
+#[cfg(any(feature = "client", feature = "lab"))]
+pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
+    units::TIME.read(text).map(std::time::Duration::from_millis)
 }
 
 impl Config {
     /// Reads a file, then what overrides it. The errors say what to do about each problem.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, Errors> {
+        Self::default().load_onto(path, overrides)
+    }
+
+    /// Reads a file onto these values: a key that it leaves out stays as it is here.
+    pub fn load_onto(self, path: &Path, overrides: &Overrides) -> Result<Self, Errors> {
         let name = path.display().to_string();
         let text = raw::text(path).map_err(|what| Errors::of(&name, what))?;
-        Self::read(&text, &name, overrides)
+        self.read_onto(&text, &name, overrides)
     }
 
     /// Reads a text that messages call `name`.
@@ -95,14 +103,20 @@ impl Config {
 
     /// Reads a text that messages call `name`, then what overrides it.
     pub fn read(text: &str, name: &str, overrides: &Overrides) -> Result<Self, Errors> {
-        raw::read(text, name, overrides)
+        Self::default().read_onto(text, name, overrides)
+    }
+
+    /// The same with a text that messages call `name`.
+    pub fn read_onto(self, text: &str, name: &str, overrides: &Overrides) -> Result<Self, Errors> {
+        raw::read(self, text, name, overrides)
     }
 
     /// The tables by name, in the order of the documentation.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Table); 13] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Table); 14] {
         [
             ("server", &mut self.server),
             ("balance", &mut self.balance),
+            ("scored", &mut self.scored),
             ("sticky", &mut self.sticky),
             ("redirect", &mut self.redirect),
             ("lookup", &mut self.lookup),

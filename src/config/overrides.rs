@@ -41,9 +41,10 @@ impl Overrides {
             }
             let not_text = |_| Errors::of(&name, "is not UTF-8 text".to_string());
             let value = value.into_string().map_err(not_text)?;
-            said.push(Said { source: name.clone(), name, value });
+            // By name, as the environment has no order of its own.
+            let place = said.partition_point(|other: &Said| other.name <= name);
+            said.insert(place, Said { source: name.clone(), name, value });
         }
-        said.sort_by(|a, b| a.name.cmp(&b.name)); // the environment has no order of its own
         Ok(Self { said })
     }
 
@@ -106,5 +107,5 @@ impl Said {
 
 /// `server.listen` as a variable.
 fn variable(path: &str) -> String {
-    format!("{PREFIX}{}", path.replace('.', "_").to_uppercase())
+    format!("{PREFIX}{}", path.replace('.', "_").to_ascii_uppercase())
 }

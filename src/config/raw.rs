@@ -32,10 +32,15 @@ pub(super) fn text(path: &Path) -> Result<String, String> {
     })
 }
 
-/// Reads the text, then what overrides it, then holds all against the rules between keys.
-pub(super) fn read(text: &str, name: &str, overrides: &Overrides) -> Result<Config, Errors> {
+/// Reads the text onto `config`, then what overrides it, then holds all against the rules between
+/// keys.
+pub(super) fn read(
+    mut config: Config,
+    text: &str,
+    name: &str,
+    overrides: &Overrides,
+) -> Result<Config, Errors> {
     let mut report = Report::new(name, text);
-    let mut config = Config::default();
     match DeTable::parse(text) {
         Ok(root) => read_root(root.get_ref(), &mut config, &mut report),
         Err(error) => {

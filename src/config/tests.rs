@@ -81,6 +81,11 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(config.timeouts, timeouts);
 }
 
+#[test]
+fn the_defaults_of_the_score_are_those_that_the_policy_was_tuned_with() {
+    assert_eq!(Scored::default().rules(), crate::pool::policy::ScoredRules::default());
+}
+
 /// The file at the top of the repository, once with each commented key made real.
 #[test]
 fn the_example_file_shows_every_key_with_its_default() {

@@ -13,6 +13,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
         return;
     }
     ejections_grow(config, report);
+    slow_has_a_range(config, report);
     no_backend_is_evenly(config, report);
 }
 
@@ -24,6 +25,16 @@ fn ejections_grow(config: &Config, report: &mut Report<'_>) {
         // Whichever was written later; a default has no place, which orders first.
         let places = ["passive.eject", "passive.eject_max"].map(|key| report.place(key));
         report.add(places.into_iter().max().expect("two places"), "passive", what);
+    }
+}
+
+fn slow_has_a_range(config: &Config, report: &mut Report<'_>) {
+    let (from, most) = (config.scored.slow_from, config.scored.slow_max);
+    if from > most {
+        let what = format!("slow_from {from} is above slow_max {most}; raise slow_max");
+        // Whichever was written later; a default has no place, which orders first.
+        let places = ["scored.slow_from", "scored.slow_max"].map(|key| report.place(key));
+        report.add(places.into_iter().max().expect("two places"), "scored", what);
     }
 }
 

@@ -202,6 +202,11 @@ impl<'b> Response<'_, 'b> {
         self.fields.iter().find(named).map(|field| field.value)
     }
 
+    /// Each field line, in order: its name as it came, and its value.
+    pub fn fields(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
+        self.fields.iter().map(|field| (field.name, field.value))
+    }
+
     /// How the body ends on the client's side: HTTP/1.0 knows no chunks, and HTTP/1.1 need not
     /// lose its connection to an end that it could not tell from a broken one.
     #[must_use]

@@ -159,7 +159,7 @@ impl Backend {
             Mode::Drain => Standing::Drain,
             Mode::Maint => Standing::Maint,
             Mode::Ready if !self.health.is_up() => Standing::Down,
-            Mode::Ready if self.health.ejected_for(now).is_some() => Standing::Ejected,
+            Mode::Ready if self.health.is_ejected(now) => Standing::Ejected,
             Mode::Ready => Standing::Up,
         }
     }

@@ -138,15 +138,18 @@ impl fmt::Display for Change {
     }
 }
 
-/// A length of time for people: `2.0 s`, `1.2 ms`.
-pub(super) struct Took(pub(super) Duration);
+/// A length of time for people: `2.0 s`, `1.2 ms`. Whole numbers do: the standard library's way to
+/// write fractions would be a hundredth of the static binary.
+pub struct Took(pub Duration);
 
 impl fmt::Display for Took {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_secs_f64() {
-            seconds if seconds < 1.0 => write!(f, "{:.1} ms", seconds * 1000.0),
-            seconds => write!(f, "{seconds:.1} s"),
-        }
+        let (tenths, unit) = match self.0.as_secs() {
+            0 => ((self.0.as_micros() + 50) / 100, "ms"),
+            _ => ((self.0.as_millis() + 50) / 100, "s"),
+        };
+        let tenths = u64::try_from(tenths).unwrap_or(u64::MAX);
+        write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
     }
 }
 

@@ -51,6 +51,13 @@ impl Health {
         Marks::unpack(self.marks.load(Relaxed)).ejected_for(now)
     }
 
+    /// True while it is ejected.
+    pub(super) fn is_ejected(&self, now: Duration) -> bool {
+        let until_ms = Marks::unpack(self.marks.load(Relaxed)).until_ms;
+        // Most never were, and need no clock.
+        until_ms > 0 && until_ms > ms(now)
+    }
+
     /// When the last ejection ends or ended; zero if there was none.
     pub(super) fn last_ejection_ends(&self) -> Duration {
         Duration::from_millis(Marks::unpack(self.marks.load(Relaxed)).until_ms)

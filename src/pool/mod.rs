@@ -36,8 +36,7 @@ use std::time::Duration;
 pub use ask::Ask;
 pub use backend::{Backend, Counters, Spec};
 use candidates::{Candidates, Tier};
-use change::Took;
-pub use change::{Change, CheckOutcome, Mode, Notice, Standing};
+pub use change::{Change, CheckOutcome, Mode, Notice, Standing, Took};
 pub use lease::{Fault, Lease, Outcome};
 pub use line::Line;
 use policy::{Policy, View};
@@ -145,7 +144,9 @@ impl Pool {
             return Some(index);
         }
         let mut view = Candidates { pool: self, ask, tier, chance: ask.chance };
-        let mut indexes = 0..self.backends.len();
+        // From anywhere: were the first half down, each request would look at all of it.
+        let start = chance::below(ask.chance, self.backends.len());
+        let mut indexes = (start..self.backends.len()).chain(0..start);
         // Ends at the first usable one. Asking the policy for nothing would cost it a turn.
         if !indexes.clone().any(|index| view.is_usable(index)) {
             return None;
@@ -240,8 +241,11 @@ impl Pool {
             let eject = backend.health.failed(now, passive);
             return eject.then(|| self.eject(index, outcome, now)).flatten();
         }
-        let returned = backend.health.succeeded(now);
-        returned.then(|| self.welcome(index, outcome, now)).flatten()
+        if !backend.health.succeeded(now) {
+            return None;
+        }
+        self.policy.returned(index);
+        self.welcome(index, outcome, now)
     }
 
     /// Ejects the backend at `index`, unless that were the last one up or over half of all.
@@ -283,6 +287,7 @@ impl Pool {
         let to = backend.standing(now);
         if from != to && to == Standing::Up {
             backend.came_back(now);
+            self.policy.returned(index);
         }
         (from != to).then(|| self.describe(index, from, reason, now))
     }

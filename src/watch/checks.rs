@@ -70,8 +70,9 @@ impl Checks {
         }
     }
 
-    /// Runs until `stop` closes. Without an interval there is nothing to do.
-    pub(super) fn run(mut self, stop: &Receiver<Never>) {
+    /// Runs until `stop` closes, and checks all at once for each word from `hurry`. Without an
+    /// interval there is nothing to do.
+    pub(super) fn run(mut self, stop: &Receiver<Never>, hurry: &Receiver<()>) {
         let Some(interval) = self.interval else {
             return;
         };
@@ -81,6 +82,8 @@ impl Checks {
             let wait = self.hand_out();
             select! {
                 recv(stop) -> _ => return,
+                // An error is the end of the watch, which `stop` is about to tell.
+                recv(hurry) -> _ => self.schedule.hasten(self.epoch.elapsed()),
                 recv(reports) -> report => {
                     let report = report.expect("`probes` holds a sender");
                     self.take(report, interval);

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+use crate::config::Health;
 use crate::pool::{Notice, Snapshot, Statuses};
 use checks::Checks;
 use names::Names;
@@ -61,6 +62,21 @@ impl Default for Settings {
     }
 }
 
+impl From<&Health> for Settings {
+    fn from(health: &Health) -> Self {
+        // A file that names statuses other than the default ones means just those.
+        let is_stated = health.expect != Health::default().expect;
+        Self {
+            interval: health.interval,
+            timeout: health.timeout,
+            path: health.path().to_owned(),
+            path_set: health.path.is_some(),
+            expect: is_stated.then(|| Statuses::new(health.expect.clone())),
+            ..Self::default()
+        }
+    }
+}
+
 /// Something worth a line in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchEvent {
@@ -83,6 +99,7 @@ enum Never {}
 /// The running watch. Dropped, it stops as well, without waiting for its threads.
 pub struct Watch {
     stop: Sender<Never>,
+    hurry: Sender<()>,
     first_round: Receiver<Never>,
     prober: Arc<Prober>,
     checks: JoinHandle<()>,
@@ -99,6 +116,7 @@ impl Watch {
     ) -> io::Result<Self> {
         let on: Listener = Arc::new(on);
         let (stop, stopped) = bounded(0);
+        let (hurry, hurried) = bounded(1);
         let (first_done, first_round) = bounded(0);
         let prober = Arc::new(Prober::new(&settings));
         let names = Names::new(snapshot.reader(), settings.names_every, Arc::clone(&on));
@@ -112,8 +130,8 @@ impl Watch {
             first_done,
             Arc::clone(&on),
         );
-        let checks = spawn("checks", &on, move || checks.run(&stopped))?;
-        Ok(Self { stop, first_round, prober, checks })
+        let checks = spawn("checks", &on, move || checks.run(&stopped, &hurried))?;
+        Ok(Self { stop, hurry, first_round, prober, checks })
     }
 
     /// Waits until every backend was checked once, at most for `deadline`; false if that was not
@@ -121,6 +139,13 @@ impl Watch {
     pub fn first_round(&self, deadline: Duration) -> bool {
         let waited = self.first_round.recv_timeout(deadline);
         matches!(waited, Err(RecvTimeoutError::Disconnected))
+    }
+
+    /// Has every backend checked now, but for those that are being checked. Does nothing if checks
+    /// are off.
+    pub fn hurry(&self) {
+        // Full, one is waiting already that will do as well.
+        let _ = self.hurry.try_send(());
     }
 
     /// Stops. Afterwards no result of a check reaches the pool or the callback.

@@ -40,6 +40,11 @@ impl Schedule {
         waiting.map(|place| place.due.saturating_sub(now)).min()
     }
 
+    /// Every backend is due by `now`.
+    pub(super) fn hasten(&mut self, now: Duration) {
+        self.places.iter_mut().for_each(|place| place.due = place.due.min(now));
+    }
+
     /// A check of the backend at `index` began.
     pub(super) fn began(&mut self, index: usize) {
         self.places[index].busy = true;
@@ -85,6 +90,17 @@ mod tests {
         assert_eq!((schedule.due(s(2)), schedule.wait(s(2))), (None, Some(s(1))));
         assert_eq!((schedule.due(s(3)), schedule.wait(s(4))), (Some(1), Some(s(0))));
         assert_eq!(schedule.due(s(9)), Some(1), "the one that has waited longest is first");
+    }
+
+    #[test]
+    fn in_a_hurry_all_are_due_but_those_being_checked() {
+        let mut schedule = Schedule::new(2);
+        (0..2).for_each(|index| schedule.began(index));
+        schedule.ended(1, s(5));
+        schedule.hasten(s(1));
+        assert_eq!(schedule.due(s(1)), Some(1));
+        schedule.began(1);
+        assert_eq!(schedule.due(s(1)), None);
     }
 
     #[test]

@@ -8,3 +8,4 @@ mod bench;
 #[allow(dead_code, unused_imports, reason = "the relay's tests use the rest of it")]
 #[path = "../relay/harness/mod.rs"]
 mod harness;
+mod simulate;

@@ -1,4 +1,5 @@
-//! What requests themselves tell about a backend: three failures in a row take it out for a while.
+//! What requests themselves tell about a backend: three failures in a row take it out for a while,
+//! and under the scored policy each costs it points.
 
 use crate::harness::{Backend, Place, Proxy, eventually};
 
@@ -140,4 +141,14 @@ fn resets_and_silence_count_as_failures() {
         assert_eq!(client.get("/").status(), 200);
     }
     assert_eq!(resetting.requests().len(), 3);
+}
+
+#[test]
+fn a_faulty_backend_sits_turns_out_under_the_scored_policy_and_the_log_says_why() {
+    let (bad, good) = (answering(500), Backend::plain());
+    let proxy = Proxy::with(&[&bad, &good], "balance.policy = \"scored-round-robin\"");
+    let share = share(&proxy, &bad, 60);
+    assert!((1..10).contains(&share), "{share}");
+    let line = proxy.process.said.wait("sits out");
+    assert!(line.contains("backend A: score ") && line.contains(" answers bad"), "{line}");
 }

@@ -3,11 +3,25 @@
 use lexopt::prelude::*;
 use lexopt::{Error, Parser};
 
+use super::super::simulate::Options;
+use super::super::{Command, help};
 use super::{everywhere, nearest, number, text};
-use crate::cmd::Command;
-use crate::cmd::simulate::Options;
 use crate::lab::simulate::{INSTANCES_MAX, REQUESTS_MAX, SHIPPED};
 use crate::pool::policy::Kind;
+
+/// Every long option, for suggestions.
+pub(super) const OPTIONS: [&str; 10] = [
+    "--scenario",
+    "--seed",
+    "--seeds",
+    "--instances",
+    "--requests",
+    "--policy",
+    "--retry",
+    "--json",
+    "--html",
+    "--config",
+];
 
 /// Most seeds of one comparison.
 const SEEDS_MAX: u64 = 100_000;
@@ -32,6 +46,7 @@ pub(super) fn parse(parser: &mut Parser) -> Result<Command, Error> {
             Long("json") => options.json = true,
             Long("html") => options.html = Some(parser.value()?.into()),
             Short('c') | Long("config") => options.config = Some(parser.value()?.into()),
+            Short('h') | Long("help") => return Ok(Command::Tell(help::SIMULATE.to_string())),
             other => return everywhere(other),
         }
     }
@@ -111,6 +126,13 @@ mod tests {
             config: Some("b.toml".into()),
         };
         assert_eq!(parsed(line), Ok(expected));
+    }
+
+    #[test]
+    fn help_names_every_option() {
+        let told = parse(&mut Parser::from_args(["--help"])).unwrap();
+        assert_eq!(told, Command::Tell(help::SIMULATE.to_string()));
+        assert!(OPTIONS.iter().all(|option| help::SIMULATE.contains(option)));
     }
 
     #[test]

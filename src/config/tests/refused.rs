@@ -70,7 +70,7 @@ fn unknown_words_are_refused_at_any_depth() {
 [sever]
     1:2: sever: unknown table; did you mean "server"?
 colour = 1
-    1:1: colour: unknown table; the tables here are applications, server, balance, sticky,
+    1:1: colour: unknown table; the tables here are applications, server, balance, scored, sticky,
         redirect, lookup, health, passive, retry, queue, timeouts, limits, log, admin
 listen = "x"
     1:1: listen: unknown table; did you mean listen in [server]?
@@ -291,6 +291,10 @@ limits.body_bytes = "64k"
     1:21: limits.body_bytes: "64k" has an unknown unit; did you mean "64KiB"?
 limits.body_bytes = "99999999999999999999B"
     1:21: limits.body_bytes: "99999999999999999999B" is too large to count
+scored.threshold = 0
+    1:20: scored.threshold: 0 is out of range; use 1 to 1000000
+scored.slow = 2.5
+    1:15: scored.slow: found 2.5; expected a whole number
 limits.body_bytes = "2000TiB"
     1:21: limits.body_bytes: "2000TiB" is out of range; use "1B" to "1024TiB", or 0 for none
 "#;
@@ -307,6 +311,8 @@ passive.eject_max = "5s"
 passive.eject = "20s"
 passive.eject_max = "10s"
     2:21: passive: eject "20s" is longer than eject_max "10s"; raise eject_max
+scored.slow_from = 900
+    1:20: scored: slow_from 900 is above slow_max 800; raise slow_max
 server.listen = "0.0.0.0:8001"
     1:17: server.listen: 0.0.0.0:8001 is the application 127.0.0.1:8001 too; choose another port
 "#;

@@ -105,6 +105,7 @@ proptest! {
             sticky,
             redirect,
             lookup: Lookup { path: lookup },
+            scored: Scored { threshold: weight, statuses: statuses.clone(), ..Scored::default() },
             health: Health { path, interval, expect: statuses.clone(), ..Health::default() },
             passive: Passive { statuses, ..Passive::default() },
             retry: Retry::default(),

@@ -28,7 +28,7 @@ use crate::pool::policy::{Kind, ScoredRules};
 use crate::pool::{RetryRules, Rules};
 
 pub use draw::Spread;
-pub use page::page;
+pub use page::{latencies, page};
 pub use scenario::{Change, INSTANCES_MAX, Patch, REQUESTS_MAX, SHIPPED, Scenario, Traits, Which};
 pub use summary::{Quartiles, Summary};
 pub use tally::{PARTS, QUANTILES, Tally};

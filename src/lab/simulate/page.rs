@@ -45,7 +45,8 @@ pub fn page(without: &Comparison, with: &Comparison) -> Page {
     page
 }
 
-fn latencies(comparison: &Comparison) -> Plot {
+/// Latency curves, a line a policy; medians over the seeds.
+pub fn latencies(comparison: &Comparison) -> Plot {
     let curve = |(kind, runs): &(Kind, Vec<Tally>)| {
         let point = |(place, quantile): (usize, &f64)| {
             let us = median(runs.iter().map(|run| run.curve_us[place] as f64));

@@ -24,9 +24,7 @@
 //! Source: Eisenbud et al., "Maglev: a fast and reliable software network load balancer", NSDI
 //! 2016, section 3.4.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
+use super::rounds::Rounds;
 use super::{Policy, View};
 use crate::pool::chance::{self, Dice};
 use crate::pool::hash::siphash;
@@ -42,9 +40,6 @@ const FREE: u32 = u32::MAX;
 /// Places that a key looks at by chance. With half of the backends usable they all fail one key in
 /// 2^32; then the table is walked through from the last.
 const LOOKS_MAX: usize = 32;
-
-/// A backend of weight 1 waits so long for its next turn when the table is filled.
-const STRIDE: u64 = 1 << 32;
 
 /// The policy `hash`.
 pub struct Hash {
@@ -86,21 +81,19 @@ impl Policy for Hash {
     }
 }
 
-/// The table. Turns are due at 1/2, 3/2, 5/2 ... strides; of those due at once the first by name is
-/// first.
+/// The table: the backends take turns by weight, in the order of their names.
 fn fill(names: &[&str], weights: &[u32]) -> Vec<u32> {
-    let mut by_name: Vec<usize> = (0..names.len()).collect();
-    by_name.sort_by_key(|index| names[*index]);
-    let stride = |rank: usize| STRIDE / u64::from(weights[by_name[rank]].max(1));
+    let mut by_name: Vec<usize> = Vec::with_capacity(names.len());
+    for index in 0..names.len() {
+        let place = by_name.partition_point(|other| names[*other] <= names[index]);
+        by_name.insert(place, index);
+    }
     let mut wishes: Vec<Wishes> = by_name.iter().map(|index| Wishes::of(names[*index])).collect();
-    let mut turns: BinaryHeap<_> =
-        (0..names.len()).map(|rank| Reverse((stride(rank) / 2, rank))).collect();
     let mut table = vec![FREE; if names.is_empty() { 0 } else { PLACES }];
-    while let Some(Reverse((due, rank))) = turns.pop() {
+    for rank in Rounds::of(by_name.iter().map(|index| weights[*index].into())) {
         let mut free = wishes[rank].by_ref().filter(|place| table[*place] == FREE);
         let Some(place) = free.next() else { break };
         table[place] = by_name[rank] as u32;
-        turns.push(Reverse((due + stride(rank), rank)));
     }
     table
 }

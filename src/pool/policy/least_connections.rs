@@ -154,15 +154,14 @@ mod tests {
     fn concurrent_pickers_even_the_load_out() {
         let (view, policy) = (Cast::weighing(&[1, 2, 1]), LeastConnections::new(&[1, 2, 1]));
         together(4, |_| {
-            for index in picks(&policy, &view, 10_000) {
-                view.in_use[index].fetch_add(1, Relaxed);
+            for _ in 0..10_000 {
+                view.in_use[policy.pick(&view).unwrap()].fetch_add(1, Relaxed);
             }
         });
         let held: Vec<u32> = view.in_use.iter().map(|held| held.load(Relaxed)).collect();
-        // Nothing tells a picker of those that the other three are about to add.
-        let off = |held: u32, fair: u32| held.abs_diff(fair) <= 10_000;
-        assert_eq!(held.iter().sum::<u32>(), 40_000);
-        assert!(off(held[0], 10_000) && off(held[1], 20_000) && off(held[2], 10_000), "{held:?}");
+        // Off by what the threads were about to add: nothing tells the others of it.
+        let mut fair = held.iter().zip([10_000, 20_000, 10_000]);
+        assert!(fair.all(|(held, fair)| held.abs_diff(fair) <= 20), "{held:?}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod hash;
 mod least_connections;
 mod load;
 mod round_robin;
+mod rounds;
 mod scored;
 mod turns;
 mod two_choices;
@@ -42,6 +43,10 @@ pub trait Policy: Send + Sync {
     fn checked(&self, _index: usize, _outcome: &CheckOutcome) -> Option<String> {
         None
     }
+
+    /// Hears that the backend at `index` is back: a check or an operator said so, or it has
+    /// answered well after an ejection.
+    fn returned(&self, _index: usize) {}
 
     /// How it sees the backend at `index` now, in words, if it has a view of its own.
     fn explain(&self, _index: usize) -> Option<String> {

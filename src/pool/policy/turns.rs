@@ -10,6 +10,7 @@
 //! table    A C A B C A
 //! ```
 
+use super::rounds::Rounds;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The most places in the table; where the weights need more, they are scaled down to it.
@@ -73,14 +74,9 @@ fn spread(weights: &[u32]) -> Vec<u32> {
         true => (u64::from(weight / divisor) * PLACES_MAX / sum).max(1),
         false => u64::from(weight / divisor),
     };
-    // The k-th of w places is at (2k + 1) / 2w of the way round; compared without division.
-    let mut places: Vec<(u64, u64, u32)> = Vec::new();
-    for (index, weight) in weights.iter().enumerate() {
-        let weight = scale(*weight);
-        places.extend((0..weight).map(|nth| (2 * nth + 1, weight, index as u32)));
-    }
-    places.sort_by(|a, b| (a.0 * b.1).cmp(&(b.0 * a.1)).then(a.2.cmp(&b.2)));
-    places.into_iter().map(|(_, _, index)| index).collect()
+    let places = weights.iter().map(|weight| scale(*weight));
+    let count = places.clone().sum::<u64>() as usize;
+    Rounds::of(places).take(count).map(|index| index as u32).collect()
 }
 
 /// Euclid's.

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::http::Refusal;
 use crate::http::request::ALLOW;
 use crate::log::Cause;
-use crate::pool::{Attempt, Fault, Outcome, Unavailable, Verdict};
+use crate::pool::{Attempt, Fault, Outcome, Took, Unavailable, Verdict};
 use crate::proxy::answer::{self, Answer};
 use crate::proxy::linger::Linger;
 use crate::proxy::task::{Next, Task};
@@ -142,7 +142,7 @@ impl Awaited {
             Self::MoreAnswer => (Cause::BackendTimeout, "silent in its answer"),
             Self::Taker => (Cause::BackendTimeout, "took no more of the body"),
         };
-        let reason = format!("{what} after {} s", self.limit(config).as_secs_f64());
+        let reason = format!("{what} after {}", Took(self.limit(config)));
         Trouble::Backend { fault: Fault::Timeout, cause, status: 504, reason }
     }
 }

@@ -1,8 +1,5 @@
 //! `evenly simulate` as a user runs it: the binary's output, files and exit codes.
 
-#![cfg(feature = "lab")]
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};

@@ -1,0 +1,265 @@
+//! One call: rounds of tries until there is an answer, or a reason to stop. Called by the client,
+//! in the caller's thread.
+//!
+//! A round is what the proxy makes of a request: a pick, and while tries fail and the rules allow
+//! it, another backend. With a wait, a round that found nobody is followed by another one at the
+//! next good news, or at the next beat of the vigil.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::resolve::is_nowhere;
+use super::vigil::Woken;
+use super::wire::{Answer, Failed, Wire};
+use super::{Client, Error, GaveUp, Request, Response, Skipped, Step};
+use crate::pool::{Attempt, Fault, Lease, Outcome, Standing, Unavailable, Verdict};
+
+/// A call under way.
+pub(super) struct Call<'c> {
+    client: &'c Client,
+    request: &'c Request,
+    idempotent: bool,
+    tell: &'c mut dyn FnMut(Step),
+    /// What was told of backends that were skipped, so that it is said once.
+    told: BTreeMap<String, String>,
+    /// Tries so far, in all rounds.
+    tries: u32,
+}
+
+/// Why a round has no answer.
+enum Setback {
+    /// Nobody is left. Better news may help.
+    NoneLeft { skipped: Vec<Skipped>, needs_place: bool },
+    /// There was one more, but the rules would not have it. A later round may.
+    Spent(Error),
+    /// Nothing will help.
+    Final(Error),
+}
+
+impl<'c> Call<'c> {
+    pub(super) fn new(
+        client: &'c Client,
+        request: &'c Request,
+        idempotent: bool,
+        tell: &'c mut dyn FnMut(Step),
+    ) -> Self {
+        Self { client, request, idempotent, tell, told: BTreeMap::new(), tries: 0 }
+    }
+
+    /// Rounds, with rests between them, until one has an answer or the wait is over.
+    pub(super) fn run(mut self) -> Result<Response, Error> {
+        let began = Instant::now();
+        let mut waiting = None;
+        loop {
+            if let Some(thread) = self.client.vigil.died() {
+                let what = format!("thread {thread} of this client panicked; make a new client");
+                return Err(Error::System(std::io::Error::other(what)));
+            }
+            // Read first, so that no news is missed between the round and the rest.
+            let seen = self.client.vigil.seen();
+            let setback = match self.round() {
+                Ok(response) => return Ok(response),
+                Err(setback) => setback,
+            };
+            let until = began + self.patience(&setback);
+            let left = until.saturating_duration_since(Instant::now());
+            let is_final = matches!(setback, Setback::Final(_));
+            if !is_final && !left.is_zero() {
+                (self.tell)(Step::Waiting(left));
+                let rests = waiting.get_or_insert_with(|| self.client.vigil.join(Instant::now()));
+                match rests.rest(seen, setback.needs_place(), until) {
+                    Woken::News => continue,
+                    Woken::Beat => {
+                        self.client.watch.hurry();
+                        continue;
+                    }
+                    Woken::Late => {}
+                }
+            }
+            return Err(setback.into_error(began.elapsed(), !self.client.terms.wait.is_zero()));
+        }
+    }
+
+    /// How long to wait for better news. Where all are merely full it is as long as a request may
+    /// stand in the proxy's queue, if that is more.
+    fn patience(&self, setback: &Setback) -> Duration {
+        let terms = &self.client.terms;
+        match setback {
+            _ if setback.needs_place() => terms.wait.max(terms.queue),
+            _ => terms.wait,
+        }
+    }
+
+    /// Tries one backend after the other.
+    fn round(&mut self) -> Result<Response, Setback> {
+        let until = Instant::now() + self.client.terms.timeout;
+        let mut tried: Vec<(usize, Skipped)> = Vec::new();
+        let mut permit = None;
+        loop {
+            let indexes: Vec<usize> = tried.iter().map(|(index, _)| *index).collect();
+            let picked = self.client.pick(self.request.hash_key(), &indexes);
+            let lease = picked.map_err(|none| self.none_left(&none, &tried))?;
+            self.tell_skipped(&lease);
+            let (index, backend) = (lease.index(), lease.backend().name().to_owned());
+            (self.tell)(Step::Using(backend.clone()));
+            let (why, sent_any) = match self.attempt(lease, until) {
+                Ok(response) => return Ok(response),
+                Err(Trouble::Backend { why, sent_any }) => (why, sent_any),
+                Err(Trouble::Final(error)) => return Err(Setback::Final(error)),
+            };
+            let failed = Skipped { backend, why };
+            (self.tell)(Step::Failed(failed.clone()));
+            tried.push((index, failed.clone()));
+            if let Some(because) = self.forbids(tried.len(), sent_any, until) {
+                let error = Error::Failed { last: failed, because };
+                return Err(match because {
+                    GaveUp::MayHaveActed => Setback::Final(error),
+                    _ => Setback::Spent(error),
+                });
+            }
+            // As in the proxy: one that no backend has heard of needs no permit.
+            if sent_any && permit.is_none() {
+                permit = self.client.pool.retry_permit();
+                if permit.is_none() {
+                    let because = GaveUp::Budget;
+                    return Err(Setback::Spent(Error::Failed { last: failed, because }));
+                }
+            }
+        }
+    }
+
+    /// Why there may be no other try in this round, after so many.
+    fn forbids(&self, tries: usize, sent_any: bool, until: Instant) -> Option<GaveUp> {
+        let attempt = Attempt {
+            tries: u32::try_from(tries).unwrap_or(u32::MAX),
+            idempotent: self.idempotent,
+            sent_any,
+            body_held: true,
+            stale: false,
+            // An answer is handed out when it is whole: what broke off has reached nobody.
+            response_started: false,
+        };
+        match attempt.verdict(&self.client.pool.rules().retry) {
+            Verdict::GiveUp if sent_any && !self.idempotent => Some(GaveUp::MayHaveActed),
+            Verdict::GiveUp => Some(GaveUp::Attempts),
+            _ if Instant::now() >= until => Some(GaveUp::Deadline),
+            _ => None,
+        }
+    }
+
+    /// One try; the pool hears what came of it.
+    fn attempt(&mut self, lease: Lease, until: Instant) -> Result<Response, Trouble> {
+        self.tries += 1;
+        let backend = lease.backend();
+        let authority = authority(backend.host(), backend.port());
+        let request = self.request.bytes(&authority);
+        let (address, terms) = (backend.address(), &self.client.terms);
+        if is_nowhere(address) {
+            let why = self.client.vigil.why(backend.name());
+            let failed = Failed::Backend(Fault::Connect, why.unwrap_or_default());
+            return Err(self.fail(lease, failed, false));
+        }
+        match Wire::connect(address, until, terms) {
+            Err(failed) => Err(self.fail(lease, failed, false)),
+            Ok(mut wire) => match wire.exchange(&request, self.request.method()) {
+                Err(failed) => Err(self.fail(lease, failed, wire.sent_any)),
+                Ok(answer) => Ok(self.succeed(lease, answer)),
+            },
+        }
+    }
+
+    fn succeed(&self, lease: Lease, answer: Answer) -> Response {
+        let Answer { status, headers, body, latency } = answer;
+        let backend = lease.backend().name().to_owned();
+        self.finish(lease, Outcome::Answered { status, latency });
+        Response { status, headers, body, backend, tries: self.tries }
+    }
+
+    fn fail(&self, lease: Lease, failed: Failed, sent_any: bool) -> Trouble {
+        let backend = lease.backend().name().to_owned();
+        match failed {
+            Failed::Backend(fault, why) => {
+                self.finish(lease, Outcome::Failed(fault));
+                Trouble::Backend { why, sent_any }
+            }
+            Failed::TooLong(status, latency) => {
+                self.finish(lease, Outcome::Answered { status, latency });
+                let limit = self.client.terms.body_bytes_max;
+                Trouble::Final(Error::TooLong { backend, limit })
+            }
+            Failed::Ours(error) => {
+                self.finish(lease, Outcome::Abandoned);
+                Trouble::Final(Error::System(error))
+            }
+        }
+    }
+
+    fn finish(&self, lease: Lease, outcome: Outcome) {
+        if let Some(notice) = lease.finish(outcome, self.client.now()) {
+            self.client.vigil.notice(&notice);
+        }
+        self.client.vigil.freed();
+    }
+
+    /// Tells of those that could not be picked for they are not up.
+    fn tell_skipped(&mut self, lease: &Lease) {
+        let now = self.client.now();
+        for (index, backend) in self.client.pool.backends().iter().enumerate() {
+            if index != lease.index() && (backend.standing(now) != Standing::Up) {
+                self.skip(index, now);
+            }
+        }
+    }
+
+    fn none_left(&mut self, none: &Unavailable, tried: &[(usize, Skipped)]) -> Setback {
+        let now = self.client.now();
+        let count = self.client.pool.backends().len();
+        let skipped = (0..count).map(|index| match tried.iter().find(|(one, _)| *one == index) {
+            Some((_, failed)) => failed.clone(),
+            None => self.skip(index, now),
+        });
+        let needs_place = none.full > 0 && tried.is_empty();
+        Setback::NoneLeft { skipped: skipped.collect(), needs_place }
+    }
+
+    /// Why the backend at `index` is not used, told if that is new.
+    fn skip(&mut self, index: usize, now: Duration) -> Skipped {
+        let backend = &self.client.pool.backends()[index];
+        let name = backend.name().to_owned();
+        let why = match backend.standing(now) {
+            Standing::Up => format!("all {} places are taken", backend.max_connections()),
+            standing => self.client.vigil.why(&name).unwrap_or_else(|| standing.to_string()),
+        };
+        let skipped = Skipped { backend: name.clone(), why: why.clone() };
+        if self.told.insert(name, why.clone()).as_ref() != Some(&why) {
+            (self.tell)(Step::Skipped(skipped.clone()));
+        }
+        skipped
+    }
+}
+
+/// Why a try has no answer.
+enum Trouble {
+    Backend { why: String, sent_any: bool },
+    Final(Error),
+}
+
+impl Setback {
+    /// Someone is up, with all places taken: what helps is a call that ends.
+    fn needs_place(&self) -> bool {
+        matches!(self, Self::NoneLeft { needs_place: true, .. })
+    }
+
+    fn into_error(self, elapsed: Duration, was_patient: bool) -> Error {
+        let waited = if was_patient { elapsed } else { Duration::ZERO };
+        match self {
+            Self::NoneLeft { skipped, .. } => Error::NoneLeft { skipped, waited },
+            Self::Spent(error) | Self::Final(error) => error,
+        }
+    }
+}
+
+/// Host and port as the Host field wants them (RFC 9110, 7.2): IPv6 in brackets.
+fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}

@@ -1,0 +1,244 @@
+//! One try: a new connection, a request out, a whole answer in. Called by the call; it must never
+//! wait past its deadlines, and it must know whether a byte of the request has left.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use super::Terms;
+use crate::http::body::Reader;
+use crate::http::{Framing, Malformed, Parsed, response, slots};
+use crate::pool::Fault;
+
+/// What one read takes at most.
+const READ_BYTES: usize = 16 * 1024;
+/// 1xx answers before the one that counts.
+const INTERIM_MAX: usize = 8;
+
+/// A connection in the course of its one exchange.
+pub(super) struct Wire<'t> {
+    terms: &'t Terms,
+    /// When the whole call must be over.
+    until: Instant,
+    socket: TcpStream,
+    /// Read, and not used yet.
+    ahead: Vec<u8>,
+    /// Any byte of the request was sent.
+    pub(super) sent_any: bool,
+    /// When the first byte of an answer came.
+    first_byte: Option<Instant>,
+}
+
+/// A whole answer.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, Vec<u8>)>,
+    pub(super) body: Vec<u8>,
+    /// From the request's last byte to the answer's first.
+    pub(super) latency: Duration,
+}
+
+/// Why there is none.
+pub(super) enum Failed {
+    /// The backend failed, and how that looked.
+    Backend(Fault, String),
+    /// Its answer of this status is longer than allowed: well served, but not by us.
+    TooLong(u16, Duration),
+    /// We are out of something: no backend's fault.
+    Ours(io::Error),
+}
+
+/// A head, once its bytes are used.
+struct Head {
+    status: u16,
+    headers: Vec<(String, Vec<u8>)>,
+    framing: Framing,
+}
+
+impl<'t> Wire<'t> {
+    /// Connects.
+    pub(super) fn connect(
+        address: SocketAddr,
+        until: Instant,
+        terms: &'t Terms,
+    ) -> Result<Self, Failed> {
+        let limit = terms.timeouts.connect;
+        let late = || Failed::late("connect timed out", limit, until);
+        let left = until.saturating_duration_since(Instant::now()).min(limit);
+        if left.is_zero() {
+            return Err(late());
+        }
+        let socket = TcpStream::connect_timeout(&address, left)
+            .and_then(|socket| socket.set_nodelay(true).map(|()| socket))
+            .map_err(|error| match error.kind() {
+                ErrorKind::TimedOut => late(),
+                _ if is_our_limit(&error) => Failed::Ours(error),
+                _ => Failed::Backend(Fault::Connect, format!("connect failed: {error}")),
+            })?;
+        let ahead = Vec::new();
+        Ok(Self { terms, until, socket, ahead, sent_any: false, first_byte: None })
+    }
+
+    /// Sends `request`, which has that method, and reads the answer to its end.
+    pub(super) fn exchange(&mut self, request: &[u8], method: &str) -> Result<Answer, Failed> {
+        let sent = self.send(request);
+        let asked = Instant::now();
+        let head = match sent {
+            Ok(()) => self.read_head(method, asked)?,
+            // A server may answer and close without reading all of the request: what it said
+            // counts more than the write that failed.
+            Err(unsent @ Failed::Backend(Fault::Reset, _)) if self.sent_any => {
+                self.read_head(method, asked).map_err(|_| unsent)?
+            }
+            Err(unsent) => return Err(unsent),
+        };
+        let first_byte = self.first_byte.unwrap_or(asked);
+        let latency = first_byte.saturating_duration_since(asked);
+        let body = self.read_body(&head, latency)?;
+        Ok(Answer { status: head.status, headers: head.headers, body, latency })
+    }
+
+    fn send(&mut self, mut rest: &[u8]) -> Result<(), Failed> {
+        let (what, limit) = ("took no more of the request", self.terms.timeouts.response);
+        while !rest.is_empty() {
+            let left = self.left(what, Instant::now() + limit, limit)?;
+            self.socket.set_write_timeout(Some(left)).map_err(Failed::Ours)?;
+            match self.socket.write(rest) {
+                Ok(written) => {
+                    self.sent_any |= written > 0;
+                    rest = &rest[written..];
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(Failed::io(error, what, limit, self.until)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads up to the end of the head of the final answer.
+    fn read_head(&mut self, method: &str, asked: Instant) -> Result<Head, Failed> {
+        let limit = self.terms.timeouts.response;
+        let mut interims = 0;
+        loop {
+            match self.parse(method)? {
+                Some((head, false)) => return Ok(head),
+                Some(_) if interims == INTERIM_MAX => {
+                    return Err(Failed::bad_answer("more than 8 interim answers"));
+                }
+                Some(_) => interims += 1,
+                None => {
+                    if self.read("no answer", asked + limit, limit)? == 0 {
+                        let so_far = if self.first_byte.is_none() { "before" } else { "inside" };
+                        let why = format!("closed {so_far} its answer's head");
+                        return Err(Failed::Backend(Fault::Reset, why));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a head off what was read, and says whether it is an interim one.
+    fn parse(&mut self, method: &str) -> Result<Option<(Head, bool)>, Failed> {
+        let mut slots = slots();
+        let parsed = response::parse(&self.ahead, &self.terms.head, method, &mut slots);
+        let (head, length) = match parsed.map_err(|Malformed(why)| Failed::bad_answer(why))? {
+            Parsed::Partial => return Ok(None),
+            Parsed::Complete { head, length } => (head, length),
+        };
+        if head.status == 101 {
+            return Err(Failed::bad_answer("a 101 that nobody asked for"));
+        }
+        let headers = head.fields().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let (status, framing, is_interim) = (head.status, head.framing, head.is_interim());
+        let head = Head { status, framing, headers: headers.collect() };
+        self.ahead.drain(..length);
+        Ok(Some((head, is_interim)))
+    }
+
+    fn read_body(&mut self, head: &Head, latency: Duration) -> Result<Vec<u8>, Failed> {
+        let (mut reader, mut body) = (Reader::new(head.framing), Vec::new());
+        let limit = self.terms.timeouts.stream_idle;
+        loop {
+            let mut at = 0;
+            while at < self.ahead.len() && !reader.is_done() {
+                let piece = reader.next(&self.ahead[at..]);
+                let piece = piece.map_err(|Malformed(why)| Failed::bad_answer(why))?;
+                at += piece.consumed;
+                if body.len() + piece.data.len() > self.terms.body_bytes_max {
+                    return Err(Failed::TooLong(head.status, latency));
+                }
+                body.extend_from_slice(piece.data);
+            }
+            self.ahead.clear();
+            if reader.is_done() {
+                return Ok(body);
+            }
+            if self.read("silent in its answer", Instant::now() + limit, limit)? == 0 {
+                let cut = |Malformed(why): Malformed| Failed::Backend(Fault::Reset, why.to_owned());
+                return reader.eof().map(|()| body).map_err(cut);
+            }
+        }
+    }
+
+    /// Reads more, by `phase`, which ends when `what` has lasted for `limit`. 0 is the end.
+    fn read(&mut self, what: &str, phase: Instant, limit: Duration) -> Result<usize, Failed> {
+        let filled = self.ahead.len();
+        self.ahead.resize(filled + READ_BYTES, 0);
+        let read = loop {
+            let left = self.left(what, phase, limit)?;
+            self.socket.set_read_timeout(Some(left)).map_err(Failed::Ours)?;
+            match self.socket.read(&mut self.ahead[filled..]) {
+                Ok(read) => break read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(Failed::io(error, what, limit, self.until)),
+            }
+        };
+        self.ahead.truncate(filled + read);
+        if read > 0 {
+            self.first_byte.get_or_insert_with(Instant::now);
+        }
+        Ok(read)
+    }
+
+    /// What is left of the phase and of the call.
+    fn left(&self, what: &str, phase: Instant, limit: Duration) -> Result<Duration, Failed> {
+        let left = phase.min(self.until).saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Failed::late(what, limit, self.until));
+        }
+        Ok(left)
+    }
+}
+
+impl Failed {
+    /// It took longer than `limit`, unless what was over is the time of the whole call.
+    fn late(what: &str, limit: Duration, until: Instant) -> Self {
+        let why = match Instant::now() >= until {
+            true => format!("{what} until the time of the call was up"),
+            false => format!("{what} after {} s", limit.as_secs_f64()),
+        };
+        Self::Backend(Fault::Timeout, why)
+    }
+
+    fn io(error: io::Error, what: &str, limit: Duration, until: Instant) -> Self {
+        match error.kind() {
+            // What a socket's own timeout looks like on Linux.
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::late(what, limit, until),
+            _ if is_our_limit(&error) => Self::Ours(error),
+            _ => Self::Backend(Fault::Reset, error.to_string()),
+        }
+    }
+
+    fn bad_answer(why: &str) -> Self {
+        Self::Backend(Fault::BadAnswer, format!("bad answer: {why}"))
+    }
+}
+
+/// Out of descriptors, buffers, memory or ports: never a backend's fault.
+fn is_our_limit(error: &io::Error) -> bool {
+    use Errno as E;
+    let limits = [E::MFILE, E::NFILE, E::NOBUFS, E::NOMEM, E::ADDRNOTAVAIL];
+    E::from_io_error(error).is_some_and(|errno| limits.contains(&errno))
+}

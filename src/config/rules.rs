@@ -1,0 +1,68 @@
+//! What the tables mean to the pool, and what differs where a client reads them. Called by the
+//! commands and the client, so that every user of one file goes by the same rules.
+
+use super::{Config, Server};
+use crate::pool::policy::Kind;
+use crate::pool::{CheckRules, PassiveRules, RetryRules, Rules, Statuses};
+
+impl Config {
+    /// The defaults of a program that balances its own calls: it goes by the order of the file
+    /// ([`Kind::FirstAlive`]), and it listens nowhere, so that an application may be where the
+    /// balancer would listen: it may be that balancer. Read a file onto these with
+    /// [`load_onto`](Self::load_onto); what it says counts.
+    pub fn for_client() -> Self {
+        let mut config = Self::default();
+        config.balance.policy = Kind::FirstAlive;
+        let listen = ([127, 0, 0, 1], 0).into();
+        config.server = Server { listen, ..config.server };
+        config
+    }
+
+    /// What it says about the pool's decisions, but for the secret of sticky cookies: drawing one
+    /// is for whoever hands out cookies.
+    pub fn rules(&self) -> Rules {
+        let (passive, retry, health) = (&self.passive, &self.retry, &self.health);
+        Rules {
+            passive: PassiveRules {
+                failures: passive.failures,
+                eject: passive.eject,
+                eject_max: passive.eject_max,
+                statuses: Statuses::new(passive.statuses.clone()),
+            },
+            retry: RetryRules {
+                attempts: retry.attempts,
+                budget_percent: retry.budget_percent,
+                budget_min: retry.budget_min,
+            },
+            check: CheckRules { rise: health.rise, fall: health.fall },
+            slow_start: self.balance.slow_start,
+            fail_open: self.balance.fail_open,
+            sticky: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+
+    fn read(text: &str) -> Config {
+        Config::for_client().read_onto(text, "test", &Overrides::default()).unwrap()
+    }
+
+    #[test]
+    fn a_client_goes_by_the_order_of_the_file_unless_that_says_otherwise() {
+        let applications = "[[applications]]\nip = \"::1\"\nport = 80\n";
+        assert_eq!(read(applications).balance.policy, Kind::FirstAlive);
+        let said = format!("{applications}[balance]\npolicy = \"round-robin\"");
+        assert_eq!(read(&said).balance.policy, Kind::RoundRobin);
+    }
+
+    #[test]
+    fn a_client_may_name_the_place_where_a_balancer_listens() {
+        let text = "[[applications]]\nip = \"127.0.0.1\"\nport = 8080\n";
+        assert!(Config::parse(text, "test").is_err());
+        assert_eq!(read(text).applications[0].port, 8080);
+    }
+}

@@ -1,0 +1,167 @@
+//! Scored round robin: each backend in its turn, but the slow and the faulty sit turns out.
+//!
+//! Called by the pool for each pick, each outcome and each check, from many threads at once; takes
+//! no lock. What a result is worth is in `rules`, a backend's score on its `card`.
+//!
+//! Lower is better. Each answer moves the score of the backend that gave it: slower than the pool's
+//! average latency raises it, faster lowers it a little; a failure or a bad status raises it, a run
+//! without any lowers it a little. Health checks count likewise, against the average of checks.
+//!
+//! From the `threshold` on the backend sits turns out, one more for every `step` points, and each
+//! turn sat out takes `decay` points off. Then it takes one turn, on trial: that answer shows
+//! whether the score goes on falling. Until the answer is there it sits out again, so that one
+//! that hangs gets no more. Answers to requests from before do not count: a short jam would be paid
+//! for again and again while it dissolves.
+//!
+//! With threshold 10, error 8, step 2, decay 1, and 2 off for every fine answer; B's turns, with
+//! answers that are bad (`!`), fine (`.`) or none (`-`: the turn goes by, and A gets the request):
+//!
+//! ```text
+//! turn     1   2   3   4   5   6   7   8   9  10
+//! answer   !   !   -   -   -   -   .   -   .   .     7 and 9 are on trial
+//! score    8  16  15  14  13  12  10   9   7   5
+//! left     0   4   3   2   1   0   1   0   0   0     turns left to sit out
+//! ```
+
+mod average;
+mod card;
+mod record;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use super::turns::Turns;
+use super::{Policy, View};
+use crate::pool::{CheckOutcome, Outcome};
+use average::Average;
+use card::{Card, Finding, Turned};
+use record::Record;
+pub use rules::ScoredRules;
+
+/// The policy `scored-round-robin`.
+pub struct ScoredRoundRobin {
+    turns: Turns,
+    rules: ScoredRules,
+    cards: Vec<Card>,
+    /// Over all backends' good answers.
+    answers: Average,
+    /// Over all backends' passed checks.
+    checks: Average,
+}
+
+impl ScoredRoundRobin {
+    /// For backends of these weights.
+    pub fn new(weights: &[u32], rules: ScoredRules) -> Self {
+        Self {
+            turns: Turns::new(weights),
+            rules,
+            cards: weights.iter().map(|_| Card::default()).collect(),
+            answers: Average::default(),
+            checks: Average::default(),
+        }
+    }
+
+    fn takes_its_turn(&self, index: usize, view: &dyn View) -> bool {
+        let card = &self.cards[index];
+        card.score().score < self.rules.threshold
+            || card.turn(self.may_sit_out(index, view), &self.rules)
+    }
+
+    /// The worst may, up to `out_max` percent of the usable ones, if they are worse than the best
+    /// by the whole threshold: what ails all of them is held against none, and the others have to
+    /// bear the load. So the last one never may.
+    fn may_sit_out(&self, index: usize, view: &dyn View) -> bool {
+        let rank = |index: usize| (self.cards[index].score().score, index);
+        let own = rank(index);
+        let (mut usable, mut out, mut best) = (0, 0, own.0);
+        for index in (0..self.cards.len()).filter(|index| view.is_usable(*index)) {
+            usable += 1;
+            out += usize::from(rank(index) >= own);
+            best = best.min(rank(index).0);
+        }
+        own.0 - best >= self.rules.threshold && out * 100 <= usable * self.rules.out_max as usize
+    }
+
+    fn explain_as(&self, index: usize, turned: Option<Turned>) -> String {
+        let (card, rules) = (&self.cards[index], &self.rules);
+        let score = card.score();
+        let mut reasons = String::new();
+        let kinds =
+            [("answers", &card.answers, &self.answers), ("checks", &card.checks, &self.checks)];
+        for (noun, record, average) in kinds {
+            let written = record.explain(noun, average.read(), rules, &mut reasons);
+            written.expect("a String takes every text");
+        }
+        let turns = match (turned, score.left) {
+            (Some(Turned::Back), _) => "takes its turns again".to_owned(),
+            (_, 0) if score.score < rules.threshold => "takes its turns".to_owned(),
+            (_, 0) => "takes its next turn on trial".to_owned(),
+            (_, 1) => "sits out 1 turn".to_owned(),
+            (_, left) => format!("sits out {left} turns"),
+        };
+        let why = if reasons.is_empty() { "" } else { "; " };
+        format!("score {}, threshold {}: {turns}{why}{reasons}", score.score, rules.threshold)
+    }
+
+    /// Notes a result, a bad one without its latency, which is no merit and no fault: to fail is
+    /// often quick.
+    fn note(&self, record: &Record, average: &Average, latency: Option<Duration>) -> Finding {
+        let Some(latency) = latency else {
+            record.bad();
+            return Finding::Bad;
+        };
+        record.good(latency);
+        let pace = average.add(latency, self.rules.window, self.rules.slow_max.into());
+        Finding::Good { pace }
+    }
+}
+
+impl Policy for ScoredRoundRobin {
+    fn pick(&self, view: &dyn View) -> Option<usize> {
+        let is_usable = |index: &usize| view.is_usable(*index);
+        let given = self.turns.next(|index| is_usable(&index) && self.takes_its_turn(index, view));
+        // While scores change, each may have seen the others as the ones that serve.
+        given.or_else(|| (0..view.count()).find(is_usable))
+    }
+
+    fn name(&self) -> &'static str {
+        "scored-round-robin"
+    }
+
+    /// A 4xx says something of the client, neither good nor bad of the backend.
+    fn served(&self, index: usize, outcome: &Outcome) -> Option<String> {
+        let bad = &self.rules.statuses;
+        let latency = match *outcome {
+            Outcome::Failed(_) => None,
+            Outcome::Answered { status, .. } if bad.contains(status) => None,
+            Outcome::Answered { status, latency } if status < 400 => Some(latency),
+            Outcome::Answered { .. } | Outcome::Abandoned => return None,
+        };
+        let card = &self.cards[index];
+        let finding = self.note(&card.answers, &self.answers, latency);
+        let turned = card.answered(finding, &self.rules)?;
+        Some(self.explain_as(index, Some(turned)))
+    }
+
+    fn checked(&self, index: usize, outcome: &CheckOutcome) -> Option<String> {
+        let card = &self.cards[index];
+        let latency = outcome.passed.then_some(outcome.took);
+        let finding = self.note(&card.checks, &self.checks, latency);
+        let turned = card.checked(finding, &self.rules)?;
+        Some(self.explain_as(index, Some(turned)))
+    }
+
+    fn returned(&self, index: usize) {
+        self.cards[index].forgive(&self.rules);
+    }
+
+    fn explain(&self, index: usize) -> Option<String> {
+        Some(self.explain_as(index, None))
+    }
+
+    fn score(&self, index: usize) -> Option<f64> {
+        Some(self.cards[index].score().score.into())
+    }
+}

@@ -1,0 +1,156 @@
+//! Who is asked, who is spared, and what is sent again.
+
+use crate::harness::{Backend, Place, Vacant, Wire};
+use crate::{CHECKED_ONCE, NO_CHECKS, asked, client};
+use evenly::client::{Client, Error, GaveUp, Request, Step};
+use evenly::config::Config;
+use evenly::lab::backend::{Demo, Options};
+use evenly::pool::policy::Kind;
+use std::sync::Barrier;
+
+/// Reads a request and closes without a word.
+fn hang_up(wire: &mut Wire) {
+    wire.request();
+}
+
+/// Answers 503 to everything, so that its checks fail.
+fn ill(wire: &mut Wire) {
+    while wire.request().is_some() {
+        wire.offer("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+    }
+}
+
+#[test]
+fn a_dead_backend_is_skipped_and_the_next_one_answers() {
+    let (dead, well) = (Vacant::new(), Backend::plain());
+    let client = client(&[&dead, &well], &NO_CHECKS);
+    let mut story = Vec::new();
+    let request = Request::new("GET", "/x");
+    let answer = client.send_told(&request, &mut |step| story.push(step)).unwrap();
+    assert_eq!((answer.status(), answer.backend(), answer.tries()), (200, "B", 2));
+    assert_eq!(answer.text(), "GET /x 0\n");
+    let [Step::Using(first), Step::Failed(failed), Step::Using(second)] = &story[..] else {
+        panic!("{story:?}");
+    };
+    assert_eq!((first.as_str(), failed.backend.as_str(), second.as_str()), ("A", "A", "B"));
+    assert!(failed.why.starts_with("connect failed: Connection refused"), "{}", failed.why);
+}
+
+#[test]
+fn one_that_its_check_calls_ill_is_never_asked() {
+    let (sick, well) = (Backend::every(ill), Backend::plain());
+    let client = client(&[&sick, &well], &CHECKED_ONCE);
+    assert_eq!(client.usable(), ["B"]);
+    (0..20).for_each(|_| assert_eq!(client.get("/").unwrap().backend(), "B"));
+    assert_eq!((sick.visits(), asked(&sick).len()), (1, 0), "the check alone");
+}
+
+#[test]
+fn what_calls_learn_is_remembered_between_them() {
+    let (broken, well) = (Backend::every(hang_up), Backend::plain());
+    let client = client(&[&broken, &well], &NO_CHECKS);
+    (0..20).for_each(|_| assert_eq!(client.get("/").unwrap().backend(), "B"));
+    assert_eq!(broken.visits(), 3, "[passive] failures take it out");
+    assert_eq!((client.usable(), asked(&well).len()), (vec!["B".to_owned()], 20));
+}
+
+#[test]
+fn a_post_is_never_sent_twice() {
+    let (broken, well) = (Backend::every(hang_up), Backend::plain());
+    let client = client(&[&broken, &well], &NO_CHECKS);
+    let client = client.with_wait(std::time::Duration::from_secs(60));
+    match client.request("POST", "/order", &[], b"7") {
+        Err(Error::Failed { last, because: GaveUp::MayHaveActed }) => assert_eq!(last.backend, "A"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(broken.wait_requests(1).len(), 1);
+    assert_eq!(well.requests().len(), 0);
+}
+
+#[test]
+fn a_post_that_nobody_heard_of_goes_to_the_next() {
+    let (dead, well) = (Vacant::new(), Backend::plain());
+    let answer = client(&[&dead, &well], &NO_CHECKS).request("POST", "/order", &[], b"7").unwrap();
+    assert_eq!((answer.backend(), answer.text().as_ref()), ("B", "POST /order 1\n"));
+    assert_eq!(well.requests().len(), 1);
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_asked_for_again_and_arrives_whole() {
+    let half = Backend::says("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+    let well = Backend::plain();
+    let answer = client(&[&half, &well], &NO_CHECKS).get("/").unwrap();
+    assert_eq!((answer.backend(), answer.text().as_ref()), ("B", "GET / 0\n"));
+}
+
+#[test]
+fn what_is_no_http_is_a_failure_of_the_backend() {
+    let (odd, well) = (Backend::says("SSH-2.0-x\r\n"), Backend::plain());
+    assert_eq!(client(&[&odd, &well], &NO_CHECKS).get("/").unwrap().backend(), "B");
+}
+
+#[test]
+fn retries_end_with_their_attempts_and_say_so() {
+    let broken = [0; 3].map(|_| Backend::every(hang_up));
+    let keys = [NO_CHECKS[0], ("retry.attempts", "1")];
+    match client(&[&broken[0], &broken[1], &broken[2]], &keys).get("/") {
+        Err(Error::Failed { last, because: GaveUp::Attempts }) => assert_eq!(last.backend, "B"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(broken.map(|backend| backend.requests().len()), [1, 1, 0]);
+}
+
+#[test]
+fn with_nobody_left_each_is_named_with_its_reason() {
+    let (sick, dead) = (Backend::every(ill), Vacant::new());
+    let Err(Error::NoneLeft { skipped, .. }) = client(&[&sick, &dead], &CHECKED_ONCE).get("/")
+    else {
+        panic!("somebody answered");
+    };
+    let reasons = ["check failed: status 503 (", "check failed: Connection refused ("];
+    assert_eq!(skipped.len(), 2);
+    for ((one, reason), name) in skipped.iter().zip(reasons).zip(["A", "B"]) {
+        assert!(one.backend == name && one.why.starts_with(reason), "{one}");
+    }
+}
+
+#[test]
+fn a_name_that_does_not_resolve_costs_only_its_backend() {
+    let backend = Backend::plain();
+    // One letter more than a label of a name has room for (RFC 1035 2.3.4).
+    let text = format!(
+        "[[applications]]\nname = \"lost\"\nip = \"a.test\"\nport = 80\n\
+         [[applications]]\nname = \"well\"\nip = \"127.0.0.1\"\nport = {}\n\
+         [health]\ninterval = \"off\"\n",
+        backend.port()
+    );
+    let mut config = Config::parse(&text, "test").unwrap();
+    config.balance.policy = Kind::FirstAlive;
+    config.applications[0].host = "a".repeat(64);
+    assert_eq!(Client::new(&config).unwrap().get("/").unwrap().backend(), "well");
+    config.applications.truncate(1);
+    let error = Client::new(&config).unwrap().get("/").unwrap_err().to_string();
+    assert!(error.starts_with("no backend is left: lost: aaa"), "{error}");
+    assert!(error.contains(" did not resolve: "), "{error}");
+}
+
+#[test]
+fn threads_share_one_client_and_each_backend_gets_its_share() {
+    let listen = ([127, 0, 0, 1], 0).into();
+    let demo = Demo::start(&Options { listen, instances: 3, ..Options::default() }).unwrap();
+    let ports: Vec<u16> = demo.addresses().iter().map(|address| address.port()).collect();
+    let keys = [CHECKED_ONCE[0], ("balance.policy", "round-robin")];
+    let client = client(&[&ports[0], &ports[1], &ports[2]], &keys);
+    let start = Barrier::new(6);
+    let asks = || {
+        start.wait();
+        (0..25).map(|_| client.get("/").unwrap().backend().to_owned()).collect::<Vec<_>>()
+    };
+    let mut names: Vec<String> = std::thread::scope(|scope| {
+        let threads = [0; 6].map(|_| scope.spawn(asks));
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    names.sort();
+    let share = |name: &str| names.iter().filter(|one| *one == name).count();
+    assert_eq!([share("A"), share("B"), share("C")], [50; 3]);
+}
