@@ -5,7 +5,7 @@ use crate::harness::{Backend, Place, Wire, eventually};
 use evenly::config::Config;
 use evenly::log::{self, Log};
 use evenly::pool::policy::{Policy, View};
-use evenly::pool::{Outcome, Pool, Rules, Snapshot};
+use evenly::pool::{Mode, Outcome, Pool, Rules, Snapshot};
 use evenly::proxy::{Listener, Server};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -15,7 +15,16 @@ use std::time::{Duration, Instant};
 
 /// A relay with one worker over these backends.
 fn relay(backends: &[&Backend], policy: impl Policy + 'static) -> (Server, Arc<Pool>) {
-    let mut text = "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 1\n".to_owned();
+    relay_with("", backends, policy)
+}
+
+/// The same with more settings of `[server]`.
+fn relay_with(
+    settings: &str,
+    backends: &[&Backend],
+    policy: impl Policy + 'static,
+) -> (Server, Arc<Pool>) {
+    let mut text = format!("[server]\nlisten = \"127.0.0.1:0\"\nworkers = 1\n{settings}\n");
     for backend in backends {
         let port = backend.port();
         writeln!(text, "[[applications]]\nip = \"127.0.0.1\"\nport = {port}").unwrap();
@@ -112,4 +121,23 @@ fn a_backend_is_not_charged_for_the_time_that_another_took_to_fail() {
     assert!(latency < WAIT, "{latency:?}");
     drop(client);
     stop(server, &pool);
+}
+
+#[test]
+fn a_drained_backend_is_named_by_no_redirect() {
+    let [drained, other] = [(); 2].map(|()| Backend::plain());
+    let heard = Listening::default();
+    let redirect = "mode = \"redirect\"";
+    let (server, pool) = relay_with(redirect, &[&drained, &other], heard.clone());
+    let location = |place: &Backend| format!("http://127.0.0.1:{}/x", place.port());
+    let mut client = Wire::connect(server.address());
+    assert_eq!(client.get("/x").field("location"), Some(&*location(&drained)));
+    pool.set_mode(0, Mode::Drain, Duration::ZERO);
+    for _ in 0..3 {
+        assert_eq!(client.get("/x").field("location"), Some(&*location(&other)));
+    }
+    drop(client);
+    stop(server, &pool);
+    let judged = heard.0.lock().unwrap().clone();
+    assert!(judged.iter().all(|(_, outcome)| *outcome == Outcome::Abandoned), "{judged:?}");
 }
