@@ -6,10 +6,10 @@
 use super::Failure;
 use crate::config::{AccessLog, Config, LogTarget, Mode};
 use crate::log::{self, Level, Log, Throttle};
-use crate::pool::{Notice, Pool, Rules, Secret, Snapshot, Standing};
+use crate::pool::{Notice, Pool, Reader, Rules, Secret, Snapshot, Standing};
 use crate::proxy::{Listener, Server, descriptors};
 use crate::watch::{self, Watch, WatchEvent};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -29,12 +29,15 @@ pub struct Balancer {
     log: Log,
     signals: Signals,
     drain: Duration,
+    /// For the status, with the zero of its clock.
+    pool: Reader,
+    epoch: Instant,
 }
 
 impl Balancer {
     /// Starts everything; when it returns, clients are served.
     pub fn start(mut config: Config) -> Result<Self, Failure> {
-        let signals = Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGHUP])?;
+        let signals = Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP])?;
         let epoch = Instant::now();
         let log = start_log(&config)?;
         let pool = Snapshot::new(build_pool(&config)?);
@@ -44,9 +47,10 @@ impl Balancer {
         let watch = start_watch(&config, &pool, &log, epoch)?;
         let drain = config.timeouts.drain;
         let summary = summary(&config, listener.address());
+        let reader = pool.reader();
         let server = Server::start(config, listener, pool, log.clone(), epoch)?;
         log.event(Level::Info, format_args!("{summary}"));
-        Ok(Self { server, watch, log, signals, drain })
+        Ok(Self { server, watch, log, signals, drain, pool: reader, epoch })
     }
 
     /// Where clients are served.
@@ -77,6 +81,7 @@ impl Balancer {
         for signal in self.signals.forever() {
             match signal {
                 SIGUSR1 => self.log.reopen(),
+                SIGUSR2 => tell_status(&self.log, self.pool.pool(), self.epoch.elapsed()),
                 SIGHUP => {
                     let text = format_args!("HUP: this version cannot reload; restart it instead");
                     self.log.event(Level::Warn, text);
@@ -84,6 +89,14 @@ impl Balancer {
                 _ => return,
             }
         }
+    }
+}
+
+/// A line in the log for each backend, as HAProxy writes them on HUP.
+fn tell_status(log: &Log, pool: &Pool, now: Duration) {
+    for index in 0..pool.backends().len() {
+        let status = pool.status(index, now);
+        log.event(Level::Info, format_args!("{status}"));
     }
 }
 

@@ -62,6 +62,33 @@ pub struct Change {
     pub total: usize,
 }
 
+/// One backend at one moment. Displayed, it is one line of the log:
+/// `backend API01: up, 3 in use, 12 requests, 4 failures; score 9, threshold 250: takes its turns`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The backend's name.
+    pub backend: String,
+    /// Where it stands.
+    pub standing: Standing,
+    /// Requests it is busy with.
+    pub in_use: u32,
+    /// Times it was picked, since the start.
+    pub requests: u64,
+    /// Tries that failed by its fault, since the start.
+    pub failures: u64,
+    /// How the policy sees it, if that has a view of its own.
+    pub policy: Option<String>,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { backend, standing, in_use, requests, failures, policy } = self;
+        write!(f, "backend {}: {standing}, {in_use} in use, ", OneLine(backend))?;
+        write!(f, "{requests} requests, {failures} failures")?;
+        policy.iter().try_for_each(|words| write!(f, "; {}", OneLine(words)))
+    }
+}
+
 /// What the pool has to say of one of its backends. Displayed, it is one line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {

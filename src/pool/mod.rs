@@ -29,14 +29,14 @@ mod tests;
 mod unavailable;
 
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use ask::Ask;
 pub use backend::{Backend, Counters, Spec};
 use candidates::{Candidates, Tier};
-pub use change::{Change, CheckOutcome, Mode, Notice, Standing, Took};
+pub use change::{Change, CheckOutcome, Mode, Notice, Standing, Status, Took};
 pub use lease::{Fault, Lease, Outcome};
 pub use line::Line;
 use policy::{Policy, View};
@@ -193,6 +193,21 @@ impl Pool {
             turned.then(|| outcome.to_string())
         });
         self.notice(index, change, self.policy.checked(index, outcome))
+    }
+
+    /// The backend at `index` in one line for people: where it stands, what it does, and how the
+    /// policy sees it.
+    pub fn status(&self, index: usize, now: Duration) -> Status {
+        let (backend, load) = (&self.backends[index], |count: &AtomicU64| count.load(Relaxed));
+        let counters = backend.counters();
+        Status {
+            backend: backend.name().to_owned(),
+            standing: backend.standing(now),
+            in_use: backend.in_use(),
+            requests: load(&counters.requests),
+            failures: load(&counters.failures),
+            policy: self.explain(index),
+        }
     }
 
     /// How the policy sees the backend at `index` now, in words, if it has a view of its own.

@@ -2,6 +2,7 @@
 //! and under the scored policy each costs it points.
 
 use crate::harness::{Backend, Place, Proxy, eventually};
+use rustix::process::Signal;
 
 /// A backend that answers every request with this status.
 fn answering(status: u16) -> Backend {
@@ -151,4 +152,17 @@ fn a_faulty_backend_sits_turns_out_under_the_scored_policy_and_the_log_says_why(
     assert!((1..10).contains(&share), "{share}");
     let line = proxy.process.said.wait("sits out");
     assert!(line.contains("backend A: score ") && line.contains(" answers bad"), "{line}");
+}
+
+#[test]
+fn on_usr2_the_log_has_the_status_of_each_backend_with_the_policys_reasons() {
+    let (bad, good) = (answering(500), Backend::plain());
+    let proxy = Proxy::with(&[&bad, &good], "balance.policy = \"scored-round-robin\"");
+    share(&proxy, &bad, 20);
+    proxy.process.signal(Signal::USR2);
+    let line = proxy.process.said.wait("backend A: up, ");
+    assert!(line.contains("score ") && line.contains("threshold 250: sits out"), "{line}");
+    assert!(line.contains(" answers bad"), "{line}");
+    let line = proxy.process.said.wait("backend B: up, ");
+    assert!(line.contains(" 0 failures; score 0, threshold 250: takes its turns"), "{line}");
 }
