@@ -78,6 +78,7 @@ fn pool(kind: Kind, count: usize) -> Arc<Pool> {
         max_connections: 0,
         backup: false,
         public: None,
+        tls: None,
     };
     let specs: Vec<Spec> = (0..count).map(spec).collect();
     let addresses = vec![([127, 0, 0, 1], 8001).into(); count];

@@ -44,4 +44,5 @@ pub mod log;
 pub mod pool;
 pub mod proxy;
 pub mod thread;
+pub mod tls;
 pub mod watch;

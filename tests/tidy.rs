@@ -21,13 +21,14 @@ const ROOMS: &str = "
     log:
     thread:
     config:  http pool
-    proxy:   http pool log thread config
-    watch:   http pool log thread config
-    client:  http pool log thread config watch
+    tls:     pool config
+    proxy:   http pool log thread config tls
+    watch:   http pool log thread config tls
+    client:  http pool log thread config tls watch
     notify:  http pool log thread config
     admin:   http pool log thread config
-    lab:     http pool log thread config proxy
-    cmd:     http pool log thread config proxy watch client notify admin lab
+    lab:     http pool log thread config tls proxy
+    cmd:     http pool log thread config tls proxy watch client notify admin lab
     main:    cmd
 ";
 

@@ -6,11 +6,11 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::grammar::{self, origin};
 use super::keys::count;
-use super::kind::{Count, Flag, Kind, Only, Unset, found, text};
+use super::kind::{Count, Flag, Kind, Unset, found, text};
 use super::message::{Place, Report};
 use super::raw::read_table;
 use super::table::{Field, Slot, Table, table};
-use crate::pool::Spec;
+use crate::pool::{Spec, Trust};
 
 /// The table's name, in the file and in messages.
 const NAME: &str = "applications";
@@ -25,11 +25,17 @@ table! {
         /// Port, in quotes or not; needed.
         port: Option<u16> = "8001", Unset(Count { range: 1..=65535, quoted: true });
         /// Whether it speaks TLS; may be spelled `tsl`.
-        tls: bool = "false", Only {
-            kind: Flag,
-            value: false,
-            why: "TLS to applications is not in this version; write false or leave it out",
-        };
+        tls: bool = "false", Flag;
+        /// Whether its certificate is verified.
+        tls_verify: bool = "true", Flag;
+        /// PEM file of those who may have signed it; not set, whom the system trusts.
+        tls_ca: Option<String> = "system", Unset(text("./ca.pem", grammar::file));
+        /// The name that the certificate must be for; not set, `ip`.
+        tls_name: Option<String> = "ip", Unset(text("api.example.org", grammar::host));
+        /// PEM file of the certificate that Evenly shows it; not set, none.
+        tls_certificate: Option<String> = "none", Unset(text("./client.pem", grammar::file));
+        /// PEM file of that certificate's key; not set, the same file.
+        tls_key: Option<String> = "tls_certificate", Unset(text("./client.key", grammar::file));
         /// Whether it is up before the first check says so.
         alive: bool = "true", Flag;
         /// Its share, beside those of the others; `first-alive` goes by the order of the file.
@@ -105,6 +111,13 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
         max_connections: written.max_connections,
         backup: written.backup,
         public: written.public,
+        tls: written.tls.then_some(Trust {
+            verify: written.tls_verify,
+            ca: written.tls_ca,
+            name: written.tls_name,
+            certificate: written.tls_certificate,
+            key: written.tls_key,
+        }),
     })
 }
 
@@ -145,11 +158,17 @@ fn address(host: &str, port: u16) -> String {
 
 impl From<&Spec> for Application {
     fn from(spec: &Spec) -> Self {
+        let trust = spec.tls.clone();
         Self {
             name: Some(spec.name.clone()),
             ip: Some(spec.host.clone()),
             port: Some(spec.port),
-            tls: false,
+            tls: spec.tls.is_some(),
+            tls_verify: trust.as_ref().is_none_or(|trust| trust.verify),
+            tls_ca: trust.as_ref().and_then(|trust| trust.ca.clone()),
+            tls_name: trust.as_ref().and_then(|trust| trust.name.clone()),
+            tls_certificate: trust.as_ref().and_then(|trust| trust.certificate.clone()),
+            tls_key: trust.and_then(|trust| trust.key),
             alive: spec.alive,
             weight: spec.weight,
             max_connections: spec.max_connections,

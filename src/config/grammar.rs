@@ -102,6 +102,14 @@ pub(super) fn lookup(text: &str) -> Result<String, String> {
     Ok(path)
 }
 
+/// The path of a file to read.
+pub(super) fn file(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(format!("{} is no path; write that of a PEM file", quote(text)));
+    }
+    Ok(text.to_string())
+}
+
 /// A method; they are told apart by case (RFC 9110 section 9.1), and all that are in use are in
 /// capitals. CONNECT and TRACE are refused whatever the mode.
 pub(super) fn method(text: &str) -> Result<String, String> {

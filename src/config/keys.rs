@@ -272,6 +272,26 @@ impl Limits {
 }
 
 table! {
+    /// `[tls]`: what the listener proves to clients. Without a certificate it speaks no TLS.
+    pub struct Tls {
+        /// PEM files, each a certificate with its chain. Clients get the first that is for the
+        /// name they ask for, or the very first.
+        certificates: Vec<String> = "[]", List {
+            item: text("./site.pem", grammar::file),
+            empty: true,
+        };
+        /// PEM files of their keys, in the same order; none if each certificate's file holds it.
+        keys: Vec<String> = "[]", List { item: text("./site.key", grammar::file), empty: true };
+        /// The oldest version that is spoken.
+        min_version: TlsVersion = "1.2", Choice {
+            noun: "version",
+            built: &[("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)],
+            planned: &[],
+        };
+    }
+}
+
+table! {
     /// `[log]`: the line that each request leaves.
     pub struct Log {
         /// The format of the line.
@@ -309,6 +329,15 @@ pub enum Mode {
     Relay,
     /// Answers with the address of a backend, to which the client goes itself.
     Redirect,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    Tls12,
+    /// RFC 8446.
+    Tls13,
 }
 
 /// What tells one client from another.

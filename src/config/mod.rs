@@ -27,7 +27,9 @@ use crate::pool::Spec;
 use table::Table;
 
 pub use keys::{AccessLog, Admin, Balance, HashBy, Health, Limits, Log, LogTarget, Lookup, Mode};
-pub use keys::{Passive, Queue, Redirect, Retry, Scored, Server, Sticky, Timeouts};
+pub use keys::{
+    Passive, Queue, Redirect, Retry, Scored, Server, Sticky, Timeouts, Tls, TlsVersion,
+};
 #[cfg(feature = "lab")]
 pub(crate) use kind::found;
 pub use message::Errors;
@@ -70,6 +72,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// `[limits]`
     pub limits: Limits,
+    /// `[tls]`
+    pub tls: Tls,
     /// `[log]`
     pub log: Log,
     /// `[admin]`
@@ -112,7 +116,7 @@ impl Config {
     }
 
     /// The tables by name, in the order of the documentation.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Table); 14] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Table); 15] {
         [
             ("server", &mut self.server),
             ("balance", &mut self.balance),
@@ -126,6 +130,7 @@ impl Config {
             ("queue", &mut self.queue),
             ("timeouts", &mut self.timeouts),
             ("limits", &mut self.limits),
+            ("tls", &mut self.tls),
             ("log", &mut self.log),
             ("admin", &mut self.admin),
         ]

@@ -13,7 +13,7 @@ use super::table::Table;
 use super::{Config, applications, valid};
 
 /// Tables and keys of the contract that are still to come.
-const PLANNED: [&str; 3] = ["alerts", "tls", "admin.token"];
+const PLANNED: [&str; 2] = ["alerts", "admin.token"];
 
 /// The text of a file. The error is a sentence that does not repeat the path.
 pub(super) fn text(path: &Path) -> Result<String, String> {

@@ -47,6 +47,7 @@ fn a_file_of_applications_alone_works_as_it_stands() {
         max_connections: 0,
         backup: false,
         public: None,
+        tls: None,
     };
     assert_eq!(parse(MINIMAL), Config { applications: vec![spec], ..Config::default() });
 }

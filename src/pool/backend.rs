@@ -30,8 +30,25 @@ pub struct Spec {
     /// Used only when no other is usable.
     pub backup: bool,
     /// Where clients reach it themselves: scheme and authority, such as `https://a.example.org`.
-    /// Without it that is `http://host:port`.
+    /// Without it that is `http://host:port`, or `https` where it speaks TLS.
     pub public: Option<String>,
+    /// Set if it speaks TLS.
+    pub tls: Option<Trust>,
+}
+
+/// Whom a backend that speaks TLS must prove to be, and what we prove. Files are PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// False takes whatever certificate it shows.
+    pub verify: bool,
+    /// The file of those who may have signed its certificate; none is whom the system trusts.
+    pub ca: Option<String>,
+    /// The name that its certificate must be for; none is its host.
+    pub name: Option<String>,
+    /// The file of the certificate that it is shown, with the chain; none shows it none.
+    pub certificate: Option<String>,
+    /// The file of that certificate's key; none is the same file.
+    pub key: Option<String>,
 }
 
 /// What a backend has done since the start. Each number stands alone: read together they may be

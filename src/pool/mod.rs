@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use ask::Ask;
-pub use backend::{Backend, Counters, Spec};
+pub use backend::{Backend, Counters, Spec, Trust};
 use candidates::{Candidates, Tier};
 pub use change::{Change, CheckOutcome, Mode, Notice, Standing, Status, Took};
 pub use lease::{Fault, Lease, Outcome};

@@ -20,6 +20,7 @@ pub(crate) fn spec(name: &str) -> Spec {
         max_connections: 0,
         backup: false,
         public: None,
+        tls: None,
     }
 }
 

@@ -97,6 +97,7 @@ proptest! {
             max_connections: max,
             backup: !flag,
             public: public.clone(),
+            tls: None,
         };
         reads_back(&Config {
             applications: ports.iter().map(spec).collect(),
@@ -112,6 +113,7 @@ proptest! {
             queue: Queue { timeout: connect, ..Queue::default() },
             timeouts: Timeouts { drain, connect, ..Timeouts::default() },
             limits: Limits { head_bytes: head, body_bytes: body, ..Limits::default() },
+            tls: Tls::default(),
             log: Log { access, ..Log::default() },
             admin: Admin::default(),
         });

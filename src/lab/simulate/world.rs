@@ -194,6 +194,7 @@ fn pool(well: &[Traits], terms: &Terms, kind: Kind) -> Arc<Pool> {
         max_connections: traits.max_connections,
         backup: false,
         public: None,
+        tls: None,
     };
     let specs: Vec<Spec> = well.iter().enumerate().map(spec).collect();
     let addresses = specs.iter().map(|spec| SocketAddr::from(([127, 0, 0, 1], spec.port)));
