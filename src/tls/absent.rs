@@ -1,20 +1,114 @@
-//! The room in a build without TLS: what asks for it is refused at the start.
+//! The room in a build without TLS: nothing of it can come to be, and what asks for it is refused.
 
-use crate::config::{Config, Errors};
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::time::SystemTime;
 
-/// All the TLS of a configuration, which is none.
-pub struct Tls;
+use crate::config::{self, Errors};
+use crate::pool::Spec;
 
-impl Tls {
-    /// Refuses a configuration that asks for TLS.
-    pub fn load(config: &Config) -> Result<Self, Errors> {
-        let what = "this build has no TLS; build it with the feature `tls`";
-        if !config.tls.certificates.is_empty() {
-            return Err(Errors::of("[tls]", what.to_owned()));
+const ABSENT: &str = "this build of evenly has no TLS; use one with the feature tls";
+
+/// What a listener would prove to clients.
+#[derive(Clone, Debug)]
+pub enum Acceptor {}
+
+/// How a backend would be reached.
+#[derive(Clone, Debug)]
+pub enum Connector {}
+
+/// A certificate that would be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {}
+
+/// The TLS of one connection.
+pub enum Session {}
+
+impl Acceptor {
+    pub(super) fn load(
+        tls: &config::Tls,
+        _now: SystemTime,
+        _shown: &mut Vec<Shown>,
+    ) -> Result<Option<Self>, Errors> {
+        match tls.certificates.is_empty() {
+            true => Ok(None),
+            false => Err(Errors::of("[tls]", ABSENT.to_owned())),
         }
-        match config.applications.iter().find(|spec| spec.tls.is_some()) {
-            Some(spec) => Err(Errors::of(&format!("application {}", spec.name), what.to_owned())),
-            None => Ok(Self),
+    }
+
+    /// Never called.
+    pub fn session(&self) -> io::Result<Session> {
+        match *self {}
+    }
+}
+
+impl Connector {
+    pub(super) fn load(
+        specs: &[Spec],
+        _now: SystemTime,
+        _shown: &mut Vec<Shown>,
+    ) -> Result<Vec<Option<Self>>, Errors> {
+        match specs.iter().find(|spec| spec.tls.is_some()) {
+            None => Ok(vec![None; specs.len()]),
+            Some(spec) => Err(Errors::of(&format!("application {}", spec.name), ABSENT.to_owned())),
         }
+    }
+
+    /// Never called.
+    pub fn session(&self) -> io::Result<Session> {
+        match *self {}
+    }
+}
+
+impl Shown {
+    pub(super) fn warning(&self, _now: SystemTime) -> Option<String> {
+        match *self {}
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
+
+/// None of these is ever called.
+#[allow(missing_docs)]
+impl Session {
+    pub fn handshake(&mut self, _socket: &mut (impl Read + Write)) -> io::Result<bool> {
+        match *self {}
+    }
+
+    pub fn is_handshaking(&self) -> bool {
+        match *self {}
+    }
+
+    pub fn is_plain_spoken(&self) -> bool {
+        match *self {}
+    }
+
+    pub fn holds_plain(&self) -> bool {
+        match *self {}
+    }
+
+    pub fn is_drained(&self) -> bool {
+        match *self {}
+    }
+
+    pub fn read(&mut self, _: &mut (impl Read + Write), _into: &mut [u8]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    pub fn write(
+        &mut self,
+        _socket: &mut (impl Read + Write),
+        _bytes: &[u8],
+        _last: bool,
+    ) -> io::Result<usize> {
+        match *self {}
+    }
+
+    pub fn close(&mut self, _socket: &mut (impl Read + Write)) {
+        match *self {}
     }
 }

@@ -2,10 +2,73 @@
 //! connection.
 //!
 //! Called by whoever starts things, to read the files, and by whoever has a connection. It opens
-//! no socket: a [`Session`] is told how to read and write one.
+//! no socket: a [`Session`] is handed one. Without the feature `tls` the room is empty, and what
+//! asks for it is refused at the start.
 
 #[cfg(not(feature = "tls"))]
 mod absent;
+#[cfg(feature = "tls")]
+mod acceptor;
+#[cfg(feature = "tls")]
+mod connector;
+#[cfg(feature = "tls")]
+mod fault;
+#[cfg(feature = "tls")]
+mod files;
+#[cfg(feature = "tls")]
+mod session;
+#[cfg(feature = "tls")]
+mod shown;
+mod stream;
+
+use std::time::SystemTime;
+
+use crate::config::{Config, Errors};
+use crate::pool::Spec;
 
 #[cfg(not(feature = "tls"))]
-pub use absent::Tls;
+pub use absent::{Acceptor, Connector, Session, Shown};
+#[cfg(feature = "tls")]
+pub use acceptor::Acceptor;
+#[cfg(feature = "tls")]
+pub use connector::Connector;
+#[cfg(feature = "tls")]
+pub use session::Session;
+#[cfg(feature = "tls")]
+pub use shown::Shown;
+pub use stream::Stream;
+
+/// All the TLS of a configuration, its files read.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// What is proved to clients; none if the listener speaks no TLS.
+    pub acceptor: Option<Acceptor>,
+    /// How each application is reached, in the order of the file; none in the clear.
+    pub connectors: Vec<Option<Connector>>,
+    /// The certificates that are shown to anybody.
+    pub shown: Vec<Shown>,
+}
+
+impl Tls {
+    /// Reads the files. The errors name the one that will not do, and say why.
+    pub fn load(config: &Config) -> Result<Self, Errors> {
+        let now = SystemTime::now();
+        let mut shown = Vec::new();
+        let acceptor = Acceptor::load(&config.tls, now, &mut shown)?;
+        let connectors = Connector::load(&config.applications, now, &mut shown)?;
+        Ok(Self { acceptor, connectors, shown })
+    }
+
+    /// What an operator should know, a sentence each: certificates that are about to expire, and
+    /// backends that nobody verifies.
+    pub fn warnings(&self, specs: &[Spec]) -> Vec<String> {
+        let now = SystemTime::now();
+        let expiring = self.shown.iter().filter_map(|shown| shown.warning(now));
+        let blind = specs.iter().filter(|spec| spec.tls.as_ref().is_some_and(|tls| !tls.verify));
+        let blind = blind.map(|spec| {
+            let name = &spec.name;
+            format!("application {name}: tls_verify = false: whoever is in between reads all")
+        });
+        expiring.chain(blind).collect()
+    }
+}

@@ -1,0 +1,84 @@
+//! PEM files: certificates, keys, and how long a certificate is valid.
+//!
+//! Called when a configuration is read; each error names the file and what to do about it.
+
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use webpki::{EndEntityCert, KeyUsage};
+
+use crate::config::Errors;
+
+/// The certificates in a file, in its order: at least one.
+pub(super) fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, Errors> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let certificates: Vec<_> = read.map_err(|error| unreadable(path, error))?;
+    if certificates.is_empty() {
+        return Err(refusal(path, "holds no certificate; write it in PEM (BEGIN CERTIFICATE)"));
+    }
+    Ok(certificates)
+}
+
+/// The key in a file.
+pub(super) fn key(path: &str) -> Result<PrivateKeyDer<'static>, Errors> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
+        pem::Error::NoItemsFound => refusal(
+            path,
+            "holds no private key; write it in PEM, not encrypted (BEGIN PRIVATE KEY)",
+        ),
+        other => unreadable(path, other),
+    })
+}
+
+/// A problem of this file.
+pub(super) fn refusal(path: &str, what: impl Into<String>) -> Errors {
+    Errors::of(path, what.into())
+}
+
+fn unreadable(path: &str, error: pem::Error) -> Errors {
+    match error {
+        pem::Error::Io(error) => {
+            let remedy = match error.kind() {
+                io::ErrorKind::NotFound => {
+                    "correct its path, which counts from where evenly starts"
+                }
+                io::ErrorKind::PermissionDenied => "let the user that runs evenly read it",
+                _ => "name a PEM file",
+            };
+            refusal(path, format!("cannot be read: {error}; {remedy}"))
+        }
+        other => refusal(path, format!("is not valid PEM: {other}; write it anew")),
+    }
+}
+
+/// From when until when a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Validity {
+    pub(super) from: SystemTime,
+    pub(super) until: SystemTime,
+}
+
+impl Validity {
+    /// Of this certificate. webpki keeps the two dates to itself, but it names them when it is
+    /// asked about a time at which the certificate is not valid: the first thing that it looks at.
+    pub(super) fn of(certificate: &EndEntityCert) -> Result<Self, webpki::Error> {
+        let at = |seconds| {
+            let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+            let nobody = (&[][..], &[][..]);
+            let usage = KeyUsage::server_auth();
+            match certificate.verify_for_usage(&[], nobody.0, nobody.1, time, usage, None, None) {
+                Err(webpki::Error::CertNotValidYet { not_before: time, .. })
+                | Err(webpki::Error::CertExpired { not_after: time, .. }) => Ok(system_time(time)),
+                Err(other) => Err(other),
+                Ok(_) => Err(webpki::Error::UnknownIssuer),
+            }
+        };
+        Ok(Self { from: at(0)?, until: at(u64::MAX)? })
+    }
+}
+
+fn system_time(time: UnixTime) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs())
+}

@@ -1,0 +1,445 @@
+//! One connection's TLS: plain bytes on one side, records on the other (RFC 8446, RFC 5246).
+//!
+//! Called by whoever owns a socket, blocking or not, which it is handed for each call. It holds
+//! only what it cannot let go: a part of a record that came, records that the socket did not
+//! take, and plain bytes that the caller had no room for. So an idle connection costs no buffer.
+//! Records are made and opened in the thread's own [`SCRATCH`].
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::Arc;
+
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::ServerName;
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::UnbufferedStatus;
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, InsufficientSizeError};
+use rustls::{ClientConfig, Error, ServerConfig};
+
+use super::fault;
+
+/// The most plain bytes in one record (RFC 8446 section 5.1).
+const RECORD_BYTES: usize = 16 * 1024;
+/// Plain bytes that are sealed before they are sent: one system call for four records.
+const BATCH_BYTES: usize = 4 * RECORD_BYTES;
+/// What sealing adds to so many bytes, at the most: each record has a head, a nonce, a tag and
+/// room for padding (RFC 5246 section 6.2.3).
+const SEAL_BYTES: usize = 5 * 256;
+const SCRATCH_BYTES: usize = 2 * BATCH_BYTES + SEAL_BYTES;
+/// The most that a client's first message and what follows may have, and any record.
+const HEARD_BYTES_MAX: usize = 2 * RECORD_BYTES;
+/// The same for a backend, whose chain of certificates may be long.
+const CHAIN_BYTES_MAX: usize = SCRATCH_BYTES - RECORD_BYTES;
+
+thread_local! {
+    /// Records on their way in or out, as a worker has a buffer for plain bytes. Holds nothing
+    /// between two calls.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into());
+}
+
+/// The TLS of one connection.
+pub struct Session {
+    side: Side,
+    /// Received, and not whole: a part of a record, or of a message that has several.
+    received: Vec<u8>,
+    /// Opened, and not handed out yet.
+    plain: Vec<u8>,
+    /// Sealed, and not sent yet.
+    unsent: Vec<u8>,
+    /// So many plain bytes are in `unsent` for which the caller was told to wait.
+    owed: usize,
+    /// Anything was received.
+    heard: bool,
+    /// The first byte was one that begins a request, not a handshake.
+    plain_spoken: bool,
+    /// The peer has said that it sends no more.
+    ended: bool,
+    /// We have said so.
+    closed: bool,
+}
+
+enum Side {
+    Server(UnbufferedServerConnection),
+    Client(UnbufferedClientConnection),
+}
+
+/// What a look at the records came to.
+enum Found {
+    /// Something that there may be more behind.
+    More,
+    /// Nothing, until the peer says more.
+    Nothing,
+    /// The peer says no more.
+    End,
+}
+
+impl Session {
+    /// That of a client which was accepted.
+    pub(super) fn server(config: &Arc<ServerConfig>) -> io::Result<Self> {
+        let side = UnbufferedServerConnection::new(Arc::clone(config)).map_err(fault::error)?;
+        Ok(Self::new(Side::Server(side)))
+    }
+
+    /// That of a backend by this name.
+    pub(super) fn client(
+        config: &Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> io::Result<Self> {
+        let side = UnbufferedClientConnection::new(Arc::clone(config), name);
+        let mut session = Self::new(Side::Client(side.map_err(fault::error)?));
+        // The client speaks first.
+        session.open(&mut [], &mut [])?;
+        Ok(session)
+    }
+
+    fn new(side: Side) -> Self {
+        Self {
+            side,
+            received: Vec::new(),
+            plain: Vec::new(),
+            unsent: Vec::new(),
+            owed: 0,
+            heard: false,
+            plain_spoken: false,
+            ended: false,
+            closed: false,
+        }
+    }
+
+    /// Goes on with the handshake as far as the socket lets it; true once it is done.
+    pub fn handshake(&mut self, socket: &mut (impl Read + Write)) -> io::Result<bool> {
+        while self.is_handshaking() {
+            match self.receive(socket, &mut []) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// True until both sides have proved what they must.
+    pub fn is_handshaking(&self) -> bool {
+        match &self.side {
+            Side::Server(side) => side.is_handshaking(),
+            Side::Client(side) => side.is_handshaking(),
+        }
+    }
+
+    /// True when the peer began with a request in the clear.
+    pub fn is_plain_spoken(&self) -> bool {
+        self.plain_spoken
+    }
+
+    /// True when there are plain bytes that no read has brought yet.
+    pub fn holds_plain(&self) -> bool {
+        !self.plain.is_empty()
+    }
+
+    /// True when nothing of the peer's is left: not even a part of a record.
+    pub fn is_drained(&self) -> bool {
+        self.plain.is_empty() && self.received.is_empty()
+    }
+
+    /// Reads plain bytes. 0 is the peer's word that it sends no more; a connection that ends
+    /// without it may have been cut by anybody, and is an error (RFC 8446 section 6.1).
+    pub fn read(&mut self, socket: &mut (impl Read + Write), into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if !self.plain.is_empty() {
+                return Ok(self.hand_out(into));
+            }
+            if self.ended {
+                return Ok(0);
+            }
+            let opened = self.receive(socket, into)?;
+            if opened > 0 {
+                return Ok(opened);
+            }
+        }
+    }
+
+    /// Writes plain bytes; returns how many have gone out. Fewer than all means that the socket
+    /// took no more, and that the rest must be offered again as it is: it is sealed already.
+    /// `last`: nothing will follow, and the peer is to be told so.
+    pub fn write(
+        &mut self,
+        socket: &mut (impl Read + Write),
+        bytes: &[u8],
+        last: bool,
+    ) -> io::Result<usize> {
+        if !self.handshake(socket)? {
+            return Ok(0);
+        }
+        let mut taken = 0;
+        if self.owed > 0 {
+            if !self.flush(socket)? {
+                return Ok(0);
+            }
+            taken = std::mem::take(&mut self.owed).min(bytes.len());
+        }
+        while taken < bytes.len() {
+            let batch = &bytes[taken..bytes.len().min(taken + BATCH_BYTES)];
+            let closes = last && taken + batch.len() == bytes.len();
+            if !self.send(socket, batch, closes)? {
+                self.owed = batch.len();
+                break;
+            }
+            taken += batch.len();
+        }
+        Ok(taken)
+    }
+
+    /// Tells the peer that nothing will follow, if the socket takes it.
+    pub fn close(&mut self, socket: &mut (impl Read + Write)) {
+        if !self.closed && !self.is_handshaking() && self.owed == 0 {
+            // An error means that the peer knows already.
+            let _ = self.send(socket, &[], true);
+        }
+    }
+
+    /// Receives once, and opens what came; returns how many plain bytes are in `into`. What it has
+    /// no room for goes to `self.plain`.
+    fn receive(&mut self, socket: &mut (impl Read + Write), into: &mut [u8]) -> io::Result<usize> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            // Where it fails, the peer may have said why.
+            let _ = self.flush(socket);
+            let held = self.received.len();
+            if held >= self.held_max() {
+                return Err(io::Error::new(ErrorKind::InvalidData, "TLS: a message without end"));
+            }
+            // Not more than the caller has room for, but a whole record at least.
+            let room = (held + into.len().max(RECORD_BYTES)).min(SCRATCH_BYTES);
+            let read = loop {
+                match socket.read(&mut scratch[held..room]) {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    other => break other?,
+                }
+            };
+            if read == 0 {
+                let what = if self.is_handshaking() { CUT_HANDSHAKE } else { CUT };
+                return Err(io::Error::new(ErrorKind::UnexpectedEof, what));
+            }
+            scratch[..held].copy_from_slice(&self.received);
+            if !std::mem::replace(&mut self.heard, true) {
+                self.plain_spoken = scratch[0].is_ascii_uppercase();
+            }
+            let (opened, used) = match self.open(&mut scratch[..held + read], into) {
+                Ok(opened) => opened,
+                Err(error) => {
+                    // The alert that tells the peer why, if it takes it.
+                    let _ = self.flush(socket);
+                    return Err(error);
+                }
+            };
+            self.received = scratch[used..held + read].to_vec();
+            Ok(opened)
+        })
+    }
+
+    fn held_max(&self) -> usize {
+        match &self.side {
+            Side::Server(_) => HEARD_BYTES_MAX,
+            Side::Client(_) => CHAIN_BYTES_MAX,
+        }
+    }
+
+    /// Opens all records that are whole; returns how many plain bytes are in `into`, and how many
+    /// bytes of `records` are done with.
+    fn open(&mut self, records: &mut [u8], into: &mut [u8]) -> io::Result<(usize, usize)> {
+        let (mut opened, mut used) = (0, 0);
+        let (unsent, plain) = (&mut self.unsent, &mut self.plain);
+        let mut take = |payload: &[u8]| {
+            let fits = if plain.is_empty() { payload.len().min(into.len() - opened) } else { 0 };
+            into[opened..opened + fits].copy_from_slice(&payload[..fits]);
+            plain.extend_from_slice(&payload[fits..]);
+            opened += fits;
+        };
+        loop {
+            let rest = &mut records[used..];
+            let (done, found) = match &mut self.side {
+                Side::Server(side) => look(side.process_tls_records(rest), unsent, &mut take),
+                Side::Client(side) => look(side.process_tls_records(rest), unsent, &mut take),
+            };
+            used += done;
+            match found {
+                Ok(Found::More) => {}
+                Ok(Found::Nothing) => return Ok((opened, used)),
+                Ok(Found::End) => self.ended = true,
+                Err(error) => {
+                    self.closed = true;
+                    word_alert(&mut self.side, &mut records[used..], unsent);
+                    return Err(fault::error(error));
+                }
+            }
+        }
+    }
+
+    /// Hands out what did not fit before.
+    fn hand_out(&mut self, into: &mut [u8]) -> usize {
+        let length = self.plain.len().min(into.len());
+        into[..length].copy_from_slice(&self.plain[..length]);
+        self.plain = self.plain.split_off(length); // with no more memory than is left in it
+        length
+    }
+
+    /// Sends what waits; true when nothing does any more.
+    fn flush(&mut self, socket: &mut (impl Read + Write)) -> io::Result<bool> {
+        if self.unsent.is_empty() {
+            return Ok(true);
+        }
+        let sent = write_all(socket, &self.unsent)?;
+        self.unsent = self.unsent.split_off(sent);
+        Ok(self.unsent.is_empty())
+    }
+
+    /// Seals a batch behind what waits already, and sends both; true when all of it went out. What
+    /// did not is kept.
+    fn send(
+        &mut self,
+        socket: &mut (impl Read + Write),
+        batch: &[u8],
+        closes: bool,
+    ) -> io::Result<bool> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut filled = self.unsent.len();
+            if filled > SCRATCH_BYTES - BATCH_BYTES - SEAL_BYTES {
+                return Ok(false);
+            }
+            scratch[..filled].copy_from_slice(&self.unsent);
+            filled += self.seal(batch, closes, &mut scratch[filled..])?;
+            let sent = write_all(socket, &scratch[..filled])?;
+            self.unsent = scratch[sent..filled].to_vec();
+            Ok(self.unsent.is_empty())
+        })
+    }
+
+    /// Seals a batch, and the word that it was the last if it was; how long that is.
+    fn seal(&mut self, batch: &[u8], closes: bool, into: &mut [u8]) -> io::Result<usize> {
+        let mut length = 0;
+        loop {
+            // rustls needs to see what it has begun to read, though there is nothing new in it.
+            let (received, rest) = (&mut self.received, &mut into[length..]);
+            let (sealed, is_done) = match &mut self.side {
+                Side::Server(side) => seal(side.process_tls_records(received), batch, closes, rest),
+                Side::Client(side) => seal(side.process_tls_records(received), batch, closes, rest),
+            }?;
+            length += sealed;
+            if is_done {
+                self.closed |= closes;
+                return Ok(length);
+            }
+        }
+    }
+}
+
+const CUT: &str = "the connection ended without the end of its TLS";
+const CUT_HANDSHAKE: &str = "closed during the TLS handshake";
+
+/// Takes what one look at the records found; also how many of their bytes are done with.
+fn look<D>(
+    status: UnbufferedStatus<'_, '_, D>,
+    unsent: &mut Vec<u8>,
+    take: &mut impl FnMut(&[u8]),
+) -> (usize, Result<Found, Error>) {
+    let mut done = status.discard;
+    let found = match status.state {
+        Ok(ConnectionState::ReadTraffic(mut records)) => loop {
+            match records.next_record() {
+                Some(Ok(record)) => {
+                    done += record.discard;
+                    take(record.payload);
+                }
+                Some(Err(error)) => break Err(error),
+                None => break Ok(Found::More),
+            }
+        },
+        Ok(ConnectionState::EncodeTlsData(mut message)) => {
+            encode(unsent, |into| message.encode(into));
+            Ok(Found::More)
+        }
+        // It waits in `unsent`, in front of all that follows.
+        Ok(ConnectionState::TransmitTlsData(message)) => {
+            message.done();
+            Ok(Found::More)
+        }
+        Ok(ConnectionState::PeerClosed) => Ok(Found::End),
+        Ok(_) => Ok(Found::Nothing),
+        Err(error) => Err(error),
+    };
+    (done, found)
+}
+
+/// After an error: the alert for the peer.
+fn word_alert(side: &mut Side, records: &mut [u8], unsent: &mut Vec<u8>) {
+    let mut nobody = |_: &[u8]| {};
+    match side {
+        Side::Server(side) if side.wants_write() => {
+            let _ = look(side.process_tls_records(records), unsent, &mut nobody);
+        }
+        Side::Client(side) if side.wants_write() => {
+            let _ = look(side.process_tls_records(records), unsent, &mut nobody);
+        }
+        _ => {}
+    }
+}
+
+/// Appends a message of the handshake, however long it is.
+fn encode(unsent: &mut Vec<u8>, mut encode: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>) {
+    let start = unsent.len();
+    let mut room = 1024;
+    loop {
+        unsent.resize(start + room, 0);
+        match encode(&mut unsent[start..]) {
+            Ok(length) => return unsent.truncate(start + length),
+            Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) => {
+                room = required_size;
+            }
+            Err(EncodeError::AlreadyEncoded) => return unsent.truncate(start),
+        }
+    }
+}
+
+/// Seals a batch if its turn has come, else the message that is to go in front of it; how long
+/// that is, and whether it was the batch.
+fn seal<D>(
+    status: UnbufferedStatus<'_, '_, D>,
+    batch: &[u8],
+    closes: bool,
+    into: &mut [u8],
+) -> io::Result<(usize, bool)> {
+    let failed = |why: &dyn fmt::Display| io::Error::other(format!("TLS: {why}"));
+    match status.state {
+        Ok(ConnectionState::EncodeTlsData(mut message)) => {
+            Ok((message.encode(into).map_err(|error| failed(&error))?, false))
+        }
+        Ok(ConnectionState::TransmitTlsData(message)) => {
+            message.done();
+            Ok((0, false))
+        }
+        Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+            let exhausted = |error: EncryptError| failed(&error);
+            let mut length = traffic.encrypt(batch, into).map_err(exhausted)?;
+            if closes {
+                length += traffic.queue_close_notify(&mut into[length..]).map_err(exhausted)?;
+            }
+            Ok((length, true))
+        }
+        _ => Err(io::Error::new(ErrorKind::BrokenPipe, "TLS: nothing can be written any more")),
+    }
+}
+
+/// Writes until all is out or the socket takes no more; how much it took.
+fn write_all(socket: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
+    let mut sent = 0;
+    while sent < bytes.len() {
+        match socket.write(&bytes[sent..]) {
+            Ok(0) => break,
+            Ok(written) => sent += written,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sent)
+}
