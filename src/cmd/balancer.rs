@@ -1,6 +1,6 @@
 //! The wiring: a configuration becomes a running balancer. `serve` and `demo` start it.
 //!
-//! Start in this order, so that nothing is half-started: log, names, pool, the listening socket,
+//! Start in this order, so that nothing is half-started: certificates, log, names, pool, the listening socket,
 //! the first round of health checks, then the relay. Stop in the opposite one.
 
 use super::Failure;
@@ -8,6 +8,7 @@ use crate::config::{AccessLog, Config, LogTarget, Mode};
 use crate::log::{self, Level, Log, Throttle};
 use crate::pool::{Notice, Pool, Reader, Rules, Secret, Snapshot, Standing};
 use crate::proxy::{Listener, Server, descriptors};
+use crate::tls::Tls;
 use crate::watch::{self, Watch, WatchEvent};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
@@ -37,6 +38,7 @@ pub struct Balancer {
 impl Balancer {
     /// Starts everything; when it returns, clients are served.
     pub fn start(mut config: Config) -> Result<Self, Failure> {
+        let tls = Tls::load(&config)?;
         let signals = Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP])?;
         let epoch = Instant::now();
         let log = start_log(&config)?;
@@ -48,7 +50,10 @@ impl Balancer {
         let drain = config.timeouts.drain;
         let summary = summary(&config, listener.address());
         let reader = pool.reader();
-        let server = Server::start(config, listener, pool, log.clone(), epoch)?;
+        for warning in tls.warnings(&config.applications) {
+            log.event(Level::Warn, format_args!("{warning}"));
+        }
+        let server = Server::start(config, tls, listener, pool, log.clone(), epoch)?;
         log.event(Level::Info, format_args!("{summary}"));
         Ok(Self { server, watch, log, signals, drain, pool: reader, epoch })
     }
@@ -181,7 +186,8 @@ fn summary(config: &Config, address: SocketAddr) -> String {
     let (backends, policy) = (config.applications.len(), config.balance.policy.name());
     let noun = if backends == 1 { "backend" } else { "backends" };
     let how = if config.server.mode == Mode::Redirect { ", redirecting" } else { "" };
-    format!("listening on {address}: {policy} over {backends} {noun}{how}")
+    let tls = if config.tls.certificates.is_empty() { "" } else { " with TLS" };
+    format!("listening on {address}{tls}: {policy} over {backends} {noun}{how}")
 }
 
 /// Starts the checks and waits, within reason, until each backend was asked once.

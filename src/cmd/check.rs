@@ -3,11 +3,26 @@
 
 use std::io::{self, Write};
 
+use super::Failure;
 use crate::config::Config;
+use crate::tls::Tls;
 
-/// Prints the configuration as TOML with every key. Fails only if standard output does.
-pub fn run(config: &Config) -> io::Result<()> {
+/// Prints the configuration as TOML with every key, and below it, as comments, the certificates and
+/// when they expire. What needs an eye soon goes to standard error.
+pub fn run(config: &Config) -> Result<(), Failure> {
+    let tls = Tls::load(config)?;
     let mut out = io::stdout().lock();
     out.write_all(config.render().as_bytes())?;
-    out.flush()
+    if !tls.shown.is_empty() {
+        out.write_all(b"\n# Certificates:\n")?;
+    }
+    for shown in &tls.shown {
+        writeln!(out, "# {shown}")?;
+    }
+    out.flush()?;
+    let mut err = io::stderr().lock();
+    for warning in tls.warnings(&config.applications) {
+        writeln!(err, "warning: {warning}")?;
+    }
+    Ok(())
 }

@@ -73,7 +73,7 @@ pub enum Failure {
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(source) => serve::run(source.load()?),
-        Command::Check(source) => Ok(check::run(&source.load()?)?),
+        Command::Check(source) => check::run(&source.load()?),
         Command::Demo(overrides) => demo::run(&overrides),
         Command::Backend(options) => Ok(backend::run(&options)?),
         #[cfg(feature = "client")]

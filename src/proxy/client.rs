@@ -4,7 +4,7 @@
 use super::Shared;
 use super::door::Place;
 use super::outbox::Outbox;
-use super::socket::Socket;
+use super::stream::Stream;
 use super::task::Task;
 use crate::config::Timeouts;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// One client's connection.
 pub(crate) struct Client {
-    pub(crate) socket: Socket,
+    pub(crate) stream: Stream,
     pub(crate) peer: SocketAddr,
     /// Read but not used yet: a part of a head, or requests sent ahead of their turn. At most
     /// [`READ_AHEAD`](super::head::READ_AHEAD) and a head.
@@ -24,7 +24,8 @@ pub(crate) struct Client {
     pub(crate) requests: u64,
     /// The peer is one of `trusted_proxies`: what it says of the client before it is believed.
     pub(crate) trusted: bool,
-    /// When the head that is waited for must be there, or the idle connection ends.
+    /// When the handshake or the head that is waited for must be there, or the idle connection
+    /// ends.
     pub(crate) head_deadline: Duration,
     /// Counts this connection against `max_connections` until it is dropped.
     pub(crate) _place: Place,
@@ -39,18 +40,23 @@ impl Client {
         self.head_deadline = now + if begun { timeouts.request_head } else { timeouts.keep_alive };
     }
 
-    /// A client that has just been accepted, waiting for its first request.
+    /// A client that has just been accepted.
     pub(crate) fn accepted(fd: OwnedFd, peer: SocketAddr, place: Place, shared: &Shared) -> Task {
         let config = &shared.config;
         let ip = peer.ip().to_canonical();
-        Task::Head(Box::new(Self {
-            socket: Socket::accepted(fd, &shared.lot),
+        let tls = shared.tls.acceptor.as_ref();
+        let (begin, patience): (fn(Box<Self>) -> Task, _) = match tls {
+            Some(_) => (Task::Handshake, config.timeouts.handshake),
+            None => (Task::Head, config.timeouts.request_head),
+        };
+        begin(Box::new(Self {
+            stream: Stream::accepted(fd, &shared.lot, tls),
             peer,
             held: Vec::new(),
             out: Outbox::default(),
             requests: 0,
             trusted: config.server.trusted_proxies.iter().any(|network| network.contains(ip)),
-            head_deadline: shared.now() + config.timeouts.request_head,
+            head_deadline: shared.now() + patience,
             _place: place,
         }))
     }

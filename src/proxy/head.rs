@@ -19,12 +19,12 @@ use std::time::{Duration, SystemTime};
 pub(crate) const READ_AHEAD: usize = 64 * 1024;
 
 /// How long a new client may take to ask when the server is to stop.
-const LAST_CALL: Duration = Duration::from_secs(1);
+pub(super) const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// Moves a connection that waits for a request head.
 pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) -> Next {
-    client.socket.refresh();
-    if client.out.drain_to(&mut client.socket).is_err() {
+    client.stream.refresh();
+    if client.out.drain_to(&mut client.stream).is_err() {
         return Next::Done;
     }
     let limits = cx.shared.config.limits.head();
@@ -45,7 +45,7 @@ pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) ->
                 Err(refusal) => return refuse(client, &refusal, cx),
             }
         }
-        match client.socket.read(&mut room[filled..]) {
+        match client.stream.read(&mut room[filled..]) {
             Ok(Read::Bytes(n)) => {
                 if filled == 0 {
                     client.head_deadline = cx.now + cx.shared.config.timeouts.request_head;
@@ -54,7 +54,8 @@ pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) ->
             }
             Ok(Read::End) if filled > 0 => return refuse(client, &CUT_SHORT, cx),
             Ok(Read::WouldBlock) => return wait(client, &room[..filled], cx),
-            Ok(Read::End) | Err(_) => return Next::Done,
+            Ok(Read::End) => return leave(client),
+            Err(_) => return Next::Done,
         }
     }
 }
@@ -68,18 +69,24 @@ fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next {
     if idle && cx.shared.is_draining() {
         // Who came just before the end may be about to ask; who has asked again already, though
         // its event is still under way, is not to be reset. Others were served and know the risk.
-        let asks = client.requests == 0 || !client.socket.is_silent();
+        let asks = client.requests == 0 || !client.stream.is_silent();
         let grace = if asks { LAST_CALL } else { Duration::ZERO };
         client.head_deadline = client.head_deadline.min(cx.now + grace);
     }
     if cx.now >= client.head_deadline {
-        return if idle { Next::Done } else { refuse(client, &LATE, cx) };
+        return if idle { leave(client) } else { refuse(client, &LATE, cx) };
     }
     if client.held.len() != partial.len() {
         client.held = partial.to_vec();
     }
     let deadline = client.head_deadline;
     Next::Park(Task::Head(client), deadline)
+}
+
+/// Between two requests: a good end.
+fn leave(mut client: Box<Client>) -> Next {
+    client.stream.say_end();
+    Next::Done
 }
 
 /// Answers a head that will not be forwarded, and ends the connection.

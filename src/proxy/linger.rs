@@ -31,17 +31,17 @@ impl Linger {
     /// Writes the rest of the answer, then discards until the client closes or patience ends.
     pub(crate) fn step(mut self: Box<Self>, cx: &mut Context, buf: &mut [u8]) -> Next {
         let client = &mut self.client;
-        client.socket.refresh();
-        if client.out.drain_to(&mut client.socket).is_err() || cx.now >= self.deadline {
+        client.stream.refresh();
+        if client.out.drain_to(&mut client.stream).is_err() || cx.now >= self.deadline {
             return Next::Done;
         }
         if !self.finished && client.out.is_flushed() {
-            client.socket.finish_writes();
+            client.stream.finish_writes();
             self.finished = true;
             self.deadline = cx.now + PATIENCE;
         }
         while self.discarded < DISCARD_MAX {
-            match client.socket.read(&mut buf[..DISCARD_MAX]) {
+            match client.stream.read(&mut buf[..DISCARD_MAX]) {
                 Ok(Read::Bytes(n)) => self.discarded += n,
                 Ok(Read::WouldBlock) => {
                     let deadline = self.deadline;

@@ -3,7 +3,7 @@
 //! The one place where a parked task keeps what it could not write. Each user bounds what it puts
 //! in: it reads on only when its outbox is empty.
 
-use super::socket::Socket;
+use super::stream::Stream;
 use std::io;
 
 /// Bytes to be written: `bytes[..at]` have been, the rest have not.
@@ -37,18 +37,18 @@ impl Outbox {
     }
 
     /// Writes what fits; true when bytes moved. Keeps what was written, for `rewind`.
-    pub(crate) fn write_to(&mut self, socket: &mut Socket) -> io::Result<bool> {
+    pub(crate) fn write_to(&mut self, stream: &mut Stream) -> io::Result<bool> {
         if self.is_flushed() {
             return Ok(false);
         }
-        let n = socket.write(&self.bytes[self.at..])?;
+        let n = stream.write(&self.bytes[self.at..])?;
         self.at += n;
         Ok(n > 0)
     }
 
     /// Writes what fits and forgets it once all is written; true when bytes moved.
-    pub(crate) fn drain_to(&mut self, socket: &mut Socket) -> io::Result<bool> {
-        let moved = self.write_to(socket)?;
+    pub(crate) fn drain_to(&mut self, stream: &mut Stream) -> io::Result<bool> {
+        let moved = self.write_to(stream)?;
         if moved && self.is_flushed() {
             self.forget_after(0);
         }
@@ -56,15 +56,15 @@ impl Outbox {
     }
 
     /// Sends `data` now if nothing is ahead of it, and keeps what the socket does not take.
-    pub(crate) fn send(&mut self, socket: &mut Socket, data: &[u8]) -> io::Result<()> {
-        let written = if self.is_flushed() { socket.write(data)? } else { 0 };
+    pub(crate) fn send(&mut self, stream: &mut Stream, data: &[u8]) -> io::Result<()> {
+        let written = if self.is_flushed() { stream.write(data)? } else { 0 };
         self.bytes.extend_from_slice(&data[written..]);
         Ok(())
     }
 
     /// Likewise, with the last bytes that the socket is sent.
-    pub(crate) fn send_last(&mut self, socket: &mut Socket, data: &[u8]) -> io::Result<()> {
-        let written = if self.is_flushed() { socket.write_last(data)? } else { 0 };
+    pub(crate) fn send_last(&mut self, stream: &mut Stream, data: &[u8]) -> io::Result<()> {
+        let written = if self.is_flushed() { stream.write_last(data)? } else { 0 };
         self.bytes.extend_from_slice(&data[written..]);
         Ok(())
     }

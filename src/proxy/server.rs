@@ -14,6 +14,7 @@ use super::worker::Worker;
 use crate::config::Config;
 use crate::log::{Level, Log, Throttle};
 use crate::pool::{self, Notice, Unavailable};
+use crate::tls::Tls;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub struct Server {
 /// What the threads of a server have in common.
 pub(crate) struct Shared {
     pub(crate) config: Config,
+    pub(crate) tls: Tls,
     pub(crate) pool: Arc<pool::Snapshot>,
     pub(crate) lot: Arc<Lot<Task>>,
     pub(crate) idle: Idle,
@@ -54,6 +56,8 @@ pub(crate) struct Shared {
     failed: Throttle,
     unavailable: Throttle,
     judged: Throttle,
+    /// Handshakes that failed.
+    pub(super) unshaken: Throttle,
 }
 
 impl Server {
@@ -61,6 +65,7 @@ impl Server {
     /// that the pool is asked with. Fails when the process is out of descriptors or threads.
     pub fn start(
         config: Config,
+        tls: Tls,
         listener: Listener,
         pool: Arc<pool::Snapshot>,
         log: Log,
@@ -90,6 +95,8 @@ impl Server {
             failed: Throttle::new(),
             unavailable: Throttle::new(),
             judged: Throttle::new(),
+            unshaken: Throttle::new(),
+            tls,
             config,
         });
         let mut threads = Vec::new();
@@ -159,6 +166,11 @@ impl Shared {
     /// The server's clock.
     pub(crate) fn now(&self) -> Duration {
         self.epoch.elapsed()
+    }
+
+    /// How clients reach us.
+    pub(crate) fn proto(&self) -> &'static str {
+        if self.tls.acceptor.is_some() { "https" } else { "http" }
     }
 
     /// True when no new work is wanted.

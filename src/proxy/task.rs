@@ -6,6 +6,7 @@
 use super::Shared;
 use super::client::Client;
 use super::exchange::Exchange;
+use super::handshake;
 use super::head;
 use super::linger::Linger;
 use super::slots::{Key, Owner};
@@ -17,6 +18,8 @@ use std::time::Duration;
 
 /// A client's connection, in one of the states of its life.
 pub(crate) enum Task {
+    /// Waiting for the TLS handshake of a new client (`handshake.rs`).
+    Handshake(Box<Client>),
     /// Waiting for a request head (`head.rs`).
     Head(Box<Client>),
     /// One request in flight (`exchange/`).
@@ -44,6 +47,7 @@ impl Task {
     /// between steps.
     pub(crate) fn step(self, cx: &mut Context, buf: &mut [u8]) -> Next {
         match self {
+            Task::Handshake(client) => handshake::step(client, cx),
             Task::Head(client) => head::step(client, cx, buf),
             Task::Exchange(exchange) => exchange.step(cx, buf),
             Task::Tunnel(tunnel) => tunnel.step(cx, buf),
@@ -56,7 +60,7 @@ impl Task {
         match self {
             Task::Exchange(exchange) => exchange.account(Cause::Stopped, shared, shared.now()),
             Task::Tunnel(tunnel) => tunnel.exchange.account(Cause::Stopped, shared, shared.now()),
-            Task::Head(_) | Task::Linger(_) => {}
+            Task::Handshake(_) | Task::Head(_) | Task::Linger(_) => {}
         }
     }
 
@@ -64,11 +68,11 @@ impl Task {
     /// is the first time that the task must wait.
     pub(crate) fn home(&mut self) -> io::Result<Key> {
         let client = match self {
-            Task::Head(client) => client,
+            Task::Handshake(client) | Task::Head(client) => client,
             Task::Exchange(exchange) => &mut exchange.client,
             Task::Tunnel(tunnel) => &mut tunnel.exchange.client,
             Task::Linger(linger) => &mut linger.client,
         };
-        client.socket.key(Owner::Itself)
+        client.stream.key(Owner::Itself)
     }
 }

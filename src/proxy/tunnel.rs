@@ -5,7 +5,8 @@
 use super::exchange::Exchange;
 use super::outbox::Outbox;
 use super::slots::Owner;
-use super::socket::{Read, Socket};
+use super::socket::Read;
+use super::stream::Stream;
 use super::task::{Next, Task};
 use super::upstream::Upstream;
 use super::worker::Context;
@@ -50,10 +51,10 @@ impl Tunnel {
 
     /// Moves bytes both ways until neither moves.
     pub(crate) fn step(mut self: Box<Self>, cx: &mut Context, buf: &mut [u8]) -> Next {
-        self.exchange.client.socket.refresh();
-        self.upstream.socket.refresh();
+        self.exchange.client.stream.refresh();
+        self.upstream.stream.refresh();
         loop {
-            let (client, backend) = (&mut self.exchange.client.socket, &mut self.upstream.socket);
+            let (client, backend) = (&mut self.exchange.client.stream, &mut self.upstream.stream);
             let up = self.to_backend.carry(client, backend, cx, buf);
             let down = self.to_client.carry(backend, client, cx, buf);
             let (Ok(up), Ok(down)) = (up, down) else {
@@ -77,8 +78,8 @@ impl Tunnel {
         if cx.now >= deadline {
             return self.close(Cause::ClientTimeout, cx);
         }
-        let home = self.exchange.client.socket.key(Owner::Itself);
-        match home.and_then(|home| self.upstream.socket.key(Owner::Home(home))) {
+        let home = self.exchange.client.stream.key(Owner::Itself);
+        match home.and_then(|home| self.upstream.stream.key(Owner::Home(home))) {
             Ok(_) => Next::Park(Task::Tunnel(self), deadline),
             Err(_) => self.close(Cause::Exhausted, cx),
         }
@@ -94,8 +95,8 @@ impl Way {
     /// Moves bytes from `from` to `to`; true when something moved.
     fn carry(
         &mut self,
-        from: &mut Socket,
-        to: &mut Socket,
+        from: &mut Stream,
+        to: &mut Stream,
         cx: &mut Context,
         buf: &mut [u8],
     ) -> io::Result<bool> {

@@ -6,9 +6,10 @@
 
 use super::lot::Lot;
 use super::slots::{Key, Owner};
-use super::socket::Socket;
+use super::stream::Stream;
 use super::sync::Mutex;
 use super::task::Task;
+use crate::tls::Connector;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 use std::collections::VecDeque;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 /// A connection to a backend, in use by one exchange.
 pub(crate) struct Upstream {
-    pub(crate) socket: Socket,
+    pub(crate) stream: Stream,
     pub(crate) address: SocketAddr,
     /// Has taken bytes: the connect is over.
     pub(crate) connected: bool,
@@ -31,7 +32,12 @@ impl Upstream {
     /// Begins to connect. Whether it worked is told by the first write: `EAGAIN` while it is under
     /// way, the error if it failed; on a near network the first write already goes through, which
     /// saves a turn through epoll.
-    pub(crate) fn connect(address: SocketAddr, lot: &Arc<Lot<Task>>) -> io::Result<Self> {
+    /// TLS, if any, is spoken by the same writes and reads.
+    pub(crate) fn connect(
+        address: SocketAddr,
+        lot: &Arc<Lot<Task>>,
+        tls: Option<&Connector>,
+    ) -> io::Result<Self> {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let fd = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
@@ -40,8 +46,8 @@ impl Upstream {
             Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(error) => return Err(error.into()),
         }
-        let socket = Socket::connecting(fd, lot);
-        Ok(Self { socket, address, connected: false, reused: false })
+        let stream = Stream::connecting(fd, lot, tls)?;
+        Ok(Self { stream, address, connected: false, reused: false })
     }
 }
 
@@ -92,9 +98,9 @@ impl Idle {
     ) -> Option<Upstream> {
         loop {
             let mut upstream = self.pop(backend, address)?;
-            upstream.socket.bind(Owner::Home(home));
-            let suspect = sure || upstream.socket.may_read();
-            if !suspect || upstream.socket.is_silent() {
+            upstream.stream.bind(Owner::Home(home));
+            let suspect = sure || upstream.stream.may_read();
+            if !suspect || upstream.stream.is_silent() {
                 return Some(upstream);
             }
         }
@@ -108,14 +114,14 @@ impl Idle {
 
     /// Keeps a connection whose last answer was read to its end; drops it if it is not silent.
     pub(crate) fn keep(&self, backend: usize, mut upstream: Upstream, now: Duration) {
-        if upstream.socket.may_read() && !upstream.socket.is_silent() {
+        if upstream.stream.may_read() && !upstream.stream.is_silent() {
             return;
         }
         let number = backend % LISTS;
         let mut list = self.lists[number].lock();
         // Bound while the list is locked: an event that comes from now on finds it there.
-        upstream.socket.bind(Owner::Idle(number as u32));
-        if !upstream.socket.may_read() && list.len() < IDLE_MAX {
+        upstream.stream.bind(Owner::Idle(number as u32));
+        if !upstream.stream.may_read() && list.len() < IDLE_MAX {
             upstream.reused = true;
             list.push_back(Kept { upstream, since: now });
         }
@@ -124,7 +130,7 @@ impl Idle {
     /// An idle connection had an event: it is closed, or talks out of turn.
     pub(crate) fn discard(&self, list: u32, key: Key) {
         let mut list = self.lists[list as usize].lock();
-        let place = list.iter().position(|kept| kept.upstream.socket.has(key));
+        let place = list.iter().position(|kept| kept.upstream.stream.has(key));
         let discarded = place.and_then(|place| list.remove(place));
         drop(list);
         drop(discarded);

@@ -37,7 +37,7 @@ impl Acceptor {
     }
 
     /// Never called.
-    pub fn session(&self) -> io::Result<Session> {
+    pub fn session(&self) -> Session {
         match *self {}
     }
 }
@@ -80,6 +80,10 @@ impl Session {
     }
 
     pub fn is_handshaking(&self) -> bool {
+        match *self {}
+    }
+
+    pub fn awaits_handshake(&self) -> bool {
         match *self {}
     }
 

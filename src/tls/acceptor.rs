@@ -1,6 +1,5 @@
 //! The listener's side: its certificates, and which of them a client is shown.
 
-use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -53,7 +52,7 @@ impl Acceptor {
     }
 
     /// The TLS of a client that has just been accepted.
-    pub fn session(&self) -> io::Result<Session> {
+    pub fn session(&self) -> Session {
         Session::server(&self.0)
     }
 }

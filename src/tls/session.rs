@@ -47,8 +47,8 @@ pub struct Session {
     plain: Vec<u8>,
     /// Sealed, and not sent yet.
     unsent: Vec<u8>,
-    /// So many plain bytes are in `unsent` for which the caller was told to wait.
-    owed: usize,
+    /// The last plain byte in `unsent` has not been counted as written.
+    owes_last: bool,
     /// Anything was received.
     heard: bool,
     /// The first byte was one that begins a request, not a handshake.
@@ -76,9 +76,9 @@ enum Found {
 
 impl Session {
     /// That of a client which was accepted.
-    pub(super) fn server(config: &Arc<ServerConfig>) -> io::Result<Self> {
-        let side = UnbufferedServerConnection::new(Arc::clone(config)).map_err(fault::error)?;
-        Ok(Self::new(Side::Server(side)))
+    pub(super) fn server(config: &Arc<ServerConfig>) -> Self {
+        let side = UnbufferedServerConnection::new(Arc::clone(config));
+        Self::new(Side::Server(side.expect("only a size of fragments is refused, and none is set")))
     }
 
     /// That of a backend by this name.
@@ -99,7 +99,7 @@ impl Session {
             received: Vec::new(),
             plain: Vec::new(),
             unsent: Vec::new(),
-            owed: 0,
+            owes_last: false,
             heard: false,
             plain_spoken: false,
             ended: false,
@@ -125,6 +125,11 @@ impl Session {
             Side::Server(side) => side.is_handshaking(),
             Side::Client(side) => side.is_handshaking(),
         }
+    }
+
+    /// True while it is the peer's turn to go on with the handshake.
+    pub fn awaits_handshake(&self) -> bool {
+        self.is_handshaking() && self.unsent.is_empty()
     }
 
     /// True when the peer began with a request in the clear.
@@ -159,9 +164,10 @@ impl Session {
         }
     }
 
-    /// Writes plain bytes; returns how many have gone out. Fewer than all means that the socket
-    /// took no more, and that the rest must be offered again as it is: it is sealed already.
-    /// `last`: nothing will follow, and the peer is to be told so.
+    /// Writes plain bytes; returns how many are done with. Fewer than all means that the socket
+    /// took no more, and that the rest is to be offered again as it is. The last byte of what is
+    /// sealed counts as written when all of it has gone out; so nobody believes that all is sent
+    /// while it is not, nor that nothing is. `last`: nothing will follow, and the peer is told so.
     pub fn write(
         &mut self,
         socket: &mut (impl Read + Write),
@@ -172,18 +178,19 @@ impl Session {
             return Ok(0);
         }
         let mut taken = 0;
-        if self.owed > 0 {
+        if self.owes_last {
             if !self.flush(socket)? {
                 return Ok(0);
             }
-            taken = std::mem::take(&mut self.owed).min(bytes.len());
+            self.owes_last = false;
+            taken = bytes.len().min(1);
         }
         while taken < bytes.len() {
             let batch = &bytes[taken..bytes.len().min(taken + BATCH_BYTES)];
             let closes = last && taken + batch.len() == bytes.len();
             if !self.send(socket, batch, closes)? {
-                self.owed = batch.len();
-                break;
+                self.owes_last = true;
+                return Ok(taken + batch.len() - 1);
             }
             taken += batch.len();
         }
@@ -192,7 +199,7 @@ impl Session {
 
     /// Tells the peer that nothing will follow, if the socket takes it.
     pub fn close(&mut self, socket: &mut (impl Read + Write)) {
-        if !self.closed && !self.is_handshaking() && self.owed == 0 {
+        if !self.closed && !self.is_handshaking() && !self.owes_last {
             // An error means that the peer knows already.
             let _ = self.send(socket, &[], true);
         }

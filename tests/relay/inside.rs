@@ -7,6 +7,7 @@ use evenly::log::{self, Log};
 use evenly::pool::policy::{Policy, View};
 use evenly::pool::{Mode, Outcome, Pool, Rules, Snapshot};
 use evenly::proxy::{Listener, Server};
+use evenly::tls::Tls;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -37,7 +38,7 @@ fn relay_with(
     let pool = Pool::new(specs, addresses, Box::new(policy), Rules::default());
     let log = Log::start(log::Settings { access: None, to: log::Target::Stderr }).unwrap();
     let shared = Snapshot::new(Arc::clone(&pool));
-    (Server::start(config, listener, shared, log, Instant::now()).unwrap(), pool)
+    (Server::start(config, Tls::default(), listener, shared, log, Instant::now()).unwrap(), pool)
 }
 
 /// Stops a relay whose clients have left.

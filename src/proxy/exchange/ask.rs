@@ -24,7 +24,7 @@ impl Exchange {
             return Ok(true);
         }
         if self.ticket.is_none() {
-            let home = self.client.socket.key(Owner::Itself).map_err(Trouble::Ours)?;
+            let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
             self.ticket = Some(cx.shared.queue.draw(home).ok_or(Trouble::QueueFull)?);
         }
         let first = self.ticket.as_ref().is_some_and(Ticket::is_first);
@@ -48,7 +48,7 @@ impl Exchange {
     pub(super) fn connect(&mut self, cx: &mut Context) -> Result<(), Trouble> {
         let lease = self.lease.as_ref().expect("it connects once it is admitted");
         let (index, address) = (lease.index(), lease.backend().address());
-        let home = self.client.socket.key(Owner::Itself).map_err(Trouble::Ours)?;
+        let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
         let once = !self.asked.idempotent;
         let idle = match self.tries.fresh {
             false => cx.shared.idle.take(index, address, home, once),
@@ -58,7 +58,10 @@ impl Exchange {
         self.times.connecting = cx.now;
         self.upstream = Some(match idle {
             Some(upstream) => upstream,
-            None => Upstream::connect(address, &cx.shared.lot).map_err(connect_failed)?,
+            None => {
+                let tls = cx.shared.tls.connectors.get(index).and_then(Option::as_ref);
+                Upstream::connect(address, &cx.shared.lot, tls).map_err(connect_failed)?
+            }
         });
         Ok(())
     }
@@ -97,7 +100,7 @@ impl Exchange {
         let Some(upstream) = self.upstream.as_mut().filter(|_| !self.body_given_up) else {
             return Ok(false);
         };
-        match self.sent.write_to(&mut upstream.socket) {
+        match self.sent.write_to(&mut upstream.stream) {
             Ok(moved) => {
                 upstream.connected |= moved;
                 if moved && self.sent.is_flushed() {
@@ -132,7 +135,7 @@ impl Exchange {
         if self.take_held(cx)? {
             return Ok(true);
         }
-        match self.client.socket.read(&mut buf[..BODY_READ]) {
+        match self.client.stream.read(&mut buf[..BODY_READ]) {
             Ok(Read::Bytes(n)) => {
                 cx.spend(n);
                 let used = self.take_body(&buf[..n], cx)?;

@@ -153,9 +153,9 @@ impl Exchange {
 
     /// Moves bytes both ways until neither moves.
     pub(crate) fn step(mut self: Box<Self>, cx: &mut Context, buf: &mut [u8]) -> Next {
-        self.client.socket.refresh();
+        self.client.stream.refresh();
         if let Some(upstream) = &mut self.upstream {
-            upstream.socket.refresh();
+            upstream.stream.refresh();
         }
         loop {
             let trouble = match self.advance(cx, buf) {
@@ -195,7 +195,7 @@ impl Exchange {
 
     /// Each direction once, as far as it goes.
     fn advance(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<Progress, Trouble> {
-        if self.client.socket.is_broken() {
+        if self.client.stream.is_broken() {
             return Err(Trouble::Client(Cause::ClientGone));
         }
         if self.upstream.is_none() && !self.answer.is_whole() {
@@ -221,8 +221,8 @@ impl Exchange {
             return Err(awaited.late(config));
         }
         if let Some(upstream) = &mut self.upstream {
-            let home = self.client.socket.key(Owner::Itself).map_err(Trouble::Ours)?;
-            upstream.socket.key(Owner::Home(home)).map_err(Trouble::Ours)?;
+            let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
+            upstream.stream.key(Owner::Home(home)).map_err(Trouble::Ours)?;
         }
         Ok(deadline)
     }
@@ -240,6 +240,7 @@ impl Exchange {
             client.await_next(cx.now, &cx.shared.config.timeouts);
             Next::Step(Task::Head(client))
         } else if closing {
+            client.stream.say_end();
             Next::Done
         } else {
             Linger::begin(client, cx)
@@ -311,7 +312,7 @@ fn write_head(request: &Request, client: &Client, cx: &mut Context) -> Vec<u8> {
     let server = &cx.shared.config.server;
     let how = Forwarding {
         client: client.peer.ip().to_canonical(),
-        proto: "http",
+        proto: cx.shared.proto(),
         trusted: client.trusted,
         forwarded: server.forwarded,
         request_id: cx.ids.next(),

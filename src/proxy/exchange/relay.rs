@@ -37,7 +37,7 @@ impl Exchange {
     /// Writes what waits for the client; then, if it took all, reads on from the backend.
     pub(super) fn pull(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<Progress, Trouble> {
         let client = &mut self.client;
-        let moved = client.out.drain_to(&mut client.socket).map_err(|_| CLIENT_GONE)?;
+        let moved = client.out.drain_to(&mut client.stream).map_err(|_| CLIENT_GONE)?;
         let stuck = if moved { Progress::Moved } else { Progress::Stuck };
         if !client.out.is_flushed() {
             return Ok(stuck);
@@ -51,7 +51,7 @@ impl Exchange {
         let early = std::mem::take(&mut self.answer.early);
         let room = &mut buf[HEADROOM..];
         room[..early.len()].copy_from_slice(&early);
-        match upstream.socket.read(&mut room[early.len()..STEP_BYTES]) {
+        match upstream.stream.read(&mut room[early.len()..STEP_BYTES]) {
             Ok(Read::Bytes(n)) => {
                 cx.spend(n);
                 self.receive(HEADROOM..HEADROOM + early.len() + n, cx, buf)
@@ -194,7 +194,7 @@ impl Exchange {
             start -= cx.out.len();
             buf[start..bytes.start].copy_from_slice(&cx.out);
         } else {
-            client.out.send(&mut client.socket, &cx.out).map_err(|_| CLIENT_GONE)?;
+            client.out.send(&mut client.stream, &cx.out).map_err(|_| CLIENT_GONE)?;
         }
         self.send_down(&buf[start..bytes.start + length])?;
         Ok(used)
@@ -225,7 +225,7 @@ impl Exchange {
     /// follows.
     fn send_down(&mut self, data: &[u8]) -> Result<(), Trouble> {
         let last = self.answer.body.is_done() && !self.answer.keep_alive;
-        let (out, socket) = (&mut self.client.out, &mut self.client.socket);
+        let (out, socket) = (&mut self.client.out, &mut self.client.stream);
         let sent = if last { out.send_last(socket, data) } else { out.send(socket, data) };
         sent.map_err(|_| CLIENT_GONE)
     }

@@ -107,6 +107,8 @@ pub(super) enum Awaited {
     Reader,
     /// The connect succeeds.
     Connection,
+    /// The backend proves who it is.
+    Handshake,
     /// The backend begins to answer.
     Answer,
     /// The backend goes on with its answer.
@@ -125,6 +127,7 @@ impl Awaited {
             Self::Place => config.queue.timeout,
             Self::Reader => limits.client_write,
             Self::Connection => limits.connect,
+            Self::Handshake => limits.handshake,
             Self::Answer | Self::Taker => limits.response,
             Self::MoreAnswer => limits.stream_idle,
             Self::Body => limits.client_body,
@@ -138,6 +141,7 @@ impl Awaited {
             Self::Reader => return Trouble::Client(Cause::ClientTimeout),
             Self::Body => return Trouble::Refused(LATE_BODY, Cause::ClientTimeout),
             Self::Connection => (Cause::ConnectTimeout, "connect timed out"),
+            Self::Handshake => (Cause::ConnectTimeout, "TLS handshake not done"),
             Self::Answer => (Cause::BackendTimeout, "no answer"),
             Self::MoreAnswer => (Cause::BackendTimeout, "silent in its answer"),
             Self::Taker => (Cause::BackendTimeout, "took no more of the body"),
@@ -152,13 +156,16 @@ const LATE_BODY: Refusal = Refusal { status: 408, reason: "the request body took
 impl Exchange {
     /// What is waited for now.
     pub(super) fn awaited(&self) -> Awaited {
-        let connecting = self.upstream.as_ref().is_some_and(|upstream| !upstream.connected);
+        let connecting = self.upstream.as_ref().filter(|upstream| !upstream.connected);
         if self.ticket.is_some() {
             Awaited::Place
         } else if !self.client.out.is_flushed() {
             Awaited::Reader
-        } else if connecting {
-            Awaited::Connection
+        } else if let Some(upstream) = connecting {
+            match upstream.stream.awaits_handshake() {
+                true => Awaited::Handshake,
+                false => Awaited::Connection,
+            }
         } else if self.answer.status != 0 {
             Awaited::MoreAnswer
         } else if self.times.asked.is_some() {
@@ -173,7 +180,7 @@ impl Exchange {
     /// Until when it is waited for, on the server's clock.
     pub(super) fn deadline(&self, awaited: Awaited, config: &Config) -> Duration {
         let since = match awaited {
-            Awaited::Connection => self.times.connecting,
+            Awaited::Connection | Awaited::Handshake => self.times.connecting,
             Awaited::Answer => self.times.asked.unwrap_or(self.times.moved),
             _ => self.times.moved,
         };
@@ -285,7 +292,7 @@ impl Exchange {
     /// The client has a part of the answer already: all that is left is to break visibly. Where
     /// only the close marks the end, that takes a reset.
     fn break_off(self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next {
-        self.client.socket.reset_on_close();
+        self.client.stream.reset_on_close();
         self.account(trouble.cause(), &cx.shared, cx.now);
         Next::Done
     }

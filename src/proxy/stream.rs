@@ -1,0 +1,180 @@
+//! What is read and written on a connection: the socket itself, or TLS on it.
+//!
+//! Everything above it is the same for both. A read or write that waits for the handshake goes on
+//! with it, so no step has to know of one; law 2 holds through TLS too, since a read has opened all
+//! that came before it answers `WouldBlock`.
+
+use super::lot::Lot;
+use super::slots::{Key, Owner};
+use super::socket::{Read, Socket};
+use super::task::Task;
+use crate::tls::{Acceptor, Connector, Session};
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+/// A connection to a client or to a backend. Closed when dropped.
+pub(crate) struct Stream {
+    socket: Socket,
+    session: Option<Box<Session>>,
+}
+
+impl Stream {
+    /// That of a client who was let in.
+    pub(crate) fn accepted(fd: OwnedFd, lot: &Arc<Lot<Task>>, tls: Option<&Acceptor>) -> Self {
+        let session = tls.map(|acceptor| Box::new(acceptor.session()));
+        Self { socket: Socket::accepted(fd, lot), session }
+    }
+
+    /// That to a backend, whose connect may be under way. Fails when there is no chance to draw.
+    pub(crate) fn connecting(
+        fd: OwnedFd,
+        lot: &Arc<Lot<Task>>,
+        tls: Option<&Connector>,
+    ) -> io::Result<Self> {
+        let session = tls.map(Connector::session).transpose()?.map(Box::new);
+        Ok(Self { socket: Socket::connecting(fd, lot), session })
+    }
+
+    /// As [`Socket::key`].
+    pub(crate) fn key(&mut self, owner: Owner) -> io::Result<Key> {
+        self.socket.key(owner)
+    }
+
+    /// True for the connection whose socket lives in this slot.
+    pub(crate) fn has(&self, key: Key) -> bool {
+        self.socket.has(key)
+    }
+
+    /// As [`Socket::bind`].
+    pub(crate) fn bind(&mut self, owner: Owner) {
+        self.socket.bind(owner);
+    }
+
+    /// As [`Socket::refresh`]: every step begins with it.
+    pub(crate) fn refresh(&mut self) {
+        self.socket.refresh();
+    }
+
+    /// True when a read may bring something: bytes, the end, or an error.
+    pub(crate) fn may_read(&self) -> bool {
+        let holds = |session: &Session| session.holds_plain();
+        self.socket.may_read() || self.session.as_deref().is_some_and(holds)
+    }
+
+    /// True when the connection is known to be reset or closed in both directions.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.socket.is_broken()
+    }
+
+    /// Reads at most `into.len()` bytes.
+    pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<Read> {
+        let Some(session) = &mut self.session else {
+            return self.socket.read(into);
+        };
+        match session.read(&mut Raw { socket: &mut self.socket, last: false }, into) {
+            Ok(0) => Ok(Read::End),
+            Ok(n) => Ok(Read::Bytes(n)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Read::WouldBlock),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes what fits; 0 when nothing does. What did not is to be offered again as it is.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.session {
+            None => self.socket.write(bytes),
+            Some(session) => {
+                session.write(&mut Raw { socket: &mut self.socket, last: false }, bytes, false)
+            }
+        }
+    }
+
+    /// Writes what fits of the last bytes before the close, which is to follow at once.
+    pub(crate) fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.session {
+            None => self.socket.write_last(bytes),
+            Some(session) => {
+                session.write(&mut Raw { socket: &mut self.socket, last: true }, bytes, true)
+            }
+        }
+    }
+
+    /// Goes on with the handshake; true once it is done, and at once where there is none.
+    pub(crate) fn handshake(&mut self) -> io::Result<bool> {
+        match &mut self.session {
+            None => Ok(true),
+            Some(session) => session.handshake(&mut Raw { socket: &mut self.socket, last: false }),
+        }
+    }
+
+    /// True while it is the peer's turn to go on with the handshake.
+    pub(crate) fn awaits_handshake(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.awaits_handshake())
+    }
+
+    /// True when the peer began with a request in the clear, where TLS was to be spoken.
+    pub(crate) fn is_plain_spoken(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_plain_spoken())
+    }
+
+    /// From here on in the clear: the handshake has failed, and there are last words to say.
+    pub(crate) fn leave_tls(&mut self) {
+        self.session = None;
+    }
+
+    /// Tells the peer that this is the end, and no cut, before a close that follows. In the clear
+    /// the close says it.
+    pub(crate) fn say_end(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.close(&mut Raw { socket: &mut self.socket, last: true });
+        }
+    }
+
+    /// Says that nothing more will be written. An error means that the peer knows already.
+    pub(crate) fn finish_writes(&mut self) {
+        self.say_end();
+        self.socket.finish_writes();
+    }
+
+    /// Makes the close a reset, for a client that could not tell the close from a good end.
+    pub(crate) fn reset_on_close(&self) {
+        self.socket.reset_on_close();
+    }
+
+    /// True when an idle connection is still silent and open: nothing to read, not even the end.
+    pub(crate) fn is_silent(&mut self) -> bool {
+        let drained = |session: &Session| session.is_drained();
+        self.session.as_deref().is_none_or(drained) && self.socket.is_silent()
+    }
+}
+
+/// The socket as TLS sees it: a reader and writer that does not block.
+struct Raw<'s> {
+    socket: &'s mut Socket,
+    last: bool,
+}
+
+impl io::Read for Raw<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.socket.read(into)? {
+            Read::Bytes(0) => Err(ErrorKind::Interrupted.into()),
+            Read::Bytes(n) => Ok(n),
+            Read::End => Ok(0),
+            Read::WouldBlock => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl io::Write for Raw<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.last {
+            true => self.socket.write_last(bytes),
+            false => self.socket.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
