@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """peers.py: what a relayed request costs in Evenly, HAProxy and nginx, measured side by side.
 
-    benches/peers.py [--only small,many,close,big,idle] [--rounds 5] [--seconds 2] [--evenly PATH]
+    benches/peers.py [--only small,many,...] [--rounds 5] [--seconds 2] [--evenly PATH]
 
 The figure to trust on a shared machine is the CPU time of the balancer for each request that was
 answered: it counts what its threads ran (/proc/PID/task/*/schedstat), not what others made it wait.
@@ -14,7 +14,10 @@ a round they take turns, so a ratio compares neighbours in time; what is printed
     big     1 MiB bodies, 16 connections
     idle    memory of 9000 keep-alive connections that asked once and now wait
 
-Needs Debian's haproxy, nginx-light and wrk. Nothing is left running; all files are temporary.
+and the same with TLS 1.3 between wrk and the balancer (P-256, full handshakes): tls-small,
+tls-close, tls-big, tls-idle.
+
+Needs Debian's haproxy, nginx-light, openssl and wrk. Nothing is left running; all files are temporary.
 """
 
 import argparse
@@ -25,6 +28,7 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -37,7 +41,12 @@ SCENARIOS = {
     'many': ('/', 2000, False, 'keep-alive GET of a few bytes, 2000 connections'),
     'close': ('/', 64, True, 'a connection for each request, 64 at a time'),
     'big': ('/1m', 16, False, '1 MiB bodies, 16 connections'),
+    'tls-small': ('/', 64, False, 'keep-alive GET of a few bytes over TLS, 64 connections'),
+    'tls-close': ('/', 64, True, 'a TLS handshake for each request, 64 at a time'),
+    'tls-big': ('/1m', 16, False, '1 MiB bodies over TLS, 16 connections'),
 }
+IDLE = ['idle', 'tls-idle']
+TLS = 'tls-'
 IDLE_CONNECTIONS = 9000
 WARM_UP_SECONDS = 1
 
@@ -65,7 +74,7 @@ NGINX_BACKEND = '''
 NGINX_BALANCER = '''
     upstream backends {{ {backends} keepalive 256; keepalive_requests 100000000; }}
     server {{
-        listen 127.0.0.1:{port} backlog=4096;
+        listen 127.0.0.1:{port} backlog=4096 {tls};
         location / {{
             proxy_pass http://backends; proxy_http_version 1.1; proxy_set_header Connection "";
             proxy_set_header X-Forwarded-For $remote_addr;
@@ -86,7 +95,7 @@ defaults
     option forwardfor
     option httpchk GET /health
 frontend clients
-    bind 127.0.0.1:{port} backlog 4096
+    bind 127.0.0.1:{port} backlog 4096 {tls}
     default_backend backends
 backend backends
     balance roundrobin
@@ -111,7 +120,15 @@ access = "off"
 
 [admin]
 listen = "off"
+{tls}
 '''
+
+# What each says to speak TLS. HAProxy wants certificate and key in one file, which suits all.
+SPEAK_TLS = {
+    'nginx': 'ssl; ssl_certificate {pem}; ssl_certificate_key {pem}; ssl_protocols TLSv1.2 TLSv1.3',
+    'haproxy': 'ssl crt {pem} ssl-min-ver TLSv1.2',
+    'evenly': '[tls]\ncertificates = ["{pem}"]',
+}
 
 
 def main():
@@ -120,16 +137,17 @@ def main():
     if os.cpu_count() < 2:
         sys.exit('peers: two CPUs are needed, one of them for the balancer alone')
     raise_descriptor_limit()
-    tools = {name: find(name) for name in ('haproxy', 'nginx', 'wrk')}
+    tools = {name: find(name) for name in ('haproxy', 'nginx', 'openssl', 'wrk')}
     with tempfile.TemporaryDirectory(prefix='peers-') as folder:
         os.chmod(folder, 0o755)    # nginx's worker is another user
-        balancers, backend_config = prepare(folder, tools, options.evenly)
+        plain, secured, backend_config = prepare(folder, tools, options.evenly)
         describe(tools, options.evenly)
         backend = Process([tools['nginx'], '-c', backend_config[0]], backend_config[1], LOAD_CPU)
         with backend:
             for name in options.only:
-                if name == 'idle':
-                    measure_idle(balancers)
+                balancers = secured if name.startswith(TLS) else plain
+                if name in IDLE:
+                    measure_idle(name, balancers)
                 else:
                     measure_load(name, balancers, tools['wrk'], options)
 
@@ -137,7 +155,7 @@ def main():
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    known = [*SCENARIOS, 'idle']
+    known = [*SCENARIOS, *IDLE]
     parser.add_argument('--only', default=known, type=lambda text: text.split(','))
     parser.add_argument('--rounds', default=5, type=int)
     parser.add_argument('--seconds', default=2, type=int)
@@ -168,28 +186,50 @@ def raise_descriptor_limit():
 # --- configurations
 
 def prepare(folder, tools, evenly):
-    """Writes all files. Returns the balancers, name to command and port, and the backends' file."""
+    """Writes all files. Returns the balancers and those that speak TLS, each name to command and
+    port, and the backends' file and one of their ports."""
     os.mkdir(f'{folder}/www')
     with open(f'{folder}/www/1m', 'wb') as file:
         file.write(os.urandom(1 << 20))
     backends = free_ports(2)
-    ports = dict(zip(('evenly', 'haproxy', 'nginx'), free_ports(3)))
     servers = [NGINX_BACKEND.format(port=port, folder=folder) for port in backends]
     backend_file = write(folder, 'backend', NGINX.format(
         folder=folder, name='backend', servers=''.join(servers)))
-    nginx = NGINX.format(folder=folder, name='nginx', servers=NGINX_BALANCER.format(
-        port=ports['nginx'], backends=' '.join(f'server 127.0.0.1:{port};' for port in backends)))
-    haproxy = HAPROXY.format(port=ports['haproxy'], backends='\n'.join(
+    pem = make_certificate(folder, tools['openssl'])
+    speak_tls = {name: text.format(pem=pem) for name, text in SPEAK_TLS.items()}
+    plain = configure(folder, tools, evenly, backends, dict.fromkeys(SPEAK_TLS, ''))
+    secured = configure(folder, tools, evenly, backends, speak_tls)
+    return plain, secured, (backend_file, backends[0])
+
+
+def configure(folder, tools, evenly, backends, tls):
+    ports = dict(zip(tls, free_ports(len(tls))))
+    kind = 'tls' if any(tls.values()) else 'plain'
+    nginx = NGINX.format(folder=folder, name=f'nginx-{kind}', servers=NGINX_BALANCER.format(
+        tls=tls['nginx'], port=ports['nginx'],
+        backends=' '.join(f'server 127.0.0.1:{port};' for port in backends)))
+    haproxy = HAPROXY.format(tls=tls['haproxy'], port=ports['haproxy'], backends='\n'.join(
         f'    server b{port} 127.0.0.1:{port} check inter 5s' for port in backends))
-    applications = EVENLY.format(port=ports['evenly'], backends='\n'.join(
+    ours = EVENLY.format(tls=tls['evenly'], port=ports['evenly'], backends='\n'.join(
         f'[[applications]]\nip = "127.0.0.1"\nport = {port}' for port in backends))
     commands = {
-        'evenly': [evenly, 'serve', '-c', write(folder, 'evenly', applications)],
-        'haproxy': [tools['haproxy'], '-f', write(folder, 'haproxy', haproxy)],
-        'nginx': [tools['nginx'], '-c', write(folder, 'nginx', nginx)],
+        'evenly': [evenly, 'serve', '-c', write(folder, f'evenly-{kind}', ours)],
+        'haproxy': [tools['haproxy'], '-f', write(folder, f'haproxy-{kind}', haproxy)],
+        'nginx': [tools['nginx'], '-c', write(folder, f'nginx-{kind}', nginx)],
     }
-    balancers = {name: (command, ports[name]) for name, command in commands.items()}
-    return balancers, (backend_file, backends[0])
+    return {name: (command, ports[name]) for name, command in commands.items()}
+
+
+def make_certificate(folder, openssl):
+    """A file with a key on P-256 and a certificate that nobody has signed."""
+    pem = f'{folder}/site.pem'
+    command = [openssl, 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256',
+               '-nodes', '-days', '2', '-subj', '/CN=localhost', '-keyout', f'{folder}/key.pem',
+               '-out', pem]
+    subprocess.run(command, check=True, capture_output=True)
+    with open(pem, 'a') as file:
+        file.write(read(f'{folder}/key.pem'))
+    return pem
 
 
 def write(folder, name, text):
@@ -319,7 +359,8 @@ def run_load(scenario, balancer, wrk, seconds):
     path, connections, close, _ = SCENARIOS[scenario]
     command = [wrk, '-t1', f'-c{connections}', '--latency', '--timeout', '10s']
     command += ['-H', 'Connection: close'] if close else []
-    url = f'http://127.0.0.1:{balancer.port}{path}'
+    scheme = 'https' if scenario.startswith(TLS) else 'http'
+    url = f'{scheme}://127.0.0.1:{balancer.port}{path}'
 
     def load(duration):
         return subprocess.run([*command, f'-d{duration}s', url], capture_output=True, text=True,
@@ -344,8 +385,8 @@ def run_load(scenario, balancer, wrk, seconds):
     }
 
 
-def measure_idle(balancers):
-    print(f'\nidle: memory of {IDLE_CONNECTIONS} keep-alive connections that asked once and wait')
+def measure_idle(scenario, balancers):
+    print(f'\n{scenario}: memory of {IDLE_CONNECTIONS} keep-alive connections that asked and wait')
     print(f'  {"":8} {"at start":>12} {"a connection":>13} {"answered":>12}')
     for name, (command, port) in balancers.items():
         with Process(command, port, BALANCER_CPU) as balancer, contextlib.ExitStack() as stack:
@@ -353,13 +394,22 @@ def measure_idle(balancers):
             before, answered = balancer.resident_kib(), 0
             for _ in range(IDLE_CONNECTIONS):
                 try:
-                    client = stack.enter_context(socket.create_connection(('127.0.0.1', port), 5))
+                    client = stack.enter_context(connect(port, scenario.startswith(TLS)))
                     client.sendall(b'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
                     answered += client.recv(4096).startswith(b'HTTP/1.1 200 ')
                 except OSError:
                     break
             each = (balancer.resident_kib() - before) * 1024 / max(answered, 1)
             print(f'  {name:8} {before:8} KiB {each:11.0f} B {answered:12}', flush=True)
+
+
+def connect(port, tls):
+    client = socket.create_connection(('127.0.0.1', port), 5)
+    if not tls:
+        return client
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(client)
 
 
 if __name__ == '__main__':

@@ -33,7 +33,7 @@ fn wait(mut client: Box<Client>, cx: &Context) -> Next {
         return Next::Park(Task::Handshake(client), deadline);
     }
     let limit = Took(cx.shared.config.timeouts.handshake);
-    say(&client, &format_args!("not done after {limit}"), cx);
+    say(&client, &format_args!("TLS: handshake not done after {limit}"), cx);
     Next::Done
 }
 
@@ -55,6 +55,6 @@ fn fail(mut client: Box<Client>, error: &io::Error, cx: &mut Context) -> Next {
 const PLAIN: Refusal = Refusal { status: 400, reason: "this port speaks TLS: ask with https" };
 
 fn say(client: &Client, what: &dyn std::fmt::Display, cx: &Context) {
-    let text = format_args!("client {}: TLS handshake failed: {what}", client.peer.ip());
+    let text = format_args!("client {}: {what}", client.peer.ip());
     cx.shared.log.limited(&cx.shared.unshaken, Level::Info, text);
 }

@@ -230,6 +230,10 @@ impl Session {
             scratch[..held].copy_from_slice(&self.received);
             if !std::mem::replace(&mut self.heard, true) {
                 self.plain_spoken = scratch[0].is_ascii_uppercase();
+                if self.plain_spoken {
+                    // No alert: it would be the first thing in an answer in the clear.
+                    return Err(io::Error::new(ErrorKind::InvalidData, "speaks no TLS"));
+                }
             }
             let (opened, used) = match self.open(&mut scratch[..held + read], into) {
                 Ok(opened) => opened,
