@@ -20,8 +20,6 @@ mod session;
 #[cfg(feature = "tls")]
 mod shown;
 mod stream;
-#[cfg(all(test, feature = "tls"))]
-mod tests;
 
 use std::time::SystemTime;
 

@@ -19,6 +19,9 @@ use rustls::{ClientConfig, Error, ServerConfig};
 
 use super::fault;
 
+#[cfg(test)]
+mod tests;
+
 /// The most plain bytes in one record (RFC 8446 section 5.1).
 const RECORD_BYTES: usize = 16 * 1024;
 /// Plain bytes that are sealed before they are sent: one system call for four records.
@@ -44,9 +47,9 @@ pub struct Session {
     /// Received, and not whole: a part of a record, or of a message that has several.
     received: Vec<u8>,
     /// Opened, and not handed out yet.
-    plain: Vec<u8>,
+    plain: Held,
     /// Sealed, and not sent yet.
-    unsent: Vec<u8>,
+    unsent: Held,
     /// The last plain byte in `unsent` has not been counted as written.
     owes_last: bool,
     /// Anything was received.
@@ -57,6 +60,13 @@ pub struct Session {
     ended: bool,
     /// We have said so.
     closed: bool,
+}
+
+/// Bytes that are used up from the front. Empty, it holds no memory.
+#[derive(Default)]
+struct Held {
+    bytes: Vec<u8>,
+    at: usize,
 }
 
 enum Side {
@@ -97,8 +107,8 @@ impl Session {
         Self {
             side,
             received: Vec::new(),
-            plain: Vec::new(),
-            unsent: Vec::new(),
+            plain: Held::default(),
+            unsent: Held::default(),
             owes_last: false,
             heard: false,
             plain_spoken: false,
@@ -107,7 +117,8 @@ impl Session {
         }
     }
 
-    /// Goes on with the handshake as far as the socket lets it; true once it is done.
+    /// Goes on with the handshake as far as the socket lets it; true once it is done. Our last word
+    /// in it goes out with the next write or read: one packet saved.
     pub fn handshake(&mut self, socket: &mut (impl Read + Write)) -> io::Result<bool> {
         while self.is_handshaking() {
             match self.receive(socket, &mut []) {
@@ -259,7 +270,7 @@ impl Session {
     /// bytes of `records` are done with.
     fn open(&mut self, records: &mut [u8], into: &mut [u8]) -> io::Result<(usize, usize)> {
         let (mut opened, mut used) = (0, 0);
-        let (unsent, plain) = (&mut self.unsent, &mut self.plain);
+        let (unsent, plain) = (&mut self.unsent.bytes, &mut self.plain.bytes);
         let mut take = |payload: &[u8]| {
             let fits = if plain.is_empty() { payload.len().min(into.len() - opened) } else { 0 };
             into[opened..opened + fits].copy_from_slice(&payload[..fits]);
@@ -288,9 +299,9 @@ impl Session {
 
     /// Hands out what did not fit before.
     fn hand_out(&mut self, into: &mut [u8]) -> usize {
-        let length = self.plain.len().min(into.len());
-        into[..length].copy_from_slice(&self.plain[..length]);
-        self.plain = self.plain.split_off(length); // with no more memory than is left in it
+        let length = self.plain.rest().len().min(into.len());
+        into[..length].copy_from_slice(&self.plain.rest()[..length]);
+        self.plain.use_up(length);
         length
     }
 
@@ -299,8 +310,8 @@ impl Session {
         if self.unsent.is_empty() {
             return Ok(true);
         }
-        let sent = write_all(socket, &self.unsent)?;
-        self.unsent = self.unsent.split_off(sent);
+        let sent = write_all(socket, self.unsent.rest())?;
+        self.unsent.use_up(sent);
         Ok(self.unsent.is_empty())
     }
 
@@ -313,14 +324,14 @@ impl Session {
         closes: bool,
     ) -> io::Result<bool> {
         SCRATCH.with_borrow_mut(|scratch| {
-            let mut filled = self.unsent.len();
+            let mut filled = self.unsent.rest().len();
             if filled > SCRATCH_BYTES - BATCH_BYTES - SEAL_BYTES {
                 return Ok(false);
             }
-            scratch[..filled].copy_from_slice(&self.unsent);
+            scratch[..filled].copy_from_slice(self.unsent.rest());
             filled += self.seal(batch, closes, &mut scratch[filled..])?;
             let sent = write_all(socket, &scratch[..filled])?;
-            self.unsent = scratch[sent..filled].to_vec();
+            self.unsent = Held { bytes: scratch[sent..filled].to_vec(), at: 0 };
             Ok(self.unsent.is_empty())
         })
     }
@@ -340,6 +351,23 @@ impl Session {
                 self.closed |= closes;
                 return Ok(length);
             }
+        }
+    }
+}
+
+impl Held {
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.at..]
+    }
+
+    fn is_empty(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
+    fn use_up(&mut self, length: usize) {
+        self.at += length;
+        if self.is_empty() {
+            *self = Self::default();
         }
     }
 }
