@@ -44,8 +44,8 @@ table! {
         max_connections: u32 = "0", count(0..=1_000_000);
         /// Whether it is used only when no other is up.
         backup: bool = "false", Flag;
-        /// Where clients reach it themselves; not set, at `http://ip:port`.
-        public: Option<String> = "http://ip:port", Unset(text(
+        /// Where clients reach it themselves; not set, at `ip:port`.
+        public: Option<String> = "http(s)://ip:port", Unset(text(
             "https://a.example.org",
             origin::read,
         ));
@@ -95,6 +95,7 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
     let table = with_tsl_as_tls(table.clone(), report);
     let mut written = Application::default();
     read_table(NAME, &table, &mut written, report);
+    refuse_idle_tls(&table, &written, report);
     for (key, example) in [("ip", "\"127.0.0.1\""), ("port", "8001")] {
         if !table.contains_key(key) {
             let what = format!("missing; write for example {key} = {example}");
@@ -132,6 +133,36 @@ fn with_tsl_as_tls<'i>(mut table: DeTable<'i>, report: &mut Report<'_>) -> DeTab
         }
     }
     table
+}
+
+/// A key about TLS that means nothing is a slip in another one: where `tls` was forgotten, what was
+/// to be secret would go in the clear.
+fn refuse_idle_tls(table: &DeTable<'_>, written: &Application, report: &mut Report<'_>) {
+    let speaks = table.get("tls").map_or(Some(false), |tls| tls.get_ref().as_bool());
+    let Some(speaks) = speaks else {
+        return; // It was reported, and what it would have been is guesswork.
+    };
+    let said = [
+        ("tls_verify", !written.tls_verify),
+        ("tls_ca", written.tls_ca.is_some()),
+        ("tls_name", written.tls_name.is_some()),
+        ("tls_certificate", written.tls_certificate.is_some()),
+        ("tls_key", written.tls_key.is_some()),
+    ];
+    for (key, _) in said.into_iter().filter(|(_, said)| *said) {
+        let what = match key {
+            _ if !speaks => "means nothing without tls = true; set it, or remove this key",
+            "tls_ca" | "tls_name" if !written.tls_verify => {
+                "no certificate is held against it with tls_verify = false; remove one of the two"
+            }
+            "tls_key" if !table.contains_key("tls_certificate") => {
+                "means nothing without tls_certificate; set it, or remove this key"
+            }
+            _ => continue,
+        };
+        let start = table.get(key).map_or(0, |value| value.span().start);
+        report.add(report.at(start), &format!("{NAME}.{key}"), what);
+    }
 }
 
 fn refuse_twins(spec: &Spec, place: &Place, earlier: &[(Spec, Place)], report: &mut Report<'_>) {
