@@ -102,11 +102,10 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
             report.add(place.clone(), &format!("{NAME}.{key}"), what);
         }
     }
-    let (host, port) = (written.ip?, written.port?);
-    Some(Spec {
-        name: written.name.unwrap_or_else(|| address(&host, port)),
-        host,
-        port,
+    let mut spec = Spec {
+        name: String::new(),
+        host: written.ip?,
+        port: written.port?,
         alive: written.alive,
         weight: written.weight,
         max_connections: written.max_connections,
@@ -119,7 +118,9 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
             certificate: written.tls_certificate,
             key: written.tls_key,
         }),
-    })
+    };
+    spec.name = written.name.unwrap_or_else(|| spec.authority());
+    Some(spec)
 }
 
 /// `tsl` is how files spelled it before there was an Evenly. Both spellings are one too many.
@@ -172,7 +173,7 @@ fn refuse_twins(spec: &Spec, place: &Place, earlier: &[(Spec, Place)], report: &
         _ => 0,
     };
     if let Some((_, at)) = twin(&|other| (&other.host, other.port) == (&spec.host, spec.port)) {
-        let (address, line) = (address(&spec.host, spec.port), line(at));
+        let (address, line) = (spec.authority(), line(at));
         let what = format!("{address} is listed at line {line} already; remove one of the two");
         report.add(place.clone(), &format!("{NAME}.ip"), what);
     } else if let Some((_, at)) = twin(&|other| other.name == spec.name) {
@@ -180,11 +181,6 @@ fn refuse_twins(spec: &Spec, place: &Place, earlier: &[(Spec, Place)], report: &
         let what = format!("\"{name}\" is the name of the one at line {line}; choose another");
         report.add(place.clone(), &format!("{NAME}.name"), what);
     }
-}
-
-/// `host:port`, with the brackets that IPv6 needs (RFC 3986 section 3.2.2).
-fn address(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 impl From<&Spec> for Application {
