@@ -175,6 +175,15 @@ fn values_are_read_in_all_their_forms() {
 }
 
 #[test]
+fn names_of_secure_cookies_will_do_where_the_listener_speaks_tls() {
+    for name in ["__Host-BACKEND", "__Secure-BACKEND"] {
+        let tls = "[tls]\ncertificates = [\"./site.pem\"]\n";
+        let config = parse(&format!("{tls}[sticky]\ncookie = \"{name}\"\n{MINIMAL}"));
+        assert_eq!(config.sticky.cookie.as_deref(), Some(name));
+    }
+}
+
+#[test]
 fn flags_beat_variables_and_these_beat_the_file() {
     let text =
         format!("{MINIMAL}[server]\nworkers = 1\nlisten = \"127.0.0.1:1\"\nserved_by = true");

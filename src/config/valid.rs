@@ -15,6 +15,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     ejections_grow(config, report);
     slow_has_a_range(config, report);
     each_certificate_has_a_key(config, report);
+    secure_cookies_have_tls(config, report);
     no_backend_is_evenly(config, report);
 }
 
@@ -52,6 +53,21 @@ fn each_certificate_has_a_key(config: &Config, report: &mut Report<'_>) {
              same order, or none if each certificate's file holds its key"
         );
         report.add(later(["tls.certificates", "tls.keys"], report), "tls", what);
+    }
+}
+
+/// Browsers drop a cookie with one of the two prefixes, in any case of letters, if it is not marked
+/// Secure (RFC 6265bis section 4.1.3). Ours is where the listener speaks TLS.
+fn secure_cookies_have_tls(config: &Config, report: &mut Report<'_>) {
+    let Some(name) = config.sticky.cookie.as_ref().filter(|_| config.tls.certificates.is_empty())
+    else {
+        return;
+    };
+    let lower = name.to_ascii_lowercase();
+    if ["__host-", "__secure-"].iter().any(|prefix| lower.starts_with(prefix)) {
+        let what = "is a name for cookies that need TLS; name [tls] certificates, or write";
+        let what = format!("{} {what} for example \"BACKEND\"", quote(name));
+        report.add(report.place("sticky.cookie"), "sticky.cookie", what);
     }
 }
 

@@ -216,8 +216,11 @@ sticky.cookie = "a b"
 sticky.cookie = ""
     1:17: sticky.cookie: "" will not do as a cookie's name; write for example "BACKEND", or "off"
 sticky.cookie = "__Host-BACKEND"
-    1:17: sticky.cookie: "__Host-BACKEND" is a name for cookies that need TLS; write for
-        example "BACKEND", or "off"
+    1:17: sticky.cookie: "__Host-BACKEND" is a name for cookies that need TLS; name [tls]
+        certificates, or write for example "BACKEND"
+sticky.cookie = "__secure-BACKEND"
+    1:17: sticky.cookie: "__secure-BACKEND" is a name for cookies that need TLS; name [tls]
+        certificates, or write for example "BACKEND"
 sticky.cookie = true
     1:17: sticky.cookie: found true; expected a string such as "BACKEND", or "off"
 sticky.secret = "fifteen letters"
