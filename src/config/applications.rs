@@ -7,6 +7,8 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::grammar::{self, origin};
 use super::keys::count;
 use super::kind::{Count, Flag, Kind, Unset, found, text};
+#[cfg(feature = "client")]
+use super::message::quote;
 use super::message::{Place, Report};
 use super::raw::read_table;
 use super::table::{Field, Slot, Table, table};
@@ -181,6 +183,20 @@ fn refuse_twins(spec: &Spec, place: &Place, earlier: &[(Spec, Place)], report: &
         let what = format!("\"{name}\" is the name of the one at line {line}; choose another");
         report.add(place.clone(), &format!("{NAME}.name"), what);
     }
+}
+
+/// A key's value as TOML, from bare text. Reading it says whether it will do, and whether there is
+/// such a key.
+#[cfg(feature = "client")]
+pub(crate) fn spell(key: &str, text: &str) -> String {
+    let key = if key == "tsl" { "tls" } else { key };
+    let mut spelled = None;
+    Application::default().each(&mut |name, field| {
+        if name == key {
+            spelled = Some(field.spell(text));
+        }
+    });
+    spelled.unwrap_or_else(|| quote(text))
 }
 
 impl From<&Spec> for Application {
