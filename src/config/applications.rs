@@ -9,7 +9,7 @@ use super::keys::count;
 use super::kind::{Count, Flag, Kind, Unset, found, text};
 #[cfg(feature = "client")]
 use super::message::quote;
-use super::message::{Place, Report};
+use super::message::{Place, Report, idle_without};
 use super::raw::read_table;
 use super::table::{Field, Slot, Table, table};
 use crate::pool::{Spec, Trust};
@@ -154,13 +154,12 @@ fn refuse_idle_tls(table: &DeTable<'_>, written: &Application, report: &mut Repo
     ];
     for (key, _) in said.into_iter().filter(|(_, said)| *said) {
         let what = match key {
-            _ if !speaks => "means nothing without tls = true; set it, or remove this key",
+            _ if !speaks => idle_without("tls = true"),
             "tls_ca" | "tls_name" if !written.tls_verify => {
                 "no certificate is held against it with tls_verify = false; remove one of the two"
+                    .to_string()
             }
-            "tls_key" if !table.contains_key("tls_certificate") => {
-                "means nothing without tls_certificate; set it, or remove this key"
-            }
+            "tls_key" if !table.contains_key("tls_certificate") => idle_without("tls_certificate"),
             _ => continue,
         };
         let start = table.get(key).map_or(0, |value| value.span().start);

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::message::{Place, Report, quote};
+use super::message::{Place, Report, idle_without, quote};
 use super::units::TIME;
-use super::{Config, Tls};
+use super::{Config, TlsVersion};
 
 /// Reports contradictions. Says nothing while single keys are wrong: it would judge defaults that
 /// nobody asked for.
@@ -38,14 +38,15 @@ fn slow_has_a_range(config: &Config, report: &mut Report<'_>) {
 
 /// Whoever wrote one of the other two keys wants TLS: without a certificate there would be none.
 fn each_certificate_has_a_key(config: &Config, report: &mut Report<'_>) {
-    let (tls, default) = (&config.tls, Tls::default());
+    let tls = &config.tls;
     let (certificates, keys) = (tls.certificates.len(), tls.keys.len());
     if certificates == 0 {
-        let said =
-            [("tls.keys", keys != 0), ("tls.min_version", tls.min_version != default.min_version)];
-        for (key, _) in said.into_iter().filter(|(_, said)| *said) {
-            let what = "means nothing without [tls] certificates; name them, or remove this key";
-            report.add(report.place(key), key, what);
+        for (key, is_said) in
+            [("tls.keys", keys != 0), ("tls.min_version", tls.min_version != TlsVersion::Tls12)]
+        {
+            if is_said {
+                report.add(report.place(key), key, idle_without("[tls] certificates"));
+            }
         }
     } else if keys != 0 && keys != certificates {
         let what = format!(
@@ -63,8 +64,10 @@ fn secure_cookies_have_tls(config: &Config, report: &mut Report<'_>) {
     else {
         return;
     };
-    let lower = name.to_ascii_lowercase();
-    if ["__host-", "__secure-"].iter().any(|prefix| lower.starts_with(prefix)) {
+    let starts_with = |prefix: &str| {
+        name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    if starts_with("__Host-") || starts_with("__Secure-") {
         let what = "is a name for cookies that need TLS; name [tls] certificates, or write";
         let what = format!("{} {what} for example \"BACKEND\"", quote(name));
         report.add(report.place("sticky.cookie"), "sticky.cookie", what);

@@ -271,9 +271,9 @@ tls.certificates = "./site.pem"
 tls.certificates = [""]
     1:20: tls.certificates: "" is no path; write that of a PEM file
 tls.keys = ["./site.key"]
-    1:12: tls.keys: means nothing without [tls] certificates; name them, or remove this key
+    1:12: tls.keys: means nothing without [tls] certificates; set it, or remove this key
 tls.min_version = "1.3"
-    1:19: tls.min_version: means nothing without [tls] certificates; name them, or remove this key
+    1:19: tls.min_version: means nothing without [tls] certificates; set it, or remove this key
 tls.min_version = "1.1"
     1:19: tls.min_version: unknown version "1.1"; did you mean "1.2"?
 tls.min_version = 1.2
