@@ -7,7 +7,9 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::grammar::{self, origin};
 use super::keys::count;
 use super::kind::{Count, Flag, Kind, Unset, found, text};
-use super::message::{Place, Report};
+#[cfg(feature = "client")]
+use super::message::quote;
+use super::message::{Place, Report, idle_without};
 use super::raw::read_table;
 use super::table::{Field, Slot, Table, table};
 use crate::pool::{Spec, Trust};
@@ -44,8 +46,8 @@ table! {
         max_connections: u32 = "0", count(0..=1_000_000);
         /// Whether it is used only when no other is up.
         backup: bool = "false", Flag;
-        /// Where clients reach it themselves; not set, at `http://ip:port`.
-        public: Option<String> = "http://ip:port", Unset(text(
+        /// Where clients reach it themselves; not set, at `ip:port`.
+        public: Option<String> = "http(s)://ip:port", Unset(text(
             "https://a.example.org",
             origin::read,
         ));
@@ -95,17 +97,17 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
     let table = with_tsl_as_tls(table.clone(), report);
     let mut written = Application::default();
     read_table(NAME, &table, &mut written, report);
+    refuse_idle_tls(&table, &written, report);
     for (key, example) in [("ip", "\"127.0.0.1\""), ("port", "8001")] {
         if !table.contains_key(key) {
             let what = format!("missing; write for example {key} = {example}");
             report.add(place.clone(), &format!("{NAME}.{key}"), what);
         }
     }
-    let (host, port) = (written.ip?, written.port?);
-    Some(Spec {
-        name: written.name.unwrap_or_else(|| address(&host, port)),
-        host,
-        port,
+    let mut spec = Spec {
+        name: String::new(),
+        host: written.ip?,
+        port: written.port?,
         alive: written.alive,
         weight: written.weight,
         max_connections: written.max_connections,
@@ -118,7 +120,9 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
             certificate: written.tls_certificate,
             key: written.tls_key,
         }),
-    })
+    };
+    spec.name = written.name.unwrap_or_else(|| spec.authority());
+    Some(spec)
 }
 
 /// `tsl` is how files spelled it before there was an Evenly. Both spellings are one too many.
@@ -134,6 +138,35 @@ fn with_tsl_as_tls<'i>(mut table: DeTable<'i>, report: &mut Report<'_>) -> DeTab
     table
 }
 
+/// A key about TLS that means nothing is a slip in another one: where `tls` was forgotten, what was
+/// to be secret would go in the clear.
+fn refuse_idle_tls(table: &DeTable<'_>, written: &Application, report: &mut Report<'_>) {
+    let speaks = table.get("tls").map_or(Some(false), |tls| tls.get_ref().as_bool());
+    let Some(speaks) = speaks else {
+        return; // It was reported, and what it would have been is guesswork.
+    };
+    let said = [
+        ("tls_verify", !written.tls_verify),
+        ("tls_ca", written.tls_ca.is_some()),
+        ("tls_name", written.tls_name.is_some()),
+        ("tls_certificate", written.tls_certificate.is_some()),
+        ("tls_key", written.tls_key.is_some()),
+    ];
+    for (key, _) in said.into_iter().filter(|(_, said)| *said) {
+        let what = match key {
+            _ if !speaks => idle_without("tls = true"),
+            "tls_ca" | "tls_name" if !written.tls_verify => {
+                "no certificate is held against it with tls_verify = false; remove one of the two"
+                    .to_string()
+            }
+            "tls_key" if !table.contains_key("tls_certificate") => idle_without("tls_certificate"),
+            _ => continue,
+        };
+        let start = table.get(key).map_or(0, |value| value.span().start);
+        report.add(report.at(start), &format!("{NAME}.{key}"), what);
+    }
+}
+
 fn refuse_twins(spec: &Spec, place: &Place, earlier: &[(Spec, Place)], report: &mut Report<'_>) {
     let twin = |same: &dyn Fn(&Spec) -> bool| earlier.iter().find(|(other, _)| same(other));
     let line = |place: &Place| match place {
@@ -141,7 +174,7 @@ fn refuse_twins(spec: &Spec, place: &Place, earlier: &[(Spec, Place)], report: &
         _ => 0,
     };
     if let Some((_, at)) = twin(&|other| (&other.host, other.port) == (&spec.host, spec.port)) {
-        let (address, line) = (address(&spec.host, spec.port), line(at));
+        let (address, line) = (spec.authority(), line(at));
         let what = format!("{address} is listed at line {line} already; remove one of the two");
         report.add(place.clone(), &format!("{NAME}.ip"), what);
     } else if let Some((_, at)) = twin(&|other| other.name == spec.name) {
@@ -151,9 +184,18 @@ fn refuse_twins(spec: &Spec, place: &Place, earlier: &[(Spec, Place)], report: &
     }
 }
 
-/// `host:port`, with the brackets that IPv6 needs (RFC 3986 section 3.2.2).
-fn address(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+/// A key's value as TOML, from bare text. Reading it says whether it will do, and whether there is
+/// such a key.
+#[cfg(feature = "client")]
+pub(crate) fn spell(key: &str, text: &str) -> String {
+    let key = if key == "tsl" { "tls" } else { key };
+    let mut spelled = None;
+    Application::default().each(&mut |name, field| {
+        if name == key {
+            spelled = Some(field.spell(text));
+        }
+    });
+    spelled.unwrap_or_else(|| quote(text))
 }
 
 impl From<&Spec> for Application {

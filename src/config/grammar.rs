@@ -149,18 +149,13 @@ impl fmt::Display for HashBy {
     }
 }
 
-/// A cookie's name (RFC 6265 section 4.1.1). Browsers drop a cookie with one of the two prefixes if
-/// it is not marked Secure (RFC 6265bis section 4.1.3), which ours is not.
+/// A cookie's name (RFC 6265 section 4.1.1).
 pub(super) fn cookie(text: &str) -> Result<String, String> {
-    let lower = text.to_ascii_lowercase();
-    let what = if !http::is_token(text.as_bytes()) {
-        "will not do as a cookie's name"
-    } else if ["__host-", "__secure-"].iter().any(|prefix| lower.starts_with(prefix)) {
-        "is a name for cookies that need TLS"
-    } else {
+    if http::is_token(text.as_bytes()) {
         return Ok(text.to_string());
-    };
-    Err(format!("{} {what}; write for example \"BACKEND\"", quote(text)))
+    }
+    let said = quote(text);
+    Err(format!("{said} will not do as a cookie's name; write for example \"BACKEND\""))
 }
 
 /// The error does not repeat it: what is written wrong may be a part of a real one.

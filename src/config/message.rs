@@ -1,7 +1,6 @@
 //! What is wrong with a configuration and where: the lines that a person reads, in order of place.
 //! Filled by every reader of this room; must never let a problem pass without its place.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// All that is wrong, at least one problem. Displayed as one line each:
@@ -65,12 +64,13 @@ pub(crate) struct Report<'t> {
     name: &'t str,
     text: &'t str,
     problems: Vec<Problem>,
-    places: BTreeMap<String, Place>,
+    /// In the order of reading: the last one of a key counts. A map is 4 KiB of code more.
+    places: Vec<(String, Place)>,
 }
 
 impl<'t> Report<'t> {
     pub(crate) fn new(name: &'t str, text: &'t str) -> Self {
-        Self { name, text, problems: Vec::new(), places: BTreeMap::new() }
+        Self { name, text, problems: Vec::new(), places: Vec::new() }
     }
 
     /// The place of a byte of the text.
@@ -84,21 +84,26 @@ impl<'t> Report<'t> {
     }
 
     pub(crate) fn add(&mut self, place: Place, key: &str, what: impl Into<String>) {
-        let behind = self.problems.partition_point(|other| other.place <= place);
-        self.problems.insert(behind, Problem { place, key: key.to_string(), what: what.into() });
+        self.insert(Problem { place, key: key.to_string(), what: what.into() });
+    }
+
+    fn insert(&mut self, problem: Problem) {
+        let behind = self.problems.partition_point(|other| other.place <= problem.place);
+        self.problems.insert(behind, problem);
     }
 
     /// Takes the outcome of reading `key` at `place`.
     pub(crate) fn take(&mut self, place: Place, key: &str, read: Result<(), String>) {
         match read {
-            Ok(()) => drop(self.places.insert(key.to_string(), place)),
+            Ok(()) => self.places.push((key.to_string(), place)),
             Err(what) => self.add(place, key, what),
         }
     }
 
     /// Where `key` got its value; the whole file where it kept its default.
     pub(crate) fn place(&self, key: &str) -> Place {
-        self.places.get(key).cloned().unwrap_or(Place::File)
+        let read = self.places.iter().rfind(|(name, _)| name == key);
+        read.map_or(Place::File, |(_, place)| place.clone())
     }
 
     pub(crate) fn is_clean(&self) -> bool {
@@ -111,6 +116,11 @@ impl<'t> Report<'t> {
         }
         Err(Errors { name: self.name.to_string(), problems: self.problems })
     }
+}
+
+/// What to do about a key that another one, not written, would give a meaning to.
+pub(crate) fn idle_without(needed: &str) -> String {
+    format!("means nothing without {needed}; set it, or remove this key")
 }
 
 /// The text as a TOML string.

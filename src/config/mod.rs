@@ -26,6 +26,8 @@ use std::path::Path;
 use crate::pool::Spec;
 use table::Table;
 
+#[cfg(feature = "client")]
+pub(crate) use applications::spell;
 pub use keys::{AccessLog, Admin, Balance, HashBy, Health, Limits, Log, LogTarget, Lookup, Mode};
 pub use keys::{
     Passive, Queue, Redirect, Retry, Scored, Server, Sticky, Timeouts, Tls, TlsVersion,

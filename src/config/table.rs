@@ -55,6 +55,9 @@ pub(super) trait Field {
     fn read(&mut self, value: &DeValue<'_>) -> Result<(), String>;
     /// Takes a bare text, of a variable or a flag.
     fn read_text(&mut self, text: &str) -> Result<(), String>;
+    /// The TOML that such a text stands for.
+    #[cfg(feature = "client")]
+    fn spell(&self, text: &str) -> String;
     /// As a TOML value; none when it is not set.
     fn write(&self) -> Option<String>;
     /// The default as documented.
@@ -77,6 +80,14 @@ impl<T, K: Kind<T>> Field for Slot<'_, T, K> {
     fn read_text(&mut self, text: &str) -> Result<(), String> {
         *self.slot = self.kind.read(&self.kind.spell(text))?;
         Ok(())
+    }
+
+    #[cfg(feature = "client")]
+    fn spell(&self, text: &str) -> String {
+        match self.kind.spell(text) {
+            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) => text.to_string(),
+            _ => super::quote(text),
+        }
     }
 
     fn write(&self) -> Option<String> {

@@ -97,16 +97,21 @@ fn the_example_file_shows_every_key_with_its_default() {
         _ => line,
     });
     let shown = lines.collect::<Vec<_>>().join("\n");
+    // Without this the keys that need it are refused.
+    let shown = shown.replacen("\ntls = false", "\ntls = true", 1);
 
     let config = parse(example);
     let names: Vec<_> = config.applications.iter().map(|spec| spec.name.as_str()).collect();
     assert_eq!(names, ["API01", "API02", "API03"]);
     assert_eq!(config, Config { applications: config.applications.clone(), ..Config::default() });
 
-    // The two keys that mean something by being there.
+    // The keys that mean something by being there.
     let mut all = parse(&shown);
     assert_eq!(all.health.path.take().as_deref(), Some("/health"));
     assert_eq!(all.applications[0].public.take().as_deref(), Some("http://127.0.0.1:9001"));
+    let trust = all.applications[0].tls.take().expect("it speaks TLS");
+    let set = [&trust.ca, &trust.name, &trust.certificate, &trust.key].map(Option::is_some);
+    assert_eq!((trust.verify, set), (true, [true; 4]));
     assert_eq!(all, config);
 
     let root = toml::de::DeTable::parse(&shown).unwrap();
@@ -167,6 +172,15 @@ fn values_are_read_in_all_their_forms() {
     assert_eq!(config.timeouts.keep_alive, Duration::ZERO);
     assert_eq!(config.limits.body_bytes, 1 << 30);
     assert_eq!(config.log.to, LogTarget::File("/var/log/evenly.log".into()));
+}
+
+#[test]
+fn names_of_secure_cookies_will_do_where_the_listener_speaks_tls() {
+    for name in ["__Host-BACKEND", "__Secure-BACKEND"] {
+        let tls = "[tls]\ncertificates = [\"./site.pem\"]\n";
+        let config = parse(&format!("{tls}[sticky]\ncookie = \"{name}\"\n{MINIMAL}"));
+        assert_eq!(config.sticky.cookie.as_deref(), Some(name));
+    }
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::Config;
-use super::message::{Report, quote};
+use super::message::{Place, Report, idle_without, quote};
 use super::units::TIME;
+use super::{Config, TlsVersion};
 
 /// Reports contradictions. Says nothing while single keys are wrong: it would judge defaults that
 /// nobody asked for.
@@ -14,6 +14,8 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     }
     ejections_grow(config, report);
     slow_has_a_range(config, report);
+    each_certificate_has_a_key(config, report);
+    secure_cookies_have_tls(config, report);
     no_backend_is_evenly(config, report);
 }
 
@@ -22,9 +24,7 @@ fn ejections_grow(config: &Config, report: &mut Report<'_>) {
     if eject > most {
         let [eject, most] = [eject, most].map(|time| quote(&TIME.write(time.as_millis() as u64)));
         let what = format!("eject {eject} is longer than eject_max {most}; raise eject_max");
-        // Whichever was written later; a default has no place, which orders first.
-        let places = ["passive.eject", "passive.eject_max"].map(|key| report.place(key));
-        report.add(places.into_iter().max().expect("two places"), "passive", what);
+        report.add(later(["passive.eject", "passive.eject_max"], report), "passive", what);
     }
 }
 
@@ -32,9 +32,45 @@ fn slow_has_a_range(config: &Config, report: &mut Report<'_>) {
     let (from, most) = (config.scored.slow_from, config.scored.slow_max);
     if from > most {
         let what = format!("slow_from {from} is above slow_max {most}; raise slow_max");
-        // Whichever was written later; a default has no place, which orders first.
-        let places = ["scored.slow_from", "scored.slow_max"].map(|key| report.place(key));
-        report.add(places.into_iter().max().expect("two places"), "scored", what);
+        report.add(later(["scored.slow_from", "scored.slow_max"], report), "scored", what);
+    }
+}
+
+/// Whoever wrote one of the other two keys wants TLS: without a certificate there would be none.
+fn each_certificate_has_a_key(config: &Config, report: &mut Report<'_>) {
+    let tls = &config.tls;
+    let (certificates, keys) = (tls.certificates.len(), tls.keys.len());
+    if certificates == 0 {
+        for (key, is_said) in
+            [("tls.keys", keys != 0), ("tls.min_version", tls.min_version != TlsVersion::Tls12)]
+        {
+            if is_said {
+                report.add(report.place(key), key, idle_without("[tls] certificates"));
+            }
+        }
+    } else if keys != 0 && keys != certificates {
+        let what = format!(
+            "{certificates} in certificates and {keys} in keys; name one key for each, in the \
+             same order, or none if each certificate's file holds its key"
+        );
+        report.add(later(["tls.certificates", "tls.keys"], report), "tls", what);
+    }
+}
+
+/// Browsers drop a cookie with one of the two prefixes, in any case of letters, if it is not marked
+/// Secure (RFC 6265bis section 4.1.3). Ours is where the listener speaks TLS.
+fn secure_cookies_have_tls(config: &Config, report: &mut Report<'_>) {
+    let Some(name) = config.sticky.cookie.as_ref().filter(|_| config.tls.certificates.is_empty())
+    else {
+        return;
+    };
+    let starts_with = |prefix: &str| {
+        name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    if starts_with("__Host-") || starts_with("__Secure-") {
+        let what = "is a name for cookies that need TLS; name [tls] certificates, or write";
+        let what = format!("{} {what} for example \"BACKEND\"", quote(name));
+        report.add(report.place("sticky.cookie"), "sticky.cookie", what);
     }
 }
 
@@ -55,4 +91,10 @@ fn no_backend_is_evenly(config: &Config, report: &mut Report<'_>) {
             report.add(report.place("server.listen"), "server.listen", what);
         }
     }
+}
+
+/// Where the later one of two keys was written. A default has no place, which orders first.
+fn later(keys: [&str; 2], report: &Report<'_>) -> Place {
+    let [one, other] = keys.map(|key| report.place(key));
+    one.max(other)
 }

@@ -14,18 +14,23 @@ pub struct SetCookie<'a> {
     pub token: u64,
     /// For how long the client keeps it, in seconds; none is until it is closed.
     pub max_age_s: Option<u64>,
+    /// Whether clients keep it to TLS. Over plain HTTP they would drop such a one.
+    pub secure: bool,
 }
 
 impl SetCookie<'_> {
     /// Appends the field. No script may read it (`HttpOnly`), other sites' pages send it only when
-    /// a user follows a link from there (`SameSite=Lax`). Not marked `Secure`: on plain HTTP it
-    /// would be lost.
+    /// a user follows a link from there (`SameSite=Lax`). With `Path=/` and no `Domain`, a secure
+    /// one may have a name that starts with `__Host-` (RFC 6265bis section 4.1.3).
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Set-Cookie: ");
         out.extend_from_slice(self.name.as_bytes());
         out.push(b'=');
         out.extend(digits(self.token));
         out.extend_from_slice(b"; Path=/; HttpOnly; SameSite=Lax");
+        if self.secure {
+            out.extend_from_slice(b"; Secure");
+        }
         if let Some(seconds) = self.max_age_s {
             out.extend_from_slice(b"; Max-Age=");
             render::decimal(out, seconds);
@@ -87,7 +92,7 @@ mod tests {
 
     fn written(token: u64, max_age_s: Option<u64>) -> String {
         let mut out = Vec::new();
-        SetCookie { name: "B", token, max_age_s }.write(&mut out);
+        SetCookie { name: "B", token, max_age_s, secure: false }.write(&mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -123,6 +128,12 @@ mod tests {
         let session = "Set-Cookie: B=00000000000000ff; Path=/; HttpOnly; SameSite=Lax\r\n";
         assert_eq!(written(255, None), session);
         assert!(written(u64::MAX, Some(3600)).ends_with("; SameSite=Lax; Max-Age=3600\r\n"));
+        let mut secure = Vec::new();
+        let name = "__Host-B";
+        SetCookie { name, token: 255, max_age_s: Some(60), secure: true }.write(&mut secure);
+        let expected = "Set-Cookie: __Host-B=00000000000000ff; Path=/; HttpOnly; SameSite=Lax; \
+            Secure; Max-Age=60\r\n";
+        assert_eq!(String::from_utf8(secure).unwrap(), expected);
     }
 
     #[test]

@@ -182,7 +182,7 @@ mod tests {
             allow: Some("GET"),
             location: Some("http://a.test/"),
             no_store: true,
-            set_cookie: Some(SetCookie { name: "B", token: 1, max_age_s: None }),
+            set_cookie: Some(SetCookie { name: "B", token: 1, max_age_s: None, secure: false }),
             served_by: Some("API01"),
             ..Reply::new(503, "", DATE)
         };

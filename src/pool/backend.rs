@@ -36,6 +36,15 @@ pub struct Spec {
     pub tls: Option<Trust>,
 }
 
+impl Spec {
+    /// `host:port` as URLs and the Host field want them (RFC 9110 section 7.2), with the brackets
+    /// that IPv6 needs (RFC 3986 section 3.2.2).
+    pub fn authority(&self) -> String {
+        let (host, port) = (&self.host, self.port);
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+}
+
 /// Whom a backend that speaks TLS must prove to be, and what we prove. Files are PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
@@ -114,6 +123,11 @@ impl Backend {
     /// Its port.
     pub fn port(&self) -> u16 {
         self.spec.port
+    }
+
+    /// Host and port as URLs and the Host field want them: [`Spec::authority`].
+    pub fn authority(&self) -> String {
+        self.spec.authority()
     }
 
     /// Share under a weighted policy.
@@ -220,15 +234,11 @@ impl Backend {
     }
 }
 
-/// Names the host as the file does: a client resolves it for itself. The brackets of IPv6 are those
-/// of RFC 3986 section 3.2.2.
+/// Names the host as the file does: a client resolves it for itself.
 fn origin(spec: &Spec) -> String {
-    let (host, port) = (&spec.host, spec.port);
-    match &spec.public {
-        Some(public) => public.clone(),
-        None if host.contains(':') => format!("http://[{host}]:{port}"),
-        None => format!("http://{host}:{port}"),
-    }
+    let scheme = if spec.tls.is_some() { "https" } else { "http" };
+    let own = || format!("{scheme}://{}", spec.authority());
+    spec.public.clone().unwrap_or_else(own)
 }
 
 impl Counters {
@@ -319,6 +329,25 @@ mod tests {
         assert_eq!(origin("::1", None), "http://[::1]:8001");
         assert_eq!(origin("api.test", None), "http://api.test:8001");
         assert_eq!(origin("10.0.0.1", Some("https://a.test")), "https://a.test");
+    }
+
+    #[test]
+    fn clients_reach_one_that_speaks_tls_by_https_unless_its_public_address_says_otherwise() {
+        let origin = |host: &str, public: Option<&str>| {
+            let (host, public) = (host.into(), public.map(Into::into));
+            let tls = Some(Trust {
+                verify: true,
+                ca: None,
+                name: Some("b.test".into()),
+                certificate: None,
+                key: None,
+            });
+            let spec = Spec { host, public, tls, ..spec("a") };
+            Backend::new(spec, ([127, 0, 0, 2], 1).into()).origin().to_owned()
+        };
+        assert_eq!(origin("api.test", None), "https://api.test:8001");
+        assert_eq!(origin("::1", None), "https://[::1]:8001");
+        assert_eq!(origin("api.test", Some("http://a.test")), "http://a.test");
     }
 
     #[test]

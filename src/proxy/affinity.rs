@@ -23,6 +23,8 @@ pub(crate) struct Affinity {
 struct Cookie {
     name: String,
     max_age_s: Option<u64>,
+    /// The listener speaks TLS, and nothing else.
+    secure: bool,
 }
 
 /// What was found in one request.
@@ -43,9 +45,11 @@ impl Affinity {
     pub(crate) fn new(config: &Config) -> Option<Self> {
         let hashes = config.balance.policy == Kind::Hash;
         let max_age_s = config.sticky.max_age.map(|time| time.as_millis().div_ceil(1000) as u64);
+        let secure = !config.tls.certificates.is_empty();
+        let cookie = |name| Cookie { name, max_age_s, secure };
         let affinity = Self {
             hash_by: hashes.then(|| config.balance.hash_by.clone()),
-            cookie: config.sticky.cookie.clone().map(|name| Cookie { name, max_age_s }),
+            cookie: config.sticky.cookie.clone().map(cookie),
             trusted_proxies: config.server.trusted_proxies.clone(),
         };
         (affinity.hash_by.is_some() || affinity.cookie.is_some()).then_some(affinity)
@@ -93,9 +97,9 @@ impl Affinity {
 
     /// The cookie for an answer by the backend of this token, unless the client has it already.
     pub(crate) fn cookie(&self, token: Option<u64>, ties: Ties) -> Option<SetCookie<'_>> {
-        let Cookie { name, max_age_s } = self.cookie.as_ref()?;
+        let Cookie { name, max_age_s, secure } = self.cookie.as_ref()?;
         let token = token.filter(|_| token != ties.token)?;
-        Some(SetCookie { name, token, max_age_s: *max_age_s })
+        Some(SetCookie { name, token, max_age_s: *max_age_s, secure: *secure })
     }
 }
 
@@ -174,5 +178,15 @@ mod tests {
         assert!(affinity.cookie(Some(7), ties(Some(8))).is_some());
         assert!(affinity.cookie(Some(7), ties(Some(7))).is_none());
         assert!(affinity.cookie(None, ties(None)).is_none());
+    }
+
+    #[test]
+    fn the_cookie_is_secure_where_the_listener_speaks_tls() {
+        let secure = |settings: &str| {
+            let affinity = affinity(settings).unwrap();
+            affinity.cookie(Some(7), Ties::default()).unwrap().secure
+        };
+        assert!(!secure("sticky.cookie = \"A\""));
+        assert!(secure("sticky.cookie = \"__Host-A\"\ntls.certificates = [\"./site.pem\"]"));
     }
 }

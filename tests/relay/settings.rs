@@ -44,7 +44,7 @@ fn each_mistake_is_refused_with_its_place_and_a_remedy() {
         ("[server]\nworkers = \"two\"\n", "workers"),
         ("[server\n", ":1:"),
         ("[[applications]]\nip = \"127.0.0.1\"\nport = \"0\"\n", "port"),
-        ("[[applications]]\nip = \"127.0.0.1\"\nport = \"80\"\ntls = true\n", "tls"),
+        ("[[applications]]\nip = \"127.0.0.1\"\nport = \"80\"\ntls_ca = \"a.pem\"\n", "tls = true"),
         ("[[applications]]\nip = \"127.0.0.1\"\nport = \"8001\"\n", "8001"),
         ("[[applications]]\nip = \"127.0.0.1\"\n", "port"),
     ];

@@ -71,7 +71,7 @@ fn unknown_words_are_refused_at_any_depth() {
     1:2: sever: unknown table; did you mean "server"?
 colour = 1
     1:1: colour: unknown table; the tables here are applications, server, balance, scored, sticky,
-        redirect, lookup, health, passive, retry, queue, timeouts, limits, log, admin
+        redirect, lookup, health, passive, retry, queue, timeouts, limits, tls, log, admin
 listen = "x"
     1:1: listen: unknown table; did you mean listen in [server]?
 server.drain = "5s"
@@ -81,6 +81,8 @@ server.listn = 1
 server.tls.cert = "x"
     1:8: server.tls: unknown key; the keys here are listen, mode, workers, max_connections,
         trusted_proxies, served_by, forwarded
+tls.certs = ["x"]
+    1:5: tls.certs: unknown key; the keys here are certificates, keys, min_version
 balance.colour = 1
     1:9: balance.colour: unknown key; the keys here are policy, hash_by, slow_start,
         fail_open
@@ -93,8 +95,6 @@ fn what_is_still_to_come_says_so() {
     let cases = r#"
 [alerts]
     1:2: alerts: this table is not in this version; remove it
-[tls]
-    1:2: tls: this table is not in this version; remove it
 admin.token = "x"
     1:7: admin.token: this key is not in this version; remove it
 admin.listen = "127.0.0.1:9900"
@@ -216,8 +216,11 @@ sticky.cookie = "a b"
 sticky.cookie = ""
     1:17: sticky.cookie: "" will not do as a cookie's name; write for example "BACKEND", or "off"
 sticky.cookie = "__Host-BACKEND"
-    1:17: sticky.cookie: "__Host-BACKEND" is a name for cookies that need TLS; write for
-        example "BACKEND", or "off"
+    1:17: sticky.cookie: "__Host-BACKEND" is a name for cookies that need TLS; name [tls]
+        certificates, or write for example "BACKEND"
+sticky.cookie = "__secure-BACKEND"
+    1:17: sticky.cookie: "__secure-BACKEND" is a name for cookies that need TLS; name [tls]
+        certificates, or write for example "BACKEND"
 sticky.cookie = true
     1:17: sticky.cookie: found true; expected a string such as "BACKEND", or "off"
 sticky.secret = "fifteen letters"
@@ -256,6 +259,33 @@ lookup.path = "next"
     1:15: lookup.path: "next" is not a path; write one that starts with "/", such as "/", or "off"
 lookup.path = "/next?for=me"
     1:15: lookup.path: "/next?for=me" is more than a path; remove the ? or \, or "off"
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
+fn certificates_that_cannot_be_meant_are_refused() {
+    let cases = r#"
+tls.certificates = "./site.pem"
+    1:20: tls.certificates: found "./site.pem"; expected a list such as ["./site.pem"]
+tls.certificates = [""]
+    1:20: tls.certificates: "" is no path; write that of a PEM file
+tls.keys = ["./site.key"]
+    1:12: tls.keys: means nothing without [tls] certificates; set it, or remove this key
+tls.min_version = "1.3"
+    1:19: tls.min_version: means nothing without [tls] certificates; set it, or remove this key
+tls.min_version = "1.1"
+    1:19: tls.min_version: unknown version "1.1"; did you mean "1.2"?
+tls.min_version = 1.2
+    1:19: tls.min_version: found 1.2; use "1.2", "1.3"
+tls.certificates = ["./a.pem", "./b.pem"]
+tls.keys = ["./a.key"]
+    2:12: tls: 2 in certificates and 1 in keys; name one key for each, in the same order, or none
+        if each certificate's file holds its key
+tls.keys = ["./a.key", "./b.key"]
+tls.certificates = ["./a.pem"]
+    2:20: tls: 1 in certificates and 2 in keys; name one key for each, in the same order, or none
+        if each certificate's file holds its key
 "#;
     each(cases, in_tables);
 }

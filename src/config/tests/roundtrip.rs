@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::keys::DAY_MS;
+use crate::pool::Trust;
 
 fn reads_back(config: &Config) {
     let text = config.render();
@@ -24,6 +25,20 @@ fn the_default_configuration_reads_back() {
         text.contains("\nlisten = \"0.0.0.0:8080\"\nmode = \"relay\"\nworkers = 0\n"),
         "{text}"
     );
+}
+
+#[test]
+fn keys_of_tls_are_comments_where_they_are_not_set() {
+    let text = parse(MINIMAL).render();
+    let plain = "tls = false\ntls_verify = true\n# tls_ca = \"system\"\n# tls_name = \"ip\"\n\
+        # tls_certificate = \"none\"\n# tls_key = \"tls_certificate\"\n";
+    assert!(text.contains(plain), "{text}");
+    let table = "\n[tls]\ncertificates = []\nkeys = []\nmin_version = \"1.2\"\n\n[log]\n";
+    assert!(text.contains(table), "{text}");
+    let config = parse(&MINIMAL.replace("tsl = false", "tsl = true\ntls_ca = \"./ca.pem\""));
+    reads_back(&config);
+    let secure = "tls = true\ntls_verify = true\ntls_ca = \"./ca.pem\"\n# tls_name = \"ip\"\n";
+    assert!(config.render().contains(secure), "{}", config.render());
 }
 
 #[test]
@@ -69,6 +84,35 @@ fn redirect() -> impl Strategy<Value = Redirect> {
     redirect.prop_map(|(status, methods)| Redirect { status, methods })
 }
 
+/// Paths with whatever may stand in a path.
+fn path() -> impl Strategy<Value = String> {
+    "[^\\x00]{1,20}"
+}
+
+fn trust() -> impl Strategy<Value = Option<Trust>> {
+    let name = prop::option::of("[a-z][a-z0-9_]{0,9}(\\.[a-z]{1,9}){0,2}");
+    let key = prop::option::of(path());
+    let own = prop::option::of((path(), key)).prop_map(Option::unzip);
+    let trust = (any::<bool>(), prop::option::of(path()), name, own);
+    prop::option::of(trust.prop_map(|(verify, ca, name, (certificate, key))| Trust {
+        verify,
+        ca: ca.filter(|_| verify),
+        name: name.filter(|_| verify),
+        certificate,
+        key: key.flatten(),
+    }))
+}
+
+fn tls() -> impl Strategy<Value = Tls> {
+    let version = prop::sample::select(vec![TlsVersion::Tls12, TlsVersion::Tls13]);
+    let pairs = prop::collection::vec((path(), path()), 1..4);
+    let tls = (pairs, any::<bool>(), version).prop_map(|(pairs, apart, min_version)| {
+        let (certificates, keys) = pairs.into_iter().unzip();
+        Tls { certificates, keys: if apart { keys } else { Vec::new() }, min_version }
+    });
+    prop_oneof![Just(Tls::default()), tls]
+}
+
 fn public() -> impl Strategy<Value = Option<String>> {
     prop::option::of("https?://([a-z][a-z0-9]{0,20}|\\[2001:db8::[1-9]\\])(:[1-9][0-9]{0,3})?")
 }
@@ -87,6 +131,7 @@ proptest! {
         sticky in sticky(),
         (redirect, public) in (redirect(), public()),
         lookup in prop::option::of("/[!-\"$->@-\\[\\]-~]{0,20}"),
+        (trust, tls) in (trust(), tls()),
     ) {
         let spec = |port: &u16| Spec {
             name: format!("app-{port}"),
@@ -97,7 +142,7 @@ proptest! {
             max_connections: max,
             backup: !flag,
             public: public.clone(),
-            tls: None,
+            tls: trust.clone(),
         };
         reads_back(&Config {
             applications: ports.iter().map(spec).collect(),
@@ -113,7 +158,7 @@ proptest! {
             queue: Queue { timeout: connect, ..Queue::default() },
             timeouts: Timeouts { drain, connect, ..Timeouts::default() },
             limits: Limits { head_bytes: head, body_bytes: body, ..Limits::default() },
-            tls: Tls::default(),
+            tls,
             log: Log { access, ..Log::default() },
             admin: Admin::default(),
         });

@@ -68,7 +68,7 @@ fn a_field_is_found_by_its_name_in_any_case() {
 #[test]
 fn our_cookie_stands_behind_those_of_the_backend() {
     let text = "HTTP/1.1 204 No Content\r\nSet-Cookie: a=1\r\nSet-Cookie: B=2\r\n\r\n";
-    let cookie = SetCookie { name: "B", token: 7, max_age_s: None };
+    let cookie = SetCookie { name: "B", token: 7, max_age_s: None, secure: false };
     let how = Onward { set_cookie: Some(cookie), ..KEEP };
     assert_eq!(
         onward(text, "GET", &how),

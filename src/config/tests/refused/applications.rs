@@ -19,8 +19,8 @@ fn unknown_keys_of_an_application_are_refused() {
 prot = 80
     4:1: applications.prot: unknown key; did you mean "port"?
 host = "x"
-    4:1: applications.host: unknown key; the keys here are name, ip, port, tls, alive, weight,
-        max_connections, backup, public
+    4:1: applications.host: unknown key; the keys here are name, ip, port, tls, tls_verify, tls_ca,
+        tls_name, tls_certificate, tls_key, alive, weight, max_connections, backup, public
 tls.cert = "x"
     4:1: applications.tls: found a table; expected true or false
 "#;
@@ -28,12 +28,54 @@ tls.cert = "x"
 }
 
 #[test]
-fn tls_to_an_application_is_still_to_come() {
+fn what_is_said_of_tls_must_mean_something() {
     let cases = r#"
+tls_ca = "./ca.pem"
+    4:10: applications.tls_ca: means nothing without tls = true; set it, or remove this key
+tls_name = "api.example.org"
+tls = false
+    4:12: applications.tls_name: means nothing without tls = true; set it, or remove this key
+tsl = false
+tls_verify = false
+    5:14: applications.tls_verify: means nothing without tls = true; set it, or remove this key
+tls_certificate = "./client.pem"
+tls_key = "./client.key"
+    4:19: applications.tls_certificate: means nothing without tls = true; set it, or remove this key
+    5:11: applications.tls_key: means nothing without tls = true; set it, or remove this key
 tls = true
-    4:7: applications.tls: TLS to applications is not in this version; write false or leave it out
-tsl = true
-    4:7: applications.tls: TLS to applications is not in this version; write false or leave it out
+tls_key = "./client.key"
+    5:11: applications.tls_key: means nothing without tls_certificate; set it, or remove this key
+tls = true
+tls_verify = false
+tls_ca = "./ca.pem"
+    6:10: applications.tls_ca: no certificate is held against it with tls_verify = false; remove
+        one of the two
+tls = true
+tls_name = "api.example.org"
+tls_verify = false
+    5:12: applications.tls_name: no certificate is held against it with tls_verify = false; remove
+        one of the two
+"#;
+    each(cases, in_application);
+}
+
+#[test]
+fn a_slip_about_tls_is_told_once() {
+    let cases = r#"
+tls = "yes"
+tls_ca = "./ca.pem"
+    4:7: applications.tls: found "yes"; expected true or false
+tls = true
+tls_ca = ""
+    5:10: applications.tls_ca: "" is no path; write that of a PEM file
+tls = true
+tls_certificate = true
+tls_key = "./client.key"
+    5:19: applications.tls_certificate: found true; expected a string such as "./client.pem"
+tls = true
+tls_name = "https://a.example.org"
+    5:12: applications.tls_name: "https://a.example.org" is a URL; write the address alone, and the
+        port under port
 "#;
     each(cases, in_application);
 }
