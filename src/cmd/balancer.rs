@@ -1,7 +1,7 @@
 //! The wiring: a configuration becomes a running balancer. `serve` and `demo` start it.
 //!
-//! Start in this order, so that nothing is half-started: certificates, log, names, pool, the listening socket,
-//! the first round of health checks, then the relay. Stop in the opposite one.
+//! Start in this order, so that nothing is half-started: certificates, log, names, pool, the
+//! listening socket, the first round of health checks, then the relay. Stop in the opposite one.
 
 use super::Failure;
 use crate::config::{AccessLog, Config, LogTarget, Mode};

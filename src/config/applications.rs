@@ -155,7 +155,7 @@ fn refuse_idle_tls(table: &DeTable<'_>, written: &Application, report: &mut Repo
     for (key, _) in said.into_iter().filter(|(_, said)| *said) {
         let what = match key {
             _ if !speaks => idle_without("tls = true"),
-            "tls_ca" | "tls_name" if !written.tls_verify => {
+            "tls_ca" if !written.tls_verify => {
                 "no certificate is held against it with tls_verify = false; remove one of the two"
                     .to_string()
             }

@@ -1,5 +1,5 @@
-//! The TLS handshake of a client that has just been accepted: a state like any other, which costs no
-//! worker while the client is slow or silent.
+//! The TLS handshake of a client that has just been accepted: a state like any other, which costs
+//! no worker while the client is slow or silent.
 
 use super::client::Client;
 use super::head;

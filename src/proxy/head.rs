@@ -54,7 +54,7 @@ pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) ->
             }
             Ok(Read::End) if filled > 0 => return refuse(client, &CUT_SHORT, cx),
             Ok(Read::WouldBlock) => return wait(client, &room[..filled], cx),
-            Ok(Read::End) => return leave(client),
+            Ok(Read::End) => return leave(&mut client),
             Err(_) => return Next::Done,
         }
     }
@@ -74,7 +74,7 @@ fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next {
         client.head_deadline = client.head_deadline.min(cx.now + grace);
     }
     if cx.now >= client.head_deadline {
-        return if idle { leave(client) } else { refuse(client, &LATE, cx) };
+        return if idle { leave(&mut client) } else { refuse(client, &LATE, cx) };
     }
     if client.held.len() != partial.len() {
         client.held = partial.to_vec();
@@ -84,7 +84,7 @@ fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next {
 }
 
 /// Between two requests: a good end.
-fn leave(mut client: Box<Client>) -> Next {
+fn leave(client: &mut Client) -> Next {
     client.stream.say_end();
     Next::Done
 }

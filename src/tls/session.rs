@@ -5,22 +5,19 @@
 //! take, and plain bytes that the caller had no room for. So an idle connection costs no buffer.
 //! Records are made and opened in the thread's own [`SCRATCH`].
 
+mod side;
+#[cfg(test)]
+mod tests;
+
 use std::cell::RefCell;
-use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 
-use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::UnbufferedStatus;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, InsufficientSizeError};
-use rustls::{ClientConfig, Error, ServerConfig};
+use rustls::{ClientConfig, ServerConfig};
 
 use super::fault;
-
-#[cfg(test)]
-mod tests;
+use side::{Found, Sealed, Side};
 
 /// The most plain bytes in one record (RFC 8446 section 5.1).
 const RECORD_BYTES: usize = 16 * 1024;
@@ -29,11 +26,8 @@ const BATCH_BYTES: usize = 4 * RECORD_BYTES;
 /// What sealing adds to so many bytes, at the most: each record has a head, a nonce, a tag and
 /// room for padding (RFC 5246 section 6.2.3).
 const SEAL_BYTES: usize = 5 * 256;
+/// Room for a batch behind what waits already, or for what is received at once.
 const SCRATCH_BYTES: usize = 2 * BATCH_BYTES + SEAL_BYTES;
-/// The most that a client's first message and what follows may have, and any record.
-const HEARD_BYTES_MAX: usize = 2 * RECORD_BYTES;
-/// The same for a backend, whose chain of certificates may be long.
-const CHAIN_BYTES_MAX: usize = SCRATCH_BYTES - RECORD_BYTES;
 
 thread_local! {
     /// Records on their way in or out, as a worker has a buffer for plain bytes. Holds nothing
@@ -69,26 +63,10 @@ struct Held {
     at: usize,
 }
 
-enum Side {
-    Server(UnbufferedServerConnection),
-    Client(UnbufferedClientConnection),
-}
-
-/// What a look at the records came to.
-enum Found {
-    /// Something that there may be more behind.
-    More,
-    /// Nothing, until the peer says more.
-    Nothing,
-    /// The peer says no more.
-    End,
-}
-
 impl Session {
     /// That of a client which was accepted.
     pub(super) fn server(config: &Arc<ServerConfig>) -> Self {
-        let side = UnbufferedServerConnection::new(Arc::clone(config));
-        Self::new(Side::Server(side.expect("only a size of fragments is refused, and none is set")))
+        Self::new(Side::server(config))
     }
 
     /// That of a backend by this name.
@@ -96,8 +74,7 @@ impl Session {
         config: &Arc<ClientConfig>,
         name: ServerName<'static>,
     ) -> io::Result<Self> {
-        let side = UnbufferedClientConnection::new(Arc::clone(config), name);
-        let mut session = Self::new(Side::Client(side.map_err(fault::error)?));
+        let mut session = Self::new(Side::client(config, name)?);
         // The client speaks first.
         session.open(&mut [], &mut [])?;
         Ok(session)
@@ -132,10 +109,7 @@ impl Session {
 
     /// True until both sides have proved what they must.
     pub fn is_handshaking(&self) -> bool {
-        match &self.side {
-            Side::Server(side) => side.is_handshaking(),
-            Side::Client(side) => side.is_handshaking(),
-        }
+        self.side.is_handshaking()
     }
 
     /// True while it is the peer's turn to go on with the handshake.
@@ -223,7 +197,7 @@ impl Session {
             // Where it fails, the peer may have said why.
             let _ = self.flush(socket);
             let held = self.received.len();
-            if held >= self.held_max() {
+            if held >= self.side.held_bytes_max() {
                 return Err(io::Error::new(ErrorKind::InvalidData, "TLS: a message without end"));
             }
             // Not more than the caller has room for, but a whole record at least.
@@ -249,7 +223,7 @@ impl Session {
             let (opened, used) = match self.open(&mut scratch[..held + read], into) {
                 Ok(opened) => opened,
                 Err(error) => {
-                    // The alert that tells the peer why, if it takes it.
+                    // The alert that tells the peer why, if the socket takes it.
                     let _ = self.flush(socket);
                     return Err(error);
                 }
@@ -257,13 +231,6 @@ impl Session {
             self.received = scratch[used..held + read].to_vec();
             Ok(opened)
         })
-    }
-
-    fn held_max(&self) -> usize {
-        match &self.side {
-            Side::Server(_) => HEARD_BYTES_MAX,
-            Side::Client(_) => CHAIN_BYTES_MAX,
-        }
     }
 
     /// Opens all records that are whole; returns how many plain bytes are in `into`, and how many
@@ -278,11 +245,7 @@ impl Session {
             opened += fits;
         };
         loop {
-            let rest = &mut records[used..];
-            let (done, found) = match &mut self.side {
-                Side::Server(side) => look(side.process_tls_records(rest), unsent, &mut take),
-                Side::Client(side) => look(side.process_tls_records(rest), unsent, &mut take),
-            };
+            let (done, found) = self.side.look(&mut records[used..], unsent, &mut take);
             used += done;
             match found {
                 Ok(Found::More) => {}
@@ -290,7 +253,7 @@ impl Session {
                 Ok(Found::End) => self.ended = true,
                 Err(error) => {
                     self.closed = true;
-                    word_alert(&mut self.side, &mut records[used..], unsent);
+                    self.side.word_alert(&mut records[used..], unsent);
                     return Err(fault::error(error));
                 }
             }
@@ -341,15 +304,13 @@ impl Session {
         let mut length = 0;
         loop {
             // rustls needs to see what it has begun to read, though there is nothing new in it.
-            let (received, rest) = (&mut self.received, &mut into[length..]);
-            let (sealed, is_done) = match &mut self.side {
-                Side::Server(side) => seal(side.process_tls_records(received), batch, closes, rest),
-                Side::Client(side) => seal(side.process_tls_records(received), batch, closes, rest),
-            }?;
-            length += sealed;
-            if is_done {
-                self.closed |= closes;
-                return Ok(length);
+            let sealed = self.side.seal(&mut self.received, batch, closes, &mut into[length..])?;
+            match sealed {
+                Sealed::Message(sealed) => length += sealed,
+                Sealed::Batch(sealed) => {
+                    self.closed |= closes;
+                    return Ok(length + sealed);
+                }
             }
         }
     }
@@ -374,99 +335,6 @@ impl Held {
 
 const CUT: &str = "the connection ended without the end of its TLS";
 const CUT_HANDSHAKE: &str = "closed during the TLS handshake";
-
-/// Takes what one look at the records found; also how many of their bytes are done with.
-fn look<D>(
-    status: UnbufferedStatus<'_, '_, D>,
-    unsent: &mut Vec<u8>,
-    take: &mut impl FnMut(&[u8]),
-) -> (usize, Result<Found, Error>) {
-    let mut done = status.discard;
-    let found = match status.state {
-        Ok(ConnectionState::ReadTraffic(mut records)) => loop {
-            match records.next_record() {
-                Some(Ok(record)) => {
-                    done += record.discard;
-                    take(record.payload);
-                }
-                Some(Err(error)) => break Err(error),
-                None => break Ok(Found::More),
-            }
-        },
-        Ok(ConnectionState::EncodeTlsData(mut message)) => {
-            encode(unsent, |into| message.encode(into));
-            Ok(Found::More)
-        }
-        // It waits in `unsent`, in front of all that follows.
-        Ok(ConnectionState::TransmitTlsData(message)) => {
-            message.done();
-            Ok(Found::More)
-        }
-        Ok(ConnectionState::PeerClosed) => Ok(Found::End),
-        Ok(_) => Ok(Found::Nothing),
-        Err(error) => Err(error),
-    };
-    (done, found)
-}
-
-/// After an error: the alert for the peer.
-fn word_alert(side: &mut Side, records: &mut [u8], unsent: &mut Vec<u8>) {
-    let mut nobody = |_: &[u8]| {};
-    match side {
-        Side::Server(side) if side.wants_write() => {
-            let _ = look(side.process_tls_records(records), unsent, &mut nobody);
-        }
-        Side::Client(side) if side.wants_write() => {
-            let _ = look(side.process_tls_records(records), unsent, &mut nobody);
-        }
-        _ => {}
-    }
-}
-
-/// Appends a message of the handshake, however long it is.
-fn encode(unsent: &mut Vec<u8>, mut encode: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>) {
-    let start = unsent.len();
-    let mut room = 1024;
-    loop {
-        unsent.resize(start + room, 0);
-        match encode(&mut unsent[start..]) {
-            Ok(length) => return unsent.truncate(start + length),
-            Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) => {
-                room = required_size;
-            }
-            Err(EncodeError::AlreadyEncoded) => return unsent.truncate(start),
-        }
-    }
-}
-
-/// Seals a batch if its turn has come, else the message that is to go in front of it; how long
-/// that is, and whether it was the batch.
-fn seal<D>(
-    status: UnbufferedStatus<'_, '_, D>,
-    batch: &[u8],
-    closes: bool,
-    into: &mut [u8],
-) -> io::Result<(usize, bool)> {
-    let failed = |why: &dyn fmt::Display| io::Error::other(format!("TLS: {why}"));
-    match status.state {
-        Ok(ConnectionState::EncodeTlsData(mut message)) => {
-            Ok((message.encode(into).map_err(|error| failed(&error))?, false))
-        }
-        Ok(ConnectionState::TransmitTlsData(message)) => {
-            message.done();
-            Ok((0, false))
-        }
-        Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-            let exhausted = |error: EncryptError| failed(&error);
-            let mut length = traffic.encrypt(batch, into).map_err(exhausted)?;
-            if closes {
-                length += traffic.queue_close_notify(&mut into[length..]).map_err(exhausted)?;
-            }
-            Ok((length, true))
-        }
-        _ => Err(io::Error::new(ErrorKind::BrokenPipe, "TLS: nothing can be written any more")),
-    }
-}
 
 /// Writes until all is out or the socket takes no more; how much it took.
 fn write_all(socket: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {

@@ -169,7 +169,10 @@ proptest! {
     fn what_one_writes_the_other_reads_however_the_wire_cuts_it(
         up in prop::collection::vec(any::<u8>(), 1..100_000),
         down in prop::collection::vec(any::<u8>(), 1..300_000),
-        mut sizes in prop::collection::vec(prop_oneof![0usize..8, 1usize..2000, 1usize..100_000], 1..20),
+        mut sizes in prop::collection::vec(
+            prop_oneof![0usize..8, 1usize..2000, 1usize..100_000],
+            1..20,
+        ),
         room in prop_oneof![1usize..300, 1usize..100_000],
         buffer in prop_oneof![1usize..40, 1usize..70_000],
     ) {

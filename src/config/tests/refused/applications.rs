@@ -50,11 +50,6 @@ tls_verify = false
 tls_ca = "./ca.pem"
     6:10: applications.tls_ca: no certificate is held against it with tls_verify = false; remove
         one of the two
-tls = true
-tls_name = "api.example.org"
-tls_verify = false
-    5:12: applications.tls_name: no certificate is held against it with tls_verify = false; remove
-        one of the two
 "#;
     each(cases, in_application);
 }
