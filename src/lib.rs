@@ -17,11 +17,13 @@
 //! | Lot | the parking lot in which all waiting tasks stand, and where idle workers wait |
 //! | call | one request of the client's: its rounds of tries, and the rests between them |
 //! | door | the listening socket, and how many clients are in the house |
+//! | session | one connection's TLS: records on the side of the socket, plain bytes on the other |
 //!
 //! # The rooms
 //!
 //! `http` and `pool` are pure: bytes in, bytes out; facts in, decisions out; no I/O, no clock.
 //! `config` turns the file into what was meant. `log` writes lines without making anyone wait.
+//! `tls` reads certificates and turns records into bytes, for whoever has a connection.
 //! `proxy` moves the bytes, `watch` asks backends how they are, `lab` tries things out: a demo
 //! backend, a load generator, a simulator. [`client`] is the balancing inside a program of your
 //! own: start there to use this crate as a library. `cmd` wires them together. Who may import whom
@@ -32,7 +34,7 @@
 //! `main`, [`cmd`]'s `serve` and `balancer`; then the way of a request through [`proxy`]: `door`,
 //! `worker`, `task`, `head`; [`http::request`]; `exchange` with `ask`, `relay`, `trouble` and
 //! `direct`; [`pool`] with `policy/round_robin`; `upstream`; [`http::body`]; and last what holds it
-//! all up: `lot`, `slots`, `socket`, `timer`.
+//! all up: `lot`, `slots`, `socket`, `timer`; with TLS, `handshake`, `stream` and [`tls`].
 
 #[cfg(feature = "client")]
 pub mod client;
