@@ -170,7 +170,7 @@ impl Session {
             self.owes_last = false;
             taken = bytes.len().min(1);
         }
-        while taken < bytes.len() {
+        while taken < bytes.len() && self.make_room(socket)? {
             let batch = &bytes[taken..bytes.len().min(taken + BATCH_BYTES)];
             let closes = last && taken + batch.len() == bytes.len();
             if !self.send(socket, batch, closes)? {
@@ -184,8 +184,9 @@ impl Session {
 
     /// Tells the peer that nothing will follow, if the socket takes it.
     pub fn close(&mut self, socket: &mut (impl Read + Write)) {
-        if !self.closed && !self.is_handshaking() && !self.owes_last {
-            // An error means that the peer knows already.
+        let may_not = self.closed || self.is_handshaking() || self.owes_last;
+        // An error means that the peer knows already.
+        if !may_not && self.make_room(socket).unwrap_or(false) {
             let _ = self.send(socket, &[], true);
         }
     }
@@ -278,7 +279,14 @@ impl Session {
         Ok(self.unsent.is_empty())
     }
 
-    /// Seals a batch behind what waits already, and sends both; true when all of it went out. What
+    /// True when a batch fits behind what waits, as it usually does: only a handshake with a chain
+    /// of many certificates leaves so much.
+    fn make_room(&mut self, socket: &mut (impl Read + Write)) -> io::Result<bool> {
+        let fits = SCRATCH_BYTES - BATCH_BYTES - SEAL_BYTES;
+        Ok(self.unsent.rest().len() <= fits || self.flush(socket)?)
+    }
+
+    /// Seals a batch behind what waits already, for which there is room, and sends both; true when all of it went out. What
     /// did not is kept.
     fn send(
         &mut self,
@@ -288,9 +296,6 @@ impl Session {
     ) -> io::Result<bool> {
         SCRATCH.with_borrow_mut(|scratch| {
             let mut filled = self.unsent.rest().len();
-            if filled > SCRATCH_BYTES - BATCH_BYTES - SEAL_BYTES {
-                return Ok(false);
-            }
             scratch[..filled].copy_from_slice(self.unsent.rest());
             filled += self.seal(batch, closes, &mut scratch[filled..])?;
             let sent = write_all(socket, &scratch[..filled])?;
