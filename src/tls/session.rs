@@ -286,8 +286,8 @@ impl Session {
         Ok(self.unsent.rest().len() <= fits || self.flush(socket)?)
     }
 
-    /// Seals a batch behind what waits already, for which there is room, and sends both; true when all of it went out. What
-    /// did not is kept.
+    /// Seals a batch behind what waits already, for which there is room, and sends both; true when
+    /// all of it went out. What did not is kept.
     fn send(
         &mut self,
         socket: &mut (impl Read + Write),
