@@ -108,6 +108,26 @@ fn a_client_may_not_renegotiate() {
 }
 
 #[test]
+fn http_1_1_is_what_is_spoken_inside_and_who_insists_on_another_is_refused() {
+    let certs = Certs::make();
+    let backend = Backend::plain();
+    let proxy = Proxy::secure(&certs, &[&backend], "");
+    for version in ["-tls1_2", "-tls1_3"] {
+        let ask = |arguments: &[&str]| {
+            probe(proxy.address, &certs, &[&[version], arguments].concat(), CLOSE)
+        };
+        let text = ask(&["-alpn", "h2,http/1.1"]);
+        assert!(text.contains("ALPN protocol: http/1.1") && text.contains("200 OK"), "{text}");
+        let text = ask(&[]);
+        assert!(text.contains("No ALPN negotiated") && text.contains("200 OK"), "{text}");
+        for other in ["h2", "http/1.0", "h3,spdy/3"] {
+            let text = ask(&["-alpn", other]);
+            assert!(text.contains("alert no application protocol"), "{version} {other}: {text}");
+        }
+    }
+}
+
+#[test]
 fn a_client_that_comes_back_is_spared_the_full_handshake() {
     let certs = Certs::make();
     let backend = Backend::plain();
