@@ -7,7 +7,9 @@ mod names;
 mod probes;
 mod slow;
 
-use crate::harness::{Backend, Certs, Gate, Length, OpenSsl, Proxy, Scratch, Wire, serve};
+use crate::harness::{
+    Backend, Certs, Gate, Keyed, Length, OpenSsl, Place, Process, Proxy, Scratch, Wire, has, serve,
+};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -151,6 +153,9 @@ fn an_upgrade_becomes_a_tunnel() {
 
 #[test]
 fn curl_is_served_by_name_and_by_address() {
+    if !has("curl") {
+        return;
+    }
     let certs = Certs::make();
     let backend = Backend::plain();
     let proxy = Proxy::secure(&certs, &[&backend], "");
@@ -163,7 +168,7 @@ fn curl_is_served_by_name_and_by_address() {
         // curl offers HTTP/2 as well, and takes what it gets.
         curl.args(["--ipv4", "--write-out", "%{http_version} %{ssl_verify_result}\n"]);
         let curl = curl.arg("--cacert").arg(&certs.ca).args([&url, &url]);
-        let (code, printed, said) = crate::harness::Process::start(curl, scratch.path()).finish();
+        let (code, printed, said) = Process::start(curl, scratch.path()).finish();
         let once = "GET /curl 0\n1.1 0";
         let twice = format!("{once}\n{once}");
         assert_eq!((code, printed, said), (Some(0), twice, String::new()));
@@ -181,6 +186,33 @@ fn backends_are_told_that_it_was_https() {
     let seen = &backend.requests()[0];
     assert_eq!(seen.field("x-forwarded-proto"), Some("https"));
     assert!(seen.field("forwarded").is_some_and(|value| value.contains("proto=https")));
+}
+
+#[test]
+fn the_sticky_cookie_is_for_https_alone() {
+    let certs = Certs::make();
+    let backend = Backend::plain();
+    let proxy = Proxy::secure(&certs, &[&backend], "sticky.cookie = \"__Host-B\"");
+    let answer = proxy.get("/");
+    let cookie = answer.field("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-B="), "{cookie}");
+    assert!(cookie.split("; ").any(|attribute| attribute == "Secure"), "{cookie}");
+    let value = cookie.split(';').next().unwrap();
+    let request = format!("GET / HTTP/1.1\r\nHost: a.test\r\nCookie: {value}\r\n\r\n");
+    assert_eq!(proxy.ask(request).field("set-cookie"), None);
+}
+
+#[test]
+fn redirects_say_https_where_the_application_speaks_tls() {
+    let certs = Certs::make();
+    let backend = Backend::plain();
+    for (keys, scheme) in [("tls = true\ntls_verify = false", "https"), ("", "http")] {
+        let settings = "server.mode = \"redirect\"";
+        let proxy = Proxy::secure(&certs, &[&Keyed(&backend, keys)], settings);
+        proxy.farewell(307);
+        let location = format!("{scheme}://127.0.0.1:{}/shop", backend.port());
+        assert_eq!(proxy.get("/shop").field("location"), Some(location.as_str()));
+    }
 }
 
 #[test]

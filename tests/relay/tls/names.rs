@@ -1,7 +1,8 @@
 //! Which certificate a client is shown: by the name that it asks for (RFC 6066 section 3) and the
 //! kinds of key that it knows.
 
-use crate::harness::{Backend, Certs, Leaf, Pem, Proxy, probe};
+use crate::harness::{Backend, Certs, Leaf, Pem, Process, Proxy, probe};
+use std::process::Command;
 
 /// The names in the certificate that openssl is shown when called like this.
 fn shown(proxy: &Proxy, certs: &Certs, arguments: &[&str]) -> String {
@@ -75,4 +76,32 @@ fn one_file_may_hold_the_certificate_its_chain_and_its_key() {
     let text = probe(proxy.address, &certs, &["-showcerts"], CLOSE);
     assert!(text.contains("Verify return code: 0 (ok)") && text.contains("200 OK"), "{text}");
     assert_eq!(text.matches("BEGIN CERTIFICATE").count(), 2);
+}
+
+#[test]
+fn the_certificates_of_make_certs_are_good_and_made_anew_each_time() {
+    let mut certs = Certs::make();
+    let directory = certs.dir().join("trial");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/certs.sh");
+    let mut authorities = Vec::new();
+    for _ in 0..2 {
+        let mut command = Command::new("bash");
+        let command = command.args([script.as_ref(), directory.as_os_str()]);
+        let (code, printed, said) = Process::start(command, certs.dir()).finish();
+        assert_eq!((code, said.as_str()), (Some(0), ""));
+        assert!(printed.contains("--cacert") && printed.contains("[tls]"), "{printed}");
+        authorities.push(std::fs::read(directory.join("ca.pem")).unwrap());
+    }
+    assert_ne!(authorities[0], authorities[1]);
+    certs.ca = directory.join("ca.pem");
+    let pem = |name: &str| ["pem", "key"].map(|end| directory.join(format!("{name}.{end}"))).into();
+    let (site, api) = (pem("site"), pem("api"));
+    let backend = Backend::plain();
+    let proxy = Proxy::showing(&certs, &[&site, &api], &[&backend], "");
+    assert_eq!(proxy.said(" WARN "), 0);
+    for name in ["localhost", "api.localhost"] {
+        let arguments = ["-servername", name, "-verify_hostname", name];
+        let text = probe(proxy.address, &certs, &arguments, CLOSE);
+        assert!(text.contains("Verify return code: 0 (ok)"), "{text}");
+    }
 }
