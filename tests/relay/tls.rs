@@ -66,6 +66,23 @@ fn requests_sent_ahead_are_answered_in_turn() {
 }
 
 #[test]
+fn requests_may_share_records_and_a_request_may_have_many() {
+    let certs = Certs::make();
+    let backend = Backend::plain();
+    let settings = "limits.requests_per_connection = 0\nserver.workers = 1";
+    let proxy = Proxy::secure(&certs, &[&backend], settings);
+    let mut client = proxy.connect();
+    client.send("GET /ahead HTTP/1.1\r\nHost: a.test\r\n\r\n".repeat(3000));
+    for _ in 0..3000 {
+        assert_eq!(client.answer().text(), "GET /ahead 0\n");
+    }
+    for byte in "POST /bytes HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello".bytes() {
+        client.send([byte]);
+    }
+    assert_eq!(client.answer().text(), "POST /bytes 5\n");
+}
+
+#[test]
 fn bodies_come_through_unaltered_both_ways() {
     with_openssl(&Backend::every(echo), |client| {
         for length in [0, 1, 100, 16_383, 16_384, 16_385, 65_536, MIB] {

@@ -97,6 +97,21 @@ fn refusals_and_the_last_request_of_a_connection_end_in_order() {
 }
 
 #[test]
+fn a_client_that_still_sends_can_read_why_it_is_refused() {
+    let certs = Certs::make();
+    let backend = Backend::plain();
+    let proxy = Proxy::secure(&certs, &[&backend], "limits.body_bytes = \"1KiB\"");
+    for head in ["Content-Length: 60000", "Transfer-Encoding: chunked"] {
+        let mut client = proxy.connect();
+        client.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\n{head}\r\n\r\nea60\r\n"));
+        client.offer([b'x'; 50_000]);
+        assert_eq!(client.answer().status(), 413, "{head}");
+        client.expect_end();
+    }
+    assert_eq!(backend.requests().len(), 0);
+}
+
+#[test]
 fn a_client_that_is_done_sending_still_gets_its_answer() {
     let certs = Certs::make();
     let gate = Gate::new();

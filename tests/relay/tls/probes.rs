@@ -146,6 +146,18 @@ fn a_client_that_comes_back_is_spared_the_full_handshake() {
 }
 
 #[test]
+fn a_client_that_does_not_believe_us_is_told_of_in_the_log() {
+    let (certs, others) = (Certs::make(), Certs::make());
+    let backend = Backend::plain();
+    let proxy = Proxy::secure(&certs, &[&backend], "");
+    let arguments = ["-verify_return_error", "-servername", "localhost"];
+    let text = probe(proxy.address, &others, &arguments, CLOSE);
+    assert!(text.contains("verify error") && !text.contains("200 OK"), "{text}");
+    let line = proxy.process.said.wait("client 127.0.0.1: TLS");
+    assert!(line.contains("UnknownCA"), "{line}");
+}
+
+#[test]
 fn a_hello_may_come_byte_by_byte_and_in_many_records() {
     let certs = Certs::make();
     let backend = Backend::plain();
