@@ -1,5 +1,6 @@
 # What can be done here; `make` alone says it. Nothing but a Rust toolchain is needed for
-# build, run, demo, test, lint and static; the others say what they miss.
+# build, run, demo, lint and static, and the openssl command besides for test; the others say what
+# they miss.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -12,7 +13,7 @@ STATIC_CRATES_MAX := 32
 FUZZ_SECONDS := 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test lint static bench bench-policies picking try slow loom fuzz
+.PHONY: help build run demo test lint static bench bench-policies picking try slow certs loom fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +67,9 @@ try: build ## real input: nginx and Python's server behind it, every byte compar
 
 slow: build ## a thousand slow clients beside good ones
 	benches/slow.sh $(EVENLY)
+
+certs: ## certificates to try TLS with: target/certs, and how to use them
+	tests/tls/certs.sh target/certs
 
 loom: ## models of the Lot, its ready queue and its bell, in every interleaving
 	RUSTFLAGS="--cfg loom" cargo test --locked --target-dir target/loom --lib models::

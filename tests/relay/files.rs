@@ -1,21 +1,13 @@
 //! Two servers that nobody here wrote, nginx and Python's, before a folder of files.
 
-use crate::harness::{DEADLINE, Process, Proxy, Scratch, eventually};
+use crate::harness::{Process, Proxy, Scratch, Server, has};
 use std::fs;
-use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
 /// A folder with files of many sizes.
 struct Files {
     scratch: Scratch,
     names: Vec<String>,
-}
-
-/// A file server and its port.
-struct Server {
-    _process: Process,
-    port: u16,
 }
 
 impl Files {
@@ -36,45 +28,10 @@ impl Files {
     }
 }
 
-/// Whether a program is there. Where a continuous integration runs this, it must be.
-fn has(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").output().is_ok()
-        || Command::new(program).arg("-v").output().is_ok();
-    if !found {
-        assert!(std::env::var_os("CI").is_none(), "{program} is missing");
-        let _ = writeln!(std::io::stderr(), "{program} is missing: its test is skipped");
-    }
-    found
-}
-
-fn server(process: Process, port: u16) -> Server {
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    eventually("the file server listens", || {
-        TcpStream::connect_timeout(&address, DEADLINE).is_ok()
-    });
-    Server { _process: process, port }
-}
-
 fn nginx(files: &Files) -> Server {
-    // nginx cannot tell which port it was given: take one that was free a moment ago.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
-    let folder = files.scratch.path().display();
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|name| format!("{name}_temp_path {folder}/tmp-{name};"))
-        .concat();
-    let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
-    let text = format!(
-        "{user} daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr;\n\
-         events {{ worker_connections 256; }}\n\
-         http {{ access_log off; {temporary} client_max_body_size 0;\n\
-         server {{ listen 127.0.0.1:{port}; root {folder}; dav_methods PUT DELETE; }} }}\n"
-    );
-    let file = files.scratch.write("nginx.conf", text);
-    let mut command = Command::new("nginx");
-    let command = command.args(["-e", "stderr", "-c"]).arg(file);
-    server(Process::start(command, files.scratch.path()), port)
+    let folder = files.scratch.path();
+    let server = format!("root {}; dav_methods PUT DELETE;", folder.display());
+    Server::nginx(&files.scratch, "", &server)
 }
 
 fn python(files: &Files) -> Server {
@@ -84,7 +41,7 @@ fn python(files: &Files) -> Server {
     let line = process.printed.wait("Serving HTTP on");
     let mut words = line.split(' ').skip_while(|word| *word != "port");
     let port = words.nth(1).unwrap().parse().unwrap();
-    server(process, port)
+    Server::listening(process, port)
 }
 
 /// Fetches every file several times and compares.
@@ -106,7 +63,7 @@ fn a_tree_of_files_comes_through_from_nginx() {
     }
     let files = Files::new();
     let nginx = nginx(&files);
-    let proxy = Proxy::over(&[&nginx.port]);
+    let proxy = Proxy::over(&[&nginx]);
     proxy.farewell(404);
     fetch_all(&proxy, &files, 3);
 }
@@ -118,7 +75,7 @@ fn ranges_conditions_and_head_work_with_nginx() {
     }
     let files = Files::new();
     let nginx = nginx(&files);
-    let proxy = Proxy::over(&[&nginx.port]);
+    let proxy = Proxy::over(&[&nginx]);
     proxy.farewell(404);
     let mut client = proxy.connect();
     let mut ask = |method: &str, fields: &str| {
@@ -146,7 +103,7 @@ fn uploads_to_nginx_arrive_whole_in_either_framing() {
     }
     let files = Files::new();
     let nginx = nginx(&files);
-    let proxy = Proxy::over(&[&nginx.port]);
+    let proxy = Proxy::over(&[&nginx]);
     proxy.farewell(404);
     let body = files.content("f3000000.bin");
     let mut client = proxy.connect();
@@ -173,7 +130,7 @@ fn pythons_file_server_needs_no_health_page_and_no_keep_alive() {
     }
     let files = Files::new();
     let python = python(&files);
-    let proxy = Proxy::with(&[&python.port], "health.interval = \"100ms\"");
+    let proxy = Proxy::with(&[&python], "health.interval = \"100ms\"");
     proxy.farewell(404);
     proxy.process.said.wait(" WARN ");
     fetch_all(&proxy, &files, 2);
@@ -188,7 +145,7 @@ fn when_one_file_server_dies_the_other_goes_on() {
     }
     let files = Files::new();
     let (nginx, python) = (nginx(&files), python(&files));
-    let proxy = Proxy::with(&[&nginx.port, &python.port], "health.interval = \"50ms\"");
+    let proxy = Proxy::with(&[&nginx, &python], "health.interval = \"50ms\"");
     proxy.farewell(404);
     fetch_all(&proxy, &files, 2);
     drop(python);

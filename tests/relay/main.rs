@@ -33,6 +33,8 @@ mod settings;
 mod sticky;
 mod stopping;
 mod streaming;
+#[cfg(feature = "tls")]
+mod tls;
 mod tunnel;
 mod wire_answers;
 mod wire_requests;

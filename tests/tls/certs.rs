@@ -37,10 +37,10 @@ impl Certs {
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&dir).unwrap();
         let certs = Self { ca: dir.join("ca.pem"), dir };
-        certs.openssl(
+        certs.openssl(&format!(
             "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 60 \
-             -subj /CN=Authority -keyout ca.key -out ca.pem",
-        );
+             -subj /CN=Authority-{number} -keyout ca.key -out ca.pem",
+        ));
         certs
     }
 
@@ -55,7 +55,7 @@ impl Certs {
         self.leaf_of(name, &Leaf { names: &names, ..Leaf::default() })
     }
 
-    /// A certificate in files that are called `file`, and its key.
+    /// A certificate with this name in it and in its files, and its key.
     pub fn leaf_of(&self, file: &str, leaf: &Leaf) -> (PathBuf, PathBuf) {
         let Leaf { names, key, days: (from, until) } = leaf;
         let key = match *key {
@@ -63,7 +63,7 @@ impl Certs {
             other => other.to_owned(),
         };
         self.openssl(&format!(
-            "req -newkey {key} -nodes -subj /CN=test -keyout {file}.key -out {file}.csr"
+            "req -newkey {key} -nodes -subj /CN={file} -keyout {file}.key -out {file}.csr"
         ));
         std::fs::write(self.dir.join("ca.txt"), AUTHORITY).unwrap();
         std::fs::write(self.dir.join("index.txt"), "").unwrap();
@@ -76,7 +76,8 @@ impl Certs {
         (self.dir.join(format!("{file}.pem")), self.dir.join(format!("{file}.key")))
     }
 
-    fn openssl(&self, arguments: &str) {
+    /// Runs `openssl` there.
+    pub fn openssl(&self, arguments: &str) {
         let arguments = arguments.split_whitespace();
         let mut command = Command::new("openssl");
         let made = command.args(arguments).current_dir(&self.dir).output();

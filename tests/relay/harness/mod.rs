@@ -3,28 +3,41 @@
 
 mod backend;
 mod case;
+#[path = "../../tls/certs.rs"]
+mod certs;
 mod gate;
 mod lines;
 mod message;
+mod openssl;
 mod places;
 mod process;
 mod proxy;
 mod scratch;
+mod secure;
+mod server;
 mod wire;
 
 pub use backend::{Backend, serve};
 pub use case::{Case, cases};
+pub use certs::{Certs, Leaf};
 pub use gate::Gate;
 pub use lines::Lines;
 pub use message::{Length, Message};
+pub use openssl::{OpenSsl, probe};
 pub use places::{BlackHole, Hosted, Keyed, Place, Vacant};
 pub use process::Process;
 pub use proxy::Proxy;
 pub use scratch::Scratch;
+pub use secure::{Proving, Trusting};
+pub use server::{Server, has};
 pub use wire::{Broken, Wire};
 
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// A certificate and its key, as PEM files.
+pub type Pem = (PathBuf, PathBuf);
 
 /// How late an event may be before it counts as missing: the machine may be busy with other tests.
 pub const DEADLINE: Duration = Duration::from_secs(10);

@@ -25,7 +25,7 @@ pub trait Place {
 }
 
 /// A place with further keys, such as `backup = true`.
-pub struct Keyed<'p>(pub &'p dyn Place, pub &'static str);
+pub struct Keyed<'p>(pub &'p dyn Place, pub &'p str);
 
 impl Place for Keyed<'_> {
     fn port(&self) -> u16 {

@@ -21,11 +21,21 @@ impl Process {
     }
 
     pub fn start(command: &mut Command, directory: &Path) -> Self {
+        Self::between(command, directory, Stdio::null(), Stdio::piped())
+    }
+
+    /// With this as its input and output.
+    pub fn between(
+        command: &mut Command,
+        directory: &Path,
+        input: impl Into<Stdio>,
+        output: impl Into<Stdio>,
+    ) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).current_dir(directory);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(input).stdout(output).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let printed = Lines::of(child.stdout.take().unwrap());
+        let printed = child.stdout.take().map(Lines::of).unwrap_or_default();
         let said = Lines::of(child.stderr.take().unwrap());
         Self { child, printed, said }
     }

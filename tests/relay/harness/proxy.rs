@@ -1,7 +1,7 @@
 //! Evenly between its backends, and the rules that every test of it ends with: it is alive, a fresh
 //! GET is answered, its descriptors are back, it has logged no error, and TERM ends it with 0.
 
-use super::{Message, Place, Process, Scratch, Wire, eventually};
+use super::{Certs, Message, Pem, Place, Process, Scratch, Trusting, Wire, eventually};
 use rustix::process::Signal;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
@@ -16,6 +16,8 @@ pub struct Proxy {
     pub address: SocketAddr,
     /// Where it runs; its files are here.
     pub scratch: Scratch,
+    /// How it is spoken to, where not in the clear.
+    trusting: Option<Trusting>,
     /// Descriptors when it had just started.
     descriptors: usize,
     farewell: Cell<Option<u16>>,
@@ -44,6 +46,26 @@ impl Proxy {
         Self::within("", backends, settings)
     }
 
+    /// The same for clients that speak TLS to `localhost` and trust this authority.
+    pub fn secure(certs: &Certs, backends: &[&dyn Place], settings: &str) -> Self {
+        Self::showing(certs, &[&certs.leaf("localhost")], backends, settings)
+    }
+
+    /// Which shows these certificates, of this authority.
+    pub fn showing(
+        certs: &Certs,
+        leaves: &[&Pem],
+        backends: &[&dyn Place],
+        settings: &str,
+    ) -> Self {
+        let certificates: Vec<_> = leaves.iter().map(|leaf| &leaf.0).collect();
+        let keys: Vec<_> = leaves.iter().map(|leaf| &leaf.1).collect();
+        let shown = format!("tls.certificates = {certificates:?}\ntls.keys = {keys:?}\n");
+        let mut proxy = Self::with(backends, &(shown + settings));
+        proxy.trusting = Some(Trusting::of(certs));
+        proxy
+    }
+
     /// The same where a shell has first run `limits`, such as `ulimit -n 64`.
     pub fn within(limits: &str, backends: &[&dyn Place], settings: &str) -> Self {
         let scratch = Scratch::new();
@@ -66,13 +88,24 @@ impl Proxy {
             descriptors: process.descriptors(),
             process,
             scratch,
+            trusting: None,
             farewell: Cell::new(Some(200)),
             pardoned: RefCell::default(),
             ended: false,
         }
     }
 
+    /// A connection as a client has it: through TLS, where that is spoken.
     pub fn connect(&self) -> Wire {
+        let mut wire = self.connect_raw();
+        if let Some(trusting) = &self.trusting {
+            wire.secure(trusting.to("localhost"));
+        }
+        wire
+    }
+
+    /// A connection in the clear, whatever is spoken.
+    pub fn connect_raw(&self) -> Wire {
         Wire::connect(self.address)
     }
 

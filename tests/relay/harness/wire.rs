@@ -2,16 +2,18 @@
 //! with a deadline. What a backend receives is recorded byte for byte.
 
 use super::message::{Length, Message, fields};
+use super::secure::Secure;
 use super::{DEADLINE, backend::Notes};
 use rustix::net::sockopt::set_socket_linger;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A connection and what was read ahead from it.
+/// A connection, with the TLS on it if there is any, and what was read ahead from it.
 pub struct Wire {
     stream: TcpStream,
+    secure: Option<Box<Secure>>,
     ahead: Vec<u8>,
     notes: Option<(Arc<Notes>, usize)>,
 }
@@ -21,6 +23,10 @@ pub struct Wire {
 pub enum Broken {
     /// The peer closed, in order, before the end.
     End,
+    /// The peer closed without the end of its TLS: anybody may have cut it.
+    Cut,
+    /// TLS failed, or the peer says that it has.
+    Insecure(String),
     Reset,
     /// Nothing came in time.
     Late,
@@ -38,7 +44,23 @@ impl Wire {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        Self { stream, ahead: Vec::new(), notes: None }
+        Self { stream, secure: None, ahead: Vec::new(), notes: None }
+    }
+
+    /// From here on through TLS; the handshake comes with the first read or write.
+    pub fn secure(&mut self, tls: Secure) {
+        self.secure = Some(Box::new(tls));
+    }
+
+    /// Goes on with the handshake to its end.
+    pub fn handshake(&mut self) -> Result<(), Broken> {
+        let Some(tls) = &mut self.secure else { return Ok(()) };
+        tls.handshake(&mut self.stream).map_err(|error| broken(&error))
+    }
+
+    /// What TLS has agreed on.
+    pub fn agreed(&self) -> &Secure {
+        self.secure.as_ref().expect("it speaks TLS")
     }
 
     /// Writes down what arrives in the notes of a backend.
@@ -53,12 +75,31 @@ impl Wire {
 
     /// Sends what must go through.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).unwrap();
+        self.write(bytes.as_ref()).unwrap();
     }
 
     /// Sends what may be refused; true if the kernel took it.
     pub fn offer(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.stream.write_all(bytes.as_ref()).is_ok()
+        self.write(bytes.as_ref()).is_ok()
+    }
+
+    /// Sends these bytes past the TLS.
+    pub fn send_raw(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.secure {
+            Some(tls) => tls.write(&mut self.stream, bytes),
+            None => self.stream.write_all(bytes),
+        }
+    }
+
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match &mut self.secure {
+            Some(tls) => tls.read(&mut self.stream, room),
+            None => self.stream.read(room),
+        }
     }
 
     /// Sends a request and reads its final answer.
@@ -100,7 +141,7 @@ impl Wire {
         let mut body = Vec::new();
         message.trailers = match self.body(length, &mut |data| body.extend_from_slice(data)) {
             Ok(trailers) => trailers,
-            Err(Broken::End | Broken::Reset) => return None,
+            Err(Broken::End | Broken::Cut | Broken::Reset) => return None,
             Err(broken) => panic!("a request's body: {broken:?}"),
         };
         message.body = body;
@@ -114,7 +155,7 @@ impl Wire {
     pub fn request_head(&mut self) -> Option<Message> {
         match self.head() {
             Ok(message) => Some(message),
-            Err(Broken::End | Broken::Reset) => None,
+            Err(Broken::End | Broken::Cut | Broken::Reset) => None,
             Err(broken) => panic!("a request: {broken:?}"),
         }
     }
@@ -229,7 +270,10 @@ impl Wire {
     }
 
     /// No more will be sent; the other direction goes on.
-    pub fn finish(&self) {
+    pub fn finish(&mut self) {
+        if let Some(tls) = &mut self.secure {
+            let _ = tls.close(&mut self.stream);
+        }
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
@@ -255,7 +299,7 @@ impl Wire {
     fn fill(&mut self) -> Result<(), Broken> {
         let mut room = [0; 64 * 1024];
         let came = loop {
-            match self.stream.read(&mut room) {
+            match self.read(&mut room) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 other => break other,
             }
@@ -269,10 +313,16 @@ impl Wire {
                 }
                 Ok(())
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                Err(Broken::Late)
-            }
-            Err(_) => Err(Broken::Reset),
+            Err(error) => Err(broken(&error)),
         }
+    }
+}
+
+fn broken(error: &io::Error) -> Broken {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => Broken::Late,
+        ErrorKind::UnexpectedEof => Broken::Cut,
+        ErrorKind::InvalidData => Broken::Insecure(error.to_string()),
+        _ => Broken::Reset,
     }
 }

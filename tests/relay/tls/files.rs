@@ -1,0 +1,184 @@
+//! The files of TLS: what will not do is refused before anything listens, and what will not do much
+//! longer is told.
+
+use crate::harness::{Backend, Certs, Leaf, Pem, Process, Proxy, Scratch};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+const APPLICATION: &str = "[[applications]]\nip = \"127.0.0.1\"\nport = \"9\"\n";
+
+/// A listener that is to show this certificate with this key.
+fn listener(certificate: &Path, key: &Path) -> String {
+    let keys = format!("tls.certificates = [{certificate:?}]\ntls.keys = [{key:?}]\n");
+    format!("server.listen = \"127.0.0.1:0\"\nhealth.interval = \"off\"\n{keys}{APPLICATION}")
+}
+
+/// An application that is reached with these keys.
+fn application(keys: &str) -> String {
+    let settings = "server.listen = \"127.0.0.1:0\"\nhealth.interval = \"off\"\n";
+    format!("{settings}{APPLICATION}tls = true\n{keys}")
+}
+
+fn run(command: &str, text: &str) -> (Option<i32>, String, String) {
+    let scratch = Scratch::new();
+    scratch.write("applications.toml", text);
+    Process::evenly(&[command], scratch.path()).finish()
+}
+
+/// Expects both commands to refuse this, naming the file and the reason.
+fn expect_refusal(text: &str, path: &Path, reason: &str) {
+    for command in ["check", "serve"] {
+        let (code, printed, said) = run(command, text);
+        assert_eq!((code, printed.as_str()), (Some(2), ""), "{reason}: {said}");
+        let whole = said.contains(path.to_str().unwrap()) && said.contains(reason);
+        assert!(whole, "{} and {reason:?} in {said}", path.display());
+        assert!(!said.contains("panicked") && !said.contains("listening"), "{said}");
+    }
+}
+
+/// Files that hold no certificate, each with what is said of it.
+fn no_certificates(certs: &Certs) -> Vec<(PathBuf, &'static str)> {
+    let leaf = certs.leaf("whole.test");
+    let write = |name: &str, content: &[u8]| {
+        let path = certs.dir().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    };
+    let whole = fs::read(&leaf.0).unwrap();
+    let torn = [&whole[..whole.len() / 2], b"\n"].concat();
+    let broken = String::from_utf8(whole).unwrap().replace("\nMI", "\n!?");
+    certs.openssl("x509 -in whole.test.pem -outform DER -out der");
+    vec![
+        (certs.dir().join("nowhere.pem"), "No such file"),
+        (certs.dir().to_owned(), "directory"),
+        (write("empty.pem", b""), "holds no certificate"),
+        (write("words.pem", b"hello\n"), "holds no certificate"),
+        (certs.dir().join("der"), "holds no certificate"),
+        (leaf.1, "holds no certificate"),
+        (write("torn.pem", &torn), "not valid PEM"),
+        (write("broken.pem", broken.as_bytes()), "not valid PEM"),
+        (write("nonsense.pem", NONSENSE), "is not valid"),
+    ]
+}
+
+const NONSENSE: &[u8] = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+#[test]
+fn a_certificate_that_cannot_be_read_is_refused_with_its_path() {
+    let certs = Certs::make();
+    let good = certs.leaf("localhost");
+    for (path, reason) in no_certificates(&certs) {
+        expect_refusal(&listener(&path, &good.1), &path, reason);
+        let keys = format!("tls_certificate = {path:?}\ntls_key = {:?}", good.1);
+        expect_refusal(&application(&keys), &path, reason);
+    }
+}
+
+#[test]
+fn an_authority_that_cannot_be_read_is_refused_with_its_path() {
+    let certs = Certs::make();
+    for (path, reason) in no_certificates(&certs) {
+        let reason = if reason == "is not valid" { "no authority's" } else { reason };
+        expect_refusal(&application(&format!("tls_ca = {path:?}")), &path, reason);
+    }
+}
+
+/// Files that hold no key for the certificate of `localhost`.
+fn no_keys(certs: &Certs) -> Vec<(PathBuf, &'static str)> {
+    let leaf = certs.leaf("localhost");
+    let write = |name: &str, content: &[u8]| {
+        let path = certs.dir().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    };
+    certs.openssl("pkey -in localhost.key -aes128 -passout pass:secret -out locked.key");
+    certs.openssl("ec -in localhost.key -aes128 -passout pass:secret -out older.key");
+    certs.openssl("genpkey -algorithm ed448 -out ed448.key");
+    let rsa = Leaf { key: "rsa:2048", ..Leaf::default() };
+    vec![
+        (certs.dir().join("nowhere.key"), "No such file"),
+        (certs.dir().to_owned(), "directory"),
+        (write("empty.key", b""), "holds no private key"),
+        (leaf.0, "holds no private key"),
+        (certs.dir().join("locked.key"), "not encrypted"),
+        (certs.dir().join("older.key"), "not valid PEM"),
+        (certs.dir().join("ed448.key"), "cannot be used"),
+        (certs.leaf("other.test").1, "is not the key of"),
+        (certs.leaf_of("rsa", &rsa).1, "is not the key of"),
+    ]
+}
+
+#[test]
+fn a_key_that_will_not_do_is_refused_with_its_path() {
+    let certs = Certs::make();
+    let good = certs.leaf("localhost");
+    for (path, reason) in no_keys(&certs) {
+        expect_refusal(&listener(&good.0, &path), &path, reason);
+        let keys = format!("tls_certificate = {:?}\ntls_key = {path:?}", good.0);
+        expect_refusal(&application(&keys), &path, reason);
+    }
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_refused_with_its_path() {
+    if rustix::process::geteuid().is_root() {
+        let _ = writeln!(std::io::stderr(), "root may read any file: a test is skipped");
+        return;
+    }
+    let certs = Certs::make();
+    let good = certs.leaf("localhost");
+    for path in [&good.1, &good.0] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
+        expect_refusal(&listener(&good.0, &good.1), path, "let the user that runs");
+    }
+}
+
+/// A certificate for this machine, valid at these times.
+fn dated(certs: &Certs, file: &str, days: (i64, i64)) -> Pem {
+    certs.leaf_of(file, &Leaf { names: "DNS:localhost,DNS:b.test", days, ..Leaf::default() })
+}
+
+#[test]
+fn a_certificate_that_is_not_valid_now_is_refused() {
+    let certs = Certs::make();
+    let past = dated(&certs, "past", (-60, -30));
+    let future = dated(&certs, "future", (30, 60));
+    for (leaf, reason) in [(past, "expired on 20"), (future, "is not valid before 20")] {
+        expect_refusal(&listener(&leaf.0, &leaf.1), &leaf.0, reason);
+        let [certificate, key] = [&leaf.0, &leaf.1];
+        let keys = format!("tls_certificate = {certificate:?}\ntls_key = {key:?}");
+        expect_refusal(&application(&keys), certificate, reason);
+    }
+}
+
+#[test]
+fn check_prints_the_names_and_when_they_expire() {
+    let certs = Certs::make();
+    let leaf = dated(&certs, "site", (-1, 1000));
+    let (code, printed, said) = run("check", &listener(&leaf.0, &leaf.1));
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let path = leaf.0.display();
+    let line = printed.lines().find(|line| line.starts_with(&format!("# {path}: "))).unwrap();
+    assert!(line.contains("for localhost, b.test; expires on 20"), "{line}");
+    assert!(line.ends_with(", in 999 days"), "{line}");
+}
+
+#[test]
+fn a_certificate_that_expires_in_ten_days_is_told_and_one_of_twenty_is_not() {
+    let certs = Certs::make();
+    let backend = Backend::plain();
+    for (days, warns) in [(10, true), (20, false)] {
+        let leaf = dated(&certs, &format!("days-{days}"), (0, days));
+        let (code, printed, said) = run("check", &listener(&leaf.0, &leaf.1));
+        assert_eq!(code, Some(0), "{said}");
+        assert!(printed.contains("expires on "), "{printed}");
+        let warned = said.contains("warning: ") && said.contains(leaf.0.to_str().unwrap());
+        assert_eq!(warned, warns, "{said}");
+        assert_eq!(said.is_empty(), !warns, "{said}");
+        let proxy = Proxy::showing(&certs, &[&leaf], &[&backend], "");
+        assert_eq!(proxy.said(" WARN "), usize::from(warns));
+        assert_eq!(proxy.said("renew it"), usize::from(warns));
+    }
+}

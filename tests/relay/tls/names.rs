@@ -1,0 +1,107 @@
+//! Which certificate a client is shown: by the name that it asks for (RFC 6066 section 3) and the
+//! kinds of key that it knows.
+
+use crate::harness::{Backend, Certs, Leaf, Pem, Process, Proxy, probe};
+use std::process::Command;
+
+/// The names in the certificate that openssl is shown when called like this.
+fn shown(proxy: &Proxy, certs: &Certs, arguments: &[&str]) -> String {
+    let text = probe(proxy.address, certs, arguments, CLOSE);
+    let subject = text.lines().find(|line| line.starts_with("subject="));
+    subject.unwrap_or_else(|| panic!("no certificate in {text}")).replace("subject=", "")
+}
+
+const CLOSE: &str = "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
+
+fn leaf(certs: &Certs, file: &str, names: &str, key: &str) -> Pem {
+    certs.leaf_of(file, &Leaf { names, key, ..Leaf::default() })
+}
+
+#[test]
+fn each_name_gets_its_own_certificate_and_all_others_the_first() {
+    let certs = Certs::make();
+    let (first, second) = (certs.leaf("localhost"), certs.leaf("api.test"));
+    let third = leaf(&certs, "many", "DNS:one.test,DNS:two.test,DNS:*.wild.test", "P-256");
+    let backend = Backend::plain();
+    let proxy = Proxy::showing(&certs, &[&first, &second, &third], &[&backend], "");
+    let cases: [(&[&str], &str); 10] = [
+        (&["-servername", "localhost"], "CN = localhost"),
+        (&["-servername", "api.test"], "CN = api.test"),
+        (&["-servername", "API.Test"], "CN = api.test"),
+        (&["-servername", "two.test"], "CN = many"),
+        (&["-servername", "a.wild.test"], "CN = many"),
+        // A star stands for one label (RFC 9525 section 6.3).
+        (&["-servername", "a.b.wild.test"], "CN = localhost"),
+        (&["-servername", "wild.test"], "CN = localhost"),
+        (&["-servername", "unknown.test"], "CN = localhost"),
+        (&["-noservername"], "CN = localhost"),
+        (&["-servername", "api.test", "-tls1_2"], "CN = api.test"),
+    ];
+    for (arguments, subject) in cases {
+        assert_eq!(shown(&proxy, &certs, arguments), subject, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_client_is_shown_a_kind_of_key_that_it_knows() {
+    let certs = Certs::make();
+    let [ec, rsa] =
+        [("ec", "P-256"), ("rsa", "rsa:2048")].map(|(file, key)| leaf(&certs, file, OWN, key));
+    let other = certs.leaf("other.test");
+    let backend = Backend::plain();
+    let proxy = Proxy::showing(&certs, &[&ec, &rsa, &other], &[&backend], "");
+    let only = |kind| ["-tls1_3", "-servername", "localhost", "-sigalgs", kind];
+    assert_eq!(shown(&proxy, &certs, &only("ecdsa_secp256r1_sha256")), "CN = ec");
+    assert_eq!(shown(&proxy, &certs, &only("rsa_pss_rsae_sha256")), "CN = rsa");
+    let only = |cipher| ["-tls1_2", "-servername", "localhost", "-cipher", cipher];
+    assert_eq!(shown(&proxy, &certs, &only("ECDHE-ECDSA-AES128-GCM-SHA256")), "CN = ec");
+    assert_eq!(shown(&proxy, &certs, &only("ECDHE-RSA-AES128-GCM-SHA256")), "CN = rsa");
+    // No certificate for this name that it knows: the first that it does.
+    let other = ["-tls1_3", "-servername", "other.test", "-sigalgs", "rsa_pss_rsae_sha256"];
+    assert_eq!(shown(&proxy, &certs, &other), "CN = rsa");
+}
+
+const OWN: &str = "DNS:localhost,IP:127.0.0.1";
+
+#[test]
+fn one_file_may_hold_the_certificate_its_chain_and_its_key() {
+    let certs = Certs::make();
+    let leaf = certs.leaf("localhost");
+    let read = |path| std::fs::read_to_string(path).unwrap();
+    let whole = certs.dir().join("whole.pem");
+    std::fs::write(&whole, read(&leaf.1) + &read(&leaf.0) + &read(&certs.ca)).unwrap();
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], &format!("tls.certificates = [{whole:?}]"));
+    proxy.no_farewell();
+    let text = probe(proxy.address, &certs, &["-showcerts"], CLOSE);
+    assert!(text.contains("Verify return code: 0 (ok)") && text.contains("200 OK"), "{text}");
+    assert_eq!(text.matches("BEGIN CERTIFICATE").count(), 2);
+}
+
+#[test]
+fn the_certificates_of_make_certs_are_good_and_made_anew_each_time() {
+    let mut certs = Certs::make();
+    let directory = certs.dir().join("trial");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/certs.sh");
+    let mut authorities = Vec::new();
+    for _ in 0..2 {
+        let mut command = Command::new("bash");
+        let command = command.args([script.as_ref(), directory.as_os_str()]);
+        let (code, printed, said) = Process::start(command, certs.dir()).finish();
+        assert_eq!((code, said.as_str()), (Some(0), ""));
+        assert!(printed.contains("--cacert") && printed.contains("[tls]"), "{printed}");
+        authorities.push(std::fs::read(directory.join("ca.pem")).unwrap());
+    }
+    assert_ne!(authorities[0], authorities[1]);
+    certs.ca = directory.join("ca.pem");
+    let pem = |name: &str| ["pem", "key"].map(|end| directory.join(format!("{name}.{end}"))).into();
+    let (site, api) = (pem("site"), pem("api"));
+    let backend = Backend::plain();
+    let proxy = Proxy::showing(&certs, &[&site, &api], &[&backend], "");
+    assert_eq!(proxy.said(" WARN "), 0);
+    for name in ["localhost", "api.localhost"] {
+        let arguments = ["-servername", name, "-verify_hostname", name];
+        let text = probe(proxy.address, &certs, &arguments, CLOSE);
+        assert!(text.contains("Verify return code: 0 (ok)"), "{text}");
+    }
+}
