@@ -46,7 +46,7 @@ impl Balancer {
         let listen = config.server.listen;
         let listener = Listener::bind(listen).map_err(|error| cannot_listen(listen, &error))?;
         fit_descriptors(&mut config, &log);
-        let watch = start_watch(&config, &pool, &log, epoch)?;
+        let watch = start_watch(&config, &tls, &pool, &log, epoch)?;
         let drain = config.timeouts.drain;
         let summary = summary(&config, listener.address());
         let reader = pool.reader();
@@ -193,12 +193,14 @@ fn summary(config: &Config, address: SocketAddr) -> String {
 /// Starts the checks and waits, within reason, until each backend was asked once.
 fn start_watch(
     config: &Config,
+    tls: &Tls,
     pool: &Arc<Snapshot>,
     log: &Log,
     epoch: Instant,
 ) -> io::Result<Watch> {
     let health = &config.health;
-    let settings = watch::Settings::from(health);
+    let connectors = tls.connectors.clone();
+    let settings = watch::Settings { connectors, ..watch::Settings::from(health) };
     let log = log.clone();
     let judged = Throttle::new();
     let watch = Watch::start(settings, pool, epoch, move |event| tell(&log, &judged, event))?;

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::time::SystemTime;
 
 use crate::config::{self, Errors};
-use crate::pool::Spec;
+use crate::pool::{Spec, Trust};
 
 const ABSENT: &str = "this build of evenly has no TLS; use one with the feature tls";
 
@@ -52,6 +52,11 @@ impl Connector {
             None => Ok(vec![None; specs.len()]),
             Some(spec) => Err(Errors::of(&format!("application {}", spec.name), ABSENT.to_owned())),
         }
+    }
+
+    /// Refused.
+    pub fn new(_name: &str, _trust: &Trust) -> Result<Self, Errors> {
+        Err(Errors::of("tls", ABSENT.to_owned()))
     }
 
     /// Never called.

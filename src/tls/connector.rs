@@ -48,9 +48,19 @@ impl Connector {
                     config
                 }
             };
-            connectors.push(Some(Self { config, name: server_name(spec, trust)? }));
+            let name = server_name(trust.name.as_ref().unwrap_or(&spec.host)).map_err(|what| {
+                Errors::of(&format!("application {}", spec.name), format!("{what}; set tls_name"))
+            })?;
+            connectors.push(Some(Self { config, name }));
         }
         Ok(connectors)
+    }
+
+    /// One to whoever goes by `name`, unless `trust` has another. The errors say what will not do.
+    pub fn new(name: &str, trust: &Trust) -> Result<Self, Errors> {
+        let config = Arc::new(configure(trust, SystemTime::now(), &mut Vec::new())?);
+        let name = server_name(trust.name.as_deref().unwrap_or(name));
+        Ok(Self { config, name: name.map_err(|what| Errors::of("tls", what))? })
     }
 
     /// The TLS of a connection to this backend.
@@ -59,13 +69,10 @@ impl Connector {
     }
 }
 
-fn server_name(spec: &Spec, trust: &Trust) -> Result<ServerName<'static>, Errors> {
-    let name = trust.name.as_ref().unwrap_or(&spec.host);
+fn server_name(name: &str) -> Result<ServerName<'static>, String> {
     let bare = name.strip_suffix('.').unwrap_or(name);
-    ServerName::try_from(bare.to_owned()).map_err(|_| {
-        let what = format!("\"{name}\" is no name for a certificate; set tls_name");
-        Errors::of(&format!("application {}", spec.name), what)
-    })
+    ServerName::try_from(bare.to_owned())
+        .map_err(|_| format!("\"{name}\" is no name for a certificate"))
 }
 
 fn configure(

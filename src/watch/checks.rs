@@ -220,7 +220,7 @@ impl Probes {
 /// A probe thread: until the checks thread is gone.
 fn work(prober: &Prober, jobs: &Receiver<Job>, reported: &Sender<Report>) {
     for job in jobs {
-        let finding = prober.probe(&job.pool.backends()[job.index]);
+        let finding = prober.probe(job.index, &job.pool.backends()[job.index]);
         if reported.send((job, finding)).is_err() {
             return;
         }

@@ -17,6 +17,7 @@ mod probe;
 mod schedule;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::io;
 use std::sync::Arc;
@@ -27,12 +28,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::config::Health;
 use crate::pool::{Notice, Snapshot, Statuses};
+use crate::tls::Connector;
 use checks::Checks;
 use names::Names;
 use probe::Prober;
 
 /// How to watch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// From one check of a backend to the next; `None` turns checks off.
     pub interval: Option<Duration>,
@@ -45,6 +47,8 @@ pub struct Settings {
     pub path_set: bool,
     /// Statuses that count as healthy; `None` is 200-299.
     pub expect: Option<Statuses>,
+    /// How each backend is reached, in the order of the pool; in the clear where there is none.
+    pub connectors: Vec<Option<Connector>>,
     /// From one look-up of the host names to the next.
     pub names_every: Duration,
 }
@@ -57,6 +61,7 @@ impl Default for Settings {
             path: "/health".into(),
             path_set: false,
             expect: None,
+            connectors: Vec::new(),
             names_every: Duration::from_secs(30),
         }
     }

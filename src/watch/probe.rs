@@ -11,17 +11,21 @@ use rustix::io::Errno;
 use ureq::{Agent, Timeout};
 
 use super::Settings;
+use super::transport::{Connect, Literal};
 use crate::pool::{Backend, CheckOutcome, Statuses};
 
 /// Most of an answer's body that is read. What is longer, or endless, is good up to here.
 const BODY_MAX: u64 = 64 * 1024;
 
 /// Most of an answer's head, and the size of the buffers that ureq makes for a check.
-const HEAD_MAX: usize = 16 * 1024;
+pub(super) const HEAD_MAX: usize = 16 * 1024;
 
 /// Asks backends how they are. One serves all threads.
 pub(super) struct Prober {
+    /// Asks in the clear.
     agent: Agent,
+    /// What asks each backend that speaks TLS, in the order of the pool.
+    tls: Vec<Option<Agent>>,
     shares: Shares,
     path: String,
     /// 404 and 405 count as up.
@@ -55,15 +59,18 @@ impl Prober {
             .output_buffer_size(HEAD_MAX)
             .max_response_header_size(HEAD_MAX)
             .user_agent(concat!("evenly-check/", env!("CARGO_PKG_VERSION")))
-            // Not timeout_global, _per_call or _resolve: ureq then looks every address up in a
-            // thread of its own, made for it (ureq 3.5 resolver.rs, resolve_async).
+            // One a phase, so that a failed check says which was slow. With one for all of them,
+            // ureq's own look-up would start a thread a check; [`Literal`] needs none.
             .timeout_connect(Some(shares.connect))
             .timeout_send_request(Some(shares.send))
             .timeout_recv_response(Some(shares.answer))
             .timeout_recv_body(Some(shares.body))
             .build();
+        let agent = |connector| Agent::with_parts(config.clone(), Connect(connector), Literal);
+        let tls = settings.connectors.iter().map(|one| Some(agent(Some(one.clone()?)))).collect();
         Self {
-            agent: config.new_agent(),
+            agent: agent(None),
+            tls,
             shares,
             path: settings.path.clone(),
             is_path_a_guess: !settings.path_set && settings.expect.is_none(),
@@ -78,13 +85,15 @@ impl Prober {
 
     /// Ends checks under way as failed, and all later ones at once. A connect is not interrupted.
     pub(super) fn cut_off(&self) {
-        self.agent.clone().shutdown();
+        for agent in self.tls.iter().flatten().chain([&self.agent]) {
+            agent.clone().shutdown();
+        }
     }
 
-    /// Checks `backend`.
-    pub(super) fn probe(&self, backend: &Backend) -> Finding {
+    /// Checks `backend`, which the pool has at `index`.
+    pub(super) fn probe(&self, index: usize, backend: &Backend) -> Finding {
         let began = Instant::now();
-        let answer = self.ask(backend);
+        let answer = self.ask(index, backend);
         let took = began.elapsed();
         let outcome = |passed, seen| CheckOutcome { passed, seen, took };
         match answer {
@@ -104,10 +113,13 @@ impl Prober {
     }
 
     /// The status of a whole answer.
-    fn ask(&self, backend: &Backend) -> Result<u16, ureq::Error> {
-        let request = self
-            .agent
-            .get(format!("http://{}{}", backend.address(), self.path))
+    fn ask(&self, index: usize, backend: &Backend) -> Result<u16, ureq::Error> {
+        let (scheme, agent) = match self.tls.get(index) {
+            Some(Some(agent)) => ("https", agent),
+            _ => ("http", &self.agent),
+        };
+        let request = agent
+            .get(format!("{scheme}://{}{}", backend.address(), self.path))
             .header("Host", Authority(backend.host(), backend.port()).to_string())
             .header("Connection", "close");
         let answer = request.call()?;
@@ -138,7 +150,8 @@ impl Prober {
 }
 
 /// The timeout, shared out between the phases of a check so that their sum is never more. The
-/// longest share is for the one phase in which the application thinks.
+/// longest share is for the one phase in which the application thinks. A TLS handshake is a part
+/// of the connect.
 struct Shares {
     connect: Duration,
     send: Duration,
@@ -187,13 +200,6 @@ mod tests {
             let shares = Shares::new(timeout);
             assert_eq!(shares.connect + shares.send + shares.answer + shares.body, timeout);
         }
-    }
-
-    #[test]
-    fn no_timeout_is_set_for_which_ureq_starts_a_thread() {
-        let prober = Prober::new(&Settings::default());
-        let timeouts = prober.agent.config().timeouts();
-        assert_eq!([timeouts.global, timeouts.per_call, timeouts.resolve], [None; 3]);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! The watch against real sockets.
 
+#[cfg(feature = "tls")]
+mod tls;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
@@ -46,7 +49,7 @@ fn server(answer: impl Fn(TcpStream, String) + Send + Sync + 'static) -> SocketA
                 while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
                     head.push(byte[0]);
                 }
-                answer(stream, String::from_utf8(head).unwrap());
+                answer(stream, String::from_utf8_lossy(&head).into_owned());
             });
         }
     });

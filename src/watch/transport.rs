@@ -1,0 +1,140 @@
+//! How ureq reaches a backend for a check: one connection, in the clear or through the very TLS
+//! that its requests go through.
+//!
+//! Called by ureq. What it brings along for this is not used, for it knows proxies and names: a
+//! check goes to the address in its URL and nowhere else.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+};
+use ureq::{Error, Timeout};
+
+use super::probe::HEAD_MAX;
+use crate::tls;
+
+/// Takes the address that the URL holds.
+#[derive(Debug)]
+pub(super) struct Literal;
+
+impl Resolver for Literal {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _config: &Config,
+        _timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        let mut found = self.empty();
+        let address = uri.authority().and_then(|authority| authority.as_str().parse().ok());
+        found.push(address.ok_or(Error::HostNotFound)?);
+        Ok(found)
+    }
+}
+
+/// Makes the connections to one backend; without a connector in the clear, and to any.
+#[derive(Debug)]
+pub(super) struct Connect(pub(super) Option<tls::Connector>);
+
+impl Connector for Connect {
+    type Out = Connection;
+
+    /// The handshake is a part of it, and has what the connect has left of their time.
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        _chained: Option<()>,
+    ) -> Result<Option<Connection>, Error> {
+        let (left, until) = (*details.timeout.after, deadline(&details.timeout));
+        let late = |error| timed(error, Timeout::Connect);
+        let address = details.addrs.first().ok_or(Error::HostNotFound)?;
+        let socket = TcpStream::connect_timeout(address, left).map_err(late)?;
+        let mut stream = tls::Stream::new(socket, self.0.as_ref())?;
+        let handle: Weak<TcpStream> = Arc::downgrade(stream.socket());
+        (details.register_shutdown)(handle)?;
+        stream.set_deadline(until);
+        stream.handshake().map_err(|error| match is_late(&error) {
+            true => io::Error::new(ErrorKind::TimedOut, "TLS handshake timed out"),
+            false => error,
+        })?;
+        let buffers = LazyBuffers::new(HEAD_MAX, HEAD_MAX);
+        Ok(Some(Connection { stream, buffers }))
+    }
+}
+
+/// A connection for one check.
+pub(super) struct Connection {
+    stream: tls::Stream,
+    buffers: LazyBuffers,
+}
+
+impl Transport for Connection {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.stream.set_deadline(deadline(&timeout));
+        let output = &self.buffers.output()[..amount];
+        self.stream.write_all(output).map_err(|error| timed(error, timeout.reason))
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.stream.set_deadline(deadline(&timeout));
+        let into = self.buffers.input_append_buf();
+        let read = loop {
+            match self.stream.read(into) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                other => break other.map_err(|error| timed(error, timeout.reason))?,
+            }
+        };
+        self.buffers.input_appended(read);
+        Ok(read > 0)
+    }
+
+    /// Asked only of one that is to be used again, and none is.
+    fn is_open(&mut self) -> bool {
+        false
+    }
+
+    fn is_tls(&self) -> bool {
+        self.stream.is_tls()
+    }
+}
+
+impl Drop for Connection {
+    /// Some servers log it where a client does not say that it is done. Within the last deadline.
+    fn drop(&mut self) {
+        self.stream.close();
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connection")
+    }
+}
+
+/// None if it is too far away for the clock.
+fn deadline(timeout: &NextTimeout) -> Option<Instant> {
+    Instant::now().checked_add(*timeout.after)
+}
+
+fn timed(error: io::Error, reason: Timeout) -> Error {
+    match is_late(&error) {
+        true => Error::Timeout(reason),
+        false => error.into(),
+    }
+}
+
+/// What a socket's own timeout looks like on Linux, and a connect's.
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
