@@ -159,7 +159,8 @@ impl<'c> Call<'c> {
             let failed = Failed::Backend(Fault::Connect, why.unwrap_or_default());
             return Err(self.fail(lease, failed, false));
         }
-        match Wire::connect(address, until, terms) {
+        let connector = self.client.connectors.get(lease.index()).and_then(Option::as_ref);
+        match Wire::connect(address, connector, until, terms) {
             Err(failed) => Err(self.fail(lease, failed, false)),
             Ok(mut wire) => match wire.exchange(&request, self.request.method()) {
                 Err(failed) => Err(self.fail(lease, failed, wire.sent_any)),

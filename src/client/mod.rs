@@ -46,6 +46,7 @@ use std::time::{Duration, Instant};
 use crate::config::{Config, Overrides, Timeouts};
 use crate::http::HeadLimits;
 use crate::pool::{Ask, Lease, Pool, Snapshot, Standing, Unavailable, chance};
+use crate::tls::{Connector, Tls};
 use crate::watch::{Settings, Watch};
 use call::Call;
 use vigil::Vigil;
@@ -70,6 +71,8 @@ pub struct Client {
     watch: Watch,
     vigil: Arc<Vigil>,
     terms: Terms,
+    /// How each backend is reached, in the order of the pool; none in the clear.
+    connectors: Vec<Option<Connector>>,
     /// Where the pool's `now` counts from.
     epoch: Instant,
     seed: u64,
@@ -127,15 +130,18 @@ impl Client {
     /// again every 30 s.
     ///
     /// # Errors
+    /// [`Error::Config`] if a file of `tls_ca`, `tls_certificate` or `tls_key` will not do, and
     /// [`Error::System`] if the threads for the checks cannot be had.
     pub fn new(config: &Config) -> Result<Self, Error> {
+        let connectors = Tls::for_client(config).map_err(Error::Config)?.connectors;
         let vigil = Arc::new(Vigil::new(config.health.interval));
         let specs = config.applications.clone();
         let addresses = resolve::addresses(&specs, config.timeouts.connect, &vigil);
         let policy = config.balance.policy.build(&specs, &config.scored.rules());
         let pool = Pool::new(specs, addresses, policy, config.rules());
         let (epoch, heard) = (Instant::now(), Arc::clone(&vigil));
-        let settings = Settings::from(&config.health);
+        let checked = connectors.clone();
+        let settings = Settings { connectors: checked, ..Settings::from(&config.health) };
         let snapshot = Snapshot::new(Arc::clone(&pool));
         let watch = Watch::start(settings, &snapshot, epoch, move |event| heard.hear(event))
             .map_err(Error::System)?;
@@ -149,7 +155,8 @@ impl Client {
             body_bytes_max: BODY_BYTES_MAX,
         };
         let seed = RandomState::new().hash_one(0);
-        Ok(Self { pool, watch, vigil, terms, epoch, seed, picks: AtomicU64::new(0) })
+        let picks = AtomicU64::new(0);
+        Ok(Self { pool, watch, vigil, terms, connectors, epoch, seed, picks })
     }
 
     /// When nobody is left, do not fail at once: keep checking, with growing pauses, until somebody
@@ -161,7 +168,8 @@ impl Client {
     }
 
     /// The longest that a call may take from when a backend can be had, all tries together; 60 s by
-    /// default. Within it `[timeouts]` connect, response and stream_idle hold for each try.
+    /// default. Within it `[timeouts]` connect, handshake, response and stream_idle hold for each
+    /// try.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.terms.timeout = timeout.min(WAIT_MAX);

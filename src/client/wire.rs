@@ -11,9 +11,12 @@ use super::Terms;
 use crate::http::body::Reader;
 use crate::http::{Framing, Malformed, Parsed, response, slots};
 use crate::pool::Fault;
+use crate::tls::{Connector, Stream};
 
 /// What one read takes at most.
 const READ_BYTES: usize = 16 * 1024;
+/// What one write takes at most: with each that succeeds the time to take more begins anew.
+const WRITE_BYTES: usize = 64 * 1024;
 /// 1xx answers before the one that counts.
 const INTERIM_MAX: usize = 8;
 
@@ -22,7 +25,7 @@ pub(super) struct Wire<'t> {
     terms: &'t Terms,
     /// When the whole call must be over.
     until: Instant,
-    socket: TcpStream,
+    stream: Stream,
     /// Read, and not used yet.
     ahead: Vec<u8>,
     /// Any byte of the request was sent.
@@ -58,9 +61,10 @@ struct Head {
 }
 
 impl<'t> Wire<'t> {
-    /// Connects.
+    /// Connects; with a connector, until both sides have proved who they are.
     pub(super) fn connect(
         address: SocketAddr,
+        connector: Option<&Connector>,
         until: Instant,
         terms: &'t Terms,
     ) -> Result<Self, Failed> {
@@ -77,8 +81,24 @@ impl<'t> Wire<'t> {
                 _ if is_our_limit(&error) => Failed::Ours(error),
                 _ => Failed::Backend(Fault::Connect, format!("connect failed: {error}")),
             })?;
+        let refused = |error: io::Error| Failed::Backend(Fault::Connect, error.to_string());
+        let stream = Stream::new(socket, connector).map_err(refused)?;
         let ahead = Vec::new();
-        Ok(Self { terms, until, socket, ahead, sent_any: false, first_byte: None })
+        let mut wire = Self { terms, until, stream, ahead, sent_any: false, first_byte: None };
+        if connector.is_some() {
+            wire.handshake()?;
+        }
+        Ok(wire)
+    }
+
+    fn handshake(&mut self) -> Result<(), Failed> {
+        let (what, limit) = ("TLS handshake not done", self.terms.timeouts.handshake);
+        self.hurry(what, Instant::now() + limit, limit)?;
+        let done = self.stream.handshake();
+        done.map_err(|error| match Failed::io(error, what, limit, self.until) {
+            Failed::Backend(Fault::Reset, why) => Failed::Backend(Fault::Connect, why),
+            other => other,
+        })
     }
 
     /// Sends `request`, which has that method, and reads the answer to its end.
@@ -103,9 +123,10 @@ impl<'t> Wire<'t> {
     fn send(&mut self, mut rest: &[u8]) -> Result<(), Failed> {
         let (what, limit) = ("took no more of the request", self.terms.timeouts.response);
         while !rest.is_empty() {
-            let left = self.left(what, Instant::now() + limit, limit)?;
-            self.socket.set_write_timeout(Some(left)).map_err(Failed::Ours)?;
-            match self.socket.write(rest) {
+            self.hurry(what, Instant::now() + limit, limit)?;
+            // A write that fails may have sent some of what TLS had sealed for it.
+            self.sent_any |= self.stream.is_tls();
+            match self.stream.write(&rest[..rest.len().min(WRITE_BYTES)]) {
                 Ok(written) => {
                     self.sent_any |= written > 0;
                     rest = &rest[written..];
@@ -187,9 +208,8 @@ impl<'t> Wire<'t> {
         let filled = self.ahead.len();
         self.ahead.resize(filled + READ_BYTES, 0);
         let read = loop {
-            let left = self.left(what, phase, limit)?;
-            self.socket.set_read_timeout(Some(left)).map_err(Failed::Ours)?;
-            match self.socket.read(&mut self.ahead[filled..]) {
+            self.hurry(what, phase, limit)?;
+            match self.stream.read(&mut self.ahead[filled..]) {
                 Ok(read) => break read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(Failed::io(error, what, limit, self.until)),
@@ -202,13 +222,14 @@ impl<'t> Wire<'t> {
         Ok(read)
     }
 
-    /// What is left of the phase and of the call.
-    fn left(&self, what: &str, phase: Instant, limit: Duration) -> Result<Duration, Failed> {
-        let left = phase.min(self.until).saturating_duration_since(Instant::now());
-        if left.is_zero() {
+    /// From here on nothing may last past the phase or the call.
+    fn hurry(&mut self, what: &str, phase: Instant, limit: Duration) -> Result<(), Failed> {
+        let until = phase.min(self.until);
+        if Instant::now() >= until {
             return Err(Failed::late(what, limit, self.until));
         }
-        Ok(left)
+        self.stream.set_deadline(Some(until));
+        Ok(())
     }
 }
 

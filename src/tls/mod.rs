@@ -59,6 +59,13 @@ impl Tls {
         Ok(Self { acceptor, connectors, shown })
     }
 
+    /// Reads the files of those who are called, and none of a listener's.
+    pub fn for_client(config: &Config) -> Result<Self, Errors> {
+        let (now, mut shown) = (SystemTime::now(), Vec::new());
+        let connectors = Connector::load(&config.applications, now, &mut shown)?;
+        Ok(Self { acceptor: None, connectors, shown })
+    }
+
     /// What an operator should know, a sentence each: certificates that are about to expire, and
     /// backends that nobody verifies.
     pub fn warnings(&self, specs: &[Spec]) -> Vec<String> {

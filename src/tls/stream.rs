@@ -47,11 +47,15 @@ impl Stream {
             false => Err(ErrorKind::WouldBlock.into()),
         }
     }
+}
 
-    /// Tells the peer that nothing will follow; in the clear that is for the socket to do.
-    pub fn close(&mut self) {
-        if let Some(session) = &mut self.session {
-            session.close(&mut Timed { socket: &self.socket, until: self.until });
+impl Drop for Stream {
+    /// Tells the peer that nothing will follow, if the socket takes that at once.
+    fn drop(&mut self) {
+        if let Some(session) = &mut self.session
+            && self.socket.set_nonblocking(true).is_ok()
+        {
+            session.close(&mut Timed { socket: &self.socket, until: None });
         }
     }
 }

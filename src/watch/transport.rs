@@ -109,13 +109,6 @@ impl Transport for Connection {
     }
 }
 
-impl Drop for Connection {
-    /// Some servers log it where a client does not say that it is done. Within the last deadline.
-    fn drop(&mut self) {
-        self.stream.close();
-    }
-}
-
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Connection")
