@@ -56,6 +56,10 @@ What:
       --body TEXT          or @FILE
       --no-keep-alive      a connection for each request
 
+With https:
+      --cacert FILE        whom to trust, in PEM; default: whom the system trusts
+      --insecure           take whatever certificate the server shows
+
 Output:
       --json               one JSON object instead of tables
       --html FILE          a page with tables and plots as well
@@ -67,11 +71,11 @@ a request was due, not from when a worker was free to send it (open loop), which
 corrects for coordinated omission. Requests in flight at the end are awaited.
 
 Keys of --json: url, method, workers, rate_asked (null in a closed loop), requests, ok
-(status 200 to 399), statuses, errors (by kind: refused, unreachable, timeout, reset,
-closed, short_body, long_body, malformed, local), resent, unsent, seconds, rate (answers
-a second), bytes, bytes_rate, latency_ms (p50, p90, p99, p99.9, max; of whole answers),
-service_ms (the same from when it was sent; null in a closed loop), served_by (answers
-by X-Served-By).
+(status 200 to 399), statuses, errors (by kind: refused, unreachable, tls, timeout,
+reset, closed, short_body, long_body, malformed, local), resent, unsent, seconds, rate
+(answers a second), bytes, bytes_rate, latency_ms (p50, p90, p99, p99.9, max; of whole
+answers), service_ms (the same from when it was sent; null in a closed loop), served_by
+(answers by X-Served-By).
 
 Exit status: 0 if a request was answered with a status from 200 to 399, 1 if none was,
 2 for bad usage. Ctrl-C ends the run and prints what there is.

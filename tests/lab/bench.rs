@@ -100,7 +100,8 @@ fn the_share_of_each_backend_is_counted() {
 #[test]
 fn what_makes_no_sense_ends_with_two_and_a_sentence() {
     for (url, line, sentence) in [
-        ("https://a/", "", "URL \"https://a/\": https is not in this version; use http://"),
+        ("ftp://a/", "", "URL \"ftp://a/\": unknown scheme \"ftp\"; use http:// or https://"),
+        ("https://a/", "--cacert /no/such/file", "/no/such/file: "),
         ("http://a/", "--workers 0", "0 workers: expected a number from 1 to 1000"),
         ("http://a/", "--method CONNECT", "method CONNECT opens a tunnel"),
         ("http://a/", "--header Host:a --header Connection:x", "header Connection cannot be set"),

@@ -12,7 +12,7 @@ use crate::config;
 use crate::lab::bench::{Plan, Url};
 
 /// Every long option, for suggestions.
-pub(super) const OPTIONS: [&str; 11] = [
+pub(super) const OPTIONS: [&str; 13] = [
     "--requests",
     "--workers",
     "--rate",
@@ -22,6 +22,8 @@ pub(super) const OPTIONS: [&str; 11] = [
     "--header",
     "--body",
     "--no-keep-alive",
+    "--cacert",
+    "--insecure",
     "--json",
     "--html",
 ];
@@ -50,6 +52,8 @@ pub(super) fn parse(parser: &mut Parser) -> Result<Command, Error> {
             Long("header") => headers.push(header(&text(parser)?)?),
             Long("body") => options.body = body(text(parser)?),
             Long("no-keep-alive") => plan.request.keep_alive = false,
+            Long("cacert") => plan.trust.ca = Some(text(parser)?),
+            Long("insecure") => plan.trust.verify = false,
             Long("json") => options.json = true,
             Long("html") => options.html = Some(parser.value()?.into()),
             Short('h') | Long("help") => return Ok(Command::Tell(help::BENCH.to_string())),
@@ -113,7 +117,8 @@ mod tests {
     #[test]
     fn options_stand_before_and_behind_the_url() {
         let line = "--requests 5 --workers=2 --rate 0.5 http://a.test/ --duration 1m --timeout 2s \
-                    --method PUT --body @x.json --no-keep-alive --json --html r.html";
+                    --method PUT --body @x.json --no-keep-alive --json --html r.html \
+                    --cacert ca.pem --insecure";
         let mut words: Vec<_> = line.split_whitespace().collect();
         words.extend(["--header", "A: b:c ", "--header=D:e"]);
         let Options { plan, body, json, html } = options(&words);
@@ -123,6 +128,7 @@ mod tests {
         let pairs = [("A", "b:c"), ("D", "e")].map(|(name, value)| (name.into(), value.into()));
         assert_eq!(plan.request.headers, pairs);
         assert_eq!((plan.request.method.as_str(), plan.request.keep_alive), ("PUT", false));
+        assert_eq!((plan.trust.ca.as_deref(), plan.trust.verify), (Some("ca.pem"), false));
         assert_eq!((body, json, html), (Body::File("x.json".into()), true, Some("r.html".into())));
     }
 
@@ -143,7 +149,7 @@ mod tests {
     fn slips_are_refused_with_a_remedy() {
         let cases = r#"
              -> bench needs a URL, such as http://127.0.0.1:8080/
-            https://a/ -> URL "https://a/": https is not in this version; use http://
+            ftp://a/ -> URL "ftp://a/": unknown scheme "ftp"; use http:// or https://
             http://a/ http://b/ -> did not expect "http://b/"
             http://a/ --request 5 -> unknown option --request; did you mean --requests?
             http://a/ --listen 5 -> option --listen is not for this command

@@ -12,6 +12,8 @@ pub enum Fault {
     Refused,
     /// The connect failed in another way, such as no route.
     Unreachable,
+    /// The server did not prove who it is, or what it speaks is no TLS.
+    Tls,
     /// The exchange, its connect included, took longer than the timeout.
     Timeout,
     /// The connection was reset before the answer was whole.
@@ -30,9 +32,10 @@ pub enum Fault {
 
 impl Fault {
     /// Each of them, in the order of a report.
-    pub const ALL: [Fault; 9] = [
+    pub const ALL: [Fault; 10] = [
         Fault::Refused,
         Fault::Unreachable,
+        Fault::Tls,
         Fault::Timeout,
         Fault::Reset,
         Fault::Closed,
@@ -48,6 +51,7 @@ impl Fault {
         match self {
             Fault::Refused => "refused",
             Fault::Unreachable => "unreachable",
+            Fault::Tls => "tls",
             Fault::Timeout => "timeout",
             Fault::Reset => "reset",
             Fault::Closed => "closed",
@@ -64,6 +68,7 @@ impl Fault {
         match self {
             Fault::Refused => "connection refused",
             Fault::Unreachable => "unreachable",
+            Fault::Tls => "TLS failed",
             Fault::Timeout => "timed out",
             Fault::Reset => "connection reset",
             Fault::Closed => "closed early",
@@ -113,7 +118,17 @@ impl Failed {
             // What a socket's own timeout looks like on Linux.
             ErrorKind::WouldBlock | ErrorKind::TimedOut => Failed::timeout(),
             _ if is_local(error) => Failed::new(Fault::Local, error.to_string()),
+            // What a session makes of records and certificates that it does not believe.
+            ErrorKind::InvalidData => Failed::new(Fault::Tls, error.to_string()),
             _ => Failed::new(Fault::Reset, error.to_string()),
+        }
+    }
+
+    /// A connection on which no request was sent yet.
+    pub(super) fn handshake(error: &io::Error) -> Self {
+        match Failed::io(error) {
+            Failed { fault: Fault::Reset, example } => Failed::new(Fault::Tls, example),
+            other => other,
         }
     }
 

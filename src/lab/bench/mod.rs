@@ -33,6 +33,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
+use crate::pool::Trust;
+use crate::tls::Connector;
 pub use fault::{Failures, Fault};
 use pace::Pace;
 pub use request::Request;
@@ -68,10 +70,13 @@ pub struct Plan {
     pub rate: Option<f64>,
     /// How long one exchange may take, its connect included.
     pub timeout: Duration,
+    /// Whom the server of an https URL must prove to be.
+    pub trust: Trust,
 }
 
 impl Plan {
-    /// Ten workers that GET this for ten seconds in a closed loop.
+    /// Ten workers that GET this for ten seconds in a closed loop. With https, a server must be the
+    /// URL's host by the word of somebody whom the system trusts.
     #[must_use]
     pub fn to(url: Url) -> Plan {
         Plan {
@@ -81,6 +86,7 @@ impl Plan {
             duration: Some(Duration::from_secs(10)),
             rate: None,
             timeout: Duration::from_secs(10),
+            trust: Trust { verify: true, ca: None, name: None, certificate: None, key: None },
         }
     }
 }
@@ -183,8 +189,11 @@ fn no_thread(workers: usize, error: &io::Error) -> Refusal {
 fn prepare(plan: &Plan) -> Result<Target, Refusal> {
     check(plan).map_err(Refusal::Plan)?;
     let request = plan.request.bytes().map_err(Refusal::Plan)?;
-    let addresses = resolve(&plan.request.url).map_err(Refusal::Machine)?;
-    Ok(Target::new(plan, request, addresses))
+    let url = &plan.request.url;
+    let connector = url.is_tls().then(|| Connector::new(url.host(), &plan.trust)).transpose();
+    let connector = connector.map_err(|errors| Refusal::Plan(errors.to_string()))?;
+    let addresses = resolve(url).map_err(Refusal::Machine)?;
+    Ok(Target::new(plan, request, addresses, connector))
 }
 
 fn check(plan: &Plan) -> Result<(), String> {

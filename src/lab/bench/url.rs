@@ -1,13 +1,14 @@
-//! Where to send: an http URL, taken apart. The command line and whoever plans a run parse one.
+//! Where to send: an http or https URL, taken apart. The command line and whoever plans a run parse one.
 //! It must never guess: what two readers could take in two ways is refused with a sentence.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-/// An `http://` URL (RFC 3986, RFC 9110 section 4.2.1) without user and fragment.
+/// An `http://` or `https://` URL (RFC 3986, RFC 9110 section 4.2) without user and fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
+    tls: bool,
     host: String,
     port: u16,
     /// As the Host field has it.
@@ -16,19 +17,25 @@ pub struct Url {
 }
 
 impl Url {
+    /// True for https.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
     /// The name or address to connect to; an IPv6 address without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port to connect to, 80 unless the URL says another.
+    /// The port to connect to: 80, or 443 for https, unless the URL says another.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The value of Host: the port is left out where it is 80.
+    /// The value of Host: the port is left out where it is the usual one.
     #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
@@ -43,7 +50,7 @@ impl Url {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.path)
+        write!(f, "{}://{}{}", if self.tls { "https" } else { "http" }, self.authority, self.path)
     }
 }
 
@@ -57,7 +64,8 @@ impl FromStr for Url {
 }
 
 fn read(text: &str) -> Result<Url, String> {
-    let rest = strip_scheme(text)?;
+    let (tls, rest) = split_scheme(text)?;
+    let usual = if tls { 443 } else { 80 };
     if let Some(bad) = rest.chars().find(|c| !c.is_ascii_graphic()) {
         return Err(format!("{bad:?} must be percent-encoded"));
     }
@@ -68,25 +76,24 @@ fn read(text: &str) -> Result<Url, String> {
     if authority.contains('@') {
         return Err("it names a user; send an Authorization header instead".into());
     }
-    let (host, port) = split_port(authority)?;
+    let (host, port) = split_port(authority, usual)?;
     let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let authority = if port == 80 { bracketed } else { format!("{bracketed}:{port}") };
+    let authority = if port == usual { bracketed } else { format!("{bracketed}:{port}") };
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    Ok(Url { host: host.to_owned(), port, authority, path })
+    Ok(Url { tls, host: host.to_owned(), port, authority, path })
 }
 
-fn strip_scheme(text: &str) -> Result<&str, String> {
+/// Whether it is https, and what follows.
+fn split_scheme(text: &str) -> Result<(bool, &str), String> {
     match text.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => Ok(rest),
-        Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => {
-            Err("https is not in this version; use http://".into())
-        }
-        Some((scheme, _)) => Err(format!("unknown scheme {scheme:?}; use http://")),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => Ok((false, rest)),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => Ok((true, rest)),
+        Some((scheme, _)) => Err(format!("unknown scheme {scheme:?}; use http:// or https://")),
         None => Err(format!("it does not begin with http://; write http://{}", text.trim())),
     }
 }
 
-fn split_port(authority: &str) -> Result<(&str, u16), String> {
+fn split_port(authority: &str, usual: u16) -> Result<(&str, u16), String> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or("the bracket [ is not closed")?;
@@ -104,13 +111,13 @@ fn split_port(authority: &str) -> Result<(&str, u16), String> {
     if !authority.starts_with('[') && !host.bytes().all(name_byte) {
         return Err(format!("{host:?} is neither a host name nor an address"));
     }
-    Ok((host, read_port(port)?))
+    Ok((host, read_port(port, usual)?))
 }
 
-fn read_port(text: &str) -> Result<u16, String> {
+fn read_port(text: &str, usual: u16) -> Result<u16, String> {
     let Some(digits) = text.strip_prefix(':') else {
         let junk = || format!("expected a colon and a port behind the host, not {text:?}");
-        return if text.is_empty() { Ok(80) } else { Err(junk()) };
+        return if text.is_empty() { Ok(usual) } else { Err(junk()) };
     };
     let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok());
     match number.flatten() {
@@ -139,11 +146,13 @@ mod tests {
         expect("http://127.0.0.1:8080?q", "127.0.0.1", 8080, "127.0.0.1:8080", "/?q");
         expect("http://[::1]:8080/", "::1", 8080, "[::1]:8080", "/");
         expect("http://[::1]", "::1", 80, "[::1]", "/");
+        expect("HTTPS://a.test", "a.test", 443, "a.test", "/");
+        expect("https://[::1]:80/", "::1", 80, "[::1]:80", "/");
     }
 
     #[test]
     fn a_url_is_shown_as_it_is_sent() {
-        for text in ["http://a.test/", "http://[::1]:81/x?y"] {
+        for text in ["http://a.test/", "http://[::1]:81/x?y", "https://a.test:80/"] {
             assert_eq!(text.parse::<Url>().unwrap().to_string(), text);
         }
     }
@@ -151,8 +160,7 @@ mod tests {
     #[test]
     fn bad_urls_are_refused_with_a_remedy() {
         let cases = r#"
-            https://a/ -> https is not in this version; use http://
-            ftp://a/ -> unknown scheme "ftp"; use http://
+            ftp://a/ -> unknown scheme "ftp"; use http:// or https://
             localhost:80 -> it does not begin with http://; write http://localhost:80
             http:// -> it names no host; write http://HOST/
             http://:80/ -> it names no host; write http://HOST/

@@ -2,7 +2,7 @@
 //! proxy reads a backend's. A worker owns one. On the usual path an exchange is one write, one
 //! read and no allocation; it must never wait past its deadline.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use super::Plan;
 use super::fault::{Failed, Fault};
 use crate::http::body::Reader;
 use crate::http::{Framing, HeadLimits, Malformed, Parsed, response, slots};
+use crate::tls::{Connector, Stream};
 
 /// What one read takes at most. A head always fits: its limit is 16 KiB.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -24,6 +25,7 @@ const INTERIM_MAX: usize = 8;
 pub(super) struct Target {
     request: Vec<u8>,
     addresses: Vec<SocketAddr>,
+    connector: Option<Connector>,
     method: String,
     is_idempotent: bool,
     keep_alive: bool,
@@ -32,10 +34,16 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn new(plan: &Plan, request: Vec<u8>, addresses: Vec<SocketAddr>) -> Self {
+    pub(super) fn new(
+        plan: &Plan,
+        request: Vec<u8>,
+        addresses: Vec<SocketAddr>,
+        connector: Option<Connector>,
+    ) -> Self {
         Target {
             request,
             addresses,
+            connector,
             method: plan.request.method.clone(),
             is_idempotent: plan.request.is_idempotent(),
             keep_alive: plan.request.keep_alive,
@@ -48,7 +56,7 @@ impl Target {
 /// A connection to the target, made when it is needed.
 pub(super) struct Wire<'t> {
     target: &'t Target,
-    socket: Option<TcpStream>,
+    stream: Option<Stream>,
     /// The address that answered last: the first of a name may be one where nobody listens.
     address: usize,
     buffer: Vec<u8>,
@@ -80,7 +88,7 @@ impl<'t> Wire<'t> {
     pub(super) fn new(target: &'t Target) -> Self {
         Wire {
             target,
-            socket: None,
+            stream: None,
             address: 0,
             buffer: vec![0; BUFFER_BYTES],
             served_by: Vec::new(),
@@ -100,7 +108,7 @@ impl<'t> Wire<'t> {
     /// counted, and its latency goes on.
     pub(super) fn exchange(&mut self, now: Instant) -> Result<u16, Failed> {
         self.deadline = now + self.target.timeout;
-        let was_kept = self.socket.is_some();
+        let was_kept = self.stream.is_some();
         match self.attempt() {
             Err(failed) if was_kept && self.may_resend(failed.fault) => {
                 self.resent += 1;
@@ -124,44 +132,48 @@ impl<'t> Wire<'t> {
         self.received = 0;
         self.served_by.clear();
         // A request that may not be sent twice looks first, as the proxy does.
-        let kept = self.socket.take().filter(|kept| self.target.is_idempotent || is_open(kept));
+        let mut kept = self.stream.take();
+        if !self.target.is_idempotent && !kept.as_mut().is_some_and(is_open) {
+            kept = None;
+        }
         self.is_kept = kept.is_some();
-        let mut socket = match kept {
-            Some(socket) => socket,
+        let mut stream = match kept {
+            Some(stream) => stream,
             None => self.connect()?,
         };
-        self.set_out(&socket)?;
-        let sent = self.send(&mut socket);
+        self.set_out(&mut stream)?;
+        let sent = self.send(&mut stream);
         let head = match sent {
-            Ok(()) => self.read_head(&mut socket)?,
+            Ok(()) => self.read_head(&mut stream)?,
             // A server may answer and close without reading all of the request: what it said
             // counts more than the write that failed.
             Err(unsent) if unsent.fault == Fault::Reset => {
-                Head { keep_alive: false, ..self.read_head(&mut socket).map_err(|_| unsent)? }
+                Head { keep_alive: false, ..self.read_head(&mut stream).map_err(|_| unsent)? }
             }
             Err(unsent) => return Err(unsent),
         };
-        self.read_body(&mut socket, &head)?;
+        self.read_body(&mut stream, &head)?;
         if head.keep_alive && self.target.keep_alive {
-            self.socket = Some(socket);
+            self.stream = Some(stream);
         }
         Ok(head.status)
     }
 
     /// Sets the timeouts of the first calls: of a new connection to what the connect has left, of
     /// a kept one to all there is, which then holds for the exchanges that follow.
-    fn set_out(&mut self, socket: &TcpStream) -> Result<(), Failed> {
-        if !self.is_kept {
-            return self.hurry(socket);
-        }
-        if !self.is_patient {
-            self.set_timeouts(socket, self.target.timeout)?;
+    fn set_out(&mut self, stream: &mut Stream) -> Result<(), Failed> {
+        if stream.is_tls() {
+            stream.set_deadline(Some(self.deadline));
+        } else if !self.is_kept {
+            return self.hurry(stream);
+        } else if !self.is_patient {
+            set_timeouts(stream, self.target.timeout)?;
             self.is_patient = true;
         }
         Ok(())
     }
 
-    fn connect(&mut self) -> Result<TcpStream, Failed> {
+    fn connect(&mut self) -> Result<Stream, Failed> {
         let addresses = &self.target.addresses;
         let mut result = Err(Failed::timeout());
         for turn in 0..addresses.len() {
@@ -172,7 +184,7 @@ impl<'t> Wire<'t> {
             match socket {
                 Ok(socket) => {
                     self.address = index;
-                    return Ok(socket);
+                    return self.handshake(socket).map_err(|error| Failed::handshake(&error));
                 }
                 Err(error) => result = Err(Failed::connect(&error, addresses[index])),
             }
@@ -180,10 +192,19 @@ impl<'t> Wire<'t> {
         result
     }
 
-    fn send(&mut self, socket: &mut TcpStream) -> Result<(), Failed> {
+    fn handshake(&self, socket: TcpStream) -> io::Result<Stream> {
+        let mut stream = Stream::new(socket, self.target.connector.as_ref())?;
+        if stream.is_tls() {
+            stream.set_deadline(Some(self.deadline));
+            stream.handshake()?;
+        }
+        Ok(stream)
+    }
+
+    fn send(&mut self, stream: &mut Stream) -> Result<(), Failed> {
         let mut rest = &self.target.request[..];
         loop {
-            match socket.write(rest) {
+            match stream.write(rest) {
                 Ok(written) => rest = &rest[written..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(Failed::io(&error)),
@@ -191,16 +212,16 @@ impl<'t> Wire<'t> {
             if rest.is_empty() {
                 return Ok(());
             }
-            self.hurry(socket)?;
+            self.hurry(stream)?;
         }
     }
 
     /// Reads up to the end of the head of the final answer.
-    fn read_head(&mut self, socket: &mut TcpStream) -> Result<Head, Failed> {
+    fn read_head(&mut self, stream: &mut Stream) -> Result<Head, Failed> {
         let mut filled = 0;
         let mut interims = 0;
         loop {
-            let read = self.read(socket, filled)?;
+            let read = self.read(stream, filled)?;
             if read == 0 {
                 let how = if self.received == 0 { "before an answer" } else { "inside a head" };
                 return Err(Failed::new(Fault::Closed, format!("the server closed {how}")));
@@ -256,7 +277,7 @@ impl<'t> Wire<'t> {
         Failed::new(Fault::Malformed, why)
     }
 
-    fn read_body(&mut self, socket: &mut TcpStream, head: &Head) -> Result<(), Failed> {
+    fn read_body(&mut self, stream: &mut Stream, head: &Head) -> Result<(), Failed> {
         let mut body = Reader::new(head.framing);
         let (mut at, mut filled) = (head.body, head.filled);
         loop {
@@ -267,7 +288,7 @@ impl<'t> Wire<'t> {
             if body.is_done() {
                 break;
             }
-            (at, filled) = (0, self.read(socket, 0)?);
+            (at, filled) = (0, self.read(stream, 0)?);
             if filled == 0 {
                 let cut = |Malformed(why)| Failed::new(Fault::ShortBody, why);
                 return body.eof().map_err(cut);
@@ -280,46 +301,58 @@ impl<'t> Wire<'t> {
         Ok(())
     }
 
-    fn read(&mut self, socket: &mut TcpStream, at: usize) -> Result<usize, Failed> {
+    fn read(&mut self, stream: &mut Stream, at: usize) -> Result<usize, Failed> {
         // The first read of an answer may wait as long as an exchange may take.
         if self.received > 0 {
-            self.hurry(socket)?;
+            self.hurry(stream)?;
         }
         loop {
-            match socket.read(&mut self.buffer[at..]) {
+            match stream.read(&mut self.buffer[at..]) {
                 Ok(read) => {
                     self.received += read as u64;
                     self.bytes += read as u64;
                     return Ok(read);
                 }
-                Err(error) if error.kind() == ErrorKind::Interrupted => self.hurry(socket)?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => self.hurry(stream)?,
                 Err(error) => return Err(Failed::io(&error)),
             }
         }
     }
 
     /// From here on no call may wait longer than what is left of the exchange.
-    fn hurry(&mut self, socket: &TcpStream) -> Result<(), Failed> {
+    fn hurry(&mut self, stream: &Stream) -> Result<(), Failed> {
         self.is_patient = false;
-        self.set_timeouts(socket, self.left()?)
+        let left = self.left()?;
+        // With TLS there is a deadline already.
+        if stream.is_tls() { Ok(()) } else { set_timeouts(stream, left) }
     }
 
     fn left(&self) -> Result<Duration, Failed> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(Failed::timeout()) } else { Ok(left) }
     }
+}
 
-    fn set_timeouts(&self, socket: &TcpStream, timeout: Duration) -> Result<(), Failed> {
-        let set = socket.set_read_timeout(Some(timeout));
-        set.and_then(|()| socket.set_write_timeout(Some(timeout))).map_err(|e| Failed::io(&e))
-    }
+fn set_timeouts(stream: &Stream, timeout: Duration) -> Result<(), Failed> {
+    let set = stream.socket().set_read_timeout(Some(timeout));
+    set.and_then(|()| stream.socket().set_write_timeout(Some(timeout))).map_err(|e| Failed::io(&e))
 }
 
 /// Whether the server has not closed a kept connection yet. Bytes that nobody asked for are left to
 /// the next answer, which they spoil.
-fn is_open(socket: &TcpStream) -> bool {
-    match recv(socket, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+fn is_open(stream: &mut Stream) -> bool {
+    match recv(stream.socket(), &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok((_, length)) if length > 0 && stream.is_tls() => is_silent(stream).unwrap_or(false),
         Ok((_, length)) => length > 0,
         Err(error) => error == Errno::AGAIN,
     }
+}
+
+/// Whether what came was for TLS alone, such as a ticket, and not its end.
+fn is_silent(stream: &mut Stream) -> io::Result<bool> {
+    stream.set_deadline(None);
+    stream.socket().set_nonblocking(true)?;
+    let read = stream.read(&mut [0]);
+    stream.socket().set_nonblocking(false)?;
+    Ok(read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock))
 }
