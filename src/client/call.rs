@@ -151,8 +151,7 @@ impl<'c> Call<'c> {
     fn attempt(&mut self, lease: Lease, until: Instant) -> Result<Response, Trouble> {
         self.tries += 1;
         let backend = lease.backend();
-        let authority = authority(backend.host(), backend.port());
-        let request = self.request.bytes(&authority);
+        let request = self.request.bytes(&backend.authority());
         let (address, terms) = (backend.address(), &self.client.terms);
         if is_nowhere(address) {
             let why = self.client.vigil.why(backend.name());
@@ -258,9 +257,4 @@ impl Setback {
             Self::Spent(error) | Self::Final(error) => error,
         }
     }
-}
-
-/// Host and port as the Host field wants them (RFC 9110, 7.2): IPv6 in brackets.
-fn authority(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }

@@ -3,7 +3,6 @@
 //! Called by the probe threads. Blocks, never longer than the timeout. It follows no redirect and
 //! uses no proxy, whatever the environment says: the question is how this one backend is.
 
-use std::fmt;
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use ureq::{Agent, Timeout};
 use super::Settings;
 use super::transport::{Connect, Literal};
 use crate::pool::{Backend, CheckOutcome, Statuses};
+use crate::tls::Connector;
 
 /// Most of an answer's body that is read. What is longer, or endless, is good up to here.
 const BODY_MAX: u64 = 64 * 1024;
@@ -22,15 +22,20 @@ pub(super) const HEAD_MAX: usize = 16 * 1024;
 
 /// Asks backends how they are. One serves all threads.
 pub(super) struct Prober {
-    /// Asks in the clear.
-    agent: Agent,
-    /// What asks each backend that speaks TLS, in the order of the pool.
-    tls: Vec<Option<Agent>>,
-    shares: Shares,
+    plain: Asker,
+    /// One for each backend that speaks TLS, in the order of the pool.
+    tls: Vec<Option<Asker>>,
     path: String,
     /// 404 and 405 count as up.
     is_path_a_guess: bool,
     expect: Option<Statuses>,
+}
+
+/// How to ask, in the clear or through TLS.
+struct Asker {
+    scheme: &'static str,
+    agent: Agent,
+    shares: Shares,
 }
 
 /// What a check brought to light.
@@ -47,7 +52,65 @@ pub(super) enum Finding {
 
 impl Prober {
     pub(super) fn new(settings: &Settings) -> Self {
-        let shares = Shares::new(settings.timeout);
+        let asker = |connector| Asker::new(settings.timeout, connector);
+        Self {
+            plain: asker(None),
+            tls: settings.connectors.iter().map(|one| Some(asker(Some(one.clone()?)))).collect(),
+            path: settings.path.clone(),
+            is_path_a_guess: !settings.path_set && settings.expect.is_none(),
+            expect: settings.expect.clone(),
+        }
+    }
+
+    /// The path asked for.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Ends checks under way as failed, and all later ones at once. A connect is not interrupted.
+    pub(super) fn cut_off(&self) {
+        for asker in self.tls.iter().flatten().chain([&self.plain]) {
+            asker.agent.clone().shutdown();
+        }
+    }
+
+    /// Checks `backend`, which the pool has at `index`.
+    pub(super) fn probe(&self, index: usize, backend: &Backend) -> Finding {
+        let asker = self.tls.get(index).and_then(Option::as_ref).unwrap_or(&self.plain);
+        let began = Instant::now();
+        let answer = asker.ask(backend, &self.path);
+        let took = began.elapsed();
+        let outcome = |passed, seen| CheckOutcome { passed, seen, took };
+        match answer {
+            Ok(status) if self.is_healthy(status) => {
+                Finding::Outcome(outcome(true, format!("status {status}")))
+            }
+            Ok(status @ (404 | 405)) if self.is_path_a_guess => {
+                Finding::UnknownPath(status, outcome(true, format!("status {status}")))
+            }
+            Ok(status @ 300..400) => {
+                Finding::Outcome(outcome(false, format!("status {status}, not followed")))
+            }
+            Ok(status) => Finding::Outcome(outcome(false, format!("status {status}"))),
+            Err(ureq::Error::Io(error)) if is_our_limit(&error) => Finding::OurLimit(error),
+            Err(error) => Finding::Outcome(outcome(false, asker.word(&error))),
+        }
+    }
+
+    fn is_healthy(&self, status: u16) -> bool {
+        match &self.expect {
+            Some(expect) => expect.contains(status),
+            None => (200..300).contains(&status),
+        }
+    }
+}
+
+impl Asker {
+    fn new(timeout: Duration, connector: Option<Connector>) -> Self {
+        let (scheme, shares) = match connector {
+            Some(_) => ("https", Shares::of_tls(timeout)),
+            None => ("http", Shares::of_plain(timeout)),
+        };
         let config = Agent::config_builder()
             .proxy(None)
             .max_redirects(0)
@@ -66,73 +129,22 @@ impl Prober {
             .timeout_recv_response(Some(shares.answer))
             .timeout_recv_body(Some(shares.body))
             .build();
-        let agent = |connector| Agent::with_parts(config.clone(), Connect(connector), Literal);
-        let tls = settings.connectors.iter().map(|one| Some(agent(Some(one.clone()?)))).collect();
-        Self {
-            agent: agent(None),
-            tls,
-            shares,
-            path: settings.path.clone(),
-            is_path_a_guess: !settings.path_set && settings.expect.is_none(),
-            expect: settings.expect.clone(),
-        }
-    }
-
-    /// The path asked for.
-    pub(super) fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// Ends checks under way as failed, and all later ones at once. A connect is not interrupted.
-    pub(super) fn cut_off(&self) {
-        for agent in self.tls.iter().flatten().chain([&self.agent]) {
-            agent.clone().shutdown();
-        }
-    }
-
-    /// Checks `backend`, which the pool has at `index`.
-    pub(super) fn probe(&self, index: usize, backend: &Backend) -> Finding {
-        let began = Instant::now();
-        let answer = self.ask(index, backend);
-        let took = began.elapsed();
-        let outcome = |passed, seen| CheckOutcome { passed, seen, took };
-        match answer {
-            Ok(status) if self.is_healthy(status) => {
-                Finding::Outcome(outcome(true, format!("status {status}")))
-            }
-            Ok(status @ (404 | 405)) if self.is_path_a_guess => {
-                Finding::UnknownPath(status, outcome(true, format!("status {status}")))
-            }
-            Ok(status @ 300..400) => {
-                Finding::Outcome(outcome(false, format!("status {status}, not followed")))
-            }
-            Ok(status) => Finding::Outcome(outcome(false, format!("status {status}"))),
-            Err(ureq::Error::Io(error)) if is_our_limit(&error) => Finding::OurLimit(error),
-            Err(error) => Finding::Outcome(outcome(false, self.word(&error))),
-        }
+        let agent = Agent::with_parts(config, Connect(connector), Literal);
+        Self { scheme, agent, shares }
     }
 
     /// The status of a whole answer.
-    fn ask(&self, index: usize, backend: &Backend) -> Result<u16, ureq::Error> {
-        let (scheme, agent) = match self.tls.get(index) {
-            Some(Some(agent)) => ("https", agent),
-            _ => ("http", &self.agent),
-        };
+    fn ask(&self, backend: &Backend, path: &str) -> Result<u16, ureq::Error> {
+        let Self { scheme, agent, .. } = self;
         let request = agent
-            .get(format!("{scheme}://{}{}", backend.address(), self.path))
-            .header("Host", Authority(backend.host(), backend.port()).to_string())
+            .get(format!("{scheme}://{}{path}", backend.address()))
+            .header("Host", backend.authority())
             .header("Connection", "close");
         let answer = request.call()?;
         let status = answer.status().as_u16();
+        // Whether TLS said the end of the body is all the same: nobody uses it.
         io::copy(&mut answer.into_body().into_reader().take(BODY_MAX), &mut io::sink())?;
         Ok(status)
-    }
-
-    fn is_healthy(&self, status: u16) -> bool {
-        match &self.expect {
-            Some(expect) => expect.contains(status),
-            None => (200..300).contains(&status),
-        }
     }
 
     /// `connect timed out after 375ms`, `Connection refused (os error 111)`
@@ -150,8 +162,7 @@ impl Prober {
 }
 
 /// The timeout, shared out between the phases of a check so that their sum is never more. The
-/// longest share is for the one phase in which the application thinks. A TLS handshake is a part
-/// of the connect.
+/// longest share is for the one phase in which the application thinks.
 struct Shares {
     connect: Duration,
     send: Duration,
@@ -160,14 +171,18 @@ struct Shares {
 }
 
 impl Shares {
-    fn new(timeout: Duration) -> Self {
-        let sixteenths = |count| timeout * count / 16;
-        Self {
-            connect: sixteenths(3),
-            send: sixteenths(1),
-            answer: sixteenths(10),
-            body: sixteenths(2),
-        }
+    fn of_plain(timeout: Duration) -> Self {
+        Self::in_sixteenths(timeout, [3, 1, 10, 2])
+    }
+
+    /// The handshake, with one more round trip or two, is a part of the connect.
+    fn of_tls(timeout: Duration) -> Self {
+        Self::in_sixteenths(timeout, [6, 1, 7, 2])
+    }
+
+    fn in_sixteenths(timeout: Duration, counts: [u32; 4]) -> Self {
+        let [connect, send, answer, body] = counts.map(|count| timeout * count / 16);
+        Self { connect, send, answer, body }
     }
 }
 
@@ -177,19 +192,6 @@ fn is_our_limit(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| limits.contains(&errno))
 }
 
-/// Host and port as the Host field wants them (RFC 9110, 7.2): IPv6 in brackets.
-struct Authority<'a>(&'a str, u16);
-
-impl fmt::Display for Authority<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(host, port) = self;
-        match host.contains(':') && !host.starts_with('[') {
-            true => write!(f, "[{host}]:{port}"),
-            false => write!(f, "{host}:{port}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,16 +199,11 @@ mod tests {
     #[test]
     fn the_shares_add_up_to_the_timeout() {
         for timeout in [Duration::from_secs(2), Duration::from_millis(1)] {
-            let shares = Shares::new(timeout);
-            assert_eq!(shares.connect + shares.send + shares.answer + shares.body, timeout);
-        }
-    }
-
-    #[test]
-    fn the_host_is_named_as_configured() {
-        let named = [("app.local", "app.local:80"), ("::1", "[::1]:80"), ("[::1]", "[::1]:80")];
-        for (host, authority) in named {
-            assert_eq!(Authority(host, 80).to_string(), authority);
+            for Shares { connect, send, answer, body } in
+                [Shares::of_plain(timeout), Shares::of_tls(timeout)]
+            {
+                assert_eq!(connect + send + answer + body, timeout);
+            }
         }
     }
 

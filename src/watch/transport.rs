@@ -61,7 +61,11 @@ impl Connector for Connect {
         (details.register_shutdown)(handle)?;
         stream.set_deadline(until);
         stream.handshake().map_err(|error| match is_late(&error) {
-            true => io::Error::new(ErrorKind::TimedOut, "TLS handshake timed out"),
+            true => {
+                let what =
+                    format!("TLS handshake timed out: not done {left:?} after the check began");
+                io::Error::new(ErrorKind::TimedOut, what)
+            }
             false => error,
         })?;
         let buffers = LazyBuffers::new(HEAD_MAX, HEAD_MAX);
