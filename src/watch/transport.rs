@@ -19,6 +19,7 @@ use ureq::unversioned::transport::{
 use ureq::{Error, Timeout};
 
 use super::probe::HEAD_MAX;
+use crate::pool::Took;
 use crate::tls;
 
 /// Takes the address that the URL holds.
@@ -62,8 +63,7 @@ impl Connector for Connect {
         stream.set_deadline(until);
         stream.handshake().map_err(|error| match is_late(&error) {
             true => {
-                let what =
-                    format!("TLS handshake timed out: not done {left:?} after the check began");
+                let what = format!("no TLS handshake {} after the connect began", Took(left));
                 io::Error::new(ErrorKind::TimedOut, what)
             }
             false => error,

@@ -35,7 +35,7 @@ fn a_backend_silent_in_its_handshake_is_down_in_time_and_holds_up_nobody() {
     let watched = Watched::checked(&[silent(), status(200)], settings);
     assert_eq!([0, 1].map(|index| watched.standing(index)), [Standing::Down, Standing::Up]);
     let change = watched.next_change();
-    assert!(change.contains("backend a: check failed: TLS handshake timed out ("), "{change}");
+    assert!(change.contains("backend a: check failed: no TLS handshake "), "{change}");
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_handshake_that_drips_for_ever_is_down() {
         }
     });
     let change = Watched::failure(address, through_tls(one_round(ms(800))));
-    assert!(change.contains("check failed: TLS handshake timed out ("), "{change}");
+    assert!(change.contains("check failed: no TLS handshake "), "{change}");
 }
 
 #[test]
