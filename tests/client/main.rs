@@ -12,6 +12,8 @@ mod command;
 mod deadlines;
 mod failover;
 mod requests;
+#[cfg(feature = "tls")]
+mod secure;
 mod waiting;
 
 use evenly::client::{Builder, Client};

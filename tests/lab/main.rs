@@ -8,4 +8,6 @@ mod bench;
 #[allow(dead_code, unused_imports, reason = "the relay's tests use the rest of it")]
 #[path = "../relay/harness/mod.rs"]
 mod harness;
+#[cfg(feature = "tls")]
+mod secure;
 mod simulate;

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[cfg_attr(not(feature = "tls"), allow(dead_code, unused_imports))]
 mod harness;
 
 mod addresses;

@@ -1,6 +1,7 @@
 //! HTTP through TLS: what works in the clear works here, with openssl and curl as clients.
 
 mod backends;
+mod checks;
 mod ends;
 mod files;
 mod names;

@@ -1,5 +1,5 @@
-//! Where to send: an http or https URL, taken apart. The command line and whoever plans a run parse one.
-//! It must never guess: what two readers could take in two ways is refused with a sentence.
+//! Where to send: an http or https URL, taken apart. The command line and whoever plans a run parse
+//! one. It must never guess: what two readers could take in two ways is refused with a sentence.
 
 use std::fmt;
 use std::net::Ipv6Addr;

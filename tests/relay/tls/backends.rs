@@ -2,35 +2,14 @@
 //! not come to that.
 
 use crate::harness::{
-    Backend, BlackHole, Certs, Keyed, Leaf, Length, OpenSsl, Pem, Proving, Proxy, Scratch, Server,
-    Wire, has, serve,
+    Backend, BlackHole, Certs, Keyed, Length, OpenSsl, Proving, Proxy, Scratch, Server, has,
+    impostors, only_for, proving, serve, showing, shown, trusting,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const MIB: u64 = 1 << 20;
 const POST: &str = "POST /p HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello";
-
-/// A backend that proves this on each connection and then follows `script`, which is told how many
-/// came before.
-fn proving(proving: Proving, script: impl Fn(usize, &mut Wire) + Send + Sync + 'static) -> Backend {
-    Backend::scripted(move |visit, wire| {
-        wire.secure(proving.accepted());
-        if wire.handshake().is_ok() {
-            script(visit, wire);
-        }
-    })
-}
-
-/// A good server that proves to be `leaf`.
-fn showing(leaf: &Pem) -> Backend {
-    proving(Proving::with(leaf), |_, wire| serve(wire))
-}
-
-/// The keys of an application whose authority is that of `certs`.
-fn trusting(certs: &Certs) -> String {
-    format!("tls = true\ntls_ca = {:?}\n", certs.ca)
-}
 
 #[test]
 fn requests_go_through_tls_and_its_connections_are_used_again() {
@@ -134,22 +113,6 @@ fn an_upgrade_goes_through() {
     client.expect("pong");
     client.finish();
     client.expect_end();
-}
-
-/// A certificate for this name, and for no address.
-fn only_for(certs: &Certs, name: &str) -> Pem {
-    certs.leaf_of(name, &Leaf { names: &format!("DNS:{name}"), ..Leaf::default() })
-}
-
-/// Backends that are not to be believed, and what the log is to say of each.
-fn impostors(certs: &Certs, others: &Certs) -> Vec<(&'static str, Pem)> {
-    let dated = |file, days| certs.leaf_of(file, &Leaf { days, ..Leaf::default() });
-    vec![
-        ("signed by nobody whom", others.leaf("localhost")),
-        ("for another name", only_for(certs, "other.test")),
-        ("has expired", dated("old", (-60, -30))),
-        ("not valid", dated("early", (30, 60))),
-    ]
 }
 
 #[test]
@@ -262,7 +225,7 @@ fn backends_that_ask_are_shown_a_certificate() {
         serve(wire);
     });
     let bare = trusting(&certs);
-    let keys = format!("{bare}tls_certificate = {:?}\ntls_key = {:?}", own.0, own.1);
+    let keys = format!("{bare}{}", shown(&own));
     let proxy = Proxy::with(&[&Keyed(&backend, &keys)], "");
     assert_eq!(proxy.ask(POST).text(), "POST /p 5\n");
     let without = Proxy::with(&[&Keyed(&backend, &bare)], "");
@@ -375,8 +338,7 @@ fn nginx_is_believed_and_believes() {
             certs.ca.display()
         );
         let nginx = Server::nginx(&scratch, "ssl", &directives);
-        let mut keys = trusting(&certs);
-        keys += &format!("tls_certificate = {:?}\ntls_key = {:?}", own.0, own.1);
+        let keys = trusting(&certs) + &shown(&own);
         let settings = "timeouts.upstream_keep_alive = \"1s\"";
         let proxy = Proxy::with(&[&Keyed(&nginx, &keys)], settings);
         let mut client = proxy.connect();
@@ -393,12 +355,11 @@ fn openssl_is_believed_and_believes_but_not_in_an_old_version() {
     let scratch = Scratch::new();
     let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
     let [cert, key, ca] = [&leaf.0, &leaf.1, &certs.ca].map(|path| text(path));
-    let shown = ["-cert", &cert, "-key", &key, "-CAfile", &ca];
-    let mut keys = trusting(&certs);
-    keys += &format!("tls_certificate = {:?}\ntls_key = {:?}", own.0, own.1);
+    let proof = ["-cert", &cert, "-key", &key, "-CAfile", &ca];
+    let keys = trusting(&certs) + &shown(&own);
     for version in ["-tls1_2", "-tls1_3"] {
         let asking = ["-Verify", "1", "-verify_return_error", version];
-        let server = Server::openssl(&scratch, &[&shown[..], &asking].concat());
+        let server = Server::openssl(&scratch, &[&proof[..], &asking].concat());
         let proxy = Proxy::with(&[&Keyed(&server, &keys)], "");
         let answer = proxy.get("/").text();
         assert!(
@@ -407,7 +368,7 @@ fn openssl_is_believed_and_believes_but_not_in_an_old_version() {
         );
     }
     let old = ["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"];
-    let server = Server::openssl(&scratch, &[&shown[..], &old].concat());
+    let server = Server::openssl(&scratch, &[&proof[..], &old].concat());
     let proxy = Proxy::with(&[&Keyed(&server, &keys)], "");
     proxy.farewell(502);
     assert_eq!(proxy.get("/").status(), 502);
