@@ -16,10 +16,11 @@ pub(super) fn word(error: &Error) -> String {
     };
     match why {
         CertificateError::UnknownIssuer => {
-            "its certificate is signed by nobody whom tls_ca or the system trusts".to_owned()
+            "its certificate is signed by nobody who is trusted (tls_ca, or bench --cacert)"
+                .to_owned()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "its certificate is for another name; see tls_name".to_owned()
+            "its certificate is for another name (see tls_name)".to_owned()
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "its certificate has expired".to_owned()

@@ -98,7 +98,7 @@ fn a_line_that_is_full_takes_nobody_more() {
 fn who_leaves_the_line_is_not_waited_for() {
     let gate = Gate::new();
     let narrow = held(&gate);
-    let proxy = Proxy::over(&[&Keyed(&narrow, ONE)]);
+    let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], "log.access = \"common\"");
     let mut first = asking(&proxy, "/held");
     narrow.wait_requests(1);
     let mut leaver = asking(&proxy, "/left");
@@ -106,6 +106,8 @@ fn who_leaves_the_line_is_not_waited_for() {
     let mut last = asking(&proxy, "/last");
     in_line(&mut last);
     leaver.reset();
+    // Only who is known to have left is passed over.
+    proxy.process.printed.wait("GET /left");
     gate.open();
     assert_eq!(first.answer().text(), "held");
     assert_eq!(last.answer().text(), "GET /last 0\n");

@@ -40,7 +40,7 @@ pub fn only_for(certs: &Certs, name: &str) -> Pem {
 pub fn impostors(certs: &Certs, others: &Certs) -> Vec<(&'static str, Pem)> {
     let dated = |file, days| certs.leaf_of(file, &Leaf { days, ..Leaf::default() });
     vec![
-        ("signed by nobody whom", others.leaf("localhost")),
+        ("signed by nobody who is trusted", others.leaf("localhost")),
         ("for another name", only_for(certs, "other.test")),
         ("has expired", dated("old", (-60, -30))),
         ("not valid", dated("early", (30, 60))),
