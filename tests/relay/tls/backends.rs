@@ -2,13 +2,15 @@
 //! not come to that.
 
 use crate::harness::{
-    Backend, BlackHole, Certs, Keyed, Length, OpenSsl, Proving, Proxy, Scratch, Server, has,
-    impostors, only_for, proving, serve, showing, shown, trusting,
+    Backend, BlackHole, Certs, Keyed, Length, OpenSsl, Proving, Proxy, Scratch, Server, eventually,
+    has, impostors, only_for, proving, serve, showing, shown, trusting,
 };
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const MIB: u64 = 1 << 20;
+const KEEPING: &str = "timeouts.upstream_keep_alive = \"1s\"";
 const POST: &str = "POST /p HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello";
 
 #[test]
@@ -16,8 +18,7 @@ fn requests_go_through_tls_and_its_connections_are_used_again() {
     let certs = Certs::make();
     let backend = showing(&certs.leaf("localhost"));
     let keys = trusting(&certs);
-    let settings = "timeouts.upstream_keep_alive = \"1s\"";
-    let proxy = Proxy::with(&[&Keyed(&backend, &keys)], settings);
+    let proxy = Proxy::with(&[&Keyed(&backend, &keys)], KEEPING);
     let mut client = proxy.connect();
     for _ in 0..5 {
         assert_eq!(client.get("/again").text(), "GET /again 0\n");
@@ -248,8 +249,7 @@ fn a_kept_connection_that_turns_out_closed_is_replaced_by_a_fresh_one() {
         wire.finish();
     });
     let keys = trusting(&certs);
-    let settings = "timeouts.upstream_keep_alive = \"1s\"";
-    let proxy = Proxy::with(&[&Keyed(&backend, &keys)], settings);
+    let proxy = Proxy::with(&[&Keyed(&backend, &keys)], KEEPING);
     let mut client = proxy.connect();
     assert_eq!(client.get("/1").text(), "first");
     assert_eq!(client.get("/2").text(), "GET /2 0\n");
@@ -267,14 +267,15 @@ fn no_post_goes_into_a_connection_that_the_backend_has_closed() {
             if in_order {
                 wire.finish();
             }
+            // Before the harness counts it as gone.
+            let _ = wire.stream().shutdown(Shutdown::Both);
         });
         let keys = trusting(&certs);
-        let settings = "timeouts.upstream_keep_alive = \"1s\"";
-        let proxy = Proxy::with(&[&Keyed(&backend, &keys)], settings);
+        let proxy = Proxy::with(&[&Keyed(&backend, &keys)], KEEPING);
         let mut client = proxy.connect();
         for visit in 1..6 {
             assert_eq!(client.ask(POST).text(), "done");
-            crate::harness::eventually("the backend has closed", || backend.connections() == 0);
+            eventually("the backend has closed", || backend.connections() == 0);
             assert_eq!(backend.visits(), visit);
         }
     }
