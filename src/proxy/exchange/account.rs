@@ -10,7 +10,7 @@ impl Exchange {
     /// Counts the bytes and writes the access log's line; to be called once, when the exchange is
     /// over.
     pub(in crate::proxy) fn account(&self, cause: Cause, shared: &Shared, now: Duration) {
-        let backend = self.tries.tried.last().map(|&index| &self.pool.backends()[index]);
+        let backend = self.tries.last.map(|index| &self.pool.backends()[index]);
         if let Some(backend) = backend.filter(|_| self.tries.count > 0) {
             backend.counters().bytes_up.fetch_add(self.bytes_received, Relaxed);
             backend.counters().bytes_down.fetch_add(self.answer.bytes, Relaxed);

@@ -69,9 +69,10 @@ impl Exchange {
     /// Leases a backend that has not been tried.
     pub(super) fn pick(&mut self, cx: &mut Context) -> Result<(), Unavailable> {
         let Ties { key, token } = self.ties;
+        self.tries.tried.extend(self.tries.last);
         let ask = Ask { now: cx.now, chance: cx.dice.roll(), key, token, tried: &self.tries.tried };
         let lease = self.pool.pick(&ask)?;
-        self.tries.tried.push(lease.index());
+        self.tries.last = Some(lease.index());
         self.tries.fresh = false;
         self.lease = Some(lease);
         Ok(())

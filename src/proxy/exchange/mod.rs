@@ -75,7 +75,9 @@ struct Asked {
 /// Where the request has been.
 #[derive(Default)]
 struct Tries {
-    /// Backends that were given this request, whatever came of it.
+    /// The backend that was given this request last.
+    last: Option<usize>,
+    /// Those before it, whatever came of it there: none for nearly all requests, and no memory.
     tried: Vec<usize>,
     /// Times that it was sent, or was to be.
     count: u32,
