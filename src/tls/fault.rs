@@ -15,7 +15,8 @@ pub(super) fn word(error: &Error) -> String {
         return error.to_string();
     };
     match why {
-        CertificateError::UnknownIssuer => {
+        // The name of one who is trusted, and another's signature.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "its certificate is signed by nobody who is trusted (tls_ca, or bench --cacert)"
                 .to_owned()
         }

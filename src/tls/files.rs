@@ -49,6 +49,14 @@ fn unreadable(path: &str, error: pem::Error) -> Errors {
             };
             refusal(path, format!("cannot be read: {error}; {remedy}"))
         }
+        pem::Error::MissingSectionEnd { .. } => {
+            refusal(path, "is not valid PEM: it ends inside a section; write it anew")
+        }
+        // The old format of encrypted keys has fields in front of the base64 (RFC 1421).
+        pem::Error::Base64Decode(_) => {
+            let what = "a section is not base64, such as a key that is encrypted";
+            refusal(path, format!("is not valid PEM: {what}; write it anew, not encrypted"))
+        }
         other => refusal(path, format!("is not valid PEM: {other}; write it anew")),
     }
 }
