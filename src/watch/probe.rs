@@ -10,15 +10,12 @@ use rustix::io::Errno;
 use ureq::{Agent, Timeout};
 
 use super::Settings;
-use super::transport::{Connect, Literal};
+use super::transport::{Connect, HEAD_MAX, Literal};
 use crate::pool::{Backend, CheckOutcome, Statuses};
 use crate::tls::Connector;
 
 /// Most of an answer's body that is read. What is longer, or endless, is good up to here.
 const BODY_MAX: u64 = 64 * 1024;
-
-/// Most of an answer's head, and the size of the buffers that ureq makes for a check.
-pub(super) const HEAD_MAX: usize = 16 * 1024;
 
 /// Asks backends how they are. One serves all threads.
 pub(super) struct Prober {

@@ -18,9 +18,11 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Error, Timeout};
 
-use super::probe::HEAD_MAX;
 use crate::pool::Took;
 use crate::tls;
+
+/// Most of an answer's head, and the size of the buffers that ureq makes for a check.
+pub(super) const HEAD_MAX: usize = 16 * 1024;
 
 /// Takes the address that the URL holds.
 #[derive(Debug)]
