@@ -1,14 +1,13 @@
-# An image with nothing in it but Evenly.
+# An image with nothing in it but Evenly, with TLS. Name `tls_ca` there: it trusts nobody by itself.
 #
 #   docker build -t evenly .
 #   docker run -p 8080:8080 -v ./applications.toml:/etc/evenly/applications.toml:ro evenly
 
 FROM rust:1-slim AS build
-RUN apt-get update && apt-get install --yes --no-install-recommends make
+RUN apt-get update && apt-get install --yes --no-install-recommends make musl-tools
 WORKDIR /evenly
-COPY Cargo.toml Cargo.lock Makefile ./
-COPY src src
-RUN make static && mv target/*/static/evenly /evenly/evenly
+COPY . .
+RUN make static-all && mv target/*/static/evenly /evenly/evenly
 
 FROM scratch
 COPY --from=build /evenly/evenly /evenly

@@ -9,11 +9,12 @@ EVENLY := target/release/evenly
 STATIC_TARGET := x86_64-unknown-linux-musl
 STATIC := target/$(STATIC_TARGET)/static/evenly
 STATIC_BYTES_MAX := 1300000
+STATIC_ALL_BYTES_MAX := 3500000
 STATIC_CRATES_MAX := 32
 FUZZ_SECONDS := 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test lint static bench bench-policies picking try slow certs loom fuzz
+.PHONY: help build run demo test lint static static-all bench bench-policies picking try slow certs loom fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -37,21 +38,29 @@ lint: ## formatting, clippy and the documentation, warnings denied
 # lld, which comes with the toolchain, folds functions of the same code into one: 1 %. Packed,
 # relative relocations take 1 KiB instead of 40; no segment of its own for constants saves padding.
 # The builder's home stays out of the binary.
-static: ## the slim static binary for musl, its size and its crates held to their limits
-	@rustup target list --installed | grep -qx $(STATIC_TARGET) || rustup target add $(STATIC_TARGET)
-	RUSTFLAGS="-Clink-arg=-fuse-ld=lld \
+STATIC_BUILD = RUSTFLAGS="-Clink-arg=-fuse-ld=lld \
 	    -Clink-arg=-B$$(rustc --print target-libdir)/../bin/gcc-ld \
 	    -Clink-arg=-Wl,--icf=all,-O2,--no-rosegment,-z,pack-relative-relocs \
 	    --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}/registry/src=" \
-	    cargo build --profile static --locked --no-default-features --target $(STATIC_TARGET)
-	@if readelf --program-headers $(STATIC) | grep INTERP; then echo "not static"; exit 1; fi
-	@bytes=$$(wc -c < $(STATIC)); \
-	    echo "$(STATIC): static, $$bytes bytes of at most $(STATIC_BYTES_MAX)"; \
-	    test $$bytes -le $(STATIC_BYTES_MAX)
+	    cargo build --profile static --locked --target $(STATIC_TARGET)
+# $(call hold,BYTES): the binary is static, and at most so long.
+hold = if readelf --program-headers $(STATIC) | grep INTERP; then echo "not static"; exit 1; fi; \
+	    bytes=$$(wc -c < $(STATIC)); \
+	    echo "$(STATIC): static, $$bytes bytes of at most $(1)"; test $$bytes -le $(1)
+
+static: ## the slim static binary for musl, its size and its crates held to their limits
+	@rustup target list --installed | grep -qx $(STATIC_TARGET) || rustup target add $(STATIC_TARGET)
+	$(STATIC_BUILD) --no-default-features
+	@$(call hold,$(STATIC_BYTES_MAX))
 	@crates=$$(cargo tree --locked --no-default-features --target $(STATIC_TARGET) \
 	    --edges normal,no-proc-macro --prefix none --no-dedupe | sort -u | grep -vc '^evenly '); \
 	    echo "linked crates: $$crates of at most $(STATIC_CRATES_MAX)"; \
 	    test $$crates -le $(STATIC_CRATES_MAX)
+
+static-all: ## the same with TLS, client and laboratory; wants musl-gcc (Debian: musl-tools)
+	@rustup target list --installed | grep -qx $(STATIC_TARGET) || rustup target add $(STATIC_TARGET)
+	$(STATIC_BUILD)
+	@$(call hold,$(STATIC_ALL_BYTES_MAX))
 
 bench: build ## what a request costs here and in HAProxy and nginx
 	benches/peers.py --evenly $(EVENLY)
