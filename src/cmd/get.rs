@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{Failure, Source};
 use crate::client::{Client, Error, Request, Response, Step};
 use crate::config::Config;
+use crate::tls;
 
 /// What to get, as typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,9 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let config = Config::for_client().load_onto(path, overrides)?;
     let mut story = Story(options.verbose);
     story.configured(&config);
+    for warning in tls::unverified(&config.applications) {
+        let _ = writeln!(io::stderr(), "warning: {warning}");
+    }
     let mut client = Client::new(&config).map_err(failed)?.with_wait(options.wait);
     if let Some(timeout) = options.timeout {
         client = client.with_timeout(timeout);

@@ -71,11 +71,15 @@ impl Tls {
     pub fn warnings(&self, specs: &[Spec]) -> Vec<String> {
         let now = SystemTime::now();
         let expiring = self.shown.iter().filter_map(|shown| shown.warning(now));
-        let blind = specs.iter().filter(|spec| spec.tls.as_ref().is_some_and(|tls| !tls.verify));
-        let blind = blind.map(|spec| {
-            let name = &spec.name;
-            format!("application {name}: tls_verify = false: whoever is in between reads all")
-        });
-        expiring.chain(blind).collect()
+        expiring.chain(unverified(specs)).collect()
     }
+}
+
+/// A sentence for each backend that nobody verifies.
+pub fn unverified(specs: &[Spec]) -> impl Iterator<Item = String> {
+    let blind = specs.iter().filter(|spec| spec.tls.as_ref().is_some_and(|tls| !tls.verify));
+    blind.map(|spec| {
+        let name = &spec.name;
+        format!("application {name}: tls_verify = false: whoever is in between reads all")
+    })
 }

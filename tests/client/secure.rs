@@ -2,7 +2,8 @@
 //! nobody.
 
 use crate::harness::{
-    Backend, Certs, Gate, Pem, Place, Proving, impostors, proving, serve, showing, timed,
+    Backend, Certs, Gate, Pem, Place, Process, Proving, Scratch, impostors, proving, serve,
+    showing, timed,
 };
 use crate::{CHECKED_ONCE, NO_CHECKS, asked};
 use evenly::client::{Builder, Client, Error, GaveUp, Request, Step};
@@ -176,4 +177,21 @@ fn files_that_will_not_do_are_errors_of_the_configuration() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn the_command_says_whom_it_does_not_verify() {
+    let (certs, scratch) = (Certs::make(), Scratch::new());
+    let backend = showing(&certs.leaf("elsewhere.test"));
+    let keys = "tls = true\ntls_verify = false\n[health]\ninterval = \"off\"\n";
+    let port = backend.port();
+    let text = format!("[[applications]]\nip = \"127.0.0.1\"\nport = {port}\n{keys}");
+    scratch.write("applications.toml", text);
+    let (code, printed, said) = Process::evenly(&["get", "/blind"], scratch.path()).finish();
+    assert_eq!((code, printed.as_str()), (Some(0), "GET /blind 0"), "{said}");
+    let name = format!("application 127.0.0.1:{port}");
+    assert_eq!(
+        said,
+        format!("warning: {name}: tls_verify = false: whoever is in between reads all")
+    );
 }
