@@ -242,6 +242,15 @@ table! {
         upstream_keep_alive: Duration = "4s", time_or_none();
         /// Silence of both sides of a tunnel.
         tunnel_idle: Duration = "1h", time(1..=DAY_MS);
+        /// Silence of a client that has its last answer and may still be sending: what it sends is
+        /// discarded, since closing at once would destroy the answer on its way.
+        linger: Duration = "5s", time(1..=HOUR_MS);
+        /// The same in all, while it goes on sending.
+        linger_total: Duration = "60s", time(1..=HOUR_MS);
+        /// Least bytes a second of a body, up or down: a slower one counts as silent; 0 is no
+        /// floor. Tunnels have none, nor have answers without a length, such as event streams,
+        /// which come as their events arise.
+        slowest: u64 = "16B", size(1..=1 << 30, true);
         /// Requests in flight when Evenly is told to stop; 0 breaks them off.
         drain: Duration = "15s", time_or_none();
     }
@@ -258,6 +267,9 @@ table! {
         target_bytes: usize = "8KiB", size(64..=128 << 10, false);
         /// Bytes of a request's body (413 beyond); 0 is no limit, as bodies stream.
         body_bytes: u64 = "0", size(1..=1 << 50, true);
+        /// Bytes of a request's body that are awaited before it takes one of the places that
+        /// `max_connections` allows an application; 0 awaits none.
+        buffer_bytes: usize = "16KiB", size(1..=1 << 20, true);
         /// Requests until a client's connection is closed; 0 is no limit.
         requests_per_connection: u64 = "1000", count(0..=1_000_000_000);
     }

@@ -77,6 +77,9 @@ fn the_defaults_are_those_of_the_contract() {
         keep_alive: seconds(60),
         upstream_keep_alive: seconds(4),
         tunnel_idle: seconds(3600),
+        linger: seconds(5),
+        linger_total: seconds(60),
+        slowest: 16,
         drain: seconds(15),
     };
     assert_eq!(config.timeouts, timeouts);

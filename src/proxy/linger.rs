@@ -1,60 +1,104 @@
-//! After the last answer: shut down writing, and discard what the client still sends, so that it
-//! can read the 400 or 413 instead of a reset (RFC 9112 9.6).
+//! After the last answer: shut down writing, and discard what the client still sends.
+//!
+//! Closing a socket with unread bytes resets the connection, and a reset destroys what the client
+//! has not read yet: the 413 that it sends its body past, the end of an answer that an old browser
+//! follows with an empty line (RFC 9112 9.6). So bytes are read and dropped for as long as they
+//! come: a deadline between two reads, another one in all.
 
 use super::client::Client;
+use super::head::LAST_CALL;
 use super::socket::Read;
 use super::task::{Next, Task};
 use super::worker::Context;
 use std::time::Duration;
 
-/// The most that is discarded.
-const DISCARD_MAX: usize = 64 * 1024;
-/// The longest that is waited, once the answer is written.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How much is discarded at a time.
+const DISCARD_BYTES: usize = 64 * 1024;
 
 /// A connection that has been answered and waits to be closed by its client.
 pub(crate) struct Linger {
     pub(crate) client: Box<Client>,
+    /// The last answer ends before its time.
+    cut: bool,
     /// The answer is written and the writing side shut down.
     finished: bool,
-    discarded: usize,
-    deadline: Duration,
+    /// The client has sent its end.
+    silent: bool,
+    /// When it began; then when the answer was written; then when bytes last came.
+    heard: Duration,
+    /// Never beyond this.
+    end: Duration,
 }
 
 impl Linger {
     /// Closes `client` once its outbox is written and it has had the time to read it.
     pub(crate) fn begin(client: Box<Client>, cx: &mut Context) -> Next {
-        let deadline = cx.now + cx.shared.config.timeouts.client_write;
-        Next::Step(Task::Linger(Box::new(Self { client, finished: false, discarded: 0, deadline })))
+        Self::after(client, false, cx)
+    }
+
+    /// Likewise, where the client's last answer ends before its time.
+    pub(crate) fn cut_short(client: Box<Client>, cx: &mut Context) -> Next {
+        Self::after(client, true, cx)
+    }
+
+    fn after(client: Box<Client>, cut: bool, cx: &mut Context) -> Next {
+        let end = cx.now + cx.shared.config.timeouts.client_write;
+        let (finished, silent, heard) = (false, false, cx.now);
+        Next::Step(Task::Linger(Box::new(Self { client, cut, finished, silent, heard, end })))
     }
 
     /// Writes the rest of the answer, then discards until the client closes or patience ends.
     pub(crate) fn step(mut self: Box<Self>, cx: &mut Context, buf: &mut [u8]) -> Next {
         let client = &mut self.client;
         client.stream.refresh();
-        if client.out.drain_to(&mut client.stream).is_err() || cx.now >= self.deadline {
+        if client.out.drain_to(&mut client.stream).is_err() {
             return Next::Done;
         }
         if !self.finished && client.out.is_flushed() {
-            client.stream.finish_writes();
-            self.finished = true;
-            self.deadline = cx.now + PATIENCE;
+            self.finish(cx);
         }
-        while self.discarded < DISCARD_MAX {
-            match client.stream.read(&mut buf[..DISCARD_MAX]) {
-                Ok(Read::Bytes(n)) => self.discarded += n,
-                Ok(Read::WouldBlock) => {
-                    let deadline = self.deadline;
-                    return Next::Park(Task::Linger(self), deadline);
+        while !self.silent {
+            match self.client.stream.read(&mut buf[..DISCARD_BYTES]) {
+                Ok(Read::Bytes(n)) => {
+                    cx.spend(n);
+                    self.heard = cx.now;
                 }
-                Ok(Read::End) | Err(_) => break,
+                Ok(Read::WouldBlock) => break,
+                Ok(Read::End) => self.silent = true,
+                Err(_) => return Next::Done,
+            }
+            if cx.is_spent() {
+                return Next::Queue(Task::Linger(self));
             }
         }
-        if self.finished {
+        let deadline = self.deadline(cx);
+        let done = self.finished && self.silent;
+        if done || cx.now >= deadline {
             Next::Done
         } else {
-            let deadline = self.deadline;
             Next::Park(Task::Linger(self), deadline)
         }
+    }
+
+    /// Says that the answer is over.
+    fn finish(&mut self, cx: &Context) {
+        match self.cut {
+            true => self.client.stream.cut_writes(),
+            false => self.client.stream.finish_writes(),
+        }
+        self.finished = true;
+        self.heard = cx.now;
+        self.end = cx.now + cx.shared.config.timeouts.linger_total;
+    }
+
+    /// A client that does not take its answer has the time of any reader, one that only goes on
+    /// sending as much as the configuration grants, and little when all are to leave.
+    fn deadline(&self, cx: &Context) -> Duration {
+        if !self.finished {
+            return self.end;
+        }
+        let patience = cx.shared.config.timeouts.linger;
+        let draining = cx.shared.is_draining();
+        self.end.min(self.heard + if draining { patience.min(LAST_CALL) } else { patience })
     }
 }

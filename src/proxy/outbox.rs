@@ -36,23 +36,23 @@ impl Outbox {
         self.at == 0
     }
 
-    /// Writes what fits; true when bytes moved. Keeps what was written, for `rewind`.
-    pub(crate) fn write_to(&mut self, stream: &mut Stream) -> io::Result<bool> {
+    /// Writes what fits, and returns how much that was. Keeps what was written, for `rewind`.
+    pub(crate) fn write_to(&mut self, stream: &mut Stream) -> io::Result<usize> {
         if self.is_flushed() {
-            return Ok(false);
+            return Ok(0);
         }
         let n = stream.write(&self.bytes[self.at..])?;
         self.at += n;
-        Ok(n > 0)
+        Ok(n)
     }
 
-    /// Writes what fits and forgets it once all is written; true when bytes moved.
-    pub(crate) fn drain_to(&mut self, stream: &mut Stream) -> io::Result<bool> {
-        let moved = self.write_to(stream)?;
-        if moved && self.is_flushed() {
+    /// Writes what fits, returns how much that was, and forgets all once all is written.
+    pub(crate) fn drain_to(&mut self, stream: &mut Stream) -> io::Result<usize> {
+        let n = self.write_to(stream)?;
+        if n > 0 && self.is_flushed() {
             self.forget_after(0);
         }
-        Ok(moved)
+        Ok(n)
     }
 
     /// Sends `data` now if nothing is ahead of it, and keeps what the socket does not take.

@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) affinity: Option<Affinity>,
     /// None if every request is relayed.
     pub(crate) direct: Option<Direct>,
+    /// Some application has a `max_connections`.
+    pub(crate) limits_places: bool,
     draining: AtomicBool,
     epoch: Instant,
     full: Throttle,
@@ -56,6 +58,7 @@ pub(crate) struct Shared {
     failed: Throttle,
     unavailable: Throttle,
     judged: Throttle,
+    surplus: Throttle,
     /// Handshakes that failed.
     pub(super) unshaken: Throttle,
 }
@@ -88,6 +91,7 @@ impl Server {
             fallback_host: fallback_host(&config),
             affinity: Affinity::new(&config),
             direct: Direct::new(&config),
+            limits_places: config.applications.iter().any(|spec| spec.max_connections > 0),
             draining: AtomicBool::new(false),
             epoch,
             full: Throttle::new(),
@@ -95,6 +99,7 @@ impl Server {
             failed: Throttle::new(),
             unavailable: Throttle::new(),
             judged: Throttle::new(),
+            surplus: Throttle::new(),
             unshaken: Throttle::new(),
             tls,
             config,
@@ -192,6 +197,14 @@ impl Shared {
 
     pub(crate) fn say_failed(&self, backend: &str, reason: &str) {
         self.log.limited(&self.failed, Level::Warn, format_args!("backend {backend}: {reason}"));
+    }
+
+    pub(crate) fn say_surplus(&self, backend: &str) {
+        let text = format_args!(
+            "backend {backend}: bytes behind the end of its answer; they are dropped, and the \
+             connection is closed"
+        );
+        self.log.limited(&self.surplus, Level::Warn, text);
     }
 
     /// What the pool noticed. A policy may see a backend in another light with every answer.

@@ -137,6 +137,12 @@ impl Stream {
         self.socket.finish_writes();
     }
 
+    /// Likewise, where the last message was cut short: through TLS the end is not announced, so
+    /// that nobody takes it for a good one (RFC 9112 9.8).
+    pub(crate) fn cut_writes(&self) {
+        self.socket.finish_writes();
+    }
+
     /// Makes the close a reset, for a client that could not tell the close from a good end.
     pub(crate) fn reset_on_close(&self) {
         self.socket.reset_on_close();

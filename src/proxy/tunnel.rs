@@ -102,7 +102,7 @@ impl Way {
     ) -> io::Result<bool> {
         let mut moved = false;
         loop {
-            moved |= self.out.drain_to(to)?;
+            moved |= self.out.drain_to(to)? > 0;
             if self.ended || !self.out.is_flushed() || cx.is_spent() {
                 return Ok(moved);
             }

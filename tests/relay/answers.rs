@@ -1,6 +1,6 @@
 //! Every form of answer reaches the client as it was meant.
 
-use crate::harness::{Backend, Broken, Proxy};
+use crate::harness::{Backend, Broken, Proxy, eventually};
 
 /// The answer that a client gets when a backend says this and closes.
 fn relayed(said: &str) -> crate::harness::Message {
@@ -165,4 +165,48 @@ fn an_answer_in_single_bytes_arrives_whole() {
     });
     let proxy = Proxy::over(&[&backend]);
     assert_eq!(proxy.get("/").text(), "abc");
+}
+
+#[test]
+fn what_stands_behind_an_answer_changes_nothing_about_it_however_it_came() {
+    for length in [5, 700_000] {
+        for (surplus, close) in [("\r\n", true), ("\r\n", false), ("HTTP/1.1 200 OK", true)] {
+            for apart in [false, true] {
+                let close = if close { "Connection: close\r\n" } else { "" };
+                let head = format!("HTTP/1.1 200 OK\r\n{close}Content-Length: {length}\r\n\r\n");
+                let answer = head + &"x".repeat(length);
+                let backend = Backend::first(move |wire| {
+                    wire.request();
+                    match apart {
+                        true => drop((wire.offer(&answer), wire.offer(surplus))),
+                        false => drop(wire.offer(answer.clone() + surplus)),
+                    }
+                });
+                let proxy = Proxy::over(&[&backend]);
+                let mut client = proxy.connect();
+                let answer = client.get("/");
+                assert_eq!((answer.status(), answer.body.len()), (200, length));
+                eventually("the connection is dropped", || backend.connections() == 0);
+                // Neither is it given to anybody, nor is that connection asked again.
+                assert_eq!(client.get("/next").text(), "GET /next 0\n");
+                assert_eq!(backend.visits(), 2);
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_behind_answers_are_told_of_but_not_once_for_each() {
+    let backend = Backend::every(|wire| {
+        while wire.request().is_some() {
+            wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi\r\n");
+        }
+    });
+    let proxy = Proxy::over(&[&backend]);
+    for _ in 0..20 {
+        assert_eq!(proxy.get("/").text(), "hi");
+    }
+    let line = proxy.process.said.wait("bytes behind the end of its answer");
+    assert!(line.contains("backend A: "), "{line}");
+    assert!(proxy.said("bytes behind") < 5);
 }

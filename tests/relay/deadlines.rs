@@ -159,7 +159,8 @@ fn a_backend_that_takes_no_more_of_a_body_is_a_504() {
         wire.request_head();
         held.pass();
     });
-    let proxy = Proxy::with(&[&backend], "timeouts.response = \"300ms\"");
+    let settings = "timeouts.response = \"300ms\"\ntimeouts.linger_total = \"300ms\"";
+    let proxy = Proxy::with(&[&backend], settings);
     let mut client = proxy.connect();
     client.send("PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000000\r\n\r\n");
     let mut sender = Wire::of(client.stream().try_clone().unwrap());
@@ -169,4 +170,89 @@ fn a_backend_that_takes_no_more_of_a_body_is_a_504() {
     gate.open();
     drop(client.ending());
     sending.join().unwrap();
+}
+
+#[test]
+fn a_body_that_stops_beside_an_answer_under_way_is_its_clients_fault() {
+    let backend = || {
+        Backend::every(|wire| {
+            while let Some(head) = wire.request_head() {
+                if head.method() == "GET" {
+                    wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+                    continue;
+                }
+                wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+                wire.ending();
+                return;
+            }
+        })
+    };
+    let (a, b) = (backend(), backend());
+    let settings = "timeouts.client_body = \"200ms\"\nlog.access = \"json\"";
+    let proxy = Proxy::with(&[&a, &b], settings);
+    for _ in 0..9 {
+        let mut client = proxy.connect();
+        client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhh");
+        client.head().unwrap();
+        let (bytes, broken) = client.ending();
+        assert_eq!((bytes.as_slice(), broken), (&b"3\r\nabc\r\n"[..], Broken::End));
+    }
+    assert!(proxy.process.printed.wait("\"cause\"").contains("\"cD\""));
+    assert_eq!(proxy.said("backend "), 0);
+}
+
+/// A floor under the bytes of a body, far above what these clients and backends move.
+const FLOOR: &str = "timeouts.slowest = \"10KiB\"\ntimeouts.client_body = \"300ms\"\n\
+                     timeouts.stream_idle = \"300ms\"";
+
+#[test]
+fn a_body_that_only_trickles_is_late() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], FLOOR);
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000\r\n\r\n");
+    let trickles = (0..1000).take_while(|_| client.offer("x") && client.is_silent_for(TRICKLE));
+    let sent = trickles.count();
+    assert!((3..200).contains(&sent), "{sent}");
+    assert_eq!(client.answer().status(), 408);
+}
+
+#[test]
+fn a_body_above_the_floor_may_take_longer_than_any_silence() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], FLOOR);
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 40000\r\n\r\n");
+    for _ in 0..20 {
+        client.send([b'x'; 2000]);
+        client.is_silent_for(TRICKLE);
+    }
+    assert_eq!(client.answer().text(), "POST / 40000\n");
+}
+
+/// Trickles an answer of this framing; whether it was let through to its end.
+fn trickled(framing: &'static str) -> bool {
+    let backend = Backend::first(move |wire| {
+        wire.request();
+        wire.send(format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n"));
+        let piece = if framing.starts_with("Transfer") { "1\r\nx\r\n" } else { "x" };
+        for _ in 0..30 {
+            if !wire.offer(piece) {
+                return;
+            }
+            wire.is_silent_for(TRICKLE);
+        }
+        wire.offer(if framing.starts_with("Transfer") { "0\r\n\r\n" } else { "" });
+    });
+    let proxy = Proxy::with(&[&backend], FLOOR);
+    let mut client = proxy.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    client.try_answer("GET").is_ok()
+}
+
+#[test]
+fn an_answer_that_only_trickles_is_late_but_one_that_comes_as_it_arises_is_not() {
+    assert!(!trickled("Content-Length: 30"));
+    assert!(trickled("Transfer-Encoding: chunked"));
+    assert!(trickled("Content-Type: text/event-stream\r\nX-Until: close"));
 }

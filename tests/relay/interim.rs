@@ -1,6 +1,7 @@
 //! Interim answers, and final ones that come before the request is complete.
 
 use crate::harness::{Backend, Broken, Gate, Proxy};
+use std::time::Duration;
 
 const EXPECTING: &str = "POST /e HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\
                          Expect: 100-continue\r\n\r\n";
@@ -96,7 +97,7 @@ fn an_http_1_0_client_gets_no_interim_answer() {
 }
 
 #[test]
-fn eight_interim_answers_are_enough() {
+fn interim_answers_are_limited_by_their_bytes_not_by_their_number() {
     let said = |interims: usize| {
         let interims = "HTTP/1.1 102 Processing\r\n\r\n".repeat(interims);
         format!("{interims}HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
@@ -111,8 +112,41 @@ fn eight_interim_answers_are_enough() {
         }
         answer.status()
     };
-    assert_eq!(last(8), 200);
-    assert_eq!(last(9), 502);
+    assert_eq!(last(1000), 200);
+    // 27 bytes each: beyond 64 KiB.
+    assert_eq!(last(2500), 502);
+}
+
+#[test]
+fn each_interim_answer_starts_the_wait_anew() {
+    let backend = Backend::first(|wire| {
+        wire.request();
+        for _ in 0..10 {
+            wire.send("HTTP/1.1 102 Processing\r\n\r\n");
+            wire.is_silent_for(Duration::from_millis(60));
+        }
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    });
+    let proxy = Proxy::with(&[&backend], "timeouts.response = \"300ms\"");
+    let mut client = proxy.connect();
+    let mut answer = client.get("/");
+    while answer.status() < 200 {
+        answer = client.answer();
+    }
+    assert_eq!(answer.text(), "ok");
+}
+
+#[test]
+fn silence_behind_an_interim_answer_is_late_all_the_same() {
+    let backend = Backend::first(|wire| {
+        wire.request();
+        wire.send("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 2");
+        wire.ending();
+    });
+    let proxy = Proxy::with(&[&backend], "timeouts.response = \"200ms\"");
+    let mut client = proxy.connect();
+    assert_eq!(client.get("/").status(), 102);
+    assert_eq!(client.answer().status(), 504);
 }
 
 #[test]

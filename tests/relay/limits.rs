@@ -47,7 +47,8 @@ fn a_refused_client_can_read_why_though_it_keeps_sending() {
 #[test]
 fn a_client_that_never_stops_sending_is_cut_off() {
     let backend = Backend::plain();
-    let proxy = Proxy::with(&[&backend], "limits.body_bytes = \"10B\"");
+    let settings = "limits.body_bytes = \"10B\"\ntimeouts.linger_total = \"300ms\"";
+    let proxy = Proxy::with(&[&backend], settings);
     let mut client = proxy.connect();
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000000\r\n\r\n");
     eventually("the sender is cut off", || !client.offer(vec![b'x'; 10_000]));

@@ -163,3 +163,96 @@ fn one_that_waits_does_not_hold_up_the_end() {
     drop((first, second));
     assert_eq!(proxy.exit_code(), Some(0));
 }
+
+/// Begins ten uploads of which nothing worth a place has come.
+fn uploads(proxy: &Proxy, framing: &str, first: &str) -> Vec<Wire> {
+    let begin = |_| {
+        let mut client = proxy.connect();
+        client.send(format!("POST /u HTTP/1.1\r\nHost: a.test\r\n{framing}\r\n\r\n{first}"));
+        in_line(&mut client);
+        client
+    };
+    (0..10).map(begin).collect()
+}
+
+#[test]
+fn uploads_that_have_little_to_say_keep_no_place_from_others() {
+    for (framing, first, rest) in [
+        ("Content-Length: 2", "h", "i"),
+        ("Content-Length: 20000", "h", &*"i".repeat(19_999)),
+        ("Transfer-Encoding: chunked", "1\r\nh\r\n", "1\r\ni\r\n0\r\n\r\n"),
+    ] {
+        let (a, b) = (Backend::plain(), Backend::plain());
+        let five = "max_connections = 5";
+        let proxy = Proxy::over(&[&Keyed(&a, five), &Keyed(&b, five)]);
+        let mut slow = uploads(&proxy, framing, first);
+        for _ in 0..10 {
+            assert_eq!(proxy.get("/good").status(), 200, "{framing}");
+        }
+        for client in &mut slow {
+            client.send(rest);
+            assert!(client.answer().text().starts_with("POST /u "), "{framing}");
+        }
+    }
+}
+
+#[test]
+fn a_body_that_fills_the_buffer_goes_up_before_its_end() {
+    let narrow = Backend::first(|wire| {
+        wire.request_head();
+        wire.exactly(17_000).unwrap();
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    });
+    let proxy = Proxy::over(&[&Keyed(&narrow, ONE)]);
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000\r\n\r\n");
+    client.send([b'x'; 17_000]);
+    assert_eq!(client.answer().text(), "ok");
+}
+
+#[test]
+fn who_waits_for_a_100_is_asked_for_its_body() {
+    let narrow = Backend::first(|wire| {
+        wire.request_head();
+        wire.send("HTTP/1.1 100 Continue\r\n\r\n");
+        wire.expect("hi");
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    });
+    let proxy = Proxy::over(&[&Keyed(&narrow, ONE)]);
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nExpect: 100-continue\r\n");
+    client.send("Content-Length: 2\r\n\r\n");
+    assert_eq!(client.answer().status(), 100);
+    client.send("hi");
+    assert_eq!(client.answer().text(), "ok");
+}
+
+#[test]
+fn an_upload_that_stops_before_it_has_a_place_is_told_408_and_blames_nobody() {
+    let narrow = Backend::plain();
+    let settings = "timeouts.client_body = \"200ms\"";
+    let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], settings);
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nh");
+    assert_eq!(client.answer().status(), 408);
+    assert_eq!(narrow.visits(), 0);
+}
+
+#[test]
+fn where_nothing_is_awaited_a_body_goes_up_as_it_comes() {
+    let gate = Gate::new();
+    let seen = gate.clone();
+    let narrow = Backend::first(move |wire| {
+        wire.request_head();
+        wire.expect("h");
+        seen.open();
+        wire.expect("i");
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    });
+    let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], "limits.buffer_bytes = 0");
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nh");
+    gate.pass();
+    client.send("i");
+    assert_eq!(client.answer().text(), "ok");
+}

@@ -18,6 +18,27 @@ use std::io;
 const BODY_READ: usize = 64 * 1024;
 
 impl Exchange {
+    /// False while a body is to be awaited before the request takes a place that others could use:
+    /// a client that sends slowly takes one only when it has something to say. Who waits for a 100
+    /// sends nothing before it is asked to.
+    pub(super) fn is_worth_a_place(
+        &mut self,
+        cx: &mut Context,
+        buf: &mut [u8],
+    ) -> Result<bool, Trouble> {
+        if !cx.shared.limits_places || self.asked.expects_continue || self.ticket.is_some() {
+            return Ok(true);
+        }
+        let enough = self.asked.head_length + cx.shared.config.limits.buffer_bytes;
+        while !self.body.is_done() && self.sent.bytes.len() < enough {
+            if !self.read_body(cx, buf)? {
+                return Ok(false);
+            }
+            self.moved(cx.now, &cx.shared.config);
+        }
+        Ok(true)
+    }
+
     /// Leases a backend; false while the request must wait for its turn.
     pub(super) fn admit(&mut self, cx: &mut Context) -> Result<bool, Trouble> {
         if self.ticket.is_none() && cx.shared.queue.is_empty() && self.picked(cx)? {
@@ -84,7 +105,8 @@ impl Exchange {
         let mut moved = false;
         loop {
             moved |= self.send(cx)?;
-            let waits_for_body = self.sent.is_flushed() && !self.request_is_over();
+            let listens = self.upstream.is_some() && self.sent.is_flushed();
+            let waits_for_body = listens && !self.request_is_over();
             if !waits_for_body || cx.is_spent() || !self.read_body(cx, buf)? {
                 return Ok(moved);
             }
@@ -94,7 +116,12 @@ impl Exchange {
 
     /// True when no more of the request will go up.
     pub(super) fn request_is_over(&self) -> bool {
-        self.body_given_up || (self.body.is_done() && self.sent.is_flushed())
+        self.body_given_up || self.request_is_sent()
+    }
+
+    /// True when the whole request has gone up.
+    pub(super) fn request_is_sent(&self) -> bool {
+        self.body.is_done() && self.sent.is_flushed()
     }
 
     fn send(&mut self, cx: &mut Context) -> Result<bool, Trouble> {
@@ -102,8 +129,10 @@ impl Exchange {
             return Ok(false);
         };
         match self.sent.write_to(&mut upstream.stream) {
-            Ok(moved) => {
+            Ok(n) => {
+                let moved = n > 0;
                 upstream.connected |= moved;
+                self.times.bytes += n;
                 if moved && self.sent.is_flushed() {
                     self.after_flush(cx);
                 }
@@ -139,6 +168,7 @@ impl Exchange {
         match self.client.stream.read(&mut buf[..BODY_READ]) {
             Ok(Read::Bytes(n)) => {
                 cx.spend(n);
+                self.times.bytes += n;
                 let used = self.take_body(&buf[..n], cx)?;
                 self.client.held.extend_from_slice(&buf[used..n]);
                 Ok(true)

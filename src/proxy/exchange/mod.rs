@@ -7,6 +7,7 @@
 
 mod account;
 mod ask;
+mod awaited;
 mod direct;
 mod relay;
 mod trouble;
@@ -27,6 +28,7 @@ use crate::http::request::{Forwarding, Request};
 use crate::http::{Framing, Refusal, Version};
 use crate::log::Cause;
 use crate::pool::{Lease, Outcome, Pool, RetryPermit};
+use awaited::Awaited;
 use std::sync::Arc;
 use std::time::Duration;
 use trouble::Trouble;
@@ -66,6 +68,10 @@ struct Asked {
     /// An OPTIONS that may travel no further (RFC 9110 7.6.2).
     last_hop: bool,
     idempotent: bool,
+    /// There is a body, however short.
+    has_body: bool,
+    /// The client may hold its body back until a 100 comes.
+    expects_continue: bool,
     /// The body comes and goes in chunks.
     chunked: bool,
     upgrade: bool,
@@ -94,14 +100,23 @@ struct RelayedAnswer {
     status: u16,
     /// A part of its head.
     early: Vec<u8>,
-    interims: u32,
+    /// Of the heads that came before the final one.
+    interim_bytes: usize,
+    /// A 100 was among them: the client sends its body.
+    continued: bool,
     body: Reader,
     /// The client gets the body in chunks.
     chunked: bool,
     /// The body's framing changes on the way, or is checked chunk by chunk.
     recoded: bool,
+    /// Only the close tells the client where the body ends.
+    until_close: bool,
+    /// It has no length, and comes as it arises: an event stream, as far as anybody can tell.
+    arises: bool,
     /// The client's connection goes on after this answer.
     keep_alive: bool,
+    /// The backend goes on to read the request, even when it has answered.
+    listens: bool,
     /// The backend's connection can carry another exchange.
     reusable: bool,
     bytes: u64,
@@ -114,12 +129,22 @@ struct Times {
     /// The last byte of the request went up.
     asked: Option<Duration>,
     first_byte: Option<Duration>,
-    /// The last time that bytes moved in either direction.
+    /// The last interim answer came.
+    interim: Duration,
+    /// Whom the last wait was for.
+    awaited: Option<Awaited>,
+    /// The last time that bytes moved in either direction, or less late for slow ones.
     moved: Duration,
+    /// Bytes that moved since.
+    bytes: usize,
 }
 
-/// Interim answers that a backend may give before its final one.
-const INTERIMS_MAX: u32 = 8;
+/// The most that interim answers may have in all, however many they are: a backend that is at work
+/// says so for hours with 25 bytes a second.
+const INTERIM_BYTES_MAX: usize = 64 * 1024;
+/// An answer up to here is on its way whole when it is written: nothing that the client sends after
+/// it can take it back.
+const QUICK_CLOSE_BYTES_MAX: u64 = 8 * 1024;
 
 impl Exchange {
     /// Takes a request whose head is whole; `ahead` is what was read beyond it.
@@ -164,7 +189,7 @@ impl Exchange {
                 Ok(Progress::Ended) => return self.finish(cx),
                 Ok(Progress::Upgraded(surplus)) => return Tunnel::begin(self, &buf[surplus]),
                 Ok(Progress::Moved) => {
-                    self.times.moved = cx.now;
+                    self.moved(cx.now, &cx.shared.config);
                     if cx.is_spent() {
                         return Next::Queue(Task::Exchange(self));
                     }
@@ -202,7 +227,7 @@ impl Exchange {
         }
         if self.upstream.is_none() && !self.answer.is_whole() {
             self.check(cx)?;
-            if self.lease.is_none() && !self.admit(cx)? {
+            if self.lease.is_none() && !(self.is_worth_a_place(cx, buf)? && self.admit(cx)?) {
                 return Ok(Progress::Stuck);
             }
             self.connect(cx)?;
@@ -217,10 +242,10 @@ impl Exchange {
 
     /// Until when to wait, with both sockets watched; or what is late.
     fn wait(&mut self, cx: &Context) -> Result<Duration, Trouble> {
-        let (awaited, config) = (self.awaited(), &cx.shared.config);
-        let deadline = self.deadline(awaited, config);
+        let config = &cx.shared.config;
+        let deadline = self.deadline(cx.now, config);
         if cx.now >= deadline {
-            return Err(awaited.late(config));
+            return Err(self.awaited().late(config));
         }
         if let Some(upstream) = &mut self.upstream {
             let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
@@ -232,21 +257,28 @@ impl Exchange {
     /// The answer is with the client: account for it, and go on to the next request or close.
     fn finish(mut self: Box<Self>, cx: &mut Context) -> Next {
         self.account(Cause::Done, &cx.shared, cx.now);
-        let keep_alive = self.answer.keep_alive;
-        // A client that wants the close has said all it had to say: nothing to linger for.
-        let asked_for_it = !self.asked.keep_alive && self.client.held.is_empty();
-        let closing = asked_for_it && self.request_is_over();
+        // A backend that stopped listening has left a part of the body behind.
+        let keep_alive = self.answer.keep_alive && self.body.is_done();
+        let quick = self.may_close_at_once();
         cx.recycle(std::mem::take(&mut self.sent.bytes));
         let mut client = self.client;
         if keep_alive {
             client.await_next(cx.now, &cx.shared.config.timeouts);
             Next::Step(Task::Head(client))
-        } else if closing {
+        } else if quick {
             client.stream.say_end();
             Next::Done
         } else {
             Linger::begin(client, cx)
         }
+    }
+
+    /// A client that wants the close and sent no body has said all it had to say, and a small
+    /// answer has left as a whole: nothing to linger for, which would cost a turn through epoll.
+    fn may_close_at_once(&self) -> bool {
+        let asked_for_it = !self.asked.keep_alive && !self.asked.has_body;
+        let silent = self.client.held.is_empty() && !self.client.stream.may_read();
+        asked_for_it && silent && self.answer.bytes <= QUICK_CLOSE_BYTES_MAX
     }
 
     /// The backend's connection, for a tunnel.
@@ -279,16 +311,15 @@ impl Exchange {
         Asker {
             version: self.asked.version,
             head_only: self.asked.head_only,
-            keep_alive: self.may_go_on(cx),
+            keep_alive: self.may_go_on(cx) && self.body.is_done(),
         }
     }
 
-    /// True when the client's connection can carry another request after this one.
+    /// True when the client's connection can carry another request behind the end of this one.
     fn may_go_on(&self, cx: &Context) -> bool {
         let config = &cx.shared.config;
         let enough = config.limits.requests_per_connection;
         self.asked.keep_alive
-            && self.body.is_done()
             && (enough == 0 || self.client.requests < enough)
             && !config.timeouts.keep_alive.is_zero()
             && !cx.shared.is_draining()
@@ -339,6 +370,8 @@ impl Asked {
             last_hop: request.max_forwards == Some(0),
             head_only: request.method == "HEAD",
             idempotent: request.is_idempotent(),
+            has_body: !matches!(request.framing, Framing::None | Framing::Length(0)),
+            expects_continue: request.expects_continue,
             chunked: request.framing == Framing::Chunked,
             upgrade: request.upgrade.is_some(),
             keep_alive: request.keep_alive && !cx.shared.is_draining(),
@@ -348,6 +381,15 @@ impl Asked {
 
 impl Times {
     fn from(now: Duration) -> Self {
-        Self { begun: now, connecting: now, asked: None, first_byte: None, moved: now }
+        Self {
+            begun: now,
+            connecting: now,
+            asked: None,
+            first_byte: None,
+            interim: Duration::ZERO,
+            awaited: None,
+            moved: now,
+            bytes: 0,
+        }
     }
 }

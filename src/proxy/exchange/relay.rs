@@ -2,7 +2,7 @@
 
 use super::account::text;
 use super::trouble::Trouble;
-use super::{Exchange, INTERIMS_MAX, Progress, RelayedAnswer};
+use super::{Exchange, INTERIM_BYTES_MAX, Progress, RelayedAnswer};
 use crate::http::body::{self, Reader};
 use crate::http::response::{Onward, Response};
 use crate::http::{self, Framing, Malformed, Parsed, Version};
@@ -17,11 +17,15 @@ impl RelayedAnswer {
         Self {
             status: 0,
             early: Vec::new(),
-            interims: 0,
+            interim_bytes: 0,
+            continued: false,
             body: Reader::new(Framing::UntilClose),
             recoded: false,
             chunked: false,
+            until_close: false,
+            arises: false,
             keep_alive: false,
+            listens: false,
             reusable: false,
             bytes: 0,
         }
@@ -37,13 +41,14 @@ impl Exchange {
     /// Writes what waits for the client; then, if it took all, reads on from the backend.
     pub(super) fn pull(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<Progress, Trouble> {
         let client = &mut self.client;
-        let moved = client.out.drain_to(&mut client.stream).map_err(|_| CLIENT_GONE)?;
-        let stuck = if moved { Progress::Moved } else { Progress::Stuck };
+        let drained = client.out.drain_to(&mut client.stream).map_err(|_| CLIENT_GONE)?;
+        self.times.bytes += drained;
+        let stuck = if drained > 0 { Progress::Moved } else { Progress::Stuck };
         if !client.out.is_flushed() {
             return Ok(stuck);
         }
         if self.answer.is_whole() {
-            return Ok(Progress::Ended);
+            return self.await_rest(stuck, cx, buf);
         }
         let Some(upstream) = &mut self.upstream else {
             return Ok(stuck);
@@ -54,6 +59,7 @@ impl Exchange {
         match upstream.stream.read(&mut room[early.len()..STEP_BYTES]) {
             Ok(Read::Bytes(n)) => {
                 cx.spend(n);
+                self.times.bytes += n;
                 self.receive(HEADROOM..HEADROOM + early.len() + n, cx, buf)
             }
             Ok(Read::WouldBlock) => {
@@ -63,6 +69,35 @@ impl Exchange {
             Ok(Read::End) => self.backend_ended(early.is_empty(), cx),
             Err(error) => Err(self.backend_broke(early.is_empty(), &error.to_string())),
         }
+    }
+
+    /// The answer is whole and with the client. What is left of the request goes on to its end, if
+    /// the backend listens: it may have said early that it will do what it is asked (RFC 9112 9.3).
+    fn await_rest(
+        &mut self,
+        stuck: Progress,
+        cx: &mut Context,
+        buf: &mut [u8],
+    ) -> Result<Progress, Trouble> {
+        let has_rest = self.has_rest();
+        let Some(upstream) = self.upstream.as_mut().filter(|_| has_rest) else {
+            self.release(cx);
+            return Ok(Progress::Ended);
+        };
+        match upstream.stream.read(&mut buf[..STEP_BYTES]) {
+            Ok(Read::WouldBlock) => return Ok(stuck),
+            Ok(Read::Bytes(n)) => {
+                cx.spend(n);
+                self.answer.reusable &= n == 0;
+            }
+            Ok(Read::End) | Err(_) => self.body_given_up = true,
+        }
+        Ok(Progress::Moved)
+    }
+
+    /// True when the request outlasts its answer.
+    fn has_rest(&self) -> bool {
+        self.answer.listens && !self.request_is_over()
     }
 
     /// New bytes of the answer stand in `buf[bytes]`, behind room for a head.
@@ -86,14 +121,14 @@ impl Exchange {
                 }
                 Parsed::Complete { head, length } => {
                     bytes.start += length;
-                    self.take_head(&head, cx)?;
+                    self.take_head(&head, length, cx)?;
                 }
             }
             if self.answer.status == 101 {
                 return Ok(Progress::Upgraded(bytes));
             }
         }
-        let relayed = self.relay(bytes, cx, buf);
+        let relayed = self.relay(bytes, unanswered, cx, buf);
         if unanswered && matches!(relayed, Err(Trouble::Backend { .. })) {
             // Its first bytes are bad already, and none has gone: there is still time to say so.
             self.answer.status = 0;
@@ -104,9 +139,14 @@ impl Exchange {
 
     /// An interim head goes to the client at once; a final one is written to `cx.out`, to be sent
     /// with the first bytes of its body.
-    fn take_head(&mut self, head: &Response, cx: &mut Context) -> Result<(), Trouble> {
+    fn take_head(
+        &mut self,
+        head: &Response,
+        length: usize,
+        cx: &mut Context,
+    ) -> Result<(), Trouble> {
         if head.is_interim() {
-            return self.take_interim(head, cx);
+            return self.take_interim(head, length, cx);
         }
         if head.status == 101 && !(self.asked.upgrade && head.upgrade.is_some()) {
             return Err(Trouble::bad_answer("a 101 that nobody asked for"));
@@ -116,11 +156,16 @@ impl Exchange {
         answer.status = head.status;
         answer.chunked = onward == Framing::Chunked;
         answer.recoded = answer.chunked || head.framing == Framing::Chunked;
+        answer.until_close = onward == Framing::UntilClose;
         answer.reusable = head.keep_alive && head.framing != Framing::UntilClose;
+        answer.arises = !matches!(head.framing, Framing::Length(_));
         answer.body = Reader::new(head.framing);
         self.times.first_byte = Some(cx.now);
-        self.answer.keep_alive =
-            self.may_go_on(cx) && self.request_is_over() && onward != Framing::UntilClose;
+        // Who was not told to go on with its body may leave it out (RFC 9110 10.1.1).
+        let held_back = self.asked.expects_continue && !self.answer.continued;
+        self.answer.listens = self.answer.reusable && !(held_back && self.bytes_received == 0);
+        let to_the_end = self.body.is_done() || self.answer.listens;
+        self.answer.keep_alive = self.may_go_on(cx) && to_the_end && !self.answer.until_close;
         let (shared, lease) = (&cx.shared, self.lease.as_ref());
         let token = |affinity| Some((affinity, self.pool.token(lease?.index())));
         let tied = shared.affinity.as_ref().and_then(token);
@@ -138,11 +183,18 @@ impl Exchange {
         Ok(())
     }
 
-    fn take_interim(&mut self, head: &Response, cx: &Context) -> Result<(), Trouble> {
-        self.answer.interims += 1;
-        if self.answer.interims > INTERIMS_MAX {
+    fn take_interim(
+        &mut self,
+        head: &Response,
+        length: usize,
+        cx: &Context,
+    ) -> Result<(), Trouble> {
+        self.answer.interim_bytes += length;
+        if self.answer.interim_bytes > INTERIM_BYTES_MAX {
             return Err(Trouble::bad_answer("more interim answers than are allowed"));
         }
+        self.answer.continued |= head.status == 100;
+        self.times.interim = cx.now;
         // An HTTP/1.0 client does not know interim answers (RFC 9110 15.2).
         if self.asked.version == Version::Http11 {
             let how = Onward {
@@ -161,17 +213,23 @@ impl Exchange {
     fn relay(
         &mut self,
         bytes: Range<usize>,
+        unanswered: bool,
         cx: &mut Context,
         buf: &mut [u8],
     ) -> Result<(), Trouble> {
         let used = match self.answer.recoded {
-            true => self.relay_recoded(&buf[bytes.clone()], cx)?,
+            true => self.relay_recoded(&buf[bytes.clone()], unanswered, cx)?,
             false => self.relay_as_is(bytes.clone(), cx, buf)?,
         };
         if self.answer.body.is_done() {
             // What comes beyond the end belongs to nobody: the connection is not to be trusted.
-            self.answer.reusable &= used == bytes.len();
-            self.release(cx);
+            if used < bytes.len() {
+                self.answer.reusable = false;
+                self.say_surplus(cx);
+            }
+            if !self.has_rest() {
+                self.release(cx);
+            }
         }
         Ok(())
     }
@@ -187,7 +245,6 @@ impl Exchange {
         let piece = self.answer.body.next(&buf[bytes.clone()]).map_err(bad_body)?;
         let (used, length) = (piece.consumed, piece.data.len());
         self.answer.bytes += length as u64;
-        self.check_surplus(used, bytes.len())?;
         let client = &mut self.client;
         let mut start = bytes.start;
         if cx.out.len() <= start {
@@ -201,11 +258,19 @@ impl Exchange {
     }
 
     /// The body was chunked, or is to be: its data are framed anew, behind the head.
-    fn relay_recoded(&mut self, bytes: &[u8], cx: &mut Context) -> Result<usize, Trouble> {
+    fn relay_recoded(
+        &mut self,
+        bytes: &[u8],
+        unanswered: bool,
+        cx: &mut Context,
+    ) -> Result<usize, Trouble> {
         let answer = &mut self.answer;
         let mut used = 0;
         while used < bytes.len() && !answer.body.is_done() {
-            let piece = answer.body.next(&bytes[used..]).map_err(bad_body)?;
+            let piece = match answer.body.next(&bytes[used..]) {
+                Ok(piece) => piece,
+                Err(malformed) => return self.relay_up_to(malformed, unanswered, cx),
+            };
             used += piece.consumed;
             answer.bytes += piece.data.len() as u64;
             match answer.chunked {
@@ -216,28 +281,40 @@ impl Exchange {
         if answer.chunked && answer.body.is_done() {
             body::write_last_chunk(&mut cx.out, answer.body.trailers());
         }
-        self.check_surplus(used, bytes.len())?;
         self.send_down(&cx.out)?;
         Ok(used)
+    }
+
+    /// What came before the bytes that are malformed is the client's, unless the whole answer can
+    /// still be refused.
+    fn relay_up_to(
+        &mut self,
+        malformed: Malformed,
+        unanswered: bool,
+        cx: &Context,
+    ) -> Result<usize, Trouble> {
+        if !unanswered {
+            self.send_down(&cx.out)?;
+        }
+        Err(bad_body(malformed))
     }
 
     /// Sends bytes of the answer to the client; the last ones together with the close, if it
     /// follows.
     fn send_down(&mut self, data: &[u8]) -> Result<(), Trouble> {
-        let last = self.answer.body.is_done() && !self.answer.keep_alive;
+        let last = self.answer.body.is_done() && !self.answer.keep_alive && !self.has_rest();
         let (out, socket) = (&mut self.client.out, &mut self.client.stream);
         let sent = if last { out.send_last(socket, data) } else { out.send(socket, data) };
         sent.map_err(|_| CLIENT_GONE)
     }
 
-    /// Bytes behind an answer that announced the close are no second answer, but a sign that the
-    /// two of us read the first one differently. HEAD is spared: some send it a body.
-    fn check_surplus(&self, used: usize, available: usize) -> Result<(), Trouble> {
-        let surplus = self.answer.body.is_done() && used < available;
-        if surplus && !self.answer.reusable && !self.asked.head_only {
-            return Err(Trouble::bad_answer("bytes behind the end of an answer that closes"));
+    /// What comes beyond the end belongs to nobody, however TCP cut it: the answer is what was
+    /// announced, and the connection is not used again. Some send a body to HEAD.
+    fn say_surplus(&self, cx: &Context) {
+        let lease = self.lease.as_ref().filter(|_| !self.asked.head_only);
+        if let Some(lease) = lease {
+            cx.shared.say_surplus(lease.backend().name());
         }
-        Ok(())
     }
 
     /// The backend closed: the end of the answer, of a stale connection, or of our trust.
@@ -256,7 +333,7 @@ impl Exchange {
     /// What a broken connection means: a reused one without a byte of answer may just be stale.
     fn backend_broke(&self, silent: bool, reason: &str) -> Trouble {
         let reused = self.upstream.as_ref().is_some_and(|upstream| upstream.reused);
-        let nothing_came = silent && self.answer.status == 0 && self.answer.interims == 0;
+        let nothing_came = silent && self.answer.status == 0 && self.answer.interim_bytes == 0;
         if reused && nothing_came {
             return Trouble::Stale;
         }
@@ -265,18 +342,19 @@ impl Exchange {
 
     /// The backend has given its whole answer: the lease ends, and the connection is kept if it is
     /// fit to be used again.
-    fn release(&mut self, cx: &mut Context) {
+    pub(super) fn release(&mut self, cx: &mut Context) {
         let upstream = self.upstream.take();
         let keeps = self.answer.reusable
-            && self.request_is_over()
+            && self.request_is_sent()
             && !cx.shared.config.timeouts.upstream_keep_alive.is_zero();
         if let Some(lease) = self.lease.take() {
             if let Some(upstream) = upstream.filter(|_| keeps) {
                 cx.shared.idle.keep(lease.index(), upstream, cx.now);
             }
             // Of this try alone: it is not charged for the queue, nor for what failed before it.
-            let asked = self.times.asked.unwrap_or(self.times.connecting);
-            let latency = self.times.first_byte.unwrap_or(cx.now).saturating_sub(asked);
+            let answered = self.times.first_byte.unwrap_or(cx.now);
+            let asked = self.times.asked.filter(|asked| *asked <= answered);
+            let latency = answered.saturating_sub(asked.unwrap_or(self.times.connecting));
             cx.report(lease, Outcome::Answered { status: self.answer.status, latency });
         }
     }

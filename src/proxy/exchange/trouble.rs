@@ -2,17 +2,15 @@
 
 use super::Exchange;
 use super::direct::Given;
-use crate::config::Config;
 use crate::http::Refusal;
 use crate::http::request::ALLOW;
 use crate::log::Cause;
-use crate::pool::{Attempt, Fault, Outcome, Took, Unavailable, Verdict};
+use crate::pool::{Attempt, Fault, Outcome, Unavailable, Verdict};
 use crate::proxy::answer::{self, Answer};
 use crate::proxy::linger::Linger;
 use crate::proxy::task::{Next, Task};
 use crate::proxy::worker::Context;
 use std::io;
-use std::time::Duration;
 
 /// Why an exchange cannot go on as it is.
 pub(super) enum Trouble {
@@ -98,101 +96,16 @@ impl Trouble {
     }
 }
 
-/// What an exchange can wait for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Awaited {
-    /// A place at a backend.
-    Place,
-    /// The client takes its answer.
-    Reader,
-    /// The connect succeeds.
-    Connection,
-    /// The backend proves who it is.
-    Handshake,
-    /// The backend begins to answer.
-    Answer,
-    /// The backend goes on with its answer.
-    MoreAnswer,
-    /// The client goes on with its body.
-    Body,
-    /// The backend takes more of the body.
-    Taker,
-}
-
-impl Awaited {
-    /// How long each may last.
-    fn limit(self, config: &Config) -> Duration {
-        let limits = &config.timeouts;
-        match self {
-            Self::Place => config.queue.timeout,
-            Self::Reader => limits.client_write,
-            Self::Connection => limits.connect,
-            Self::Handshake => limits.handshake,
-            Self::Answer | Self::Taker => limits.response,
-            Self::MoreAnswer => limits.stream_idle,
-            Self::Body => limits.client_body,
-        }
-    }
-
-    /// What it means that it did not come in time.
-    pub(super) fn late(self, config: &Config) -> Trouble {
-        let (cause, what) = match self {
-            Self::Place => return Trouble::QueueLate,
-            Self::Reader => return Trouble::Client(Cause::ClientTimeout),
-            Self::Body => return Trouble::Refused(LATE_BODY, Cause::ClientTimeout),
-            Self::Connection => (Cause::ConnectTimeout, "connect timed out"),
-            Self::Handshake => (Cause::ConnectTimeout, "TLS handshake not done"),
-            Self::Answer => (Cause::BackendTimeout, "no answer"),
-            Self::MoreAnswer => (Cause::BackendTimeout, "silent in its answer"),
-            Self::Taker => (Cause::BackendTimeout, "took no more of the body"),
-        };
-        let reason = format!("{what} after {}", Took(self.limit(config)));
-        Trouble::Backend { fault: Fault::Timeout, cause, status: 504, reason }
-    }
-}
-
-const LATE_BODY: Refusal = Refusal { status: 408, reason: "the request body took too long" };
-
 impl Exchange {
-    /// What is waited for now.
-    pub(super) fn awaited(&self) -> Awaited {
-        let connecting = self.upstream.as_ref().filter(|upstream| !upstream.connected);
-        if self.ticket.is_some() {
-            Awaited::Place
-        } else if !self.client.out.is_flushed() {
-            Awaited::Reader
-        } else if let Some(upstream) = connecting {
-            match upstream.stream.awaits_handshake() {
-                true => Awaited::Handshake,
-                false => Awaited::Connection,
-            }
-        } else if self.answer.status != 0 {
-            Awaited::MoreAnswer
-        } else if self.times.asked.is_some() {
-            Awaited::Answer
-        } else if self.sent.is_flushed() {
-            Awaited::Body
-        } else {
-            Awaited::Taker
-        }
-    }
-
-    /// Until when it is waited for, on the server's clock.
-    pub(super) fn deadline(&self, awaited: Awaited, config: &Config) -> Duration {
-        let since = match awaited {
-            Awaited::Connection | Awaited::Handshake => self.times.connecting,
-            Awaited::Answer => self.times.asked.unwrap_or(self.times.moved),
-            _ => self.times.moved,
-        };
-        since + awaited.limit(config)
-    }
-
     /// Goes on with another backend or a fresh connection, or ends the exchange.
     pub(super) fn settle(
         mut self: Box<Self>,
         trouble: Trouble,
         cx: &mut Context,
     ) -> Result<Box<Self>, Next> {
+        if self.answer.is_whole() {
+            return Err(self.leave_rest(&trouble, cx));
+        }
         if self.tries_again(&trouble, cx) {
             return Ok(self);
         }
@@ -220,7 +133,7 @@ impl Exchange {
             sent_any: !self.sent.is_untouched(),
             body_held: !self.tries.unrepeatable,
             stale: matches!(trouble, Trouble::Stale),
-            response_started: self.answer.status != 0 || self.answer.interims > 0,
+            response_started: self.answer.status != 0 || self.answer.interim_bytes > 0,
         };
         match attempt.verdict(&self.pool.rules().retry) {
             Verdict::GiveUp => return false,
@@ -278,6 +191,7 @@ impl Exchange {
         let asker = self.asker(cx);
         self.answer.status = answer.status;
         self.answer.bytes = answer::put(&mut self.client, answer, &asker, cx) as u64;
+        cx.spend(self.answer.bytes as usize);
         self.account(cause, &cx.shared, cx.now);
         cx.recycle(std::mem::take(&mut self.sent.bytes));
         let mut client = self.client;
@@ -289,12 +203,27 @@ impl Exchange {
         Linger::begin(client, cx)
     }
 
-    /// The client has a part of the answer already: all that is left is to break visibly. Where
-    /// only the close marks the end, that takes a reset.
+    /// The answer is whole, and something keeps the rest of the request from going up: the backend
+    /// has done its part, and is not blamed for a body that nobody waits for.
+    fn leave_rest(mut self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next {
+        self.answer.reusable = false;
+        self.release(cx);
+        self.break_off(trouble, cx)
+    }
+
+    /// The client has a part of the answer already, and is to get all that came before the end. A
+    /// length or chunks make the cut visible; where only the close marks the end, that takes a
+    /// reset.
     fn break_off(self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next {
-        self.client.stream.reset_on_close();
         self.account(trouble.cause(), &cx.shared, cx.now);
-        Next::Done
+        if matches!(trouble, Trouble::Client(_)) || self.answer.until_close {
+            self.client.stream.reset_on_close();
+            return Next::Done;
+        }
+        match self.answer.is_whole() {
+            true => Linger::begin(self.client, cx),
+            false => Linger::cut_short(self.client, cx),
+        }
     }
 }
 

@@ -1,0 +1,210 @@
+//! Who is awaited while nothing moves, for how long, and what it means if they do not come.
+//!
+//! Both directions of an exchange are open at once, so several may be late together. The table in
+//! [`between`] settles who is: first of all the client, as a backend cannot go on without it, and
+//! must not be blamed for a body or a reader that never comes.
+
+use super::Exchange;
+use super::trouble::Trouble;
+use crate::config::Config;
+use crate::http::Refusal;
+use crate::log::Cause;
+use crate::pool::{Fault, Took};
+use std::time::Duration;
+
+/// What an exchange can wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// A place at a backend.
+    Place,
+    /// The client takes its answer.
+    Reader,
+    /// The connect succeeds.
+    Connection,
+    /// The backend proves who it is.
+    Handshake,
+    /// The backend begins to answer.
+    Answer,
+    /// The backend goes on with its answer.
+    MoreAnswer,
+    /// The client goes on with its body.
+    Body,
+    /// The backend takes more of the body.
+    Taker,
+}
+
+/// How the request stands on its way up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Up {
+    /// All that will go up has.
+    Over,
+    /// All that came has gone up: the client is to send more.
+    Sent,
+    /// The backend has not taken all that came.
+    Held,
+}
+
+/// How the answer stands on its way down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Down {
+    /// No final head has come.
+    Unbegun,
+    /// All that came has gone down: the backend is to send more.
+    Begun,
+    /// It has come to its end.
+    Whole,
+    /// The client has not taken all that came.
+    Held,
+}
+
+/// Who is awaited while neither direction moves.
+fn between(up: Up, down: Down) -> Awaited {
+    match (up, down) {
+        (_, Down::Held) => Awaited::Reader,
+        (Up::Sent, _) => Awaited::Body,
+        (Up::Held, Down::Unbegun | Down::Whole) => Awaited::Taker,
+        (Up::Over, Down::Unbegun) => Awaited::Answer,
+        (_, Down::Begun) | (Up::Over, Down::Whole) => Awaited::MoreAnswer,
+    }
+}
+
+impl Awaited {
+    /// How long each may last.
+    fn limit(self, config: &Config) -> Duration {
+        let limits = &config.timeouts;
+        match self {
+            Self::Place => config.queue.timeout,
+            Self::Reader => limits.client_write,
+            Self::Connection => limits.connect,
+            Self::Handshake => limits.handshake,
+            Self::Answer | Self::Taker => limits.response,
+            Self::MoreAnswer => limits.stream_idle,
+            Self::Body => limits.client_body,
+        }
+    }
+
+    /// What it means that it did not come in time.
+    pub(super) fn late(self, config: &Config) -> Trouble {
+        let (cause, what) = match self {
+            Self::Place => return Trouble::QueueLate,
+            Self::Reader => return Trouble::Client(Cause::ClientTimeout),
+            Self::Body => return Trouble::Refused(LATE_BODY, Cause::ClientTimeout),
+            Self::Connection => (Cause::ConnectTimeout, "connect timed out"),
+            Self::Handshake => (Cause::ConnectTimeout, "TLS handshake not done"),
+            Self::Answer => (Cause::BackendTimeout, "no answer"),
+            Self::MoreAnswer => (Cause::BackendTimeout, "silent in its answer"),
+            Self::Taker => (Cause::BackendTimeout, "took no more of the body"),
+        };
+        let reason = format!("{what} after {}", Took(self.limit(config)));
+        Trouble::Backend { fault: Fault::Timeout, cause, status: 504, reason }
+    }
+}
+
+const LATE_BODY: Refusal = Refusal { status: 408, reason: "the request body took too long" };
+
+impl Exchange {
+    /// What is waited for now.
+    pub(super) fn awaited(&self) -> Awaited {
+        if self.ticket.is_some() {
+            return Awaited::Place;
+        }
+        let connecting = self.upstream.as_ref().filter(|upstream| !upstream.connected);
+        match connecting.filter(|_| self.client.out.is_flushed()) {
+            Some(upstream) if upstream.stream.awaits_handshake() => Awaited::Handshake,
+            Some(_) => Awaited::Connection,
+            None => between(self.up(), self.down()),
+        }
+    }
+
+    fn up(&self) -> Up {
+        if self.request_is_over() {
+            Up::Over
+        } else if self.upstream.is_none() || self.sent.is_flushed() {
+            Up::Sent
+        } else {
+            Up::Held
+        }
+    }
+
+    fn down(&self) -> Down {
+        if !self.client.out.is_flushed() {
+            Down::Held
+        } else if self.answer.is_whole() {
+            Down::Whole
+        } else if self.answer.status != 0 {
+            Down::Begun
+        } else {
+            Down::Unbegun
+        }
+    }
+
+    /// Until when it is waited for, on the server's clock.
+    pub(super) fn deadline(&mut self, now: Duration, config: &Config) -> Duration {
+        let awaited = self.awaited();
+        // Whoever is awaited anew has the whole time, whatever the others took of theirs.
+        if self.times.awaited.replace(awaited) != Some(awaited) {
+            self.times.moved = now;
+        }
+        let since = match awaited {
+            Awaited::Connection | Awaited::Handshake => self.times.connecting,
+            // A head that comes in pieces gains nothing by it; an interim one starts anew.
+            Awaited::Answer => self.times.asked.unwrap_or_default().max(self.times.interim),
+            _ => self.times.moved,
+        };
+        since + awaited.limit(config)
+    }
+
+    /// Bytes moved: who is awaited has shown itself. For those that matter to a floor under
+    /// slowness, each byte is worth what it may take: a body at one byte a second, which would
+    /// never be silent, so falls behind until it is late.
+    pub(super) fn moved(&mut self, now: Duration, config: &Config) {
+        let bytes = std::mem::take(&mut self.times.bytes) as u64;
+        let floor = config.timeouts.slowest;
+        self.times.moved = match self.times.awaited {
+            Some(Awaited::Body | Awaited::Taker | Awaited::Reader) if floor > 0 => {
+                now.min(self.times.moved + worth(bytes, floor))
+            }
+            Some(Awaited::MoreAnswer) if floor > 0 && !self.answer.arises => {
+                now.min(self.times.moved + worth(bytes, floor))
+            }
+            _ => now,
+        };
+    }
+}
+
+/// How long so many bytes may take.
+fn worth(bytes: u64, a_second: u64) -> Duration {
+    Duration::from_micros(bytes.saturating_mul(1_000_000) / a_second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_is_awaited_before_the_backend_and_every_pair_has_its_answer() {
+        let table = [
+            (Up::Over, Down::Unbegun, Awaited::Answer),
+            (Up::Over, Down::Begun, Awaited::MoreAnswer),
+            (Up::Over, Down::Held, Awaited::Reader),
+            (Up::Sent, Down::Unbegun, Awaited::Body),
+            (Up::Sent, Down::Begun, Awaited::Body),
+            (Up::Sent, Down::Whole, Awaited::Body),
+            (Up::Sent, Down::Held, Awaited::Reader),
+            (Up::Held, Down::Unbegun, Awaited::Taker),
+            (Up::Held, Down::Begun, Awaited::MoreAnswer),
+            (Up::Held, Down::Whole, Awaited::Taker),
+            (Up::Held, Down::Held, Awaited::Reader),
+        ];
+        for (up, down, awaited) in table {
+            assert_eq!(between(up, down), awaited, "{up:?} {down:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_worth_the_time_that_they_may_take() {
+        assert_eq!(worth(16, 16), Duration::from_secs(1));
+        assert_eq!(worth(1, 1000), Duration::from_millis(1));
+        assert!(worth(u64::MAX, 1) > Duration::from_secs(1 << 20));
+    }
+}
