@@ -32,12 +32,16 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Becomes idle, and small. The next request's head has its deadline: a shorter one where a
-    /// part of it is here already.
+    /// Becomes idle, and small, once it has taken its answer. The next request's head has its
+    /// deadline: a shorter one where a part of it is here already.
     pub(crate) fn await_next(&mut self, now: Duration, timeouts: &Timeouts) {
         self.out.release_memory();
-        let begun = !self.held.is_empty();
-        self.head_deadline = now + if begun { timeouts.request_head } else { timeouts.keep_alive };
+        self.head_deadline = now
+            + match self.out.is_flushed() {
+                false => timeouts.client_write,
+                true if self.held.is_empty() => timeouts.keep_alive,
+                true => timeouts.request_head,
+            };
     }
 
     /// A client that has just been accepted.

@@ -18,14 +18,24 @@ use std::time::{Duration, SystemTime};
 /// ahead.
 pub(crate) const READ_AHEAD: usize = 64 * 1024;
 
+/// What a request counts for in the share of a step, beside its body and its answer: as many bytes
+/// as can be moved in the time that it takes. Whoever sends many at once lets others go first.
+const REQUEST_COST_BYTES: usize = 4 * 1024;
+
 /// How long a new client may take to ask when the server is to stop.
 pub(super) const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// Moves a connection that waits for a request head.
 pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) -> Next {
     client.stream.refresh();
-    if client.out.drain_to(&mut client.stream).is_err() {
-        return Next::Done;
+    match client.out.drain_to(&mut client.stream) {
+        Err(_) => return Next::Done,
+        Ok(_) if !client.out.is_flushed() => return wait_for_reader(client, cx),
+        Ok(0) => {}
+        Ok(_) => client.await_next(cx.now, &cx.shared.config.timeouts),
+    }
+    if cx.is_spent() {
+        return Next::Queue(Task::Head(client));
     }
     let limits = cx.shared.config.limits.head();
     let room = &mut buf[HEADROOM..][..limits.head_bytes + READ_AHEAD];
@@ -37,6 +47,7 @@ pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) ->
             match http::request::parse(&room[..filled], &limits, &mut slots) {
                 Ok(Parsed::Complete { mut head, length }) => {
                     client.held = Vec::new();
+                    cx.spend(REQUEST_COST_BYTES);
                     // A client that sends its body unasked waits for no 100 (RFC 9110 10.1.1).
                     head.expects_continue &= length == filled;
                     return Exchange::begin(client, &head, &room[length..filled], cx);
@@ -62,6 +73,13 @@ pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) ->
 
 const CUT_SHORT: Refusal = Refusal { status: 400, reason: "the request head ends early" };
 const LATE: Refusal = Refusal { status: 408, reason: "the request head took too long" };
+
+/// Parks until the client takes the answer that it has: until then no request of its is read, so
+/// that what we say ourselves takes no more memory than what a backend says.
+fn wait_for_reader(client: Box<Client>, cx: &Context) -> Next {
+    let deadline = client.head_deadline;
+    if cx.now >= deadline { Next::Done } else { Next::Park(Task::Head(client), deadline) }
+}
 
 /// Parks until more comes; a partial head is all that is kept.
 fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next {

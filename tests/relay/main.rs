@@ -26,6 +26,7 @@ mod lookup;
 mod one_worker;
 mod origin;
 mod passive;
+mod pipelining;
 mod policies;
 mod queue;
 mod redirect;
