@@ -19,10 +19,11 @@ use crate::http::{Framing, HeadLimits, Malformed, Parsed, Refusal, Version, requ
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Room for what was read and not yet used: the largest head, and then some.
 const INPUT_BYTES: usize = 20 * 1024;
-/// After a refusal: how long, and for how much, a client may go on sending before the close.
-/// Closing on unread bytes resets the connection, and the refusal could be lost with it.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: usize = 4 * BODY_BYTES_MAX;
+/// After the last answer: how long a client may be silent before the close, and how long it may go
+/// on sending in all. Closing on unread bytes resets the connection, and what the client has not
+/// read of its answer is lost with it (RFC 9112 9.6).
+const LINGER: Duration = Duration::from_secs(5);
+const LINGER_TOTAL: Duration = Duration::from_secs(60);
 const JSON: &str = "application/json";
 const TOO_LARGE: Refusal = Refusal { status: 413, reason: "The body is larger than 1 MiB" };
 
@@ -54,8 +55,10 @@ struct Asked {
 
 /// Why there is no next request.
 enum End {
-    /// The client left, was too slow, or asked to close.
+    /// The client left, or was too slow.
     Closed,
+    /// The client has its last answer.
+    Answered,
     Refused(Refusal),
 }
 
@@ -86,10 +89,10 @@ impl<'a> Connection<'a> {
             match self.exchange() {
                 Ok(()) => {}
                 Err(End::Closed) => return,
+                // Whether the client hears it is up to the client.
+                Err(End::Answered) => return self.linger().unwrap_or_default(),
                 Err(End::Refused(refusal)) => {
-                    // Whether the client hears it is up to the client.
-                    let _ = self.refuse(refusal).and_then(|()| self.linger());
-                    return;
+                    return self.refuse(refusal).and_then(|()| self.linger()).unwrap_or_default();
                 }
             }
         }
@@ -99,7 +102,7 @@ impl<'a> Connection<'a> {
         let asked = self.read_head()?;
         self.read_body(&asked)?;
         self.answer(&asked)?;
-        if asked.keep_alive { Ok(()) } else { Err(End::Closed) }
+        if asked.keep_alive { Ok(()) } else { Err(End::Answered) }
     }
 
     fn read_head(&mut self) -> Result<Asked, End> {
@@ -196,14 +199,8 @@ impl<'a> Connection<'a> {
     fn linger(&mut self) -> io::Result<()> {
         self.socket.shutdown(Shutdown::Write)?;
         self.socket.set_read_timeout(Some(LINGER))?;
-        let until = Instant::now() + LINGER;
-        let mut left = LINGER_BYTES;
-        while left > 0 && Instant::now() < until {
-            match self.socket.read(&mut self.input)? {
-                0 => break,
-                bytes => left = left.saturating_sub(bytes),
-            }
-        }
+        let until = Instant::now() + LINGER_TOTAL;
+        while Instant::now() < until && self.socket.read(&mut self.input)? > 0 {}
         Ok(())
     }
 
