@@ -269,7 +269,7 @@ table! {
         body_bytes: u64 = "0", size(1..=1 << 50, true);
         /// Bytes of a request's body that are awaited before it takes one of the places that
         /// `max_connections` allows an application; 0 awaits none.
-        buffer_bytes: usize = "16KiB", size(1..=1 << 20, true);
+        buffer_bytes: usize = "16KiB", size(1..=128 << 10, true);
         /// Requests until a client's connection is closed; 0 is no limit.
         requests_per_connection: u64 = "1000", count(0..=1_000_000_000);
     }

@@ -41,7 +41,8 @@ impl Linger {
         Self::after(client, true, cx)
     }
 
-    fn after(client: Box<Client>, cut: bool, cx: &mut Context) -> Next {
+    fn after(mut client: Box<Client>, cut: bool, cx: &mut Context) -> Next {
+        client.held = Vec::new();
         let end = cx.now + cx.shared.config.timeouts.client_write;
         let (finished, silent, heard) = (false, false, cx.now);
         Next::Step(Task::Linger(Box::new(Self { client, cut, finished, silent, heard, end })))

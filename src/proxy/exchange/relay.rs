@@ -162,8 +162,9 @@ impl Exchange {
         answer.body = Reader::new(head.framing);
         self.times.first_byte = Some(cx.now);
         // Who was not told to go on with its body may leave it out (RFC 9110 10.1.1).
-        let held_back = self.asked.expects_continue && !self.answer.continued;
-        self.answer.listens = self.answer.reusable && !(held_back && self.bytes_received == 0);
+        let was_told = self.answer.continued || self.bytes_received > 0;
+        let body_comes = was_told || !self.asked.expects_continue;
+        self.answer.listens = self.answer.reusable && !self.body_given_up && body_comes;
         let to_the_end = self.body.is_done() || self.answer.listens;
         self.answer.keep_alive = self.may_go_on(cx) && to_the_end && !self.answer.until_close;
         let (shared, lease) = (&cx.shared, self.lease.as_ref());

@@ -199,7 +199,6 @@ impl Exchange {
             client.await_next(cx.now, &cx.shared.config.timeouts);
             return Next::Step(Task::Head(client));
         }
-        client.held = Vec::new();
         Linger::begin(client, cx)
     }
 
