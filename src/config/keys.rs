@@ -237,8 +237,8 @@ table! {
         stream_idle: Duration = "5m", time(1..=DAY_MS);
         /// A client's connection between two requests; 0 closes it after each answer.
         keep_alive: Duration = "60s", time_or_none();
-        /// A backend's connection between two requests; 0 keeps none. Keep it below the backend's
-        /// own limit: Node closes after 5 s.
+        /// A backend's connection between two requests, at most; 0 keeps none. Less where the
+        /// backend says so, or closes sooner.
         upstream_keep_alive: Duration = "4s", time_or_none();
         /// Silence of both sides of a tunnel.
         tunnel_idle: Duration = "1h", time(1..=DAY_MS);

@@ -69,6 +69,43 @@ impl<'b> Connection<'b> {
     }
 }
 
+/// What the Keep-Alive fields of an answer say: `timeout=5, max=100`. RFC 2068 19.7.1 had them
+/// without a meaning for either; what servers mean stands in draft-thomson-hybi-http-timeout. What
+/// cannot be read says nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Endurance {
+    /// Seconds that the connection may be idle, the least where several are named.
+    pub(super) timeout_s: Option<u32>,
+    /// It carries no further request.
+    pub(super) is_over: bool,
+}
+
+impl Endurance {
+    /// Takes the value of a Keep-Alive field.
+    pub(super) fn read(&mut self, value: &[u8]) {
+        for parameter in value.split(|byte| matches!(byte, b',' | b';')) {
+            let Some(equals) = parameter.iter().position(|byte| *byte == b'=') else { continue };
+            let (name, value) = (parameter[..equals].trim_ascii(), &parameter[equals + 1..]);
+            let Some(number) = number(value.trim_ascii()) else { continue };
+            if name.eq_ignore_ascii_case(b"timeout") {
+                self.timeout_s = Some(self.timeout_s.map_or(number, |least| least.min(number)));
+            } else if name.eq_ignore_ascii_case(b"max") {
+                // Whether the 1 counts this request or the next, servers do not agree.
+                self.is_over |= number <= 1;
+            }
+        }
+    }
+}
+
+/// Digits, quoted or not; a number that is too large is the largest.
+fn number(text: &[u8]) -> Option<u32> {
+    let inner = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\""));
+    let digits = inner.unwrap_or(text);
+    let sound = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let number = || std::str::from_utf8(digits).ok()?.parse().ok();
+    sound.then(|| number().unwrap_or(u32::MAX))
+}
+
 /// The protocol that an Upgrade field offers, if it is a single one that may become a tunnel.
 /// Other versions of HTTP never do: what they carry would escape every rule of this room.
 pub(super) fn protocol(value: &[u8]) -> Option<&str> {
@@ -125,6 +162,28 @@ mod tests {
         assert!(read(&[]).unwrap().persists(Version::Http11));
         assert!(!read(&[]).unwrap().persists(Version::Http10));
         assert!(read(&["keep-alive"]).unwrap().persists(Version::Http10));
+    }
+
+    #[test]
+    fn how_long_a_connection_lasts_is_read_in_any_spelling() {
+        let read = |value: &str| {
+            let mut endurance = Endurance::default();
+            endurance.read(value.as_bytes());
+            (endurance.timeout_s, endurance.is_over)
+        };
+        for five in ["timeout=5", "Timeout=5, max=100", "max=2,TIMEOUT=5", " timeout = \"5\";max=9"]
+        {
+            assert_eq!(read(five), (Some(5), false), "{five}");
+        }
+        assert_eq!(read("timeout=15, timeout=5"), (Some(5), false));
+        assert_eq!(read("timeout=99999999999"), (Some(u32::MAX), false));
+        for over in ["max=1", "max=0, x"] {
+            assert_eq!(read(over), (None, true), "{over}");
+        }
+        for nothing in ["", "timeout", "timeout=", "timeout=-1", "timeout=5s", "5", "=5", "max=\""]
+        {
+            assert_eq!(read(nothing), (None, false), "{nothing}");
+        }
     }
 
     #[test]

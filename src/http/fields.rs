@@ -12,6 +12,7 @@ pub(super) enum Name {
     ContentLength,
     TransferEncoding,
     Connection,
+    KeepAlive,
     Upgrade,
     Expect,
     MaxForwards,
@@ -48,8 +49,8 @@ const KNOWN: [(&str, Name); 25] = [
     ("x-real-ip", Name::Origin),
     // Options of this connection, and the names of more fields that end here (RFC 9110 7.6.1).
     ("connection", Name::Connection),
-    // Parameters of this connection's persistence (RFC 9112 C.2.2).
-    ("keep-alive", Name::Dropped),
+    // Parameters of this connection's persistence (RFC 9112 C.2.2): read, never passed on.
+    ("keep-alive", Name::KeepAlive),
     ("x-client-ip", Name::Origin),
     ("x-served-by", Name::ServedBy),
     ("max-forwards", Name::MaxForwards),

@@ -250,6 +250,7 @@ impl<'b> Seen<'b> {
             | Name::ForwardedHost
             | Name::ForwardedProto
             | Name::Origin
+            | Name::KeepAlive
             | Name::Dropped
             | Name::Lookalike => {}
         }

@@ -5,7 +5,7 @@
 
 use httparse::{Error, Header, ParserConfig, Status};
 
-use super::connection::{self, Connection};
+use super::connection::{self, Connection, Endurance};
 use super::cookie::SetCookie;
 use super::fields::{self, Mask, Name};
 use super::framing::Declared;
@@ -25,6 +25,8 @@ pub struct Response<'h, 'b> {
     pub framing: Framing,
     /// Whether the backend's connection can be used again once the body has ended.
     pub keep_alive: bool,
+    /// How many seconds the connection may then be idle, if the backend says so.
+    pub keep_alive_s: Option<u32>,
     /// The protocol that a 101 changes to, or that a 426 asks for. The caller refuses a 101 that
     /// nobody asked for, or that names none.
     pub upgrade: Option<&'b str>,
@@ -125,7 +127,9 @@ fn understand<'h, 'b>(
         framing,
         keep_alive: seen.connection.persists(version)
             && framing != Framing::UntilClose
+            && !seen.endurance.is_over
             && !contradicts,
+        keep_alive_s: seen.endurance.timeout_s,
         upgrade: seen.upgrade.filter(|_| seen.connection.upgrade && matches!(status, 101 | 426)),
         length_of_get: seen.declared.length.filter(|_| about_get),
         fields: raw.headers,
@@ -163,6 +167,7 @@ fn contradicts(status: u16, declared: Declared) -> bool {
 struct Seen<'b> {
     declared: Declared,
     connection: Connection<'b>,
+    endurance: Endurance,
     upgrade: Option<&'b str>,
     dated: bool,
     rewritten: Mask,
@@ -175,6 +180,7 @@ impl<'b> Seen<'b> {
             Name::TransferEncoding => self.declared.transfer_encoding(field.value)?,
             Name::FramingLookalike => return Err("a framing field in disguise".into()),
             Name::Connection => self.connection.read(field.value)?,
+            Name::KeepAlive => self.endurance.read(field.value),
             Name::Upgrade => self.upgrade = connection::protocol(field.value),
             Name::Dropped => {}
             Name::Date => {

@@ -10,8 +10,10 @@ mod client;
 pub mod descriptors;
 mod door;
 mod exchange;
+mod habit;
 mod handshake;
 mod head;
+mod idle;
 mod linger;
 mod lot;
 #[cfg(all(test, loom))]

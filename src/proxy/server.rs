@@ -4,12 +4,12 @@ use super::affinity::Affinity;
 use super::client::Client;
 use super::door::{Door, Listener};
 use super::exchange::Direct;
+use super::idle::Idle;
 use super::lot::Lot;
 use super::queue::Queue;
 use super::stop::Stop;
 use super::task::Task;
 use super::timer;
-use super::upstream::Idle;
 use super::worker::Worker;
 use crate::config::Config;
 use crate::log::{Level, Log, Throttle};
@@ -85,7 +85,7 @@ impl Server {
             queue: Queue::new(&lot, config.queue.length),
             pool,
             lot,
-            idle: Idle::new(),
+            idle: Idle::new(log.clone()),
             log,
             stop: Stop::default(),
             fallback_host: fallback_host(&config),
@@ -158,7 +158,7 @@ impl Server {
         while let Some(task) = shared.lot.next_ready() {
             task.abandon(shared);
         }
-        self.shared.idle.expire(self.shared.now(), Duration::ZERO);
+        self.shared.idle.clear();
     }
 }
 

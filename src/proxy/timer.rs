@@ -16,6 +16,6 @@ pub(crate) fn run(shared: &Shared) {
     while !shared.stop.wait(GRAIN) {
         let now = shared.now();
         shared.lot.slots.expire(now.as_millis() as u64, |task| shared.lot.queue(task));
-        shared.idle.expire(now, shared.config.timeouts.upstream_keep_alive);
+        shared.idle.expire(now);
     }
 }

@@ -77,7 +77,10 @@ impl Worker {
                     Event::Door => self.welcome(),
                     Event::Socket(key, ready) => match self.cx.shared.lot.slots.event(key, ready) {
                         Woken::Task(task) => self.work(task),
-                        Woken::Idle(list) => self.cx.shared.idle.discard(list, key),
+                        Woken::Idle(list) => {
+                            let shared = &self.cx.shared;
+                            shared.idle.discard(list, key, shared.now());
+                        }
                         Woken::Nothing => {}
                     },
                 }

@@ -1,6 +1,6 @@
 //! Connections on both sides: kept, shared, pipelined, and closed when they should be.
 
-use crate::harness::{Backend, Gate, Proxy, eventually, serve};
+use crate::harness::{Backend, Gate, Proxy, Wire, eventually, serve, timed};
 use std::time::Duration;
 
 const KEPT: &str = "timeouts.upstream_keep_alive = \"1s\"";
@@ -143,6 +143,124 @@ fn an_idle_connection_to_a_backend_is_closed_in_time() {
     let proxy = Proxy::over(&[&backend]);
     proxy.get("/");
     eventually("the backend is left alone", || backend.connections() == 0);
+}
+
+#[test]
+fn a_backend_that_would_keep_them_for_longer_changes_nothing() {
+    let backend = enduring("timeout=60");
+    let proxy = Proxy::over(&[&backend]);
+    proxy.get("/");
+    eventually("the backend is left alone", || backend.connections() == 0);
+}
+
+/// A backend that says this of each connection.
+fn enduring(keep_alive: &str) -> Backend {
+    let head = format!("HTTP/1.1 200 OK\r\nKeep-Alive: {keep_alive}\r\n");
+    Backend::every(move |wire| {
+        while wire.request().is_some() && wire.offer(format!("{head}Content-Length: 0\r\n\r\n")) {}
+    })
+}
+
+#[test]
+fn a_connection_is_idle_for_no_longer_than_the_backend_says() {
+    let backend = enduring("Timeout = 1 , max=50");
+    let proxy = Proxy::with(&[&backend], "timeouts.upstream_keep_alive = \"8s\"");
+    let mut client = proxy.connect();
+    assert_eq!(client.get("/").field("keep-alive"), None);
+    client.get("/");
+    assert_eq!(backend.visits(), 1);
+    let closed = || eventually("the connection is closed", || backend.connections() == 0);
+    assert!(timed(closed).1 < Duration::from_secs(5));
+}
+
+#[test]
+fn a_connection_that_carries_no_more_requests_is_closed() {
+    let backend = enduring("timeout=5, max=1");
+    let proxy = Proxy::with(&[&backend], KEPT);
+    let mut client = proxy.connect();
+    for _ in 0..5 {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    assert_eq!(backend.visits(), 5);
+}
+
+fn post(client: &mut Wire) -> u16 {
+    client.ask("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi").status()
+}
+
+#[test]
+fn what_may_not_be_sent_twice_takes_no_old_connection_of_an_unknown_backend() {
+    let backend = Backend::plain();
+    let settings = "timeouts.upstream_keep_alive = \"9s\"\nserver.workers = 1";
+    let proxy = Proxy::with(&[&backend], settings);
+    proxy.no_farewell();
+    let mut client = proxy.connect();
+    let mut ages = |request: &str| {
+        assert!(client.is_silent_for(Duration::from_millis(1200)));
+        assert_eq!(client.ask(request).status(), 200);
+        backend.visits()
+    };
+    assert_eq!(ages("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"), 1);
+    assert_eq!(ages("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"), 1);
+    let put = |bytes: usize| {
+        let head = "PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: ";
+        format!("{head}{bytes}\r\n\r\n{}", "x".repeat(bytes))
+    };
+    assert_eq!(ages(&put(2)), 1);
+    assert_eq!(ages(&put(200_000)), 2, "more than is held to be sent again");
+    assert_eq!(ages("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\n\r\nx"), 3);
+    assert_eq!(post(&mut client), 200);
+    assert_eq!(backend.visits(), 3, "the last one is young");
+}
+
+/// When the backend of the next test closes an idle connection.
+const CLOSES_MS: u64 = 300;
+
+#[test]
+fn no_post_is_lost_to_a_backend_that_closes_idle_connections() {
+    let backend = Backend::every(|wire| {
+        while !wire.is_silent_for(Duration::from_millis(CLOSES_MS)) && wire.request().is_some() {
+            wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let proxy = Proxy::with(&[&backend], "timeouts.upstream_keep_alive = \"4s\"");
+    let mut clients: Vec<_> = (0..8).map(|_| proxy.connect()).collect();
+    assert_eq!(clients[0].get("/").status(), 200);
+    proxy.process.said.wait("backend A closes connections that were idle for");
+    for round in 0..12 {
+        for client in &mut clients {
+            client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi");
+        }
+        for client in &mut clients {
+            assert_eq!(client.answer().status(), 200);
+        }
+        clients[0].is_silent_for(Duration::from_millis(CLOSES_MS - 6 + round));
+    }
+    assert_eq!(proxy.said("closes connections"), 1, "it is said once");
+}
+
+#[test]
+fn after_a_backends_restart_posts_share_connections_again() {
+    let restart = Gate::new();
+    let restarts = restart.clone();
+    let backend = Backend::first(move |wire| {
+        wire.request();
+        wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        restarts.pass();
+    });
+    let settings = "timeouts.upstream_keep_alive = \"500ms\"\nserver.workers = 1";
+    let proxy = Proxy::with(&[&backend], settings);
+    assert_eq!(post(&mut proxy.connect()), 200);
+    restart.open();
+    proxy.process.said.wait("closes connections that were idle for");
+    let visits_of_two = || {
+        let (mut client, before) = (proxy.connect(), backend.visits());
+        let answers = [post(&mut client), post(&mut client)];
+        assert_eq!(answers, [200, 200]);
+        backend.visits() - before
+    };
+    assert_eq!(visits_of_two(), 2);
+    eventually("they share", || visits_of_two() < 2);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::http::{Refusal, body};
 use crate::log::Cause;
 use crate::pool::{Ask, Unavailable};
 use crate::proxy::affinity::Ties;
+use crate::proxy::idle::Wanted;
 use crate::proxy::queue::Ticket;
 use crate::proxy::slots::Owner;
 use crate::proxy::socket::Read;
@@ -70,9 +71,9 @@ impl Exchange {
         let lease = self.lease.as_ref().expect("it connects once it is admitted");
         let (index, address) = (lease.index(), lease.backend().address());
         let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
-        let once = !self.asked.idempotent;
+        let wanted = Wanted { backend: index, address, sure: !self.is_repeatable(cx) };
         let idle = match self.tries.fresh {
-            false => cx.shared.idle.take(index, address, home, once),
+            false => cx.shared.idle.take(&wanted, home, cx.now),
             true => None,
         };
         self.tries.count += 1;
@@ -85,6 +86,16 @@ impl Exchange {
             }
         });
         Ok(())
+    }
+
+    /// True when the request can be sent again, should its connection turn out to be closed.
+    fn is_repeatable(&self, cx: &Context) -> bool {
+        let rules = &cx.shared.config.retry;
+        let is_held = match self.body.is_done() {
+            true => self.sent.bytes.len() <= self.asked.head_length + rules.body_bytes,
+            false => (1..=rules.body_bytes as u64).contains(&self.asked.announced),
+        };
+        self.asked.idempotent && is_held && self.tries.count < rules.attempts
     }
 
     /// Leases a backend that has not been tried.

@@ -11,6 +11,7 @@ use crate::pool::Outcome;
 use crate::proxy::socket::Read;
 use crate::proxy::worker::{Context, HEADROOM, STEP_BYTES};
 use std::ops::Range;
+use std::time::Duration;
 
 impl RelayedAnswer {
     pub(super) fn awaited() -> Self {
@@ -160,6 +161,9 @@ impl Exchange {
         answer.reusable = head.keep_alive && head.framing != Framing::UntilClose;
         answer.arises = !matches!(head.framing, Framing::Length(_));
         answer.body = Reader::new(head.framing);
+        if let Some(upstream) = &mut self.upstream {
+            upstream.said = head.keep_alive_s.map(|seconds| Duration::from_secs(seconds.into()));
+        }
         self.times.first_byte = Some(cx.now);
         // Who was not told to go on with its body may leave it out (RFC 9110 10.1.1).
         let was_told = self.answer.continued || self.bytes_received > 0;
@@ -350,7 +354,8 @@ impl Exchange {
             && !cx.shared.config.timeouts.upstream_keep_alive.is_zero();
         if let Some(lease) = self.lease.take() {
             if let Some(upstream) = upstream.filter(|_| keeps) {
-                cx.shared.idle.keep(lease.index(), upstream, cx.now);
+                let limit = cx.shared.config.timeouts.upstream_keep_alive;
+                cx.shared.idle.keep(&lease, upstream, cx.now, limit);
             }
             // Of this try alone: it is not charged for the queue, nor for what failed before it.
             let answered = self.times.first_byte.unwrap_or(cx.now);

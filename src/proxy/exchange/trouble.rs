@@ -127,6 +127,11 @@ impl Exchange {
         if !matches!(trouble, Trouble::Stale | Trouble::Backend { .. }) {
             return false;
         }
+        if let (Trouble::Stale, Some(index), Some(upstream)) =
+            (trouble, self.tries.last, &self.upstream)
+        {
+            cx.shared.idle.was_closed(index, upstream, cx.now);
+        }
         let attempt = Attempt {
             tries: self.tries.count,
             idempotent: self.asked.idempotent,

@@ -1,0 +1,235 @@
+//! How long a backend leaves an idle connection open, as far as it has said or shown.
+//!
+//! `idle.rs` asks it for each connection that it keeps or hands out. It answers what no socket can
+//! tell: whether the close is already under way. A request that is sent into it is lost, unless it
+//! may be sent again. Pure: it reads no clock, and knows ages only.
+
+use crate::pool::Took;
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+/// How many ends of idle connections are remembered: a restart, which ends them at any age, is
+/// forgotten after so many natural ends. Connections are kept whatever was learnt, so that these
+/// do come.
+const ENDS_MAX: usize = 4;
+/// Of a backend that has neither said nor shown anything. The shortest default known is 2 s
+/// (gunicorn; uvicorn, Node and Apache have 5 s, Tomcat 20 s, nginx 75 s).
+const UNPROVEN: Duration = Duration::from_secs(1);
+/// How much sooner than any that was seen a connection may be closed: some servers look around
+/// once a second, so that one limit shows as ages of up to a second apart. Ends within a second
+/// count as one, the worst of them: a restart may close a hundred connections, a burst may leave
+/// as many of one age.
+const POLL: Duration = Duration::from_secs(1);
+/// How much of an age the way there and back may take.
+const WAY_PERCENT: u32 = 20;
+const WAY_MIN: Duration = Duration::from_millis(250);
+
+/// What is known of one backend.
+#[derive(Default)]
+pub(crate) struct Habit {
+    /// Said by its last answer, in `Keep-Alive: timeout`.
+    said: Option<Duration>,
+    /// How idle connections ended lately, the last at the back.
+    ends: VecDeque<End>,
+    /// When the first of those that the last one stands for came.
+    ended: Duration,
+    /// The shortest age that was worth a line in the log.
+    told: Option<Duration>,
+}
+
+/// The end of an idle connection, at this age. The least is the worst.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    /// By the backend.
+    Closed(Duration),
+    /// By us, while it was open.
+    LivedOut(Duration),
+}
+
+/// News for the log.
+pub(crate) struct Learnt {
+    closed: Duration,
+    trusted: Duration,
+}
+
+impl Habit {
+    /// The backend has answered, and said this of how long the connection may be idle.
+    pub(crate) fn hear(&mut self, said: Option<Duration>) {
+        self.said = said;
+    }
+
+    /// How long to keep an idle connection, at most `limit`: never beyond what the backend said.
+    pub(crate) fn kept_for(&self, limit: Duration) -> Duration {
+        self.said.map_or(limit, |said| limit.min(less_the_way(said)))
+    }
+
+    /// How old an idle connection may be to carry a request that must not be sent twice.
+    pub(crate) fn trusted_for(&self) -> Duration {
+        match (self.shortest(), self.said) {
+            (Some(closed), _) => closed.saturating_sub(POLL),
+            // None is kept beyond what was said.
+            (None, Some(_)) => Duration::MAX,
+            (None, None) => less_the_way(self.longest()).max(UNPROVEN),
+        }
+    }
+
+    /// The backend has closed a connection that had been idle for so long.
+    pub(crate) fn saw_closed(&mut self, age: Duration, now: Duration) -> Option<Learnt> {
+        self.remember(End::Closed(age), now);
+        let closed = self.shortest()?;
+        let is_news = self.told.is_none_or(|told| closed.abs_diff(told) > told / 2);
+        if !is_news {
+            return None;
+        }
+        self.told = Some(closed);
+        Some(Learnt { closed, trusted: self.trusted_for() })
+    }
+
+    /// We have closed a connection that was idle for so long, and still open.
+    pub(crate) fn saw_alive(&mut self, age: Duration, now: Duration) {
+        self.remember(End::LivedOut(age), now);
+    }
+
+    fn remember(&mut self, end: End, now: Duration) {
+        match self.ends.back_mut() {
+            Some(last) if now < self.ended + POLL => {
+                if end < *last {
+                    *last = end;
+                }
+                return;
+            }
+            _ => self.ended = now,
+        }
+        if self.ends.len() == ENDS_MAX {
+            self.ends.pop_front();
+        }
+        self.ends.push_back(end);
+    }
+
+    /// The shortest age at which the backend closed one lately.
+    fn shortest(&self) -> Option<Duration> {
+        let closed = |end: &End| if let End::Closed(age) = end { Some(*age) } else { None };
+        self.ends.iter().filter_map(closed).min()
+    }
+
+    /// The longest age that one has reached lately.
+    fn longest(&self) -> Duration {
+        let age = |end: &End| match end {
+            End::Closed(age) | End::LivedOut(age) => *age,
+        };
+        self.ends.iter().map(age).max().unwrap_or_default()
+    }
+}
+
+/// When to send at the latest what is to arrive at that age.
+fn less_the_way(age: Duration) -> Duration {
+    age.saturating_sub(WAY_MIN.max(age * WAY_PERCENT / 100))
+}
+
+impl fmt::Display for Learnt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (closed, trusted) = (Took(self.closed), Took(self.trusted));
+        write!(f, "closes connections that were idle for {closed}: ")?;
+        write!(f, "what may not be sent twice takes one only within {trusted}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    const LIMIT: Duration = ms(4000);
+
+    /// Tells of ends that came at these times; how many were news.
+    fn tell(habit: &mut Habit, closed: &[u64], start_s: u64) -> Vec<bool> {
+        let told = closed
+            .iter()
+            .zip(start_s..)
+            .map(|(age, at_s)| habit.saw_closed(ms(*age), Duration::from_secs(at_s)).is_some());
+        told.collect()
+    }
+
+    #[test]
+    fn of_an_unknown_backend_young_connections_alone_are_trusted() {
+        let habit = Habit::default();
+        assert_eq!((habit.trusted_for(), habit.kept_for(LIMIT)), (UNPROVEN, LIMIT));
+    }
+
+    #[test]
+    fn what_lived_for_long_is_trusted_for_nearly_as_long() {
+        let mut habit = Habit::default();
+        habit.saw_alive(LIMIT, ms(4000));
+        assert_eq!(habit.trusted_for(), ms(3200));
+        habit.saw_alive(ms(500), ms(6000));
+        assert_eq!(habit.trusted_for(), ms(3200));
+    }
+
+    #[test]
+    fn what_the_backend_says_holds_at_once_in_both_directions() {
+        let mut habit = Habit::default();
+        habit.hear(Some(ms(5000)));
+        assert_eq!((habit.trusted_for(), habit.kept_for(LIMIT)), (Duration::MAX, LIMIT));
+        for (said, kept) in [(2000, 1600), (1000, 750), (200, 0), (0, 0)] {
+            habit.hear(Some(ms(said)));
+            assert_eq!(habit.kept_for(LIMIT), ms(kept));
+        }
+        habit.hear(None);
+        assert_eq!(habit.kept_for(LIMIT), LIMIT);
+    }
+
+    #[test]
+    fn a_server_that_looks_around_once_a_second_is_given_that_second() {
+        let mut habit = Habit::default();
+        tell(&mut habit, &[2900], 10);
+        assert_eq!(habit.trusted_for(), ms(1900));
+        tell(&mut habit, &[2050, 2700], 20);
+        assert_eq!((habit.trusted_for(), habit.kept_for(LIMIT)), (ms(1050), LIMIT));
+        // What it does weighs more than what it says.
+        habit.hear(Some(ms(5000)));
+        assert_eq!(habit.trusted_for(), ms(1050));
+    }
+
+    #[test]
+    fn a_restart_is_forgotten_however_many_connections_it_closed() {
+        let mut habit = Habit::default();
+        habit.saw_alive(LIMIT, ms(4000));
+        for age in [3000, 100, 1700, 2000, 2500] {
+            habit.saw_closed(ms(age), ms(9000));
+        }
+        assert_eq!(habit.trusted_for(), Duration::ZERO);
+        for at_s in (20..).take(ENDS_MAX) {
+            assert_eq!(habit.trusted_for(), Duration::ZERO);
+            habit.saw_alive(LIMIT, Duration::from_secs(at_s));
+        }
+        assert_eq!(habit.trusted_for(), ms(3200));
+    }
+
+    #[test]
+    fn of_many_ends_at_a_time_the_worst_counts_and_counts_once() {
+        let mut habit = Habit::default();
+        tell(&mut habit, &[2100], 10);
+        for _ in 0..100 {
+            habit.saw_closed(ms(2900), ms(20_000));
+            habit.saw_alive(LIMIT, ms(20_999));
+        }
+        assert_eq!(habit.trusted_for(), ms(1100));
+        tell(&mut habit, &[2900, 2900, 2900], 30);
+        assert_eq!(habit.trusted_for(), ms(1900));
+    }
+
+    #[test]
+    fn the_log_hears_of_it_once_and_of_what_changes_much() {
+        let mut habit = Habit::default();
+        let said = habit.saw_closed(ms(2500), ms(3000)).map(|learnt| learnt.to_string());
+        let text = "closes connections that were idle for 2.5 s: what may not be sent twice takes \
+                    one only within 1.5 s";
+        assert_eq!(said.as_deref(), Some(text));
+        let news = tell(&mut habit, &[2600, 2300, 2000, 1200, 100], 10);
+        assert_eq!(news, [false, false, false, true, true]);
+    }
+}

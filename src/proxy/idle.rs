@@ -1,0 +1,210 @@
+//! The idle connections to backends: kept for the next request, dropped when a backend closes.
+//!
+//! They wait in the Lot like everything else: their events end here. Law 5: an event sets its bits
+//! before it looks in the list, and whoever takes a connection binds it first and then looks at
+//! the bits; so nobody is handed a connection that is known to be closed. That a close may be
+//! under way, no bit can tell: how each backend is used to closing is learnt here (`habit.rs`).
+
+use super::habit::{Habit, Learnt};
+use super::slots::{Key, Owner};
+use super::sync::Mutex;
+use super::upstream::Upstream;
+use crate::log::{Level, Log, Throttle};
+use crate::pool::Lease;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The most idle connections in one list; more are closed instead of kept.
+const IDLE_MAX: usize = 1024;
+/// Lists, so that workers seldom meet at one. A backend's number, modulo this, names its list;
+/// an entry remembers its address, so sharing a list, a reload or a moved name do no harm.
+const LISTS: usize = 64;
+/// Backends whose habits one list remembers.
+const KNOWN_MAX: usize = 64;
+
+/// The idle connections to all backends.
+pub(crate) struct Idle {
+    lists: [Mutex<List>; LISTS],
+    log: Log,
+    told: Throttle,
+}
+
+#[derive(Default)]
+struct List {
+    /// Kept last stands at the back.
+    kept: VecDeque<Kept>,
+    /// Met last stands at the back.
+    known: VecDeque<Known>,
+}
+
+struct Kept {
+    upstream: Upstream,
+    since: Duration,
+    until: Duration,
+}
+
+/// A backend and its ways.
+struct Known {
+    address: SocketAddr,
+    name: String,
+    habit: Habit,
+}
+
+/// What a request wants of an idle connection.
+pub(crate) struct Wanted {
+    pub(crate) backend: usize,
+    pub(crate) address: SocketAddr,
+    /// The request must not be sent twice: none that may be about to close will do.
+    pub(crate) sure: bool,
+}
+
+impl Idle {
+    pub(crate) fn new(log: Log) -> Self {
+        let lists = std::array::from_fn(|_| Mutex::new(List::default()));
+        Self { lists, log, told: Throttle::new() }
+    }
+
+    /// The connection that was used last and is still fit for use, bound to `home`. None where a
+    /// new one is the better choice.
+    pub(crate) fn take(&self, wanted: &Wanted, home: Key, now: Duration) -> Option<Upstream> {
+        loop {
+            let mut upstream = self.list(wanted.backend).lock().pop(wanted, now)?;
+            upstream.stream.bind(Owner::Home(home));
+            let suspect = wanted.sure || upstream.stream.may_read();
+            if !suspect || upstream.stream.is_silent() {
+                return Some(upstream);
+            }
+            self.was_closed(wanted.backend, &upstream, now);
+        }
+    }
+
+    /// Keeps a connection whose last answer was read to its end, for at most `limit`; drops it if
+    /// it is not silent.
+    pub(crate) fn keep(
+        &self,
+        lease: &Lease,
+        mut upstream: Upstream,
+        now: Duration,
+        limit: Duration,
+    ) {
+        if upstream.stream.may_read() && !upstream.stream.is_silent() {
+            return;
+        }
+        let number = lease.index() % LISTS;
+        let mut list = self.lists[number].lock();
+        let habit = list.habit(upstream.address, lease.backend().name());
+        habit.hear(upstream.said);
+        let kept_for = habit.kept_for(limit);
+        // Bound while the list is locked: an event that comes from now on finds it there.
+        upstream.stream.bind(Owner::Idle(number as u32));
+        let silent = !upstream.stream.may_read() || upstream.stream.is_silent();
+        if silent && !kept_for.is_zero() && list.kept.len() < IDLE_MAX {
+            upstream.reused = true;
+            list.kept.push_back(Kept { upstream, since: now, until: now + kept_for });
+        }
+    }
+
+    /// An idle connection had an event: it is closed, or talks out of turn. Unless what it tells of
+    /// was read before the connection was kept: it was fetched together with others, or by another
+    /// worker. After a big answer through TLS, one connection in 25 was lost to that.
+    pub(crate) fn discard(&self, number: u32, key: Key, now: Duration) {
+        let mut list = self.lists[number as usize].lock();
+        let place = list.kept.iter().position(|kept| kept.upstream.stream.has(key));
+        let place = place.filter(|place| !list.kept[*place].upstream.stream.is_silent());
+        let discarded = place.and_then(|place| list.kept.remove(place));
+        drop(list);
+        if let Some(Kept { mut upstream, since, .. }) = discarded {
+            upstream.rested = now.saturating_sub(since);
+            self.was_closed(number as usize, &upstream, now);
+        }
+    }
+
+    /// A connection turned out to be closed when it was taken, or before it was.
+    pub(crate) fn was_closed(&self, backend: usize, upstream: &Upstream, now: Duration) {
+        let mut list = self.list(backend).lock();
+        let known = list.known.iter_mut().find(|known| known.address == upstream.address);
+        let learnt = known.and_then(|Known { name, habit, .. }| {
+            habit.saw_closed(upstream.rested, now).map(|learnt| (name.clone(), learnt))
+        });
+        drop(list);
+        if let Some((name, learnt)) = learnt {
+            self.say(&name, &learnt);
+        }
+    }
+
+    fn say(&self, name: &str, learnt: &Learnt) {
+        self.log.limited(&self.told, Level::Info, format_args!("backend {name} {learnt}"));
+    }
+
+    /// Closes what has been idle for as long as it may be.
+    pub(crate) fn expire(&self, now: Duration) {
+        for list in &self.lists {
+            let mut list = list.lock();
+            let expired = list.remove(|kept| kept.until <= now);
+            for kept in &expired {
+                list.saw_alive(kept, now);
+            }
+            drop(list);
+            drop(expired);
+        }
+    }
+
+    /// Closes all.
+    pub(crate) fn clear(&self) {
+        for list in &self.lists {
+            let all = std::mem::take(&mut list.lock().kept);
+            drop(all);
+        }
+    }
+
+    fn list(&self, backend: usize) -> &Mutex<List> {
+        &self.lists[backend % LISTS]
+    }
+}
+
+impl List {
+    fn pop(&mut self, wanted: &Wanted, now: Duration) -> Option<Upstream> {
+        let same = |address: &SocketAddr| *address == wanted.address;
+        let newest = self.kept.iter().rposition(|kept| same(&kept.upstream.address))?;
+        let rested = now.saturating_sub(self.kept[newest].since);
+        // The others are older still.
+        let known = self.known.iter().find(|known| same(&known.address));
+        if wanted.sure && known.is_none_or(|known| rested > known.habit.trusted_for()) {
+            return None;
+        }
+        let mut upstream = self.kept.remove(newest)?.upstream;
+        upstream.rested = rested;
+        Some(upstream)
+    }
+
+    /// What is known of the backend at `address`, from now on if not before.
+    fn habit(&mut self, address: SocketAddr, name: &str) -> &mut Habit {
+        let place = self.known.iter().position(|known| known.address == address);
+        let place = place.unwrap_or_else(|| {
+            if self.known.len() == KNOWN_MAX {
+                self.known.pop_front();
+            }
+            let known = Known { address, name: name.to_owned(), habit: Habit::default() };
+            self.known.push_back(known);
+            self.known.len() - 1
+        });
+        &mut self.known[place].habit
+    }
+
+    fn saw_alive(&mut self, ended: &Kept, now: Duration) {
+        let address = ended.upstream.address;
+        if let Some(known) = self.known.iter_mut().find(|known| known.address == address) {
+            known.habit.saw_alive(ended.until - ended.since, now);
+        }
+    }
+
+    fn remove(&mut self, which: impl Fn(&Kept) -> bool) -> VecDeque<Kept> {
+        if !self.kept.iter().any(&which) {
+            return VecDeque::new();
+        }
+        let (removed, left) = std::mem::take(&mut self.kept).into_iter().partition(which);
+        self.kept = left;
+        removed
+    }
+}
