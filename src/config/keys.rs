@@ -235,7 +235,8 @@ table! {
         response: Duration = "30s", time(1..=DAY_MS);
         /// Silence of the backend inside its answer's body.
         stream_idle: Duration = "5m", time(1..=DAY_MS);
-        /// A client's connection between two requests; 0 closes it after each answer.
+        /// A client's connection between two requests; 0 closes it after each answer. Less from
+        /// half of `max_connections` on.
         keep_alive: Duration = "60s", time_or_none();
         /// A backend's connection between two requests, at most; 0 keeps none. Less where the
         /// backend says so, or closes sooner.

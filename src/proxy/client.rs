@@ -2,6 +2,7 @@
 //! connection does. Small, since thousands of them wait at a time.
 
 use super::Shared;
+use super::crowd;
 use super::door::Place;
 use super::outbox::Outbox;
 use super::stream::Stream;
@@ -27,6 +28,8 @@ pub(crate) struct Client {
     /// When the handshake or the head that is waited for must be there, or the idle connection
     /// ends.
     pub(crate) head_deadline: Duration,
+    /// When its last request was over; for one that has not asked, when it might have.
+    idle_since: Duration,
     /// Counts this connection against `max_connections` until it is dropped.
     pub(crate) _place: Place,
 }
@@ -42,6 +45,12 @@ impl Client {
                 true if self.held.is_empty() => timeouts.keep_alive,
                 true => timeouts.request_head,
             };
+        self.idle_since = now;
+    }
+
+    /// Since when it has done nothing but keep a place, if it waits for a head or a handshake.
+    pub(crate) fn idle_since(&self) -> Option<Duration> {
+        (self.held.is_empty() && self.out.is_flushed()).then_some(self.idle_since)
     }
 
     /// A client that has just been accepted.
@@ -49,6 +58,7 @@ impl Client {
         let config = &shared.config;
         let ip = peer.ip().to_canonical();
         let tls = shared.tls.acceptor.as_ref();
+        let now = shared.now();
         let (begin, patience): (fn(Box<Self>) -> Task, _) = match tls {
             Some(_) => (Task::Handshake, config.timeouts.handshake),
             None => (Task::Head, config.timeouts.request_head),
@@ -60,7 +70,8 @@ impl Client {
             out: Outbox::default(),
             requests: 0,
             trusted: config.server.trusted_proxies.iter().any(|network| network.contains(ip)),
-            head_deadline: shared.now() + patience,
+            head_deadline: now + patience,
+            idle_since: now + crowd::ASKING,
             _place: place,
         }))
     }

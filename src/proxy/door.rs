@@ -4,10 +4,12 @@
 //! and reads the first bytes itself; a thread of its own that accepts and hands over cost a
 //! context switch and a ring of the bell for each connection. The door survives every accept
 //! error. Where there is no place or no descriptor left it stays shut until a client leaves or
-//! the timer opens it again, and the kernel's backlog holds who comes meanwhile.
+//! the timer opens it again, and the kernel's backlog holds who comes meanwhile. A place comes free
+//! when a client leaves; a descriptor may come from anywhere, and nobody tells.
 
 use super::lot::Lot;
 use super::task::Task;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 use std::io;
@@ -142,6 +144,15 @@ impl Door {
                 return None;
             }
         }
+    }
+
+    /// True while the door is shut in front of somebody.
+    pub(crate) fn has_callers(&self) -> bool {
+        let Some(socket) = self.socket().filter(|_| self.shut.load(Ordering::SeqCst)) else {
+            return false;
+        };
+        let mut asked = [PollFd::new(&socket, PollFlags::IN)];
+        poll(&mut asked, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
     /// Has the Lot report again if somebody waits: after the door was shut, or when the one who

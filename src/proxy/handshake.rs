@@ -28,6 +28,9 @@ fn wait(mut client: Box<Client>, cx: &Context) -> Next {
     if cx.shared.is_draining() {
         client.head_deadline = client.head_deadline.min(cx.now + head::LAST_CALL);
     }
+    if cx.shared.crowd.dismisses(&mut client) {
+        return Next::Done;
+    }
     let deadline = client.head_deadline;
     if cx.now < deadline {
         return Next::Park(Task::Handshake(client), deadline);

@@ -91,6 +91,9 @@ fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next {
         let grace = if asks { LAST_CALL } else { Duration::ZERO };
         client.head_deadline = client.head_deadline.min(cx.now + grace);
     }
+    if idle && cx.shared.crowd.dismisses(&mut client) {
+        return leave(&mut client);
+    }
     if cx.now >= client.head_deadline {
         return if idle { leave(&mut client) } else { refuse(client, &LATE, cx) };
     }

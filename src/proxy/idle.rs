@@ -22,6 +22,8 @@ const IDLE_MAX: usize = 1024;
 const LISTS: usize = 64;
 /// Backends whose habits one list remembers.
 const KNOWN_MAX: usize = 64;
+/// Where descriptors run short, what was not used for so long is closed.
+const SPARED: Duration = Duration::from_millis(100);
 
 /// The idle connections to all backends.
 pub(crate) struct Idle {
@@ -147,6 +149,14 @@ impl Idle {
             }
             drop(list);
             drop(expired);
+        }
+    }
+
+    /// Closes what is not in steady use: its descriptors are needed.
+    pub(crate) fn give_way(&self, now: Duration) {
+        for list in &self.lists {
+            let given = list.lock().remove(|kept| kept.since + SPARED <= now);
+            drop(given);
         }
     }
 

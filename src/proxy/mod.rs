@@ -7,6 +7,7 @@
 mod affinity;
 mod answer;
 mod client;
+mod crowd;
 pub mod descriptors;
 mod door;
 mod exchange;

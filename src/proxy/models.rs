@@ -2,12 +2,16 @@
 //! the bell. Built and run by `make loom`; the laws' numbers are those of ARCHITECTURE.md.
 
 use super::lot::ReadyQueue;
-use super::slots::{Key, NEVER, Owner, Ready, Slots, Woken};
+use super::slots::{Key, NEVER, Owner, Ready, Slots, Wait, Woken};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 const READ: Ready = Ready { read: true, write: false, hangup: false, broken: false };
+
+fn until(deadline_us: u64) -> Wait {
+    Wait { deadline_us, idle_since_us: NEVER }
+}
 
 /// A task that steps like the real ones: learn the bits, use them up, park; until `wanted` events
 /// have been seen. Returns how many it saw before it was left parked.
@@ -16,7 +20,7 @@ fn step(slots: &Slots<u32>, home: Key, socket: Key, seen: &AtomicUsize, mut task
         if slots.take_ready(socket).read {
             seen.fetch_add(1, Ordering::SeqCst);
         }
-        match slots.park(home, task, NEVER) {
+        match slots.park(home, task, Wait::FOR_EVER) {
             Some(rung) => task = rung,
             None => return,
         }
@@ -52,7 +56,7 @@ fn two_sockets_wake_one_task_and_it_is_stepped_by_one_worker_at_a_time() {
         let slots = Arc::new(Slots::new());
         let (home, backend) = (slots.insert().unwrap(), slots.insert().unwrap());
         slots.bind(backend, Owner::Home(home));
-        assert_eq!(slots.park(home, 7, NEVER), None);
+        assert_eq!(slots.park(home, 7, Wait::FOR_EVER), None);
         let stepping = Arc::new(AtomicUsize::new(0));
         let events = [home, backend].map(|socket| {
             let (slots, stepping) = (Arc::clone(&slots), Arc::clone(&stepping));
@@ -63,7 +67,7 @@ fn two_sockets_wake_one_task_and_it_is_stepped_by_one_worker_at_a_time() {
                     slots.take_ready(home);
                     slots.take_ready(backend);
                     stepping.fetch_sub(1, Ordering::SeqCst);
-                    let Some(rung) = slots.park(home, task, NEVER) else { return };
+                    let Some(rung) = slots.park(home, task, Wait::FOR_EVER) else { return };
                     assert_eq!(
                         stepping.fetch_add(1, Ordering::SeqCst),
                         0,
@@ -91,7 +95,7 @@ fn whoever_binds_a_connection_learns_of_its_end_or_is_rung() {
         let other = Arc::clone(&slots);
         let event = thread::spawn(move || other.event(backend, READ));
         let known = slots.bind(backend, Owner::Home(home)).read;
-        let kept = slots.park(home, 7, NEVER).is_none();
+        let kept = slots.park(home, 7, Wait::FOR_EVER).is_none();
         match event.join().unwrap() {
             Woken::Idle(list) => {
                 assert!(known && list == 3, "law 5: the bits were there to be taken")
@@ -112,7 +116,11 @@ fn an_event_for_a_slot_that_lives_again_wakes_nobody() {
         assert_eq!(slots.remove(old), None);
         let new = slots.insert().unwrap();
         assert_ne!(old, new, "law 8: another generation");
-        assert_eq!(slots.park(new, 7, NEVER), None, "the late event did not ring the new task");
+        assert_eq!(
+            slots.park(new, 7, Wait::FOR_EVER),
+            None,
+            "the late event did not ring the new task"
+        );
         assert_eq!(event.join().unwrap(), Woken::Nothing);
         assert_eq!(slots.take_ready(new), Ready::default());
     });
@@ -123,11 +131,11 @@ fn the_timer_and_an_event_never_both_take_a_task() {
     loom::model(|| {
         let slots = Arc::new(Slots::new());
         let home = slots.insert().unwrap();
-        assert_eq!(slots.park(home, 7, 100), None);
+        assert_eq!(slots.park(home, 7, until(100)), None);
         let other = Arc::clone(&slots);
         let timer = thread::spawn(move || {
             let mut taken = 0;
-            other.expire(100, |_| taken += 1);
+            other.expire(100, 0, |_| taken += 1);
             taken
         });
         let event = usize::from(matches!(slots.event(home, READ), Woken::Task(7)));
@@ -140,20 +148,42 @@ fn a_deadline_set_anew_is_not_taken_for_the_old_one() {
     loom::model(|| {
         let slots = Arc::new(Slots::new());
         let home = slots.insert().unwrap();
-        assert_eq!(slots.park(home, 7, 100), None);
+        assert_eq!(slots.park(home, 7, until(100)), None);
         let other = Arc::clone(&slots);
         let worker = thread::spawn(move || {
             let task = other.ring(home)?;
-            other.park(home, task, 200)
+            other.park(home, task, until(200))
         });
         let mut expired = 0;
-        slots.expire(100, |_| expired += 1);
+        slots.expire(100, 0, |_| expired += 1);
         let rung = worker.join().unwrap().is_some();
         if expired == 0 {
             assert!(!rung);
-            slots.expire(200, |_| expired += 1);
+            slots.expire(200, 0, |_| expired += 1);
         }
         assert_eq!(expired, 1, "law 6: the deadline in force was kept");
+    });
+}
+
+#[test]
+fn a_task_that_found_something_to_do_is_not_taken_for_idle() {
+    loom::model(|| {
+        let slots = Arc::new(Slots::new());
+        let home = slots.insert().unwrap();
+        let idle = Wait { deadline_us: 900, idle_since_us: 100 };
+        assert_eq!(slots.park(home, 7, idle), None);
+        let other = Arc::clone(&slots);
+        let worker = thread::spawn(move || {
+            let Woken::Task(task) = other.event(home, READ) else { return false };
+            other.take_ready(home);
+            other.park(home, task, until(900)).is_none()
+        });
+        let mut dismissed = 0;
+        slots.expire(100, 100, |_| dismissed += 1);
+        let busy = worker.join().unwrap();
+        assert!(busy || dismissed == 1, "law 6: either took it");
+        slots.expire(100, 100, |_| dismissed += 1);
+        assert!(dismissed == usize::from(!busy), "law 6: no more once it is busy");
     });
 }
 

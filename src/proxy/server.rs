@@ -2,6 +2,7 @@
 
 use super::affinity::Affinity;
 use super::client::Client;
+use super::crowd::Crowd;
 use super::door::{Door, Listener};
 use super::exchange::Direct;
 use super::idle::Idle;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) idle: Idle,
     pub(crate) queue: Arc<Queue>,
     pub(crate) door: Arc<Door>,
+    pub(crate) crowd: Crowd,
     pub(crate) log: Log,
     pub(crate) stop: Stop,
     /// What to say as Host where an HTTP/1.0 client names none.
@@ -86,6 +88,7 @@ impl Server {
             pool,
             lot,
             idle: Idle::new(log.clone()),
+            crowd: Crowd::default(),
             log,
             stop: Stop::default(),
             fallback_host: fallback_host(&config),
@@ -154,7 +157,7 @@ impl Server {
         }
         // Tasks hold the Lot that holds them: empty it, so that their sockets close now.
         let shared = &self.shared;
-        shared.lot.slots.expire(u64::MAX - 1, |task| task.abandon(shared));
+        shared.lot.slots.take_all(|task| task.abandon(shared));
         while let Some(task) = shared.lot.next_ready() {
             task.abandon(shared);
         }
@@ -185,7 +188,7 @@ impl Shared {
 
     /// Has every parked task stepped once, so that it learns of the draining.
     fn wake_all(&self) {
-        self.lot.slots.expire(u64::MAX - 1, |task| self.lot.queue(task));
+        self.lot.slots.take_all(|task| self.lot.queue(task));
     }
 
     pub(crate) fn say_full(&self) {

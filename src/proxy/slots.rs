@@ -72,8 +72,17 @@ pub(crate) enum Woken<T> {
     Nothing,
 }
 
-/// When a parked task wants to be woken whatever happens; milliseconds on the server's clock.
+/// A time that does not come. All times here are microseconds on the server's clock.
 pub(crate) const NEVER: u64 = u64::MAX;
+
+/// How long a parked task may wait.
+#[derive(Clone, Copy)]
+pub(crate) struct Wait {
+    /// When it wants to be woken whatever happens.
+    pub(crate) deadline_us: u64,
+    /// Since when it has only kept a place; `NEVER` while there is something that it waits for.
+    pub(crate) idle_since_us: u64,
+}
 
 /// The most slots there can be; two a connection, so half as many connections.
 const SLOTS_MAX: u32 = 1 << 22;
@@ -95,8 +104,10 @@ struct Vacant {
 }
 
 struct Slot<T> {
-    /// Written with the state locked; read without by the sweep, which then looks again.
-    deadline_ms: AtomicU64,
+    /// As in [`Wait`]. Both are written with the state locked; read without by the sweep, which
+    /// then looks again.
+    deadline_us: AtomicU64,
+    idle_since_us: AtomicU64,
     state: Mutex<State<T>>,
 }
 
@@ -141,10 +152,10 @@ impl<T> Slots<T> {
     /// Ends the slot's life: events still under way for it find another generation (law 8). A task
     /// that is parked there is handed out, to be dropped by the caller without the lock.
     pub(crate) fn remove(&self, key: Key) -> Option<T> {
-        let deadline_ms = &self.slot(key.slot).deadline_ms;
+        let slot = self.slot(key.slot);
         let task = self.living(key, |state| {
             state.generation = state.generation.wrapping_add(1);
-            deadline_ms.store(NEVER, Ordering::Relaxed);
+            slot.wait(Wait::FOR_EVER);
             state.parked.take()
         })?;
         self.vacant.lock().slots.push(key.slot);
@@ -188,39 +199,60 @@ impl<T> Slots<T> {
         self.living(home, State::take_or_ring).flatten()
     }
 
-    /// Parks `task` until an event, a ring or the deadline; hands it straight back if it was rung
-    /// while it ran, since then there is something it has not seen.
-    pub(crate) fn park(&self, home: Key, task: T, deadline_ms: u64) -> Option<T> {
+    /// Parks `task` until an event, a ring or the end of its wait; hands it straight back if it
+    /// was rung while it ran, since then there is something it has not seen.
+    pub(crate) fn park(&self, home: Key, task: T, wait: Wait) -> Option<T> {
         let slot = self.slot(home.slot);
         let mut state = slot.state.lock();
         if state.generation != home.generation || std::mem::take(&mut state.rung) {
             return Some(task);
         }
-        slot.deadline_ms.store(deadline_ms, Ordering::Relaxed);
+        slot.wait(wait);
         state.parked = Some(task);
         None
     }
 
-    /// Hands every parked task whose deadline has come to `each`, in no order, without a lock held.
-    pub(crate) fn expire(&self, now_ms: u64, mut each: impl FnMut(T)) {
-        let used = self.vacant.lock().fresh;
-        for index in 0..used {
-            let slot = self.slot(index);
-            if slot.deadline_ms.load(Ordering::Relaxed) > now_ms {
+    /// Hands every parked task whose deadline has come, and every one that has been idle since
+    /// `idle_since_us` or longer, to `each`: in no order, without a lock held.
+    pub(crate) fn expire(&self, now_us: u64, idle_since_us: u64, each: impl FnMut(T)) {
+        self.sweep(|slot| slot.is_late(now_us, idle_since_us), each);
+    }
+
+    /// Hands every parked task to `each`, likewise.
+    pub(crate) fn take_all(&self, each: impl FnMut(T)) {
+        self.sweep(|_| true, each);
+    }
+
+    fn sweep(&self, is_due: impl Fn(&Slot<T>) -> bool, mut each: impl FnMut(T)) {
+        for slot in self.used() {
+            if !is_due(slot) {
                 continue;
             }
             let task = {
                 let mut state = slot.state.lock();
-                if slot.deadline_ms.load(Ordering::Relaxed) > now_ms {
+                if !is_due(slot) {
                     continue; // taken and parked anew since the look without the lock
                 }
-                slot.deadline_ms.store(NEVER, Ordering::Relaxed);
+                slot.wait(Wait::FOR_EVER);
                 state.parked.take()
             };
             if let Some(task) = task {
                 each(task);
             }
         }
+    }
+
+    /// Since when each task that is parked and idle has been so, in no order. Takes no lock: what
+    /// it says may be over already.
+    pub(crate) fn idle_since_us(&self) -> impl Iterator<Item = u64> {
+        let since = self.used().map(|slot| slot.idle_since_us.load(Ordering::Relaxed));
+        since.filter(|since| *since != NEVER)
+    }
+
+    /// Every slot that was ever used.
+    fn used(&self) -> impl Iterator<Item = &Slot<T>> {
+        let used = self.vacant.lock().fresh;
+        (0..used).map(|index| self.slot(index))
     }
 
     /// What `read` makes of the slot while `key` still lives there.
@@ -239,10 +271,27 @@ impl<T> Slots<T> {
     }
 }
 
+impl Wait {
+    /// For nothing but events and rings.
+    pub(crate) const FOR_EVER: Self = Self { deadline_us: NEVER, idle_since_us: NEVER };
+}
+
 impl<T> Slot<T> {
+    /// To be called with the state locked.
+    fn wait(&self, wait: Wait) {
+        self.deadline_us.store(wait.deadline_us, Ordering::Relaxed);
+        self.idle_since_us.store(wait.idle_since_us, Ordering::Relaxed);
+    }
+
+    fn is_late(&self, now_us: u64, idle_since_us: u64) -> bool {
+        self.deadline_us.load(Ordering::Relaxed) <= now_us
+            || self.idle_since_us.load(Ordering::Relaxed) <= idle_since_us
+    }
+
     fn new() -> Self {
         Self {
-            deadline_ms: AtomicU64::new(NEVER),
+            deadline_us: AtomicU64::new(NEVER),
+            idle_since_us: AtomicU64::new(NEVER),
             state: Mutex::new(State {
                 generation: 0,
                 ready: Ready::default(),

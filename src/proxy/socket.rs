@@ -56,10 +56,14 @@ impl Socket {
             return Ok(key);
         }
         let key = self.lot.slots.insert().ok_or(Errno::NFILE)?;
-        self.key = Some(key);
         self.lot.slots.bind(key, owner);
         self.watches_writes = !self.ready.write;
-        self.lot.register(&self.fd, key, self.watches_writes)?;
+        if let Err(error) = self.lot.register(&self.fd, key, self.watches_writes) {
+            // Whoever parks at a socket that is not watched hears of nothing but its deadline.
+            drop(self.lot.slots.remove(key));
+            return Err(error);
+        }
+        self.key = Some(key);
         Ok(key)
     }
 

@@ -64,6 +64,14 @@ impl Task {
         }
     }
 
+    /// Since when it has only kept a place; none while it is in the middle of something.
+    pub(crate) fn idle_since(&self) -> Option<Duration> {
+        match self {
+            Task::Handshake(client) | Task::Head(client) => client.idle_since(),
+            Task::Exchange(_) | Task::Tunnel(_) | Task::Linger(_) => None,
+        }
+    }
+
     /// The slot where this task is parked: its client's. Registers the client's socket when this
     /// is the first time that the task must wait.
     pub(crate) fn home(&mut self) -> io::Result<Key> {

@@ -7,7 +7,7 @@ use super::Shared;
 use super::client::Client;
 use super::door::Knock;
 use super::lot::{self, Event, Events};
-use super::slots::Woken;
+use super::slots::{NEVER, Wait, Woken};
 use super::task::{Next, Task};
 use crate::log::Level;
 use crate::pool::chance::Dice;
@@ -111,6 +111,7 @@ impl Worker {
                 Knock::Nobody => return,
                 Knock::Full => return shared.say_full(),
                 Knock::Exhausted(error) => {
+                    shared.idle.give_way(shared.now());
                     return shared.say_exhausted("accepting a client", &error.into());
                 }
             }
@@ -156,8 +157,10 @@ fn step(mut task: Task, cx: &mut Context, buf: &mut [u8]) -> Option<Task> {
                         return None;
                     }
                 };
-                let deadline_ms = deadline.as_millis() as u64;
-                let rung = cx.shared.lot.slots.park(home, waiting, deadline_ms)?;
+                let us = |time: Duration| time.as_micros() as u64;
+                let idle_since_us = waiting.idle_since().map_or(NEVER, us);
+                let wait = Wait { deadline_us: us(deadline), idle_since_us };
+                let rung = cx.shared.lot.slots.park(home, waiting, wait)?;
                 if !cx.is_spent() {
                     return Some(rung);
                 }

@@ -1,6 +1,6 @@
 //! Limits: what is too large is refused with its status, what is too much waits or is shed.
 
-use crate::harness::{Backend, Gate, Keyed, Proxy, Wire, eventually};
+use crate::harness::{Backend, Certs, Gate, Keyed, Proxy, Wire, eventually, timed};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -109,21 +109,111 @@ fn a_head_of_any_size_within_the_defaults_passes() {
     assert_eq!(backend.requests()[0].all("x-89")[0].len(), 160);
 }
 
+fn ask_for(proxy: &Proxy, target: &str) -> Wire {
+    let mut client = proxy.connect();
+    client.send(format!("GET {target} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+    client
+}
+
+/// Longer than the timer takes to look around, several times over.
+const SWEEPS: Duration = Duration::from_millis(400);
+
 #[test]
 fn max_connections_holds_and_the_next_client_is_served_when_one_leaves() {
+    let gate = Gate::new();
+    let backend = Backend::holding(&gate);
+    let proxy = Proxy::with(&[&backend], "server.max_connections = 4");
+    let mut busy: Vec<Wire> = (0..4).map(|_| ask_for(&proxy, "/held")).collect();
+    backend.wait_requests(4);
+    let mut fifth = ask_for(&proxy, "/5");
+    assert!(fifth.is_silent_for(SWEEPS));
+    proxy.process.said.wait("max_connections");
+    busy.pop().unwrap().reset();
+    assert_eq!(fifth.answer().status(), 200);
+    gate.open();
+    for client in &mut busy {
+        assert_eq!(client.answer().status(), 200);
+    }
+}
+
+#[test]
+fn a_newcomer_gets_the_place_of_the_client_that_has_been_idle_for_longest() {
     let backend = Backend::plain();
     let proxy = Proxy::with(&[&backend], "server.max_connections = 4");
-    let mut clients: Vec<Wire> = (0..4).map(|_| proxy.connect()).collect();
-    for client in &mut clients {
+    let mut idle: Vec<Wire> = (0..4).map(|_| proxy.connect()).collect();
+    for client in [0, 1, 2, 3, 0] {
+        assert_eq!(idle[client].get("/").status(), 200);
+    }
+    let (_, took) = timed(|| assert_eq!(proxy.get("/new").status(), 200));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    idle.remove(1).expect_end();
+    proxy.process.said.wait("the longest idle are closed");
+    for client in &mut idle {
         assert_eq!(client.get("/").status(), 200);
     }
-    let mut fifth = proxy.connect();
-    fifth.send("GET /5 HTTP/1.1\r\nHost: a.test\r\n\r\n");
-    assert!(fifth.is_silent_for(Duration::from_millis(200)));
-    assert_eq!(clients[3].get("/").status(), 200);
-    proxy.process.said.wait("max_connections");
-    drop(clients.pop());
-    assert_eq!(fifth.answer().text(), "GET /5 0\n");
+}
+
+#[test]
+fn clients_in_the_middle_of_something_keep_their_places() {
+    let gate = Gate::new();
+    let backend = Backend::holding(&gate);
+    let proxy = Proxy::with(&[&backend], "server.max_connections = 3");
+    let mut busy = ask_for(&proxy, "/held");
+    backend.wait_requests(1);
+    let mut partial = [proxy.connect(), proxy.connect()];
+    assert_eq!(partial[0].get("/").status(), 200);
+    for client in &mut partial {
+        client.send("GET /partial HTTP/1.1\r\n");
+    }
+    let mut newcomer = ask_for(&proxy, "/new");
+    assert!(newcomer.is_silent_for(SWEEPS));
+    gate.open();
+    // Now it is idle, the only one to be.
+    assert_eq!(busy.answer().status(), 200);
+    busy.expect_end();
+    assert_eq!(newcomer.answer().status(), 200);
+    for mut client in partial {
+        assert_eq!(client.ask("Host: a.test\r\n\r\n").status(), 200);
+    }
+}
+
+#[test]
+fn silent_clients_starve_nobody() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "server.max_connections = 20\nserver.workers = 1");
+    // They alone would hold every place for 10 s, three times over.
+    let silent: Vec<Wire> = (0..60).map(|_| proxy.connect()).collect();
+    assert_eq!(proxy.get("/").status(), 200);
+    drop(silent);
+}
+
+#[test]
+fn silent_clients_of_a_listener_with_tls_starve_nobody() {
+    let backend = Backend::plain();
+    let certs = Certs::make();
+    let proxy = Proxy::secure(&certs, &[&backend], "server.max_connections = 8");
+    let silent: Vec<Wire> = (0..16).map(|_| proxy.connect_raw()).collect();
+    let mut idle = proxy.connect();
+    assert_eq!(idle.get("/").status(), 200);
+    drop(silent);
+    let more: Vec<Wire> = (0..16).map(|_| proxy.connect_raw()).collect();
+    // It ends as TLS has it, not with a cut.
+    idle.expect_end();
+    drop(more);
+}
+
+#[test]
+fn idle_clients_may_stay_for_less_as_the_house_fills() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], "server.max_connections = 2");
+    let mut idle = [proxy.connect(), proxy.connect()];
+    for client in &mut idle {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    // It is 5 s, of 60 s; and 60 s for the other, now that half of the places are free.
+    idle[0].expect_end();
+    assert!(idle[1].is_silent_for(SWEEPS));
+    assert_eq!(idle[1].get("/").status(), 200);
 }
 
 #[test]
@@ -169,6 +259,27 @@ fn at_the_descriptor_limit_requests_wait_or_are_shed_and_it_recovers_by_itself()
     eventually("it recovers", || proxy.get("/").status() == 200);
     assert_eq!(proxy.said("->"), 0, "it is our fault, not the backend's");
     assert!(proxy.said("open files") <= 20, "each kind of line at most once a second");
+}
+
+#[test]
+fn a_descriptor_that_comes_back_opens_the_door_though_nobody_left() {
+    let gate = Gate::new();
+    let backend = Backend::holding(&gate);
+    let proxy = Proxy::with(&[&backend], "timeouts.upstream_keep_alive = \"6s\"");
+    proxy.pardon("open files");
+    let mut busy = ask_for(&proxy, "/held");
+    backend.wait_requests(1);
+    assert_eq!(proxy.get("/").status(), 200);
+    let before = proxy.process.limit_descriptors(Some(3));
+    let mut newcomer = ask_for(&proxy, "/new");
+    proxy.process.said.wait("open files");
+    let used = || eventually("what is idle gives way", || backend.connections() == 1);
+    assert!(timed(used).1 < Duration::from_secs(4), "a connection to the backend is kept");
+    assert!(newcomer.is_silent_for(SWEEPS));
+    proxy.process.limit_descriptors(before);
+    assert_eq!(newcomer.answer().status(), 200);
+    gate.open();
+    assert_eq!(busy.answer().status(), 200);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The line before full backends: first come first served, so long and no longer.
 
-use crate::harness::{Backend, Gate, Keyed, Proxy, Wire, eventually};
+use crate::harness::{Backend, Gate, Keyed, Proxy, Vacant, Wire, eventually, serve};
 use serde_json::Value;
 use std::thread;
 use std::time::Duration;
@@ -48,6 +48,24 @@ fn who_comes_first_is_served_first() {
     }
     let order: Vec<_> = narrow.requests().iter().map(|seen| seen.target().to_owned()).collect();
     assert_eq!(order, (0..=8).map(|number| format!("/{number}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn who_waits_is_served_by_a_backend_that_comes_up() {
+    let gate = Gate::new();
+    let full = Backend::holding(&gate);
+    let down = Vacant::new();
+    let settings = "queue.timeout = \"30s\"\nhealth.interval = \"100ms\"\nhealth.rise = 1";
+    let proxy = Proxy::with(&[&Keyed(&full, ONE), &down], settings);
+    proxy.process.said.wait("backend B: check failed");
+    let mut first = asking(&proxy, "/held");
+    full.wait_requests(1);
+    let mut second = asking(&proxy, "/second");
+    in_line(&mut second);
+    let _up = down.open(serve);
+    assert_eq!(second.answer().text(), "GET /second 0\n");
+    gate.open();
+    assert_eq!(first.answer().status(), 200);
 }
 
 #[test]

@@ -174,7 +174,10 @@ impl Exchange {
         self.upstream = None;
         match trouble {
             Trouble::NoBackend(none) => cx.shared.say_unavailable(none),
-            Trouble::Ours(error) => cx.shared.say_exhausted("connecting to a backend", error),
+            Trouble::Ours(error) => {
+                cx.shared.idle.give_way(cx.now);
+                cx.shared.say_exhausted("connecting to a backend", error);
+            }
             _ => {}
         }
         let Some(lease) = self.lease.take() else {

@@ -2,7 +2,7 @@
 //! records the requests it was sent, and every byte.
 
 use super::places::{Place, Vacant};
-use super::{DEADLINE, Message, Wire};
+use super::{DEADLINE, Gate, Message, Wire};
 use std::collections::HashMap;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -85,6 +85,21 @@ impl Backend {
     /// Reads each request and never answers.
     pub fn silent() -> Self {
         Self::every(|wire| while wire.request().is_some() {})
+    }
+
+    /// Answers at once, but `/held` only once the gate is open.
+    pub fn holding(gate: &Gate) -> Self {
+        let gate = gate.clone();
+        Self::every(move |wire| {
+            while let Some(request) = wire.request() {
+                if request.target() == "/held" {
+                    gate.pass();
+                }
+                if !wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") {
+                    return;
+                }
+            }
+        })
     }
 
     /// Each connection follows `script`, which is told how many came before.

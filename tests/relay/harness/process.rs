@@ -1,7 +1,7 @@
 //! A program under test as a process: started, watched, signalled, and never left behind.
 
 use super::{Lines, eventually};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -67,6 +67,13 @@ impl Process {
     pub fn finish(mut self) -> (Option<i32>, String, String) {
         let status = self.wait();
         (status.code(), self.printed.complete().join("\n"), self.said.complete().join("\n"))
+    }
+
+    /// Allows it new descriptors below this number alone; returns the limit that was before.
+    pub fn limit_descriptors(&self, below: Option<u64>) -> Option<u64> {
+        let pid = Pid::from_raw(i32::try_from(self.id()).unwrap());
+        let limit = Rlimit { current: below, ..getrlimit(Resource::Nofile) };
+        prlimit(pid, Resource::Nofile, limit).unwrap().current
     }
 
     /// Open descriptors now.
