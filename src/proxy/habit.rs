@@ -78,7 +78,8 @@ impl Habit {
     pub(crate) fn saw_closed(&mut self, age: Duration, now: Duration) -> Option<Learnt> {
         self.remember(End::Closed(age), now);
         let closed = self.shortest()?;
-        let is_news = self.told.is_none_or(|told| closed.abs_diff(told) > told / 2);
+        let differs = |told| closed < told * 3 / 4 || closed > told * 3 / 2;
+        let is_news = self.told.is_none_or(differs);
         if !is_news {
             return None;
         }
@@ -229,7 +230,7 @@ mod tests {
         let text = "closes connections that were idle for 2.5 s: what may not be sent twice takes \
                     one only within 1.5 s";
         assert_eq!(said.as_deref(), Some(text));
-        let news = tell(&mut habit, &[2600, 2300, 2000, 1200, 100], 10);
+        let news = tell(&mut habit, &[2600, 2300, 2000, 1800, 100], 10);
         assert_eq!(news, [false, false, false, true, true]);
     }
 }

@@ -109,7 +109,9 @@ impl Worker {
                     self.work(Client::accepted(fd, peer, place, &shared))
                 }
                 Knock::Nobody => return,
-                Knock::Full => return shared.say_full(),
+                // Nobody need be there: the one before took the last place.
+                Knock::Full if shared.door.has_callers() => return shared.say_full(),
+                Knock::Full => return,
                 Knock::Exhausted(error) => {
                     shared.idle.give_way(shared.now());
                     return shared.say_exhausted("accepting a client", &error.into());

@@ -191,9 +191,8 @@ fn post(client: &mut Wire) -> u16 {
 #[test]
 fn what_may_not_be_sent_twice_takes_no_old_connection_of_an_unknown_backend() {
     let backend = Backend::plain();
-    let settings = "timeouts.upstream_keep_alive = \"9s\"\nserver.workers = 1";
+    let settings = "timeouts.upstream_keep_alive = \"4s\"\nserver.workers = 1";
     let proxy = Proxy::with(&[&backend], settings);
-    proxy.no_farewell();
     let mut client = proxy.connect();
     let mut ages = |request: &str| {
         assert!(client.is_silent_for(Duration::from_millis(1200)));
