@@ -22,6 +22,7 @@
 //! # The rooms
 //!
 //! `http` and `pool` are pure: bytes in, bytes out; facts in, decisions out; no I/O, no clock.
+//! `blame` tells whose fault an error of the system is.
 //! `config` turns the file into what was meant. `log` writes lines without making anyone wait.
 //! `tls` reads certificates and turns records into bytes, for whoever has a connection.
 //! `proxy` moves the bytes, `watch` asks backends how they are, `lab` tries things out: a demo
@@ -36,6 +37,7 @@
 //! `direct`; [`pool`] with `policy/round_robin`; `upstream`; [`http::body`]; and last what holds it
 //! all up: `lot`, `slots`, `socket`, `timer`; with TLS, `handshake`, `stream` and [`tls`].
 
+pub mod blame;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod cmd;

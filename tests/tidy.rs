@@ -20,14 +20,15 @@ const ROOMS: &str = "
     pool:
     log:
     thread:
+    blame:
     config:  http pool
     tls:     pool config
-    proxy:   http pool log thread config tls
-    watch:   http pool log thread config tls
-    client:  http pool log thread config tls watch
+    proxy:   http pool log thread blame config tls
+    watch:   http pool log thread blame config tls
+    client:  http pool log thread blame config tls watch
     notify:  http pool log thread config
     admin:   http pool log thread config
-    lab:     http pool log thread config tls proxy
+    lab:     http pool log thread blame config tls proxy
     cmd:     http pool log thread config tls proxy watch client notify admin lab
     main:    cmd
 ";

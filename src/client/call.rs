@@ -191,6 +191,11 @@ impl<'c> Call<'c> {
                 self.finish(lease, Outcome::Abandoned);
                 Trouble::Final(Error::System(error))
             }
+            Failed::NoWay(error) => {
+                self.finish(lease, Outcome::Abandoned);
+                let why = format!("no way there: {error}; out of local ports?");
+                Trouble::Backend { why, sent_any }
+            }
         }
     }
 

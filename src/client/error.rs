@@ -36,7 +36,7 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
-    /// We are out of descriptors, ports, memory or threads: no backend's fault.
+    /// We are out of descriptors, memory or threads: no backend's fault.
     System(io::Error),
 }
 

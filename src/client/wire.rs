@@ -5,9 +5,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-
 use super::Terms;
+use crate::blame::Blame;
 use crate::http::body::Reader;
 use crate::http::{Framing, Malformed, Parsed, response, slots};
 use crate::pool::Fault;
@@ -51,6 +50,8 @@ pub(super) enum Failed {
     TooLong(u16, Duration),
     /// We are out of something: no backend's fault.
     Ours(io::Error),
+    /// We are out of something towards this backend: not its fault, and another may do.
+    NoWay(io::Error),
 }
 
 /// A head, once its bytes are used.
@@ -78,8 +79,7 @@ impl<'t> Wire<'t> {
             .and_then(|socket| socket.set_nodelay(true).map(|()| socket))
             .map_err(|error| match error.kind() {
                 ErrorKind::TimedOut => late(),
-                _ if is_our_limit(&error) => Failed::Ours(error),
-                _ => Failed::Backend(Fault::Connect, format!("connect failed: {error}")),
+                _ => Failed::connect(error),
             })?;
         let refused = |error: io::Error| Failed::Backend(Fault::Connect, error.to_string());
         let stream = Stream::new(socket, connector).map_err(refused)?;
@@ -243,11 +243,19 @@ impl Failed {
         Self::Backend(Fault::Timeout, why)
     }
 
+    fn connect(error: io::Error) -> Self {
+        match Blame::of(&error) {
+            Blame::Ours => Self::Ours(error),
+            Blame::OurWay => Self::NoWay(error),
+            Blame::Theirs => Self::Backend(Fault::Connect, format!("connect failed: {error}")),
+        }
+    }
+
     fn io(error: io::Error, what: &str, limit: Duration, until: Instant) -> Self {
         match error.kind() {
             // What a socket's own timeout looks like on Linux.
             ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::late(what, limit, until),
-            _ if is_our_limit(&error) => Self::Ours(error),
+            _ if Blame::of(&error).is_ours() => Self::Ours(error),
             _ => Self::Backend(Fault::Reset, error.to_string()),
         }
     }
@@ -255,11 +263,4 @@ impl Failed {
     fn bad_answer(why: &str) -> Self {
         Self::Backend(Fault::BadAnswer, format!("bad answer: {why}"))
     }
-}
-
-/// Out of descriptors, buffers, memory or ports: never a backend's fault.
-fn is_our_limit(error: &io::Error) -> bool {
-    use Errno as E;
-    let limits = [E::MFILE, E::NFILE, E::NOBUFS, E::NOMEM, E::ADDRNOTAVAIL];
-    E::from_io_error(error).is_some_and(|errno| limits.contains(&errno))
 }

@@ -57,6 +57,7 @@ pub(crate) struct Shared {
     epoch: Instant,
     full: Throttle,
     exhausted: Throttle,
+    no_way: Throttle,
     failed: Throttle,
     unavailable: Throttle,
     judged: Throttle,
@@ -99,6 +100,7 @@ impl Server {
             epoch,
             full: Throttle::new(),
             exhausted: Throttle::new(),
+            no_way: Throttle::new(),
             failed: Throttle::new(),
             unavailable: Throttle::new(),
             judged: Throttle::new(),
@@ -223,6 +225,13 @@ impl Shared {
     pub(crate) fn say_exhausted(&self, doing: &str, error: &io::Error) {
         let text = format_args!("{doing}: {error}; raise the limit or lower max_connections");
         self.log.limited(&self.exhausted, Level::Error, text);
+    }
+
+    pub(crate) fn say_no_way(&self, backend: &str, error: &io::Error) {
+        let text = format_args!(
+            "backend {backend}: no way there: {error}; out of local ports? Not held against it"
+        );
+        self.log.limited(&self.no_way, Level::Warn, text);
     }
 
     pub(crate) fn say_unavailable(&self, none: &Unavailable) {

@@ -48,18 +48,3 @@ impl Upstream {
         Ok(Self { stream, address, connected: false, reused: false, rested, said: None })
     }
 }
-
-/// True for errors that tell of our own limits, never of a backend's fault (law 10).
-pub(crate) fn is_ours(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error().map(Errno::from_raw_os_error),
-        Some(
-            Errno::MFILE
-                | Errno::NFILE
-                | Errno::NOBUFS
-                | Errno::NOMEM
-                | Errno::ADDRNOTAVAIL
-                | Errno::NOSPC
-        )
-    )
-}

@@ -6,11 +6,11 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
 use ureq::{Agent, Timeout};
 
 use super::Settings;
 use super::transport::{Connect, HEAD_MAX, Literal};
+use crate::blame::Blame;
 use crate::pool::{Backend, CheckOutcome, Statuses};
 use crate::tls::Connector;
 
@@ -89,7 +89,7 @@ impl Prober {
                 Finding::Outcome(outcome(false, format!("status {status}, not followed")))
             }
             Ok(status) => Finding::Outcome(outcome(false, format!("status {status}"))),
-            Err(ureq::Error::Io(error)) if is_our_limit(&error) => Finding::OurLimit(error),
+            Err(ureq::Error::Io(error)) if Blame::of(&error).is_ours() => Finding::OurLimit(error),
             Err(error) => Finding::Outcome(outcome(false, asker.word(&error))),
         }
     }
@@ -183,12 +183,6 @@ impl Shares {
     }
 }
 
-/// Out of descriptors, buffers or ports: never a backend's fault.
-fn is_our_limit(error: &io::Error) -> bool {
-    let limits = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::ADDRNOTAVAIL];
-    Errno::from_io_error(error).is_some_and(|errno| limits.contains(&errno))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,12 +196,5 @@ mod tests {
                 assert_eq!(connect + send + answer + body, timeout);
             }
         }
-    }
-
-    #[test]
-    fn only_our_own_limits_are_ours() {
-        let limit = |errno: Errno| is_our_limit(&errno.into());
-        assert!(limit(Errno::MFILE) && limit(Errno::ADDRNOTAVAIL));
-        assert!(!limit(Errno::CONNREFUSED) && !is_our_limit(&io::Error::other("x")));
     }
 }

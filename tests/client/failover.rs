@@ -1,6 +1,6 @@
 //! Who is asked, who is spared, and what is sent again.
 
-use crate::harness::{Backend, Place, Vacant, Wire};
+use crate::harness::{Backend, Overrun, Place, Vacant, Wire, has_few_ports};
 use crate::{CHECKED_ONCE, NO_CHECKS, asked, client};
 use evenly::client::{Client, Error, GaveUp, Request, Step};
 use evenly::config::Config;
@@ -73,6 +73,25 @@ fn a_post_that_nobody_heard_of_goes_to_the_next() {
     let answer = client(&[&dead, &well], &NO_CHECKS).request("POST", "/order", &[], b"7").unwrap();
     assert_eq!((answer.backend(), answer.text().as_ref()), ("B", "POST /order 1\n"));
     assert_eq!(well.requests().len(), 1);
+}
+
+#[test]
+fn where_no_port_is_left_to_one_backend_the_next_answers_and_nobody_is_blamed() {
+    let name =
+        "failover::where_no_port_is_left_to_one_backend_the_next_answers_and_nobody_is_blamed";
+    if !has_few_ports(name) {
+        return;
+    }
+    let (mut overrun, well) = (Overrun::new(), Backend::plain());
+    overrun.take_all_ports();
+    let port = overrun.address().port();
+    let two = client(&[&port, &well], &NO_CHECKS);
+    for _ in 0..10 {
+        assert_eq!(two.request("POST", "/", &[], b"7").unwrap().backend(), "B");
+    }
+    assert_eq!(two.usable(), ["A", "B"]);
+    let error = client(&[&port], &NO_CHECKS).get("/").unwrap_err().to_string();
+    assert!(error.contains("A: no way there: Cannot assign requested address"), "{error}");
 }
 
 #[test]

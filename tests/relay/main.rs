@@ -33,6 +33,7 @@ mod redirect;
 mod requests;
 mod retry;
 mod settings;
+mod shortage;
 mod sticky;
 mod stopping;
 mod streaming;

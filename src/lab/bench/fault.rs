@@ -3,7 +3,7 @@
 
 use std::io::{self, ErrorKind};
 
-use rustix::io::Errno;
+use crate::blame::Blame;
 
 /// Why there was no whole, sound answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,7 +103,7 @@ impl Failed {
 
     pub(super) fn connect(error: &io::Error, to: impl std::fmt::Display) -> Self {
         let fault = match error.kind() {
-            _ if is_local(error) => Fault::Local,
+            _ if Blame::of(error).is_ours() => Fault::Local,
             ErrorKind::ConnectionRefused => Fault::Refused,
             ErrorKind::TimedOut => Fault::Timeout,
             ErrorKind::ConnectionReset => Fault::Reset,
@@ -117,7 +117,7 @@ impl Failed {
         match error.kind() {
             // What a socket's own timeout looks like on Linux.
             ErrorKind::WouldBlock | ErrorKind::TimedOut => Failed::timeout(),
-            _ if is_local(error) => Failed::new(Fault::Local, error.to_string()),
+            _ if Blame::of(error).is_ours() => Failed::new(Fault::Local, error.to_string()),
             // What a session makes of records and certificates that it does not believe.
             ErrorKind::InvalidData => Failed::new(Fault::Tls, error.to_string()),
             _ => Failed::new(Fault::Reset, error.to_string()),
@@ -135,12 +135,4 @@ impl Failed {
     pub(super) fn timeout() -> Self {
         Failed::new(Fault::Timeout, "no whole answer within the timeout")
     }
-}
-
-fn is_local(error: &io::Error) -> bool {
-    use Errno as E;
-    let errno = Errno::from_io_error(error);
-    errno.is_some_and(|errno| {
-        [E::MFILE, E::NFILE, E::NOBUFS, E::NOMEM, E::ADDRNOTAVAIL].contains(&errno)
-    })
 }

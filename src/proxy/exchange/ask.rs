@@ -2,6 +2,7 @@
 
 use super::trouble::Trouble;
 use super::{Exchange, TOO_LARGE};
+use crate::blame::Blame;
 use crate::http::{Refusal, body};
 use crate::log::Cause;
 use crate::pool::{Ask, Unavailable};
@@ -10,7 +11,7 @@ use crate::proxy::idle::Wanted;
 use crate::proxy::queue::Ticket;
 use crate::proxy::slots::Owner;
 use crate::proxy::socket::Read;
-use crate::proxy::upstream::{Upstream, is_ours};
+use crate::proxy::upstream::Upstream;
 use crate::proxy::worker::Context;
 use std::io;
 
@@ -231,5 +232,9 @@ fn malformed(malformed: crate::http::Malformed) -> Trouble {
 }
 
 fn connect_failed(error: io::Error) -> Trouble {
-    if is_ours(&error) { Trouble::Ours(error) } else { Trouble::connect(&error) }
+    match Blame::of(&error) {
+        Blame::Ours => Trouble::Ours(error),
+        Blame::OurWay => Trouble::NoWay(error),
+        Blame::Theirs => Trouble::connect(&error),
+    }
 }

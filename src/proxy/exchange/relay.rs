@@ -3,6 +3,7 @@
 use super::account::text;
 use super::trouble::Trouble;
 use super::{Exchange, INTERIM_BYTES_MAX, Progress, RelayedAnswer};
+use crate::blame::Blame;
 use crate::http::body::{self, Reader};
 use crate::http::response::{Onward, Response};
 use crate::http::{self, Framing, Malformed, Parsed, Version};
@@ -68,6 +69,7 @@ impl Exchange {
                 Ok(stuck)
             }
             Ok(Read::End) => self.backend_ended(early.is_empty(), cx),
+            Err(error) if Blame::of(&error).is_ours() => Err(Trouble::Ours(error)),
             Err(error) => Err(self.backend_broke(early.is_empty(), &error.to_string())),
         }
     }

@@ -28,8 +28,10 @@ pub(super) enum Trouble {
     QueueFull,
     /// No place came free in time.
     QueueLate,
-    /// We are out of descriptors, ports or memory (law 10): no backend's fault.
+    /// We are out of descriptors or memory (law 10): no backend's fault.
     Ours(io::Error),
+    /// We are out of ports towards this backend: not its fault, and another may do.
+    NoWay(io::Error),
     /// The backend failed.
     Backend { fault: Fault, cause: Cause, status: u16, reason: String },
     /// A connection that was kept turned out to be closed: nobody's fault.
@@ -63,7 +65,7 @@ impl Trouble {
             Self::Given(given) => given.cause,
             Self::NoBackend(_) | Self::QueueFull => Cause::NoBackend,
             Self::QueueLate => Cause::QueueTimeout,
-            Self::Ours(_) => Cause::Exhausted,
+            Self::Ours(_) | Self::NoWay(_) => Cause::Exhausted,
             Self::Stale => Cause::BackendReset,
         }
     }
@@ -82,7 +84,7 @@ impl Trouble {
                 retry_after_s: Some(RETRY_AFTER_S),
                 ..Answer::new(503, "every backend is busy")
             },
-            Self::Ours(_) => Answer {
+            Self::Ours(_) | Self::NoWay(_) => Answer {
                 retry_after_s: Some(RETRY_AFTER_S),
                 ..Answer::new(503, "the load balancer is out of resources")
             },
@@ -110,6 +112,9 @@ impl Exchange {
             return Ok(self);
         }
         self.give_up(&trouble, cx);
+        if let Trouble::NoWay(error) = &trouble {
+            cx.shared.say_exhausted("connecting to a backend", error);
+        }
         if self.answer.status != 0 {
             return Err(self.break_off(&trouble, cx));
         }
@@ -124,7 +129,7 @@ impl Exchange {
 
     /// Makes ready for another try, if the rules and the budget allow one.
     fn tries_again(&mut self, trouble: &Trouble, cx: &mut Context) -> bool {
-        if !matches!(trouble, Trouble::Stale | Trouble::Backend { .. }) {
+        if !matches!(trouble, Trouble::Stale | Trouble::NoWay(_) | Trouble::Backend { .. }) {
             return false;
         }
         if let (Trouble::Stale, Some(index), Some(upstream)) =
@@ -188,6 +193,10 @@ impl Exchange {
                 let name = lease.backend().name();
                 cx.shared.say_failed(name, reason);
                 Outcome::Failed(*fault)
+            }
+            Trouble::NoWay(error) => {
+                cx.shared.say_no_way(lease.backend().name(), error);
+                Outcome::Abandoned
             }
             _ => Outcome::Abandoned,
         };
