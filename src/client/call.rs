@@ -102,23 +102,23 @@ impl<'c> Call<'c> {
             self.tell_skipped(&lease);
             let (index, backend) = (lease.index(), lease.backend().name().to_owned());
             (self.tell)(Step::Using(backend.clone()));
-            let (why, sent_any) = match self.attempt(lease, until) {
+            let (why, reach) = match self.attempt(lease, until) {
                 Ok(response) => return Ok(response),
-                Err(Trouble::Backend { why, sent_any }) => (why, sent_any),
+                Err(Trouble::Backend { why, reach }) => (why, reach),
                 Err(Trouble::Final(error)) => return Err(Setback::Final(error)),
             };
             let failed = Skipped { backend, why };
             (self.tell)(Step::Failed(failed.clone()));
             tried.push((index, failed.clone()));
-            if let Some(because) = self.forbids(tried.len(), sent_any, until) {
+            if let Some(because) = self.forbids(tried.len(), reach, until) {
                 let error = Error::Failed { last: failed, because };
                 return Err(match because {
-                    GaveUp::MayHaveActed => Setback::Final(error),
+                    GaveUp::MayHaveActed | GaveUp::BadAnswer => Setback::Final(error),
                     _ => Setback::Spent(error),
                 });
             }
             // As in the proxy: one that no backend has heard of needs no permit.
-            if sent_any && permit.is_none() {
+            if reach != Reach::Unsent && permit.is_none() {
                 permit = self.client.pool.retry_permit();
                 if permit.is_none() {
                     let because = GaveUp::Budget;
@@ -129,7 +129,8 @@ impl<'c> Call<'c> {
     }
 
     /// Why there may be no other try in this round, after so many.
-    fn forbids(&self, tries: usize, sent_any: bool, until: Instant) -> Option<GaveUp> {
+    fn forbids(&self, tries: usize, reach: Reach, until: Instant) -> Option<GaveUp> {
+        let (sent_any, refused) = (reach != Reach::Unsent, reach == Reach::Answered);
         let attempt = Attempt {
             tries: u32::try_from(tries).unwrap_or(u32::MAX),
             idempotent: self.idempotent,
@@ -138,8 +139,10 @@ impl<'c> Call<'c> {
             stale: false,
             // An answer is handed out when it is whole: what broke off has reached nobody.
             response_started: false,
+            refused,
         };
         match attempt.verdict(&self.client.pool.rules().retry) {
+            Verdict::GiveUp if refused => Some(GaveUp::BadAnswer),
             Verdict::GiveUp if sent_any && !self.idempotent => Some(GaveUp::MayHaveActed),
             Verdict::GiveUp => Some(GaveUp::Attempts),
             _ if Instant::now() >= until => Some(GaveUp::Deadline),
@@ -180,7 +183,12 @@ impl<'c> Call<'c> {
         match failed {
             Failed::Backend(fault, why) => {
                 self.finish(lease, Outcome::Failed(fault));
-                Trouble::Backend { why, sent_any }
+                let reach = match fault {
+                    Fault::BadAnswer => Reach::Answered,
+                    _ if sent_any => Reach::Sent,
+                    _ => Reach::Unsent,
+                };
+                Trouble::Backend { why, reach }
             }
             Failed::TooLong(status, latency) => {
                 self.finish(lease, Outcome::Answered { status, latency });
@@ -194,7 +202,7 @@ impl<'c> Call<'c> {
             Failed::NoWay(error) => {
                 self.finish(lease, Outcome::Abandoned);
                 let why = format!("no way there: {error}; out of local ports?");
-                Trouble::Backend { why, sent_any }
+                Trouble::Backend { why, reach: Reach::Unsent }
             }
         }
     }
@@ -245,8 +253,18 @@ impl<'c> Call<'c> {
 
 /// Why a try has no answer.
 enum Trouble {
-    Backend { why: String, sent_any: bool },
+    Backend { why: String, reach: Reach },
     Final(Error),
+}
+
+/// How far a try came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// No byte of the request was sent.
+    Unsent,
+    Sent,
+    /// There was an answer, and our rules refuse it.
+    Answered,
 }
 
 impl Setback {

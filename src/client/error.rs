@@ -54,6 +54,9 @@ pub struct Skipped {
 pub enum GaveUp {
     /// The backend may have acted on it, and acting twice is not the same as acting once.
     MayHaveActed,
+    /// There was an answer, and it breaks the rules of HTTP: another backend runs the same
+    /// application and would give it, too.
+    BadAnswer,
     /// `[retry] attempts` are used up.
     Attempts,
     /// So many calls retry that one more would be a storm: `[retry] budget_percent`.
@@ -106,6 +109,7 @@ impl fmt::Display for GaveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::MayHaveActed => "not sent again, for it may have been acted on",
+            Self::BadAnswer => "not sent again, for the application has answered",
             Self::Attempts => "not sent again, for [retry] attempts are used up",
             Self::Budget => "not sent again, for too many requests are being retried",
             Self::Deadline => "not sent again, for the time of the call is up",

@@ -70,7 +70,7 @@ impl<'t> Wire<'t> {
         terms: &'t Terms,
     ) -> Result<Self, Failed> {
         let limit = terms.timeouts.connect;
-        let late = || Failed::late("connect timed out", limit, until);
+        let late = || Failed::late("connect timed out", limit, until).before_sending();
         let left = until.saturating_duration_since(Instant::now()).min(limit);
         if left.is_zero() {
             return Err(late());
@@ -93,12 +93,11 @@ impl<'t> Wire<'t> {
 
     fn handshake(&mut self) -> Result<(), Failed> {
         let (what, limit) = ("TLS handshake not done", self.terms.timeouts.handshake);
-        self.hurry(what, Instant::now() + limit, limit)?;
+        let hurried = self.hurry(what, Instant::now() + limit, limit);
+        hurried.map_err(Failed::before_sending)?;
         let done = self.stream.handshake();
-        done.map_err(|error| match Failed::io(error, what, limit, self.until) {
-            Failed::Backend(Fault::Reset, why) => Failed::Backend(Fault::Connect, why),
-            other => other,
-        })
+        let failed = |error| Failed::io(error, what, limit, self.until).before_sending();
+        done.map_err(failed)
     }
 
     /// Sends `request`, which has that method, and reads the answer to its end.
@@ -164,7 +163,11 @@ impl<'t> Wire<'t> {
     fn parse(&mut self, method: &str) -> Result<Option<(Head, bool)>, Failed> {
         let mut slots = slots();
         let parsed = response::parse(&self.ahead, &self.terms.head, method, &mut slots);
-        let (head, length) = match parsed.map_err(|Malformed(why)| Failed::bad_answer(why))? {
+        let bad = |Malformed(why)| match response::is_http(&self.ahead) {
+            true => Failed::bad_answer(why),
+            false => Failed::Backend(Fault::NoHttp, format!("no HTTP: {why}")),
+        };
+        let (head, length) = match parsed.map_err(bad)? {
             Parsed::Partial => return Ok(None),
             Parsed::Complete { head, length } => (head, length),
         };
@@ -257,6 +260,14 @@ impl Failed {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::late(what, limit, until),
             _ if Blame::of(&error).is_ours() => Self::Ours(error),
             _ => Self::Backend(Fault::Reset, error.to_string()),
+        }
+    }
+
+    /// It came before a byte of the request was sent.
+    fn before_sending(self) -> Self {
+        match self {
+            Self::Backend(_, why) => Self::Backend(Fault::Connect, why),
+            ours => ours,
         }
     }
 

@@ -191,6 +191,11 @@ table! {
         eject_max: Duration = "60s", time(1..=DAY_MS);
         /// Statuses that count as a failure.
         statuses: Vec<RangeInclusive<u16>> = "502-504", statuses("502-504", true);
+        /// Whether an answer that breaks the rules of HTTP counts as a failure.
+        bad_answers: bool = "false", Flag;
+        /// Clients that must have met the failures of a row: what one alone meets may be its own
+        /// doing.
+        clients: u16 = "2", count(1..=2);
     }
 }
 

@@ -28,6 +28,8 @@ impl Config {
                 eject: passive.eject,
                 eject_max: passive.eject_max,
                 statuses: Statuses::new(passive.statuses.clone()),
+                bad_answers: passive.bad_answers,
+                clients: passive.clients,
             },
             retry: RetryRules {
                 attempts: retry.attempts,

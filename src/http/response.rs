@@ -53,6 +53,12 @@ pub struct Onward<'a> {
     pub set_cookie: Option<SetCookie<'a>>,
 }
 
+/// Of bytes that are no head: true if they are an answer of HTTP that breaks a rule, rather than
+/// something else altogether, such as a TLS alert or another protocol's greeting.
+pub fn is_http(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(b"HTTP/")
+}
+
 /// Reads the head of the answer to a request of that `method` from the start of `bytes`.
 ///
 /// # Errors

@@ -254,6 +254,7 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::health::Effect;
     use crate::pool::testing::{spec, together};
     use crate::pool::{CheckRules, PassiveRules};
 
@@ -297,7 +298,7 @@ mod tests {
         let (backend, now) = (backend(0), Duration::ZERO);
         let passive = PassiveRules { failures: 1, ..PassiveRules::default() };
         assert_eq!(backend.standing(now), Standing::Up);
-        assert!(backend.health.failed(now, &passive));
+        assert_eq!(backend.health.failed(None, now, &passive), Effect::Eject);
         backend.health.eject(now, &passive);
         assert_eq!(backend.standing(now), Standing::Ejected);
         assert_eq!(backend.standing(now + passive.eject), Standing::Up);

@@ -1,31 +1,51 @@
 //! What is known of one backend's health: what checks found, and what traffic found.
 //!
-//! Called by the pool, from any thread. Each of the two is one atomic word that only ever changes
-//! by compare-and-swap, so two observers never lose each other's update; no lock is needed for
-//! that. (The pool holds one for the rules that look at several backends.) Never reads a clock:
-//! `now` counts from an arbitrary start, the same for all callers.
+//! Called by the pool, from any thread. What checks found is one atomic word, the row of failures
+//! another; both only ever change by compare-and-swap, so two observers never lose each other's
+//! update, and no lock is needed for that. (The pool holds one for the rules that look at several
+//! backends.) Never reads a clock: `now` counts from an arbitrary start, the same for all callers.
+//!
+//! An ejection is a third word, written by the one thread that has moved the row to
+//! [`Exit::Leaving`]; until that has moved it on, failures and successes leave the row as it is.
 //!
 //! The two are kept apart: a passing check does not shorten an ejection, and an answered request
 //! does not turn a backend up that checks call down.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
-use super::{CheckRules, PassiveRules};
+use super::row::{Exit, Ripeness, Row};
+use super::{CheckRules, PassiveRules, Witness};
 
 /// One backend's health.
 pub(super) struct Health {
     /// A packed [`Checks`].
     checks: AtomicU32,
-    /// A packed [`Marks`].
-    marks: AtomicU64,
+    /// A packed [`Row`]; 0 if there is nothing to forget.
+    row: AtomicU64,
+    /// A packed [`Ejection`]; 0 if there was none.
+    ejection: AtomicU64,
+}
+
+/// What follows from a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// None yet.
+    Nothing,
+    /// None, but this row has just grown so long that it would have ejected, had not one client
+    /// alone met it.
+    OneClient(Row),
+    /// It is to be ejected.
+    Eject,
 }
 
 impl Health {
     /// `alive` is believed until the first check, whose result alone decides.
     pub(super) fn new(alive: bool) -> Self {
         let checks = Checks { up: alive, decided: false, run: 0 };
-        Self { checks: AtomicU32::new(checks.pack()), marks: AtomicU64::new(0) }
+        let [row, ejection] = [0, 0].map(AtomicU64::new);
+        Self { checks: AtomicU32::new(checks.pack()), row, ejection }
     }
 
     /// True if checks call it up.
@@ -48,53 +68,79 @@ impl Health {
 
     /// How much longer it is ejected; `None` if it is not.
     pub(super) fn ejected_for(&self, now: Duration) -> Option<Duration> {
-        Marks::unpack(self.marks.load(Relaxed)).ejected_for(now)
+        let left_ms = self.ejection().until_ms.saturating_sub(ms(now));
+        (left_ms > 0).then(|| Duration::from_millis(left_ms))
     }
 
     /// True while it is ejected.
     pub(super) fn is_ejected(&self, now: Duration) -> bool {
-        let until_ms = Marks::unpack(self.marks.load(Relaxed)).until_ms;
+        let Ejection { until_ms, .. } = self.ejection();
         // Most never were, and need no clock.
         until_ms > 0 && until_ms > ms(now)
     }
 
     /// When the last ejection ends or ended; zero if there was none.
     pub(super) fn last_ejection_ends(&self) -> Duration {
-        Duration::from_millis(Marks::unpack(self.marks.load(Relaxed)).until_ms)
+        Duration::from_millis(self.ejection().until_ms)
     }
 
-    /// A request went well. True for the first one after an ejection.
+    /// A request went well. True for the first one after an ejection. A success during an ejection
+    /// does not end it.
     ///
     /// On the happy path, with nothing to forget, this is one relaxed load.
     pub(super) fn succeeded(&self, now: Duration) -> bool {
-        let before = self.marks.load(Relaxed);
-        if Marks::unpack(before).succeeded(now).is_none() {
+        if self.row.load(Relaxed) == 0 {
             return false;
         }
-        let before = self.marks.fetch_update(Relaxed, Relaxed, |word| {
-            Marks::unpack(word).succeeded(now).map(Marks::pack)
+        let mut is_news = false;
+        let _ = self.row.fetch_update(AcqRel, Acquire, |word| {
+            let row = Row::unpack(word);
+            is_news = row.exit == Exit::Returning && !self.is_ejected(now);
+            Some(Row::after(if is_news { Exit::None } else { row.exit }).pack())
         });
-        before.map(Marks::unpack).is_ok_and(|old| old.has_returned(now))
+        is_news
     }
 
-    /// A request failed. True once there are enough in a row to eject.
-    pub(super) fn failed(&self, now: Duration, rules: &PassiveRules) -> bool {
-        if rules.failures == 0 {
-            return false;
+    /// A request failed. What is done during an ejection was sent before it, and is judged already.
+    pub(super) fn failed(
+        &self,
+        witness: Option<Witness>,
+        now: Duration,
+        rules: &PassiveRules,
+    ) -> Effect {
+        let before = self.row.fetch_update(AcqRel, Acquire, |word| {
+            let row = Row::unpack(word);
+            let counts = row.exit != Exit::Leaving && !self.is_ejected(now);
+            counts.then(|| row.and(witness).pack())
+        });
+        let Ok(before) = before.map(Row::unpack) else { return Effect::Nothing };
+        let after = before.and(witness);
+        match after.ripeness(rules) {
+            Ripeness::Ripe => Effect::Eject,
+            Ripeness::OneClient if before.ripeness(rules) != Ripeness::OneClient => {
+                Effect::OneClient(after)
+            }
+            _ => Effect::Nothing,
         }
-        let before = self.marks.fetch_update(Relaxed, Relaxed, |word| {
-            Marks::unpack(word).failed(now).map(Marks::pack)
-        });
-        before.map(Marks::unpack).is_ok_and(|old| old.failures.saturating_add(1) >= rules.failures)
     }
 
-    /// Ejects if the failures still stand; says for how long. `None`: a success came in between.
-    pub(super) fn eject(&self, now: Duration, rules: &PassiveRules) -> Option<Duration> {
-        let before = self.marks.fetch_update(Relaxed, Relaxed, |word| {
-            Marks::unpack(word).ejected(now, rules).map(Marks::pack)
+    /// Ejects if the row is still ripe; says for how long, and what row it was. `None`: a success
+    /// came in between, or somebody else was faster.
+    pub(super) fn eject(&self, now: Duration, rules: &PassiveRules) -> Option<(Duration, Row)> {
+        let before = self.row.fetch_update(AcqRel, Acquire, |word| {
+            let is_ripe = Row::unpack(word).ripeness(rules) == Ripeness::Ripe;
+            is_ripe.then(|| Row::after(Exit::Leaving).pack())
         });
-        let after = Marks::unpack(before.ok()?).ejected(now, rules)?;
-        after.ejected_for(now)
+        let row = Row::unpack(before.ok()?);
+        let ejection = self.ejection().next(now, rules);
+        self.ejection.store(ejection.pack(), Release);
+        let returning = |_| Some(Row::after(Exit::Returning).pack());
+        let _ = self.row.fetch_update(AcqRel, Acquire, returning);
+        Some((self.ejected_for(now)?, row))
+    }
+
+    fn ejection(&self) -> Ejection {
+        Ejection::unpack(self.ejection.load(Acquire))
     }
 }
 
@@ -137,75 +183,33 @@ impl Checks {
     }
 }
 
-/// What traffic found: 16 bits `failures`, 7 bits `ejections`, 1 bit `returning`, 40 bits
-/// `until_ms` (34 years).
+/// The latest ejection: 8 bits `count`, 40 bits `until_ms` (34 years). Written by whoever has the
+/// row at [`Exit::Leaving`], and by nobody else.
 #[derive(Clone, Copy)]
-struct Marks {
-    /// Failures in a row.
-    failures: u16,
+struct Ejection {
     /// Ejections without a good stretch between them.
-    ejections: u8,
-    /// Ejected, and nothing has gone well since.
-    returning: bool,
-    /// The end of the latest ejection.
+    count: u8,
+    /// When it ends or ended.
     until_ms: u64,
 }
 
-impl Marks {
-    const RETURNING: u64 = 1 << 23;
-    const EJECTIONS_MAX: u8 = (1 << 7) - 1;
-
+impl Ejection {
     fn pack(self) -> u64 {
-        let returning = if self.returning { Self::RETURNING } else { 0 };
-        u64::from(self.failures) | u64::from(self.ejections) << 16 | returning | self.until_ms << 24
+        u64::from(self.count) | self.until_ms << 8
     }
 
     fn unpack(word: u64) -> Self {
-        Self {
-            failures: word as u16,
-            ejections: (word >> 16) as u8 & Self::EJECTIONS_MAX,
-            returning: word & Self::RETURNING != 0,
-            until_ms: word >> 24,
-        }
-    }
-
-    fn ejected_for(self, now: Duration) -> Option<Duration> {
-        let left_ms = self.until_ms.saturating_sub(ms(now));
-        (left_ms > 0).then(|| Duration::from_millis(left_ms))
-    }
-
-    fn has_returned(self, now: Duration) -> bool {
-        self.returning && self.ejected_for(now).is_none()
-    }
-
-    /// `None` when there is nothing to forget. A success during an ejection does not end it.
-    fn succeeded(self, now: Duration) -> Option<Self> {
-        let dirty = self.failures > 0 || self.has_returned(now);
-        let returning = self.returning && !self.has_returned(now);
-        dirty.then_some(Self { failures: 0, returning, ..self })
-    }
-
-    /// `None` during an ejection: the request was sent before it, and that is judged already.
-    fn failed(self, now: Duration) -> Option<Self> {
-        let counted = Self { failures: self.failures.saturating_add(1), ..self };
-        self.ejected_for(now).is_none().then_some(counted)
+        Self { count: word as u8, until_ms: word >> 8 }
     }
 
     /// The n-th ejection lasts `eject` * 2^(n-1), at most `eject_max`: 10, 20, 40, 60, 60 s.
     /// A good stretch, `eject_max` without an ejection, starts the doubling over.
-    fn ejected(self, now: Duration, rules: &PassiveRules) -> Option<Self> {
-        if self.failures < rules.failures || self.ejected_for(now).is_some() {
-            return None;
-        }
+    fn next(self, now: Duration, rules: &PassiveRules) -> Self {
         let good_stretch = ms(now) >= self.until_ms + ms(rules.eject_max);
-        let ejections = if good_stretch { 0 } else { self.ejections };
-        let doubled = ms(rules.eject).saturating_mul(1 << ejections.min(32));
-        Some(Self {
-            failures: 0,
-            ejections: (ejections + 1).min(Self::EJECTIONS_MAX),
-            returning: true,
-            until_ms: ms(now) + doubled.min(ms(rules.eject_max)).max(1),
-        })
+        let before = if good_stretch { 0 } else { self.count };
+        let doubled = ms(rules.eject).saturating_mul(1 << before.min(32));
+        let until_ms = ms(now) + doubled.min(ms(rules.eject_max)).max(1);
+        Self { count: before.saturating_add(1), until_ms }
     }
 }
 
@@ -269,12 +273,17 @@ mod tests {
         assert!(health.checked(true, &rules));
     }
 
+    /// A failure that counts by itself; true if it is enough to eject.
+    fn fail(health: &Health, now: Duration, rules: &PassiveRules) -> bool {
+        health.failed(None, now, rules) == Effect::Eject
+    }
+
     /// Fails often enough at `now` and ejects.
     fn eject(health: &Health, now: Duration) -> Option<Duration> {
         let rules = PassiveRules::default();
-        let row: Vec<bool> = (0..3).map(|_| health.failed(now, &rules)).collect();
+        let row: Vec<bool> = (0..3).map(|_| fail(health, now, &rules)).collect();
         assert_eq!(row, [false, false, true]);
-        health.eject(now, &rules)
+        health.eject(now, &rules).map(|(length, _)| length)
     }
 
     #[test]
@@ -297,13 +306,13 @@ mod tests {
         let rules = PassiveRules { failures: 1, ..PassiveRules::default() };
         let (health, mut now) = (Health::new(true), s(0));
         for _ in 0..300 {
-            assert!(health.failed(now, &rules));
-            now += health.eject(now, &rules).unwrap();
+            assert!(fail(&health, now, &rules));
+            now += health.eject(now, &rules).unwrap().0;
         }
         let long = Duration::MAX;
         let rules = PassiveRules { failures: 1, eject: long, eject_max: long, ..rules };
-        assert!(health.failed(now, &rules));
-        assert!(health.eject(now, &rules).unwrap() > s(60 * 60 * 24 * 365));
+        assert!(fail(&health, now, &rules));
+        assert!(health.eject(now, &rules).unwrap().0 > s(60 * 60 * 24 * 365));
         assert!(health.ejected_for(s(60 * 60 * 24 * 365)).is_some());
     }
 
@@ -319,10 +328,10 @@ mod tests {
     #[test]
     fn a_success_ends_the_row_of_failures() {
         let (health, rules) = (Health::new(true), PassiveRules::default());
-        assert!(!health.failed(s(0), &rules) && !health.failed(s(0), &rules));
+        assert!(!fail(&health, s(0), &rules) && !fail(&health, s(0), &rules));
         assert!(!health.succeeded(s(0)));
-        assert!(!health.failed(s(0), &rules) && !health.failed(s(0), &rules));
-        assert!(health.failed(s(0), &rules));
+        assert!(!fail(&health, s(0), &rules) && !fail(&health, s(0), &rules));
+        assert!(fail(&health, s(0), &rules));
         assert!(!health.succeeded(s(0)), "a success between the third failure and the ejection");
         assert_eq!(health.eject(s(0), &rules), None);
     }
@@ -331,7 +340,7 @@ mod tests {
     fn nothing_during_an_ejection_changes_it() {
         let (health, rules) = (Health::new(true), PassiveRules::default());
         eject(&health, s(0));
-        assert!((0..9).all(|_| !health.failed(s(1), &rules)));
+        assert!((0..9).all(|_| !fail(&health, s(1), &rules)));
         assert_eq!(health.eject(s(1), &rules), None);
         assert!(!health.succeeded(s(1)));
         health.checked(true, &CheckRules::default());
@@ -350,12 +359,39 @@ mod tests {
     fn zero_failures_turns_passive_marking_off() {
         let rules = PassiveRules { failures: 0, ..PassiveRules::default() };
         let health = Health::new(true);
-        assert!((0..100).all(|_| !health.failed(s(0), &rules)));
+        assert!((0..100).all(|_| !fail(&health, s(0), &rules)));
     }
 
-    /// Runs `act` 10 000 times in each of 4 threads; how often it returned true.
-    fn in_threads(act: impl Fn() -> bool + Sync) -> usize {
-        together(4, |_| (0..10_000).filter(|_| act()).count()).into_iter().sum()
+    #[test]
+    fn that_one_client_alone_meets_failures_is_said_once_a_row() {
+        let (health, rules) = (Health::new(true), PassiveRules::default());
+        let witness = |path| Some(Witness::new(1, path));
+        for _ in 0..2 {
+            let effects: Vec<_> =
+                (0..20).map(|n| health.failed(witness(n), s(0), &rules)).collect();
+            let said = effects.iter().filter(|effect| matches!(effect, Effect::OneClient(_)));
+            assert_eq!((said.count(), effects.contains(&Effect::Eject)), (1, false));
+            assert!(matches!(effects[2], Effect::OneClient(_)), "{effects:?}");
+            assert!(!health.succeeded(s(0)));
+        }
+    }
+
+    #[test]
+    fn a_failure_by_another_client_ejects_for_what_all_have_met() {
+        let (health, rules) = (Health::new(true), PassiveRules::default());
+        for n in 0..5 {
+            assert_ne!(health.failed(Some(Witness::new(1, n)), s(0), &rules), Effect::Eject);
+        }
+        assert_eq!(health.failed(Some(Witness::new(2, 0)), s(0), &rules), Effect::Eject);
+        let (length, row) = health.eject(s(0), &rules).unwrap();
+        let words = "6 failures in a row, met by several clients at several paths";
+        assert_eq!((length, row.to_string().as_str()), (s(10), words));
+    }
+
+    /// Runs `act` so many times in each of 4 threads, each with its number; how often it returned
+    /// true.
+    fn in_threads(times: usize, act: impl Fn(usize) -> bool + Sync) -> usize {
+        together(4, |thread| (0..times).filter(|_| act(thread)).count()).into_iter().sum()
     }
 
     #[test]
@@ -364,17 +400,47 @@ mod tests {
             let health = Health::new(true);
             let rules = CheckRules { rise: 2, fall: 40_000 };
             health.checked(true, &rules);
-            assert_eq!(in_threads(|| health.checked(false, &rules)), 1);
+            assert_eq!(in_threads(10_000, |_| health.checked(false, &rules)), 1);
             assert!(!health.is_up());
         }
     }
 
     #[test]
     fn no_failure_is_lost_between_threads() {
-        for _ in 0..20 {
+        for _ in 0..500 {
             let health = Health::new(true);
-            let rules = PassiveRules { failures: 40_000, ..PassiveRules::default() };
-            assert_eq!(in_threads(|| health.failed(s(0), &rules)), 1);
+            let rules = PassiveRules { failures: 1000, ..PassiveRules::default() };
+            assert_eq!(in_threads(250, |_| fail(&health, s(0), &rules)), 1);
+        }
+    }
+
+    #[test]
+    fn no_witness_is_lost_between_threads() {
+        for _ in 0..500 {
+            let health = Health::new(true);
+            let rules = PassiveRules { failures: 1000, ..PassiveRules::default() };
+            let witness = |thread| Some(Witness::new(thread as u64, thread as u64));
+            let ripe = |thread| health.failed(witness(thread), s(0), &rules) == Effect::Eject;
+            assert_eq!(in_threads(250, ripe), 1);
+            let (_, row) = health.eject(s(0), &rules).unwrap();
+            let words = "1000 failures in a row, met by several clients at several paths";
+            assert_eq!(row.to_string(), words);
+        }
+    }
+
+    #[test]
+    fn failures_and_successes_at_once_leave_an_ejection_as_it_is() {
+        for _ in 0..1000 {
+            let (health, rules) = (Health::new(true), PassiveRules::default());
+            while !fail(&health, s(0), &rules) {}
+            let ejected = together(4, |thread| match thread {
+                0 => health.eject(s(0), &rules).is_some(),
+                1 => fail(&health, s(0), &rules),
+                _ => health.succeeded(s(0)),
+            });
+            assert!(!ejected[2] && !ejected[3], "no news of a return that has not come");
+            assert_eq!(health.is_ejected(s(0)), ejected[0]);
+            assert_eq!(health.succeeded(s(10)), ejected[0]);
         }
     }
 
@@ -382,7 +448,7 @@ mod tests {
     fn of_many_threads_one_ejects_and_one_hears_of_the_return() {
         for _ in 0..1000 {
             let (health, rules) = (Health::new(true), PassiveRules::default());
-            while !health.failed(s(0), &rules) {}
+            while !fail(&health, s(0), &rules) {}
             let ejected = together(2, |_| health.eject(s(0), &rules).is_some());
             assert_ne!(ejected[0], ejected[1]);
             let heard = together(2, |_| health.succeeded(s(10)));

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Backend, Notice, Pool};
+use super::{Backend, Notice, Pool, Witness};
 
 /// One request's use of one backend. Dropped without a report, it was [`Outcome::Abandoned`].
 pub struct Lease {
@@ -40,7 +40,10 @@ pub enum Fault {
     Reset,
     /// The answer, or its next byte, came too late.
     Timeout,
-    /// What came was no HTTP answer.
+    /// What came was no HTTP: a TLS alert, the greeting of another protocol, garbage.
+    NoHttp,
+    /// An answer came, and our rules refuse it: the application's word for this request, which its
+    /// other instances would give too.
     BadAnswer,
 }
 
@@ -64,9 +67,21 @@ impl Lease {
         &self.pool
     }
 
-    /// Gives the backend back and says what came of the try. The notice is for the log.
+    /// Gives the backend back and says what came of the try, for a request that no stranger chose.
+    /// The notice is for the log.
     pub fn finish(self, outcome: Outcome, now: Duration) -> Option<Notice> {
-        self.pool.judge(self.index, &outcome, now)
+        self.pool.judge(self.index, &outcome, || None, now)
+    }
+
+    /// The same for a client's request, which may have brought a failure about itself; who asked
+    /// and for what is needed only then.
+    pub fn finish_for(
+        self,
+        witness: impl FnOnce() -> Witness,
+        outcome: Outcome,
+        now: Duration,
+    ) -> Option<Notice> {
+        self.pool.judge(self.index, &outcome, || Some(witness()), now)
     }
 }
 
@@ -98,6 +113,7 @@ impl fmt::Display for Fault {
             Self::Connect => "connect failed",
             Self::Reset => "connection reset",
             Self::Timeout => "timed out",
+            Self::NoHttp => "no HTTP",
             Self::BadAnswer => "bad answer",
         })
     }
@@ -145,9 +161,11 @@ mod tests {
 
     #[test]
     fn outcomes_are_worded_for_the_log() {
-        let faults = [Fault::Connect, Fault::Reset, Fault::Timeout, Fault::BadAnswer];
-        let words: Vec<String> = faults.map(|fault| Outcome::Failed(fault).to_string()).into();
-        assert_eq!(words, ["connect failed", "connection reset", "timed out", "bad answer"]);
+        let faults =
+            [Fault::Connect, Fault::Reset, Fault::Timeout, Fault::NoHttp, Fault::BadAnswer];
+        let words = faults.map(|fault| Outcome::Failed(fault).to_string());
+        let expected = ["connect failed", "connection reset", "timed out", "no HTTP", "bad answer"];
+        assert_eq!(words, expected);
         assert_eq!(Outcome::Answered { status: 503, latency: NOW }.to_string(), "status 503");
         assert_eq!(Outcome::Abandoned.to_string(), "abandoned");
     }

@@ -19,6 +19,7 @@ mod lease;
 mod line;
 pub mod policy;
 mod retry;
+mod row;
 mod rules;
 mod snapshot;
 mod sticky;
@@ -37,10 +38,12 @@ pub use ask::Ask;
 pub use backend::{Backend, Counters, Spec, Trust};
 use candidates::{Candidates, Tier};
 pub use change::{Change, CheckOutcome, Mode, Notice, Standing, Status, Took};
+use health::Effect;
 pub use lease::{Fault, Lease, Outcome};
 pub use line::Line;
 use policy::{Policy, View};
 pub use retry::{Attempt, BODY_HELD_MAX, RetryPermit, Verdict};
+pub use row::Witness;
 pub use rules::{CheckRules, PassiveRules, RetryRules, Rules, Statuses};
 pub use snapshot::{Reader, Snapshot};
 pub use sticky::Secret;
@@ -192,7 +195,8 @@ impl Pool {
             let turned = backend.health.checked(outcome.passed, &self.rules.check);
             turned.then(|| outcome.to_string())
         });
-        self.notice(index, change, self.policy.checked(index, outcome))
+        let judged = self.policy.checked(index, outcome).map(|why| self.judged(index, why));
+        change.map(Notice::Changed).or(judged)
     }
 
     /// The backend at `index` in one line for people: where it stands, what it does, and how the
@@ -228,20 +232,31 @@ impl Pool {
         })
     }
 
-    /// Draws the consequences of a try's outcome.
-    fn judge(&self, index: usize, outcome: &Outcome, now: Duration) -> Option<Notice> {
-        let change = self.judge_health(index, outcome, now);
-        self.notice(index, change, self.policy.served(index, outcome))
+    /// Draws the consequences of a try's outcome; `witness` is asked for if it is one that a
+    /// request may have brought about.
+    fn judge(
+        &self,
+        index: usize,
+        outcome: &Outcome,
+        witness: impl FnOnce() -> Option<Witness>,
+        now: Duration,
+    ) -> Option<Notice> {
+        let of_health = self.judge_health(index, outcome, witness, now);
+        let of_policy = self.policy.served(index, outcome).map(|why| self.judged(index, why));
+        of_health.or(of_policy)
     }
 
-    /// The more important of what there is to say.
-    fn notice(&self, index: usize, change: Option<Change>, why: Option<String>) -> Option<Notice> {
-        let backend = || self.backends[index].name().to_owned();
-        let judged = why.map(|why| Notice::Judged { backend: backend(), why });
-        change.map(Notice::Changed).or(judged)
+    fn judged(&self, index: usize, why: String) -> Notice {
+        Notice::Judged { backend: self.backends[index].name().to_owned(), why }
     }
 
-    fn judge_health(&self, index: usize, outcome: &Outcome, now: Duration) -> Option<Change> {
+    fn judge_health(
+        &self,
+        index: usize,
+        outcome: &Outcome,
+        witness: impl FnOnce() -> Option<Witness>,
+        now: Duration,
+    ) -> Option<Notice> {
         let (backend, passive) = (&self.backends[index], &self.rules.passive);
         let failed = match *outcome {
             Outcome::Abandoned => return None,
@@ -253,14 +268,37 @@ impl Pool {
         };
         if failed {
             backend.counters().failures.fetch_add(1, Relaxed);
-            let eject = backend.health.failed(now, passive);
-            return eject.then(|| self.eject(index, outcome, now)).flatten();
+            return match *outcome {
+                Outcome::Failed(Fault::BadAnswer) if !passive.bad_answers => None,
+                // No request was sent: none can have brought it about.
+                Outcome::Failed(Fault::Connect) => self.failed(index, outcome, None, now),
+                _ => self.failed(index, outcome, witness(), now),
+            };
         }
         if !backend.health.succeeded(now) {
             return None;
         }
         self.policy.returned(index);
-        self.welcome(index, outcome, now)
+        self.welcome(index, outcome, now).map(Notice::Changed)
+    }
+
+    fn failed(
+        &self,
+        index: usize,
+        outcome: &Outcome,
+        witness: Option<Witness>,
+        now: Duration,
+    ) -> Option<Notice> {
+        match self.backends[index].health.failed(witness, now, &self.rules.passive) {
+            Effect::Nothing => None,
+            Effect::OneClient(row) => Some(self.judged(
+                index,
+                format!(
+                    "{row}: it stays in, as that may be the client's doing ([passive] clients)"
+                ),
+            )),
+            Effect::Eject => self.eject(index, outcome, now).map(Notice::Changed),
+        }
     }
 
     /// Ejects the backend at `index`, unless that were the last one up or over half of all.
@@ -272,9 +310,8 @@ impl Pool {
             if standing != Standing::Up || too_many || self.usable(now) < 2 {
                 return None;
             }
-            let length = Took(backend.health.eject(now, &self.rules.passive)?);
-            let failures = self.rules.passive.failures;
-            Some(format!("{failures} failures in a row, the last: {last}; out for {length}"))
+            let (length, row) = backend.health.eject(now, &self.rules.passive)?;
+            Some(format!("{row}, the last: {last}; out for {}", Took(length)))
         })
     }
 

@@ -27,6 +27,9 @@ pub struct Attempt {
     pub stale: bool,
     /// Any byte of an answer has reached the client.
     pub response_started: bool,
+    /// An answer came, and our rules refuse it. The application has spoken, and its other instances
+    /// would say the same.
+    pub refused: bool,
 }
 
 /// What to do about it.
@@ -48,7 +51,7 @@ impl Attempt {
     pub fn verdict(&self, rules: &RetryRules) -> Verdict {
         let may_have_acted = self.sent_any && !self.idempotent;
         match self {
-            _ if self.response_started => Verdict::GiveUp,
+            _ if self.response_started || self.refused => Verdict::GiveUp,
             _ if self.tries > rules.attempts => Verdict::GiveUp,
             _ if may_have_acted || !self.body_held => Verdict::GiveUp,
             _ if self.stale => Verdict::FreshConnection,
@@ -105,6 +108,7 @@ mod tests {
         body_held: true,
         stale: false,
         response_started: false,
+        refused: false,
     };
 
     #[test]
@@ -119,6 +123,7 @@ mod tests {
             ("a POST sent in part", Attempt { sent_any: true, ..post }, GiveUp),
             ("a PUT sent, body gone", Attempt { sent_any: true, body_held: false, ..get }, GiveUp),
             ("a PUT not sent, body gone before", Attempt { body_held: false, ..get }, GiveUp),
+            ("a GET whose answer is refused", Attempt { refused: true, ..get }, GiveUp),
             ("a GET half answered", Attempt { response_started: true, ..get }, GiveUp),
             ("a GET, second try", Attempt { tries: 2, ..get }, AnotherBackend),
             ("a GET, third try", Attempt { tries: 3, ..get }, GiveUp),
@@ -152,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_request_that_may_have_acted_is_never_sent_again_whatever_else_holds() {
-        for bits in 0..8 {
+        for bits in 0..16 {
             let bit = |n: u32| bits >> n & 1 == 1;
             let attempt = Attempt {
                 tries: 1,
@@ -161,6 +166,7 @@ mod tests {
                 body_held: bit(0),
                 stale: bit(1),
                 response_started: bit(2),
+                refused: bit(3),
             };
             assert_eq!(attempt.verdict(&RetryRules::default()), GiveUp, "{attempt:?}");
         }

@@ -36,6 +36,11 @@ pub struct PassiveRules {
     pub eject_max: Duration,
     /// Answers that count as failures.
     pub statuses: Statuses,
+    /// Whether answers that our rules refuse count as failures.
+    pub bad_answers: bool,
+    /// How many clients must have met the failures that a request may have brought about: 2, or 1
+    /// where what one alone meets is enough.
+    pub clients: u16,
 }
 
 /// Active checks: how many results in a row it takes to turn a backend.
@@ -69,6 +74,8 @@ impl Default for PassiveRules {
             eject: Duration::from_secs(10),
             eject_max: Duration::from_secs(60),
             statuses: Statuses::new(vec![502..=504]),
+            bad_answers: false,
+            clients: 2,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The pool as its callers see it: who is picked, who is not, and what is said about it.
 
 mod laws;
+mod rows;
 mod slow_start;
 
 use std::sync::Arc;
@@ -29,8 +30,16 @@ fn picks(pool: &Arc<Pool>, now: Duration, times: usize) -> Vec<usize> {
 
 /// Reports outcomes for the backend at `index`; the changes that came of it.
 fn report(pool: &Pool, index: usize, outcomes: &[Outcome], now: Duration) -> Vec<String> {
-    let changes = outcomes.iter().filter_map(|outcome| pool.judge(index, outcome, now));
+    let changes = outcomes.iter().filter_map(|outcome| pool.judge(index, outcome, || None, now));
     changes.map(|change| change.to_string()).collect()
+}
+
+/// Reports an outcome that these clients met at these paths; whether one of them has ejected.
+fn ejects(pool: &Pool, outcome: Outcome, met: &[(u64, u64)]) -> bool {
+    let witness = |(client, path): (u64, u64)| Some(Witness::new(client, path));
+    let judge = |met: &(u64, u64)| pool.judge(0, &outcome, || witness(*met), s(0));
+    let notices: Vec<_> = met.iter().filter_map(judge).collect();
+    notices.iter().any(|notice| notice.change().is_some())
 }
 
 /// Fails often enough to eject.
@@ -184,13 +193,17 @@ fn a_good_return_of_a_drained_backend_is_not_called_up() {
     assert!(report(&pool, 0, &[OK], s(11)).is_empty());
 }
 
+const fn status(status: u16) -> Outcome {
+    Outcome::Answered { status, latency: Duration::ZERO }
+}
+
+/// Three clients, three paths.
+const ALL_MEET_IT: [(u64, u64); 3] = [(1, 1), (2, 2), (3, 3)];
+
 #[test]
 fn what_counts_as_a_failure() {
-    let status = |status| Outcome::Answered { status, latency: Duration::ZERO };
-    let ejects = |outcome: Outcome, rules: Rules| {
-        !report(&pool(3, rules), 0, &[outcome; 3], s(0)).is_empty()
-    };
-    for fault in [Fault::Connect, Fault::Reset, Fault::Timeout, Fault::BadAnswer] {
+    let ejects = |outcome, rules| ejects(&pool(3, rules), outcome, &ALL_MEET_IT);
+    for fault in [Fault::Connect, Fault::Reset, Fault::Timeout, Fault::NoHttp] {
         assert!(ejects(Outcome::Failed(fault), Rules::default()), "{fault:?}");
     }
     for code in [502, 503, 504] {
@@ -202,6 +215,61 @@ fn what_counts_as_a_failure() {
     assert!(!ejects(Outcome::Abandoned, Rules::default()));
     let passive = PassiveRules { statuses: Statuses::new(vec![500..=599]), ..Default::default() };
     assert!(ejects(status(500), Rules { passive, ..Rules::default() }));
+}
+
+#[test]
+fn an_answer_that_our_rules_refuse_is_no_failure_unless_told_otherwise() {
+    let refused = Outcome::Failed(Fault::BadAnswer);
+    let lax = pool(3, Rules::default());
+    assert!(!ejects(&lax, refused, &[(1, 1), (2, 2)].repeat(50)));
+    let failures = lax.status(0, s(0)).failures;
+    assert_eq!(failures, 100, "they are counted all the same, for people");
+    let passive = PassiveRules { bad_answers: true, ..PassiveRules::default() };
+    let strict = || pool(3, Rules { passive: passive.clone(), ..Rules::default() });
+    assert!(ejects(&strict(), refused, &ALL_MEET_IT));
+    assert!(!ejects(&strict(), refused, &[(1, 1)].repeat(50)), "one client's word counts no more");
+}
+
+#[test]
+fn an_answer_that_our_rules_refuse_neither_ends_a_row_nor_adds_to_it() {
+    let refused = Outcome::Failed(Fault::BadAnswer);
+    let pool = pool(3, Rules::default());
+    assert!(report(&pool, 0, &[FAILED, refused, FAILED, refused], s(0)).is_empty());
+    assert_eq!(report(&pool, 0, &[FAILED], s(0)).len(), 1);
+}
+
+#[test]
+fn what_one_client_alone_meets_ejects_nobody_whatever_it_asks_for() {
+    for outcome in [status(503), Outcome::Failed(Fault::Reset), Outcome::Failed(Fault::Timeout)] {
+        let met: Vec<(u64, u64)> = (0..10_000).map(|path| (7, path)).collect();
+        let pool = pool(3, Rules::default());
+        assert!(!ejects(&pool, outcome, &met), "{outcome}");
+        assert_eq!(report(&pool, 0, &[FAILED; 3], s(0)).len(), 1, "that it connects to nobody is");
+    }
+}
+
+#[test]
+fn one_client_is_enough_where_the_rules_say_so() {
+    let passive = PassiveRules { clients: 1, ..PassiveRules::default() };
+    let pool = pool(3, Rules { passive, ..Rules::default() });
+    assert!(ejects(&pool, status(503), &[(7, 1), (7, 2), (7, 3)]));
+}
+
+#[test]
+fn at_one_path_alone_it_takes_four_times_as_many_failures() {
+    let met = |count: u64| (0..count).map(|client| (client, 5)).collect::<Vec<_>>();
+    assert!(!ejects(&pool(3, Rules::default()), status(503), &met(11)));
+    assert!(ejects(&pool(3, Rules::default()), status(503), &met(12)));
+}
+
+#[test]
+fn that_it_stays_in_for_one_client_is_said_with_the_reason() {
+    let (pool, outcome) = (pool(3, Rules::default()), status(503));
+    let met = |path| pool.judge(0, &outcome, || Some(Witness::new(7, path)), s(0));
+    let said: Vec<String> = (0..20).filter_map(met).map(|notice| notice.to_string()).collect();
+    let words = "backend a: 3 failures in a row, met by one client at several paths: it stays in, \
+                 as that may be the client's doing ([passive] clients)";
+    assert_eq!(said, [words]);
 }
 
 #[test]

@@ -70,29 +70,16 @@ impl Affinity {
         let value = match by {
             HashBy::Client => {
                 let peer = client.peer.ip().to_canonical();
-                let asks = if client.trusted { self.behind(peer, request) } else { peer };
-                return Some(hash_address(asks));
+                let lists = request.values("x-forwarded-for").rev();
+                return Some(hash_address(match client.trusted {
+                    true => behind(peer, lists, &self.trusted_proxies),
+                    false => peer,
+                }));
             }
             HashBy::Header(name) => request.field(name),
             HashBy::Cookie(name) => request.cookies(name).next(),
         };
         value.filter(|value| !value.is_empty()).map(|value| siphash(KEY, value))
-    }
-
-    /// Whom a trusted peer asks for. Each proxy appends the one that asked it, so the list is read
-    /// from its end, up to the first address that is no proxy of ours: what stands before it was
-    /// written by who knows whom.
-    fn behind(&self, peer: IpAddr, request: &Request) -> IpAddr {
-        let mut nearest = peer;
-        let lists = request.values("x-forwarded-for").rev();
-        for named in lists.flat_map(|list| list.rsplit(|byte| *byte == b',')) {
-            let Some(address) = address(named) else { return nearest };
-            nearest = address;
-            if !self.trusted_proxies.iter().any(|network| network.contains(address)) {
-                break;
-            }
-        }
-        nearest
     }
 
     /// The cookie for an answer by the backend of this token, unless the client has it already.
@@ -101,6 +88,25 @@ impl Affinity {
         let token = token.filter(|_| token != ties.token)?;
         Some(SetCookie { name, token, max_age_s: *max_age_s, secure: *secure })
     }
+}
+
+/// Whom a trusted peer asks for, by its X-Forwarded-For, the last list first. Each proxy appends
+/// the one that asked it, so a list is read from its end, up to the first address that is no proxy
+/// of ours: what stands before it was written by who knows whom.
+pub(super) fn behind<'v>(
+    peer: IpAddr,
+    lists: impl Iterator<Item = &'v [u8]>,
+    trusted_proxies: &[Network],
+) -> IpAddr {
+    let mut nearest = peer;
+    for named in lists.flat_map(|list| list.rsplit(|byte| *byte == b',')) {
+        let Some(address) = address(named) else { return nearest };
+        nearest = address;
+        if !trusted_proxies.iter().any(|network| network.contains(address)) {
+            break;
+        }
+    }
+    nearest
 }
 
 fn hash_address(address: IpAddr) -> u64 {
@@ -164,7 +170,10 @@ mod tests {
         ];
         for (fields, expected) in cases {
             let peer = "10.0.0.1".parse().unwrap();
-            let client = with(fields, |request| affinity.behind(peer, request));
+            let trusted = &affinity.trusted_proxies;
+            let client = with(fields, |request| {
+                behind(peer, request.values("x-forwarded-for").rev(), trusted)
+            });
             assert_eq!(client.to_string(), expected, "{fields:?}");
         }
     }

@@ -14,8 +14,10 @@ use super::timer;
 use super::worker::Worker;
 use crate::config::Config;
 use crate::log::{Level, Log, Throttle};
-use crate::pool::{self, Notice, Unavailable};
+use crate::pool::{self, Fault, Notice, Unavailable};
 use crate::tls::Tls;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -53,12 +55,15 @@ pub(crate) struct Shared {
     pub(crate) direct: Option<Direct>,
     /// Some application has a `max_connections`.
     pub(crate) limits_places: bool,
+    /// What clients and paths are hashed with, so that no client chooses whom it is taken for.
+    pub(crate) witness_key: [u64; 2],
     draining: AtomicBool,
     epoch: Instant,
     full: Throttle,
     exhausted: Throttle,
     no_way: Throttle,
     failed: Throttle,
+    bad_answer: Throttle,
     unavailable: Throttle,
     judged: Throttle,
     surplus: Throttle,
@@ -96,12 +101,14 @@ impl Server {
             affinity: Affinity::new(&config),
             direct: Direct::new(&config),
             limits_places: config.applications.iter().any(|spec| spec.max_connections > 0),
+            witness_key: [0, 1].map(|half: u64| RandomState::new().hash_one(half)),
             draining: AtomicBool::new(false),
             epoch,
             full: Throttle::new(),
             exhausted: Throttle::new(),
             no_way: Throttle::new(),
             failed: Throttle::new(),
+            bad_answer: Throttle::new(),
             unavailable: Throttle::new(),
             judged: Throttle::new(),
             surplus: Throttle::new(),
@@ -200,8 +207,10 @@ impl Shared {
         self.log.limited(&self.full, Level::Warn, text);
     }
 
-    pub(crate) fn say_failed(&self, backend: &str, reason: &str) {
-        self.log.limited(&self.failed, Level::Warn, format_args!("backend {backend}: {reason}"));
+    pub(crate) fn say_failed(&self, backend: &str, fault: Fault, how: fmt::Arguments) {
+        // An application's odd answers hide no backend that fails, nor the other way round.
+        let throttle = if fault == Fault::BadAnswer { &self.bad_answer } else { &self.failed };
+        self.log.limited(throttle, Level::Warn, format_args!("backend {backend}: {how}"));
     }
 
     pub(crate) fn say_surplus(&self, backend: &str) {

@@ -11,7 +11,7 @@ use super::slots::{NEVER, Wait, Woken};
 use super::task::{Next, Task};
 use crate::log::Level;
 use crate::pool::chance::Dice;
-use crate::pool::{self, Lease, Outcome, Pool};
+use crate::pool::{self, Lease, Outcome, Pool, Witness};
 use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -209,9 +209,9 @@ impl Context {
     }
 
     /// Ends a lease; what follows from its outcome is said in the log.
-    pub(crate) fn report(&self, lease: Lease, outcome: Outcome) {
+    pub(crate) fn report(&self, lease: Lease, outcome: Outcome, witness: impl FnOnce() -> Witness) {
         let limited = lease.backend().max_connections() > 0;
-        if let Some(notice) = lease.finish(outcome, self.now) {
+        if let Some(notice) = lease.finish_for(witness, outcome, self.now) {
             self.shared.say(&notice);
         }
         if limited {

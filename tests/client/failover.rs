@@ -109,6 +109,30 @@ fn what_is_no_http_is_a_failure_of_the_backend() {
 }
 
 #[test]
+fn an_answer_that_is_refused_is_the_applications_word_and_nobody_elses_turn() {
+    let odd = Backend::every(|wire| {
+        wire.request();
+        wire.offer("HTTP/1.1 200 OK\r\nX A: b\r\nContent-Length: 0\r\n\r\n");
+    });
+    let well = Backend::plain();
+    let patient = [0, 60].map(std::time::Duration::from_secs);
+    for wait in patient {
+        let client = client(&[&odd, &well], &NO_CHECKS).with_wait(wait);
+        for _ in 0..5 {
+            let error = client.get("/").unwrap_err();
+            let because = match &error {
+                Error::Failed { because, .. } => *because,
+                other => panic!("{other}"),
+            };
+            assert_eq!(because, GaveUp::BadAnswer);
+            assert!(error.to_string().starts_with("A: bad answer: "), "{error}");
+        }
+        assert_eq!(client.usable(), ["A", "B"]);
+    }
+    assert_eq!((odd.visits(), well.visits()), (10, 0));
+}
+
+#[test]
 fn retries_end_with_their_attempts_and_say_so() {
     let broken = [0; 3].map(|_| Backend::every(hang_up));
     let keys = [NO_CHECKS[0], ("retry.attempts", "1")];

@@ -126,6 +126,24 @@ fn an_error_that_a_backend_answers_is_an_answer() {
 }
 
 #[test]
+fn an_answer_that_is_refused_is_an_answer() {
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(200_000));
+    for answer in ["HTTP/1.1 200 OK\r\nX A: b\r\nContent-Length: 0\r\n\r\n", &long] {
+        let answer = answer.to_owned();
+        let bad =
+            Backend::every(move |wire| while wire.request().is_some() && wire.offer(&answer) {});
+        let good = Backend::plain();
+        let proxy = Proxy::over(&[&bad, &good]);
+        assert_eq!(proxy.get("/").status(), 502);
+        assert_eq!(proxy.get("/turn").status(), 200);
+        assert_eq!(proxy.ask(put(5)).status(), 502);
+        assert_eq!((bad.requests().len(), good.requests().len()), (2, 1));
+        assert_eq!(proxy.get("/turn").status(), 200);
+        assert_eq!(proxy.get("/").status(), 502);
+    }
+}
+
+#[test]
 fn a_kept_connection_that_turns_out_closed_is_replaced_by_a_fresh_one() {
     let backend = Backend::scripted(|visit, wire| {
         if visit > 0 {

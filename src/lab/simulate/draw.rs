@@ -19,6 +19,8 @@ pub(super) enum Purpose {
     Checks,
     /// A scenario out of nothing.
     Scenario,
+    /// What requests ask for.
+    Paths,
 }
 
 /// The stream of a purpose.

@@ -17,12 +17,16 @@ pub(super) struct Job {
     pub(super) request: u64,
     /// Which try it is, from 1.
     pub(super) tries: u32,
+    /// It asks for the path that every instance answers with 503.
+    pub(super) bad_path: bool,
 }
 
 /// How a job will end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Answered(u16),
+    /// With what our rules refuse.
+    Refused,
     Reset,
 }
 
@@ -108,8 +112,14 @@ impl Instance {
         let dice = &mut fate(self.seed, job.request, self.index, job.tries);
         let lot = crate::pool::chance::fraction(dice.roll());
         let time_ns = traits.spread.draw(traits.latency_ns, dice);
+        if job.bad_path {
+            return (time_ns, End::Answered(503));
+        }
         if lot < traits.resets {
             return (time_ns, End::Reset);
+        }
+        if lot >= 1.0 - traits.bad_answers {
+            return (time_ns, End::Refused);
         }
         if lot < traits.resets + traits.errors {
             let error_ns = traits.error_latency_ns.map(|mean| traits.spread.draw(mean, dice));
@@ -125,7 +135,7 @@ mod tests {
     use crate::lab::simulate::draw::Spread;
 
     fn job(request: u64) -> Job {
-        Job { slot: 0, request, tries: 1 }
+        Job { slot: 0, request, tries: 1, bad_path: false }
     }
 
     fn instance(workers: u32, backlog: u32) -> Instance {

@@ -31,8 +31,14 @@ pub struct Scenario {
     pub requests: u64,
     /// What is asked, as a share of what all instances can do while they are well.
     pub load: f64,
-    /// How many clients the requests come from, for the policy `hash`.
+    /// How many clients the requests come from, for the policy `hash` and for passive marking.
     pub clients: u64,
+    /// How many paths they ask for, all alike.
+    pub paths: u64,
+    /// Share of requests that ask for one more path, which every instance answers with 503.
+    pub bad_path: f64,
+    /// How many clients ask for that one; 0 is all of them.
+    pub bad_path_clients: u64,
     /// The longest wait for an answer; `None` leaves it to the configuration.
     pub timeout: Option<Duration>,
     /// What an instance is like unless a group says otherwise.
@@ -62,6 +68,8 @@ pub struct Traits {
     pub error_latency_ns: Option<u64>,
     /// Share of requests whose connection is reset instead of an answer.
     pub resets: f64,
+    /// Share of requests whose answer breaks the rules of HTTP.
+    pub bad_answers: f64,
     /// Connects are refused, checks fail; what was begun is finished.
     pub down: bool,
     /// When it goes down, what was begun is reset.
@@ -93,6 +101,8 @@ pub struct Patch {
     pub error_latency_ns: Option<u64>,
     /// See [`Traits`].
     pub resets: Option<f64>,
+    /// See [`Traits`].
+    pub bad_answers: Option<f64>,
     /// See [`Traits`].
     pub down: Option<bool>,
     /// See [`Traits`].
@@ -247,6 +257,7 @@ impl Traits {
         set(&mut self.errors, &patch.errors);
         set(&mut self.status, &patch.status);
         set(&mut self.resets, &patch.resets);
+        set(&mut self.bad_answers, &patch.bad_answers);
         set(&mut self.down, &patch.down);
         set(&mut self.crash, &patch.crash);
         set(&mut self.weight, &patch.weight);
@@ -270,6 +281,7 @@ impl Default for Traits {
             status: 500,
             error_latency_ns: None,
             resets: 0.0,
+            bad_answers: 0.0,
             down: false,
             crash: false,
             weight: 1,
@@ -287,6 +299,9 @@ impl Default for Scenario {
             requests: 20_000,
             load: 0.6,
             clients: 1000,
+            paths: 100,
+            bad_path: 0.0,
+            bad_path_clients: 0,
             timeout: None,
             instance: Traits::default(),
             groups: Vec::new(),

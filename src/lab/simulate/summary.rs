@@ -24,6 +24,8 @@ pub struct Summary {
     pub errors: u64,
     /// Of all runs together.
     pub retries: u64,
+    /// Of all runs together: times that passive marking took an instance out.
+    pub ejections: u64,
     /// Share of requests that failed.
     pub error_rate: Quartiles,
     /// Milliseconds, as the next ones.
@@ -51,6 +53,7 @@ impl Summary {
             requests: runs.iter().map(|run| run.requests).sum(),
             errors: runs.iter().map(|run| run.errors).sum(),
             retries: runs.iter().map(|run| run.retries).sum(),
+            ejections: runs.iter().map(|run| run.ejections).sum(),
             error_rate: over(&Tally::error_rate),
             p50: latency(0.5),
             p90: latency(0.9),

@@ -2,6 +2,8 @@
 
 use hdrhistogram::Histogram;
 
+use crate::pool::{Notice, Standing};
+
 /// Parts into which a run is divided for plots over time.
 pub const PARTS: usize = 60;
 
@@ -23,6 +25,8 @@ pub struct Tally {
     pub errors: u64,
     /// Tries after the first.
     pub retries: u64,
+    /// Times that passive marking took an instance out.
+    pub ejections: u64,
     /// Tries by instance and part of the run.
     pub tries: Vec<[u32; PARTS]>,
     /// The policy's score by instance, at the start of each part, where it has one.
@@ -49,6 +53,7 @@ impl Counting {
             requests: 0,
             errors: 0,
             retries: 0,
+            ejections: 0,
             tries: vec![[0; PARTS]; instances],
             scores: vec![[None; PARTS]; instances],
             curve_us: Vec::new(),
@@ -77,6 +82,12 @@ impl Counting {
 
     pub(super) fn failed(&mut self) {
         self.tally.errors += 1;
+    }
+
+    pub(super) fn noticed(&mut self, notice: Option<&Notice>) {
+        let change = notice.and_then(Notice::change);
+        let is_ejection = change.is_some_and(|change| change.to == Standing::Ejected);
+        self.tally.ejections += u64::from(is_ejection);
     }
 
     pub(super) fn scored(&mut self, instance: usize, score: Option<f64>, now_ns: u64) {

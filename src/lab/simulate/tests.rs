@@ -136,7 +136,7 @@ fn the_same_bytes_come_out_on_every_machine() {
         .concat();
     let next = |sum, byte| crate::pool::chance::scramble(sum ^ u64::from(byte));
     let checksum = bytes.bytes().fold(0, next);
-    assert_eq!(checksum, 0x3c48_d1c8_b802_54d4, "{checksum:#x} for\n{bytes}");
+    assert_eq!(checksum, 0x0156_b9fd_8325_a6a2, "{checksum:#x} for\n{bytes}");
 }
 
 #[test]
@@ -186,6 +186,61 @@ fn passive_marking_takes_a_dead_instance_out() {
     let unmarked = plan.play(&|| {}).unwrap().policies[0].1[0].clone();
     assert_eq!(unmarked.errors, 4000, "a fifth of all");
     assert!(marked.errors < 20, "{}", marked.errors);
+}
+
+/// The first instance answers everything with 503 for a third of the run, quickly.
+fn broken(clients: u64, paths: u64) -> Scenario {
+    let patch = Patch {
+        errors: Some(1.0),
+        status: Some(503),
+        error_latency_ns: Some(2_000_000),
+        ..Patch::default()
+    };
+    let changes = vec![Change { from: 0.3, until: 0.6, which: Which::First, patch }];
+    Scenario { clients, paths, changes, ..shipped("homogeneous", 20_000) }
+}
+
+#[test]
+fn an_instance_that_fails_everybody_is_out_as_soon_as_enough_have_met_it() {
+    let cases = [(1000, 100, 3..=5), (10, 10, 3..=5), (2, 2, 3..=9), (1000, 1, 12..=16)];
+    for (clients, paths, expected) in cases {
+        let tally = play(broken(clients, paths), Kind::RoundRobin);
+        let met = tally.errors / tally.ejections;
+        let told = format!("{clients} clients, {paths} paths: {met} of {expected:?}");
+        assert!(expected.contains(&met), "{told}");
+    }
+}
+
+#[test]
+fn an_instance_that_fails_its_only_client_is_left_to_the_checks() {
+    let tally = play(broken(1, 100), Kind::RoundRobin);
+    assert!(tally.ejections == 0 && tally.errors > 1000, "{}", tally.errors);
+    let mut trusting = plan(broken(1, 100), &[Kind::RoundRobin]);
+    trusting.terms.rules.passive.clients = 1;
+    let tally = trusting.play(&|| {}).unwrap().policies[0].1[0].clone();
+    assert!(tally.errors < 20, "{}", tally.errors);
+}
+
+#[test]
+fn a_path_that_fails_everywhere_takes_no_instance_out() {
+    for (bad_path, bad_path_clients) in [(0.01, 1), (0.2, 1), (0.02, 0), (0.1, 0)] {
+        let well = shipped("homogeneous", 20_000);
+        let tally = play(Scenario { bad_path, bad_path_clients, ..well }, Kind::RoundRobin);
+        let asked = bad_path * 20_000.0;
+        assert!((tally.errors as f64 / asked - 1.0).abs() < 0.2, "{}", tally.errors);
+        assert_eq!(tally.ejections, 0, "{bad_path} by {bad_path_clients}");
+    }
+}
+
+#[test]
+fn answers_that_are_refused_are_errors_no_retry_mends_and_take_no_instance_out() {
+    let mut scenario = shipped("homogeneous", 20_000);
+    let patch = Patch { bad_answers: Some(0.5), ..Patch::default() };
+    scenario.changes = vec![Change { from: 0.0, until: 1.0, which: Which::First, patch }];
+    let plan = Plan { terms: terms(true), ..plan(scenario, &[Kind::RoundRobin]) };
+    let tally = plan.play(&|| {}).unwrap().policies[0].1[0].clone();
+    assert!((1800..2200).contains(&tally.errors), "{}", tally.errors);
+    assert_eq!((tally.retries, tally.ejections), (0, 0));
 }
 
 #[test]

@@ -72,7 +72,8 @@ pub fn write_json(out: &mut impl Write, comparison: &Comparison) -> io::Result<(
 }
 
 fn write_policy(out: &mut impl Write, kind: Kind, summary: &Summary) -> io::Result<()> {
-    let Summary { requests, errors, retries, error_rate, p50, p90, p99, max, shares } = summary;
+    let Summary { requests, errors, retries, ejections, shares, .. } = summary;
+    let Summary { error_rate, p50, p90, p99, max, .. } = summary;
     let names = [("p50", p50), ("p90", p90), ("p99", p99), ("max", max)];
     let latencies = |pick: fn(&Quartiles) -> f64| {
         names.map(|(name, figure)| format!("\"{name}\":{:.3}", pick(figure))).join(",")
@@ -83,7 +84,7 @@ fn write_policy(out: &mut impl Write, kind: Kind, summary: &Summary) -> io::Resu
     write!(
         out,
         "{{\"policy\":\"{}\",\"requests\":{requests},\"errors\":{errors},\
-         \"latency_ms\":{{{}}},\"shares\":{{{}}},\"retries\":{retries},\
+         \"latency_ms\":{{{}}},\"shares\":{{{}}},\"retries\":{retries},\"ejections\":{ejections},\
          \"error_rate\":{:.6},\"error_rate_quartiles\":[{:.6},{:.6}],\
          \"latency_ms_lower\":{{{}}},\"latency_ms_upper\":{{{}}}}}",
         kind.name(),

@@ -105,7 +105,7 @@ fn judge_events(pool: &Arc<Pool>, events: &[Event]) {
             }
             Event::Mode(index, mode) => pool.set_mode(index % count, *mode, now),
             Event::Report(index, ok) => {
-                changed(pool.judge(index % count, if *ok { &OK } else { &FAILED }, now))
+                changed(pool.judge(index % count, if *ok { &OK } else { &FAILED }, || None, now))
             }
             Event::Pick(tried, chance, key) => {
                 let ask = Ask { chance: *chance, key: *key, ..ask(now, tried) };

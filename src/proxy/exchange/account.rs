@@ -18,7 +18,7 @@ impl Exchange {
         if !shared.log.keeps_access() {
             return;
         }
-        let head = &self.sent.bytes[..self.asked.head_length.min(self.sent.bytes.len())];
+        let head = self.head();
         let (method, target) = self.request_line();
         shared.log.access(&Access {
             when: SystemTime::now(),
@@ -40,6 +40,11 @@ impl Exchange {
         });
     }
 
+    /// The head as a backend gets it.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.sent.bytes[..self.asked.head_length.min(self.sent.bytes.len())]
+    }
+
     /// The method and the target, as a backend gets them.
     pub(super) fn request_line(&self) -> (&str, &str) {
         let (method, rest) = self.sent.bytes.split_at(self.asked.method_length);
@@ -53,7 +58,7 @@ pub(super) fn text(bytes: &[u8]) -> &str {
 }
 
 /// The value of the field `name` (lower case) in a head that we wrote ourselves.
-fn field<'h>(head: &'h [u8], name: &[u8]) -> &'h [u8] {
+pub(super) fn field<'h>(head: &'h [u8], name: &[u8]) -> &'h [u8] {
     let lines = head.split(|&byte| byte == b'\n').skip(1);
     let mut values = lines.filter_map(|line| {
         let (found, value) = line.split_at_checked(name.len())?;

@@ -96,7 +96,11 @@ impl Awaited {
             Self::Taker => (Cause::BackendTimeout, "took no more of the body"),
         };
         let reason = format!("{what} after {}", Took(self.limit(config)));
-        Trouble::Backend { fault: Fault::Timeout, cause, status: 504, reason }
+        let fault = match self {
+            Self::Connection | Self::Handshake => Fault::Connect,
+            _ => Fault::Timeout,
+        };
+        Trouble::Backend { fault, cause, status: 504, reason }
     }
 }
 

@@ -10,6 +10,7 @@ mod ask;
 mod awaited;
 mod direct;
 mod relay;
+mod report;
 mod trouble;
 
 use super::affinity::Ties;
@@ -301,7 +302,7 @@ impl Exchange {
         self.bytes_received += up;
         self.answer.bytes += down;
         if let Some(lease) = self.lease.take() {
-            cx.report(lease, Outcome::Answered { status: 101, latency: Duration::ZERO });
+            self.report(lease, Outcome::Answered { status: 101, latency: Duration::ZERO }, cx);
         }
         self.account(cause, &cx.shared, cx.now);
     }

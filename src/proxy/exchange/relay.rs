@@ -117,7 +117,8 @@ impl Exchange {
             let limits = cx.shared.config.limits.head();
             let method = text(&self.sent.bytes[..self.asked.method_length]);
             let parsed = http::response::parse(&buf[bytes.clone()], &limits, method, &mut slots);
-            match parsed.map_err(|malformed| Trouble::bad_answer(malformed.0))? {
+            let bad = |malformed: Malformed| Trouble::bad_head(&buf[bytes.clone()], malformed.0);
+            match parsed.map_err(bad)? {
                 Parsed::Partial => {
                     self.answer.early = buf[bytes].to_vec();
                     return Ok(Progress::Moved);
@@ -363,7 +364,7 @@ impl Exchange {
             let answered = self.times.first_byte.unwrap_or(cx.now);
             let asked = self.times.asked.filter(|asked| *asked <= answered);
             let latency = answered.saturating_sub(asked.unwrap_or(self.times.connecting));
-            cx.report(lease, Outcome::Answered { status: self.answer.status, latency });
+            self.report(lease, Outcome::Answered { status: self.answer.status, latency }, cx);
         }
     }
 }

@@ -4,6 +4,7 @@ use super::Exchange;
 use super::direct::Given;
 use crate::http::Refusal;
 use crate::http::request::ALLOW;
+use crate::http::response::is_http;
 use crate::log::Cause;
 use crate::pool::{Attempt, Fault, Outcome, Unavailable, Verdict};
 use crate::proxy::answer::{self, Answer};
@@ -45,10 +46,19 @@ impl Trouble {
         Self::Backend { fault: Fault::Connect, cause: Cause::ConnectFailed, status: 502, reason }
     }
 
-    /// The backend sent what is not HTTP, or not allowed.
+    /// The backend sent what is not allowed.
     pub(super) fn bad_answer(reason: &str) -> Self {
         let reason = format!("bad answer: {reason}");
         Self::Backend { fault: Fault::BadAnswer, cause: Cause::BadAnswer, status: 502, reason }
+    }
+
+    /// What the backend sent is no head of an answer.
+    pub(super) fn bad_head(sent: &[u8], reason: &str) -> Self {
+        if is_http(sent) {
+            return Self::bad_answer(reason);
+        }
+        let reason = format!("no HTTP: {reason}");
+        Self::Backend { fault: Fault::NoHttp, cause: Cause::BadAnswer, status: 502, reason }
     }
 
     /// The backend closed or reset the connection.
@@ -144,6 +154,7 @@ impl Exchange {
             body_held: !self.tries.unrepeatable,
             stale: matches!(trouble, Trouble::Stale),
             response_started: self.answer.status != 0 || self.answer.interim_bytes > 0,
+            refused: matches!(trouble, Trouble::Backend { fault: Fault::BadAnswer, .. }),
         };
         match attempt.verdict(&self.pool.rules().retry) {
             Verdict::GiveUp => return false,
@@ -190,8 +201,7 @@ impl Exchange {
         };
         let outcome = match trouble {
             Trouble::Backend { fault, reason, .. } => {
-                let name = lease.backend().name();
-                cx.shared.say_failed(name, reason);
+                self.say_failed(lease.backend().name(), *fault, reason, &cx.shared);
                 Outcome::Failed(*fault)
             }
             Trouble::NoWay(error) => {
@@ -200,7 +210,7 @@ impl Exchange {
             }
             _ => Outcome::Abandoned,
         };
-        cx.report(lease, outcome);
+        self.report(lease, outcome, cx);
     }
 
     /// Ends the exchange with an answer of our own.

@@ -1,6 +1,7 @@
 //! A network of a test's own, in which local ports are few.
 
 use rustix::io::Errno;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
@@ -21,7 +22,8 @@ pub fn has_few_ports(test: &str) -> bool {
     };
     let may = |flag: &&str| within(flag, prepare).output().is_ok_and(|out| out.status.success());
     let Some(flag) = ["-n", "-rn"].into_iter().find(may) else {
-        eprintln!("{test}: LEFT OUT: `unshare -rn` or `ip` is not to be had here");
+        let why = "`unshare -rn` or `ip` is not to be had here";
+        let _ = writeln!(std::io::stderr(), "{test} is skipped: {why}");
         return false;
     };
     let script = format!("{prepare} && {INSIDE}=1 exec \"$0\" --exact \"$1\" --nocapture");

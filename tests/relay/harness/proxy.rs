@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::thread;
 
@@ -107,6 +107,11 @@ impl Proxy {
     /// A connection in the clear, whatever is spoken.
     pub fn connect_raw(&self) -> Wire {
         Wire::connect(self.address)
+    }
+
+    /// A connection of the client at 127.0.0.`number`; all others are at 127.0.0.1.
+    pub fn connect_as(&self, number: u8) -> Wire {
+        Wire::connect_from(Ipv4Addr::new(127, 0, 0, number), self.address)
     }
 
     /// A GET on a connection of its own.

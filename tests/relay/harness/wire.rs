@@ -5,8 +5,9 @@ use super::message::{Length, Message, fields};
 use super::secure::Secure;
 use super::{DEADLINE, backend::Notes};
 use rustix::net::sockopt::set_socket_linger;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,15 @@ type Fields = Vec<(String, String)>;
 impl Wire {
     pub fn connect(address: SocketAddr) -> Self {
         Self::of(TcpStream::connect_timeout(&address, DEADLINE).unwrap())
+    }
+
+    /// From an address of the client's own: all of 127.0.0.0/8 is this machine.
+    pub fn connect_from(source: Ipv4Addr, address: SocketAddr) -> Self {
+        let flags = SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
+        bind(&socket, &SocketAddrV4::new(source, 0)).unwrap();
+        connect(&socket, &address).unwrap();
+        Self::of(socket.into())
     }
 
     pub fn of(stream: TcpStream) -> Self {

@@ -60,6 +60,10 @@ fn read_root(root: &DeTable<'_>, into: &mut Scenario, report: &mut Report<'_>) {
     keys.take("requests", |v| whole(v, 1..=REQUESTS_MAX), |n| into.requests = n);
     keys.take("load", |v| number(v, 0.001, 100.0), |load| into.load = load);
     keys.take("clients", |v| whole(v, 1..=1_000_000_000), |n| into.clients = n);
+    keys.take("paths", |v| whole(v, 1..=1_000_000_000), |n| into.paths = n);
+    keys.take("bad_path", share, |share| into.bad_path = share);
+    let most = |v: &DeValue<'_>| whole(v, 0..=1_000_000_000);
+    keys.take("bad_path_clients", most, |n| into.bad_path_clients = n);
     keys.take("timeout", |v| Ok(Some(values::time(v)?)), |timeout| into.timeout = timeout);
     let count = into.instances;
     keys.tables("instance", |one| into.instance.apply(&read_patch(one, Of::Instance)));
@@ -94,6 +98,7 @@ fn read_patch(keys: &mut Keys<'_, '_, '_>, of: Of) -> Patch {
     keys.take("status", |v| whole(v, 500..=599), |status| patch.status = Some(status as u16));
     keys.take("error_latency", time_ns, |ns| patch.error_latency_ns = Some(ns));
     keys.take("resets", share, |share| patch.resets = Some(share));
+    keys.take("bad_answers", share, |share| patch.bad_answers = Some(share));
     if of == Of::Change {
         keys.take("down", flag, |down| patch.down = Some(down));
         keys.take("crash", flag, |crash| patch.crash = Some(crash));

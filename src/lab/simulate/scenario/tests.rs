@@ -29,6 +29,9 @@ fn every_key_finds_its_place() {
         requests = 7
         load = 2
         clients = 3
+        paths = 5
+        bad_path = 0.3
+        bad_path_clients = 1
         timeout = "2s"
         [instance]
         latency = "20ms"
@@ -39,6 +42,7 @@ fn every_key_finds_its_place() {
         status = 503
         error_latency = "1ms"
         resets = 0.2
+        bad_answers = 0.05
         weight = 5
         max_connections = 6
         [[group]]
@@ -57,6 +61,8 @@ fn every_key_finds_its_place() {
     let scenario = read(text).unwrap();
     assert_eq!((scenario.instances, scenario.requests, scenario.load), (4, 7, 2.0));
     assert_eq!((scenario.clients, scenario.timeout), (3, Some(Duration::from_secs(2))));
+    let asked = (scenario.paths, scenario.bad_path, scenario.bad_path_clients);
+    assert_eq!(asked, (5, 0.3, 1));
     let plain = Traits {
         latency_ns: 20_000_000,
         spread: Spread::Uniform,
@@ -66,6 +72,7 @@ fn every_key_finds_its_place() {
         status: 503,
         error_latency_ns: Some(1_000_000),
         resets: 0.2,
+        bad_answers: 0.05,
         down: false,
         crash: false,
         weight: 5,

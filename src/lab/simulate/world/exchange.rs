@@ -6,15 +6,26 @@ use std::time::Duration;
 
 use super::{Event, REFUSAL_NS, World};
 use crate::lab::simulate::instance::{End, Job, Reception};
-use crate::pool::chance::{below, scramble};
-use crate::pool::{Ask, Attempt, Fault, Lease, Outcome, RetryPermit, Unavailable, Verdict};
+use crate::lab::simulate::scenario::Scenario;
+use crate::pool::chance::{below, fraction, scramble};
+use crate::pool::{
+    Ask, Attempt, Fault, Lease, Outcome, RetryPermit, Unavailable, Verdict, Witness,
+};
+
+/// Who asks, and for what.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked {
+    client: u64,
+    path: u64,
+    bad_path: bool,
+}
 
 /// A request under way.
 #[derive(Default)]
 pub(super) struct Request {
     /// Counts from 0 in order of arrival.
     number: u64,
-    key: u64,
+    asked: Asked,
     begun_ns: u64,
     sent_ns: u64,
     tries: u32,
@@ -26,11 +37,17 @@ pub(super) struct Request {
     is_over: bool,
 }
 
+impl Asked {
+    fn witness(self) -> Witness {
+        Witness::new(scramble(self.client), scramble(self.path))
+    }
+}
+
 impl World<'_> {
     /// A request comes, and is sent, told to wait, or turned away.
     pub(super) fn arrive(&mut self) {
-        let client = below(self.arrivals.roll(), self.scenario.clients as usize) as u64;
-        let slot = self.open(self.came, scramble(client));
+        let asked = self.ask();
+        let slot = self.open(self.came, asked);
         self.came += 1;
         self.under_way += 1;
         self.counting.came();
@@ -44,6 +61,20 @@ impl World<'_> {
             Ok(()) => self.send(slot),
             Err(none) if none.full > 0 => self.wait(slot),
             Err(_) => self.refuse(slot),
+        }
+    }
+
+    /// Draws who asks for what.
+    fn ask(&mut self) -> Asked {
+        let Scenario { clients, paths, bad_path, bad_path_clients, .. } = *self.scenario;
+        let client = below(self.arrivals.roll(), clients as usize) as u64;
+        let path = below(self.paths.roll(), paths as usize) as u64;
+        match fraction(self.paths.roll()) < bad_path {
+            true if bad_path_clients > 0 => {
+                Asked { client: client % bad_path_clients, path: paths, bad_path: true }
+            }
+            true => Asked { client, path: paths, bad_path: true },
+            false => Asked { client, path, bad_path: false },
         }
     }
 
@@ -61,7 +92,7 @@ impl World<'_> {
     fn pick(&mut self, slot: u32) -> Result<(), Unavailable> {
         let (now, chance) = (self.now(), self.picks.roll());
         let request = &mut self.requests[slot as usize];
-        let key = Some(request.key);
+        let key = Some(scramble(request.asked.client));
         let ask = Ask { now, chance, key, tried: &request.tried, ..Ask::default() };
         let lease = self.pool.pick(&ask)?;
         request.tried.push(lease.index());
@@ -103,6 +134,7 @@ impl World<'_> {
         match end {
             _ if !self.awaits(job) => {}
             End::Answered(status) => self.answer(job.slot, status),
+            End::Refused => self.fail(job.slot, Fault::BadAnswer),
             End::Reset => self.fail(job.slot, Fault::Reset),
         }
     }
@@ -113,7 +145,9 @@ impl World<'_> {
         let request = self.request(slot);
         let latency = Duration::from_nanos(now_ns - request.sent_ns);
         let lease = request.lease.take().expect("an answer comes from the backend leased");
-        lease.finish(Outcome::Answered { status, latency }, now);
+        let witness = request.asked.witness();
+        let notice = lease.finish_for(|| witness, Outcome::Answered { status, latency }, now);
+        self.counting.noticed(notice.as_ref());
         self.end(slot, status >= 500, true);
         self.ring();
     }
@@ -123,6 +157,7 @@ impl World<'_> {
         let (now, was_sent) = (self.now(), fault != Fault::Connect);
         let request = self.request(slot);
         let lease = request.lease.take().expect("who fails was leased");
+        let witness = request.asked.witness();
         let attempt = Attempt {
             tries: request.tries,
             idempotent: true,
@@ -130,8 +165,10 @@ impl World<'_> {
             body_held: true,
             stale: false,
             response_started: false,
+            refused: fault == Fault::BadAnswer,
         };
-        lease.finish(Outcome::Failed(fault), now);
+        let notice = lease.finish_for(|| witness, Outcome::Failed(fault), now);
+        self.counting.noticed(notice.as_ref());
         let may_try = attempt.verdict(&self.pool.rules().retry) == Verdict::AnotherBackend;
         match may_try && self.is_within_budget(slot, was_sent) && self.pick(slot).is_ok() {
             true => self.send(slot),
@@ -200,7 +237,7 @@ impl World<'_> {
     }
 
     /// A slot for a request that has just come. Slots are used again, with the memory they hold.
-    fn open(&mut self, number: u64, key: u64) -> u32 {
+    fn open(&mut self, number: u64, asked: Asked) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.requests.push(Request::default());
             self.requests.len() as u32 - 1
@@ -209,7 +246,7 @@ impl World<'_> {
         let request = self.request(slot);
         let mut tried = std::mem::take(&mut request.tried);
         tried.clear();
-        *request = Request { number, key, begun_ns, tried, ..Request::default() };
+        *request = Request { number, asked, begun_ns, tried, ..Request::default() };
         slot
     }
 
@@ -219,8 +256,8 @@ impl World<'_> {
 
     /// The try that the request is at.
     fn job(&self, slot: u32) -> Job {
-        let Request { number, tries, .. } = self.requests[slot as usize];
-        Job { slot, request: number, tries }
+        let Request { number, tries, asked, .. } = self.requests[slot as usize];
+        Job { slot, request: number, tries, bad_path: asked.bad_path }
     }
 
     /// True if the request still waits for what comes of this very try.

@@ -1,0 +1,62 @@
+//! What is said of a try that is over: to the log, how it failed; to the pool, what came of it, and
+//! of a failure who met it and where, for the request may have brought it about. That is read from
+//! the head as it was sent: nothing is kept for it, and a request that goes well pays nothing.
+
+use super::Exchange;
+use super::account::field;
+use crate::pool::hash::siphash;
+use crate::pool::{Fault, Lease, Outcome, Witness};
+use crate::proxy::Shared;
+use crate::proxy::affinity::behind;
+use crate::proxy::worker::Context;
+use std::iter::once;
+use std::net::IpAddr;
+
+/// Most bytes of a path that the log shows.
+const SHOWN_MAX: usize = 200;
+
+impl Exchange {
+    /// Ends a lease, and tells the pool what came of it for this request.
+    pub(super) fn report(&self, lease: Lease, outcome: Outcome, cx: &Context) {
+        cx.report(lease, outcome, || self.witness(&cx.shared));
+    }
+
+    /// Says how the backend failed, and at what: an operator can ask for it, too.
+    pub(super) fn say_failed(&self, backend: &str, fault: Fault, reason: &str, shared: &Shared) {
+        if fault == Fault::Connect {
+            return shared.say_failed(backend, fault, format_args!("{reason}"));
+        }
+        let (method, path) = self.asked_for();
+        let path = path[..path.len().min(SHOWN_MAX)].escape_ascii();
+        shared.say_failed(backend, fault, format_args!("{reason}; asked for {method} {path}"));
+    }
+
+    fn witness(&self, shared: &Shared) -> Witness {
+        let key = shared.witness_key;
+        let client = match self.asking(shared) {
+            IpAddr::V4(four) => siphash(key, &four.octets()),
+            // Whoever has one address of a network of 64 bits has them all (RFC 6177).
+            IpAddr::V6(six) => siphash(key, &six.octets()[..8]),
+        };
+        let (method, path) = self.asked_for();
+        let line = &self.sent.bytes[..method.len() + 1 + path.len()];
+        Witness::new(client, siphash(key, line))
+    }
+
+    /// Method and path: a query is made up too easily, and may hold what no log should.
+    fn asked_for(&self) -> (&str, &[u8]) {
+        let (method, target) = self.request_line();
+        let path = target.split('?').next().unwrap_or(target);
+        (method, path.as_bytes())
+    }
+
+    /// The client, or the one that a trusted peer asks for.
+    fn asking(&self, shared: &Shared) -> IpAddr {
+        let peer = self.client.peer.ip().to_canonical();
+        if !self.client.trusted {
+            return peer;
+        }
+        let list = field(self.head(), b"x-forwarded-for");
+        behind(peer, once(list), &shared.config.server.trusted_proxies)
+    }
+}
