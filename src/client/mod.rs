@@ -218,7 +218,12 @@ impl Client {
     /// rules of `[retry]`: GET, HEAD, OPTIONS, PUT and DELETE may be sent again, any other method
     /// only if no byte of it was sent. So a POST is never sent twice.
     ///
-    /// Whatever status the backend answers with, it is an answer. Redirects are not followed.
+    /// Whatever status the backend answers with, it is an answer. Redirects are not followed. One
+    /// that breaks the rules of HTTP is an error, and no other backend is asked: it would say the
+    /// same.
+    ///
+    /// `[passive]` believes each failure, whatever `clients` says: this program chose its requests
+    /// itself, and nobody else's depend on it.
     ///
     /// # Errors
     /// The variants of [`Error`] say when.
