@@ -184,6 +184,7 @@ impl<'c> Call<'c> {
             Failed::Backend(fault, why) => {
                 self.finish(lease, Outcome::Failed(fault));
                 let reach = match fault {
+                    // What is no HTTP came from no application: the next may have one.
                     Fault::BadAnswer => Reach::Answered,
                     _ if sent_any => Reach::Sent,
                     _ => Reach::Unsent,

@@ -27,8 +27,8 @@ pub struct Attempt {
     pub stale: bool,
     /// Any byte of an answer has reached the client.
     pub response_started: bool,
-    /// An answer came, and our rules refuse it. The application has spoken, and its other instances
-    /// would say the same.
+    /// Something came, and our rules refuse to pass it on. The application has spoken, and its
+    /// other instances would say the same.
     pub refused: bool,
 }
 

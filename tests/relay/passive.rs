@@ -347,11 +347,10 @@ fn what_is_no_http_is_a_failure_of_the_backend() {
         });
         let good = Backend::plain();
         let proxy = Proxy::over(&[&backend, &good]);
-        for number in 0..20 {
-            let client = &mut proxy.connect_as(2 + number % 3);
-            assert_eq!(client.get(&format!("/{number}")).status(), 200, "{banner:?}");
-        }
-        assert_eq!(backend.requests().len(), 3, "{banner:?}");
+        let ask = |number: u8| proxy.connect_as(2 + number % 3).get(&format!("/{number}")).status();
+        let broken = (0..20).map(ask).filter(|status| *status == 502).count();
+        // Nobody else is asked for it; soon nobody needs to be.
+        assert_eq!((broken, backend.requests().len()), (3, 3), "{banner:?}");
         proxy.process.said.wait("backend A: no HTTP: ");
     }
 }
@@ -366,8 +365,7 @@ fn what_one_client_finds_to_be_no_http_takes_nobody_out() {
     let (odd, good) = (Backend::every(greeting), Backend::plain());
     let proxy = Proxy::over(&[&odd, &good]);
     let asked = share_of_one(&proxy, &odd, 40, |number| format!("/raw/{number}"));
-    // It is asked first each time: a retry takes the other's turn.
-    assert_eq!((asked, proxy.said("ejected")), (40, 0));
+    assert_eq!((asked, proxy.said("ejected")), (20, 0));
 }
 
 #[test]

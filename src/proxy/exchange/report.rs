@@ -33,14 +33,9 @@ impl Exchange {
 
     fn witness(&self, shared: &Shared) -> Witness {
         let key = shared.witness_key;
-        let client = match self.asking(shared) {
-            IpAddr::V4(four) => siphash(key, &four.octets()),
-            // Whoever has one address of a network of 64 bits has them all (RFC 6177).
-            IpAddr::V6(six) => siphash(key, &six.octets()[..8]),
-        };
         let (method, path) = self.asked_for();
         let line = &self.sent.bytes[..method.len() + 1 + path.len()];
-        Witness::new(client, siphash(key, line))
+        Witness::new(hash_client(key, self.asking(shared)), siphash(key, line))
     }
 
     /// Method and path: a query is made up too easily, and may hold what no log should.
@@ -58,5 +53,27 @@ impl Exchange {
         }
         let list = field(self.head(), b"x-forwarded-for");
         behind(peer, once(list), &shared.config.server.trusted_proxies)
+    }
+}
+
+/// An IPv6 client is its network of 64 bits: whoever has one address of it has them all (RFC 6177).
+fn hash_client(key: [u64; 2], client: IpAddr) -> u64 {
+    match client {
+        IpAddr::V4(four) => siphash(key, &four.octets()),
+        IpAddr::V6(six) => siphash(key, &six.octets()[..8]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_who_has_a_network_of_addresses_is_one_client() {
+        let hash = |text: &str| hash_client([1, 2], text.parse().unwrap());
+        assert_eq!(hash("2001:db8:1:2::1"), hash("2001:db8:1:2:ffff::2"));
+        assert_ne!(hash("2001:db8:1:2::1"), hash("2001:db8:1:3::1"));
+        assert_ne!(hash("192.0.2.1"), hash("192.0.2.2"));
+        assert_ne!(hash("192.0.2.1"), hash_client([1, 3], "192.0.2.1".parse().unwrap()));
     }
 }

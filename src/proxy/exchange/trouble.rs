@@ -67,6 +67,12 @@ impl Trouble {
         Self::Backend { fault: Fault::Reset, cause: Cause::BackendReset, status: 502, reason }
     }
 
+    /// Something came from the backend that is not passed on. No HTTP, too, may be what one path
+    /// brings about: one request is not to reach three backends for it.
+    fn is_refused(&self) -> bool {
+        matches!(self, Self::Backend { fault: Fault::BadAnswer | Fault::NoHttp, .. })
+    }
+
     /// What the access log says.
     fn cause(&self) -> Cause {
         match self {
@@ -154,7 +160,7 @@ impl Exchange {
             body_held: !self.tries.unrepeatable,
             stale: matches!(trouble, Trouble::Stale),
             response_started: self.answer.status != 0 || self.answer.interim_bytes > 0,
-            refused: matches!(trouble, Trouble::Backend { fault: Fault::BadAnswer, .. }),
+            refused: trouble.is_refused(),
         };
         match attempt.verdict(&self.pool.rules().retry) {
             Verdict::GiveUp => return false,
