@@ -108,6 +108,9 @@ impl Health {
         now: Duration,
         rules: &PassiveRules,
     ) -> Effect {
+        if rules.failures == 0 {
+            return Effect::Nothing;
+        }
         let before = self.row.fetch_update(AcqRel, Acquire, |word| {
             let row = Row::unpack(word);
             let counts = row.exit != Exit::Leaving && !self.is_ejected(now);

@@ -291,12 +291,10 @@ impl Pool {
     ) -> Option<Notice> {
         match self.backends[index].health.failed(witness, now, &self.rules.passive) {
             Effect::Nothing => None,
-            Effect::OneClient(row) => Some(self.judged(
-                index,
-                format!(
-                    "{row}: it stays in, as that may be the client's doing ([passive] clients)"
-                ),
-            )),
+            Effect::OneClient(row) => {
+                let reason = "that may be the client's doing ([passive] clients)";
+                Some(self.judged(index, format!("{row}: it stays in, as {reason}")))
+            }
             Effect::Eject => self.eject(index, outcome, now).map(Notice::Changed),
         }
     }

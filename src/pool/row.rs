@@ -146,7 +146,7 @@ impl Row {
 
     pub(super) fn ripeness(self, rules: &PassiveRules) -> Ripeness {
         let consistent = if self.several_paths { self.seen } else { self.seen / ONE_PATH };
-        let enough = |seen: u16| rules.failures > 0 && self.sure + seen >= rules.failures;
+        let enough = |seen: u16| self.sure + seen >= rules.failures;
         match self.several_clients || rules.clients <= 1 {
             true if enough(consistent) => Ripeness::Ripe,
             false if enough(0) => Ripeness::Ripe,

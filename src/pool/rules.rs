@@ -28,7 +28,7 @@ pub struct Rules {
 /// Passive marking: failures in a row take a backend out for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassiveRules {
-    /// Failures in a row that eject; 0 turns passive marking off.
+    /// Failures in a row that eject, at most 1000; 0 turns passive marking off.
     pub failures: u16,
     /// The first ejection's length; each further one is twice as long.
     pub eject: Duration,
