@@ -1,7 +1,7 @@
 //! What requests themselves tell about a backend: three failures in a row take it out for a while,
 //! if they are not one client's doing, and under the scored policy each costs it points.
 
-use crate::harness::{Backend, BlackHole, Keyed, Place, Proxy, Vacant, eventually, serve, timed};
+use crate::harness::{Backend, BlackHole, Place, Proxy, Vacant, eventually, serve, timed};
 use rustix::process::Signal;
 
 /// With one worker: an answer is with its client a moment before the pool hears of it, and the next
@@ -287,7 +287,7 @@ fn a_backend_that_does_not_finish_its_handshake_is_taken_out_for_one_client() {
     let closing = Backend::every(|_| {});
     let good = Backend::plain();
     for (what, bad) in [("in the clear", plain), ("silent", silent), ("closing", closing)] {
-        let bad = Keyed(&bad, "tls = true\ntls_verify = false");
+        let bad = crate::harness::Keyed(&bad, "tls = true\ntls_verify = false");
         let proxy = proxy_over(&[&bad, &good], "timeouts.handshake = \"100ms\"");
         for _ in 0..12 {
             assert_eq!(proxy.get("/same").status(), 200, "{what}");
