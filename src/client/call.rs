@@ -94,7 +94,7 @@ impl<'c> Call<'c> {
     fn round(&mut self) -> Result<Response, Setback> {
         let until = Instant::now() + self.client.terms.timeout;
         let mut tried: Vec<(usize, Skipped)> = Vec::new();
-        let mut permit = None;
+        let (mut tries, mut permit) = (0, None);
         loop {
             let indexes: Vec<usize> = tried.iter().map(|(index, _)| *index).collect();
             let picked = self.client.pick(self.request.hash_key(), &indexes);
@@ -110,7 +110,9 @@ impl<'c> Call<'c> {
             let failed = Skipped { backend, why };
             (self.tell)(Step::Failed(failed.clone()));
             tried.push((index, failed.clone()));
-            if let Some(because) = self.forbids(tried.len(), reach, until) {
+            // Where we had no way, it was no try. There are as many of these as backends at most.
+            tries += u32::from(reach != Reach::Unbegun);
+            if let Some(because) = self.forbids(tries, reach, until) {
                 let error = Error::Failed { last: failed, because };
                 return Err(match because {
                     GaveUp::MayHaveActed | GaveUp::BadAnswer => Setback::Final(error),
@@ -118,7 +120,7 @@ impl<'c> Call<'c> {
                 });
             }
             // As in the proxy: one that no backend has heard of needs no permit.
-            if reach != Reach::Unsent && permit.is_none() {
+            if reach.sent_any() && permit.is_none() {
                 permit = self.client.pool.retry_permit();
                 if permit.is_none() {
                     let because = GaveUp::Budget;
@@ -129,10 +131,10 @@ impl<'c> Call<'c> {
     }
 
     /// Why there may be no other try in this round, after so many.
-    fn forbids(&self, tries: usize, reach: Reach, until: Instant) -> Option<GaveUp> {
-        let (sent_any, refused) = (reach != Reach::Unsent, reach == Reach::Answered);
+    fn forbids(&self, tries: u32, reach: Reach, until: Instant) -> Option<GaveUp> {
+        let (sent_any, refused) = (reach.sent_any(), reach == Reach::Answered);
         let attempt = Attempt {
-            tries: u32::try_from(tries).unwrap_or(u32::MAX),
+            tries,
             idempotent: self.idempotent,
             sent_any,
             body_held: true,
@@ -203,7 +205,7 @@ impl<'c> Call<'c> {
             Failed::NoWay(error) => {
                 self.finish(lease, Outcome::Abandoned);
                 let why = format!("no way there: {error}; out of local ports?");
-                Trouble::Backend { why, reach: Reach::Unsent }
+                Trouble::Backend { why, reach: Reach::Unbegun }
             }
         }
     }
@@ -261,11 +263,19 @@ enum Trouble {
 /// How far a try came.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
+    /// We had no way to the backend.
+    Unbegun,
     /// No byte of the request was sent.
     Unsent,
     Sent,
     /// There was an answer, and our rules refuse it.
     Answered,
+}
+
+impl Reach {
+    fn sent_any(self) -> bool {
+        matches!(self, Self::Sent | Self::Answered)
+    }
 }
 
 impl Setback {

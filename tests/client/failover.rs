@@ -90,6 +90,8 @@ fn where_no_port_is_left_to_one_backend_the_next_answers_and_nobody_is_blamed() 
         assert_eq!(two.request("POST", "/", &[], b"7").unwrap().backend(), "B");
     }
     assert_eq!(two.usable(), ["A", "B"]);
+    let keys = [NO_CHECKS[0], ("retry.attempts", "0")];
+    assert_eq!(client(&[&port, &well], &keys).get("/").unwrap().backend(), "B", "it is no try");
     let error = client(&[&port], &NO_CHECKS).get("/").unwrap_err().to_string();
     assert!(error.contains("A: no way there: Cannot assign requested address"), "{error}");
 }

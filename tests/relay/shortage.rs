@@ -1,6 +1,6 @@
 //! What we have run out of is no backend's fault: law 10.
 
-use crate::harness::{Backend, Overrun, Proxy, has_few_ports};
+use crate::harness::{Backend, Overrun, Place, Proxy, has_few_ports};
 use rustix::process::Signal;
 
 #[test]
@@ -27,6 +27,27 @@ fn where_no_port_is_left_to_one_backend_the_others_answer_and_nobody_is_blamed()
     let line = proxy.process.said.wait("backend A: up, 0 in use, ");
     assert!(line.contains(" 0 failures"), "{line}");
     assert_eq!(proxy.said("ejected"), 0);
+}
+
+#[test]
+fn where_no_port_is_left_it_is_no_try_and_the_one_that_is_free_is_found() {
+    if !has_few_ports(
+        "shortage::where_no_port_is_left_it_is_no_try_and_the_one_that_is_free_is_found",
+    ) {
+        return;
+    }
+    let mut overrun = [(); 4].map(|()| Overrun::new());
+    let ports = overrun.each_ref().map(|one| one.address().port());
+    let good = Backend::plain();
+    let places: Vec<&dyn Place> = ports.iter().map(|port| port as &dyn Place).collect();
+    let places = [places, vec![&good]].concat();
+    let proxies = [2, 0].map(|tries| Proxy::with(&places, &format!("retry.attempts = {tries}")));
+    overrun.iter_mut().for_each(Overrun::take_all_ports);
+    for proxy in proxies {
+        let mut client = proxy.connect();
+        (0..10).for_each(|_| assert_eq!(client.get("/").text(), "GET / 0\n"));
+        assert_eq!(proxy.said(" ERROR "), 0);
+    }
 }
 
 #[test]

@@ -145,13 +145,16 @@ impl Exchange {
 
     /// Makes ready for another try, if the rules and the budget allow one.
     fn tries_again(&mut self, trouble: &Trouble, cx: &mut Context) -> bool {
-        if !matches!(trouble, Trouble::Stale | Trouble::NoWay(_) | Trouble::Backend { .. }) {
-            return false;
-        }
-        if let (Trouble::Stale, Some(index), Some(upstream)) =
-            (trouble, self.tries.last, &self.upstream)
-        {
-            cx.shared.idle.was_closed(index, upstream, cx.now);
+        match trouble {
+            Trouble::Stale => {
+                if let (Some(index), Some(upstream)) = (self.tries.last, &self.upstream) {
+                    cx.shared.idle.was_closed(index, upstream, cx.now);
+                }
+            }
+            // It was no try: nothing has left. There are as many of these as backends at most.
+            Trouble::NoWay(_) => self.tries.count -= 1,
+            Trouble::Backend { .. } => {}
+            _ => return false,
         }
         let attempt = Attempt {
             tries: self.tries.count,
