@@ -16,9 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Each room, and those it may import. A room names only rooms above its own line, so no circle
 /// can arise.
 const ROOMS: &str = "
+    printable:
     http:
-    pool:
-    log:
+    pool:    printable
+    log:     printable
     thread:
     blame:
     config:  http pool
@@ -28,8 +29,8 @@ const ROOMS: &str = "
     client:  http pool log thread blame config tls watch
     notify:  http pool log thread config
     admin:   http pool log thread config
-    lab:     http pool log thread blame config tls proxy
-    cmd:     http pool log thread config tls proxy watch client notify admin lab
+    lab:     http pool log thread blame config tls proxy printable
+    cmd:     http pool log thread config tls proxy watch client notify admin lab printable
     main:    cmd
 ";
 

@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use super::Cause;
-use super::text::{address, bare, clf_time, json, millis, number, quoted, rfc3339};
+use super::text::{address, bare, clf_time, json_field, millis, number, quoted, rfc3339};
 
 /// The form of an access line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,11 +134,11 @@ impl Access<'_> {
         out.extend_from_slice(b"\",\"client\":\"");
         address(out, self.client.ip());
         out.extend_from_slice(b"\",\"method\":");
-        json(out, self.method.as_bytes());
+        json_field(out, self.method.as_bytes());
         out.extend_from_slice(b",\"target\":");
-        json(out, self.target.as_bytes());
+        json_field(out, self.target.as_bytes());
         out.extend_from_slice(b",\"version\":");
-        json(out, self.version.as_bytes());
+        json_field(out, self.version.as_bytes());
         out.extend_from_slice(b",\"status\":");
         number(out, self.status.into());
         out.extend_from_slice(b",\"bytes_sent\":");
@@ -146,16 +146,16 @@ impl Access<'_> {
         out.extend_from_slice(b",\"bytes_received\":");
         number(out, self.bytes_received);
         out.extend_from_slice(b",\"referer\":");
-        json(out, self.referer);
+        json_field(out, self.referer);
         out.extend_from_slice(b",\"user_agent\":");
-        json(out, self.user_agent);
+        json_field(out, self.user_agent);
         self.write_json_relay(out);
     }
 
     fn write_json_relay(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"backend\":");
         match self.backend {
-            Some(name) => json(out, name.as_bytes()),
+            Some(name) => json_field(out, name.as_bytes()),
             None => out.extend_from_slice(b"null"),
         }
         out.extend_from_slice(b",\"tries\":");
@@ -170,7 +170,7 @@ impl Access<'_> {
         out.extend_from_slice(b",\"cause\":\"");
         out.extend_from_slice(self.code().as_bytes());
         out.extend_from_slice(b"\",\"request_id\":");
-        json(out, self.request_id.as_bytes());
+        json_field(out, self.request_id.as_bytes());
         out.extend_from_slice(b"}\n");
     }
 

@@ -1,13 +1,15 @@
 //! The log: events to stderr, one access line a request to where the operator wants it.
 //!
 //! Everyone holds a `Log` (a cheap clone) and may call it in the middle of a step: the caller
-//! renders its line and offers it to a bounded channel; one thread (`writer`) does all the
-//! writing. A caller must never wait: when the channel is full the line is dropped and counted,
-//! and the count is said once the writer has caught up. Nothing a client or a backend sends may
-//! forge a line (`text`).
+//! renders its line and offers it to a `lane`, which is bounded by lines and by bytes; a thread a
+//! lane (`writer`) does all the writing. A caller must never wait: what finds no room is dropped
+//! and counted, and the count is said among the events, which have a lane of their own. Nothing a
+//! client or a backend sends may forge a line, or make one long (`text`).
 
 mod access;
 mod cause;
+mod lane;
+mod losses;
 mod sink;
 mod text;
 mod throttle;
@@ -20,28 +22,17 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
-
-use crossbeam_channel::{Receiver, Sender, bounded};
+use std::time::{Duration, Instant};
 
 pub use access::{Access, Format};
 pub use cause::Cause;
 pub use throttle::Throttle;
 
+use lane::{Lane, Room};
+use losses::Losses;
 use sink::Sink;
 pub(crate) use text::json;
-use writer::{Line, Writer};
-
-/// Lines that may wait for the writer, 40 bytes each before their text.
-const LINES_MAX: usize = 4096;
-/// Of these, the places that access lines may not take, so that a flood of them hides no event.
-const EVENT_PLACES: usize = 128;
-/// Spent line buffers on their way back to the callers: an allocation a request would be slow on
-/// musl.
-const SPENT_MAX: usize = 1024;
-/// What a new line buffer holds: most lines, without growing.
-const LINE_BYTES: usize = 512;
+use writer::Writer;
 
 /// What is logged, and where.
 #[derive(Clone, Debug)]
@@ -74,69 +65,65 @@ pub enum Level {
     Info,
 }
 
-/// The handle that everyone logs through. The writer ends when the last clone is gone.
+/// The handle that everyone logs through. The writers end when the last clone is gone.
 #[derive(Clone)]
 pub struct Log(Arc<Inner>);
 
 struct Inner {
-    format: Option<Format>,
-    lines: Sender<Line>,
-    /// Cuts the writer's nap short; see `writer`.
-    bell: Sender<()>,
-    spent: Receiver<Vec<u8>>,
-    shared: Arc<Shared>,
-}
-
-/// What the callers and the writer tell each other outside the channel. No order between them
-/// matters.
-#[derive(Default)]
-struct Shared {
-    /// Lines dropped by callers because the channel was full.
-    dropped: AtomicU64,
-    /// Lines the sink did not take.
-    lost: AtomicU64,
-    /// The access log is to be opened anew.
-    reopen: AtomicBool,
+    /// The form of access lines and the lane they take; none if they are not kept.
+    access: Option<(Format, Lane)>,
+    events: Lane,
+    losses: Arc<Losses>,
 }
 
 impl Log {
-    /// Opens the access log and starts the writer. Fails when either cannot be done.
+    /// Opens the access log and starts the writers. Fails when either cannot be done.
     pub fn start(settings: Settings) -> io::Result<Log> {
-        let access = Sink::open(&settings.to)?;
-        Log::start_with(settings.access, access, Sink::open(&Target::Stderr)?)
+        let open = |format| Ok::<_, io::Error>((format, Sink::open(&settings.to)?));
+        let access = settings.access.map(open).transpose()?;
+        Log::start_with(access, Sink::open(&Target::Stderr)?)
     }
 
-    fn start_with(format: Option<Format>, access: Sink, events: Sink) -> io::Result<Log> {
-        let (lines, waiting) = bounded(LINES_MAX);
-        let (bell, rung) = bounded(1);
-        let (give_back, spent) = bounded(SPENT_MAX);
-        let shared = Arc::new(Shared::default());
-        Writer::new(waiting, rung, give_back, shared.clone(), access, events).spawn()?;
-        Ok(Log(Arc::new(Inner { format, lines, bell, spent, shared })))
+    fn start_with(access: Option<(Format, Sink)>, events: Sink) -> io::Result<Log> {
+        let losses = Arc::new(Losses::default());
+        let (lane, waiting) = Lane::new();
+        let access = match access {
+            // Two threads would cut into each other's lines.
+            Some((format, sink)) if sink.leads_where(&events) => Some((format, lane.clone())),
+            Some((format, sink)) => {
+                let (own, waiting) = Lane::new();
+                Writer::new(waiting, sink, losses.clone(), Some(lane.clone())).spawn("access")?;
+                Some((format, own))
+            }
+            None => None,
+        };
+        Writer::new(waiting, events, losses.clone(), None).spawn("log")?;
+        Ok(Log(Arc::new(Inner { access, events: lane, losses })))
     }
 
     /// Whether access lines are kept: if not, a caller need not gather what goes into one.
     pub fn keeps_access(&self) -> bool {
-        self.0.format.is_some()
+        self.0.access.is_some()
     }
 
     /// Logs one request. Never blocks.
     pub fn access(&self, record: &Access) {
-        let Some(format) = self.0.format else { return };
-        if self.0.lines.len() >= LINES_MAX - EVENT_PLACES {
-            return self.drop_one();
+        let Some((format, lane)) = &self.0.access else { return };
+        let taken = lane.has(Room::ACCESS) && {
+            let mut line = lane.buffer();
+            record.write(*format, &mut line);
+            lane.offer(line, Room::ACCESS)
+        };
+        if !taken {
+            self.drop_one();
         }
-        let mut line = self.buffer();
-        record.write(format, &mut line);
-        self.offer(Line::Access(line));
     }
 
     /// Logs one event: `2026-11-21T06:15:28.123Z INFO  text`. Never blocks.
     pub fn event(&self, level: Level, text: fmt::Arguments) {
-        let mut line = self.buffer();
-        text::event(&mut line, SystemTime::now(), level, text);
-        self.offer(Line::Event(line));
-        self.ring();
+        if !self.0.events.say(level, text) {
+            self.drop_one();
+        }
     }
 
     /// Logs an event at most once a second for each throttle, with how many were left out before.
@@ -150,50 +137,34 @@ impl Log {
 
     /// Lines that were dropped because the writer could not keep up, since the start.
     pub fn dropped(&self) -> u64 {
-        self.0.shared.dropped.load(Ordering::Relaxed)
+        self.0.losses.dropped()
     }
 
     /// Lines that could not be written (disk full, closed pipe), since the start.
     pub fn lost(&self) -> u64 {
-        self.0.shared.lost.load(Ordering::Relaxed)
+        self.0.losses.lost()
     }
 
     /// Has the access log's file opened anew, after it was renamed (USR1). Never blocks.
     pub fn reopen(&self) {
-        self.0.shared.reopen.store(true, Ordering::Release);
-        // A full channel means that the writer is awake and will see the flag.
-        let _ = self.0.lines.try_send(Line::Wake);
-        self.ring();
+        if let Some((_, lane)) = &self.0.access {
+            lane.reopen();
+        }
     }
 
     /// Waits until what was logged before is written, at most `deadline`. For the end of the
-    /// process; false when time ran out.
+    /// process; false when time ran out. Access lines may take half of it, so that where nobody
+    /// reads them the events still get their last words out.
     pub fn flush(&self, deadline: Duration) -> bool {
-        let until = Instant::now() + deadline;
-        let (done, written) = bounded(1);
-        if self.0.lines.send_deadline(Line::Flush(done), until).is_err() {
-            return false;
-        }
-        self.ring();
-        written.recv_deadline(until).is_ok()
-    }
-
-    fn buffer(&self) -> Vec<u8> {
-        self.0.spent.try_recv().unwrap_or_else(|_| Vec::with_capacity(LINE_BYTES))
-    }
-
-    fn offer(&self, line: Line) {
-        if self.0.lines.try_send(line).is_err() {
-            self.drop_one();
-        }
+        let (events, now) = (&self.0.events, Instant::now());
+        let own = self.0.access.as_ref().map(|(_, lane)| lane).filter(|lane| !lane.is(events));
+        let access = own.is_none_or(|lane| lane.flush(now + deadline / 2));
+        events.flush(now + deadline) && access
     }
 
     fn drop_one(&self) {
-        self.0.shared.dropped.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn ring(&self) {
-        // A full bell is already ringing.
-        let _ = self.0.bell.try_send(());
+        if self.0.losses.drop_one() {
+            self.0.events.wake();
+        }
     }
 }

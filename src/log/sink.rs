@@ -1,11 +1,11 @@
 //! Where lines end up: a file or a descriptor of ours, and the batch that waits to be written to
-//! it. Only the writer's thread holds one; its writes may wait for as long as the disk or the
+//! it. Only a writer's thread holds one; its writes may wait for as long as the disk or the
 //! reader does.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -25,6 +25,15 @@ impl Sink {
 
     pub(super) fn new(file: File, target: Target) -> Sink {
         Sink { file, target, batch: Vec::new() }
+    }
+
+    /// True when both write into one pipe, socket or terminal. Files are appended to, a whole
+    /// write at a time.
+    pub(super) fn leads_where(&self, other: &Sink) -> bool {
+        let (Ok(ours), Ok(theirs)) = (self.file.metadata(), other.file.metadata()) else {
+            return false;
+        };
+        !ours.is_file() && (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())
     }
 
     pub(super) fn reopen(&mut self) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! The log through its handle, with sinks that can be read, filled up, renamed or broken.
 
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process;
@@ -44,7 +44,7 @@ fn counts_said(said: &str, what: &str) -> u64 {
 #[test]
 fn access_lines_and_events_go_to_their_own_sinks_in_order() {
     let ((access, lines), (events, said)) = (pipe(), pipe());
-    let log = Log::start_with(Some(Format::Common), access, events).unwrap();
+    let log = Log::start_with(Some((Format::Common, access)), events).unwrap();
     for status in 200..300 {
         log.access(&Access { status, ..sample() });
         log.event(Level::Info, format_args!("status {status}"));
@@ -61,24 +61,28 @@ fn access_lines_and_events_go_to_their_own_sinks_in_order() {
 
 #[test]
 fn no_access_line_is_made_when_none_is_kept() {
-    let ((access, lines), (events, _said)) = (pipe(), pipe());
-    let log = Log::start_with(None, access, events).unwrap();
+    let (events, said) = pipe();
+    let log = Log::start_with(None, events).unwrap();
     log.access(&sample());
     assert!(!log.keeps_access() && log.flush(LONG));
     drop(log);
-    assert_eq!(text_of(lines), "");
+    assert_eq!(text_of(said), "");
 }
 
 #[test]
 fn a_sink_that_nobody_reads_blocks_no_caller_and_what_was_dropped_is_said() {
     let ((access, lines), (events, said)) = (pipe(), pipe());
-    let log = Log::start_with(Some(Format::Json), access, events).unwrap();
-    const MADE: usize = 40_000; // of 400 bytes: far more than socket and channel hold
+    let log = Log::start_with(Some((Format::Json, access)), events).unwrap();
+    const MADE: usize = 40_000; // of 400 bytes: far more than socket and lane hold
     for _ in 0..MADE {
         log.access(&sample());
     }
     assert!(log.dropped() > 0);
     assert!(!log.flush(Duration::from_millis(50)), "nothing reads, so nothing can be flushed");
+    let mut said = BufReader::new(said);
+    let mut first = String::new();
+    said.read_line(&mut first).unwrap();
+    assert!(first.contains(" lines dropped: "), "it is said while nothing reads: {first}");
     log.event(Level::Warn, format_args!("there is room for events"));
 
     let dropped = log.dropped();
@@ -88,16 +92,55 @@ fn a_sink_that_nobody_reads_blocks_no_caller_and_what_was_dropped_is_said() {
     let lines = reader.join().unwrap();
     assert_eq!(lines.lines().count() + dropped as usize, MADE);
     assert!(lines.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
-    let said = text_of(said);
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    let said = first + &rest;
     assert!(said.contains("WARN  there is room for events\n"), "{said}");
     assert_eq!(counts_said(&said, " lines dropped: "), dropped, "{said}");
+}
+
+#[test]
+fn what_waits_is_bounded_in_bytes_too_and_events_have_their_share() {
+    let (lane, waiting) = lane::Lane::new();
+    let hostile = [0x9b; 16 * 1024];
+    let record = Access { user_agent: &hostile, ..sample() };
+    let mut line = Vec::new();
+    record.write(Format::Combined, &mut line);
+    let fitting = (0..).take_while(|_| lane.offer(line.clone(), Room::ACCESS)).count();
+    assert!(fitting * line.len() <= Room::ACCESS.bytes && (fitting + 2) * line.len() > 3 << 20);
+    assert!(lane.say(Level::Warn, format_args!("there is room for an event")));
+    while let Ok(lane::Line::Text(line)) = waiting.lines.try_recv() {
+        waiting.give_back(line);
+    }
+    assert!(lane.has(Room::ACCESS) && lane.offer(line, Room::ACCESS), "room comes back");
+}
+
+#[test]
+fn where_both_go_the_same_way_lines_stay_whole_and_in_order() {
+    let (write, said) = UnixStream::pair().unwrap();
+    let [access, events] = [write.try_clone().unwrap(), write]
+        .map(|end| Sink::new(OwnedFd::from(end).into(), Target::Stderr));
+    let log = Log::start_with(Some((Format::Common, access)), events).unwrap();
+    for status in 200..300 {
+        log.access(&Access { status, ..sample() });
+        log.event(Level::Info, format_args!("status {status}"));
+    }
+    assert!(log.flush(LONG));
+    drop(log);
+    let text = text_of(said);
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 200);
+    for (pair, status) in lines.chunks(2).zip(200..) {
+        assert!(pair[0].contains(&format!("\" {status} 512 ")), "{pair:?}");
+        assert!(pair[1].ends_with(&format!("INFO  status {status}")), "{pair:?}");
+    }
 }
 
 #[test]
 fn a_log_that_was_renamed_is_opened_anew() {
     let (old, new) = (path("renamed"), path("reopened"));
     let (events, said) = pipe();
-    let log = Log::start_with(Some(Format::Common), file_sink(&new), events).unwrap();
+    let log = Log::start_with(Some((Format::Common, file_sink(&new))), events).unwrap();
     log.access(&Access { status: 201, ..sample() });
     assert!(log.flush(LONG));
     fs::rename(&new, &old).unwrap();
@@ -117,7 +160,7 @@ fn a_log_that_cannot_be_opened_anew_goes_on_in_the_old_file() {
     let old = path("kept");
     let access = Sink::new(fs::File::create(&old).unwrap(), Target::File("/no/where".into()));
     let (events, said) = pipe();
-    let log = Log::start_with(Some(Format::Common), access, events).unwrap();
+    let log = Log::start_with(Some((Format::Common, access)), events).unwrap();
     log.reopen();
     log.access(&sample());
     assert!(log.flush(LONG));
@@ -130,7 +173,7 @@ fn a_log_that_cannot_be_opened_anew_goes_on_in_the_old_file() {
 #[test]
 fn a_full_disk_is_counted_and_said_and_ends_nothing() {
     let (events, said) = pipe();
-    let log = Log::start_with(Some(Format::Common), file_sink("/dev/full"), events).unwrap();
+    let log = Log::start_with(Some((Format::Common, file_sink("/dev/full"))), events).unwrap();
     for _ in 0..10 {
         log.access(&sample());
     }
@@ -148,7 +191,7 @@ fn a_full_disk_is_counted_and_said_and_ends_nothing() {
 fn a_closed_pipe_is_counted_and_ends_nothing() {
     let ((access, lines), (events, said)) = (pipe(), pipe());
     drop((lines, said));
-    let log = Log::start_with(Some(Format::Common), access, events).unwrap();
+    let log = Log::start_with(Some((Format::Common, access)), events).unwrap();
     log.access(&sample());
     log.event(Level::Info, format_args!("to nobody"));
     assert!(log.flush(LONG) && log.flush(LONG));
@@ -157,8 +200,8 @@ fn a_closed_pipe_is_counted_and_ends_nothing() {
 
 #[test]
 fn a_flood_is_throttled_and_what_was_left_out_is_said() {
-    let ((access, _lines), (events, said)) = (pipe(), pipe());
-    let log = Log::start_with(None, access, events).unwrap();
+    let (events, said) = pipe();
+    let log = Log::start_with(None, events).unwrap();
     let flood = Throttle::new();
     let before = Instant::now() - Duration::from_secs(2);
     assert_eq!((flood.pass(before), flood.pass(before)), (Some(0), None));

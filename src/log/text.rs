@@ -1,6 +1,6 @@
 //! How values become bytes of a line: numbers, addresses, times, and text that a stranger chose.
 //! Called by `access` and `Log`, and by the proxy for its JSON. Must never let through a byte that
-//! ends a line or a quoted field.
+//! ends a line or a quoted field, nor as many bytes as a stranger likes.
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,6 +9,13 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Level;
+use crate::printable::Escaped;
+
+/// What of one field goes into an access line, before it is escaped: more than a URL of use has
+/// (HAProxy keeps 1024 of it), and a fraction of what a head may hold.
+const FIELD_BYTES_MAX: usize = 2048;
+/// What of an event goes into its line.
+const EVENT_BYTES_MAX: usize = 4096;
 
 /// The end of the year 9999, where both date crates stop; a clock beyond it is wrong anyway.
 const SECONDS_MAX: u64 = 253_402_300_799;
@@ -54,10 +61,10 @@ pub(super) fn address(out: &mut Vec<u8>, ip: IpAddr) {
     }
 }
 
-/// Appends text that stands between quotes: anything but printable ASCII, `"` and `\` as `\xHH`, as
-/// nginx does.
-pub(super) fn quoted(out: &mut Vec<u8>, text: &[u8]) {
-    escape(out, text, is_plain);
+/// Appends a field that stands between quotes: anything but printable ASCII, `"` and `\` as `\xHH`,
+/// as nginx does.
+pub(super) fn quoted(out: &mut Vec<u8>, field: &[u8]) {
+    clipped(out, field, |out, text| escape(out, text, is_plain));
 }
 
 /// Appends text that stands between blanks: a blank too becomes `\x20`.
@@ -65,16 +72,39 @@ pub(super) fn bare(out: &mut Vec<u8>, text: &[u8]) {
     escape(out, text, |byte| is_plain(byte) && byte != b' ');
 }
 
-fn escape(out: &mut Vec<u8>, text: &[u8], plain: impl Fn(u8) -> bool) {
-    for run in text.split_inclusive(|&byte| !plain(byte)) {
-        match run.split_last() {
-            Some((&odd, before)) if !plain(odd) => {
-                out.extend_from_slice(before);
-                write!(out, "\\x{odd:02X}").expect("writing to a Vec cannot fail");
-            }
-            _ => out.extend_from_slice(run),
-        }
+/// Appends a field as a JSON string.
+pub(super) fn json_field(out: &mut Vec<u8>, field: &[u8]) {
+    out.push(b'"');
+    clipped(out, field, json_text);
+    out.push(b'"');
+}
+
+/// Appends all of a field, or its beginning and how many bytes are missing: `...[+14336]`.
+fn clipped(out: &mut Vec<u8>, field: &[u8], write: impl FnOnce(&mut Vec<u8>, &[u8])) {
+    let (start, rest) = field.split_at(field.len().min(FIELD_BYTES_MAX));
+    write(out, start);
+    if !rest.is_empty() {
+        out.extend_from_slice(b"...[+");
+        number(out, rest.len() as u64);
+        out.push(b']');
     }
+}
+
+/// A client may send nothing but bytes to be escaped: no format machinery for each of them.
+fn escape(out: &mut Vec<u8>, text: &[u8], plain: impl Fn(u8) -> bool) {
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|&byte| !plain(byte)) {
+        let (high, low) = (digit(rest[at] >> 4), digit(rest[at]));
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(&[b'\\', b'x', high, low]);
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// The last four bits as a hexadecimal digit.
+fn digit(bits: u8) -> u8 {
+    b"0123456789ABCDEF"[usize::from(bits & 15)]
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -85,25 +115,31 @@ fn is_plain(byte: u8) -> bool {
 /// What is not UTF-8 becomes U+FFFD: a JSON string cannot hold it.
 pub(crate) fn json(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
+    json_text(out, text);
+    out.push(b'"');
+}
+
+fn json_text(out: &mut Vec<u8>, text: &[u8]) {
     if text.iter().all(|&byte| is_plain(byte)) {
-        out.extend_from_slice(text);
-    } else {
-        for chunk in text.utf8_chunks() {
-            chunk.valid().chars().for_each(|char| json_char(out, char));
-            if !chunk.invalid().is_empty() {
-                json_char(out, char::REPLACEMENT_CHARACTER);
-            }
+        return out.extend_from_slice(text);
+    }
+    for chunk in text.utf8_chunks() {
+        chunk.valid().chars().for_each(|char| json_char(out, char));
+        if !chunk.invalid().is_empty() {
+            json_char(out, char::REPLACEMENT_CHARACTER);
         }
     }
-    out.push(b'"');
 }
 
 fn json_char(out: &mut Vec<u8>, char: char) {
     match char {
-        '"' | '\\' => out.extend([b'\\', char as u8]),
+        '"' | '\\' => out.extend_from_slice(&[b'\\', char as u8]),
         ' '..='~' => out.push(char as u8),
         _ => char.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
-            write!(out, "\\u{unit:04x}").expect("writing to a Vec cannot fail");
+            let [first, last] = unit.to_be_bytes();
+            let digits = [digit(first >> 4), digit(first), digit(last >> 4), digit(last)];
+            out.extend_from_slice(b"\\u");
+            out.extend_from_slice(&digits);
         }),
     }
 }
@@ -154,8 +190,8 @@ fn stamp(second: u64) -> Stamp {
     fresh
 }
 
-/// Appends one event as a line. Its text may quote a client or a backend, so control characters (C1
-/// among them) are escaped here and no caller need think of it.
+/// Appends one event as a line. Its text may quote a client or a backend, so what is not printable
+/// is escaped here, and what is too long cut, and no caller need think of it.
 pub(super) fn event(out: &mut Vec<u8>, when: SystemTime, level: Level, text: fmt::Arguments) {
     rfc3339(out, when);
     out.extend_from_slice(match level {
@@ -163,23 +199,28 @@ pub(super) fn event(out: &mut Vec<u8>, when: SystemTime, level: Level, text: fmt
         Level::Warn => b" WARN  ",
         Level::Info => b" INFO  ",
     });
-    // Only a Display that reports an error of its own fails here; what it wrote so far is kept.
-    let _ = fmt::Write::write_fmt(&mut OneLine(out), text);
+    let end = out.len() + EVENT_BYTES_MAX;
+    // A Display that reports an error of its own fails here too; what it wrote so far is kept.
+    if fmt::Write::write_fmt(&mut OneLine { out, end }, text).is_err() {
+        out.extend_from_slice(b"...");
+    }
     out.push(b'\n');
 }
 
-struct OneLine<'a>(&'a mut Vec<u8>);
+/// Takes text up to the length of `out` that is the end, then fails.
+struct OneLine<'a> {
+    out: &'a mut Vec<u8>,
+    end: usize,
+}
 
 impl fmt::Write for OneLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for part in text.split_inclusive(char::is_control) {
-            let line = part.trim_end_matches(char::is_control);
-            self.0.extend_from_slice(line.as_bytes());
-            for odd in part[line.len()..].chars() {
-                self.0.extend(odd.escape_default().map(|char| char as u8));
-            }
+        let mut fits = text.len().min(self.end.saturating_sub(self.out.len()));
+        while !text.is_char_boundary(fits) {
+            fits -= 1;
         }
-        Ok(())
+        write!(self.out, "{}", Escaped(&text[..fits])).expect("writing to a Vec cannot fail");
+        if fits < text.len() { Err(fmt::Error) } else { Ok(()) }
     }
 }
 
@@ -232,15 +273,37 @@ mod tests {
 
     #[test]
     fn json_escapes_beyond_the_basic_plane_as_surrogates() {
-        assert_eq!(made(|out| json(out, "\u{1f600}".as_bytes())), "\"\\ud83d\\ude00\"");
+        assert_eq!(made(|out| json(out, "\u{1f600}".as_bytes())), "\"\\uD83D\\uDE00\"");
+    }
+
+    #[test]
+    fn a_long_field_is_cut_and_says_how_much_is_missing() {
+        let long = [b'x'; FIELD_BYTES_MAX + 7];
+        let (fits, kept) = (&long[..FIELD_BYTES_MAX], "x".repeat(FIELD_BYTES_MAX));
+        assert_eq!(made(|out| quoted(out, fits)), kept);
+        assert_eq!(made(|out| quoted(out, &long)), format!("{kept}...[+7]"));
+        assert_eq!(made(|out| json_field(out, &long)), format!("\"{kept}...[+7]\""));
+        let hostile = "\u{e9}".repeat(FIELD_BYTES_MAX);
+        let text = made(|out| json_field(out, hostile.as_bytes()));
+        let read: String = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, format!("{}...[+{FIELD_BYTES_MAX}]", &hostile[..FIELD_BYTES_MAX]));
+    }
+
+    #[test]
+    fn a_long_event_is_cut_between_two_characters() {
+        let text = "\u{9b}".repeat(EVENT_BYTES_MAX);
+        let line = made(|out| event(out, UNIX_EPOCH, Level::Info, format_args!("a{text}{text}")));
+        assert!(line.ends_with("\\u{9b}...\n") && line.is_ascii(), "{line}");
+        // An escape has six characters for two bytes.
+        assert!(line.len() < 3 * EVENT_BYTES_MAX + 100, "{}", line.len());
     }
 
     #[test]
     fn an_event_is_one_line_whatever_it_quotes() {
-        let text = "bad\r\n2026 \u{9b}31m ü";
+        let text = "bad\r\n2026 \u{9b}31m ü\u{202e}";
         assert_eq!(
             made(|out| event(out, UNIX_EPOCH, Level::Warn, format_args!("a {text}"))),
-            "1970-01-01T00:00:00.000Z WARN  a bad\\r\\n2026 \\u{9b}31m ü\n"
+            "1970-01-01T00:00:00.000Z WARN  a bad\\r\\n2026 \\u{9b}31m ü\\u{202e}\n"
         );
     }
 }

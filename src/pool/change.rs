@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::printable::Escaped;
+
 /// Where a backend stands: its mode if that keeps it out, else its health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -83,9 +85,9 @@ pub struct Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { backend, standing, in_use, requests, failures, policy } = self;
-        write!(f, "backend {}: {standing}, {in_use} in use, ", OneLine(backend))?;
+        write!(f, "backend {}: {standing}, {in_use} in use, ", Escaped(backend))?;
         write!(f, "{requests} requests, {failures} failures")?;
-        policy.iter().try_for_each(|words| write!(f, "; {}", OneLine(words)))
+        policy.iter().try_for_each(|words| write!(f, "; {}", Escaped(words)))
     }
 }
 
@@ -118,7 +120,7 @@ impl fmt::Display for Notice {
         match self {
             Self::Changed(change) => change.fmt(f),
             Self::Judged { backend, why } => {
-                write!(f, "backend {}: {}", OneLine(backend), OneLine(why))
+                write!(f, "backend {}: {}", Escaped(backend), Escaped(why))
             }
         }
     }
@@ -155,7 +157,8 @@ impl fmt::Display for CheckOutcome {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (backend, reason) = (OneLine(&self.backend), OneLine(&self.reason));
+        // A line feed in either would forge a line wherever this is shown.
+        let (backend, reason) = (Escaped(&self.backend), Escaped(&self.reason));
         write!(f, "backend {backend}: {reason}; {} -> {}; ", self.from, self.to)?;
         write!(f, "{} of {} left", self.usable, self.total)?;
         match self.usable {
@@ -177,19 +180,6 @@ impl fmt::Display for Took {
         };
         let tenths = u64::try_from(tenths).unwrap_or(u64::MAX);
         write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
-    }
-}
-
-/// Text without control characters: a line feed in it would forge a line of the log.
-struct OneLine<'a>(&'a str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in self.0.split_inclusive(char::is_control) {
-            let text = part.trim_end_matches(char::is_control);
-            write!(f, "{text}{}", part[text.len()..].escape_default())?;
-        }
-        Ok(())
     }
 }
 

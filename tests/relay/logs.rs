@@ -1,8 +1,10 @@
 //! The log: one line a request in the format asked for, with the right cause.
 
-use crate::harness::{Backend, Keyed, Proxy, Vacant, eventually};
+use crate::harness::{Backend, Keyed, Proxy, Scratch, Vacant, eventually};
 use rustix::process::Signal;
 use serde_json::Value;
+use std::fs::File;
+use std::process::Command;
 
 const JSON: &str = "log.access = \"json\"\n";
 
@@ -212,20 +214,56 @@ fn after_usr1_lines_go_to_a_new_file() {
     assert!(!has(&moved, "\"/behind\""));
 }
 
+/// A pipe that is held open and never read: it fills up after 64 KiB.
+struct Unread {
+    _reader: File,
+    scratch: Scratch,
+}
+
+impl Unread {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        let pipe = scratch.path().join("pipe.fifo");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let reader = File::options().read(true).write(true).open(&pipe).unwrap();
+        Self { _reader: reader, scratch }
+    }
+
+    /// A proxy whose access log goes there.
+    fn log_of(&self, backend: &Backend, format: &str) -> Proxy {
+        let pipe = self.scratch.path().join("pipe.fifo");
+        let to = format!("log.access = {format:?}\nlog.to = {pipe:?}\n");
+        Proxy::with(&[backend], &(to + "limits.requests_per_connection = 0"))
+    }
+}
+
 #[test]
 fn without_a_reader_of_the_log_requests_are_still_answered() {
     let backend = Backend::plain();
-    let scratch = crate::harness::Scratch::new();
-    let pipe = scratch.path().join("pipe.fifo");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
-    assert!(made.success());
-    // Held open and never read: the pipe fills up after 64 KiB.
-    let _reader = std::fs::File::options().read(true).write(true).open(&pipe).unwrap();
-    let to = format!("{JSON}log.to = \"{}\"", pipe.display());
-    let proxy = Proxy::with(&[&backend], &to);
+    let unread = Unread::new();
+    let proxy = unread.log_of(&backend, "json");
     let mut client = proxy.connect();
     for _ in 0..900 {
         assert_eq!(client.get("/x").status(), 200);
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_fills_no_memory_and_hides_no_event() {
+    for format in ["combined", "json"] {
+        let backend = Backend::plain();
+        let unread = Unread::new();
+        let proxy = unread.log_of(&backend, format);
+        let mut client = proxy.connect();
+        let agent = "\u{9b}".repeat(7 * 1024);
+        let request = format!("GET /x HTTP/1.1\r\nHost: a.test\r\nUser-Agent: {agent}\r\n\r\n");
+        for _ in 0..3000 {
+            assert_eq!(client.ask(&request).status(), 200);
+        }
+        proxy.process.said.wait(" lines dropped: ");
+        proxy.process.signal(Signal::USR2);
+        proxy.process.said.wait("INFO  backend A: up");
+        assert!(proxy.process.memory_kib("VmHWM") < 32 * 1024);
     }
 }
 
