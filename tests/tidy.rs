@@ -22,7 +22,7 @@ const ROOMS: &str = "
     log:     printable
     thread:
     blame:
-    config:  http pool
+    config:  http pool printable
     tls:     pool config
     proxy:   http pool log thread blame config tls
     watch:   http pool log thread blame config tls

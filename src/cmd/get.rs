@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{Failure, Source};
 use crate::client::{Client, Error, Request, Response, Step};
 use crate::config::Config;
+use crate::printable::Escaped;
 use crate::tls;
 
 /// What to get, as typed.
@@ -77,8 +78,8 @@ struct Story(bool);
 impl Story {
     fn say(&mut self, line: &str) {
         if self.0 {
-            // A closed stderr is no reason not to get what was asked for.
-            let _ = writeln!(io::stderr(), "{line}");
+            // A closed stderr is no reason to get nothing. A line may quote a backend.
+            let _ = writeln!(io::stderr(), "{}", Escaped(line));
         }
     }
 
@@ -104,7 +105,7 @@ impl Story {
 
     fn answered(&mut self, response: &Response) {
         if let Some((message, result)) = self.0.then(|| spoken(response.body())).flatten() {
-            self.say(&format!("Response Message (Result): {} ({result})", message.escape_debug()));
+            self.say(&format!("Response Message (Result): {message} ({result})"));
         }
     }
 }

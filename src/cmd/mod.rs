@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 use crate::config::{Config, Errors, Overrides};
 use crate::lab::backend::Options;
+use crate::printable::Escaped;
 
 /// A command line as meant.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,9 +107,10 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(what) => write!(f, "evenly: {what} (see evenly --help)"),
+            Self::Usage(what) => write!(f, "evenly: {} (see evenly --help)", Escaped(what)),
             Self::Config(errors) => errors.fmt(f),
-            Self::Run(what) => write!(f, "evenly: {what}"),
+            // It may quote a server.
+            Self::Run(what) => write!(f, "evenly: {}", Escaped(what)),
             Self::Told => Ok(()),
         }
     }

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::printable::is_printable;
+
 /// All that is wrong, at least one problem. Displayed as one line each:
 /// `applications.toml:12:8: balance.policy: unknown policy "x"; use "round-robin"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +131,7 @@ pub(crate) fn quote(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c if !is_printable(c) => out.push_str(&format!("\\u{:04X}", u32::from(c))),
             c => out.push(c),
         }
     }
@@ -213,6 +215,6 @@ mod tests {
 
     #[test]
     fn quoted_text_is_a_toml_string() {
-        assert_eq!(quote("a\"b\\c\n\u{7f}é"), r#""a\"b\\c\u000A\u007Fé""#);
+        assert_eq!(quote("a\"b\\c\n\u{7f}é\u{202e}"), r#""a\"b\\c\u000A\u007Fé\u202E""#);
     }
 }

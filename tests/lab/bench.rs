@@ -98,6 +98,36 @@ fn the_share_of_each_backend_is_counted() {
 }
 
 #[test]
+fn a_server_that_names_itself_with_controls_turns_no_terminal() {
+    const HOSTILE: &str = "a\u{9b}31m\u{202e}b";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = url(listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        for _ in 0..2 {
+            let mut socket = listener.accept().unwrap().0;
+            assert!(socket.read(&mut [0; 4096]).unwrap() > 0);
+            let head = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n";
+            write!(socket, "{head}X-Served-By: {HOSTILE}\r\n\r\n").unwrap();
+        }
+    });
+    let scratch = Scratch::new();
+    let once = "--requests 1 --workers 1";
+    let json = bench_in(scratch.path(), &url, &format!("{once} --json")).1;
+    let table = bench_in(scratch.path(), &url, &format!("{once} --html page.html")).1;
+    server.join().unwrap();
+    let said: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(said["served_by"], json!({HOSTILE: 1}), "{json}");
+    let page = fs::read_to_string(scratch.path().join("page.html")).unwrap();
+    for (shown, name) in [
+        (json, "a\\u009b31m\\u202eb"),
+        (table, "a\u{fffd}31m\u{fffd}b"),
+        (page, "a\u{fffd}31m\u{fffd}b"),
+    ] {
+        assert!(shown.contains(name) && !shown.contains(['\u{9b}', '\u{202e}']), "{shown}");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_ends_with_two_and_a_sentence() {
     for (url, line, sentence) in [
         ("ftp://a/", "", "URL \"ftp://a/\": unknown scheme \"ftp\"; use http:// or https://"),

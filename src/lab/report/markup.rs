@@ -4,6 +4,8 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use crate::printable::is_printable;
+
 /// Names and values; the values are escaped.
 pub type Attributes<'a> = &'a [(&'a str, &'a dyn Display)];
 
@@ -72,7 +74,7 @@ impl<'a> Markup<'a> {
 }
 
 /// XML 1.0 allows no control characters besides tab and line ends, not even as references
-/// (section 2.2), nor U+FFFE and U+FFFF.
+/// (section 2.2), nor U+FFFE and U+FFFF. What else is not printable would show a name as another.
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for char in text.chars() {
@@ -84,8 +86,8 @@ fn escaped(text: &str) -> String {
             '\'' => safe.push_str("&#39;"),
             '\t' | '\n' => safe.push(char),
             '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
-            _ if char.is_control() => safe.push('\u{fffd}'),
-            _ => safe.push(char),
+            _ if is_printable(char) => safe.push(char),
+            _ => safe.push('\u{fffd}'),
         }
     }
     safe

@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 
 use super::markup::Markup;
+use crate::printable::is_printable;
 
 /// Space between two columns of text.
 const GAP: usize = 2;
@@ -28,8 +29,9 @@ impl Table {
         self
     }
 
-    /// Writes the table for a terminal, in columns. A character counts as one column wide; control
-    /// characters are replaced, so that no cell can move the cursor. Errors are those of `out`.
+    /// Writes the table for a terminal, in columns. A character counts as one column wide; what is
+    /// not printable is replaced, so that no cell can move the cursor or turn the line. Errors are
+    /// those of `out`.
     pub fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
         let lines: Vec<Vec<String>> =
             self.lines().map(|cells| cells.iter().map(|cell| printable(cell)).collect()).collect();
@@ -92,7 +94,7 @@ fn width(cells: &[String], column: usize) -> usize {
 }
 
 fn printable(cell: &str) -> String {
-    cell.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
+    cell.chars().map(|char| if is_printable(char) { char } else { '\u{fffd}' }).collect()
 }
 
 #[cfg(test)]
@@ -134,8 +136,8 @@ mod tests {
     #[test]
     fn a_cell_cannot_move_the_cursor() {
         let mut table = Table::new(["n"]);
-        table.row(["a\u{1b}[2J\nb"]);
-        assert_eq!(text(&table), "n\na\u{fffd}[2J\u{fffd}b\n");
+        table.row(["a\u{1b}[2J\nb\u{202e}c"]);
+        assert_eq!(text(&table), "n\na\u{fffd}[2J\u{fffd}b\u{fffd}c\n");
     }
 
     #[test]

@@ -9,10 +9,12 @@ use super::summary::{Quartiles, Summary};
 use super::{Comparison, name};
 use crate::lab::report::Table;
 use crate::pool::policy::Kind;
+use crate::printable::{self, Escaped};
 
 /// The table, with a line above that says what it is and some below that say how to read it.
 pub fn write_text(out: &mut impl Write, comparison: &Comparison) -> io::Result<()> {
-    writeln!(out, "{}: {}\n{}\n", comparison.scenario, comparison.about, played(comparison))?;
+    let [scenario, about] = [&comparison.scenario, &comparison.about].map(|text| Escaped(text));
+    writeln!(out, "{scenario}: {about}\n{}\n", played(comparison))?;
     table(comparison).write_text(out)?;
     writeln!(out, "\n{}", notes(comparison))
 }
@@ -60,7 +62,7 @@ Medians over the seeds; in brackets the quarters around the median.";
 
 /// `{"scenario":..,"seeds":[..],"policies":[..]}` in one line; see the README.
 pub fn write_json(out: &mut impl Write, comparison: &Comparison) -> io::Result<()> {
-    let scenario = serde_json::to_string(&comparison.scenario)?;
+    let scenario = printable::json(&serde_json::to_string(&comparison.scenario)?);
     let seeds: Vec<String> = comparison.seeds.iter().map(u64::to_string).collect();
     write!(out, "{{\"scenario\":{scenario},\"seeds\":[{}],\"policies\":[", seeds.join(","))?;
     for (place, (kind, summary)) in summaries(comparison).iter().enumerate() {
