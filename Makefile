@@ -12,6 +12,8 @@ STATIC_BYTES_MAX := 1300000
 STATIC_ALL_BYTES_MAX := 3500000
 STATIC_CRATES_MAX := 32
 FUZZ_SECONDS := 60
+DENY_VERSION := 0.20.2
+DENY := $(or $(shell command -v cargo-deny),target/tools/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
 .PHONY: help build run demo test lint static static-all bench bench-policies picking try slow certs loom fuzz
@@ -30,10 +32,20 @@ demo: run ## the same as run
 test: ## every test
 	cargo test --locked
 
-lint: ## formatting, clippy and the documentation, warnings denied
+lint: $(DENY) ## formatting, clippy, the documentation and the dependencies, warnings denied
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+	$(DENY) --locked check licenses bans sources
+	@timeout 60 $(DENY) fetch db 2>/dev/null || echo "lint: the advisories cannot be fetched"
+	@if compgen -G "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs/*/" >/dev/null; then \
+	    $(DENY) --locked --offline check advisories; \
+	else echo "lint: advisories SKIPPED: there is no database of them (cargo deny fetch db)"; fi
+
+# Once, where no cargo-deny is installed: two minutes, and nothing outside of target/. Not optimised,
+# since it runs for a second.
+target/tools/bin/cargo-deny:
+	cargo install cargo-deny --version $(DENY_VERSION) --locked --debug --root target/tools
 
 # lld, which comes with the toolchain, folds functions of the same code into one: 1 %. Packed,
 # relative relocations take 1 KiB instead of 40; no segment of its own for constants saves padding.
