@@ -30,7 +30,7 @@ pub struct Reply<'a> {
     pub location: Option<&'a str>,
     /// Whether nobody may keep it: `Cache-Control: no-store` (RFC 9111 section 5.2.2.5).
     pub no_store: bool,
-    /// The sticky cookie, if it is to be set.
+    /// The sticky cookie, if it is to be set; such an answer is kept by nobody either.
     pub set_cookie: Option<SetCookie<'a>>,
     /// X-Served-By, if it is to be shown.
     pub served_by: Option<&'a str>,
@@ -88,7 +88,7 @@ impl<'a> Reply<'a> {
                 render::field(out, name, value.as_bytes());
             }
         }
-        if self.no_store {
+        if self.no_store || self.set_cookie.is_some() {
             render::field(out, "Cache-Control", b"no-store");
         }
         if let Some(cookie) = self.set_cookie {

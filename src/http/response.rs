@@ -241,6 +241,9 @@ impl<'b> Response<'_, 'b> {
         self.write_fields(out, how);
         if let Some(cookie) = &how.set_cookie {
             cookie.write(out);
+            // It is this client's: no shared cache may hand it to others (RFC 9111 5.2.2.7),
+            // whatever else the backend allows. Where directives differ, the strictest counts.
+            render::field(out, "Cache-Control", b"private");
         }
         if let Some(protocol) = self.upgrade {
             out.extend_from_slice(b"Connection: upgrade\r\n");

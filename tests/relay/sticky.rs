@@ -70,6 +70,24 @@ fn without_the_setting_no_cookie_is_set_or_read() {
 }
 
 #[test]
+fn an_answer_that_sets_it_is_for_no_shared_cache() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nCache-Control: public, max-age=60\r\n\r\n";
+    let backend = Backend::every(move |wire| while wire.request().is_some() && wire.offer(head) {});
+    let proxy = Proxy::with(&[&backend], STICKY);
+    let first = ask(&mut proxy.connect(), "");
+    assert_eq!(first.all("cache-control"), ["public, max-age=60", "private"]);
+    let again = ask(&mut proxy.connect(), &cookie(&first));
+    assert_eq!(again.all("cache-control"), ["public, max-age=60"], "it is as good for others");
+    for settings in ["server.mode = \"redirect\"", "lookup.path = \"/page\""] {
+        let proxy = Proxy::with(&[&backend], &format!("{STICKY}{settings}"));
+        let told = proxy.ask("GET /page HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        assert!(told.field("set-cookie").is_some(), "{told:?}");
+        assert_eq!(told.all("cache-control"), ["no-store"]);
+        proxy.no_farewell();
+    }
+}
+
+#[test]
 fn an_age_is_set_in_seconds() {
     let a = Backend::plain();
     let proxy = Proxy::with(&[&a], &format!("{STICKY}sticky.max_age = \"12h\""));

@@ -74,7 +74,7 @@ fn our_cookie_stands_behind_those_of_the_backend() {
         onward(text, "GET", &how),
         "HTTP/1.1 204 No Content\r\nSet-Cookie: a=1\r\nSet-Cookie: B=2\r\n\
          Set-Cookie: B=0000000000000007; Path=/; HttpOnly; SameSite=Lax\r\n\
-         Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"
+         Cache-Control: private\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"
     );
 }
 
