@@ -14,6 +14,7 @@ pub mod body;
 mod connection;
 pub mod cookie;
 mod fields;
+mod first_line;
 mod forward;
 mod framing;
 mod location;
@@ -24,6 +25,7 @@ pub mod response;
 mod target;
 
 pub use fields::is_token;
+pub use first_line::FirstLine;
 pub use location::location;
 
 /// How much of a head is read before it is refused.

@@ -11,6 +11,7 @@
 //! ```
 //!
 //! `combined` has `"referer" "user agent"` between the bytes and the backend. A dash is "none".
+//! Where a request did not end well, a last field says why in words: `"no Host"`.
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
@@ -36,12 +37,12 @@ pub struct Access<'a> {
     pub when: SystemTime,
     /// The client.
     pub client: SocketAddr,
-    /// As received; empty when the head could not be read.
-    pub method: &'a str,
-    /// As received; empty when the head could not be read.
-    pub target: &'a str,
-    /// `HTTP/1.1` or `HTTP/1.0`.
-    pub version: &'a str,
+    /// As received; empty when it could not be read.
+    pub method: &'a [u8],
+    /// As received; empty when it could not be read.
+    pub target: &'a [u8],
+    /// `HTTP/1.1` or `HTTP/1.0`, or as received in a request that was refused.
+    pub version: &'a [u8],
     /// As the client was told; 499 when the client left before there was one.
     pub status: u16,
     /// Bytes of the answer's body, as Apache's `%b`: heads do not count.
@@ -62,6 +63,8 @@ pub struct Access<'a> {
     pub total: Duration,
     /// Why it ended.
     pub cause: Cause,
+    /// The same in words; empty when it ended well.
+    pub reason: &'a str,
     /// As sent to the backend in X-Request-Id.
     pub request_id: &'a str,
 }
@@ -85,21 +88,28 @@ impl Access<'_> {
         out.extend_from_slice(b" - - [");
         clf_time(out, self.when);
         out.extend_from_slice(b"] \"");
-        if self.method.is_empty() {
-            out.push(b'-');
-        } else {
-            quoted(out, self.method.as_bytes());
-            out.push(b' ');
-            quoted(out, self.target.as_bytes());
-            out.push(b' ');
-            quoted(out, self.version.as_bytes());
-        }
+        self.write_request_line(out);
         out.extend_from_slice(b"\" ");
         number(out, self.status.into());
         out.push(b' ');
         match self.bytes_sent {
             0 => out.push(b'-'),
             bytes => number(out, bytes),
+        }
+    }
+
+    fn write_request_line(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        for word in [self.method, self.target, self.version] {
+            if !word.is_empty() {
+                if out.len() > start {
+                    out.push(b' ');
+                }
+                quoted(out, word);
+            }
+        }
+        if out.len() == start {
+            out.push(b'-');
         }
     }
 
@@ -125,6 +135,11 @@ impl Access<'_> {
         millis(out, self.total);
         out.push(b' ');
         out.extend_from_slice(self.code().as_bytes());
+        if !self.reason.is_empty() {
+            out.extend_from_slice(b" \"");
+            quoted(out, self.reason.as_bytes());
+            out.push(b'"');
+        }
         out.push(b'\n');
     }
 
@@ -134,11 +149,11 @@ impl Access<'_> {
         out.extend_from_slice(b"\",\"client\":\"");
         address(out, self.client.ip());
         out.extend_from_slice(b"\",\"method\":");
-        json_field(out, self.method.as_bytes());
+        json_field(out, self.method);
         out.extend_from_slice(b",\"target\":");
-        json_field(out, self.target.as_bytes());
+        json_field(out, self.target);
         out.extend_from_slice(b",\"version\":");
-        json_field(out, self.version.as_bytes());
+        json_field(out, self.version);
         out.extend_from_slice(b",\"status\":");
         number(out, self.status.into());
         out.extend_from_slice(b",\"bytes_sent\":");
@@ -169,7 +184,12 @@ impl Access<'_> {
         millis(out, self.total);
         out.extend_from_slice(b",\"cause\":\"");
         out.extend_from_slice(self.code().as_bytes());
-        out.extend_from_slice(b"\",\"request_id\":");
+        out.extend_from_slice(b"\",\"reason\":");
+        match self.reason {
+            "" => out.extend_from_slice(b"null"),
+            reason => json_field(out, reason.as_bytes()),
+        }
+        out.extend_from_slice(b",\"request_id\":");
         json_field(out, self.request_id.as_bytes());
         out.extend_from_slice(b"}\n");
     }
@@ -190,9 +210,9 @@ pub(super) mod tests {
         Access {
             when: SystemTime::UNIX_EPOCH + WHEN,
             client: ([192, 0, 2, 7], 50312).into(),
-            method: "GET",
-            target: "/a?b=c",
-            version: "HTTP/1.1",
+            method: b"GET",
+            target: b"/a?b=c",
+            version: b"HTTP/1.1",
             status: 200,
             bytes_sent: 512,
             bytes_received: 0,
@@ -203,6 +223,7 @@ pub(super) mod tests {
             first_byte: Some(Duration::from_micros(412)),
             total: Duration::from_micros(12_598),
             cause: Cause::Done,
+            reason: "",
             request_id: "0123abcd",
         }
     }
@@ -240,14 +261,16 @@ pub(super) mod tests {
              \"bytes_received\":0,\"referer\":\"http://example.org/\",\
              \"user_agent\":\"curl/8.5.0\",\"backend\":\"API01\",\"tries\":1,\
              \"first_byte_ms\":0.412,\"total_ms\":12.598,\"cause\":\"--\",\
-             \"request_id\":\"0123abcd\"}\n"
+             \"reason\":null,\"request_id\":\"0123abcd\"}\n"
         );
     }
 
     #[test]
     fn what_is_missing_is_a_dash_or_null() {
         let record = Access {
-            method: "",
+            method: b"",
+            target: b"",
+            version: b"",
             status: 400,
             bytes_sent: 0,
             referer: b"",
@@ -268,6 +291,24 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_is_known_of_a_refused_request_is_told_with_the_reason() {
+        let record = Access {
+            target: b"\x16\x03\x01",
+            method: b"",
+            version: b"",
+            status: 400,
+            cause: Cause::Refused,
+            reason: "the method is not a \"token\"",
+            ..sample()
+        };
+        let common = line(&record, Format::Common);
+        assert!(common.contains(" \"\\x16\\x03\\x01\" 400 "), "{common}");
+        assert!(common.ends_with(" PR \"the method is not a \\x22token\\x22\"\n"), "{common}");
+        let json: serde_json::Value = serde_json::from_str(&line(&record, Format::Json)).unwrap();
+        assert_eq!((&json["method"], &json["reason"]), (&"".into(), &record.reason.into()));
+    }
+
+    #[test]
     fn the_cause_tells_whether_the_answer_had_begun() {
         let begun = Access { cause: Cause::BackendReset, ..sample() };
         assert!(line(&begun, Format::Common).ends_with(" SD\n"));
@@ -278,7 +319,7 @@ pub(super) mod tests {
     #[test]
     fn a_hostile_client_forges_no_line_and_no_field() {
         let record = Access {
-            target: "/\u{e4}\" 200\n127.0.0.1",
+            target: "/\u{e4}\" 200\n127.0.0.1".as_bytes(),
             user_agent: b"a\"\\\r\n\x7f\xff\x1b[31m",
             backend: Some("two words"),
             ..sample()
@@ -292,7 +333,7 @@ pub(super) mod tests {
         let text = line(&record, Format::Json);
         assert!(text.is_ascii() && text.find('\n') == Some(text.len() - 1));
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(json["target"], record.target);
+        assert_eq!(json["target"].as_str().map(str::as_bytes), Some(record.target));
         assert_eq!(json["user_agent"], "a\"\\\r\n\u{7f}\u{fffd}\u{1b}[31m");
     }
 

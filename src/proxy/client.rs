@@ -30,6 +30,8 @@ pub(crate) struct Client {
     pub(crate) head_deadline: Duration,
     /// When its last request was over; for one that has not asked, when it might have.
     idle_since: Duration,
+    /// When the first byte of the head came, or might have come.
+    pub(crate) head_begun: Duration,
     /// Counts this connection against `max_connections` until it is dropped.
     pub(crate) _place: Place,
 }
@@ -39,6 +41,7 @@ impl Client {
     /// deadline: a shorter one where a part of it is here already.
     pub(crate) fn await_next(&mut self, now: Duration, timeouts: &Timeouts) {
         self.out.release_memory();
+        self.head_begun = now;
         self.head_deadline = now
             + match self.out.is_flushed() {
                 false => timeouts.client_write,
@@ -72,6 +75,7 @@ impl Client {
             trusted: config.server.trusted_proxies.iter().any(|network| network.contains(ip)),
             head_deadline: now + patience,
             idle_since: now + crowd::ASKING,
+            head_begun: now,
             _place: place,
         }))
     }

@@ -44,9 +44,9 @@ fn wait(mut client: Box<Client>, cx: &Context) -> Next {
 /// it.
 fn fail(mut client: Box<Client>, error: &io::Error, cx: &mut Context) -> Next {
     let is_plain = client.stream.is_plain_spoken();
-    client.stream.leave_tls();
+    let received = client.stream.leave_tls();
     if is_plain {
-        return head::refuse(client, &PLAIN, cx);
+        return head::refuse(client, &PLAIN, &received, cx);
     }
     // Who leaves before it has begun is a port scan, or a balancer's check of the port.
     if !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) {

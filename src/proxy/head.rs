@@ -10,7 +10,7 @@ use super::linger::Linger;
 use super::socket::Read;
 use super::task::{Next, Task};
 use super::worker::{Context, HEADROOM};
-use crate::http::{self, Parsed, Refusal};
+use crate::http::{self, FirstLine, Parsed, Refusal};
 use crate::log::{Access, Cause};
 use std::time::{Duration, SystemTime};
 
@@ -53,17 +53,20 @@ pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) ->
                     return Exchange::begin(client, &head, &room[length..filled], cx);
                 }
                 Ok(Parsed::Partial) => {}
-                Err(refusal) => return refuse(client, &refusal, cx),
+                Err(refusal) => return refuse(client, &refusal, &room[..filled], cx),
             }
         }
         match client.stream.read(&mut room[filled..]) {
             Ok(Read::Bytes(n)) => {
                 if filled == 0 {
                     client.head_deadline = cx.now + cx.shared.config.timeouts.request_head;
+                    client.head_begun = cx.now;
                 }
                 filled += n;
             }
-            Ok(Read::End) if filled > 0 => return refuse(client, &CUT_SHORT, cx),
+            Ok(Read::End) if filled > 0 => {
+                return refuse(client, &CUT_SHORT, &room[..filled], cx);
+            }
             Ok(Read::WouldBlock) => return wait(client, &room[..filled], cx),
             Ok(Read::End) => return leave(&mut client),
             Err(_) => return Next::Done,
@@ -95,7 +98,7 @@ fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next {
         return leave(&mut client);
     }
     if cx.now >= client.head_deadline {
-        return if idle { leave(&mut client) } else { refuse(client, &LATE, cx) };
+        return if idle { leave(&mut client) } else { refuse(client, &LATE, partial, cx) };
     }
     if client.held.len() != partial.len() {
         client.held = partial.to_vec();
@@ -110,8 +113,13 @@ fn leave(client: &mut Client) -> Next {
     Next::Done
 }
 
-/// Answers a head that will not be forwarded, and ends the connection.
-pub(super) fn refuse(mut client: Box<Client>, refusal: &Refusal, cx: &mut Context) -> Next {
+/// Answers a head that will not be forwarded, of which this is what came, and ends the connection.
+pub(super) fn refuse(
+    mut client: Box<Client>,
+    refusal: &Refusal,
+    head: &[u8],
+    cx: &mut Context,
+) -> Next {
     client.held = Vec::new();
     client.requests += 1;
     let mut answer = Answer::refusal(refusal);
@@ -119,12 +127,13 @@ pub(super) fn refuse(mut client: Box<Client>, refusal: &Refusal, cx: &mut Contex
         answer.allow = answer.allow.map(|_| fewer);
     }
     answer::put(&mut client, &answer, &answer::UNKNOWN, cx);
+    let FirstLine { method, target, version } = FirstLine::of(head);
     cx.shared.log.access(&Access {
         when: SystemTime::now(),
         client: client.peer,
-        method: "",
-        target: "",
-        version: "",
+        method,
+        target,
+        version,
         status: refusal.status,
         bytes_sent: refusal.reason.len() as u64,
         bytes_received: 0,
@@ -133,8 +142,9 @@ pub(super) fn refuse(mut client: Box<Client>, refusal: &Refusal, cx: &mut Contex
         backend: None,
         tries: 0,
         first_byte: None,
-        total: Duration::ZERO,
+        total: cx.now.saturating_sub(client.head_begun),
         cause: Cause::Refused,
+        reason: refusal.reason,
         request_id: "-",
     });
     Linger::begin(client, cx)

@@ -119,8 +119,9 @@ impl Stream {
     }
 
     /// From here on in the clear: the handshake has failed, and there are last words to say.
-    pub(crate) fn leave_tls(&mut self) {
-        self.session = None;
+    /// Returns what was received and makes no TLS.
+    pub(crate) fn leave_tls(&mut self) -> Vec<u8> {
+        self.session.take().map(|session| session.into_received()).unwrap_or_default()
     }
 
     /// Tells the peer that this is the end, and no cut, before a close that follows. In the clear

@@ -96,6 +96,10 @@ impl Session {
         match *self {}
     }
 
+    pub fn into_received(self) -> Vec<u8> {
+        match self {}
+    }
+
     pub fn holds_plain(&self) -> bool {
         match *self {}
     }

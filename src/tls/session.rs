@@ -122,6 +122,11 @@ impl Session {
         self.plain_spoken
     }
 
+    /// What was received and not opened, such as the beginning of that request.
+    pub fn into_received(self) -> Vec<u8> {
+        self.received
+    }
+
     /// True when there are plain bytes that no read has brought yet.
     pub fn holds_plain(&self) -> bool {
         !self.plain.is_empty()
@@ -217,6 +222,7 @@ impl Session {
             if !std::mem::replace(&mut self.heard, true) {
                 self.plain_spoken = scratch[0].is_ascii_uppercase();
                 if self.plain_spoken {
+                    self.received = scratch[..read].to_vec();
                     // No alert: it would be the first thing in an answer in the clear.
                     return Err(io::Error::new(ErrorKind::InvalidData, "speaks no TLS"));
                 }

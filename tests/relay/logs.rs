@@ -76,19 +76,62 @@ fn each_request_of_a_connection_has_a_line_of_its_own() {
 }
 
 #[test]
-fn a_refusal_is_logged_with_its_status() {
+fn a_refusal_is_logged_with_what_is_known_of_it() {
     let backend = Backend::plain();
-    let proxy = Proxy::with(&[&backend], JSON);
-    let answer = proxy.ask("GET / HTTP/1.1\r\n\r\n");
-    assert_eq!(answer.status(), 400);
-    let line = proxy.process.printed.wait("\"status\":400");
-    let record: Value = serde_json::from_str(&line).unwrap();
-    assert_eq!((&record["cause"], &record["backend"]), (&"PR".into(), &Value::Null), "{record}");
-    assert_eq!(record["bytes_sent"], answer.body.len(), "heads do not count");
+    let settings = "timeouts.request_head = \"300ms\"\nlimits.body_bytes = \"1KiB\"";
+    let proxy = Proxy::with(&[&backend], &format!("{JSON}{settings}"));
+    let host = "Host: a.test\r\n";
+    for (request, status, method, target, version) in [
+        ("GET /no-host HTTP/1.1\r\n\r\n".into(), 400, "GET", "/no-host", "HTTP/1.1"),
+        (format!("PUT /a HTTP/1.1\r\n{host}X A: b\r\n\r\n"), 400, "PUT", "/a", "HTTP/1.1"),
+        (format!("TRACE /b HTTP/1.1\r\n{host}\r\n"), 405, "TRACE", "/b", "HTTP/1.1"),
+        (format!("GET /c HTTP/3.0\r\n{host}\r\n"), 505, "GET", "/c", "HTTP/3.0"),
+        (format!("GET /late HTTP/1.1\r\n{host}"), 408, "GET", "/late", "HTTP/1.1"),
+        ("\u{16}\u{3}\u{1}TLS\r\n\r\n".into(), 400, "", "\u{16}\u{3}\u{1}TLS", ""),
+        (
+            format!("POST /large HTTP/1.1\r\n{host}Content-Length: 2000\r\n\r\n"),
+            413,
+            "POST",
+            "/large",
+            "HTTP/1.1",
+        ),
+    ] {
+        let answer = proxy.ask(&request);
+        assert_eq!(answer.status(), status);
+        let record = record(&proxy, &serde_json::to_string(target).unwrap().replace('"', ""));
+        let expected = [
+            ("method", method.into()),
+            ("version", version.into()),
+            ("status", status.into()),
+            ("reason", answer.text().trim_end().into()),
+            ("backend", Value::Null),
+        ];
+        for (key, value) in expected {
+            assert_eq!(record[key], value, "{key} in {record}");
+        }
+        let waited = record["total_ms"].as_f64() >= Some(300.0);
+        assert!(waited == (status == 408), "{record}");
+        assert!(matches!(record["cause"].as_str(), Some("PR" | "cR")), "{record}");
+    }
+}
+
+#[test]
+fn why_a_request_did_not_end_well_stands_behind_the_line() {
+    let (backend, dead) = (Backend::plain(), Vacant::new());
     let proxy = Proxy::with(&[&backend], "log.access = \"common\"");
-    proxy.ask("GET / HTTP/1.1\r\n\r\n");
+    proxy.ask("GET /h HTTP/1.1\r\n\r\n");
     let line = proxy.process.printed.wait(" 400 ");
-    assert!(line.contains("] \"-\" 400 "), "what could not be read is a dash: {line}");
+    assert!(
+        line.contains("] \"GET /h HTTP/1.1\" 400 ") && line.ends_with(" PR \"no Host\""),
+        "{line}"
+    );
+    proxy.get("/good");
+    assert!(proxy.process.printed.wait("/good").ends_with(" --"));
+    let proxy = Proxy::with(&[&dead], "log.access = \"common\"");
+    proxy.farewell(502);
+    proxy.get("/dead");
+    let line = proxy.process.printed.wait("/dead");
+    assert!(line.contains(" SC \"connect failed: Connection refused"), "{line}");
 }
 
 #[test]
@@ -178,7 +221,8 @@ fn a_hostile_request_forges_no_line() {
     proxy.ask("GET /f HTTP/1.1\r\nHost: a.test\r\nUser-Agent: \"\\\u{e9}\r\n\r\n");
     proxy.process.printed.wait("/f");
     for line in proxy.process.printed.all() {
-        assert!(line.is_ascii() && line.matches('"').count() == 6, "{line}");
+        let quotes = if line.contains(" 400 ") { 8 } else { 6 };
+        assert!(line.is_ascii() && line.matches('"').count() == quotes, "{line}");
     }
 }
 

@@ -10,6 +10,11 @@ impl Exchange {
     /// Counts the bytes and writes the access log's line; to be called once, when the exchange is
     /// over.
     pub(in crate::proxy) fn account(&self, cause: Cause, shared: &Shared, now: Duration) {
+        self.account_for(cause, "", shared, now);
+    }
+
+    /// The same, with the cause in words.
+    pub(super) fn account_for(&self, cause: Cause, reason: &str, shared: &Shared, now: Duration) {
         let backend = self.tries.last.map(|index| &self.pool.backends()[index]);
         if let Some(backend) = backend.filter(|_| self.tries.count > 0) {
             backend.counters().bytes_up.fetch_add(self.bytes_received, Relaxed);
@@ -23,9 +28,9 @@ impl Exchange {
         shared.log.access(&Access {
             when: SystemTime::now(),
             client: self.client.peer,
-            method,
-            target,
-            version: self.asked.version.name(),
+            method: method.as_bytes(),
+            target: target.as_bytes(),
+            version: self.asked.version.name().as_bytes(),
             status: self.answer.status,
             bytes_sent: self.answer.bytes,
             bytes_received: self.bytes_received,
@@ -36,6 +41,7 @@ impl Exchange {
             first_byte: self.times.first_byte.map(|at| at.saturating_sub(self.times.begun)),
             total: now.saturating_sub(self.times.begun),
             cause,
+            reason,
             request_id: text(field(head, b"x-request-id")),
         });
     }

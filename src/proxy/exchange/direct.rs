@@ -172,6 +172,11 @@ impl Given {
         }
     }
 
+    /// Why the request was refused, if it was.
+    pub(super) fn reason(&self) -> &str {
+        if self.cause == Cause::Refused { &self.body } else { "" }
+    }
+
     pub(super) fn answer(&self) -> Answer<'_> {
         let usual = Answer::new(self.status, &self.body);
         Answer {

@@ -86,6 +86,17 @@ impl Trouble {
         }
     }
 
+    /// The same in words; none where nothing went wrong, or where the cause says it all.
+    fn reason(&self) -> &str {
+        match self {
+            Self::Refused(refusal, _) => refusal.reason,
+            Self::Backend { reason, .. } => reason,
+            Self::Given(given) => given.reason(),
+            Self::Client(_) | Self::LastHop | Self::Stale => "",
+            _ => self.answer().reason,
+        }
+    }
+
     /// What the client is told, if it has not been told anything yet.
     fn answer(&self) -> Answer<'_> {
         match self {
@@ -139,8 +150,7 @@ impl Exchange {
             self.account(cause, &cx.shared, cx.now);
             return Err(Next::Done);
         }
-        let answer = trouble.answer();
-        Err(self.end(&answer, trouble.cause(), cx))
+        Err(self.end(&trouble, cx))
     }
 
     /// Makes ready for another try, if the rules and the budget allow one.
@@ -223,12 +233,12 @@ impl Exchange {
     }
 
     /// Ends the exchange with an answer of our own.
-    fn end(mut self: Box<Self>, answer: &Answer, cause: Cause, cx: &mut Context) -> Next {
-        let asker = self.asker(cx);
+    fn end(mut self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next {
+        let (answer, asker) = (&trouble.answer(), self.asker(cx));
         self.answer.status = answer.status;
         self.answer.bytes = answer::put(&mut self.client, answer, &asker, cx) as u64;
         cx.spend(self.answer.bytes as usize);
-        self.account(cause, &cx.shared, cx.now);
+        self.account_for(trouble.cause(), trouble.reason(), &cx.shared, cx.now);
         cx.recycle(std::mem::take(&mut self.sent.bytes));
         let mut client = self.client;
         if asker.keep_alive {
@@ -250,7 +260,7 @@ impl Exchange {
     /// length or chunks make the cut visible; where only the close marks the end, that takes a
     /// reset.
     fn break_off(self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next {
-        self.account(trouble.cause(), &cx.shared, cx.now);
+        self.account_for(trouble.cause(), trouble.reason(), &cx.shared, cx.now);
         if matches!(trouble, Trouble::Client(_)) || self.answer.until_close {
             self.client.stream.reset_on_close();
             return Next::Done;

@@ -265,13 +265,16 @@ fn bytes_that_are_no_record_end_a_connection_with_an_alert() {
 fn plain_http_is_told_to_use_https() {
     let certs = Certs::make();
     let backend = Backend::plain();
-    let proxy = Proxy::secure(&certs, &[&backend], "");
-    for request in ["GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", "POST / HTTP/1.0\r\n\r\n", "OPTI"] {
+    let proxy = Proxy::secure(&certs, &[&backend], "log.access = \"common\"");
+    for request in ["GET /p HTTP/1.1\r\nHost: a.test\r\n\r\n", "POST / HTTP/1.0\r\n\r\n", "OPTI"] {
         let mut client = proxy.connect_raw();
         let answer = client.ask(request);
         assert_eq!(answer.status(), 400, "{request}");
         assert!(answer.text().contains("https"), "{}", answer.text());
         client.expect_end();
+    }
+    for line in ["\"GET /p HTTP/1.1\" 400 ", "\"POST / HTTP/1.0\" 400 ", "\"OPTI\" 400 "] {
+        proxy.process.printed.wait(line);
     }
     assert_eq!(backend.visits(), 0);
 }
