@@ -306,6 +306,12 @@ table! {
             built: &[("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)],
             planned: &[],
         };
+        /// What a client gets that asks for a name in no certificate, or for none.
+        unknown_names: UnknownNames = "first", Choice {
+            noun: "answer",
+            built: &[("first", UnknownNames::First), ("refuse", UnknownNames::Refuse)],
+            planned: &[],
+        };
     }
 }
 
@@ -356,6 +362,15 @@ pub enum TlsVersion {
     Tls12,
     /// RFC 8446.
     Tls13,
+}
+
+/// What becomes of a client that asks for a name which no certificate has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownNames {
+    /// It is shown the first certificate.
+    First,
+    /// It is refused, and shown none.
+    Refuse,
 }
 
 /// What tells one client from another.

@@ -31,6 +31,7 @@ pub(crate) use applications::spell;
 pub use keys::{AccessLog, Admin, Balance, HashBy, Health, Limits, Log, LogTarget, Lookup, Mode};
 pub use keys::{
     Passive, Queue, Redirect, Retry, Scored, Server, Sticky, Timeouts, Tls, TlsVersion,
+    UnknownNames,
 };
 #[cfg(feature = "lab")]
 pub(crate) use kind::found;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::message::{Place, Report, idle_without, quote};
 use super::units::TIME;
-use super::{Config, TlsVersion};
+use super::{Config, TlsVersion, UnknownNames};
 
 /// Reports contradictions. Says nothing while single keys are wrong: it would judge defaults that
 /// nobody asked for.
@@ -36,14 +36,16 @@ fn slow_has_a_range(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-/// Whoever wrote one of the other two keys wants TLS: without a certificate there would be none.
+/// Whoever wrote one of the other keys wants TLS: without a certificate there would be none.
 fn each_certificate_has_a_key(config: &Config, report: &mut Report<'_>) {
     let tls = &config.tls;
     let (certificates, keys) = (tls.certificates.len(), tls.keys.len());
     if certificates == 0 {
-        for (key, is_said) in
-            [("tls.keys", keys != 0), ("tls.min_version", tls.min_version != TlsVersion::Tls12)]
-        {
+        for (key, is_said) in [
+            ("tls.keys", keys != 0),
+            ("tls.min_version", tls.min_version != TlsVersion::Tls12),
+            ("tls.unknown_names", tls.unknown_names != UnknownNames::First),
+        ] {
             if is_said {
                 report.add(report.place(key), key, idle_without("[tls] certificates"));
             }

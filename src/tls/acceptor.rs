@@ -12,7 +12,7 @@ use rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion};
 use webpki::EndEntityCert;
 
 use super::{Session, Shown};
-use crate::config::{self, Errors, TlsVersion};
+use crate::config::{self, Errors, TlsVersion, UnknownNames};
 
 /// What we speak inside (RFC 7301): who insists on something else is refused with an alert.
 pub(super) const ALPN: &[u8] = b"http/1.1";
@@ -43,7 +43,10 @@ impl Acceptor {
             .with_protocol_versions(versions(tls.min_version))
             .map_err(broken)?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Certificates(certificates)));
+            .with_cert_resolver(Arc::new(Certificates {
+                all: certificates,
+                refuses_unknown: tls.unknown_names == UnknownNames::Refuse,
+            }));
         config.alpn_protocols = vec![ALPN.to_vec()];
         // A client that comes back is spared the signature, whichever worker it meets; the keys
         // of the tickets are drawn at the start and change every six hours.
@@ -66,23 +69,31 @@ fn versions(oldest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] 
     }
 }
 
-/// The certificates in the order of the file, at least one.
 #[derive(Debug)]
-struct Certificates(Vec<Arc<CertifiedKey>>);
+struct Certificates {
+    /// In the order of the file, at least one.
+    all: Vec<Arc<CertifiedKey>>,
+    /// None is shown to who asks for no name that is in one.
+    refuses_unknown: bool,
+}
 
 impl ResolvesServerCert for Certificates {
     /// The first that is for the name that the client asks for (RFC 6066 section 3) and of a kind
-    /// that it can verify. Who asks for no name, or for one that we do not have, gets the first:
-    /// it will say itself what it thinks of it.
+    /// that it can verify. Who asks for no name, or for one that we do not have, gets the first,
+    /// unless it is to be refused: it will say itself what it thinks of it. Where the client can
+    /// verify no kind that we have, rustls says so once it sees one.
     fn resolve(&self, hello: ClientHello) -> Option<Arc<CertifiedKey>> {
         let schemes = hello.signature_schemes();
         let fits = |one: &&Arc<CertifiedKey>| one.key.choose_scheme(schemes).is_some();
         let name = hello.server_name().and_then(|name| DnsName::try_from(name).ok());
-        let named = name.map(ServerName::DnsName).and_then(|name| {
-            let is_for = |one: &&Arc<CertifiedKey>| is_for(one, &name);
-            self.0.iter().filter(is_for).find(fits)
-        });
-        named.or_else(|| self.0.iter().find(fits)).cloned()
+        let name = name.map(ServerName::DnsName);
+        let is_named =
+            |one: &&Arc<CertifiedKey>| name.as_ref().is_some_and(|name| is_for(one, name));
+        let named = self.all.iter().filter(is_named).find(fits);
+        if named.is_none() && self.refuses_unknown {
+            return self.all.iter().find(is_named).cloned();
+        }
+        named.or_else(|| self.all.iter().find(fits)).or(self.all.first()).cloned()
     }
 }
 

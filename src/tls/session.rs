@@ -5,6 +5,7 @@
 //! take, and plain bytes that the caller had no room for. So an idle connection costs no buffer.
 //! Records are made and opened in the thread's own [`SCRATCH`].
 
+mod alert;
 mod side;
 #[cfg(test)]
 mod tests;
@@ -261,6 +262,9 @@ impl Session {
                 Err(error) => {
                     self.closed = true;
                     self.side.word_alert(&mut records[used..], unsent);
+                    if matches!(self.side, Side::Server(_)) {
+                        alert::correct(unsent, &error, records);
+                    }
                     return Err(fault::error(error));
                 }
             }

@@ -82,7 +82,8 @@ server.tls.cert = "x"
     1:8: server.tls: unknown key; the keys here are listen, mode, workers, max_connections,
         trusted_proxies, served_by, forwarded
 tls.certs = ["x"]
-    1:5: tls.certs: unknown key; the keys here are certificates, keys, min_version
+    1:5: tls.certs: unknown key; the keys here are certificates, keys, min_version,
+        unknown_names
 balance.colour = 1
     1:9: balance.colour: unknown key; the keys here are policy, hash_by, slow_start,
         fail_open
@@ -274,6 +275,10 @@ tls.keys = ["./site.key"]
     1:12: tls.keys: means nothing without [tls] certificates; set it, or remove this key
 tls.min_version = "1.3"
     1:19: tls.min_version: means nothing without [tls] certificates; set it, or remove this key
+tls.unknown_names = "refuse"
+    1:21: tls.unknown_names: means nothing without [tls] certificates; set it, or remove this key
+tls.unknown_names = "last"
+    1:21: tls.unknown_names: unknown answer "last"; use "first", "refuse"
 tls.min_version = "1.1"
     1:19: tls.min_version: unknown version "1.1"; did you mean "1.2"?
 tls.min_version = 1.2

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::keys::DAY_MS;
+use crate::config::keys::{DAY_MS, UnknownNames};
 use crate::pool::Trust;
 
 fn reads_back(config: &Config) {
@@ -33,7 +33,8 @@ fn keys_of_tls_are_comments_where_they_are_not_set() {
     let plain = "tls = false\ntls_verify = true\n# tls_ca = \"system\"\n# tls_name = \"ip\"\n\
         # tls_certificate = \"none\"\n# tls_key = \"tls_certificate\"\n";
     assert!(text.contains(plain), "{text}");
-    let table = "\n[tls]\ncertificates = []\nkeys = []\nmin_version = \"1.2\"\n\n[log]\n";
+    let table = "\n[tls]\ncertificates = []\nkeys = []\nmin_version = \"1.2\"\n\
+        unknown_names = \"first\"\n\n[log]\n";
     assert!(text.contains(table), "{text}");
     let config = parse(&MINIMAL.replace("tsl = false", "tsl = true\ntls_ca = \"./ca.pem\""));
     reads_back(&config);
@@ -106,9 +107,12 @@ fn trust() -> impl Strategy<Value = Option<Trust>> {
 fn tls() -> impl Strategy<Value = Tls> {
     let version = prop::sample::select(vec![TlsVersion::Tls12, TlsVersion::Tls13]);
     let pairs = prop::collection::vec((path(), path()), 1..4);
-    let tls = (pairs, any::<bool>(), version).prop_map(|(pairs, apart, min_version)| {
+    let names = prop::sample::select(vec![UnknownNames::First, UnknownNames::Refuse]);
+    let all = (pairs, any::<bool>(), version, names);
+    let tls = all.prop_map(|(pairs, apart, min_version, unknown_names)| {
         let (certificates, keys) = pairs.into_iter().unzip();
-        Tls { certificates, keys: if apart { keys } else { Vec::new() }, min_version }
+        let keys = if apart { keys } else { Vec::new() };
+        Tls { certificates, keys, min_version, unknown_names }
     });
     prop_oneof![Just(Tls::default()), tls]
 }

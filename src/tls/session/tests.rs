@@ -27,6 +27,7 @@ static ENDS: LazyLock<(Acceptor, Acceptor, Connector)> = LazyLock::new(|| {
         certificates: vec![text(&certificate)],
         keys: vec![text(&key)],
         min_version,
+        ..config::Tls::default()
     };
     let now = SystemTime::now();
     let acceptor = |oldest| Acceptor::load(&tls(oldest), now, &mut Vec::new()).unwrap().unwrap();

@@ -64,6 +64,38 @@ fn a_client_is_shown_a_kind_of_key_that_it_knows() {
 const OWN: &str = "DNS:localhost,IP:127.0.0.1";
 
 #[test]
+fn who_can_verify_no_key_of_ours_is_told_that_the_handshake_failed() {
+    let certs = Certs::make();
+    let backend = Backend::plain();
+    let proxy = Proxy::secure(&certs, &[&backend], "");
+    for version in ["-tls1_2", "-tls1_3"] {
+        let arguments = [version, "-sigalgs", "rsa_pss_rsae_sha256"];
+        let text = probe(proxy.address, &certs, &arguments, CLOSE);
+        assert!(text.contains("alert handshake failure"), "{text}");
+    }
+}
+
+#[test]
+fn unknown_names_may_be_refused_and_are_told_so() {
+    let certs = Certs::make();
+    let backend = Backend::plain();
+    let proxy = Proxy::secure(&certs, &[&backend], "tls.unknown_names = \"refuse\"");
+    for version in ["-tls1_2", "-tls1_3"] {
+        let ask =
+            |name: &[&str]| probe(proxy.address, &certs, &[&[version][..], name].concat(), CLOSE);
+        for name in [&["-servername", "unknown.test"][..], &["-noservername"]] {
+            let text = ask(name);
+            assert!(text.contains("unrecognized name"), "{text}");
+            assert!(text.contains("no peer certificate"), "{text}");
+        }
+        assert!(ask(&["-servername", "localhost"]).contains("200 OK"));
+        let other = ask(&["-servername", "localhost", "-sigalgs", "rsa_pss_rsae_sha256"]);
+        assert!(other.contains("alert handshake failure"), "{other}");
+    }
+    assert_eq!(backend.requests().len(), 2);
+}
+
+#[test]
 fn one_file_may_hold_the_certificate_its_chain_and_its_key() {
     let certs = Certs::make();
     let leaf = certs.leaf("localhost");
