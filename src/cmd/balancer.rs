@@ -58,6 +58,11 @@ impl Balancer {
         Ok(Self { server, watch, log, signals, drain, pool: reader, epoch })
     }
 
+    /// Says something that an operator should know.
+    pub fn warn(&self, text: &str) {
+        self.log.event(Level::Warn, format_args!("{text}"));
+    }
+
     /// Where clients are served.
     pub fn address(&self) -> SocketAddr {
         self.server.address()

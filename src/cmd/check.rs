@@ -3,16 +3,16 @@
 
 use std::io::{self, Write};
 
-use super::Failure;
-use crate::config::Config;
+use super::{Failure, Source};
 use crate::tls::Tls;
 
-/// Prints the configuration as TOML with every key, and below it, as comments, the certificates and
-/// when they expire. What needs an eye soon goes to standard error.
-pub fn run(config: &Config) -> Result<(), Failure> {
-    let tls = Tls::load(config)?;
+/// Prints the configuration as TOML with every key, secrets hidden, and below it, as comments, the
+/// certificates and when they expire. What needs an eye soon goes to standard error.
+pub fn run(source: &Source) -> Result<(), Failure> {
+    let config = source.load()?;
+    let tls = Tls::load(&config)?;
     let mut out = io::stdout().lock();
-    out.write_all(config.render().as_bytes())?;
+    out.write_all(config.show().as_bytes())?;
     if !tls.shown.is_empty() {
         out.write_all(b"\n# Certificates:\n")?;
     }
@@ -21,7 +21,7 @@ pub fn run(config: &Config) -> Result<(), Failure> {
     }
     out.flush()?;
     let mut err = io::stderr().lock();
-    for warning in tls.warnings(&config.applications) {
+    for warning in source.warning(&config).into_iter().chain(tls.warnings(&config.applications)) {
         writeln!(err, "warning: {warning}")?;
     }
     Ok(())

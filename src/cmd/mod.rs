@@ -20,7 +20,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::{Config, Errors, Overrides};
+use crate::config::{Config, Errors, Overrides, exposed};
 use crate::lab::backend::Options;
 use crate::printable::Escaped;
 
@@ -73,8 +73,8 @@ pub enum Failure {
 /// Does what was asked for.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Serve(source) => serve::run(source.load()?),
-        Command::Check(source) => check::run(&source.load()?),
+        Command::Serve(source) => serve::run(&source),
+        Command::Check(source) => check::run(&source),
         Command::Demo(overrides) => demo::run(&overrides),
         Command::Backend(options) => Ok(backend::run(&options)?),
         #[cfg(feature = "client")]
@@ -91,6 +91,13 @@ impl Source {
     /// Reads the configuration.
     pub fn load(&self) -> Result<Config, Errors> {
         Config::load(&self.path, &self.overrides)
+    }
+
+    /// A sentence if a secret of the configuration is in the file, and others may read that.
+    fn warning(&self, config: &Config) -> Option<String> {
+        let secrets = config.secrets();
+        let written = secrets.iter().find(|key| !self.overrides.has(key))?;
+        exposed(&self.path, written)
     }
 }
 

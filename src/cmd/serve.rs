@@ -1,11 +1,14 @@
 //! `evenly serve`: balance, until told to stop.
 
-use super::Failure;
 use super::balancer::Balancer;
-use crate::config::Config;
+use super::{Failure, Source};
 
 /// Runs a balancer in the foreground. Fails if it cannot be started.
-pub fn run(config: Config) -> Result<(), Failure> {
-    Balancer::start(config)?.run();
+pub fn run(source: &Source) -> Result<(), Failure> {
+    let config = source.load()?;
+    let warning = source.warning(&config);
+    let balancer = Balancer::start(config)?;
+    warning.iter().for_each(|warning| balancer.warn(warning));
+    balancer.run();
     Ok(())
 }

@@ -6,7 +6,9 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::kind::{Choice, Count, Flag, Kind, List, Only, OrOff, Quantity, Text, Unset, text};
+use super::kind::{
+    Choice, Count, Flag, Hidden, Kind, List, Only, OrOff, Quantity, Text, Unset, text,
+};
 use super::table::{Field, Slot, Table, table};
 use super::{Network, grammar, units};
 use crate::http::{HEADERS_MAX, HeadLimits};
@@ -127,7 +129,7 @@ table! {
         /// The cookie's name; none sets no cookie.
         cookie: Option<String> = "off", OrOff(text("BACKEND", grammar::cookie));
         /// What the cookie's values are made with; if empty, drawn at each start.
-        secret: String = "", text("at least 16 characters", grammar::secret);
+        secret: String = "", Hidden(text("at least 16 characters", grammar::secret));
         /// How long clients keep the cookie; none is until they are closed.
         max_age: Option<Duration> = "off", OrOff(time(1000..=400 * DAY_MS));
     }

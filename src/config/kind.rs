@@ -10,11 +10,14 @@ use toml::de::DeValue;
 
 use super::message::{nearest, quote};
 
-pub(super) use around::{List, Only, OrOff, Unset};
+pub(super) use around::{Hidden, List, Only, OrOff, Unset};
 pub(super) use number::{Count, Quantity};
 
 /// How a value of type `T` is spelled.
 pub(super) trait Kind<T> {
+    /// Nobody else is to see the value.
+    const IS_SECRET: bool = false;
+
     fn read(&self, value: &DeValue<'_>) -> Result<T, String>;
 
     /// As a TOML value; none when it is not set.

@@ -6,6 +6,7 @@
 //! the rules between them and `message` says what is wrong.
 
 mod applications;
+mod exposed;
 mod grammar;
 mod keys;
 mod kind;
@@ -28,6 +29,7 @@ use table::Table;
 
 #[cfg(feature = "client")]
 pub(crate) use applications::spell;
+pub(crate) use exposed::exposed;
 pub use keys::{AccessLog, Admin, Balance, HashBy, Health, Limits, Log, LogTarget, Lookup, Mode};
 pub use keys::{
     Passive, Queue, Redirect, Retry, Scored, Server, Sticky, Timeouts, Tls, TlsVersion,

@@ -54,6 +54,11 @@ impl Overrides {
         self.said.push(Said { source, name, value });
     }
 
+    /// True when `key`, as `table.key`, is set here.
+    pub fn has(&self, key: &str) -> bool {
+        self.said.iter().any(|said| said.name == said.spelling(key))
+    }
+
     pub(super) fn apply(&self, config: &mut Config, report: &mut Report<'_>) {
         for said in &self.said {
             let mut names = Vec::new();

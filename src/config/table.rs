@@ -60,6 +60,8 @@ pub(super) trait Field {
     fn spell(&self, text: &str) -> String;
     /// As a TOML value; none when it is not set.
     fn write(&self) -> Option<String>;
+    /// Nobody else is to see it.
+    fn is_secret(&self) -> bool;
     /// The default as documented.
     fn default(&self) -> &'static str;
 }
@@ -92,6 +94,10 @@ impl<T, K: Kind<T>> Field for Slot<'_, T, K> {
 
     fn write(&self) -> Option<String> {
         self.kind.write(self.slot)
+    }
+
+    fn is_secret(&self) -> bool {
+        K::IS_SECRET
     }
 
     fn default(&self) -> &'static str {

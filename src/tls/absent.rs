@@ -66,7 +66,7 @@ impl Connector {
 }
 
 impl Shown {
-    pub(super) fn warning(&self, _now: SystemTime) -> Option<String> {
+    pub(super) fn warnings(&self, _now: SystemTime) -> Option<String> {
         match *self {}
     }
 }

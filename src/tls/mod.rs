@@ -66,12 +66,12 @@ impl Tls {
         Ok(Self { acceptor: None, connectors, shown })
     }
 
-    /// What an operator should know, a sentence each: certificates that are about to expire, and
-    /// backends that nobody verifies.
+    /// What an operator should know, a sentence each: certificates that are about to expire, keys
+    /// that others may read, and backends that nobody verifies.
     pub fn warnings(&self, specs: &[Spec]) -> Vec<String> {
         let now = SystemTime::now();
-        let expiring = self.shown.iter().filter_map(|shown| shown.warning(now));
-        expiring.chain(unverified(specs)).collect()
+        let shown = self.shown.iter().flat_map(|shown| shown.warnings(now));
+        shown.chain(unverified(specs)).collect()
     }
 }
 

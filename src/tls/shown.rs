@@ -2,6 +2,7 @@
 //! when a configuration is read.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +13,7 @@ use webpki::EndEntityCert;
 
 use super::fault;
 use super::files::{self, Validity, refusal};
-use crate::config::Errors;
+use crate::config::{Errors, exposed};
 
 /// How long before a certificate expires that is said.
 const WARNING: Duration = Duration::from_secs(14 * DAY_S);
@@ -25,6 +26,8 @@ pub struct Shown {
     path: String,
     names: Vec<String>,
     validity: Validity,
+    /// Said of the file of its key, if that is for others to read.
+    exposed: Option<String>,
 }
 
 impl Shown {
@@ -40,7 +43,8 @@ impl Shown {
         let certificate = EndEntityCert::try_from(&chain[0]).map_err(bad)?;
         let validity = Validity::of(&certificate).map_err(bad)?;
         let names = certificate.valid_dns_names().map(str::to_owned).collect();
-        let shown = Self { path: path.to_owned(), names, validity };
+        let exposed = exposed(Path::new(key_path), "a private key");
+        let shown = Self { path: path.to_owned(), names, validity, exposed };
         shown.check(now)?;
         let key = files::key(key_path)?;
         let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
@@ -66,10 +70,12 @@ impl Shown {
         Err(refusal(&self.path, what))
     }
 
-    /// A sentence, if it is about to expire.
-    pub(super) fn warning(&self, now: SystemTime) -> Option<String> {
+    /// A sentence if it is about to expire, and one if its key is for others to read.
+    pub(super) fn warnings(&self, now: SystemTime) -> impl Iterator<Item = String> {
         let left = self.validity.until.duration_since(now).unwrap_or_default();
-        (left < WARNING).then(|| format!("{}: {}; renew it", self.path, self.expiry(now)))
+        let expiring =
+            (left < WARNING).then(|| format!("{}: {}; renew it", self.path, self.expiry(now)));
+        expiring.into_iter().chain(self.exposed.clone())
     }
 
     fn expiry(&self, now: SystemTime) -> String {

@@ -1,6 +1,8 @@
 //! The configuration through the program: a bad one starts nothing and says what to do.
 
-use crate::harness::{Backend, Place, Process, Scratch};
+use crate::harness::{Backend, Place, Process, Proxy, Scratch};
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::PermissionsExt;
 
 /// Runs a command on this text and returns the exit code, stdout and stderr.
 fn run(command: &str, text: &str) -> (Option<i32>, String, String) {
@@ -29,6 +31,28 @@ fn what_check_prints_is_a_configuration_that_means_the_same() {
     let (_, printed, _) = run("check", ONE);
     let (code, again, said) = run("check", &printed);
     assert_eq!((code, again), (Some(0), printed), "{said}");
+}
+
+#[test]
+fn a_secret_is_not_shown_and_a_file_of_it_that_others_may_read_is_told() {
+    const SECRET: &str = "sticky.secret = \"nobody is to see this\"\n";
+    let exposed = "everybody may read it (mode 0644), and it holds sticky.secret; chmod o=";
+    for (secret, mode, warned) in
+        [(SECRET, 0o644, true), (SECRET, 0o640, false), ("", 0o644, false)]
+    {
+        let scratch = Scratch::new();
+        let file = scratch.write("applications.toml", format!("{secret}{ONE}"));
+        set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        let (code, printed, said) = Process::evenly(&["check"], scratch.path()).finish();
+        assert_eq!((code, said.contains(exposed)), (Some(0), warned), "{said}");
+        assert!(!printed.contains("nobody is to see") && !said.contains("nobody is to see"));
+        let shown = if secret.is_empty() { "\"\"" } else { "\"(hidden)\"" };
+        assert!(printed.contains(&format!("\nsecret = {shown}\n")), "{printed}");
+    }
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], SECRET);
+    let line = proxy.process.said.wait(" WARN ");
+    assert!(line.contains("applications.toml: everybody may read it"), "{line}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Kinds around other kinds: lists of them, "off" instead, not set, one setting only.
+//! Kinds around other kinds: lists of them, hidden, "off" instead, not set, one setting only.
 
 use toml::de::DeValue;
 
@@ -10,6 +10,9 @@ pub(in crate::config) struct List<T> {
     pub(in crate::config) item: Text<T>,
     pub(in crate::config) empty: bool,
 }
+
+/// A text that nobody else is to see. An error does not repeat it either.
+pub(in crate::config) struct Hidden(pub(in crate::config) Text<String>);
 
 /// Something, or the word "off".
 pub(in crate::config) struct OrOff<K>(pub(in crate::config) K);
@@ -55,6 +58,21 @@ impl<T> Kind<Vec<T>> for List<T> {
         let mut list = toml::de::DeArray::new();
         items.for_each(|item| list.push(spanned(item)));
         DeValue::Array(list)
+    }
+}
+
+impl Kind<String> for Hidden {
+    const IS_SECRET: bool = true;
+
+    fn read(&self, value: &DeValue<'_>) -> Result<String, String> {
+        match value {
+            DeValue::String(_) => self.0.read(value),
+            _ => Err(format!("found no string; expected one of {}", self.0.example)),
+        }
+    }
+
+    fn write(&self, value: &String) -> Option<String> {
+        self.0.write(value)
     }
 }
 

@@ -227,8 +227,7 @@ sticky.cookie = true
 sticky.secret = "fifteen letters"
     1:17: sticky.secret: 15 characters can be guessed; use at least 16, or "" to draw one
 sticky.secret = 12345678901234567
-    1:17: sticky.secret: found 12345678901234567; expected a string such as
-        "at least 16 characters"
+    1:17: sticky.secret: found no string; expected one of at least 16 characters
 sticky.max_age = 0
     1:18: sticky.max_age: "0" is out of range; use "1s" to "9600h", or "off"
 sticky.max_age = "999ms"

@@ -104,6 +104,17 @@ fn trust() -> impl Strategy<Value = Option<Trust>> {
     }))
 }
 
+#[test]
+fn what_others_see_has_no_secret_and_is_the_same_otherwise() {
+    let config = parse(&format!("sticky.secret = \"a real secret of ours\"\n{MINIMAL}"));
+    let hidden = config.render().replace("a real secret of ours", "(hidden)");
+    assert_eq!(config.show(), hidden);
+    assert_eq!(config.secrets(), ["sticky.secret"]);
+    let said = Config::parse(&hidden, "f").unwrap_err().to_string();
+    assert!(said.contains("8 characters can be guessed"), "it cannot be taken for one: {said}");
+    assert!(parse(MINIMAL).secrets().is_empty());
+}
+
 fn tls() -> impl Strategy<Value = Tls> {
     let version = prop::sample::select(vec![TlsVersion::Tls12, TlsVersion::Tls13]);
     let pairs = prop::collection::vec((path(), path()), 1..4);

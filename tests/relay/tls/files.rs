@@ -182,3 +182,22 @@ fn a_certificate_that_expires_in_ten_days_is_told_and_one_of_twenty_is_not() {
         assert_eq!(proxy.said("renew it"), usize::from(warns));
     }
 }
+
+#[test]
+fn a_key_that_others_may_read_is_told() {
+    let certs = Certs::make();
+    let (certificate, key) = certs.leaf("localhost");
+    let backend = Backend::plain();
+    for (mode, may) in
+        [(0o600, None), (0o640, None), (0o604, Some("read")), (0o602, Some("change"))]
+    {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        let (code, _, said) = run("check", &listener(&certificate, &key));
+        let start = format!("warning: {}: everybody may", key.display());
+        assert_eq!((code, said.contains(&start)), (Some(0), may.is_some()), "{mode:o}: {said}");
+        let Some(may) = may else { continue };
+        assert!(said.contains(&format!("everybody may {may} it (mode 0{mode:o})")), "{said}");
+        let proxy = Proxy::secure(&certs, &[&backend], "");
+        proxy.process.said.wait(" WARN ");
+    }
+}
