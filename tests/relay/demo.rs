@@ -124,3 +124,21 @@ fn the_demo_balances_over_three_backends_and_says_what_to_try() {
     process.signal(Signal::TERM);
     assert_eq!(process.wait().code(), Some(0));
 }
+
+#[test]
+fn who_idles_behind_a_large_body_holds_no_memory() {
+    let demo = demo(1, &[]);
+    let body = format!("\"{}\"", "x".repeat((1 << 20) - 2));
+    let head =
+        format!("POST /api/echo HTTP/1.1\r\nHost: a.test\r\nContent-Length: {}\r\n", 1 << 20);
+    let request = format!("{head}\r\n{body}");
+    let ask = |_| {
+        let mut client = Wire::connect(demo.addresses[0]);
+        let answer = client.ask(&request);
+        assert_eq!((answer.status(), answer.body.len()), (200, 1 << 20));
+        client
+    };
+    let idle: Vec<Wire> = (0..100).map(ask).collect();
+    assert!(demo.process.memory_kib("VmRSS") < 64 * 1024);
+    drop(idle);
+}

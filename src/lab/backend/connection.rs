@@ -102,6 +102,7 @@ impl<'a> Connection<'a> {
         let asked = self.read_head()?;
         self.read_body(&asked)?;
         self.answer(&asked)?;
+        self.let_go();
         if asked.keep_alive { Ok(()) } else { Err(End::Answered) }
     }
 
@@ -185,6 +186,16 @@ impl<'a> Connection<'a> {
         };
         reply.write(&mut self.out, asked.version);
         self.socket.write_all(&self.out)
+    }
+
+    /// Who idles behind a large body holds no memory for it.
+    fn let_go(&mut self) {
+        self.body.clear();
+        self.body.shrink_to(INPUT_BYTES);
+        self.out.clear();
+        self.out.shrink_to(INPUT_BYTES);
+        self.scratch.clear();
+        self.scratch.shrink_to(INPUT_BYTES);
     }
 
     fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {

@@ -12,6 +12,9 @@ use super::{Failures, Fault};
 /// Names in X-Served-By that are told apart; a server may send a new one with each answer.
 const NAMES_MAX: usize = 1000;
 
+/// What is kept of such a name, which may be as long as a head.
+const NAME_BYTES_MAX: usize = 256;
+
 /// Where the names beyond the limit are counted.
 const OTHERS: &str = "(others)";
 
@@ -109,7 +112,8 @@ impl Tally {
         }
         if !served_by.is_empty() {
             // Borrowed as long as it is text: no allocation for a name that is known.
-            self.count_name(&String::from_utf8_lossy(served_by), 1);
+            let name = &served_by[..served_by.len().min(NAME_BYTES_MAX)];
+            self.count_name(&String::from_utf8_lossy(name), 1);
         }
     }
 
@@ -192,8 +196,10 @@ mod tests {
         for number in 0..3 * NAMES_MAX {
             tally.answered(200, number.to_string().as_bytes(), MS, MS);
         }
+        tally.answered(200, &[b'x'; 16 * 1024], MS, MS);
+        assert!(tally.served_by.keys().all(|name| name.len() <= NAME_BYTES_MAX));
         assert_eq!(tally.served_by.len(), NAMES_MAX + 1);
-        assert_eq!(tally.served_by[OTHERS], 2 * NAMES_MAX as u64);
+        assert_eq!(tally.served_by[OTHERS], 2 * NAMES_MAX as u64 + 1);
     }
 
     #[test]
