@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustls::{CertificateError, Error};
+use rustls::{CertificateError, Error, PeerIncompatible};
 
 /// As the error of a socket, which it is to the caller.
 pub(super) fn error(error: Error) -> io::Error {
@@ -11,9 +11,20 @@ pub(super) fn error(error: Error) -> io::Error {
 
 /// What was seen, and for what an operator can change, what to do.
 pub(super) fn word(error: &Error) -> String {
-    let Error::InvalidCertificate(why) = error else {
-        return error.to_string();
-    };
+    match error {
+        Error::InvalidCertificate(why) => word_certificate(why),
+        Error::PeerIncompatible(PeerIncompatible::SignatureAlgorithmsExtensionRequired) => {
+            "it is older than TLS 1.2, or lacks what that needs".to_owned()
+        }
+        // rustls has no error of its own for it.
+        Error::General(what) if what.starts_with("no server certificate") => {
+            "it asks for a name that no certificate has (see unknown_names)".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+fn word_certificate(why: &CertificateError) -> String {
     match why {
         // The name of one who is trusted, and another's signature.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {

@@ -92,6 +92,7 @@ fn unknown_names_may_be_refused_and_are_told_so() {
         let other = ask(&["-servername", "localhost", "-sigalgs", "rsa_pss_rsae_sha256"]);
         assert!(other.contains("alert handshake failure"), "{other}");
     }
+    proxy.process.said.wait("client 127.0.0.1: TLS: it asks for a name that no certificate has");
     assert_eq!(backend.requests().len(), 2);
 }
 

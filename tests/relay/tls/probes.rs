@@ -22,6 +22,7 @@ fn versions_before_tls_1_2_are_refused() {
         assert!(text.contains("alert protocol version") && !text.contains("HTTP/1.1"), "{text}");
         assert!(text.contains("Cipher is (NONE)"), "{version}: {text}");
     }
+    proxy.process.said.wait("client 127.0.0.1: TLS: it is older than TLS 1.2");
     // One of 1.2 without what it needs is not told that its version is too old.
     let ours = probe(proxy.address, &certs, &["-tls1_2", "-cipher", "AES128-SHA"], CLOSE);
     assert!(ours.contains("alert handshake failure"), "{ours}");
