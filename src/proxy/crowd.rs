@@ -21,6 +21,10 @@ use std::time::Duration;
 /// How long a new client may take to ask before it counts as idle. With TLS that is several turns
 /// of the way there and back.
 pub(crate) const ASKING: Duration = Duration::from_secs(1);
+/// A shorter pause is no idleness: the answer, or the next request, may be under way. Where nobody
+/// pauses for longer, new clients wait for `CALLERS_PATIENCE`; then it is their turn.
+const RESTING: Duration = Duration::from_millis(200);
+const CALLERS_PATIENCE: Duration = Duration::from_secs(1);
 /// How long an idle client may stay in a full house as long as nobody waits at the door.
 const KEEP_ALIVE_MIN: Duration = Duration::from_secs(5);
 /// One in so many places is freed in a sweep, at most: a whole house in 1.6 s.
@@ -33,6 +37,13 @@ pub(crate) struct Crowd {
     said: Throttle,
 }
 
+/// The timer's eye on the door.
+#[derive(Default)]
+pub(crate) struct Lookout {
+    /// Since when somebody has waited there at each look.
+    callers_since: Option<Duration>,
+}
+
 impl Crowd {
     /// True when this idle client's place is wanted, and it has not asked again.
     pub(crate) fn dismisses(&self, client: &mut Client) -> bool {
@@ -41,19 +52,25 @@ impl Crowd {
         let is_late = |since: Duration| since.as_micros() as u64 <= cutoff_us;
         client.idle_since().is_some_and(is_late) && client.stream.is_silent()
     }
+}
 
+impl Lookout {
     /// Looks around, and returns the cutoff for this sweep.
-    pub(crate) fn look(&self, shared: &Shared, now: Duration) -> Duration {
+    pub(crate) fn look(&mut self, shared: &Shared, now: Duration) -> Duration {
+        let since = self.callers_since.unwrap_or(now);
+        self.callers_since = shared.door.has_callers().then_some(since);
         let limit = shared.config.server.max_connections;
         let house = House {
             limit,
             taken: shared.door.taken(),
             keep_alive: shared.config.timeouts.keep_alive,
-            wanted: if shared.door.has_callers() { limit.div_ceil(SHARE) } else { 0 },
+            wanted: if self.callers_since.is_some() { limit.div_ceil(SHARE) } else { 0 },
         };
         let mut cutoff = Duration::ZERO;
         if house.is_filling() {
-            let idle = oldest(shared.lot.slots.idle_since_us(), limit.div_ceil(SHARE), now);
+            let turn = now >= since + CALLERS_PATIENCE;
+            let latest = if turn { now } else { now.saturating_sub(RESTING) };
+            let idle = oldest(shared.lot.slots.idle_since_us(), limit.div_ceil(SHARE), latest);
             let leaving = house.leaving(&idle, now);
             cutoff = idle[..leaving].last().copied().unwrap_or_default();
             if house.wanted > 0 && leaving > 0 {
@@ -62,19 +79,19 @@ impl Crowd {
                     "{taken} of {limit} places taken, and more clients wait: \
                      the longest idle are closed, {leaving} now"
                 );
-                shared.log.limited(&self.said, Level::Warn, text);
+                shared.log.limited(&shared.crowd.said, Level::Warn, text);
             }
         }
-        self.cutoff_us.store(cutoff.as_micros() as u64, Ordering::Relaxed);
+        shared.crowd.cutoff_us.store(cutoff.as_micros() as u64, Ordering::Relaxed);
         cutoff
     }
 }
 
-/// The `count` that have been idle for longest, the longest first.
-fn oldest(idle_since_us: impl Iterator<Item = u64>, count: usize, now: Duration) -> Vec<Duration> {
-    let now_us = now.as_micros() as u64;
+/// The `count` that have been idle for longest, and since `latest` at the latest; longest first.
+fn oldest(since_us: impl Iterator<Item = u64>, count: usize, latest: Duration) -> Vec<Duration> {
+    let latest_us = latest.as_micros() as u64;
     let mut oldest = BinaryHeap::with_capacity(count + 1);
-    for since_us in idle_since_us.filter(|since_us| *since_us <= now_us) {
+    for since_us in since_us.filter(|since_us| *since_us <= latest_us) {
         if oldest.len() < count {
             oldest.push(since_us);
         } else if oldest.peek().is_some_and(|youngest| since_us < *youngest) {
@@ -168,11 +185,13 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_idle_are_found_and_those_who_may_still_ask_are_not() {
+    fn the_longest_idle_are_found_and_those_who_may_be_asking_are_not() {
         let us = |ages_s: &[u64]| idle(ages_s).iter().map(|at| at.as_micros() as u64).collect();
-        let mut since: Vec<u64> = us(&[3, 50, 1, 70, 20]);
+        let mut since: Vec<u64> = us(&[3, 50, 1, 70, 0, 20]);
         since.push((NOW + ASKING).as_micros() as u64);
-        assert_eq!(oldest(since.iter().copied(), 3, NOW), idle(&[70, 50, 20]));
-        assert_eq!(oldest(since.iter().copied(), 9, NOW), idle(&[70, 50, 20, 3, 1]));
+        let oldest = |count, latest| oldest(since.iter().copied(), count, latest);
+        assert_eq!(oldest(3, NOW), idle(&[70, 50, 20]));
+        assert_eq!(oldest(9, NOW), idle(&[70, 50, 20, 3, 1, 0]));
+        assert_eq!(oldest(9, NOW - RESTING), idle(&[70, 50, 20, 3, 1]));
     }
 }

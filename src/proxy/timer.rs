@@ -7,6 +7,7 @@
 //! connections are 10,000 relaxed loads.
 
 use super::Shared;
+use super::crowd::Lookout;
 use std::time::Duration;
 
 /// How late a deadline may be noticed.
@@ -14,9 +15,10 @@ const GRAIN: Duration = Duration::from_millis(100);
 
 /// Sweeps until the server stops.
 pub(crate) fn run(shared: &Shared) {
+    let mut lookout = Lookout::default();
     while !shared.stop.wait(GRAIN) {
         let now = shared.now();
-        let cutoff = shared.crowd.look(shared, now);
+        let cutoff = lookout.look(shared, now);
         let (now_us, idle_since_us) = (now.as_micros() as u64, cutoff.as_micros() as u64);
         shared.lot.slots.expire(now_us, idle_since_us, |task| shared.lot.queue(task));
         shared.idle.expire(now);

@@ -1,7 +1,8 @@
 //! Limits: what is too large is refused with its status, what is too much waits or is shed.
 
 use crate::harness::{Backend, Certs, Gate, Keyed, Proxy, Wire, eventually, timed};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 #[test]
@@ -175,6 +176,30 @@ fn clients_in_the_middle_of_something_keep_their_places() {
     for mut client in partial {
         assert_eq!(client.ask("Host: a.test\r\n\r\n").status(), 200);
     }
+}
+
+#[test]
+fn clients_that_hardly_pause_starve_nobody() {
+    let backend = Backend::plain();
+    let settings = "server.max_connections = 4\nlimits.requests_per_connection = 0";
+    let proxy = Proxy::with(&[&backend], settings);
+    let (address, over) = (proxy.address, AtomicBool::new(false));
+    let ask_again_and_again = || {
+        let mut client = Wire::connect(address);
+        while !over.load(Ordering::SeqCst) {
+            let asked = client.offer("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+            if !asked || client.try_answer("GET").is_err() {
+                client = Wire::connect(address);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        (0..4).for_each(|_| drop(scope.spawn(ask_again_and_again)));
+        backend.wait_requests(100);
+        let served = ask_for(&proxy, "/new").try_answer("GET");
+        over.store(true, Ordering::SeqCst);
+        assert_eq!(served.map(|answer| answer.status()), Ok(200));
+    });
 }
 
 #[test]
