@@ -45,12 +45,12 @@ pub(crate) struct Lookout {
 }
 
 impl Crowd {
-    /// True when this idle client's place is wanted, and it has not asked again.
-    pub(crate) fn dismisses(&self, client: &mut Client) -> bool {
+    /// True when this client is idle, and its place is wanted.
+    pub(crate) fn wants_place_of(&self, client: &Client) -> bool {
         let cutoff_us = self.cutoff_us.load(Ordering::Relaxed);
         // As the slots have it, and so the cutoff: without the nanoseconds.
         let is_late = |since: Duration| since.as_micros() as u64 <= cutoff_us;
-        client.idle_since().is_some_and(is_late) && client.stream.is_silent()
+        client.idle_since().is_some_and(is_late)
     }
 }
 

@@ -28,7 +28,7 @@ fn wait(mut client: Box<Client>, cx: &Context) -> Next {
     if cx.shared.is_draining() {
         client.head_deadline = client.head_deadline.min(cx.now + head::LAST_CALL);
     }
-    if cx.shared.crowd.dismisses(&mut client) {
+    if cx.shared.crowd.wants_place_of(&client) {
         return Next::Done;
     }
     let deadline = client.head_deadline;

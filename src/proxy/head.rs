@@ -94,7 +94,7 @@ fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next {
         let grace = if asks { LAST_CALL } else { Duration::ZERO };
         client.head_deadline = client.head_deadline.min(cx.now + grace);
     }
-    if idle && cx.shared.crowd.dismisses(&mut client) {
+    if idle && cx.shared.crowd.wants_place_of(&client) && client.stream.is_silent() {
         return leave(&mut client);
     }
     if cx.now >= client.head_deadline {

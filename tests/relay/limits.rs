@@ -217,7 +217,12 @@ fn silent_clients_of_a_listener_with_tls_starve_nobody() {
     let backend = Backend::plain();
     let certs = Certs::make();
     let proxy = Proxy::secure(&certs, &[&backend], "server.max_connections = 8");
-    let silent: Vec<Wire> = (0..16).map(|_| proxy.connect_raw()).collect();
+    let stuck = || {
+        let mut client = proxy.connect_raw();
+        client.send(b"\x16\x03\x01"); // how a handshake begins
+        client
+    };
+    let silent: Vec<Wire> = (0..8).flat_map(|_| [proxy.connect_raw(), stuck()]).collect();
     let mut idle = proxy.connect();
     assert_eq!(idle.get("/").status(), 200);
     drop(silent);
