@@ -19,6 +19,9 @@ pub const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// Twice the longest name in the registry of methods. More is 400.
 const METHOD_BYTES_MAX: usize = 64;
 
+/// Bytes of empty lines before a request, which mean nothing. More are no accident.
+const BLANK_BYTES_MAX: usize = 16;
+
 /// A request head that obeys every rule. It borrows from the bytes it was read from.
 #[derive(Debug)]
 pub struct Request<'h, 'b> {
@@ -83,7 +86,7 @@ pub fn parse<'h, 'b>(
     limits: &HeadLimits,
     slots: &'h mut Slots<'b>,
 ) -> Result<Parsed<Request<'h, 'b>>, Refusal> {
-    let skipped = leading_line(bytes)?;
+    let skipped = leading_lines(bytes)?;
     let window = &bytes[skipped..bytes.len().min(limits.head_bytes.saturating_add(skipped))];
     let room = &mut slots[..limits.headers.min(HEADERS_MAX)];
     let mut raw = httparse::Request::new(&mut []);
@@ -97,14 +100,25 @@ pub fn parse<'h, 'b>(
     }
 }
 
-/// One empty line before a request is forgiven: some clients end a body with it (RFC 9112 2.2).
-/// httparse would skip any number of them.
-fn leading_line(bytes: &[u8]) -> Result<usize, Broken> {
-    match bytes {
-        [b'\n', ..] | [b'\r', b'\n', b'\r' | b'\n', ..] => Err("empty lines before the request"),
-        [b'\r', b'\n', ..] => Ok(2),
-        _ => Ok(0),
+/// How many bytes at the start are empty lines, or the first half of one: no request has begun with
+/// them, so who sent nothing else is idle.
+#[must_use]
+pub fn blank(bytes: &[u8]) -> usize {
+    let mut length = 0;
+    while bytes[length..].starts_with(b"\r\n") {
+        length += 2;
     }
+    length + usize::from(bytes[length..] == *b"\r")
+}
+
+/// Some clients end a body with an empty line, which is forgiven (RFC 9112 2.2). httparse would
+/// skip any number, and those of a line feed alone.
+fn leading_lines(bytes: &[u8]) -> Result<usize, Broken> {
+    let length = blank(bytes);
+    if length > BLANK_BYTES_MAX || bytes[length..].first() == Some(&b'\n') {
+        return Err("too many empty lines before the request, or one that ends with LF alone");
+    }
+    Ok(length - length % 2)
 }
 
 /// Finds what is over its limit in a head that has not ended, so that it need not be awaited.

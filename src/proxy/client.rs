@@ -8,6 +8,7 @@ use super::outbox::Outbox;
 use super::stream::Stream;
 use super::task::Task;
 use crate::config::Timeouts;
+use crate::http::request;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -45,7 +46,7 @@ impl Client {
         self.head_deadline = now
             + match self.out.is_flushed() {
                 false => timeouts.client_write,
-                true if self.held.is_empty() => timeouts.keep_alive,
+                true if self.is_blank() => timeouts.keep_alive,
                 true => timeouts.request_head,
             };
         self.idle_since = now;
@@ -53,7 +54,12 @@ impl Client {
 
     /// Since when it has done nothing but keep a place, if it waits for a head or a handshake.
     pub(crate) fn idle_since(&self) -> Option<Duration> {
-        (self.held.is_empty() && self.out.is_flushed()).then_some(self.idle_since)
+        (self.is_blank() && self.out.is_flushed()).then_some(self.idle_since)
+    }
+
+    /// True while nothing of a request is here: an empty line begins none.
+    fn is_blank(&self) -> bool {
+        request::blank(&self.held) == self.held.len()
     }
 
     /// A client that has just been accepted.

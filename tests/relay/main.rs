@@ -11,6 +11,7 @@ mod harness;
 mod addresses;
 mod answers;
 mod balance;
+mod blank_lines;
 mod closing;
 mod connections;
 mod deadlines;

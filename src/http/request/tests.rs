@@ -57,12 +57,38 @@ fn every_beginning_of_a_head_is_partial() {
 }
 
 #[test]
-fn one_empty_line_may_stand_before_a_request() {
-    assert_eq!(refused(b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), None);
-    assert_eq!(refused(b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), Some(400));
+fn a_few_empty_lines_before_a_request_are_nothing() {
+    let after = |lines: usize| {
+        let bytes = format!("{}GET / HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n".repeat(lines));
+        refused(bytes.as_bytes())
+    };
+    for lines in 0..=BLANK_BYTES_MAX / 2 {
+        assert_eq!(after(lines), None);
+    }
+    assert_eq!(after(BLANK_BYTES_MAX / 2 + 1), Some(400));
+    assert_eq!(refused(&b"\r\n".repeat(BLANK_BYTES_MAX)), Some(400), "awaited for ever");
     assert_eq!(refused(b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), Some(400));
     assert_eq!(refused(b"\r\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), Some(400));
     assert_eq!(refused(b"\rGET / HTTP/1.1\r\nHost: a\r\n\r\n"), Some(400));
+}
+
+#[test]
+fn empty_lines_are_counted_up_to_what_is_more() {
+    for (bytes, length) in [
+        ("", 0),
+        ("\r", 1),
+        ("\r\n", 2),
+        ("\r\n\r", 3),
+        ("\r\n\r\n", 4),
+        ("\r\nG", 2),
+        ("\rG", 0),
+        ("\n", 0),
+        ("\r\n\n", 2),
+        ("\r\r", 0),
+        ("G\r\n", 0),
+    ] {
+        assert_eq!(blank(bytes.as_bytes()), length, "{bytes:?}");
+    }
 }
 
 #[test]
