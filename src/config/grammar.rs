@@ -111,12 +111,12 @@ pub(super) fn file(text: &str) -> Result<String, String> {
 }
 
 /// A method; they are told apart by case (RFC 9110 section 9.1), and all that are in use are in
-/// capitals. CONNECT and TRACE are refused whatever the mode.
+/// capitals. CONNECT, TRACE and TRACK are refused whatever the mode.
 pub(super) fn method(text: &str) -> Result<String, String> {
     let capitals = text.to_ascii_uppercase();
     let what = if !http::is_token(text.as_bytes()) {
         "is not a method; write for example \"GET\"".to_string()
-    } else if ["CONNECT", "TRACE"].contains(&capitals.as_str()) {
+    } else if http::request::is_never_relayed(text) {
         "is never redirected; remove it".to_string()
     } else if text != capitals {
         format!("is not how methods are written; write \"{capitals}\"")

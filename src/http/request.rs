@@ -220,15 +220,24 @@ fn understand<'h, 'b>(
     })
 }
 
-/// CONNECT would make a tunnel of any target, TRACE would show a client what the hops before the
-/// backend added. PRI opens HTTP/2, ANNOUNCE belongs to RTSP: their senders speak something else.
+/// CONNECT would make a tunnel of any target, TRACE, and TRACK as IIS has it, would show a client
+/// what the hops before the backend added. To a server that ignores the case of methods `Trace` is
+/// the same. PRI opens HTTP/2, ANNOUNCE belongs to RTSP: their senders speak something else.
 fn check_method(method: &str) -> Result<(), Refusal> {
     match method {
         "GET" | "POST" | "HEAD" => Ok(()),
-        "CONNECT" | "TRACE" => Err(Refusal { status: 405, reason: "the method is not relayed" }),
         "PRI" | "ANNOUNCE" => Err(Refusal { status: 501, reason: "not a method of HTTP/1.1" }),
+        _ if is_never_relayed(method) => {
+            Err(Refusal { status: 405, reason: "the method is not relayed" })
+        }
         _ => Ok(()),
     }
+}
+
+/// Whether requests of this method are refused whatever they ask for.
+#[must_use]
+pub fn is_never_relayed(method: &str) -> bool {
+    ["CONNECT", "TRACE", "TRACK"].iter().any(|refused| method.eq_ignore_ascii_case(refused))
 }
 
 /// What the field lines say, gathered in one pass.

@@ -253,6 +253,8 @@ redirect.methods = ["GET", "P OST"]
     1:20: redirect.methods: "P OST" is not a method; write for example "GET"
 redirect.methods = ["CONNECT"]
     1:20: redirect.methods: "CONNECT" is never redirected; remove it
+redirect.methods = ["Track"]
+    1:20: redirect.methods: "Track" is never redirected; remove it
 lookup.path = true
     1:15: lookup.path: found true; expected a string such as "/.well-known/evenly/next", or "off"
 lookup.path = "next"

@@ -80,7 +80,7 @@ fn sticky() -> impl Strategy<Value = Sticky> {
 
 fn redirect() -> impl Strategy<Value = Redirect> {
     let method = "[!#-'*+.^-`|~A-Z0-9-]{1,20}"
-        .prop_filter("refused", |method| !["CONNECT", "TRACE"].contains(&method.as_str()));
+        .prop_filter("refused", |method| !["CONNECT", "TRACE", "TRACK"].contains(&method.as_str()));
     let redirect = (307..=308u16, prop::collection::vec(method, 1..4));
     redirect.prop_map(|(status, methods)| Redirect { status, methods })
 }

@@ -167,7 +167,11 @@ fn another_version_of_http_is_505_and_anything_else_is_400() {
 #[test]
 fn methods_that_are_not_relayed_are_told_so() {
     assert_eq!(refused(b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"), Some(405));
-    assert_eq!(refused(b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n"), Some(405));
+    for method in ["TRACE", "Trace", "trace", "TRACK", "tRACK", "Connect", "connect"] {
+        let bytes = format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(refused(bytes.as_bytes()), Some(405), "{method}");
+    }
+    assert_eq!(refused(b"TRACER / HTTP/1.1\r\nHost: a\r\n\r\n"), None);
     assert_eq!(refused(b"PRI * HTTP/1.1\r\nHost: a\r\n\r\n"), Some(501));
     assert_eq!(refused(b"ANNOUNCE / HTTP/1.0\r\nHost: a\r\n\r\n"), Some(501));
     assert_eq!(refused(b"M-SEARCH / HTTP/1.1\r\nHost: a\r\n\r\n"), None);
