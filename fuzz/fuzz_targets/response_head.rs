@@ -1,4 +1,4 @@
-//! Any bytes as a response head: refused, or relayed with the same meaning.
+//! Any bytes as a response head: refused, or relayed with the same meaning and nothing to mend.
 #![no_main]
 
 use evenly::http::response::{self, Onward, Response};
@@ -25,9 +25,9 @@ fuzz_target!(|input: (u16, bool, bool, bool, &[u8])| {
 
 /// The head ends with its first empty line and with no byte less.
 fn check_extent(head: &[u8], method: &str, cut: usize) {
-    assert!(head.ends_with(b"\r\n\r\n"));
+    assert!(head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n"));
     for (index, byte) in head.iter().enumerate() {
-        assert!(*byte != b'\n' || head[index - 1] == b'\r', "a bare LF was let through");
+        assert!(*byte != b'\r' || head.get(index + 1) == Some(&b'\n'), "a bare CR was let through");
     }
     let mut room = slots();
     let part =
@@ -37,7 +37,7 @@ fn check_extent(head: &[u8], method: &str, cut: usize) {
 
 /// What the client reads is what was read here, and one head only.
 fn check_relayed(head: &Response, method: &str, client: Version, keep_alive: bool) {
-    assert!((100..600).contains(&head.status));
+    assert!((100..1000).contains(&head.status));
     let how = Onward { client, keep_alive, date: DATE, served_by: Some("fuzz"), set_cookie: None };
     let mut sent = Vec::new();
     head.write_forward(&mut sent, &how);
@@ -49,6 +49,7 @@ fn check_relayed(head: &Response, method: &str, client: Version, keep_alive: boo
         panic!("sent on, but not understood: {}", sent.escape_ascii());
     };
     assert_eq!(length, sent.len());
+    assert!(again.repairs.is_empty() && !sent.contains(&b'\0'), "{}", sent.escape_ascii());
     assert_eq!((again.status, again.reason), (head.status, head.reason));
     assert_eq!(again.framing, head.onward_framing(client));
     assert_eq!(again.is_interim(), head.is_interim());

@@ -14,7 +14,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// 200 to 599.
+    /// 200 to 999.
     pub fn status(&self) -> u16 {
         self.status
     }

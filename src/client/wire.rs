@@ -174,7 +174,7 @@ impl<'t> Wire<'t> {
         if head.status == 101 {
             return Err(Failed::bad_answer("a 101 that nobody asked for"));
         }
-        let headers = head.fields().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let headers = head.fields().map(|(name, value)| (name.to_owned(), value.into_owned()));
         let (status, framing, is_interim) = (head.status, head.framing, head.is_interim());
         let head = Head { status, framing, headers: headers.collect() };
         self.ahead.drain(..length);
@@ -182,7 +182,7 @@ impl<'t> Wire<'t> {
     }
 
     fn read_body(&mut self, head: &Head, latency: Duration) -> Result<Vec<u8>, Failed> {
-        let (mut reader, mut body) = (Reader::new(head.framing), Vec::new());
+        let (mut reader, mut body) = (Reader::of_answer(head.framing), Vec::new());
         let limit = self.terms.timeouts.stream_idle;
         loop {
             let mut at = 0;

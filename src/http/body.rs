@@ -5,7 +5,8 @@
 //! take a size that another reader could read as another number.
 
 use super::fields::{self, Trailer};
-use super::{Broken, Framing, Malformed, render};
+use super::framing::LENGTH_MAX;
+use super::{Broken, Framing, Malformed, Repairs, render, repairs};
 
 /// A chunk's size line, extensions included. They mean something to nobody and are dropped; the
 /// longest in the wild, the signatures of S3 uploads, take a hundred bytes.
@@ -23,6 +24,11 @@ pub struct Reader {
     left: u64,
     /// Bytes of the current size line so far.
     line_bytes: usize,
+    /// Digits in it.
+    digits: usize,
+    /// An answer's: what has one meaning is mended.
+    lenient: bool,
+    repairs: Repairs,
     /// The trailer section: as it comes, and once it is whole the safe fields, rendered.
     trailers: Vec<u8>,
 }
@@ -39,6 +45,8 @@ enum State {
     Size,
     /// More digits, extensions, or the end of the line.
     MoreSize,
+    /// The size is over; an extension is to come, or in an answer the end of the line.
+    SizeEnd,
     Extension(Extension),
     SizeLf,
     /// A chunk's data.
@@ -56,11 +64,13 @@ enum State {
 enum Extension {
     NameStart,
     Name,
+    NameEnd,
     ValueStart,
     Value,
     Quoted,
     Escaped,
     QuotedEnd,
+    ValueEnd,
 }
 
 /// What one call of [`Reader::next`] took.
@@ -73,6 +83,13 @@ pub struct Piece<'a> {
 }
 
 impl Reader {
+    /// A reader for the body of an answer: what breaks the rules of chunks and has one meaning all
+    /// the same is mended, as in its head.
+    #[must_use]
+    pub fn of_answer(framing: Framing) -> Self {
+        Reader { lenient: true, ..Reader::new(framing) }
+    }
+
     /// A reader for a body framed like this.
     #[must_use]
     pub fn new(framing: Framing) -> Self {
@@ -82,7 +99,15 @@ impl Reader {
             Framing::Chunked => (State::Size, 0),
             Framing::UntilClose => (State::UntilClose, 0),
         };
-        Reader { state, left, line_bytes: 0, trailers: Vec::new() }
+        Reader {
+            state,
+            left,
+            line_bytes: 0,
+            digits: 0,
+            lenient: false,
+            repairs: Repairs::default(),
+            trailers: Vec::new(),
+        }
     }
 
     /// Takes framing and at most one run of data off the front of `input`. Call it until all is
@@ -110,6 +135,12 @@ impl Reader {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.state == State::Done
+    }
+
+    /// What was mended so far.
+    #[must_use]
+    pub fn repairs(&self) -> Repairs {
+        self.repairs
     }
 
     /// The sender has closed.
@@ -145,7 +176,9 @@ impl Reader {
 
     fn step(&mut self, byte: u8) -> Result<State, Broken> {
         match (self.state, byte) {
-            (State::Size | State::MoreSize | State::Extension(_), _) => self.step_size_line(byte),
+            (State::Size | State::MoreSize | State::SizeEnd | State::Extension(_), _) => {
+                self.step_size_line(byte)
+            }
             (State::SizeLf, b'\n') if self.left == 0 => Ok(State::LastLine),
             (State::SizeLf, b'\n') => Ok(State::Data),
             (State::DataCr, b'\r') => Ok(State::DataLf),
@@ -161,16 +194,28 @@ impl Reader {
         }
     }
 
-    /// No spaces anywhere: the grammar calls them bad (RFC 9112 7.1.1), and where one reader skips
-    /// them another sees the size end.
+    /// Whitespace may stand around the marks of extensions, and be of no meaning (RFC 9112 7.1.1).
+    /// Elsewhere it may not: where one reader skips it another sees the size end. Some servers pad
+    /// the sizes of their answers with it.
     fn step_size_line(&mut self, byte: u8) -> Result<State, Broken> {
         self.line_bytes += 1;
         if self.line_bytes > CHUNK_LINE_BYTES_MAX {
             return Err("a chunk's extensions are longer than allowed");
         }
+        let space = is_space(byte);
         match (self.state, byte) {
+            (State::Size, _) if space && self.lenient => {
+                self.repairs |= Repairs::CHUNKS;
+                Ok(State::Size)
+            }
             (State::MoreSize, b'\r') => Ok(State::SizeLf),
-            (State::MoreSize, b';') => Ok(State::Extension(Extension::NameStart)),
+            (State::MoreSize | State::SizeEnd, _) if space => Ok(State::SizeEnd),
+            (State::MoreSize | State::SizeEnd, b';') => Ok(State::Extension(Extension::NameStart)),
+            (State::SizeEnd | END_OF_NAME | END_OF_VALUE, b'\r') if self.lenient => {
+                self.repairs |= Repairs::CHUNKS;
+                Ok(State::SizeLf)
+            }
+            (State::SizeEnd, _) => Err("space behind a chunk's size"),
             (State::Extension(extension), _) => step_extension(extension, byte),
             _ => self.add_digit(byte),
         }
@@ -178,12 +223,14 @@ impl Reader {
 
     fn add_digit(&mut self, byte: u8) -> Result<State, Broken> {
         let digit = char::from(byte).to_digit(16).ok_or("a chunk's size is not hexadecimal")?;
-        // 16 digits fit a u64, zeros in front counted: a size that needs more is an attack.
-        if self.line_bytes > 16 {
-            return Err("a chunk's size is too long");
-        }
         let size = if self.state == State::Size { 0 } else { self.left };
+        self.digits = if self.state == State::Size { 1 } else { self.digits + 1 };
         self.left = size << 4 | u64::from(digit);
+        // 16 digits fit a u64, zeros in front counted: a size that needs more is an attack, and so
+        // is one that is negative to a reader with a signed number.
+        if self.digits > 16 || self.left > LENGTH_MAX {
+            return Err("a chunk's size is too large");
+        }
         Ok(State::MoreSize)
     }
 
@@ -199,48 +246,64 @@ impl Reader {
         if !self.trailers.ends_with(b"\r\n\r\n") {
             return Ok(State::Trailers);
         }
-        self.trailers = render_trailers(&self.trailers)?;
+        self.trailers = self.render_trailers()?;
         Ok(State::Done)
+    }
+
+    fn render_trailers(&mut self) -> Result<Vec<u8>, Broken> {
+        const BAD: Broken = "the trailers are malformed";
+        let bytes = [AS_AN_ANSWER, &self.trailers].concat();
+        let mut slots = [httparse::EMPTY_HEADER; TRAILERS_MAX];
+        let mut raw = httparse::Response::new(&mut slots);
+        let parsed = repairs::parser(self.lenient).parse_response(&mut raw, &bytes);
+        if parsed != Ok(httparse::Status::Complete(bytes.len())) {
+            return Err(BAD);
+        }
+        let mut rendered = Vec::new();
+        for field in raw.headers {
+            match fields::trailer(field.name.as_bytes()) {
+                Trailer::Relayed => render::unfolded(&mut rendered, field.name, field.value),
+                Trailer::Dropped => {}
+                Trailer::Refused => return Err("a trailer that belongs in the head"),
+            }
+        }
+        self.repairs |= repairs::marks(&bytes);
+        Ok(rendered)
     }
 }
 
-/// `chunk-ext` of RFC 9112 7.1.1, without its bad whitespace.
+/// httparse mends the heads of answers only, so trailers are read as one.
+const AS_AN_ANSWER: &[u8] = b"HTTP/1.1 200\r\n";
+
+/// Whitespace behind an extension: before the end of the line none belongs.
+const END_OF_NAME: State = State::Extension(Extension::NameEnd);
+const END_OF_VALUE: State = State::Extension(Extension::ValueEnd);
+
+/// `chunk-ext` of RFC 9112 7.1.1.
 fn step_extension(extension: Extension, byte: u8) -> Result<State, Broken> {
-    use Extension::{Escaped, Name, NameStart, Quoted, QuotedEnd, Value, ValueStart};
+    use Extension::{
+        Escaped, Name, NameEnd, NameStart, Quoted, QuotedEnd, Value, ValueEnd, ValueStart,
+    };
     let text = byte == b'\t' || (byte >= b' ' && byte != 0x7f);
     Ok(State::Extension(match (extension, byte) {
         (Name | Value | QuotedEnd, b'\r') => return Ok(State::SizeLf),
-        (Name | Value | QuotedEnd, b';') => NameStart,
-        (Name, b'=') => ValueStart,
+        (Name | NameEnd | Value | QuotedEnd | ValueEnd, b';') => NameStart,
+        (Name | NameEnd, b'=') => ValueStart,
         (ValueStart, b'"') => Quoted,
         (Quoted, b'"') => QuotedEnd,
         (Quoted, b'\\') => Escaped,
         (Quoted | Escaped, _) if text => Quoted,
+        (NameStart | ValueStart, _) if is_space(byte) => extension,
+        (Name | NameEnd, _) if is_space(byte) => NameEnd,
+        (Value | QuotedEnd | ValueEnd, _) if is_space(byte) => ValueEnd,
         (NameStart | Name, _) if fields::is_token_byte(byte) => Name,
         (ValueStart | Value, _) if fields::is_token_byte(byte) => Value,
         _ => return Err("a chunk's extensions are malformed"),
     }))
 }
 
-fn render_trailers(section: &[u8]) -> Result<Vec<u8>, Broken> {
-    const BAD: Broken = "the trailers are malformed";
-    let mut slots = [httparse::EMPTY_HEADER; TRAILERS_MAX];
-    let parsed = httparse::parse_headers(section, &mut slots).map_err(|_| BAD)?;
-    let httparse::Status::Complete((length, trailers)) = parsed else {
-        return Err(BAD);
-    };
-    if length != section.len() {
-        return Err(BAD);
-    }
-    let mut rendered = Vec::new();
-    for field in trailers {
-        match fields::trailer(field.name.as_bytes()) {
-            Trailer::Relayed => render::field(&mut rendered, field.name, field.value),
-            Trailer::Dropped => {}
-            Trailer::Refused => return Err("a trailer that belongs in the head"),
-        }
-    }
-    Ok(rendered)
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// Appends `data` as one chunk; nothing if there is none, as an empty chunk would end the body.

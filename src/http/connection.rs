@@ -4,7 +4,7 @@
 //! let a sender strip a field that the next hop needs to be safe.
 
 use super::fields::{self, Name};
-use super::{Broken, Version};
+use super::{Broken, Repairs, Version};
 
 /// Names beyond the known ones that a Connection field may nominate, so that the search for them
 /// stays short: a head full of options and fields would otherwise cost their product.
@@ -21,31 +21,52 @@ pub(super) struct Connection<'b> {
 }
 
 impl<'b> Connection<'b> {
-    /// Takes the value of a Connection field.
+    /// Takes the value of an answer's Connection field. What is no option there ends with the
+    /// connection, so it has no meaning that could be missed.
+    pub(super) fn read_leniently(&mut self, value: &'b [u8]) -> Result<Repairs, Broken> {
+        let mut repairs = Repairs::default();
+        for option in options(value) {
+            let name = without_parameters(option);
+            if name.len() < option.len() || !fields::is_token(name) {
+                repairs |= Repairs::OPTIONS;
+            }
+            if fields::is_token(name) {
+                self.take(name)?;
+            }
+        }
+        Ok(repairs)
+    }
+
+    /// Takes the value of a request's Connection field.
     ///
     /// Fields that are read or rewritten here anyway, and fields that steer the whole message,
     /// cannot be nominated away: otherwise a client could have a proxy strip what protects the
     /// next hop. Such an option is ignored rather than refused: `Transfer-Encoding` is seen in
     /// honest responses.
     pub(super) fn read(&mut self, value: &'b [u8]) -> Result<(), Broken> {
-        for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-            if option.eq_ignore_ascii_case(b"keep-alive") {
-                self.keep_alive = true;
-            } else if option.eq_ignore_ascii_case(b"close") {
-                self.close = true;
-            } else if option.eq_ignore_ascii_case(b"upgrade") {
-                self.upgrade = true;
-            } else if !option.is_empty() {
-                self.nominate(option)?;
+        for option in options(value).map(without_parameters) {
+            if !fields::is_token(option) {
+                return Err("a Connection option is not a token");
             }
+            self.take(option)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, option: &'b [u8]) -> Result<(), Broken> {
+        if option.eq_ignore_ascii_case(b"keep-alive") {
+            self.keep_alive = true;
+        } else if option.eq_ignore_ascii_case(b"close") {
+            self.close = true;
+        } else if option.eq_ignore_ascii_case(b"upgrade") {
+            self.upgrade = true;
+        } else {
+            self.nominate(option)?;
         }
         Ok(())
     }
 
     fn nominate(&mut self, option: &'b [u8]) -> Result<(), Broken> {
-        if !fields::is_token(option) {
-            return Err("a Connection option is not a token");
-        }
         if fields::classify(option) != Name::Other
             || fields::is_steering(option)
             || self.nominates(option)
@@ -106,6 +127,16 @@ fn number(text: &[u8]) -> Option<u32> {
     sound.then(|| number().unwrap_or(u32::MAX))
 }
 
+fn options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let options = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    options.filter(|option| !option.is_empty())
+}
+
+/// Options have no parameters, yet `keep-alive; timeout=5` is said, and meant as the option.
+fn without_parameters(option: &[u8]) -> &[u8] {
+    option.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end()
+}
+
 /// The protocol that an Upgrade field offers, if it is a single one that may become a tunnel.
 /// Other versions of HTTP never do: what they carry would escape every rule of this room.
 pub(super) fn protocol(value: &[u8]) -> Option<&str> {
@@ -154,6 +185,26 @@ mod tests {
         assert!(read(&["\"close\""]).is_err());
         assert!(read(&["a,b,c,d,e,f,g,h,a,b"]).is_ok());
         assert!(read(&["a,b,c,d", "e,f,g,h,i"]).is_err());
+    }
+
+    #[test]
+    fn parameters_of_options_mean_nothing() {
+        assert!(read(&["keep-alive; timeout=5"]).unwrap().persists(Version::Http10));
+        assert!(!read(&["close;x"]).unwrap().persists(Version::Http11));
+        assert!(read(&["; x"]).is_err());
+    }
+
+    #[test]
+    fn in_an_answer_what_is_no_option_is_passed_over_and_said() {
+        let read = |value: &'static str| {
+            let mut connection = Connection::default();
+            let repairs = connection.read_leniently(value.as_bytes()).unwrap();
+            (connection.keep_alive, connection.nominates(b"x-hop"), repairs)
+        };
+        assert_eq!(read("keep-alive, X-Hop"), (true, true, Repairs::default()));
+        assert_eq!(read("keep-alive; timeout=5, X-Hop"), (true, true, Repairs::OPTIONS));
+        assert_eq!(read("\"keep-alive\", a b, X-Hop"), (false, true, Repairs::OPTIONS));
+        assert_eq!(read("timeout=5, max 1, ;"), (false, false, Repairs::OPTIONS));
     }
 
     #[test]

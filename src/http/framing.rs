@@ -3,7 +3,10 @@
 //! `request` and `response` hand it both. It must never settle on one reading where another
 //! reader could settle on a second: that gap is what requests are smuggled through.
 
-use super::{Broken, Version};
+use super::{Broken, Repairs, Version};
+
+/// From here on a reader with a signed number sees a negative length.
+pub(super) const LENGTH_MAX: u64 = i64::MAX as u64;
 
 /// The fields that say how long the body is, as they are met.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,26 +16,52 @@ pub(super) struct Declared {
 }
 
 impl Declared {
-    /// Takes a Content-Length. Even two equal ones are refused: no honest sender writes them.
+    /// Takes a request's Content-Length. Even two equal ones are refused: no honest client writes
+    /// them.
     pub(super) fn content_length(&mut self, value: &[u8]) -> Result<(), Broken> {
         if self.length.is_some() {
             return Err("more than one Content-Length");
         }
-        self.length = Some(decimal(value).ok_or("Content-Length is not a plain number")?);
+        self.length = Some(length(value)?);
         Ok(())
     }
 
-    /// Takes a Transfer-Encoding. `gzip, chunked` is refused too: no peer in front or behind
-    /// could be trusted to read it as we would.
+    /// Takes a request's Transfer-Encoding. `gzip, chunked` is refused too: no peer in front or
+    /// behind could be trusted to read it as we would.
     pub(super) fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Broken> {
         if self.chunked {
             return Err("more than one Transfer-Encoding");
         }
-        if !value.eq_ignore_ascii_case(b"chunked") {
-            return Err("Transfer-Encoding is not exactly chunked");
-        }
-        self.chunked = true;
+        self.chunked = is_chunked(value)?;
         Ok(())
+    }
+
+    /// Takes an answer's Content-Length. An application and the server around it may both have
+    /// written it: as often as they say the same there is one meaning (RFC 9110 8.6).
+    pub(super) fn content_lengths(&mut self, value: &[u8]) -> Result<Repairs, Broken> {
+        let mut repairs = Repairs::default();
+        for item in items(value) {
+            let length = length(item)?;
+            match self.length.replace(length) {
+                Some(before) if before != length => return Err("Content-Lengths that differ"),
+                Some(_) => repairs |= Repairs::LENGTHS,
+                None => {}
+            }
+        }
+        Ok(repairs)
+    }
+
+    /// Takes an answer's Transfer-Encoding, likewise: nobody may apply chunked twice (RFC 9112
+    /// 7.1).
+    pub(super) fn transfer_encodings(&mut self, value: &[u8]) -> Result<Repairs, Broken> {
+        let mut repairs = Repairs::default();
+        for item in items(value) {
+            if self.chunked {
+                repairs |= Repairs::CODINGS;
+            }
+            self.chunked = is_chunked(item)?;
+        }
+        Ok(repairs)
     }
 
     /// Both at once is how requests are smuggled (RFC 9112 6.3); 1.0 knows no chunks (6.1).
@@ -45,6 +74,21 @@ impl Declared {
         }
         Ok(())
     }
+}
+
+fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
+fn length(value: &[u8]) -> Result<u64, Broken> {
+    let length = decimal(value).ok_or("Content-Length is not a plain number")?;
+    if length > LENGTH_MAX { Err("Content-Length is 2^63 or more") } else { Ok(length) }
+}
+
+/// True, or an error.
+fn is_chunked(value: &[u8]) -> Result<bool, Broken> {
+    let chunked = value.eq_ignore_ascii_case(b"chunked");
+    chunked.then_some(true).ok_or("Transfer-Encoding is not exactly chunked")
 }
 
 /// Digits only, below 2^64, and no leading zero: a reader that takes 010 for octal sees eight.
@@ -90,6 +134,52 @@ mod tests {
     fn two_lengths_are_refused_even_if_they_agree() {
         assert!(declare(&["5", "6"], &[], Version::Http11).is_err());
         assert!(declare(&["5", "5"], &[], Version::Http11).is_err());
+    }
+
+    #[test]
+    fn a_length_that_a_signed_number_does_not_hold_is_refused() {
+        assert!(declare(&["9223372036854775807"], &[], Version::Http11).is_ok());
+        for text in ["9223372036854775808", "18446744073709551615"] {
+            assert!(declare(&[text], &[], Version::Http11).is_err(), "{text}");
+            assert!(Declared::default().content_lengths(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_may_say_the_same_length_twice() {
+        let repairs = |values: &[&str]| {
+            let (mut declared, mut repairs) = (Declared::default(), Repairs::default());
+            for value in values {
+                repairs |= declared.content_lengths(value.as_bytes()).ok()?;
+            }
+            assert_eq!(declared.length, Some(5));
+            Some(repairs)
+        };
+        assert_eq!(repairs(&["5"]), Some(Repairs::default()));
+        for good in [&["5", "5"][..], &["5, 5"], &["5,5", "5"], &["5\r\n , 5"]] {
+            assert_eq!(repairs(good), Some(Repairs::LENGTHS), "{good:?}");
+        }
+        for bad in [&["5", "6"][..], &["5, 6"], &["5,"], &[",5"], &["5 5"], &["5", "05"], &[""]] {
+            assert_eq!(repairs(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_may_say_chunked_twice_and_nothing_else() {
+        let repairs = |values: &[&str]| {
+            let (mut declared, mut repairs) = (Declared::default(), Repairs::default());
+            for value in values {
+                repairs |= declared.transfer_encodings(value.as_bytes()).ok()?;
+            }
+            declared.chunked.then_some(repairs)
+        };
+        assert_eq!(repairs(&["Chunked"]), Some(Repairs::default()));
+        for good in [&["chunked", "chunked"][..], &["chunked, chunked"], &["chunked,CHUNKED"]] {
+            assert_eq!(repairs(good), Some(Repairs::CODINGS), "{good:?}");
+        }
+        for bad in [&["chunked, gzip"][..], &["chunked", "identity"], &["chunked,"], &[""]] {
+            assert_eq!(repairs(bad), None, "{bad:?}");
+        }
     }
 
     #[test]

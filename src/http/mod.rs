@@ -3,10 +3,11 @@
 //! The proxy, the demo backend and the failover client call this room. It does no I/O, reads no
 //! clock and imports nothing of ours. Its two laws keep requests from being smuggled: what two
 //! readers could take in two ways is refused, and a head goes on only as rebuilt from parsed
-//! values, never as a copied block of bytes. Reading a head and writing it on allocate nothing.
+//! values, never as a copied block of bytes. What an answer has wrong and has one meaning all the
+//! same is mended, and said. Reading a head and writing it on allocate nothing.
 //!
-//! Reading order: `request`, `target`, `fields`, `framing`, `connection`, `forward`, `response`,
-//! `cookie`, `body`, `reply`, `location`, `render`.
+//! Reading order: `request`, `target`, `fields`, `framing`, `connection`, `forward`,
+//! `response`, `repairs`, `cookie`, `body`, `reply`, `location`, `render`.
 
 use std::mem::MaybeUninit;
 
@@ -19,6 +20,7 @@ mod forward;
 mod framing;
 mod location;
 mod render;
+mod repairs;
 pub mod reply;
 pub mod request;
 pub mod response;
@@ -27,6 +29,7 @@ mod target;
 pub use fields::is_token;
 pub use first_line::FirstLine;
 pub use location::location;
+pub use repairs::Repairs;
 
 /// How much of a head is read before it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

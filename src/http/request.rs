@@ -287,10 +287,13 @@ impl<'b> Seen<'b> {
     }
 
     fn expect(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        if !value.eq_ignore_ascii_case(b"100-continue") {
-            return Err(Refusal { status: 417, reason: "an expectation other than 100-continue" });
+        for expectation in items(value) {
+            if !expectation.eq_ignore_ascii_case(b"100-continue") {
+                let reason = "an expectation other than 100-continue";
+                return Err(Refusal { status: 417, reason });
+            }
+            self.expects_continue = true;
         }
-        self.expects_continue = true;
         Ok(())
     }
 
@@ -302,6 +305,12 @@ impl<'b> Seen<'b> {
             Some(framing::decimal(value).ok_or("Max-Forwards is not a plain number")?);
         Ok(())
     }
+}
+
+/// The members of a list; empty ones count for nothing (RFC 9110 5.6.1).
+fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let items = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    items.filter(|item| !item.is_empty())
 }
 
 #[cfg(test)]

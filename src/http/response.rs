@@ -1,21 +1,25 @@
 //! The head of a response: a backend's bytes in, a head for the client out.
 //!
-//! The upstream side reads with it, the downstream side writes. It is as strict as `request`: a
-//! client, or a cache before it, must never find two responses where the backend sent one.
+//! The upstream side reads with it, the downstream side writes. What has one meaning is mended, so
+//! that an application's slip is no outage; all else is as strict as `request`: a client, or a
+//! cache before it, must never find two responses where the backend sent one.
 
-use httparse::{Error, Header, ParserConfig, Status};
+use std::borrow::Cow;
+
+use httparse::{Error, Header, Status};
 
 use super::connection::{self, Connection, Endurance};
 use super::cookie::SetCookie;
 use super::fields::{self, Mask, Name};
 use super::framing::Declared;
-use super::{BARE_LF, Framing, HEADERS_MAX, HeadLimits, Malformed, Parsed, Slots, Version};
-use super::{has_bare_lf, render};
+use super::{Framing, HEADERS_MAX, HeadLimits, Malformed, Parsed, Repairs, Slots, Version};
+use super::{render, repairs};
 
 /// A response head that obeys every rule. It borrows from the bytes it was read from.
 #[derive(Debug)]
 pub struct Response<'h, 'b> {
-    /// 100 to 599.
+    /// 100 to 999. Those from 600 on mean something to some applications and clients, and are final
+    /// to all (RFC 9110 section 15).
     pub status: u16,
     /// The reason phrase, possibly empty. It means nothing (RFC 9112 section 4).
     pub reason: &'b str,
@@ -30,6 +34,8 @@ pub struct Response<'h, 'b> {
     /// The protocol that a 101 changes to, or that a 426 asks for. The caller refuses a 101 that
     /// nobody asked for, or that names none.
     pub upgrade: Option<&'b str>,
+    /// What was mended in this head.
+    pub repairs: Repairs,
     /// Content-Length where there is no body: what HEAD and 304 say about the GET (RFC 9110 8.6).
     length_of_get: Option<u64>,
     fields: &'h [Header<'b>],
@@ -76,7 +82,7 @@ pub fn parse<'h, 'b>(
     let window = &bytes[..bytes.len().min(limits.head_bytes)];
     let room = &mut slots[..limits.headers.min(HEADERS_MAX)];
     let mut raw = httparse::Response::new(&mut []);
-    match ParserConfig::default().parse_response_with_uninit_headers(&mut raw, window, room) {
+    match repairs::parser(true).parse_response_with_uninit_headers(&mut raw, window, room) {
         Ok(Status::Complete(length)) => {
             let head = understand(&window[..length], raw, method)?;
             Ok(Parsed::Complete { head, length })
@@ -108,14 +114,11 @@ fn understand<'h, 'b>(
     let (Some(status), Some(minor)) = (raw.code, raw.version) else {
         return Err("the status line is incomplete".into());
     };
-    if has_bare_lf(head) {
-        return Err(BARE_LF.into());
-    }
-    if !(100..600).contains(&status) {
-        return Err("the status is not between 100 and 599".into());
+    if status < 100 {
+        return Err("the status is below 100".into());
     }
     let version = Version::of(minor);
-    let mut seen = Seen::default();
+    let mut seen = Seen { repairs: repairs::marks(head), ..Seen::default() };
     for (index, field) in raw.headers.iter().enumerate() {
         seen.take(index, field)?;
     }
@@ -137,6 +140,7 @@ fn understand<'h, 'b>(
             && !contradicts,
         keep_alive_s: seen.endurance.timeout_s,
         upgrade: seen.upgrade.filter(|_| seen.connection.upgrade && matches!(status, 101 | 426)),
+        repairs: seen.repairs,
         length_of_get: seen.declared.length.filter(|_| about_get),
         fields: raw.headers,
         connection: seen.connection,
@@ -176,17 +180,22 @@ struct Seen<'b> {
     endurance: Endurance,
     upgrade: Option<&'b str>,
     dated: bool,
+    repairs: Repairs,
     rewritten: Mask,
 }
 
 impl<'b> Seen<'b> {
     fn take(&mut self, index: usize, field: &Header<'b>) -> Result<(), Malformed> {
         match fields::classify(field.name.as_bytes()) {
-            Name::ContentLength => self.declared.content_length(field.value)?,
-            Name::TransferEncoding => self.declared.transfer_encoding(field.value)?,
+            Name::ContentLength => {
+                self.repairs |= self.declared.content_lengths(field.value)?;
+            }
+            Name::TransferEncoding => {
+                self.repairs |= self.declared.transfer_encodings(field.value)?;
+            }
             Name::FramingLookalike => return Err("a framing field in disguise".into()),
-            Name::Connection => self.connection.read(field.value)?,
             Name::KeepAlive => self.endurance.read(field.value),
+            Name::Connection => self.repairs |= self.connection.read_leniently(field.value)?,
             Name::Upgrade => self.upgrade = connection::protocol(field.value),
             Name::Dropped => {}
             Name::Date => {
@@ -209,14 +218,18 @@ impl<'b> Response<'_, 'b> {
 
     /// The value of the first field of that name, in any case.
     #[must_use]
-    pub fn field(&self, name: &str) -> Option<&'b [u8]> {
-        let named = |field: &&Header<'b>| field.name.eq_ignore_ascii_case(name);
-        self.fields.iter().find(named).map(|field| field.value)
+    pub fn field(&self, name: &str) -> Option<Cow<'b, [u8]>> {
+        let mut named = self.fields().filter(|(is, _)| is.eq_ignore_ascii_case(name));
+        named.next().map(|(_, value)| value)
     }
 
-    /// Each field line, in order: its name as it came, and its value.
-    pub fn fields(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
-        self.fields.iter().map(|field| (field.name, field.value))
+    /// Each field line, in order: its name as it came, and its value, unfolded.
+    pub fn fields(&self) -> impl Iterator<Item = (&'b str, Cow<'b, [u8]>)> {
+        let unfolded = |value: &'b [u8]| match self.repairs.has(Repairs::FOLDS) {
+            true => render::folds(value).collect::<Vec<_>>().join(&b' ').into(),
+            false => value.into(),
+        };
+        self.fields.iter().map(move |field| (field.name, unfolded(field.value)))
     }
 
     /// How the body ends on the client's side: HTTP/1.0 knows no chunks, and HTTP/1.1 need not
@@ -259,8 +272,12 @@ impl<'b> Response<'_, 'b> {
         for (index, field) in self.fields.iter().enumerate() {
             let ours = how.served_by.is_some() && field.name.eq_ignore_ascii_case("x-served-by");
             let name = field.name.as_bytes();
-            if !ours && !self.rewritten.has(index) && !self.connection.nominates(name) {
-                render::field(out, field.name, field.value);
+            if ours || self.rewritten.has(index) || self.connection.nominates(name) {
+                continue;
+            }
+            match self.repairs.has(Repairs::FOLDS) {
+                true => render::unfolded(out, field.name, field.value),
+                false => render::field(out, field.name, field.value),
             }
         }
     }

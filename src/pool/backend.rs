@@ -70,6 +70,8 @@ pub struct Counters {
     pub failures: AtomicU64,
     /// Times it was picked after another backend had failed the request.
     pub retries: AtomicU64,
+    /// Answers that broke a rule and were mended. Kept by the proxy.
+    pub repaired: AtomicU64,
     /// Answers by class: 1xx to 5xx.
     pub statuses: [AtomicU64; 5],
     /// Checks that passed.

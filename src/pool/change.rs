@@ -78,15 +78,20 @@ pub struct Status {
     pub requests: u64,
     /// Tries that failed by its fault, since the start.
     pub failures: u64,
+    /// Answers that broke a rule and were mended, since the start.
+    pub repaired: u64,
     /// How the policy sees it, if that has a view of its own.
     pub policy: Option<String>,
 }
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { backend, standing, in_use, requests, failures, policy } = self;
+        let Self { backend, standing, in_use, requests, failures, repaired, policy } = self;
         write!(f, "backend {}: {standing}, {in_use} in use, ", Escaped(backend))?;
         write!(f, "{requests} requests, {failures} failures")?;
+        if *repaired > 0 {
+            write!(f, ", {repaired} answers mended")?;
+        }
         policy.iter().try_for_each(|words| write!(f, "; {}", Escaped(words)))
     }
 }

@@ -210,6 +210,7 @@ impl Pool {
             in_use: backend.in_use(),
             requests: load(&counters.requests),
             failures: load(&counters.failures),
+            repaired: load(&counters.repaired),
             policy: self.explain(index),
         }
     }

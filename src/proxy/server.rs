@@ -13,6 +13,7 @@ use super::task::Task;
 use super::timer;
 use super::worker::Worker;
 use crate::config::Config;
+use crate::http::Repairs;
 use crate::log::{Level, Log, Throttle};
 use crate::pool::{self, Fault, Notice, Unavailable};
 use crate::tls::Tls;
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     unavailable: Throttle,
     judged: Throttle,
     surplus: Throttle,
+    repaired: Throttle,
     /// Handshakes that failed.
     pub(super) unshaken: Throttle,
 }
@@ -112,6 +114,7 @@ impl Server {
             unavailable: Throttle::new(),
             judged: Throttle::new(),
             surplus: Throttle::new(),
+            repaired: Throttle::new(),
             unshaken: Throttle::new(),
             tls,
             config,
@@ -219,6 +222,13 @@ impl Shared {
              connection is closed"
         );
         self.log.limited(&self.surplus, Level::Warn, text);
+    }
+
+    pub(crate) fn say_repaired(&self, backend: &str, request: (&str, &str), repairs: Repairs) {
+        let (method, target) = request;
+        let text =
+            format_args!("backend {backend}: mended its answer to {method} {target}: {repairs}");
+        self.log.limited(&self.repaired, Level::Warn, text);
     }
 
     /// What the pool noticed. A policy may see a backend in another light with every answer.

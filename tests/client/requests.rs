@@ -49,6 +49,20 @@ fn any_status_is_an_answer_with_its_headers() {
 }
 
 #[test]
+fn an_answer_with_one_meaning_is_mended_as_the_relay_does() {
+    let head = "HTTP/1.1 700 Own\nX-A : 1\r\n 2\r\n";
+    for body in [
+        "Content-Length: 3\r\nContent-Length : 3, 3\r\n\r\nabc",
+        "Transfer-Encoding: chunked\nTransfer-Encoding: chunked\n\n3 \r\nabc\r\n0\r\n\r\n",
+    ] {
+        let backend = Backend::says(format!("{head}{body}"));
+        let answer = client(&[&backend], &NO_CHECKS).get("/").unwrap();
+        assert_eq!((answer.status(), answer.header("x-a")), (700, Some("1 2")), "{body:?}");
+        assert_eq!(answer.text(), "abc", "{body:?}");
+    }
+}
+
+#[test]
 fn bodies_of_every_framing_and_interim_answers_are_read() {
     let chunked = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n\
         HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";

@@ -52,7 +52,7 @@ fn a_body_of_known_length_ends_there() {
     assert!(Reader::new(Framing::None).is_done() && Reader::new(Framing::Length(0)).is_done());
     let mut done = Reader::new(Framing::None);
     assert_eq!(done.next(b"GET"), Ok(Piece { consumed: 0, data: &[] }));
-    let mut huge = Reader::new(Framing::Length(u64::MAX));
+    let mut huge = Reader::new(Framing::Length(i64::MAX as u64));
     assert_eq!(huge.next(b"ab"), Ok(Piece { consumed: 2, data: b"ab" }));
 }
 
@@ -103,7 +103,7 @@ fn extensions_are_checked_and_dropped() {
     {
         is_malformed(&format!("{bad}\r\nhello\r\n0\r\n\r\n"));
     }
-    for bad in ["5;a=\"\n\"", "5;a=\"\x7f\"", "5;a=\"\\\0\"", "5; a", "5 ;a", "5;a =b", "5;a b"] {
+    for bad in ["5;a=\"\n\"", "5;a=\"\x7f\"", "5;a=\"\\\0\"", "5;a b", "5;a= b c", "5; ", "5 a"] {
         is_malformed(&format!("{bad}\r\nhello\r\n0\r\n\r\n"));
     }
     is_malformed(&format!("5;a={}\r\nhello\r\n", "b".repeat(CHUNK_LINE_BYTES_MAX)));
@@ -112,13 +112,70 @@ fn extensions_are_checked_and_dropped() {
 }
 
 #[test]
+fn whitespace_around_the_marks_of_extensions_means_nothing() {
+    for line in ["5 ;a", "5\t; a", "5; a = b", "5 ; a=\"b\" ;c", "5;a =b", "5;a= \"b\"\t;c"] {
+        is_body(&format!("{line}\r\nhello\r\n0\r\n\r\n"), "hello");
+    }
+    for line in ["5;a ", "5;a=b ", "5;a=\"b\"\t", "5 ; a = b "] {
+        is_malformed(&format!("{line}\r\nhello\r\n0\r\n\r\n"));
+    }
+}
+
+/// An answer's body at once and byte by byte, and what was mended in it.
+fn answered(input: &str) -> Option<(String, String, String)> {
+    let outcome = |step: usize| {
+        let (mut reader, mut data) = (Reader::of_answer(Framing::Chunked), Vec::new());
+        for mut part in input.as_bytes().chunks(step) {
+            while !part.is_empty() && !reader.is_done() {
+                let piece = reader.next(part).ok()?;
+                data.extend_from_slice(piece.data);
+                part = &part[piece.consumed..];
+            }
+        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let done = (text(&data), text(reader.trailers()), reader.repairs().to_string());
+        reader.is_done().then_some(done)
+    };
+    let whole = outcome(input.len());
+    assert_eq!(whole, outcome(1), "{input:?}");
+    whole
+}
+
+#[test]
+fn in_an_answer_whitespace_around_a_size_is_passed_over_and_said() {
+    for line in ["5 ", "5\t ", " 5", "5;a ", "5;a=b ", "5 ;a=\"b\" "] {
+        let said = "space in a chunk's size line";
+        let body = format!("{line}\r\nhello\r\n0  \r\n\r\n");
+        assert_eq!(answered(&body), Some(("hello".into(), "".into(), said.into())), "{line:?}");
+    }
+    assert_eq!(answered("5;a=b\r\nhello\r\n0\r\n\r\n").unwrap().2, "");
+    for bad in ["5 5", "5 a", " ", "5\n", "5 \n", "0x5", "5;", "5; ", "5\r", "- 5", "5 \r\r"] {
+        assert_eq!(answered(&format!("{bad}\r\nhello\r\n0\r\n\r\n")), None, "{bad:?}");
+    }
+    let padded = format!("5{}\r\nhello\r\n0\r\n\r\n", " ".repeat(CHUNK_LINE_BYTES_MAX));
+    assert_eq!(answered(&padded), None);
+}
+
+#[test]
+fn the_trailers_of_an_answer_are_mended_as_its_head_is() {
+    let (data, trailers, said) = answered("0\r\nX-A : b\r\nX-B: c\r\n d\r\n\r\n").unwrap();
+    assert_eq!((&*data, &*trailers), ("", "X-A: b\r\nX-B: c d\r\n"));
+    assert_eq!(said, "a folded line, space before a colon");
+    for bad in ["Content-Length : 5", "X: a\rb", "X: \0", " X: a", "X: a\nY: b"] {
+        assert_eq!(answered(&format!("0\r\n{bad}\r\n\r\n")), None, "{bad:?}");
+    }
+}
+
+#[test]
 fn a_size_is_hexadecimal_digits_and_nothing_else() {
     for bad in ["0x5", "+5", "-1", "1_0", " 5", "5 ", "5\t", "", "g", "5.0", "\u{665}", "+0"] {
         is_malformed(&format!("{bad}\r\nhello\r\n0\r\n\r\n"));
     }
     is_malformed("FFFFFFFFFFFFFFFF0\r\nhello\r\n0\r\n\r\n");
+    is_malformed("FFFFFFFFFFFFFFFF\r\nhello");
+    is_malformed("8000000000000000\r\nhello");
     is_malformed("00000000000000005\r\nhello\r\n0\r\n\r\n");
-    let (data, _, done, _) = chunked("FFFFFFFFFFFFFFFF\r\nhello").unwrap();
+    let (data, _, done, _) = chunked("7FFFFFFFFFFFFFFF\r\nhello").unwrap();
     assert_eq!((&*data, done), ("hello", false));
 }
 

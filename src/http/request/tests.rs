@@ -273,6 +273,8 @@ fn framing_is_one_length_or_chunked_and_nothing_in_between() {
         "Content-Length: +5",
         "Content-Length:",
         "Content-Length: 18446744073709551616",
+        "Content-Length: 18446744073709551615",
+        "Content-Length: 9223372036854775808",
         "Transfer-Encoding: gzip, chunked",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: \x0bchunked",
@@ -303,7 +305,9 @@ fn only_a_body_of_http_1_1_is_waited_for_with_100_continue() {
     assert!(!expects("HTTP/1.1", "0"));
     assert!(!expects("HTTP/1.0", "5"));
     assert_eq!(with("Expect: 200-ok"), Some(417));
-    assert_eq!(with("Expect:"), Some(417));
+    assert_eq!(with("Expect: 100-continue, 200-ok"), Some(417));
+    assert_eq!(with("Expect:"), None);
+    assert_eq!(with("Expect: ,"), None);
 }
 
 #[test]
@@ -333,6 +337,7 @@ fn keep_alive_is_the_versions_default_unless_connection_says_otherwise() {
     assert!(!keeps("HTTP/1.1", "Connection: close\r\n"));
     assert!(!keeps("HTTP/1.0", ""));
     assert!(keeps("HTTP/1.0", "Connection: Keep-Alive\r\n"));
+    assert!(keeps("HTTP/1.0", "Connection: keep-alive; timeout=5\r\n"));
     assert_eq!(with("Connection: a b"), Some(400));
 }
 

@@ -258,7 +258,7 @@ impl<'t> Wire<'t> {
         if head.status == 101 {
             return Err(Failed::new(Fault::Malformed, "a 101 that nobody asked for"));
         }
-        self.served_by.extend_from_slice(head.field("x-served-by").unwrap_or_default());
+        self.served_by.extend_from_slice(&head.field("x-served-by").unwrap_or_default());
         let (status, framing, keep_alive) = (head.status, head.framing, head.keep_alive);
         let is_interim = head.is_interim();
         if is_interim {
@@ -278,7 +278,7 @@ impl<'t> Wire<'t> {
     }
 
     fn read_body(&mut self, stream: &mut Stream, head: &Head) -> Result<(), Failed> {
-        let mut body = Reader::new(head.framing);
+        let mut body = Reader::of_answer(head.framing);
         let (mut at, mut filled) = (head.body, head.filled);
         loop {
             while at < filled && !body.is_done() {

@@ -2,6 +2,7 @@
 
 use super::Exchange;
 use crate::log::{Access, Cause};
+use crate::pool::Backend;
 use crate::proxy::Shared;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
@@ -19,6 +20,7 @@ impl Exchange {
         if let Some(backend) = backend.filter(|_| self.tries.count > 0) {
             backend.counters().bytes_up.fetch_add(self.bytes_received, Relaxed);
             backend.counters().bytes_down.fetch_add(self.answer.bytes, Relaxed);
+            self.tell_repairs(backend, shared);
         }
         if !shared.log.keeps_access() {
             return;
@@ -49,6 +51,16 @@ impl Exchange {
     /// The head as a backend gets it.
     pub(super) fn head(&self) -> &[u8] {
         &self.sent.bytes[..self.asked.head_length.min(self.sent.bytes.len())]
+    }
+
+    /// An answer that was mended is counted, so that whoever wrote the application can learn of it.
+    fn tell_repairs(&self, backend: &Backend, shared: &Shared) {
+        let mut repairs = self.answer.repairs;
+        repairs |= self.answer.body.repairs();
+        if !repairs.is_empty() {
+            backend.counters().repaired.fetch_add(1, Relaxed);
+            shared.say_repaired(backend.name(), self.request_line(), repairs);
+        }
     }
 
     /// The method and the target, as a backend gets them.

@@ -3,7 +3,7 @@
 use super::trouble::Trouble;
 use super::{Exchange, TOO_LARGE};
 use crate::blame::Blame;
-use crate::http::{Refusal, body};
+use crate::http::{Refusal, Repairs, body};
 use crate::log::Cause;
 use crate::pool::{Ask, Unavailable};
 use crate::proxy::affinity::Ties;
@@ -78,6 +78,7 @@ impl Exchange {
             true => None,
         };
         self.tries.count += 1;
+        self.answer.repairs = Repairs::default();
         self.times.connecting = cx.now;
         self.upstream = Some(match idle {
             Some(upstream) => upstream,

@@ -26,7 +26,7 @@ use super::upstream::Upstream;
 use super::worker::Context;
 use crate::http::body::Reader;
 use crate::http::request::{Forwarding, Request};
-use crate::http::{Framing, Refusal, Version};
+use crate::http::{Framing, Refusal, Repairs, Version};
 use crate::log::Cause;
 use crate::pool::{Lease, Outcome, Pool, RetryPermit};
 use awaited::Awaited;
@@ -105,6 +105,8 @@ struct RelayedAnswer {
     interim_bytes: usize,
     /// A 100 was among them: the client sends its body.
     continued: bool,
+    /// What was mended in its heads.
+    repairs: Repairs,
     body: Reader,
     /// The client gets the body in chunks.
     chunked: bool,

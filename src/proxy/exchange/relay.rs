@@ -6,7 +6,7 @@ use super::{Exchange, INTERIM_BYTES_MAX, Progress, RelayedAnswer};
 use crate::blame::Blame;
 use crate::http::body::{self, Reader};
 use crate::http::response::{Onward, Response};
-use crate::http::{self, Framing, Malformed, Parsed, Version};
+use crate::http::{self, Framing, Malformed, Parsed, Repairs, Version};
 use crate::log::Cause;
 use crate::pool::Outcome;
 use crate::proxy::socket::Read;
@@ -21,6 +21,7 @@ impl RelayedAnswer {
             early: Vec::new(),
             interim_bytes: 0,
             continued: false,
+            repairs: Repairs::default(),
             body: Reader::new(Framing::UntilClose),
             recoded: false,
             chunked: false,
@@ -149,6 +150,7 @@ impl Exchange {
         length: usize,
         cx: &mut Context,
     ) -> Result<(), Trouble> {
+        self.answer.repairs |= head.repairs;
         if head.is_interim() {
             return self.take_interim(head, length, cx);
         }
@@ -163,7 +165,7 @@ impl Exchange {
         answer.until_close = onward == Framing::UntilClose;
         answer.reusable = head.keep_alive && head.framing != Framing::UntilClose;
         answer.arises = !matches!(head.framing, Framing::Length(_));
-        answer.body = Reader::new(head.framing);
+        answer.body = Reader::of_answer(head.framing);
         if let Some(upstream) = &mut self.upstream {
             upstream.said = head.keep_alive_s.map(|seconds| Duration::from_secs(seconds.into()));
         }
