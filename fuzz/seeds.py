@@ -39,10 +39,10 @@ for path in sorted((ROOT / 'tests/wire').glob('*/*/*')):
     raw = unescape(path.read_text().split('\n---\n', 1)[1].replace('\n', ''))
     seed = f'{kind}-{family}-{path.stem}'
     if kind == 'requests':
-        write('request_head', seed, bytes(4), raw)
+        write('request_head', seed, bytes(5), raw)
     else:
         write('response_head', seed, bytes(5), raw)
     body = raw.partition(b'\r\n\r\n')[2]
     if body:
-        # Chunked, and no cuts.
-        write('chunked_body', seed, b'\xff\0', body)
+        # Chunked, of a request or of an answer, and no cuts.
+        write('chunked_body', seed, b'\xff\0' if kind == 'requests' else b'\x10\0', body)

@@ -126,6 +126,16 @@ pub(super) fn method(text: &str) -> Result<String, String> {
     Err(format!("{} {what}", quote(text)))
 }
 
+/// A field's name, or with a `*` at the end the beginning of one.
+pub(super) fn field(text: &str) -> Result<String, String> {
+    let bare = text.strip_suffix('*').unwrap_or(text);
+    if http::is_token(bare.as_bytes()) && !bare.contains('*') {
+        return Ok(text.to_string());
+    }
+    let said = quote(text);
+    Err(format!("{said} is not a field's name; write for example \"X-Real-IP\" or \"X-User-*\""))
+}
+
 /// "client", or a word and the name that it is for.
 pub(super) fn hash_by(text: &str) -> Result<HashBy, String> {
     let named = |name: &str| http::is_token(name.as_bytes()).then(|| name.to_string());

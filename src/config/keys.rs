@@ -35,10 +35,22 @@ table! {
             item: text("10.0.0.0/8", str::parse),
             empty: true,
         };
+        /// Fields that only they get through: claims that applications believe of whoever is in
+        /// front of them. A `*` at the end stands for any further characters.
+        untrusted_fields: Vec<String> = "X-Forwarded-*, X-Real-IP, X-Client-IP, Client-IP, \
+            True-Client-IP, CF-Connecting-IP, Fastly-Client-IP, X-Cluster-Client-IP, X-Scheme, \
+            Front-End-Https, X-Original-URL, X-Rewrite-URL, X-SSL-Client-*, Remote-User",
+            List { item: text("X-Real-IP", grammar::field), empty: true };
         /// Whether answers carry `X-Served-By: NAME`.
         served_by: bool = "false", Flag;
         /// Whether backends get `Forwarded` (RFC 7239) beside the X-Forwarded-* fields.
         forwarded: bool = "false", Flag;
+        /// Whether backends get `Via` (RFC 9110 section 7.6.3). nginx does not compress for a
+        /// request that came through a proxy.
+        via: bool = "false", Flag;
+        /// Whether an offer of `Upgrade: h2c` goes on, for docker and its builder. What the tunnel
+        /// then carries is seen by no rule: a client may speak to the backend as it likes.
+        upgrade_h2c: bool = "false", Flag;
     }
 }
 

@@ -95,8 +95,9 @@ fn the_defaults_of_the_score_are_those_that_the_policy_was_tuned_with() {
 fn the_example_file_shows_every_key_with_its_default() {
     let example = include_str!("../../applications.toml");
     let is_key = |line: &str| line.split_once(" = ").is_some_and(|(key, _)| is_word(key));
+    let is_list = |line: &str| line.starts_with("  \"") || line == "]";
     let lines = example.lines().map(|line| match line.strip_prefix("# ") {
-        Some(rest) if is_key(rest) => rest,
+        Some(rest) if is_key(rest) || is_list(rest) => rest,
         _ => line,
     });
     let shown = lines.collect::<Vec<_>>().join("\n");
@@ -133,8 +134,17 @@ fn the_example_file_shows_every_key_with_its_default() {
     }
 }
 
+/// Trailers never carry them, and there no configuration is at hand.
+#[test]
+fn the_fields_kept_to_trusted_peers_are_those_that_the_relay_knows() {
+    let sorted = |names: Vec<String>| names.into_iter().collect::<std::collections::BTreeSet<_>>();
+    let known = crate::http::claims::USUAL.map(str::to_owned).to_vec();
+    assert_eq!(sorted(Config::default().server.untrusted_fields), sorted(known));
+}
+
 fn is_word(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    text.bytes().all(plain)
 }
 
 #[test]

@@ -137,14 +137,19 @@ fn without_parameters(option: &[u8]) -> &[u8] {
     option.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end()
 }
 
-/// The protocol that an Upgrade field offers, if it is a single one that may become a tunnel.
-/// Other versions of HTTP never do: what they carry would escape every rule of this room.
+/// The protocol that an Upgrade field names, if it is a single one.
 pub(super) fn protocol(value: &[u8]) -> Option<&str> {
     let mut parts = value.splitn(2, |byte| *byte == b'/');
-    let name = parts.next()?;
-    let sound = fields::is_token(name) && parts.next().is_none_or(fields::is_token);
-    let http = [&b"h2c"[..], b"h2", b"http"].iter().any(|known| name.eq_ignore_ascii_case(known));
-    if sound && !http { std::str::from_utf8(value).ok() } else { None }
+    let sound =
+        parts.next().is_some_and(fields::is_token) && parts.next().is_none_or(fields::is_token);
+    if sound { std::str::from_utf8(value).ok() } else { None }
+}
+
+/// Whether that is a version of HTTP. Such a tunnel would carry requests past every rule of this
+/// room.
+pub(super) fn is_http(protocol: &str) -> bool {
+    let name = protocol.split('/').next().unwrap_or_default();
+    ["h2c", "h2", "http"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]
@@ -238,11 +243,14 @@ mod tests {
     }
 
     #[test]
-    fn no_version_of_http_becomes_a_tunnel() {
-        for good in ["websocket", "WebSocket", "TLS/1.0", "h2cx"] {
-            assert_eq!(protocol(good.as_bytes()), Some(good));
+    fn a_single_protocol_is_read_and_versions_of_http_are_known() {
+        for good in ["websocket", "WebSocket", "TLS/1.0", "h2cx", "tcp"] {
+            assert_eq!(protocol(good.as_bytes()).map(is_http), Some(false), "{good}");
         }
-        for bad in ["h2c", "H2C", "h2", "HTTP/2.0", "h2c/1", "websocket, h2c", "", "a/", "a/b/c"] {
+        for http in ["h2c", "H2C", "h2", "HTTP/2.0", "h2c/1"] {
+            assert_eq!(protocol(http.as_bytes()).map(is_http), Some(true), "{http}");
+        }
+        for bad in ["websocket, h2c", "", "a/", "a/b/c", "a b"] {
             assert_eq!(protocol(bad.as_bytes()), None, "{bad}");
         }
     }

@@ -1,7 +1,9 @@
-//! What a field's name means to a relay: which fields are hop-by-hop, framing, or claims of origin.
+//! What a field's name means to a relay: which fields are hop-by-hop, framing, or ours to write.
 //!
 //! `request`, `response` and `body` ask it about every field line. It must never take two
 //! spellings of one name for two fields: a backend behind CGI does not.
+
+use super::claims;
 
 /// What a field is to us. All that is not [`Name::Other`] is read, rewritten or kept back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub(super) enum Name {
     Connection,
     KeepAlive,
     Upgrade,
+    Http2Settings,
+    Te,
     Expect,
     MaxForwards,
     Date,
@@ -23,8 +27,6 @@ pub(super) enum Name {
     ForwardedFor,
     ForwardedHost,
     ForwardedProto,
-    /// Another claim about where the request came from: kept only from a trusted peer.
-    Origin,
     /// Goes no further.
     Dropped,
     /// A known name in disguise, such as `X_Forwarded_For`.
@@ -34,10 +36,10 @@ pub(super) enum Name {
 }
 
 /// The names that are not simply relayed, shortest first: `classify` finds them by length.
-const KNOWN: [(&str, Name); 25] = [
-    // The transfer codings that this hop can read: ours are always the same (RFC 9110 10.1.4).
-    // It is dropped with `trailers`, too: trailers are relayed whether or not they were asked for.
-    ("te", Name::Dropped),
+const KNOWN: [(&str, Name); 22] = [
+    // The transfer codings that this hop can read, which are ours to say, and whether trailers are
+    // wanted, which goes on (RFC 9110 10.1.4).
+    ("te", Name::Te),
     ("date", Name::Date),
     ("host", Name::Host),
     // Not a field of HTTP: CGI hands it to programs as HTTP_PROXY (httpoxy, CVE-2016-5385).
@@ -46,29 +48,26 @@ const KNOWN: [(&str, Name); 25] = [
     // Names protocols for this connection; rebuilt when both sides mean it (RFC 9110 7.8).
     ("upgrade", Name::Upgrade),
     ("forwarded", Name::Forwarded),
-    ("x-real-ip", Name::Origin),
     // Options of this connection, and the names of more fields that end here (RFC 9110 7.6.1).
     ("connection", Name::Connection),
     // Parameters of this connection's persistence (RFC 9112 C.2.2): read, never passed on.
     ("keep-alive", Name::KeepAlive),
-    ("x-client-ip", Name::Origin),
     ("x-served-by", Name::ServedBy),
     ("max-forwards", Name::MaxForwards),
     ("x-request-id", Name::RequestId),
     ("content-length", Name::ContentLength),
-    // Only means something beside `Upgrade: h2c`, which is never relayed (RFC 9113 3.1).
-    ("http2-settings", Name::Dropped),
-    ("true-client-ip", Name::Origin),
-    ("cf-connecting-ip", Name::Origin),
-    ("fastly-client-ip", Name::Origin),
+    // Makes of `Upgrade: h2c` the offer to take this very request as HTTP/2 (RFC 7540 3.2).
+    ("http2-settings", Name::Http2Settings),
+    ("x-forwarded-for", Name::ForwardedFor),
     // What some clients send in place of Connection; meant for one hop all the same.
     ("proxy-connection", Name::Dropped),
+    ("x-forwarded-host", Name::ForwardedHost),
     // How this hop's bytes are wrapped: unwrapped, and wrapped again (RFC 9112 6.1).
     ("transfer-encoding", Name::TransferEncoding),
+    ("x-forwarded-proto", Name::ForwardedProto),
     // Challenge and credentials between a client and its own next proxy (RFC 9110 11.7).
     ("proxy-authenticate", Name::Dropped),
     ("proxy-authorization", Name::Dropped),
-    ("x-cluster-client-ip", Name::Origin),
     // The outcome of such an exchange (RFC 9110 11.7.3).
     ("proxy-authentication-info", Name::Dropped),
 ];
@@ -90,21 +89,11 @@ const STARTS: [usize; LENGTH_MAX + 2] = {
     starts
 };
 
-const FORWARDED_PREFIX: &[u8] = b"x-forwarded-";
-
 /// What a field of this name is to us. Most names are settled by their length and first letter.
 pub(super) fn classify(name: &[u8]) -> Name {
     let Some(first) = name.first().map(|first| first | 0x20) else {
         return Name::Other;
     };
-    if first == b'x' && name.len() > FORWARDED_PREFIX.len() {
-        let (prefix, claim) = name.split_at(FORWARDED_PREFIX.len());
-        match likeness(prefix, FORWARDED_PREFIX) {
-            Likeness::Same => return forwarded(claim),
-            Likeness::Disguised => return Name::Lookalike,
-            Likeness::Different => {}
-        }
-    }
     let Some(&end) = STARTS.get(name.len() + 1) else {
         return Name::Other;
     };
@@ -121,18 +110,6 @@ pub(super) fn classify(name: &[u8]) -> Name {
     Name::Other
 }
 
-fn forwarded(claim: &[u8]) -> Name {
-    if claim.eq_ignore_ascii_case(b"for") {
-        Name::ForwardedFor
-    } else if claim.eq_ignore_ascii_case(b"proto") {
-        Name::ForwardedProto
-    } else if claim.eq_ignore_ascii_case(b"host") {
-        Name::ForwardedHost
-    } else {
-        Name::Origin
-    }
-}
-
 fn disguised(known: Name) -> Name {
     match known {
         Name::ContentLength | Name::TransferEncoding => Name::FramingLookalike,
@@ -140,15 +117,18 @@ fn disguised(known: Name) -> Name {
     }
 }
 
-enum Likeness {
+/// How like a name is to a known one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Likeness {
     Same,
+    /// To a reader behind CGI it is the same.
     Disguised,
     Different,
 }
 
 /// CGI and its heirs turn `-`, and some of them every other mark, into `_`: to their programs
 /// `Content_Length` and `Content.Length` are Content-Length. Both slices are of one length.
-fn likeness(name: &[u8], known: &[u8]) -> Likeness {
+pub(super) fn likeness(name: &[u8], known: &[u8]) -> Likeness {
     if name.eq_ignore_ascii_case(known) {
         return Likeness::Same;
     }
@@ -208,7 +188,7 @@ pub(super) fn trailer(name: &[u8]) -> Trailer {
             Trailer::Refused
         }
         Name::Other if name.eq_ignore_ascii_case(b"authorization") => Trailer::Refused,
-        Name::Other if !is_steering(name) => Trailer::Relayed,
+        Name::Other if !is_steering(name) && !claims::is_usual(name) => Trailer::Relayed,
         _ => Trailer::Dropped,
     }
 }

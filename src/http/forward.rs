@@ -4,10 +4,11 @@
 //! use to speak for us, unless the client is a proxy that the operator trusts.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
-use super::fields::{self, Name};
+use super::fields::{self, Likeness, Name};
 use super::request::Request;
-use super::{Framing, Version, render};
+use super::{Claims, Framing, Version, render};
 
 /// What Evenly knows about the request and the client does not say.
 #[derive(Clone, Copy, Debug)]
@@ -18,28 +19,44 @@ pub struct Forwarding<'a> {
     pub proto: &'a str,
     /// Whether the client is one of `trusted_proxies`: then what it says about origins is kept.
     pub trusted: bool,
+    /// Fields that go no further unless it is.
+    pub claims: &'a Claims,
     /// Whether to add Forwarded (RFC 7239) as well.
     pub forwarded: bool,
+    /// Whether to add Via (RFC 9110 7.6.3).
+    pub via: bool,
+    /// Whether an offer of `Upgrade: h2c` goes on.
+    pub upgrade_h2c: bool,
     /// The name of this request in logs. A trusted peer's own X-Request-Id goes before it.
     pub request_id: &'a str,
-    /// What to say as Host when an HTTP/1.0 client names none: the backend's `host:port`.
-    pub fallback_host: &'a str,
 }
 
 impl Request<'_, '_> {
-    /// Appends the head as it is sent to a backend, always as HTTP/1.1.
+    /// Appends the head as it is sent to a backend, always as HTTP/1.1. Where an HTTP/1.0 client
+    /// names no host, it lacks the Host that 1.1 demands: [`name_host`] adds it.
     pub fn write_forward(&self, out: &mut Vec<u8>, how: &Forwarding) {
         self.write_request_line(out);
-        let host = if self.host.is_empty() { how.fallback_host } else { self.host };
-        render::field(out, "Host", host.as_bytes());
+        if !self.host.is_empty() {
+            render::field(out, "Host", self.host.as_bytes());
+        }
         for (index, field) in self.fields.iter().enumerate() {
-            if !self.rewritten.has(index) && !self.connection.nominates(field.name.as_bytes()) {
+            if !self.rewritten.has(index) && self.goes_on(field.name.as_bytes(), how) {
                 render::field(out, field.name, field.value);
             }
         }
-        self.write_framing(out);
+        self.write_framing(out, how);
         self.write_origin(out, how);
         out.extend_from_slice(b"\r\n");
+    }
+
+    /// A claim of a trusted peer is not nominated away either: the client before it may have named
+    /// it in a Connection field that the peer let through.
+    fn goes_on(&self, name: &[u8], how: &Forwarding) -> bool {
+        match how.claims.likeness(name) {
+            Likeness::Different => !self.connection.nominates(name),
+            Likeness::Same => how.trusted,
+            Likeness::Disguised => false,
+        }
     }
 
     fn write_request_line(&self, out: &mut Vec<u8>) {
@@ -52,7 +69,7 @@ impl Request<'_, '_> {
         out.extend_from_slice(b" HTTP/1.1\r\n");
     }
 
-    fn write_framing(&self, out: &mut Vec<u8>) {
+    fn write_framing(&self, out: &mut Vec<u8>, how: &Forwarding) {
         match self.framing {
             Framing::Length(length) => render::number_field(out, "Content-Length", length),
             Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
@@ -61,9 +78,13 @@ impl Request<'_, '_> {
         if self.expects_continue {
             out.extend_from_slice(b"Expect: 100-continue\r\n");
         }
-        if let Some(protocol) = self.upgrade {
+        let h2c = (self.h2c && how.upgrade_h2c).then_some("h2c");
+        if let Some(protocol) = self.upgrade.or(h2c) {
             out.extend_from_slice(b"Connection: upgrade\r\n");
             render::field(out, "Upgrade", protocol.as_bytes());
+        } else if self.wants_trailers {
+            // Whoever sends TE names it there (RFC 9110 10.1.4).
+            out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
         }
         if let Some(hops) = self.max_forwards {
             render::number_field(out, "Max-Forwards", hops.saturating_sub(1));
@@ -90,10 +111,12 @@ impl Request<'_, '_> {
         if !said.request_id {
             render::field(out, "X-Request-Id", how.request_id.as_bytes());
         }
-        out.extend_from_slice(match self.version {
-            Version::Http11 => b"Via: 1.1 evenly\r\n",
-            Version::Http10 => b"Via: 1.0 evenly\r\n",
-        });
+        if how.via {
+            out.extend_from_slice(match self.version {
+                Version::Http11 => b"Via: 1.1 evenly\r\n",
+                Version::Http10 => b"Via: 1.0 evenly\r\n",
+            });
+        }
     }
 
     /// Passes on what a trusted peer says, but for the lists: those get one more element.
@@ -107,7 +130,6 @@ impl Request<'_, '_> {
                 Name::ForwardedProto => said.proto = true,
                 Name::ForwardedHost => said.host = true,
                 Name::RequestId => said.request_id = true,
-                Name::Origin => {}
                 Name::Forwarded if !how.forwarded => {}
                 _ => continue,
             }
@@ -145,6 +167,18 @@ impl Request<'_, '_> {
         out.extend_from_slice(how.proto.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// Writes a Host line into a head for a client that named none, in place of the one that was
+/// written for a backend before. `place` is where that stands, or at first the empty place behind
+/// the request line; returned is where it stands now.
+pub fn name_host(head: &mut Vec<u8>, place: Range<usize>, host: &str) -> Range<usize> {
+    let mut line = Vec::with_capacity(host.len() + "Host: \r\n".len());
+    render::field(&mut line, "Host", host.as_bytes());
+    let start = place.start;
+    let length = line.len();
+    head.splice(place, line);
+    start..start + length
 }
 
 /// Which of our fields a trusted peer has already sent.

@@ -6,12 +6,13 @@
 //! values, never as a copied block of bytes. What an answer has wrong and has one meaning all the
 //! same is mended, and said. Reading a head and writing it on allocate nothing.
 //!
-//! Reading order: `request`, `target`, `fields`, `framing`, `connection`, `forward`,
+//! Reading order: `request`, `target`, `fields`, `claims`, `framing`, `connection`, `forward`,
 //! `response`, `repairs`, `cookie`, `body`, `reply`, `location`, `render`.
 
 use std::mem::MaybeUninit;
 
 pub mod body;
+pub mod claims;
 mod connection;
 pub mod cookie;
 mod fields;
@@ -26,6 +27,7 @@ pub mod request;
 pub mod response;
 mod target;
 
+pub use claims::Claims;
 pub use fields::is_token;
 pub use first_line::FirstLine;
 pub use location::location;

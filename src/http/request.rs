@@ -11,7 +11,7 @@ use super::framing::{self, Declared};
 use super::{BARE_LF, Broken, Framing, HEADERS_MAX, HeadLimits, Parsed, Refusal, Slots, Version};
 use super::{cookie, has_bare_lf, target};
 
-pub use super::forward::Forwarding;
+pub use super::forward::{Forwarding, name_host};
 
 /// The methods to name in the Allow field of a 405, and of an answer to OPTIONS of our own.
 pub const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -40,9 +40,13 @@ pub struct Request<'h, 'b> {
     pub keep_alive: bool,
     /// Whether the client waits for a 100 before it sends the body that `framing` announces.
     pub expects_continue: bool,
-    /// The protocol to change to, if Connection names it too, the request has no body and it is
-    /// no version of HTTP. Otherwise the offer is dropped, as RFC 9110 7.8 allows.
+    /// The protocol to change to, if Connection names the field too and it is no version of HTTP.
+    /// Otherwise the offer is dropped, as RFC 9110 7.8 allows. A body comes before the change.
     pub upgrade: Option<&'b str>,
+    /// The same for `h2c` where it is not the offer to take this very request as HTTP/2.
+    pub(super) h2c: bool,
+    /// Whether the client can use trailers (RFC 9110 10.1.4).
+    pub(super) wants_trailers: bool,
     /// Hops that an OPTIONS request may still take. At 0 it is not sent on: answer it here with
     /// 200 and [`ALLOW`] (RFC 9110 7.6.2).
     pub max_forwards: Option<u64>,
@@ -203,6 +207,9 @@ fn understand<'h, 'b>(
     };
     let modern = version == Version::Http11;
     let bodiless = matches!(framing, Framing::None | Framing::Length(0));
+    // HTTP/1.0 has no expectations, upgrades or trailers: what it says of them is ignored
+    // (RFC 9110 10.1.1, 7.8).
+    let offered = seen.upgrade.filter(|_| seen.connection.upgrade && modern);
     Ok(Request {
         method,
         target: target.path,
@@ -210,9 +217,10 @@ fn understand<'h, 'b>(
         version,
         framing,
         keep_alive: seen.connection.persists(version),
-        // HTTP/1.0 has neither expectations nor upgrades: both are ignored (RFC 9110 10.1.1, 7.8).
         expects_continue: seen.expects_continue && modern && !bodiless,
-        upgrade: seen.upgrade.filter(|_| seen.connection.upgrade && modern && bodiless),
+        upgrade: offered.filter(|protocol| !connection::is_http(protocol)),
+        h2c: !seen.h2_settings && offered.is_some_and(|name| name.eq_ignore_ascii_case("h2c")),
+        wants_trailers: seen.wants_trailers && modern,
         max_forwards: seen.max_forwards,
         fields: raw.headers,
         connection: seen.connection,
@@ -248,6 +256,8 @@ struct Seen<'b> {
     connection: Connection<'b>,
     upgrade: Option<&'b str>,
     upgrades: usize,
+    h2_settings: bool,
+    wants_trailers: bool,
     expects_continue: bool,
     max_forwards: Option<u64>,
     rewritten: Mask,
@@ -265,6 +275,8 @@ impl<'b> Seen<'b> {
             Name::FramingLookalike => return Err("a framing field in disguise".into()),
             Name::Connection => self.connection.read(field.value)?,
             Name::Upgrade => self.offer(field.value),
+            Name::Http2Settings => self.h2_settings = true,
+            Name::Te => self.wants_trailers |= items(field.value).any(is_trailers),
             Name::Expect => self.expect(field.value)?,
             Name::MaxForwards => self.spend(field.value)?,
             Name::RequestId
@@ -272,7 +284,6 @@ impl<'b> Seen<'b> {
             | Name::ForwardedFor
             | Name::ForwardedHost
             | Name::ForwardedProto
-            | Name::Origin
             | Name::KeepAlive
             | Name::Dropped
             | Name::Lookalike => {}
@@ -311,6 +322,10 @@ impl<'b> Seen<'b> {
 fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let items = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     items.filter(|item| !item.is_empty())
+}
+
+fn is_trailers(coding: &[u8]) -> bool {
+    coding.eq_ignore_ascii_case(b"trailers")
 }
 
 #[cfg(test)]

@@ -139,7 +139,10 @@ fn understand<'h, 'b>(
             && !seen.endurance.is_over
             && !contradicts,
         keep_alive_s: seen.endurance.timeout_s,
-        upgrade: seen.upgrade.filter(|_| seen.connection.upgrade && matches!(status, 101 | 426)),
+        upgrade: seen.upgrade.filter(|protocol| {
+            let fits = status == 101 || (status == 426 && !connection::is_http(protocol));
+            fits && seen.connection.upgrade
+        }),
         repairs: seen.repairs,
         length_of_get: seen.declared.length.filter(|_| about_get),
         fields: raw.headers,
@@ -197,7 +200,7 @@ impl<'b> Seen<'b> {
             Name::KeepAlive => self.endurance.read(field.value),
             Name::Connection => self.repairs |= self.connection.read_leniently(field.value)?,
             Name::Upgrade => self.upgrade = connection::protocol(field.value),
-            Name::Dropped => {}
+            Name::Dropped | Name::Te | Name::Http2Settings => {}
             Name::Date => {
                 self.dated = true;
                 return Ok(());

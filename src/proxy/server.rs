@@ -13,7 +13,7 @@ use super::task::Task;
 use super::timer;
 use super::worker::Worker;
 use crate::config::Config;
-use crate::http::Repairs;
+use crate::http::{Claims, Repairs};
 use crate::log::{Level, Log, Throttle};
 use crate::pool::{self, Fault, Notice, Unavailable};
 use crate::tls::Tls;
@@ -48,8 +48,8 @@ pub(crate) struct Shared {
     pub(crate) crowd: Crowd,
     pub(crate) log: Log,
     pub(crate) stop: Stop,
-    /// What to say as Host where an HTTP/1.0 client names none.
-    pub(crate) fallback_host: String,
+    /// Fields that untrusted clients do not get through.
+    pub(crate) claims: Claims,
     /// None if nothing ties clients to backends.
     pub(crate) affinity: Option<Affinity>,
     /// None if every request is relayed.
@@ -99,7 +99,7 @@ impl Server {
             crowd: Crowd::default(),
             log,
             stop: Stop::default(),
-            fallback_host: fallback_host(&config),
+            claims: Claims::new(config.server.untrusted_fields.iter().map(String::as_str)),
             affinity: Affinity::new(&config),
             direct: Direct::new(&config),
             limits_places: config.applications.iter().any(|spec| spec.max_connections > 0),
@@ -175,11 +175,6 @@ impl Server {
         }
         self.shared.idle.clear();
     }
-}
-
-fn fallback_host(config: &Config) -> String {
-    let first = &config.applications[0];
-    format!("{}:{}", first.host, first.port)
 }
 
 impl Shared {

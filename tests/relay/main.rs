@@ -41,5 +41,6 @@ mod streaming;
 #[cfg(feature = "tls")]
 mod tls;
 mod tunnel;
+mod upgrades;
 mod wire_answers;
 mod wire_requests;

@@ -1,6 +1,6 @@
 //! What a backend is told about where a request came from, and what must not reach it.
 
-use crate::harness::{Backend, Message, Proxy};
+use crate::harness::{Backend, Message, Place, Proxy, Scratch, Server, has};
 
 /// The request as a backend sees it, asked under these settings with these fields.
 fn seen(settings: &str, fields: &str) -> Message {
@@ -17,7 +17,7 @@ fn a_backend_is_told_who_asked_and_for_what() {
     assert_eq!(seen.field("x-forwarded-for"), Some("127.0.0.1"));
     assert_eq!(seen.field("x-forwarded-proto"), Some("http"));
     assert_eq!(seen.field("x-forwarded-host"), Some("a.test:81"));
-    assert_eq!(seen.field("via"), Some("1.1 evenly"));
+    assert_eq!(seen.field("via"), None);
     assert!(seen.field("x-request-id").is_some_and(|id| id.len() >= 8));
     assert_eq!(seen.field("forwarded"), None);
 }
@@ -57,7 +57,7 @@ fn forwarded_is_added_where_it_is_asked_for() {
 #[test]
 fn fields_of_the_clients_connection_end_here() {
     let fields = "Connection: keep-alive, X-Private , close\r\nX-Private: 1\r\nKeep-Alive: 5\r\n\
-                  Proxy-Connection: keep-alive\r\nProxy-Authorization: Basic x\r\nTE: trailers\r\n\
+                  Proxy-Connection: keep-alive\r\nProxy-Authorization: Basic x\r\nTE: gzip\r\n\
                   Proxy: evil\r\n";
     let seen = seen("", fields);
     for name in [
@@ -98,9 +98,122 @@ fn each_request_has_an_id_of_its_own() {
 }
 
 #[test]
-fn an_earlier_via_is_kept_before_ours() {
-    let seen = seen("", "Via: 1.0 fred\r\n");
-    assert_eq!(seen.all("via").join(", "), "1.0 fred, 1.1 evenly");
+fn via_is_added_where_it_is_asked_for_and_an_earlier_one_is_kept_before_it() {
+    let via = |settings: &str| seen(settings, "Via: 1.0 fred\r\n").all("via").join(", ");
+    assert_eq!(via("server.via = true"), "1.0 fred, 1.1 evenly");
+    assert_eq!(via(""), "1.0 fred");
+}
+
+/// nginx takes Via for the sign of a proxy, and does not compress for one unless told to.
+#[test]
+fn nginx_behind_us_compresses_as_it_does_without_us() {
+    if !has("nginx") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let text = format!("default_type text/plain; return 200 {};", "0123456789".repeat(100));
+    let directives = format!("gzip on; gzip_types text/plain; location / {{ {text} }}");
+    let nginx = Server::nginx(&scratch, "", &directives);
+    let coding = |settings: &str| {
+        let proxy = Proxy::with(&[&nginx], settings);
+        let asked = "GET / HTTP/1.1\r\nHost: a.test\r\nAccept-Encoding: gzip\r\n\r\n";
+        proxy.ask(asked).field("content-encoding").map(str::to_owned)
+    };
+    assert_eq!(coding("").as_deref(), Some("gzip"));
+    assert_eq!(coding("server.via = true"), None);
+}
+
+/// Fields by which an application could take a client for a proxy in front of it.
+const CLAIMS: [&str; 18] = [
+    "Client-IP",
+    "X-Client-IP",
+    "X-Real-IP",
+    "True-Client-IP",
+    "CF-Connecting-IP",
+    "Fastly-Client-IP",
+    "X-Cluster-Client-IP",
+    "X-Forwarded-Port",
+    "X-Forwarded-Server",
+    "X-Forwarded-Client-Cert",
+    "X-Scheme",
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "Front-End-Https",
+    "X-SSL-Client-Verify",
+    "X-SSL-Client-S_DN",
+    "Remote-User",
+    "REMOTE-USER",
+];
+
+const TRUSTED: &str = "server.trusted_proxies = [\"127.0.0.0/8\"]";
+
+#[test]
+fn fields_that_applications_believe_come_from_trusted_peers_only() {
+    for name in CLAIMS {
+        for spelled in [name.to_owned(), name.to_lowercase(), name.replace('-', "_")] {
+            let claim = format!("{spelled}: 6.6.6.6\r\n");
+            let text = format!("{:?}", seen("", &claim).fields);
+            assert!(!text.contains("6.6.6.6"), "{spelled}: {text}");
+        }
+        let seen = seen(TRUSTED, &format!("{name}: 192.0.2.1\r\nConnection: {name}\r\n"));
+        assert_eq!(seen.field(name), Some("192.0.2.1"), "{name}");
+    }
+}
+
+#[test]
+fn which_fields_those_are_is_for_the_configuration_to_say() {
+    let claims = "X-User-Id: 1\r\nX_User_Id: 2\r\nRemote-User: root\r\n\
+                  X-Forwarded-Port: 666\r\nX-Forwarded-For: 6.6.6.6\r\n";
+    let own = seen("server.untrusted_fields = [\"x-user-*\"]", claims);
+    assert_eq!((own.field("x-user-id"), own.field("x_user_id")), (None, None));
+    assert_eq!(own.field("remote-user"), Some("root"));
+    let none = seen("server.untrusted_fields = []", claims);
+    assert_eq!(none.field("x-user-id"), Some("1"));
+    assert_eq!(none.field("x-forwarded-port"), Some("666"));
+    assert_eq!(none.field("x-forwarded-for"), Some("127.0.0.1"), "ours all the same");
+}
+
+#[test]
+fn a_trailer_does_not_bring_in_what_a_field_may_not() {
+    let backend = Backend::plain();
+    let proxy = Proxy::over(&[&backend]);
+    let answer = proxy.ask(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\
+         X-Real-IP: 6.6.6.6\r\nRemote_User: root\r\nX-Sum: 1\r\n\r\n",
+    );
+    assert_eq!(answer.status(), 200);
+    let tape = String::from_utf8_lossy(&backend.tapes()[0]).into_owned();
+    assert!(tape.ends_with("0\r\nX-Sum: 1\r\n\r\n"), "{tape}");
+}
+
+const OLD: &str = "GET /old HTTP/1.0\r\nA: b\r\n\r\n";
+
+#[test]
+fn an_old_client_that_names_no_host_means_the_backend_it_gets() {
+    let backends = [Backend::plain(), Backend::plain()];
+    let proxy = Proxy::over(&[&backends[0], &backends[1]]);
+    for _ in 0..4 {
+        assert_eq!(proxy.ask(OLD).status(), 200);
+    }
+    for backend in &backends {
+        let own = format!("127.0.0.1:{}", backend.port());
+        let hosts: Vec<_> =
+            backend.requests().iter().map(|seen| seen.all("host").join("+")).collect();
+        assert_eq!(hosts, [own.clone(), own]);
+    }
+}
+
+#[test]
+fn at_another_try_it_means_the_other_backend() {
+    let broken = Backend::every(|wire| drop(wire.request()));
+    let good = Backend::plain();
+    let proxy = Proxy::with(&[&broken, &good], "balance.policy = \"first-alive\"");
+    assert_eq!(proxy.ask(OLD).status(), 200);
+    for backend in [&broken, &good] {
+        let seen = &backend.requests()[0];
+        assert_eq!(seen.all("host"), [format!("127.0.0.1:{}", backend.port())]);
+        assert_eq!((seen.target(), seen.field("a")), ("/old", Some("b")));
+    }
 }
 
 #[test]

@@ -80,7 +80,7 @@ server.listn = 1
     1:8: server.listn: unknown key; did you mean "listen"?
 server.tls.cert = "x"
     1:8: server.tls: unknown key; the keys here are listen, mode, workers, max_connections,
-        trusted_proxies, served_by, forwarded
+        trusted_proxies, untrusted_fields, served_by, forwarded, via, upgrade_h2c
 tls.certs = ["x"]
     1:5: tls.certs: unknown key; the keys here are certificates, keys, min_version,
         unknown_names
@@ -164,6 +164,15 @@ server.max_connections = 99999999999999999999
     1:26: server.max_connections: 99999999999999999999 is out of range; use 1 to 1000000
 server.trusted_proxies = ["10.0.0.1/8"]
     1:26: server.trusted_proxies: "10.0.0.1/8" has bits beyond its prefix; write "10.0.0.0/8"
+server.untrusted_fields = ["X-User Id"]
+    1:27: server.untrusted_fields: "X-User Id" is not a field's name; write for example "X-Real-IP"
+        or "X-User-*"
+server.untrusted_fields = ["*"]
+    1:27: server.untrusted_fields: "*" is not a field's name; write for example "X-Real-IP"
+        or "X-User-*"
+server.untrusted_fields = ["X-*-Id"]
+    1:27: server.untrusted_fields: "X-*-Id" is not a field's name; write for example "X-Real-IP"
+        or "X-User-*"
 health.rise = 0
     1:15: health.rise: 0 is out of range; use 1 to 1000
 health.fall = 0

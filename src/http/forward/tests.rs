@@ -1,21 +1,26 @@
 //! Forwarded heads: what backends get, and what clients cannot make them get.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use super::*;
-use crate::http::request::parse;
+use crate::http::claims::USUAL;
+use crate::http::request::{is_never_relayed, parse};
 use crate::http::{HeadLimits, Parsed, slots};
 use proptest::prelude::*;
 
-const PLAIN: Forwarding = Forwarding {
+static CLAIMS: LazyLock<Claims> = LazyLock::new(|| Claims::new(USUAL));
+static PLAIN: LazyLock<Forwarding> = LazyLock::new(|| Forwarding {
     client: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)),
     proto: "http",
     trusted: false,
+    claims: &CLAIMS,
     forwarded: false,
+    via: false,
+    upgrade_h2c: false,
     request_id: "id-1",
-    fallback_host: "backend:81",
-};
-const TRUSTED: Forwarding = Forwarding { trusted: true, ..PLAIN };
+});
+static TRUSTED: LazyLock<Forwarding> = LazyLock::new(|| Forwarding { trusted: true, ..*PLAIN });
 
 fn forward(request: &str, how: &Forwarding) -> String {
     let mut slots = slots();
@@ -46,7 +51,7 @@ fn a_head_is_rebuilt_with_our_fields_after_those_of_the_client() {
         get("Accept:   */*  \r\nCookie: a=b\r\n", &PLAIN),
         "GET / HTTP/1.1\r\nHost: a.test\r\nAccept: */*\r\nCookie: a=b\r\n\
          X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a.test\r\n\
-         X-Request-Id: id-1\r\nVia: 1.1 evenly\r\n\r\n"
+         X-Request-Id: id-1\r\n\r\n"
     );
 }
 
@@ -54,7 +59,7 @@ fn a_head_is_rebuilt_with_our_fields_after_those_of_the_client() {
 fn hop_by_hop_fields_and_those_that_connection_names_end_here() {
     let head = get(
         "Connection: X-Hop, close\r\nX-Hop: 1\r\nx-hop: 2\r\nKeep-Alive: timeout=5\r\n\
-         TE: trailers\r\nProxy-Connection: close\r\nProxy-Authorization: x\r\nUpgrade: h2c\r\n\
+         TE: gzip\r\nProxy-Connection: close\r\nProxy-Authorization: x\r\nUpgrade: h2c\r\n\
          HTTP2-Settings: x\r\nProxy: evil\r\nX-Stays: 1\r\n",
         &PLAIN,
     );
@@ -120,7 +125,7 @@ fn a_trusted_proxy_that_says_nothing_is_spoken_for() {
 
 #[test]
 fn forwarded_is_written_where_asked_for_and_quoted_where_needed() {
-    let how = Forwarding { forwarded: true, ..PLAIN };
+    let how = Forwarding { forwarded: true, ..*PLAIN };
     let head = get("Forwarded: for=6.6.6.6\r\n", &how);
     assert_eq!(values(&head, "Forwarded"), ["for=192.0.2.7;host=\"a.test\";proto=http"]);
     let six = Forwarding { client: "2001:db8::1".parse().unwrap(), trusted: true, ..how };
@@ -135,8 +140,15 @@ fn forwarded_is_written_where_asked_for_and_quoted_where_needed() {
 
 #[test]
 fn an_old_request_without_host_gets_that_of_the_backend() {
-    let head = forward("GET / HTTP/1.0\r\n\r\n", &Forwarding { forwarded: true, ..PLAIN });
-    assert_eq!(values(&head, "Host"), ["backend:81"]);
+    let how = Forwarding { forwarded: true, via: true, ..*PLAIN };
+    let mut head = forward("GET /p HTTP/1.0\r\nA: b\r\n\r\n", &how).into_bytes();
+    assert!(values(&String::from_utf8_lossy(&head), "Host").is_empty());
+    let line = "GET /p HTTP/1.1\r\n".len();
+    let place = name_host(&mut head, line..line, "first:81");
+    assert!(head.starts_with(b"GET /p HTTP/1.1\r\nHost: first:81\r\nA: b\r\n"));
+    name_host(&mut head, place, "backend:8080");
+    let head = String::from_utf8(head).unwrap();
+    assert!(head.starts_with("GET /p HTTP/1.1\r\nHost: backend:8080\r\nA: b\r\n"));
     assert!(values(&head, "X-Forwarded-Host").is_empty());
     assert_eq!(values(&head, "Forwarded"), ["for=192.0.2.7;proto=http"]);
     assert_eq!(values(&head, "Via"), ["1.0 evenly"]);
@@ -144,8 +156,60 @@ fn an_old_request_without_host_gets_that_of_the_backend() {
 
 #[test]
 fn via_of_earlier_proxies_stands_before_ours() {
-    let head = get("Via: 1.1 front\r\n", &PLAIN);
-    assert_eq!(values(&head, "Via"), ["1.1 front", "1.1 evenly"]);
+    let via =
+        |via| values(&get("Via: 1.1 front\r\n", &Forwarding { via, ..*PLAIN }), "Via").join("+");
+    assert_eq!(via(true), "1.1 front+1.1 evenly");
+    assert_eq!(via(false), "1.1 front");
+}
+
+#[test]
+fn what_is_a_claim_is_for_the_operator_to_say() {
+    let fields = "X-User: root\r\nX_User: root\r\nX-Role-A: root\r\nX-Real-IP: 6.6.6.6\r\n\
+                  X_Forwarded_For: 6.6.6.6\r\nConnection: X-User, X-Real-IP\r\n";
+    let own = Claims::new(["x-user", "X-Role-*"]);
+    let head = get(fields, &Forwarding { claims: &own, ..*PLAIN });
+    assert!(!head.contains("root") && values(&head, "X-Real-IP").is_empty());
+    let head = get(fields, &Forwarding { claims: &own, ..*TRUSTED });
+    assert_eq!(values(&head, "X-User"), ["root"], "not to be nominated away");
+    assert_eq!(values(&head, "X-Role-A"), ["root"]);
+    assert!(values(&head, "X_User").is_empty(), "in disguise nobody honest sends it");
+    let head = get(fields, &Forwarding { claims: &Claims::new([]), ..*PLAIN });
+    assert_eq!(values(&head, "X_User"), ["root"]);
+    assert_eq!(values(&head, "X-Forwarded-For"), ["192.0.2.7"]);
+    assert!(!head.contains("X_Forwarded_For"));
+}
+
+#[test]
+fn whether_trailers_are_wanted_goes_on_and_nothing_else_of_te() {
+    let te = |fields: &str, version: &str| {
+        let request = format!("GET / {version}\r\nHost: a\r\n{fields}\r\n");
+        let head = forward(&request, &PLAIN);
+        let said = [values(&head, "TE"), values(&head, "Connection")].concat();
+        said.join("+")
+    };
+    for wanted in ["TE: trailers\r\n", "TE: gzip;q=0.5, Trailers\r\nConnection: TE\r\n"] {
+        assert_eq!(te(wanted, "HTTP/1.1"), "trailers+TE");
+        assert_eq!(te(wanted, "HTTP/1.0"), "");
+    }
+    for other in ["", "TE: gzip\r\n", "TE: trailersx\r\n", "TE:\r\n"] {
+        assert_eq!(te(other, "HTTP/1.1"), "", "{other}");
+    }
+    let both = "TE: trailers\r\nConnection: upgrade, te\r\nUpgrade: websocket\r\n";
+    assert_eq!(te(both, "HTTP/1.1"), "upgrade", "no trailers in a tunnel");
+}
+
+#[test]
+fn h2c_is_offered_on_only_where_it_is_allowed_and_not_for_this_request() {
+    let offered = |fields: &str, upgrade_h2c| {
+        let head = get(fields, &Forwarding { upgrade_h2c, ..*PLAIN });
+        values(&head, "Upgrade").join("+")
+    };
+    let docker = "Connection: Upgrade\r\nUpgrade: h2c\r\n";
+    assert_eq!(offered(docker, false), "");
+    assert_eq!(offered(docker, true), "h2c");
+    assert_eq!(offered(&format!("{docker}HTTP2-Settings: AAMAAABk\r\n"), true), "");
+    assert_eq!(offered("Upgrade: h2c\r\n", true), "");
+    assert_eq!(offered("Connection: Upgrade\r\nUpgrade: h2\r\n", true), "");
 }
 
 #[test]
@@ -197,7 +261,7 @@ proptest! {
         ),
         length in proptest::option::of(0..=i64::MAX as u64),
     ) {
-        prop_assume!(!matches!(method.as_str(), "CONNECT" | "TRACE" | "PRI" | "ANNOUNCE"));
+        prop_assume!(!is_never_relayed(&method) && !matches!(&*method, "PRI" | "ANNOUNCE"));
         let mut request = format!("{method} {path} HTTP/1.1\r\nhost:{host}\r\n");
         for (name, value) in &fields {
             request += &format!("{name}:{value}\r\n");

@@ -311,7 +311,7 @@ fn only_a_body_of_http_1_1_is_waited_for_with_100_continue() {
 }
 
 #[test]
-fn an_upgrade_needs_connection_http_1_1_and_no_body() {
+fn an_upgrade_needs_connection_and_http_1_1() {
     let upgrade = |version: &str, lines: &str| {
         let bytes = format!("GET / {version}\r\nHost: a\r\n{lines}\r\n\r\n");
         accepted(bytes.as_bytes(), |head, _| head.upgrade.map(str::to_owned))
@@ -323,8 +323,9 @@ fn an_upgrade_needs_connection_http_1_1_and_no_body() {
     assert_eq!(upgrade("HTTP/1.1", "Connection: upgrade"), None);
     assert_eq!(upgrade("HTTP/1.1", "Connection: upgrade\r\nUpgrade: h2c"), None);
     assert_eq!(upgrade("HTTP/1.1", &format!("{both}\r\nUpgrade: websocket")), None);
-    assert_eq!(upgrade("HTTP/1.1", &format!("{both}\r\nContent-Length: 1")), None);
-    assert!(upgrade("HTTP/1.1", &format!("{both}\r\nContent-Length: 0")).is_some());
+    for body in ["Content-Length: 0", "Content-Length: 1", "Transfer-Encoding: chunked"] {
+        assert!(upgrade("HTTP/1.1", &format!("{both}\r\n{body}")).is_some(), "{body}");
+    }
 }
 
 #[test]

@@ -361,6 +361,9 @@ fn an_upgrade_is_passed_on_with_101_and_426_only() {
     );
     assert!(onward(&format!("HTTP/1.1 426 No\r\n{lines}"), "GET", &KEEP).contains("Upgrade: w"));
     assert!(!onward(&format!("HTTP/1.1 200 OK\r\n{lines}"), "GET", &KEEP).contains("pgrade"));
+    let h2c = "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+    assert!(onward(&format!("HTTP/1.1 101 Go\r\n{h2c}"), "GET", &KEEP).contains("Upgrade: h2c"));
+    assert!(!onward(&format!("HTTP/1.1 426 No\r\n{h2c}"), "GET", &KEEP).contains("pgrade"));
     accepted("HTTP/1.1 101 Go\r\nUpgrade: websocket\r\n\r\n", "GET", |head| {
         assert_eq!(head.upgrade, None);
     });

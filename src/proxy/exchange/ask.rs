@@ -3,6 +3,7 @@
 use super::trouble::Trouble;
 use super::{Exchange, TOO_LARGE};
 use crate::blame::Blame;
+use crate::http::request::name_host;
 use crate::http::{Refusal, Repairs, body};
 use crate::log::Cause;
 use crate::pool::{Ask, Unavailable};
@@ -71,6 +72,7 @@ impl Exchange {
     pub(super) fn connect(&mut self, cx: &mut Context) -> Result<(), Trouble> {
         let lease = self.lease.as_ref().expect("it connects once it is admitted");
         let (index, address) = (lease.index(), lease.backend().address());
+        self.name_host();
         let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
         let wanted = Wanted { backend: index, address, sure: !self.is_repeatable(cx) };
         let idle = match self.tries.fresh {
@@ -98,6 +100,18 @@ impl Exchange {
             false => (1..=rules.body_bytes as u64).contains(&self.asked.announced),
         };
         self.asked.idempotent && is_held && self.tries.count < rules.attempts
+    }
+
+    /// Tells the backend its own address where an HTTP/1.0 client did not say whom it meant.
+    /// Nothing has been sent to it yet.
+    fn name_host(&mut self) {
+        let Some((place, lease)) = self.asked.own_host.take().zip(self.lease.as_ref()) else {
+            return;
+        };
+        let (head, before) = (&mut self.sent.bytes, place.len());
+        let place = name_host(head, place, &lease.backend().authority());
+        self.asked.head_length = self.asked.head_length + place.len() - before;
+        self.asked.own_host = Some(place);
     }
 
     /// Leases a backend that has not been tried.

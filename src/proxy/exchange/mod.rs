@@ -30,6 +30,7 @@ use crate::http::{Framing, Refusal, Repairs, Version};
 use crate::log::Cause;
 use crate::pool::{Lease, Outcome, Pool, RetryPermit};
 use awaited::Awaited;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use trouble::Trouble;
@@ -63,6 +64,8 @@ struct Asked {
     method_length: usize,
     target_length: usize,
     head_length: usize,
+    /// Where Host stands, or is to, if the client named none: the backend is told its own address.
+    own_host: Option<Range<usize>>,
     /// Bytes that the body is said to have.
     announced: u64,
     head_only: bool,
@@ -75,7 +78,6 @@ struct Asked {
     expects_continue: bool,
     /// The body comes and goes in chunks.
     chunked: bool,
-    upgrade: bool,
     keep_alive: bool,
 }
 
@@ -350,9 +352,11 @@ fn write_head(request: &Request, client: &Client, cx: &mut Context) -> Vec<u8> {
         client: client.peer.ip().to_canonical(),
         proto: cx.shared.proto(),
         trusted: client.trusted,
+        claims: &cx.shared.claims,
         forwarded: server.forwarded,
+        via: server.via,
+        upgrade_h2c: server.upgrade_h2c,
         request_id: cx.ids.next(),
-        fallback_host: &cx.shared.fallback_host,
     };
     request.write_forward(&mut sent, &how);
     sent
@@ -360,12 +364,16 @@ fn write_head(request: &Request, client: &Client, cx: &mut Context) -> Vec<u8> {
 
 impl Asked {
     fn of(request: &Request, head_length: usize, cx: &Context) -> Self {
+        let method_length = request.method.len();
+        // A query alone gets a path on its way.
+        let target_length = request.target.len() + usize::from(request.target.starts_with('?'));
+        let line_length = method_length + target_length + "  HTTP/1.1\r\n".len();
         Self {
             version: request.version,
-            method_length: request.method.len(),
-            // A query alone gets a path on its way.
-            target_length: request.target.len() + usize::from(request.target.starts_with('?')),
+            method_length,
+            target_length,
             head_length,
+            own_host: request.host.is_empty().then_some(line_length..line_length),
             announced: match request.framing {
                 Framing::Length(length) => length,
                 _ => 0,
@@ -376,7 +384,6 @@ impl Asked {
             has_body: !matches!(request.framing, Framing::None | Framing::Length(0)),
             expects_continue: request.expects_continue,
             chunked: request.framing == Framing::Chunked,
-            upgrade: request.upgrade.is_some(),
             keep_alive: request.keep_alive && !cx.shared.is_draining(),
         }
     }

@@ -1,6 +1,6 @@
 //! The way down: the backend's answer, checked, framed anew for this client, and relayed.
 
-use super::account::text;
+use super::account::{field, text};
 use super::trouble::Trouble;
 use super::{Exchange, INTERIM_BYTES_MAX, Progress, RelayedAnswer};
 use crate::blame::Blame;
@@ -154,8 +154,8 @@ impl Exchange {
         if head.is_interim() {
             return self.take_interim(head, length, cx);
         }
-        if head.status == 101 && !(self.asked.upgrade && head.upgrade.is_some()) {
-            return Err(Trouble::bad_answer("a 101 that nobody asked for"));
+        if head.status == 101 {
+            self.check_switch(head)?;
         }
         let onward = head.onward_framing(self.asked.version);
         let answer = &mut self.answer;
@@ -190,6 +190,20 @@ impl Exchange {
         };
         let out = if head.status == 101 { &mut self.client.out.bytes } else { &mut cx.out };
         head.write_forward(out, &how);
+        Ok(())
+    }
+
+    /// A 101 changes to the protocol that was offered (RFC 9110 15.2.2), once all of the request is
+    /// with the backend: before, the rest of its body would be taken for the other protocol's.
+    fn check_switch(&self, head: &Response) -> Result<(), Trouble> {
+        let offered = text(field(&self.sent.bytes[..self.asked.head_length], b"upgrade"));
+        let agreed = head.upgrade.is_some_and(|named| named.eq_ignore_ascii_case(offered));
+        if !agreed {
+            return Err(Trouble::bad_answer("a 101 that nobody asked for"));
+        }
+        if !self.body.is_done() || !self.sent.is_flushed() {
+            return Err(Trouble::bad_answer("a 101 ahead of the request's body"));
+        }
         Ok(())
     }
 
