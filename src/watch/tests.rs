@@ -275,6 +275,38 @@ fn what_is_no_http_answer_is_down() {
     }
 }
 
+/// What clients get through the relay must not take the backend out.
+#[test]
+fn an_answer_with_one_meaning_is_as_good_as_any() {
+    let heads = [
+        "X-A : b\r\nContent-Length: 2\r\n",
+        "X-A: b\r\n c\r\nContent-Length: 2\r\n",
+        "X-A: b\nContent-Length: 2\n",
+        "Content-Length: 2\r\nContent-Length: 2\r\n",
+        "Connection: keep-alive; timeout=5\r\nContent-Length: 2, 2\r\n",
+        "",
+    ];
+    let whole = |head: &&str| says(format!("HTTP/1.1 200 OK\r\n{head}\r\nOK"));
+    let chunked = "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n";
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink : <x>\r\n\r\n";
+    let mut addresses: Vec<_> = heads.iter().map(whole).collect();
+    addresses
+        .push(says(format!("{interim}HTTP/1.1 200 OK\r\n{chunked}\r\n2 \r\nOK\r\n0 \r\n\r\n")));
+    let watched = Watched::checked(&addresses, one_round(SOON));
+    for index in 0..addresses.len() {
+        assert_eq!(watched.standing(index), Standing::Up, "{index}");
+    }
+}
+
+#[test]
+fn an_answer_with_two_meanings_is_down() {
+    for head in ["Content-Length: 2\r\nContent-Length: 3", "X-A: b\rX-C: d", "No colon"] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\nOK");
+        let change = Watched::failure(says(answer), one_round(SOON));
+        assert!(change.contains("check failed: bad answer: "), "{head:?}: {change}");
+    }
+}
+
 #[test]
 fn an_unknown_default_path_counts_as_up_with_one_warning_a_backend() {
     let watched = Watched::start(specs(&[status(404), status(405)]), quick());

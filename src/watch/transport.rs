@@ -2,7 +2,8 @@
 //! that its requests go through.
 //!
 //! Called by ureq. What it brings along for this is not used, for it knows proxies and names: a
-//! check goes to the address in its URL and nowhere else.
+//! check goes to the address in its URL and nowhere else. The answer's head is read as the relay
+//! reads it: an answer that clients get is none that takes a backend out.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -18,6 +19,8 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Error, Timeout};
 
+use crate::http::response::{self, Response};
+use crate::http::{Framing, HeadLimits, Malformed, Parsed, slots};
 use crate::pool::Took;
 use crate::tls;
 
@@ -71,7 +74,7 @@ impl Connector for Connect {
             false => error,
         })?;
         let buffers = LazyBuffers::new(HEAD_MAX, HEAD_MAX);
-        Ok(Some(Connection { stream, buffers }))
+        Ok(Some(Connection { stream, buffers, ahead: Vec::new(), has_head: false }))
     }
 }
 
@@ -79,7 +82,14 @@ impl Connector for Connect {
 pub(super) struct Connection {
     stream: tls::Stream,
     buffers: LazyBuffers,
+    /// Read, and not handed to ureq yet.
+    ahead: Vec<u8>,
+    /// The answer's head has been read.
+    has_head: bool,
 }
+
+/// What one read of a head takes at most.
+const READ_BYTES: usize = 4 * 1024;
 
 impl Transport for Connection {
     fn buffers(&mut self) -> &mut dyn Buffers {
@@ -94,15 +104,21 @@ impl Transport for Connection {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         self.stream.set_deadline(deadline(&timeout));
+        let late = |error| timed(error, timeout.reason);
+        if !self.has_head && !self.read_head().map_err(late)? {
+            return Ok(false);
+        }
         let into = self.buffers.input_append_buf();
-        let read = loop {
-            match self.stream.read(into) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                other => break other.map_err(|error| timed(error, timeout.reason))?,
+        let taken = match self.ahead.len().min(into.len()) {
+            0 => read(&mut self.stream, into).map_err(late)?,
+            taken => {
+                into[..taken].copy_from_slice(&self.ahead[..taken]);
+                self.ahead.drain(..taken);
+                taken
             }
         };
-        self.buffers.input_appended(read);
-        Ok(read > 0)
+        self.buffers.input_appended(taken);
+        Ok(taken > 0)
     }
 
     /// Asked only of one that is to be used again, and none is.
@@ -112,6 +128,61 @@ impl Transport for Connection {
 
     fn is_tls(&self) -> bool {
         self.stream.is_tls()
+    }
+}
+
+impl Connection {
+    /// Reads the final head, and puts one in its place that says as much of it as a check asks for;
+    /// false if the backend closed before.
+    fn read_head(&mut self) -> io::Result<bool> {
+        loop {
+            let mut slots = slots();
+            let parsed = response::parse(&self.ahead, &HeadLimits::default(), "GET", &mut slots);
+            match parsed.map_err(bad_answer)? {
+                Parsed::Complete { head, length } if head.is_interim() => {
+                    self.ahead.drain(..length);
+                    continue;
+                }
+                Parsed::Complete { head, length } => {
+                    let plain = plain(&head);
+                    self.ahead.splice(..length, plain.into_bytes());
+                    self.has_head = true;
+                    return Ok(true);
+                }
+                Parsed::Partial => {}
+            }
+            let filled = self.ahead.len();
+            self.ahead.resize(filled + READ_BYTES, 0);
+            let read = read(&mut self.stream, &mut self.ahead[filled..])?;
+            self.ahead.truncate(filled + read);
+            if read == 0 {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// Status and framing alone.
+fn plain(head: &Response) -> String {
+    let framing = match head.framing {
+        Framing::None => "Content-Length: 0\r\n".to_owned(),
+        Framing::Length(length) => format!("Content-Length: {length}\r\n"),
+        Framing::Chunked => "Transfer-Encoding: chunked\r\n".to_owned(),
+        Framing::UntilClose => String::new(),
+    };
+    format!("HTTP/1.1 {} \r\nConnection: close\r\n{framing}\r\n", head.status)
+}
+
+fn bad_answer(Malformed(why): Malformed) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, format!("bad answer: {why}"))
+}
+
+fn read(stream: &mut tls::Stream, into: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match stream.read(into) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
     }
 }
 
