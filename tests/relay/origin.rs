@@ -124,7 +124,7 @@ fn nginx_behind_us_compresses_as_it_does_without_us() {
 }
 
 /// Fields by which an application could take a client for a proxy in front of it.
-const CLAIMS: [&str; 18] = [
+const CLAIMS: [&str; 17] = [
     "Client-IP",
     "X-Client-IP",
     "X-Real-IP",
@@ -142,22 +142,24 @@ const CLAIMS: [&str; 18] = [
     "X-SSL-Client-Verify",
     "X-SSL-Client-S_DN",
     "Remote-User",
-    "REMOTE-USER",
 ];
 
 const TRUSTED: &str = "server.trusted_proxies = [\"127.0.0.0/8\"]";
 
 #[test]
 fn fields_that_applications_believe_come_from_trusted_peers_only() {
+    let spelled = |spell: fn(&str) -> String| -> String {
+        CLAIMS.iter().map(|name| format!("{}: 192.0.2.1\r\n", spell(name))).collect()
+    };
+    let (plain, lower) = (spelled(str::to_owned), spelled(str::to_lowercase));
+    let disguised = spelled(|name| name.replace('-', "_"));
+    let text = format!("{:?}", seen("", &format!("{plain}{lower}{disguised}")).fields);
+    assert!(!text.contains("192.0.2.1"), "{text}");
+    let seen = seen(TRUSTED, &format!("{plain}{disguised}Connection: X-Real-IP, Remote-User\r\n"));
     for name in CLAIMS {
-        for spelled in [name.to_owned(), name.to_lowercase(), name.replace('-', "_")] {
-            let claim = format!("{spelled}: 6.6.6.6\r\n");
-            let text = format!("{:?}", seen("", &claim).fields);
-            assert!(!text.contains("6.6.6.6"), "{spelled}: {text}");
-        }
-        let seen = seen(TRUSTED, &format!("{name}: 192.0.2.1\r\nConnection: {name}\r\n"));
         assert_eq!(seen.field(name), Some("192.0.2.1"), "{name}");
     }
+    assert!(!format!("{:?}", seen.fields).contains("Remote_User"), "from nobody in disguise");
 }
 
 #[test]
