@@ -1,14 +1,17 @@
 //! One request in flight: from its whole head to the last byte of its answer.
 //!
-//! The request goes up (`ask.rs`) while the answer comes down (`relay.rs`), each as far as it
-//! can in a step; what goes wrong is judged in `trouble.rs`: another backend, an answer of our own,
-//! or a visible break. What is not relayed at all, `direct.rs` answers. Every exchange watches both
-//! its sockets.
+//! It begins (`begin.rs`); the request goes up (`ask.rs`) while the answer comes down (`heads.rs`,
+//! `relay.rs`), each as far as it can in a step. Who is late is told by `awaited.rs`; what goes
+//! wrong is judged in `trouble.rs`: another backend, an answer of our own, or a visible break. What
+//! is not relayed at all, `direct.rs` answers. `report.rs` tells the pool and the log what came of
+//! a try, `account.rs` of the whole. Every exchange watches both its sockets.
 
 mod account;
 mod ask;
 mod awaited;
+mod begin;
 mod direct;
+mod heads;
 mod relay;
 mod report;
 mod trouble;
@@ -25,8 +28,7 @@ use super::tunnel::Tunnel;
 use super::upstream::Upstream;
 use super::worker::Context;
 use crate::http::body::Reader;
-use crate::http::request::{Forwarding, Request};
-use crate::http::{Framing, Refusal, Repairs, Version};
+use crate::http::{Refusal, Repairs, Version};
 use crate::log::Cause;
 use crate::pool::{Lease, Outcome, Pool, RetryPermit};
 use awaited::Awaited;
@@ -144,45 +146,11 @@ struct Times {
     bytes: usize,
 }
 
-/// The most that interim answers may have in all, however many they are: a backend that is at work
-/// says so for hours with 25 bytes a second.
-const INTERIM_BYTES_MAX: usize = 64 * 1024;
 /// An answer up to here is on its way whole when it is written: nothing that the client sends after
 /// it can take it back.
 const QUICK_CLOSE_BYTES_MAX: u64 = 8 * 1024;
 
 impl Exchange {
-    /// Takes a request whose head is whole; `ahead` is what was read beyond it.
-    pub(crate) fn begin(
-        mut client: Box<Client>,
-        request: &Request,
-        ahead: &[u8],
-        cx: &mut Context,
-    ) -> Next {
-        client.requests += 1;
-        let sent = write_head(request, &client, cx);
-        let affinity = cx.shared.affinity.as_ref();
-        let ties = affinity.map(|affinity| affinity.read(request, &client)).unwrap_or_default();
-        let mut exchange = Box::new(Self {
-            asked: Asked::of(request, sent.len(), cx),
-            sent: Outbox::of(sent),
-            body: Reader::new(request.framing),
-            body_given_up: false,
-            pool: Arc::clone(cx.pool()),
-            ties,
-            ticket: None,
-            lease: None,
-            upstream: None,
-            tries: Tries::default(),
-            answer: RelayedAnswer::awaited(),
-            times: Times::from(cx.now),
-            bytes_received: 0,
-            client,
-        });
-        exchange.client.held.extend_from_slice(ahead);
-        Next::Step(Task::Exchange(exchange))
-    }
-
     /// Moves bytes both ways until neither moves.
     pub(crate) fn step(mut self: Box<Self>, cx: &mut Context, buf: &mut [u8]) -> Next {
         self.client.stream.refresh();
@@ -338,68 +306,8 @@ enum Progress {
     /// The answer has been read and written to its end.
     Ended,
     /// A 101 has been relayed; what the backend sent after it stands in this part of the buffer.
-    Upgraded(std::ops::Range<usize>),
+    Upgraded(Range<usize>),
 }
 
 const TOO_LARGE: Refusal =
     Refusal { status: 413, reason: "the request body is larger than allowed" };
-
-/// The head as the backend gets it, in a buffer that is used again.
-fn write_head(request: &Request, client: &Client, cx: &mut Context) -> Vec<u8> {
-    let mut sent = cx.spare();
-    let server = &cx.shared.config.server;
-    let how = Forwarding {
-        client: client.peer.ip().to_canonical(),
-        proto: cx.shared.proto(),
-        trusted: client.trusted,
-        claims: &cx.shared.claims,
-        forwarded: server.forwarded,
-        via: server.via,
-        upgrade_h2c: server.upgrade_h2c,
-        request_id: cx.ids.next(),
-    };
-    request.write_forward(&mut sent, &how);
-    sent
-}
-
-impl Asked {
-    fn of(request: &Request, head_length: usize, cx: &Context) -> Self {
-        let method_length = request.method.len();
-        // A query alone gets a path on its way.
-        let target_length = request.target.len() + usize::from(request.target.starts_with('?'));
-        let line_length = method_length + target_length + "  HTTP/1.1\r\n".len();
-        Self {
-            version: request.version,
-            method_length,
-            target_length,
-            head_length,
-            own_host: request.host.is_empty().then_some(line_length..line_length),
-            announced: match request.framing {
-                Framing::Length(length) => length,
-                _ => 0,
-            },
-            last_hop: request.max_forwards == Some(0),
-            head_only: request.method == "HEAD",
-            idempotent: request.is_idempotent(),
-            has_body: !matches!(request.framing, Framing::None | Framing::Length(0)),
-            expects_continue: request.expects_continue,
-            chunked: request.framing == Framing::Chunked,
-            keep_alive: request.keep_alive && !cx.shared.is_draining(),
-        }
-    }
-}
-
-impl Times {
-    fn from(now: Duration) -> Self {
-        Self {
-            begun: now,
-            connecting: now,
-            asked: None,
-            first_byte: None,
-            interim: Duration::ZERO,
-            awaited: None,
-            moved: now,
-            bytes: 0,
-        }
-    }
-}

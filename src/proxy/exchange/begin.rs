@@ -1,0 +1,106 @@
+//! How an exchange begins: the head is written as a backend gets it, and what must be known of the
+//! request while its bytes are gone is kept.
+
+use super::{Asked, Exchange, RelayedAnswer, Times, Tries};
+use crate::http::Framing;
+use crate::http::body::Reader;
+use crate::http::request::{Forwarding, Request};
+use crate::proxy::client::Client;
+use crate::proxy::outbox::Outbox;
+use crate::proxy::task::{Next, Task};
+use crate::proxy::worker::Context;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl Exchange {
+    /// Takes a request whose head is whole; `ahead` is what was read beyond it.
+    pub(crate) fn begin(
+        mut client: Box<Client>,
+        request: &Request,
+        ahead: &[u8],
+        cx: &mut Context,
+    ) -> Next {
+        client.requests += 1;
+        let sent = write_head(request, &client, cx);
+        let affinity = cx.shared.affinity.as_ref();
+        let ties = affinity.map(|affinity| affinity.read(request, &client)).unwrap_or_default();
+        let mut exchange = Box::new(Self {
+            asked: Asked::of(request, sent.len(), cx),
+            sent: Outbox::of(sent),
+            body: Reader::new(request.framing),
+            body_given_up: false,
+            pool: Arc::clone(cx.pool()),
+            ties,
+            ticket: None,
+            lease: None,
+            upstream: None,
+            tries: Tries::default(),
+            answer: RelayedAnswer::awaited(),
+            times: Times::from(cx.now),
+            bytes_received: 0,
+            client,
+        });
+        exchange.client.held.extend_from_slice(ahead);
+        Next::Step(Task::Exchange(exchange))
+    }
+}
+
+/// The head as the backend gets it, in a buffer that is used again.
+fn write_head(request: &Request, client: &Client, cx: &mut Context) -> Vec<u8> {
+    let mut sent = cx.spare();
+    let server = &cx.shared.config.server;
+    let how = Forwarding {
+        client: client.peer.ip().to_canonical(),
+        proto: cx.shared.proto(),
+        trusted: client.trusted,
+        claims: &cx.shared.claims,
+        forwarded: server.forwarded,
+        via: server.via,
+        upgrade_h2c: server.upgrade_h2c,
+        request_id: cx.ids.next(),
+    };
+    request.write_forward(&mut sent, &how);
+    sent
+}
+
+impl Asked {
+    fn of(request: &Request, head_length: usize, cx: &Context) -> Self {
+        let method_length = request.method.len();
+        // A query alone gets a path on its way.
+        let target_length = request.target.len() + usize::from(request.target.starts_with('?'));
+        let line_length = method_length + target_length + "  HTTP/1.1\r\n".len();
+        Self {
+            version: request.version,
+            method_length,
+            target_length,
+            head_length,
+            own_host: request.host.is_empty().then_some(line_length..line_length),
+            announced: match request.framing {
+                Framing::Length(length) => length,
+                _ => 0,
+            },
+            last_hop: request.max_forwards == Some(0),
+            head_only: request.method == "HEAD",
+            idempotent: request.is_idempotent(),
+            has_body: !matches!(request.framing, Framing::None | Framing::Length(0)),
+            expects_continue: request.expects_continue,
+            chunked: request.framing == Framing::Chunked,
+            keep_alive: request.keep_alive && !cx.shared.is_draining(),
+        }
+    }
+}
+
+impl Times {
+    fn from(now: Duration) -> Self {
+        Self {
+            begun: now,
+            connecting: now,
+            asked: None,
+            first_byte: None,
+            interim: Duration::ZERO,
+            awaited: None,
+            moved: now,
+            bytes: 0,
+        }
+    }
+}
