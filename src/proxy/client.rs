@@ -29,7 +29,8 @@ pub(crate) struct Client {
     /// When the handshake or the head that is waited for must be there, or the idle connection
     /// ends.
     pub(crate) head_deadline: Duration,
-    /// When its last request was over; for one that has not asked, when it might have.
+    /// When its last request was over; for one that has not asked, or need not any more, when it
+    /// might have done so or gone.
     idle_since: Duration,
     /// When the first byte of the head came, or might have come.
     pub(crate) head_begun: Duration,
@@ -52,7 +53,13 @@ impl Client {
         self.idle_since = now;
     }
 
-    /// Since when it has done nothing but keep a place, if it waits for a head or a handshake.
+    /// Its last answer is written. It counts as idle once it has had the time to read it.
+    pub(crate) fn await_close(&mut self, now: Duration) {
+        self.idle_since = now + crowd::ASKING;
+    }
+
+    /// Since when it has done nothing but keep a place, if it waits for a head, a handshake or
+    /// its end.
     pub(crate) fn idle_since(&self) -> Option<Duration> {
         (self.is_blank() && self.out.is_flushed()).then_some(self.idle_since)
     }

@@ -73,12 +73,18 @@ impl Linger {
             }
         }
         let deadline = self.deadline(cx);
-        let done = self.finished && self.silent;
+        let unwanted = self.finished && cx.shared.crowd.wants_place_of(&self.client);
+        let done = self.finished && self.silent || unwanted;
         if done || cx.now >= deadline {
             Next::Done
         } else {
             Next::Park(Task::Linger(self), deadline)
         }
+    }
+
+    /// Since when it has only kept a place: others may need it more.
+    pub(crate) fn idle_since(&self) -> Option<Duration> {
+        self.client.idle_since().filter(|_| self.finished)
     }
 
     /// Says that the answer is over.
@@ -88,6 +94,7 @@ impl Linger {
             false => self.client.stream.finish_writes(),
         }
         self.finished = true;
+        self.client.await_close(cx.now);
         self.heard = cx.now;
         self.end = cx.now + cx.shared.config.timeouts.linger_total;
     }

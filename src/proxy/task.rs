@@ -68,7 +68,8 @@ impl Task {
     pub(crate) fn idle_since(&self) -> Option<Duration> {
         match self {
             Task::Handshake(client) | Task::Head(client) => client.idle_since(),
-            Task::Exchange(_) | Task::Tunnel(_) | Task::Linger(_) => None,
+            Task::Linger(linger) => linger.idle_since(),
+            Task::Exchange(_) | Task::Tunnel(_) => None,
         }
     }
 

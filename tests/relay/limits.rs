@@ -354,3 +354,20 @@ fn a_limit_on_a_backends_connections_holds_under_load() {
     }
     assert_eq!(BUSIEST.load(Ordering::SeqCst), 2);
 }
+
+#[test]
+fn clients_that_only_go_on_sending_make_room() {
+    let backend = Backend::plain();
+    let settings = "server.max_connections = 4\nlimits.body_bytes = \"10B\"\n\
+                    timeouts.linger_total = \"1m\"\ntimeouts.linger = \"1m\"";
+    let proxy = Proxy::with(&[&backend], settings);
+    let refused = || {
+        let mut client = proxy.connect();
+        client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000000\r\n\r\n");
+        assert_eq!(client.answer().status(), 413);
+        client
+    };
+    let lingering = [(); 4].map(|()| refused());
+    assert_eq!(proxy.get("/").status(), 200);
+    drop(lingering);
+}
