@@ -26,6 +26,9 @@ impl<'b> Connection<'b> {
     pub(super) fn read_leniently(&mut self, value: &'b [u8]) -> Result<Repairs, Broken> {
         let mut repairs = Repairs::default();
         for option in options(value) {
+            if self.sets(option) {
+                continue; // as it stands: nearly all that are ever sent
+            }
             let name = without_parameters(option);
             if name.len() < option.len() || !fields::is_token(name) {
                 repairs |= Repairs::OPTIONS;
@@ -44,7 +47,11 @@ impl<'b> Connection<'b> {
     /// next hop. Such an option is ignored rather than refused: `Transfer-Encoding` is seen in
     /// honest responses.
     pub(super) fn read(&mut self, value: &'b [u8]) -> Result<(), Broken> {
-        for option in options(value).map(without_parameters) {
+        for option in options(value) {
+            if self.sets(option) {
+                continue;
+            }
+            let option = without_parameters(option);
             if !fields::is_token(option) {
                 return Err("a Connection option is not a token");
             }
@@ -54,16 +61,23 @@ impl<'b> Connection<'b> {
     }
 
     fn take(&mut self, option: &'b [u8]) -> Result<(), Broken> {
-        if option.eq_ignore_ascii_case(b"keep-alive") {
-            self.keep_alive = true;
-        } else if option.eq_ignore_ascii_case(b"close") {
-            self.close = true;
-        } else if option.eq_ignore_ascii_case(b"upgrade") {
-            self.upgrade = true;
-        } else {
-            self.nominate(option)?;
+        if self.sets(option) { Ok(()) } else { self.nominate(option) }
+    }
+
+    /// Sets what the option stands for, if it is one of the known ones.
+    fn sets(&mut self, option: &[u8]) -> bool {
+        let known = [
+            (&b"keep-alive"[..], &mut self.keep_alive),
+            (b"close", &mut self.close),
+            (b"upgrade", &mut self.upgrade),
+        ];
+        for (name, flag) in known {
+            if option.eq_ignore_ascii_case(name) {
+                *flag = true;
+                return true;
+            }
         }
-        Ok(())
+        false
     }
 
     fn nominate(&mut self, option: &'b [u8]) -> Result<(), Broken> {

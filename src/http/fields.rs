@@ -128,6 +128,7 @@ pub(super) enum Likeness {
 
 /// CGI and its heirs turn `-`, and some of them every other mark, into `_`: to their programs
 /// `Content_Length` and `Content.Length` are Content-Length. Both slices are of one length.
+#[inline]
 pub(super) fn likeness(name: &[u8], known: &[u8]) -> Likeness {
     if name.eq_ignore_ascii_case(known) {
         return Likeness::Same;

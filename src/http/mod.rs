@@ -53,13 +53,14 @@ impl Default for HeadLimits {
 /// The most field lines that a head may be allowed to have: the size of [`Slots`].
 pub const HEADERS_MAX: usize = 256;
 
-/// Room for the parsed field lines. It lives on the caller's stack; see [`slots`].
-pub type Slots<'b> = [MaybeUninit<httparse::Header<'b>>; HEADERS_MAX];
+/// Room for the parsed field lines, twice: an answer that has something to be mended is read anew.
+/// It lives on the caller's stack; see [`slots`].
+pub type Slots<'b> = [MaybeUninit<httparse::Header<'b>>; 2 * HEADERS_MAX];
 
 /// Room for one head, left uninitialised: it costs stack and no time.
 #[must_use]
 pub const fn slots<'b>() -> Slots<'b> {
-    [MaybeUninit::uninit(); HEADERS_MAX]
+    [MaybeUninit::uninit(); 2 * HEADERS_MAX]
 }
 
 /// The versions spoken here. HTTP/0.9 is 400, any other one 505.

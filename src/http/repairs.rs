@@ -8,6 +8,8 @@ use std::ops::BitOrAssign;
 
 use httparse::ParserConfig;
 
+use super::has_bare_lf;
+
 /// A set of repairs, empty for nearly all answers. Displayed, it lists what was wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Repairs(u8);
@@ -66,13 +68,20 @@ pub(super) fn parser(lenient: bool) -> ParserConfig {
     config
 }
 
+/// What a reader that mends nothing passes over in silence all the same.
+pub(super) fn line_ends(head: &[u8]) -> Repairs {
+    if has_bare_lf(head) { Repairs::LINE_ENDS } else { Repairs::default() }
+}
+
 /// What such a reader passed over in silence in the bytes of a head. One fold without early exit
-/// finds whether there is anything to look for: the compiler makes 16 comparisons at a time of it.
+/// over two slices finds whether there is anything to look for: the compiler makes 16 comparisons
+/// at a time of it.
 pub(super) fn marks(head: &[u8]) -> Repairs {
-    let pairs = || head.iter().zip(head.iter().skip(1));
-    let strange = |(a, b): (&u8, &u8)| ends_bare(*a, *b) | folds(*a, *b) | is_spaced(*a, *b);
     let mut found = Repairs::default();
-    if !pairs().fold(false, |found, pair| found | strange(pair)) {
+    let Some((_, after)) = head.split_first() else { return found };
+    let pairs = || head[..after.len()].iter().zip(after);
+    let strange = |(a, b): (&u8, &u8)| ends_bare(*a, *b) | folds(*a, *b) | is_spaced(*a, *b);
+    if pairs().fold(0, |found, pair| found | u8::from(strange(pair))) == 0 {
         return found;
     }
     if pairs().any(|(a, b)| ends_bare(*a, *b)) {

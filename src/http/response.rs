@@ -5,6 +5,7 @@
 //! cache before it, must never find two responses where the backend sent one.
 
 use std::borrow::Cow;
+use std::mem::MaybeUninit;
 
 use httparse::{Error, Header, Status};
 
@@ -80,19 +81,37 @@ pub fn parse<'h, 'b>(
         return Err("an empty line before the response".into());
     }
     let window = &bytes[..bytes.len().min(limits.head_bytes)];
-    let room = &mut slots[..limits.headers.min(HEADERS_MAX)];
-    let mut raw = httparse::Response::new(&mut []);
-    match repairs::parser(true).parse_response_with_uninit_headers(&mut raw, window, room) {
-        Ok(Status::Complete(length)) => {
-            let head = understand(&window[..length], raw, method)?;
+    let fields_max = limits.headers.min(HEADERS_MAX);
+    let (room, again) = slots.split_at_mut(HEADERS_MAX);
+    // Nearly all answers need no mending, and no search for what was mended.
+    let strict = read(false, window, &mut room[..fields_max]);
+    let is_strict = strict.is_ok();
+    match strict.or_else(|_| read(true, window, &mut again[..fields_max])) {
+        Ok((Status::Complete(length), raw)) => {
+            let head = &window[..length];
+            let mended = if is_strict { repairs::line_ends(head) } else { repairs::marks(head) };
+            let head = understand(raw, method, mended)?;
             Ok(Parsed::Complete { head, length })
         }
-        Ok(Status::Partial) if window.len() >= limits.head_bytes => {
+        Ok((Status::Partial, _)) if window.len() >= limits.head_bytes => {
             Err("the response head is longer than allowed".into())
         }
-        Ok(Status::Partial) => Ok(Parsed::Partial),
+        Ok((Status::Partial, _)) => Ok(Parsed::Partial),
         Err(error) => Err(explain(error)),
     }
+}
+
+type Read<'h, 'b> = (Status<usize>, httparse::Response<'h, 'b>);
+
+fn read<'h, 'b>(
+    lenient: bool,
+    window: &'b [u8],
+    room: &'h mut [MaybeUninit<Header<'b>>],
+) -> Result<Read<'h, 'b>, Error> {
+    let mut raw = httparse::Response::new(&mut []);
+    let parser = repairs::parser(lenient);
+    let status = parser.parse_response_with_uninit_headers(&mut raw, window, room)?;
+    Ok((status, raw))
 }
 
 fn explain(error: Error) -> Malformed {
@@ -107,9 +126,9 @@ fn explain(error: Error) -> Malformed {
 }
 
 fn understand<'h, 'b>(
-    head: &[u8],
     raw: httparse::Response<'h, 'b>,
     method: &str,
+    repairs: Repairs,
 ) -> Result<Response<'h, 'b>, Malformed> {
     let (Some(status), Some(minor)) = (raw.code, raw.version) else {
         return Err("the status line is incomplete".into());
@@ -118,7 +137,7 @@ fn understand<'h, 'b>(
         return Err("the status is below 100".into());
     }
     let version = Version::of(minor);
-    let mut seen = Seen { repairs: repairs::marks(head), ..Seen::default() };
+    let mut seen = Seen { repairs, ..Seen::default() };
     for (index, field) in raw.headers.iter().enumerate() {
         seen.take(index, field)?;
     }

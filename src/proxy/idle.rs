@@ -178,9 +178,9 @@ impl List {
         let same = |address: &SocketAddr| *address == wanted.address;
         let newest = self.kept.iter().rposition(|kept| same(&kept.upstream.address))?;
         let rested = now.saturating_sub(self.kept[newest].since);
+        let known = || self.known.iter().find(|known| same(&known.address));
         // The others are older still.
-        let known = self.known.iter().find(|known| same(&known.address));
-        if wanted.sure && known.is_none_or(|known| rested > known.habit.trusted_for()) {
+        if wanted.sure && known().is_none_or(|known| rested > known.habit.trusted_for()) {
             return None;
         }
         let mut upstream = self.kept.remove(newest)?.upstream;
