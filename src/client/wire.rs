@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::Terms;
 use crate::blame::Blame;
 use crate::http::body::Reader;
-use crate::http::{Framing, Malformed, Parsed, response, slots};
+use crate::http::{Framing, INTERIM_BYTES_MAX, Malformed, Parsed, response, slots};
 use crate::pool::Fault;
 use crate::tls::{Connector, Stream};
 
@@ -16,8 +16,6 @@ use crate::tls::{Connector, Stream};
 const READ_BYTES: usize = 16 * 1024;
 /// What one write takes at most: with each that succeeds the time to take more begins anew.
 const WRITE_BYTES: usize = 64 * 1024;
-/// 1xx answers before the one that counts.
-const INTERIM_MAX: usize = 8;
 
 /// A connection in the course of its one exchange.
 pub(super) struct Wire<'t> {
@@ -140,16 +138,20 @@ impl<'t> Wire<'t> {
     /// Reads up to the end of the head of the final answer.
     fn read_head(&mut self, method: &str, asked: Instant) -> Result<Head, Failed> {
         let limit = self.terms.timeouts.response;
-        let mut interims = 0;
+        let (mut since, mut interim_bytes) = (asked, 0);
         loop {
+            let held = self.ahead.len();
             match self.parse(method)? {
                 Some((head, false)) => return Ok(head),
-                Some(_) if interims == INTERIM_MAX => {
-                    return Err(Failed::bad_answer("more than 8 interim answers"));
+                Some(_) => {
+                    since = Instant::now(); // each starts the wait anew
+                    interim_bytes += held - self.ahead.len();
+                    if interim_bytes > INTERIM_BYTES_MAX {
+                        return Err(Failed::bad_answer("more interim answers than are allowed"));
+                    }
                 }
-                Some(_) => interims += 1,
                 None => {
-                    if self.read("no answer", asked + limit, limit)? == 0 {
+                    if self.read("no answer", since + limit, limit)? == 0 {
                         let so_far = if self.first_byte.is_none() { "before" } else { "inside" };
                         let why = format!("closed {so_far} its answer's head");
                         return Err(Failed::Backend(Fault::Reset, why));

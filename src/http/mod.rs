@@ -50,6 +50,10 @@ impl Default for HeadLimits {
     }
 }
 
+/// The most that the interim answers to one request may have in all, however many they are (RFC
+/// 9110 15.2): a server that is at work may say so for hours, in 25 bytes each time.
+pub const INTERIM_BYTES_MAX: usize = 64 * 1024;
+
 /// The most field lines that a head may be allowed to have: the size of [`Slots`].
 pub const HEADERS_MAX: usize = 256;
 

@@ -22,6 +22,7 @@ impl Repairs {
     pub(super) const CODINGS: Repairs = Repairs(16);
     pub(super) const OPTIONS: Repairs = Repairs(32);
     pub(super) const CHUNKS: Repairs = Repairs(64);
+    pub(super) const EMPTY_LINES: Repairs = Repairs(128);
 
     /// True if all was as it should be.
     #[must_use]
@@ -34,7 +35,7 @@ impl Repairs {
     }
 }
 
-const WORDS: [(Repairs, &str); 7] = [
+const WORDS: [(Repairs, &str); 8] = [
     (Repairs::LINE_ENDS, "lines that end with LF alone"),
     (Repairs::FOLDS, "a folded line"),
     (Repairs::COLONS, "space before a colon"),
@@ -42,6 +43,7 @@ const WORDS: [(Repairs, &str); 7] = [
     (Repairs::CODINGS, "chunked more than once"),
     (Repairs::OPTIONS, "a Connection option that is no token"),
     (Repairs::CHUNKS, "space in a chunk's size line"),
+    (Repairs::EMPTY_LINES, "an empty line before it"),
 ];
 
 impl BitOrAssign for Repairs {

@@ -19,7 +19,7 @@ pub const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// Twice the longest name in the registry of methods. More is 400.
 const METHOD_BYTES_MAX: usize = 64;
 
-/// Bytes of empty lines before a request, which mean nothing. More are no accident.
+/// Bytes of empty lines before a message, which mean nothing. More are no accident.
 const BLANK_BYTES_MAX: usize = 16;
 
 /// A request head that obeys every rule. It borrows from the bytes it was read from.
@@ -117,10 +117,10 @@ pub fn blank(bytes: &[u8]) -> usize {
 
 /// Some clients end a body with an empty line, which is forgiven (RFC 9112 2.2). httparse would
 /// skip any number, and those of a line feed alone.
-fn leading_lines(bytes: &[u8]) -> Result<usize, Broken> {
+pub(super) fn leading_lines(bytes: &[u8]) -> Result<usize, Broken> {
     let length = blank(bytes);
     if length > BLANK_BYTES_MAX || bytes[length..].first() == Some(&b'\n') {
-        return Err("too many empty lines before the request, or one that ends with LF alone");
+        return Err("too many empty lines in front, or one that ends with LF alone");
     }
     Ok(length - length % 2)
 }

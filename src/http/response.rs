@@ -13,6 +13,7 @@ use super::connection::{self, Connection, Endurance};
 use super::cookie::SetCookie;
 use super::fields::{self, Mask, Name};
 use super::framing::Declared;
+use super::request::leading_lines;
 use super::{Framing, HEADERS_MAX, HeadLimits, Malformed, Parsed, Repairs, Slots, Version};
 use super::{render, repairs};
 
@@ -76,11 +77,10 @@ pub fn parse<'h, 'b>(
     method: &str,
     slots: &'h mut Slots<'b>,
 ) -> Result<Parsed<Response<'h, 'b>>, Malformed> {
-    // Only requests may have an empty line in front (RFC 9112 2.2); httparse skips any number.
-    if matches!(bytes, [b'\r' | b'\n', ..]) {
-        return Err("an empty line before the response".into());
-    }
-    let window = &bytes[..bytes.len().min(limits.head_bytes)];
+    // An application may end a body with an empty line. On a kept connection that comes late it
+    // stands before the next answer; it is nothing here, as it is behind the first.
+    let skipped = leading_lines(bytes)?;
+    let window = &bytes[skipped..bytes.len().min(limits.head_bytes.saturating_add(skipped))];
     let fields_max = limits.headers.min(HEADERS_MAX);
     let (room, again) = slots.split_at_mut(HEADERS_MAX);
     // Nearly all answers need no mending, and no search for what was mended.
@@ -89,9 +89,13 @@ pub fn parse<'h, 'b>(
     match strict.or_else(|_| read(true, window, &mut again[..fields_max])) {
         Ok((Status::Complete(length), raw)) => {
             let head = &window[..length];
-            let mended = if is_strict { repairs::line_ends(head) } else { repairs::marks(head) };
+            let mut mended =
+                if is_strict { repairs::line_ends(head) } else { repairs::marks(head) };
+            if skipped > 0 {
+                mended |= Repairs::EMPTY_LINES;
+            }
             let head = understand(raw, method, mended)?;
-            Ok(Parsed::Complete { head, length })
+            Ok(Parsed::Complete { head, length: skipped + length })
         }
         Ok((Status::Partial, _)) if window.len() >= limits.head_bytes => {
             Err("the response head is longer than allowed".into())

@@ -66,8 +66,10 @@ fn an_answer_with_one_meaning_is_mended_as_the_relay_does() {
 fn bodies_of_every_framing_and_interim_answers_are_read() {
     let chunked = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n\
         HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
+    let patient = "HTTP/1.1 102 Processing\r\n\r\n".repeat(1000)
+        + "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
     let to_the_end = "HTTP/1.0 200 OK\r\n\r\nabc";
-    for said in [chunked, to_the_end] {
+    for said in [chunked, to_the_end, &patient] {
         let backend = Backend::says(said);
         assert_eq!(client(&[&backend], &NO_CHECKS).get("/").unwrap().text(), "abc");
     }

@@ -103,8 +103,8 @@ fn start_lines_that_are_not_http_are_malformed() {
         "HTTP/1.1 099 OK\r\n\r\n",
         "HTTP/1.1 000 OK\r\n\r\n",
         "HTTP/1.1 200 O\0K\r\n\r\n",
-        "\r\nHTTP/1.1 200 OK\r\n\r\n",
         "\nHTTP/1.1 200 OK\r\n\r\n",
+        "\r\n\nHTTP/1.1 200 OK\r\n\r\n",
     ] {
         assert!(is_malformed(text.as_bytes()), "{text:?}");
     }
@@ -458,4 +458,26 @@ proptest! {
         };
         prop_assert_eq!(own(&again), own(&head));
     }
+}
+
+#[test]
+fn empty_lines_in_front_are_nothing_up_to_a_limit_and_wherever_they_are_cut() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+    for lines in 0..=8 {
+        let text = "\r\n".repeat(lines) + answer;
+        let mut slots = slots();
+        match parse(text.as_bytes(), &HeadLimits::default(), "GET", &mut slots) {
+            Ok(Parsed::Complete { head, length }) => {
+                assert_eq!((head.framing, length), (Framing::Length(5), text.len()));
+                assert_eq!(head.repairs.is_empty(), lines == 0);
+            }
+            other => panic!("{lines}: {other:?}"),
+        }
+        for end in 0..text.len() {
+            let mut slots = self::slots();
+            let cut = parse(&text.as_bytes()[..end], &HeadLimits::default(), "GET", &mut slots);
+            assert!(matches!(cut, Ok(Parsed::Partial)), "{lines} {end}: {cut:?}");
+        }
+    }
+    assert!(is_malformed(("\r\n".repeat(9) + answer).as_bytes()));
 }

@@ -12,14 +12,11 @@ use rustix::net::{RecvFlags, recv};
 use super::Plan;
 use super::fault::{Failed, Fault};
 use crate::http::body::Reader;
-use crate::http::{Framing, HeadLimits, Malformed, Parsed, response, slots};
+use crate::http::{Framing, HeadLimits, INTERIM_BYTES_MAX, Malformed, Parsed, response, slots};
 use crate::tls::{Connector, Stream};
 
 /// What one read takes at most. A head always fits: its limit is 16 KiB.
 const BUFFER_BYTES: usize = 64 * 1024;
-
-/// 1xx answers before the one that counts.
-const INTERIM_MAX: usize = 8;
 
 /// What every worker asks, and whom.
 pub(super) struct Target {
@@ -219,7 +216,7 @@ impl<'t> Wire<'t> {
     /// Reads up to the end of the head of the final answer.
     fn read_head(&mut self, stream: &mut Stream) -> Result<Head, Failed> {
         let mut filled = 0;
-        let mut interims = 0;
+        let mut interim_bytes = 0;
         loop {
             let read = self.read(stream, filled)?;
             if read == 0 {
@@ -232,9 +229,9 @@ impl<'t> Wire<'t> {
                     None => break,
                     Some((head, false)) => return Ok(head),
                     Some((head, true)) => {
-                        interims += 1;
-                        if interims > INTERIM_MAX {
-                            let what = "more than 8 interim answers";
+                        interim_bytes += head.body;
+                        if interim_bytes > INTERIM_BYTES_MAX {
+                            let what = "more interim answers than are allowed";
                             return Err(Failed::new(Fault::Malformed, what));
                         }
                         self.buffer.copy_within(head.body..filled, 0);

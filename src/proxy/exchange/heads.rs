@@ -6,13 +6,9 @@ use super::trouble::Trouble;
 use super::{Exchange, RelayedAnswer};
 use crate::http::body::Reader;
 use crate::http::response::{Onward, Response};
-use crate::http::{Framing, Repairs, Version};
+use crate::http::{Framing, INTERIM_BYTES_MAX, Repairs, Version};
 use crate::proxy::worker::Context;
 use std::time::Duration;
-
-/// The most that interim answers may have in all, however many they are: a backend that is at work
-/// says so for hours with 25 bytes a second.
-const INTERIM_BYTES_MAX: usize = 64 * 1024;
 
 impl RelayedAnswer {
     pub(super) fn awaited() -> Self {
