@@ -34,9 +34,10 @@
 //! # Reading order
 //!
 //! `main`, [`cmd`]'s `serve` and `balancer`; then the way of a request through [`proxy`]: `door`,
-//! `worker`, `task`, `head`; [`http::request`]; `exchange` with `ask`, `relay`, `trouble` and
-//! `direct`; [`pool`] with `policy/round_robin`; `upstream`; [`http::body`]; and last what holds it
-//! all up: `lot`, `slots`, `socket`, `timer`; with TLS, `handshake`, `stream` and [`tls`].
+//! `worker`, `task`, `head`; [`http::request`]; `exchange` with `begin`, `ask`, `heads`, `relay`,
+//! `awaited`, `trouble` and `direct`; [`pool`] with `policy/round_robin` and `row`; `upstream`,
+//! `idle`, `habit`; [`http::body`]; `linger`; and last what holds it all up: `lot`, `slots`,
+//! `socket`, `timer`, `crowd`; with TLS, `handshake`, `stream` and [`tls`].
 
 pub mod blame;
 #[cfg(feature = "client")]

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use super::fields::{Likeness, likeness};
+use super::likeness::{Likeness, likeness};
 
 /// The names that are kept to trusted peers unless the operator names others. A `*` at the end
 /// stands for one character or more.

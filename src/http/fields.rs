@@ -4,6 +4,7 @@
 //! spellings of one name for two fields: a backend behind CGI does not.
 
 use super::claims;
+use super::likeness::{Likeness, likeness};
 
 /// What a field is to us. All that is not [`Name::Other`] is read, rewritten or kept back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,28 +116,6 @@ fn disguised(known: Name) -> Name {
         Name::ContentLength | Name::TransferEncoding => Name::FramingLookalike,
         _ => Name::Lookalike,
     }
-}
-
-/// How like a name is to a known one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Likeness {
-    Same,
-    /// To a reader behind CGI it is the same.
-    Disguised,
-    Different,
-}
-
-/// CGI and its heirs turn `-`, and some of them every other mark, into `_`: to their programs
-/// `Content_Length` and `Content.Length` are Content-Length. Both slices are of one length.
-#[inline]
-pub(super) fn likeness(name: &[u8], known: &[u8]) -> Likeness {
-    if name.eq_ignore_ascii_case(known) {
-        return Likeness::Same;
-    }
-    let alike = |(a, b): (&u8, &u8)| {
-        a.eq_ignore_ascii_case(b) || (*b == b'-' && !a.is_ascii_alphanumeric())
-    };
-    if name.iter().zip(known).all(alike) { Likeness::Disguised } else { Likeness::Different }
 }
 
 /// Fields that steer the whole message before its content is read. Connection must not name them

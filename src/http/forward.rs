@@ -6,7 +6,8 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::fields::{self, Likeness, Name};
+use super::fields::{self, Name};
+use super::likeness::Likeness;
 use super::request::Request;
 use super::{Claims, Framing, Version, render};
 

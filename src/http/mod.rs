@@ -6,7 +6,7 @@
 //! values, never as a copied block of bytes. What an answer has wrong and has one meaning all the
 //! same is mended, and said. Reading a head and writing it on allocate nothing.
 //!
-//! Reading order: `request`, `target`, `fields`, `claims`, `framing`, `connection`, `forward`,
+//! Reading order: `request`, `target`, `likeness`, `fields`, `claims`, `framing`, `connection`, `forward`,
 //! `response`, `repairs`, `cookie`, `body`, `reply`, `location`, `render`.
 
 use std::mem::MaybeUninit;
@@ -19,6 +19,7 @@ mod fields;
 mod first_line;
 mod forward;
 mod framing;
+mod likeness;
 mod location;
 mod render;
 mod repairs;
