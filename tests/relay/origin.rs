@@ -25,11 +25,11 @@ fn a_backend_is_told_who_asked_and_for_what() {
 #[test]
 fn what_a_stranger_claims_about_the_origin_is_dropped() {
     let claims = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\n\
-                  X-Forwarded-Host: evil\r\nX-Real-IP: 6.6.6.6\r\nX-Forwarded-Port: 666\r\n\
-                  Forwarded: for=6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nX-Request-Id: 666\r\n";
+                  X-Forwarded-Host: evil\r\nX-Real-IP: 6.6.6.6\r\nX-Forwarded-Port: evil\r\n\
+                  Forwarded: for=6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nX-Request-Id: evil\r\n";
     let seen = seen("server.forwarded = true", claims);
     let text = format!("{:?}", seen.fields);
-    assert!(!text.contains("666") && !text.contains("6.6.6") && !text.contains("evil"), "{text}");
+    assert!(!text.contains("6.6.6") && !text.contains("evil"), "{text}");
     assert_eq!(seen.field("x-forwarded-for"), Some("127.0.0.1"));
     assert_eq!(seen.field("x-forwarded-proto"), Some("http"));
 }
