@@ -6,8 +6,8 @@
 //! values, never as a copied block of bytes. What an answer has wrong and has one meaning all the
 //! same is mended, and said. Reading a head and writing it on allocate nothing.
 //!
-//! Reading order: `request`, `target`, `likeness`, `fields`, `claims`, `framing`, `connection`, `forward`,
-//! `response`, `repairs`, `cookie`, `body`, `reply`, `location`, `render`.
+//! Reading order: `request`, `target`, `likeness`, `fields`, `claims`, `framing`, `connection`,
+//! `forward`, `response`, `repairs`, `cookie`, `body`, `reply`, `location`, `render`.
 
 use std::mem::MaybeUninit;
 
