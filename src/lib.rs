@@ -16,6 +16,11 @@
 //! | step | what a worker does to a task: moves bytes until it would wait; never waits |
 //! | Lot | the parking lot in which all waiting tasks stand, and where idle workers wait |
 //! | call | one request of the client's: its rounds of tries, and the rests between them |
+//! | row | failures of a backend without a success between them; a witness met one of them |
+//! | habit | how long a backend leaves idle connections open, as far as it has said or shown |
+//! | crowd | clients that keep a place in a full house and must leave, the longest idle first |
+//! | claim | a field with which a client could pose as a proxy or as somebody else |
+//! | repair | what was mended of an answer, as it had one meaning |
 //! | door | the listening socket, and how many clients are in the house |
 //! | session | one connection's TLS: records on the side of the socket, plain bytes on the other |
 //!

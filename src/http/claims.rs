@@ -4,6 +4,7 @@
 //! `forward` asks about every field that it is about to pass on. Which they are is the operator's
 //! to say; those that Evenly itself writes are none of them: `fields` knows these.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use super::likeness::{Likeness, likeness};
@@ -75,6 +76,22 @@ impl Claims {
             }
         }
         Likeness::Different
+    }
+}
+
+impl Claims {
+    /// Trailers, as rendered lines, without those that pose as one of these fields.
+    #[must_use]
+    pub fn without<'t>(&self, trailers: &'t [u8]) -> Cow<'t, [u8]> {
+        let lines = || trailers.split_inclusive(|byte| *byte == b'\n');
+        let poses = |line: &&[u8]| {
+            let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+            self.likeness(name) != Likeness::Different
+        };
+        match lines().any(|line| poses(&line)) {
+            false => trailers.into(),
+            true => lines().filter(|line| !poses(line)).collect::<Vec<_>>().concat().into(),
+        }
     }
 }
 

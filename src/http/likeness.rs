@@ -20,7 +20,7 @@ pub(super) fn likeness(name: &[u8], known: &[u8]) -> Likeness {
         return Likeness::Same;
     }
     let alike = |(a, b): (&u8, &u8)| {
-        a.eq_ignore_ascii_case(b) || (*b == b'-' && !a.is_ascii_alphanumeric())
+        a.eq_ignore_ascii_case(b) || (!b.is_ascii_alphanumeric() && !a.is_ascii_alphanumeric())
     };
     if name.iter().zip(known).all(alike) { Likeness::Disguised } else { Likeness::Different }
 }

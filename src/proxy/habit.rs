@@ -64,13 +64,14 @@ impl Habit {
         self.said.map_or(limit, |said| limit.min(less_the_way(said)))
     }
 
-    /// How old an idle connection may be to carry a request that must not be sent twice.
-    pub(crate) fn trusted_for(&self) -> Duration {
-        match (self.shortest(), self.said) {
+    /// How old an idle connection may be to carry a request that must not be sent twice; `is_told`:
+    /// the backend has said of this very one how long it may be idle.
+    pub(crate) fn trusted_for(&self, is_told: bool) -> Duration {
+        match (self.shortest(), is_told) {
             (Some(closed), _) => closed.saturating_sub(POLL),
-            // None is kept beyond what was said.
-            (None, Some(_)) => Duration::MAX,
-            (None, None) => less_the_way(self.longest()).max(UNPROVEN),
+            // It is not kept beyond that.
+            (None, true) => Duration::MAX,
+            (None, false) => less_the_way(self.longest()).max(UNPROVEN),
         }
     }
 
@@ -84,7 +85,7 @@ impl Habit {
             return None;
         }
         self.told = Some(closed);
-        Some(Learnt { closed, trusted: self.trusted_for() })
+        Some(Learnt { closed, trusted: self.trusted_for(false) })
     }
 
     /// We have closed a connection that was idle for so long, and still open.
@@ -158,23 +159,23 @@ mod tests {
     #[test]
     fn of_an_unknown_backend_young_connections_alone_are_trusted() {
         let habit = Habit::default();
-        assert_eq!((habit.trusted_for(), habit.kept_for(LIMIT)), (UNPROVEN, LIMIT));
+        assert_eq!((habit.trusted_for(false), habit.kept_for(LIMIT)), (UNPROVEN, LIMIT));
     }
 
     #[test]
     fn what_lived_for_long_is_trusted_for_nearly_as_long() {
         let mut habit = Habit::default();
         habit.saw_alive(LIMIT, ms(4000));
-        assert_eq!(habit.trusted_for(), ms(3200));
+        assert_eq!(habit.trusted_for(false), ms(3200));
         habit.saw_alive(ms(500), ms(6000));
-        assert_eq!(habit.trusted_for(), ms(3200));
+        assert_eq!(habit.trusted_for(false), ms(3200));
     }
 
     #[test]
     fn what_the_backend_says_holds_at_once_in_both_directions() {
         let mut habit = Habit::default();
         habit.hear(Some(ms(5000)));
-        assert_eq!((habit.trusted_for(), habit.kept_for(LIMIT)), (Duration::MAX, LIMIT));
+        assert_eq!((habit.trusted_for(true), habit.kept_for(LIMIT)), (Duration::MAX, LIMIT));
         for (said, kept) in [(2000, 1600), (1000, 750), (200, 0), (0, 0)] {
             habit.hear(Some(ms(said)));
             assert_eq!(habit.kept_for(LIMIT), ms(kept));
@@ -187,12 +188,12 @@ mod tests {
     fn a_server_that_looks_around_once_a_second_is_given_that_second() {
         let mut habit = Habit::default();
         tell(&mut habit, &[2900], 10);
-        assert_eq!(habit.trusted_for(), ms(1900));
+        assert_eq!(habit.trusted_for(false), ms(1900));
         tell(&mut habit, &[2050, 2700], 20);
-        assert_eq!((habit.trusted_for(), habit.kept_for(LIMIT)), (ms(1050), LIMIT));
+        assert_eq!((habit.trusted_for(false), habit.kept_for(LIMIT)), (ms(1050), LIMIT));
         // What it does weighs more than what it says.
         habit.hear(Some(ms(5000)));
-        assert_eq!(habit.trusted_for(), ms(1050));
+        assert_eq!(habit.trusted_for(false), ms(1050));
     }
 
     #[test]
@@ -202,12 +203,12 @@ mod tests {
         for age in [3000, 100, 1700, 2000, 2500] {
             habit.saw_closed(ms(age), ms(9000));
         }
-        assert_eq!(habit.trusted_for(), Duration::ZERO);
+        assert_eq!(habit.trusted_for(false), Duration::ZERO);
         for at_s in (20..).take(ENDS_MAX) {
-            assert_eq!(habit.trusted_for(), Duration::ZERO);
+            assert_eq!(habit.trusted_for(false), Duration::ZERO);
             habit.saw_alive(LIMIT, Duration::from_secs(at_s));
         }
-        assert_eq!(habit.trusted_for(), ms(3200));
+        assert_eq!(habit.trusted_for(false), ms(3200));
     }
 
     #[test]
@@ -218,9 +219,9 @@ mod tests {
             habit.saw_closed(ms(2900), ms(20_000));
             habit.saw_alive(LIMIT, ms(20_999));
         }
-        assert_eq!(habit.trusted_for(), ms(1100));
+        assert_eq!(habit.trusted_for(false), ms(1100));
         tell(&mut habit, &[2900, 2900, 2900], 30);
-        assert_eq!(habit.trusted_for(), ms(1900));
+        assert_eq!(habit.trusted_for(false), ms(1900));
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) ->
                     cx.spend(REQUEST_COST_BYTES);
                     // A client that sends its body unasked waits for no 100 (RFC 9110 10.1.1).
                     head.expects_continue &= length == filled;
-                    return Exchange::begin(client, &head, &room[length..filled], cx);
+                    return Exchange::begin(client, &mut head, &room[length..filled], cx);
                 }
                 Ok(Parsed::Partial) => {}
                 Err(refusal) => return refuse(client, &refusal, &room[..filled], cx),

@@ -77,7 +77,9 @@ impl Idle {
             if !suspect || upstream.stream.is_silent() {
                 return Some(upstream);
             }
-            self.was_closed(wanted.backend, &upstream, now);
+            if upstream.stream.has_ended() {
+                self.was_closed(wanted.backend, upstream.address, upstream.rested, now);
+            }
         }
     }
 
@@ -116,18 +118,27 @@ impl Idle {
         let place = place.filter(|place| !list.kept[*place].upstream.stream.is_silent());
         let discarded = place.and_then(|place| list.kept.remove(place));
         drop(list);
-        if let Some(Kept { mut upstream, since, .. }) = discarded {
-            upstream.rested = now.saturating_sub(since);
-            self.was_closed(number as usize, &upstream, now);
+        if let Some(Kept { upstream, since, .. }) = discarded
+            && upstream.stream.has_ended()
+        {
+            let rested = now.saturating_sub(since);
+            self.was_closed(number as usize, upstream.address, rested, now);
         }
     }
 
-    /// A connection turned out to be closed when it was taken, or before it was.
-    pub(crate) fn was_closed(&self, backend: usize, upstream: &Upstream, now: Duration) {
+    /// A connection that had been idle for so long turned out to be closed when it was taken, or
+    /// before it was.
+    pub(crate) fn was_closed(
+        &self,
+        backend: usize,
+        address: SocketAddr,
+        rested: Duration,
+        now: Duration,
+    ) {
         let mut list = self.list(backend).lock();
-        let known = list.known.iter_mut().find(|known| known.address == upstream.address);
+        let known = list.known.iter_mut().find(|known| known.address == address);
         let learnt = known.and_then(|Known { name, habit, .. }| {
-            habit.saw_closed(upstream.rested, now).map(|learnt| (name.clone(), learnt))
+            habit.saw_closed(rested, now).map(|learnt| (name.clone(), learnt))
         });
         drop(list);
         if let Some((name, learnt)) = learnt {
@@ -178,9 +189,11 @@ impl List {
         let same = |address: &SocketAddr| *address == wanted.address;
         let newest = self.kept.iter().rposition(|kept| same(&kept.upstream.address))?;
         let rested = now.saturating_sub(self.kept[newest].since);
+        let is_told = self.kept[newest].upstream.said.is_some();
         let known = || self.known.iter().find(|known| same(&known.address));
+        let trusted_for = || known().map_or(Duration::ZERO, |it| it.habit.trusted_for(is_told));
         // The others are older still.
-        if wanted.sure && known().is_none_or(|known| rested > known.habit.trusted_for()) {
+        if wanted.sure && rested > trusted_for() {
             return None;
         }
         let mut upstream = self.kept.remove(newest)?.upstream;

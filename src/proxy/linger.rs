@@ -52,9 +52,12 @@ impl Linger {
     pub(crate) fn step(mut self: Box<Self>, cx: &mut Context, buf: &mut [u8]) -> Next {
         let client = &mut self.client;
         client.stream.refresh();
-        if client.out.drain_to(&mut client.stream).is_err() {
-            return Next::Done;
+        match client.out.drain_to(&mut client.stream) {
+            Ok(0) => {}
+            Ok(n) => self.reader_moved(n as u64, cx),
+            Err(_) => return Next::Done,
         }
+        let client = &self.client;
         if !self.finished && client.out.is_flushed() {
             self.finish(cx);
         }
@@ -85,6 +88,13 @@ impl Linger {
     /// Since when it has only kept a place: others may need it more.
     pub(crate) fn idle_since(&self) -> Option<Duration> {
         self.client.idle_since().filter(|_| self.finished)
+    }
+
+    /// The client takes its answer: each byte gives it as long as it may take, as in an exchange.
+    fn reader_moved(&mut self, bytes: u64, cx: &Context) {
+        let timeouts = &cx.shared.config.timeouts;
+        let worth = Duration::from_secs(bytes / timeouts.slowest.max(1));
+        self.end = (self.end + worth).min(cx.now + timeouts.client_write);
     }
 
     /// Says that the answer is over.

@@ -188,6 +188,11 @@ impl Shared {
         if self.tls.acceptor.is_some() { "https" } else { "http" }
     }
 
+    /// True where a request's body is awaited before it takes one of the places that are limited.
+    pub(crate) fn awaits_bodies(&self) -> bool {
+        self.limits_places && self.config.limits.buffer_bytes > 0
+    }
+
     /// True when no new work is wanted.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
@@ -219,10 +224,8 @@ impl Shared {
         self.log.limited(&self.surplus, Level::Warn, text);
     }
 
-    pub(crate) fn say_repaired(&self, backend: &str, request: (&str, &str), repairs: Repairs) {
-        let (method, target) = request;
-        let text =
-            format_args!("backend {backend}: mended its answer to {method} {target}: {repairs}");
+    pub(crate) fn say_repaired(&self, backend: &str, request: fmt::Arguments, repairs: Repairs) {
+        let text = format_args!("backend {backend}: mended its answer to {request}: {repairs}");
         self.log.limited(&self.repaired, Level::Warn, text);
     }
 

@@ -179,6 +179,17 @@ impl Socket {
     }
 }
 
+impl Socket {
+    /// True when the peer has closed or reset, and had nothing more to say.
+    pub(crate) fn has_ended(&self) -> bool {
+        let peek = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        match rustix::net::recv(&self.fd, &mut [0u8; 1], peek) {
+            Ok((n, _)) => n == 0,
+            Err(error) => error != Errno::AGAIN,
+        }
+    }
+}
+
 impl Drop for Socket {
     /// Law 8: the generation moves on under the lock, then the descriptor closes, which takes it
     /// out of the epoll set, since nothing else holds it open.

@@ -156,6 +156,14 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// True when the peer has closed an idle connection. Through TLS an end has words of its own
+    /// before it: whatever comes is taken for them.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.session.is_some() || self.socket.has_ended()
+    }
+}
+
 /// The socket as TLS sees it: a reader and writer that does not block.
 struct Raw<'s> {
     socket: &'s mut Socket,

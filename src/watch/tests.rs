@@ -267,7 +267,7 @@ fn an_endless_body_is_read_so_far_and_no_further() {
 
 #[test]
 fn what_is_no_http_answer_is_down() {
-    let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", ".".repeat(100_000));
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", ".".repeat(200_000));
     let short = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nOK".to_owned();
     for answer in ["SSH-2.0-OpenSSH_9.2\r\n".to_owned(), String::new(), long, short] {
         let change = Watched::failure(says(answer), one_round(SOON));

@@ -20,12 +20,16 @@ use ureq::unversioned::transport::{
 use ureq::{Error, Timeout};
 
 use crate::http::response::{self, Response};
-use crate::http::{Framing, HeadLimits, Malformed, Parsed, slots};
+use crate::http::{Framing, HEADERS_MAX, HeadLimits, INTERIM_BYTES_MAX, Malformed, Parsed, slots};
 use crate::pool::Took;
 use crate::tls;
 
 /// Most of an answer's head, and the size of the buffers that ureq makes for a check.
 pub(super) const HEAD_MAX: usize = 16 * 1024;
+
+/// As much as `[limits]` can allow: what clients may get takes nobody out.
+const LIMITS: HeadLimits =
+    HeadLimits { head_bytes: 128 * 1024, headers: HEADERS_MAX, target_bytes: 0 };
 
 /// Takes the address that the URL holds.
 #[derive(Debug)]
@@ -135,12 +139,17 @@ impl Connection {
     /// Reads the final head, and puts one in its place that says as much of it as a check asks for;
     /// false if the backend closed before.
     fn read_head(&mut self) -> io::Result<bool> {
+        let mut interim_bytes = 0;
         loop {
             let mut slots = slots();
-            let parsed = response::parse(&self.ahead, &HeadLimits::default(), "GET", &mut slots);
+            let parsed = response::parse(&self.ahead, &LIMITS, "GET", &mut slots);
             match parsed.map_err(bad_answer)? {
                 Parsed::Complete { head, length } if head.is_interim() => {
                     self.ahead.drain(..length);
+                    interim_bytes += length;
+                    if interim_bytes > INTERIM_BYTES_MAX {
+                        return Err(bad_answer(Malformed("more interim answers than are allowed")));
+                    }
                     continue;
                 }
                 Parsed::Complete { head, length } => {

@@ -1,6 +1,7 @@
 //! Connections on both sides: kept, shared, pipelined, and closed when they should be.
 
 use crate::harness::{Backend, Gate, Proxy, Wire, eventually, serve, timed};
+use std::thread;
 use std::time::Duration;
 
 const KEPT: &str = "timeouts.upstream_keep_alive = \"1s\"";
@@ -236,6 +237,50 @@ fn no_post_is_lost_to_a_backend_that_closes_idle_connections() {
         clients[0].is_silent_for(Duration::from_millis(CLOSES_MS - 6 + round));
     }
     assert_eq!(proxy.said("closes connections"), 1, "it is said once");
+}
+
+#[test]
+fn what_is_no_idle_close_teaches_nothing() {
+    // One ends its bodies with a late empty line, the other crashes at one path.
+    let talkative = Backend::every(|wire| {
+        while wire.request().is_some() {
+            wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            wire.is_silent_for(Duration::from_millis(10));
+            wire.offer("\r\n");
+        }
+    });
+    let crashing = Backend::every(|wire| {
+        while let Some(request) = wire.request() {
+            if request.target() == "/crash" {
+                return;
+            }
+            wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    for (backend, target, status) in [(&talkative, "/", 200), (&crashing, "/crash", 502)] {
+        let proxy = Proxy::with(&[backend], KEPT);
+        for _ in 0..10 {
+            assert_eq!(proxy.get("/fine").status(), 200);
+            assert_eq!(proxy.get(target).status(), status);
+            thread::park_timeout(Duration::from_millis(15));
+        }
+        assert_eq!(proxy.said("closes connections"), 0, "{target}");
+    }
+}
+
+#[test]
+fn an_empty_line_before_a_close_is_no_answer_that_broke() {
+    let backend = Backend::first(|wire| {
+        wire.request();
+        wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        wire.request();
+        wire.offer("\r\n");
+    });
+    let proxy = Proxy::with(&[&backend], KEPT);
+    let mut client = proxy.connect();
+    client.get("/1");
+    assert_eq!(client.get("/2").text(), "GET /2 0\n");
+    assert_eq!(proxy.said("backend A: "), 0);
 }
 
 #[test]

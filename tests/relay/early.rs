@@ -182,6 +182,35 @@ fn a_backend_that_reads_no_further_has_answered_all_the_same() {
 }
 
 #[test]
+fn a_whole_answer_is_no_cut_for_an_old_client_that_stops_its_body() {
+    let backend = Backend::first(|wire| {
+        wire.request_head();
+        wire.send("HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n");
+        wire.send("5\r\nlater\r\n0\r\n\r\n");
+        wire.ending();
+    });
+    let proxy = Proxy::with(&[&backend], "timeouts.client_body = \"100ms\"");
+    let mut client = proxy.connect();
+    client.send("POST /u HTTP/1.0\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhh");
+    client.head().unwrap();
+    assert_eq!(client.ending(), (b"later".to_vec(), Broken::End));
+}
+
+#[test]
+fn a_backend_that_talks_on_behind_its_answer_holds_nobody_for_ever() {
+    let backend = Backend::first(|wire| {
+        wire.request_head();
+        wire.send(ACCEPTED);
+        while wire.offer("surplus") {}
+    });
+    let proxy = Proxy::with(&[&backend], "timeouts.client_body = \"200ms\"");
+    let mut client = proxy.connect();
+    client.send("POST /u HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhh");
+    assert_eq!(client.answer().status(), 202);
+    client.expect_end();
+}
+
+#[test]
 fn a_client_that_stops_its_body_after_the_answer_is_let_go() {
     blames_nobody("timeouts.client_body = \"100ms\"", |proxy| {
         let mut client = proxy.connect();

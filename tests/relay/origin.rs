@@ -188,6 +188,21 @@ fn a_trailer_does_not_bring_in_what_a_field_may_not() {
     assert!(tape.ends_with("0\r\nX-Sum: 1\r\n\r\n"), "{tape}");
 }
 
+#[test]
+fn nor_does_one_that_the_configuration_names() {
+    let backend = Backend::plain();
+    let settings = "server.untrusted_fields = [\"X-User-*\", \"X_Auth_User\"]";
+    let proxy = Proxy::with(&[&backend], settings);
+    let answer = proxy.ask(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\
+         X-Auth-User: root\r\nX.Auth.User: root\r\n\r\n1\r\na\r\n0\r\n\
+         X-User-Id: root\r\nX-Auth-User: root\r\nX-Sum: 1\r\n\r\n",
+    );
+    assert_eq!(answer.status(), 200);
+    let tape = String::from_utf8_lossy(&backend.tapes()[0]).into_owned();
+    assert!(tape.ends_with("0\r\nX-Sum: 1\r\n\r\n") && !tape.contains("root"), "{tape}");
+}
+
 const OLD: &str = "GET /old HTTP/1.0\r\nA: b\r\n\r\n";
 
 #[test]

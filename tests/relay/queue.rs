@@ -1,6 +1,6 @@
 //! The line before full backends: first come first served, so long and no longer.
 
-use crate::harness::{Backend, Gate, Keyed, Proxy, Vacant, Wire, eventually, serve};
+use crate::harness::{Backend, Gate, Keyed, Proxy, Vacant, Wire, eventually, serve, timed};
 use serde_json::Value;
 use std::thread;
 use std::time::Duration;
@@ -56,13 +56,15 @@ fn who_waits_is_served_by_a_backend_that_comes_up() {
     let full = Backend::holding(&gate);
     let down = Vacant::new();
     let settings = "queue.timeout = \"30s\"\nhealth.interval = \"100ms\"\nhealth.rise = 1";
+    // Declared first, so that the last GET still finds it up.
+    let _up;
     let proxy = Proxy::with(&[&Keyed(&full, ONE), &down], settings);
     proxy.process.said.wait("backend B: check failed");
     let mut first = asking(&proxy, "/held");
     full.wait_requests(1);
     let mut second = asking(&proxy, "/second");
     in_line(&mut second);
-    let _up = down.open(serve);
+    _up = down.open(serve);
     assert_eq!(second.answer().text(), "GET /second 0\n");
     gate.open();
     assert_eq!(first.answer().status(), 200);
@@ -230,19 +232,46 @@ fn a_body_that_fills_the_buffer_goes_up_before_its_end() {
 
 #[test]
 fn who_waits_for_a_100_is_asked_for_its_body() {
-    let narrow = Backend::first(|wire| {
-        wire.request_head();
-        wire.send("HTTP/1.1 100 Continue\r\n\r\n");
-        wire.expect("hi");
-        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-    });
+    let narrow = Backend::plain();
     let proxy = Proxy::over(&[&Keyed(&narrow, ONE)]);
-    let mut client = proxy.connect();
-    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nExpect: 100-continue\r\n");
-    client.send("Content-Length: 2\r\n\r\n");
-    assert_eq!(client.answer().status(), 100);
-    client.send("hi");
-    assert_eq!(client.answer().text(), "ok");
+    let expecting = || {
+        let mut client = proxy.connect();
+        client.send("POST / HTTP/1.1\r\nHost: a.test\r\nExpect: 100-continue\r\n");
+        client.send("Content-Length: 2\r\n\r\n");
+        assert_eq!(client.answer().status(), 100);
+        client
+    };
+    // By us: while they hold it back, they keep no place from others.
+    let mut waiting = [(); 3].map(|()| expecting());
+    assert_eq!(narrow.visits(), 0);
+    assert_eq!(proxy.get("/good").status(), 200);
+    for client in &mut waiting {
+        client.send("hi");
+        assert_eq!(client.answer().text(), "POST / 2\n");
+    }
+    assert!(narrow.requests().iter().all(|seen| seen.field("expect").is_none()));
+}
+
+#[test]
+fn a_body_of_little_but_framing_lets_others_go_first() {
+    let narrow = Backend::plain();
+    let settings = "server.workers = 1\nlimits.buffer_bytes = \"128KiB\"";
+    let proxy = Proxy::with(&[&Keyed(&narrow, "max_connections = 8")], settings);
+    let stop = Gate::new();
+    let mut greedy = proxy.connect();
+    greedy.send("POST /u HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let (mut sender, told) = (Wire::of(greedy.stream().try_clone().unwrap()), stop.clone());
+    let chunks = format!("1;{}\r\na\r\n", "e".repeat(1000)).repeat(64);
+    let sending = thread::spawn(move || while !told.is_open() && sender.offer(&chunks) {});
+    let mut good = proxy.connect();
+    for _ in 0..30 {
+        let (answer, took) = timed(|| good.get("/good"));
+        assert_eq!(answer.status(), 200);
+        assert!(took < Duration::from_secs(1), "{took:?}");
+    }
+    stop.open();
+    let _ = greedy.stream().shutdown(std::net::Shutdown::Both);
+    sending.join().unwrap();
 }
 
 #[test]

@@ -42,6 +42,24 @@ fn a_request_in_flight_is_finished_before_the_end() {
 }
 
 #[test]
+fn a_request_that_crosses_the_last_answer_takes_nothing_from_it() {
+    let gate = Gate::new();
+    let backend = held(&gate);
+    let mut proxy = Proxy::over(&[&backend]);
+    let mut client = under_way(&proxy, &backend);
+    proxy.terminate();
+    eventually("the listener closes", || TcpStream::connect(proxy.address).is_err());
+    gate.open();
+    backend.wait_requests(1);
+    eventually("the answer is written", || client.stream().peek(&mut [0; 1]).is_ok());
+    client.send("GET /next HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    assert_eq!(client.answer().text(), "late");
+    client.expect_end();
+    drop(client);
+    assert_eq!(proxy.exit_code(), Some(0));
+}
+
+#[test]
 fn idle_clients_are_closed_at_once() {
     let backend = Backend::plain();
     let mut proxy = Proxy::over(&[&backend]);

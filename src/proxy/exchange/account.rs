@@ -59,7 +59,8 @@ impl Exchange {
         repairs |= self.answer.body.repairs();
         if !repairs.is_empty() {
             backend.counters().repaired.fetch_add(1, Relaxed);
-            shared.say_repaired(backend.name(), self.request_line(), repairs);
+            let (method, path) = self.shown_request();
+            shared.say_repaired(backend.name(), format_args!("{method} {path}"), repairs);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The way up: a backend, a connection to it, and the request with its body.
 
 use super::trouble::Trouble;
-use super::{Exchange, TOO_LARGE};
+use super::{Exchange, Progress, TOO_LARGE};
 use crate::blame::Blame;
 use crate::http::request::name_host;
 use crate::http::{Refusal, Repairs, body};
@@ -16,30 +16,42 @@ use crate::proxy::upstream::Upstream;
 use crate::proxy::worker::Context;
 use std::io;
 
+/// Says to a client that its body is wanted (RFC 9110 15.2.1).
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// How much of a request body is read at a time; with what may be held for a retry, this bounds
 /// what an upload costs.
 const BODY_READ: usize = 64 * 1024;
 
 impl Exchange {
-    /// False while a body is to be awaited before the request takes a place that others could use:
-    /// a client that sends slowly takes one only when it has something to say. Who waits for a 100
-    /// sends nothing before it is asked to.
-    pub(super) fn is_worth_a_place(
+    /// Awaits a body before the request takes a place that others could use: a client that sends
+    /// slowly takes one only when it has something to say. None once it has; else what this turn
+    /// came to.
+    pub(super) fn await_body(
         &mut self,
         cx: &mut Context,
         buf: &mut [u8],
-    ) -> Result<bool, Trouble> {
-        if !cx.shared.limits_places || self.asked.expects_continue || self.ticket.is_some() {
-            return Ok(true);
+    ) -> Result<Option<Progress>, Trouble> {
+        if !cx.shared.awaits_bodies() || self.ticket.is_some() {
+            return Ok(None);
         }
+        let client = &mut self.client;
+        if self.asked.asks_for_body && !self.answer.continued {
+            self.answer.continued = true;
+            client.out.bytes.extend_from_slice(CONTINUE);
+        }
+        self.times.bytes +=
+            client.out.drain_to(&mut client.stream).map_err(|_| Trouble::CLIENT_GONE)?;
         let enough = self.asked.head_length + cx.shared.config.limits.buffer_bytes;
         while !self.body.is_done() && self.sent.bytes.len() < enough {
+            if cx.is_spent() {
+                return Ok(Some(Progress::Moved));
+            }
             if !self.read_body(cx, buf)? {
-                return Ok(false);
+                return Ok(Some(Progress::Stuck));
             }
             self.moved(cx.now, &cx.shared.config);
         }
-        Ok(true)
+        Ok(None)
     }
 
     /// Leases a backend; false while the request must wait for its turn.
@@ -166,6 +178,7 @@ impl Exchange {
                 Ok(moved)
             }
             Err(error) if !upstream.connected => Err(connect_failed(error)),
+            Err(error) if Blame::of(&error).is_ours() => Err(Trouble::Ours(error)),
             // The backend may have answered before it closed: its answer, or its end, is read next.
             Err(_) => {
                 self.body_given_up = true;
@@ -234,7 +247,8 @@ impl Exchange {
             }
         }
         if self.asked.chunked && self.body.is_done() {
-            body::write_last_chunk(&mut self.sent.bytes, self.body.trailers());
+            let trailers = cx.shared.claims.without(self.body.trailers());
+            body::write_last_chunk(&mut self.sent.bytes, &trailers);
         }
         Ok(used)
     }

@@ -16,16 +16,19 @@ impl Exchange {
     /// Takes a request whose head is whole; `ahead` is what was read beyond it.
     pub(crate) fn begin(
         mut client: Box<Client>,
-        request: &Request,
+        request: &mut Request,
         ahead: &[u8],
         cx: &mut Context,
     ) -> Next {
         client.requests += 1;
+        // Where a body is awaited before a backend hears of it, no backend can ask for it.
+        let asks_for_body = request.expects_continue && cx.shared.awaits_bodies();
+        request.expects_continue &= !asks_for_body;
         let sent = write_head(request, &client, cx);
         let affinity = cx.shared.affinity.as_ref();
         let ties = affinity.map(|affinity| affinity.read(request, &client)).unwrap_or_default();
         let mut exchange = Box::new(Self {
-            asked: Asked::of(request, sent.len(), cx),
+            asked: Asked { asks_for_body, ..Asked::of(request, sent.len()) },
             sent: Outbox::of(sent),
             body: Reader::new(request.framing),
             body_given_up: false,
@@ -64,7 +67,7 @@ fn write_head(request: &Request, client: &Client, cx: &mut Context) -> Vec<u8> {
 }
 
 impl Asked {
-    fn of(request: &Request, head_length: usize, cx: &Context) -> Self {
+    fn of(request: &Request, head_length: usize) -> Self {
         let method_length = request.method.len();
         // A query alone gets a path on its way.
         let target_length = request.target.len() + usize::from(request.target.starts_with('?'));
@@ -84,8 +87,9 @@ impl Asked {
             idempotent: request.is_idempotent(),
             has_body: !matches!(request.framing, Framing::None | Framing::Length(0)),
             expects_continue: request.expects_continue,
+            asks_for_body: false,
             chunked: request.framing == Framing::Chunked,
-            keep_alive: request.keep_alive && !cx.shared.is_draining(),
+            keep_alive: request.keep_alive,
         }
     }
 }

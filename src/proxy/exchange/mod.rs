@@ -32,6 +32,7 @@ use crate::http::{Refusal, Repairs, Version};
 use crate::log::Cause;
 use crate::pool::{Lease, Outcome, Pool, RetryPermit};
 use awaited::Awaited;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,8 +77,10 @@ struct Asked {
     idempotent: bool,
     /// There is a body, however short.
     has_body: bool,
-    /// The client may hold its body back until a 100 comes.
+    /// The client may hold its body back until a 100 comes from the backend.
     expects_continue: bool,
+    /// The same, but it is we who say it.
+    asks_for_body: bool,
     /// The body comes and goes in chunks.
     chunked: bool,
     keep_alive: bool,
@@ -94,6 +97,8 @@ struct Tries {
     count: u32,
     /// The next connection must be a new one: a kept one was stale.
     fresh: bool,
+    /// Where that one led, and how long it had been idle.
+    stale: Option<(SocketAddr, Duration)>,
     permit: Option<RetryPermit>,
     /// Body bytes beyond what is held have gone up: it cannot be sent again.
     unrepeatable: bool,
@@ -200,8 +205,13 @@ impl Exchange {
         }
         if self.upstream.is_none() && !self.answer.is_whole() {
             self.check(cx)?;
-            if self.lease.is_none() && !(self.is_worth_a_place(cx, buf)? && self.admit(cx)?) {
-                return Ok(Progress::Stuck);
+            if self.lease.is_none() {
+                if let Some(turn) = self.await_body(cx, buf)? {
+                    return Ok(turn);
+                }
+                if !self.admit(cx)? {
+                    return Ok(Progress::Stuck);
+                }
             }
             self.connect(cx)?;
         }

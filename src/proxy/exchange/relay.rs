@@ -4,8 +4,8 @@ use super::account::text;
 use super::trouble::Trouble;
 use super::{Exchange, Progress};
 use crate::blame::Blame;
-use crate::http::{self, Malformed, Parsed, body};
-use crate::log::Cause;
+use crate::http::body::{self, Reader};
+use crate::http::{self, Framing, Malformed, Parsed, Repairs, request};
 use crate::pool::Outcome;
 use crate::proxy::socket::Read;
 use crate::proxy::worker::{Context, HEADROOM, STEP_BYTES};
@@ -15,7 +15,7 @@ impl Exchange {
     /// Writes what waits for the client; then, if it took all, reads on from the backend.
     pub(super) fn pull(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<Progress, Trouble> {
         let client = &mut self.client;
-        let drained = client.out.drain_to(&mut client.stream).map_err(|_| CLIENT_GONE)?;
+        let drained = client.out.drain_to(&mut client.stream).map_err(|_| Trouble::CLIENT_GONE)?;
         self.times.bytes += drained;
         let stuck = if drained > 0 { Progress::Moved } else { Progress::Stuck };
         if !client.out.is_flushed() {
@@ -40,9 +40,9 @@ impl Exchange {
                 self.answer.early = early;
                 Ok(stuck)
             }
-            Ok(Read::End) => self.backend_ended(early.is_empty(), cx),
+            Ok(Read::End) => self.backend_ended(is_blank(&early), cx),
             Err(error) if Blame::of(&error).is_ours() => Err(Trouble::Ours(error)),
-            Err(error) => Err(self.backend_broke(early.is_empty(), &error.to_string())),
+            Err(error) => Err(self.backend_broke(is_blank(&early), &error.to_string())),
         }
     }
 
@@ -60,14 +60,19 @@ impl Exchange {
             return Ok(Progress::Ended);
         };
         match upstream.stream.read(&mut buf[..STEP_BYTES]) {
-            Ok(Read::WouldBlock) => return Ok(stuck),
+            Ok(Read::WouldBlock) => Ok(stuck),
+            // Nobody's, and no progress: else a backend that never ends would keep us from the
+            // deadline of a client that does not go on.
             Ok(Read::Bytes(n)) => {
                 cx.spend(n);
                 self.answer.reusable &= n == 0;
+                Ok(stuck)
             }
-            Ok(Read::End) | Err(_) => self.body_given_up = true,
+            Ok(Read::End) | Err(_) => {
+                self.body_given_up = true;
+                Ok(Progress::Moved)
+            }
         }
-        Ok(Progress::Moved)
     }
 
     /// True when the request outlasts its answer.
@@ -108,6 +113,8 @@ impl Exchange {
         if unanswered && matches!(relayed, Err(Trouble::Backend { .. })) {
             // Its first bytes are bad already, and none has gone: there is still time to say so.
             self.answer.status = 0;
+            self.answer.repairs = Repairs::default();
+            self.answer.body = Reader::new(Framing::UntilClose);
             self.times.first_byte = None;
         }
         relayed.map(|()| Progress::Moved)
@@ -155,7 +162,7 @@ impl Exchange {
             start -= cx.out.len();
             buf[start..bytes.start].copy_from_slice(&cx.out);
         } else {
-            client.out.send(&mut client.stream, &cx.out).map_err(|_| CLIENT_GONE)?;
+            client.out.send(&mut client.stream, &cx.out).map_err(|_| Trouble::CLIENT_GONE)?;
         }
         self.send_down(&buf[start..bytes.start + length])?;
         Ok(used)
@@ -209,7 +216,7 @@ impl Exchange {
         let last = self.answer.body.is_done() && !self.answer.keep_alive && !self.has_rest();
         let (out, socket) = (&mut self.client.out, &mut self.client.stream);
         let sent = if last { out.send_last(socket, data) } else { out.send(socket, data) };
-        sent.map_err(|_| CLIENT_GONE)
+        sent.map_err(|_| Trouble::CLIENT_GONE)
     }
 
     /// What comes beyond the end belongs to nobody, however TCP cut it: the answer is what was
@@ -252,6 +259,10 @@ impl Exchange {
             && self.request_is_sent()
             && !cx.shared.config.timeouts.upstream_keep_alive.is_zero();
         if let Some(lease) = self.lease.take() {
+            // Another connection has carried the request: the one before was closed as idle.
+            if let Some((address, rested)) = self.tries.stale {
+                cx.shared.idle.was_closed(lease.index(), address, rested, cx.now);
+            }
             if let Some(upstream) = upstream.filter(|_| keeps) {
                 let limit = cx.shared.config.timeouts.upstream_keep_alive;
                 cx.shared.idle.keep(&lease, upstream, cx.now, limit);
@@ -265,8 +276,11 @@ impl Exchange {
     }
 }
 
+/// True of what is nothing before an answer, either.
+fn is_blank(early: &[u8]) -> bool {
+    request::blank(early) == early.len()
+}
+
 fn bad_body(malformed: Malformed) -> Trouble {
     Trouble::bad_answer(malformed.0)
 }
-
-const CLIENT_GONE: Trouble = Trouble::Client(Cause::ClientGone);

@@ -9,6 +9,7 @@ use crate::pool::{Fault, Lease, Outcome, Witness};
 use crate::proxy::Shared;
 use crate::proxy::affinity::behind;
 use crate::proxy::worker::Context;
+use std::fmt;
 use std::iter::once;
 use std::net::IpAddr;
 
@@ -26,9 +27,14 @@ impl Exchange {
         if fault == Fault::Connect {
             return shared.say_failed(backend, fault, format_args!("{reason}"));
         }
-        let (method, path) = self.asked_for();
-        let path = path[..path.len().min(SHOWN_MAX)].escape_ascii();
+        let (method, path) = self.shown_request();
         shared.say_failed(backend, fault, format_args!("{reason}; asked for {method} {path}"));
+    }
+
+    /// What was asked for, as the log may show it.
+    pub(super) fn shown_request(&self) -> (&str, impl fmt::Display) {
+        let (method, path) = self.asked_for();
+        (method, path[..path.len().min(SHOWN_MAX)].escape_ascii())
     }
 
     fn witness(&self, shared: &Shared) -> Witness {

@@ -40,6 +40,9 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
+    /// The client's connection is closed or reset.
+    pub(super) const CLIENT_GONE: Self = Self::Client(Cause::ClientGone);
+
     /// The connect failed.
     pub(super) fn connect(error: &io::Error) -> Self {
         let reason = format!("connect failed: {error}");
@@ -157,9 +160,8 @@ impl Exchange {
     fn tries_again(&mut self, trouble: &Trouble, cx: &mut Context) -> bool {
         match trouble {
             Trouble::Stale => {
-                if let (Some(index), Some(upstream)) = (self.tries.last, &self.upstream) {
-                    cx.shared.idle.was_closed(index, upstream, cx.now);
-                }
+                let stale = self.upstream.as_ref();
+                self.tries.stale = stale.map(|upstream| (upstream.address, upstream.rested));
             }
             // It was no try: nothing has left. There are as many of these as backends at most.
             Trouble::NoWay(_) => self.tries.count -= 1,
@@ -261,11 +263,12 @@ impl Exchange {
     /// reset.
     fn break_off(self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next {
         self.account_for(trouble.cause(), trouble.reason(), &cx.shared, cx.now);
-        if matches!(trouble, Trouble::Client(_)) || self.answer.until_close {
+        let is_whole = self.answer.is_whole();
+        if matches!(trouble, Trouble::Client(_)) || (self.answer.until_close && !is_whole) {
             self.client.stream.reset_on_close();
             return Next::Done;
         }
-        match self.answer.is_whole() {
+        match is_whole {
             true => Linger::begin(self.client, cx),
             false => Linger::cut_short(self.client, cx),
         }
