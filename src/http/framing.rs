@@ -56,6 +56,11 @@ impl Declared {
     pub(super) fn transfer_encodings(&mut self, value: &[u8]) -> Result<Repairs, Broken> {
         let mut repairs = Repairs::default();
         for item in items(value) {
+            // An empty member says nothing (RFC 9110 5.6.1), unless there is none but it.
+            if item.is_empty() && value.len() > 1 {
+                repairs |= Repairs::CODINGS;
+                continue;
+            }
             if self.chunked {
                 repairs |= Repairs::CODINGS;
             }
@@ -174,10 +179,11 @@ mod tests {
             declared.chunked.then_some(repairs)
         };
         assert_eq!(repairs(&["Chunked"]), Some(Repairs::default()));
-        for good in [&["chunked", "chunked"][..], &["chunked, chunked"], &["chunked,CHUNKED"]] {
+        let twice = [&["chunked", "chunked"][..], &["chunked, chunked"], &["chunked,CHUNKED"]];
+        for good in twice.into_iter().chain([&["chunked,"][..], &[" , Chunked , "]]) {
             assert_eq!(repairs(good), Some(Repairs::CODINGS), "{good:?}");
         }
-        for bad in [&["chunked, gzip"][..], &["chunked", "identity"], &["chunked,"], &[""]] {
+        for bad in [&["chunked, gzip"][..], &["chunked", "identity"], &[","], &[""]] {
             assert_eq!(repairs(bad), None, "{bad:?}");
         }
     }

@@ -277,12 +277,15 @@ impl<'b> Response<'_, 'b> {
         out.push(b' ');
         out.extend_from_slice(self.reason.as_bytes());
         out.extend_from_slice(b"\r\n");
+        if how.set_cookie.is_some() {
+            // It is this client's: no shared cache may hand it to others (RFC 9111 5.2.2.7),
+            // whatever else the backend allows. Where directives differ, the strictest counts; it
+            // stands first for those that read one line alone.
+            render::field(out, "Cache-Control", b"private");
+        }
         self.write_fields(out, how);
         if let Some(cookie) = &how.set_cookie {
             cookie.write(out);
-            // It is this client's: no shared cache may hand it to others (RFC 9111 5.2.2.7),
-            // whatever else the backend allows. Where directives differ, the strictest counts.
-            render::field(out, "Cache-Control", b"private");
         }
         if let Some(protocol) = self.upgrade {
             out.extend_from_slice(b"Connection: upgrade\r\n");
@@ -298,6 +301,7 @@ impl<'b> Response<'_, 'b> {
         for (index, field) in self.fields.iter().enumerate() {
             let ours = how.served_by.is_some() && field.name.eq_ignore_ascii_case("x-served-by");
             let name = field.name.as_bytes();
+            let ours = ours || (how.set_cookie.is_some() && speaks_to_caches(name));
             if ours || self.rewritten.has(index) || self.connection.nominates(name) {
                 continue;
             }
@@ -326,6 +330,11 @@ impl<'b> Response<'_, 'b> {
             render::field(out, "X-Served-By", backend.as_bytes());
         }
     }
+}
+
+/// What shared caches obey before Cache-Control (RFC 9213; Surrogate-Control is older).
+fn speaks_to_caches(name: &[u8]) -> bool {
+    [&b"cdn-cache-control"[..], b"surrogate-control"].iter().any(|it| name.eq_ignore_ascii_case(it))
 }
 
 /// Appends the Connection field, unless it would say what the version says (RFC 9112 9.3).

@@ -24,7 +24,9 @@ pub(crate) struct Linger {
     finished: bool,
     /// The client has sent its end.
     silent: bool,
-    /// When it began; then when the answer was written; then when bytes last came.
+    /// When it began; then when the answer was written.
+    answered: Duration,
+    /// The same, and then when bytes last came.
     heard: Duration,
     /// Never beyond this.
     end: Duration,
@@ -44,8 +46,15 @@ impl Linger {
     fn after(mut client: Box<Client>, cut: bool, cx: &mut Context) -> Next {
         client.held = Vec::new();
         let end = cx.now + cx.shared.config.timeouts.client_write;
-        let (finished, silent, heard) = (false, false, cx.now);
-        Next::Step(Task::Linger(Box::new(Self { client, cut, finished, silent, heard, end })))
+        Next::Step(Task::Linger(Box::new(Self {
+            client,
+            cut,
+            finished: false,
+            silent: false,
+            answered: cx.now,
+            heard: cx.now,
+            end,
+        })))
     }
 
     /// Writes the rest of the answer, then discards until the client closes or patience ends.
@@ -105,7 +114,7 @@ impl Linger {
         }
         self.finished = true;
         self.client.await_close(cx.now);
-        self.heard = cx.now;
+        (self.answered, self.heard) = (cx.now, cx.now);
         self.end = cx.now + cx.shared.config.timeouts.linger_total;
     }
 
@@ -115,8 +124,9 @@ impl Linger {
         if !self.finished {
             return self.end;
         }
-        let patience = cx.shared.config.timeouts.linger;
-        let draining = cx.shared.is_draining();
-        self.end.min(self.heard + if draining { patience.min(LAST_CALL) } else { patience })
+        let patience = self.heard + cx.shared.config.timeouts.linger;
+        let last_call = self.answered + LAST_CALL;
+        let patience = if cx.shared.is_draining() { patience.min(last_call) } else { patience };
+        self.end.min(patience)
     }
 }

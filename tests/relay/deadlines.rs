@@ -256,3 +256,63 @@ fn an_answer_that_only_trickles_is_late_but_one_that_comes_as_it_arises_is_not()
     assert!(trickled("Transfer-Encoding: chunked"));
     assert!(trickled("Content-Type: text/event-stream\r\nX-Until: close"));
 }
+
+#[test]
+fn what_a_body_is_framed_with_buys_no_time() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], FLOOR);
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let chunk = format!("1;{}\r\nx\r\n", "e".repeat(1000));
+    let trickles = (0..1000).take_while(|_| client.offer(&chunk) && client.is_silent_for(TRICKLE));
+    let sent = trickles.count();
+    assert!((3..200).contains(&sent), "{sent}");
+    assert_eq!(client.answer().status(), 408);
+}
+
+#[test]
+fn an_answer_that_flows_does_not_excuse_a_client_that_stops_its_body() {
+    let backend = Backend::first(|wire| {
+        wire.request_head();
+        wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        for _ in 0..200 {
+            if !wire.offer("1\r\nx\r\n") {
+                return;
+            }
+            thread::park_timeout(TRICKLE);
+        }
+    });
+    let settings = "timeouts.client_body = \"300ms\"\ntimeouts.linger = \"100ms\"";
+    let proxy = Proxy::with(&[&backend], settings);
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhh");
+    client.head().unwrap();
+    let (bytes, broken) = client.ending();
+    let pieces = bytes.iter().filter(|byte| **byte == b'x').count();
+    assert!((3..150).contains(&pieces), "{pieces}");
+    assert_eq!(broken, Broken::End);
+}
+
+#[test]
+fn a_backend_that_loses_patience_with_a_silent_client_is_not_to_blame() {
+    let impatient = || {
+        Backend::every(|wire| {
+            while let Some(head) = wire.request_head() {
+                if head.method() == "POST" {
+                    wire.is_silent_for(TRICKLE);
+                    return;
+                }
+                wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            }
+        })
+    };
+    let (a, b) = (impatient(), impatient());
+    let proxy = Proxy::with(&[&a, &b], "passive.clients = 1\ntimeouts.upstream_keep_alive = 0");
+    for number in 0..20 {
+        let mut client = proxy.connect();
+        let head = format!("POST /{number} HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\n");
+        client.send(head);
+        assert_eq!(client.answer().status(), 502);
+    }
+    assert_eq!(proxy.said("ejected"), 0);
+}

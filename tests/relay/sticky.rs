@@ -71,11 +71,13 @@ fn without_the_setting_no_cookie_is_set_or_read() {
 
 #[test]
 fn an_answer_that_sets_it_is_for_no_shared_cache() {
-    let head = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nCache-Control: public, max-age=60\r\n\r\n";
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nCache-Control: public, max-age=60\r\n\
+                CDN-Cache-Control: max-age=9\r\nSurrogate-Control: max-age=9\r\n\r\n";
     let backend = Backend::every(move |wire| while wire.request().is_some() && wire.offer(head) {});
     let proxy = Proxy::with(&[&backend], STICKY);
     let first = ask(&mut proxy.connect(), "");
-    assert_eq!(first.all("cache-control"), ["public, max-age=60", "private"]);
+    assert_eq!(first.all("cache-control"), ["private", "public, max-age=60"]);
+    assert_eq!((first.field("cdn-cache-control"), first.field("surrogate-control")), (None, None));
     let again = ask(&mut proxy.connect(), &cookie(&first));
     assert_eq!(again.all("cache-control"), ["public, max-age=60"], "it is as good for others");
     for settings in ["server.mode = \"redirect\"", "lookup.path = \"/page\""] {

@@ -72,9 +72,9 @@ fn our_cookie_stands_behind_those_of_the_backend() {
     let how = Onward { set_cookie: Some(cookie), ..KEEP };
     assert_eq!(
         onward(text, "GET", &how),
-        "HTTP/1.1 204 No Content\r\nSet-Cookie: a=1\r\nSet-Cookie: B=2\r\n\
-         Set-Cookie: B=0000000000000007; Path=/; HttpOnly; SameSite=Lax\r\n\
-         Cache-Control: private\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"
+        "HTTP/1.1 204 No Content\r\nCache-Control: private\r\nSet-Cookie: a=1\r\n\
+         Set-Cookie: B=2\r\nSet-Cookie: B=0000000000000007; Path=/; HttpOnly; SameSite=Lax\r\n\
+         Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"
     );
 }
 

@@ -39,7 +39,7 @@ impl Exchange {
             self.answer.continued = true;
             client.out.bytes.extend_from_slice(CONTINUE);
         }
-        self.times.bytes +=
+        self.times.bytes.to_client +=
             client.out.drain_to(&mut client.stream).map_err(|_| Trouble::CLIENT_GONE)?;
         let enough = self.asked.head_length + cx.shared.config.limits.buffer_bytes;
         while !self.body.is_done() && self.sent.bytes.len() < enough {
@@ -171,7 +171,7 @@ impl Exchange {
             Ok(n) => {
                 let moved = n > 0;
                 upstream.connected |= moved;
-                self.times.bytes += n;
+                self.times.bytes.to_backend += n;
                 if moved && self.sent.is_flushed() {
                     self.after_flush(cx);
                 }
@@ -208,7 +208,6 @@ impl Exchange {
         match self.client.stream.read(&mut buf[..BODY_READ]) {
             Ok(Read::Bytes(n)) => {
                 cx.spend(n);
-                self.times.bytes += n;
                 let used = self.take_body(&buf[..n], cx)?;
                 self.client.held.extend_from_slice(&buf[used..n]);
                 Ok(true)
@@ -238,6 +237,7 @@ impl Exchange {
             let piece = self.body.next(&bytes[used..]).map_err(malformed)?;
             used += piece.consumed;
             self.bytes_received += piece.data.len() as u64;
+            self.times.bytes.from_client += piece.data.len();
             if limit > 0 && self.bytes_received > limit {
                 return Err(Trouble::Refused(TOO_LARGE, Cause::Refused));
             }

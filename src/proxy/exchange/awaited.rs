@@ -92,8 +92,8 @@ impl Awaited {
             Self::Connection => (Cause::ConnectTimeout, "connect timed out"),
             Self::Handshake => (Cause::ConnectTimeout, "TLS handshake not done"),
             Self::Answer => (Cause::BackendTimeout, "no answer"),
-            Self::MoreAnswer => (Cause::BackendTimeout, "silent in its answer"),
-            Self::Taker => (Cause::BackendTimeout, "took no more of the body"),
+            Self::MoreAnswer => (Cause::BackendTimeout, "silent, or too slow, in its answer"),
+            Self::Taker => (Cause::BackendTimeout, "took the body no more, or too slowly"),
         };
         let reason = format!("{what} after {}", Took(self.limit(config)));
         let fault = match self {
@@ -123,7 +123,7 @@ impl Exchange {
     fn up(&self) -> Up {
         if self.request_is_over() {
             Up::Over
-        } else if self.upstream.is_none() || self.sent.is_flushed() {
+        } else if self.upstream.is_none() || self.waits_for_client() {
             Up::Sent
         } else {
             Up::Held
@@ -158,27 +158,35 @@ impl Exchange {
         since + awaited.limit(config)
     }
 
-    /// Bytes moved: who is awaited has shown itself. For those that matter to a floor under
-    /// slowness, each byte is worth what it may take: a body at one byte a second, which would
-    /// never be silent, so falls behind until it is late.
+    /// Bytes moved. Whoever is awaited has shown itself if they are its own: an answer that flows
+    /// does not excuse a client that stopped its body. Each byte is worth what it may take, so that
+    /// a body at one byte a second, which would never be silent, falls behind until it is late.
     pub(super) fn moved(&mut self, now: Duration, config: &Config) {
-        let bytes = std::mem::take(&mut self.times.bytes) as u64;
-        let floor = config.timeouts.slowest;
-        self.times.moved = match self.times.awaited {
-            Some(Awaited::Body | Awaited::Taker | Awaited::Reader) if floor > 0 => {
-                now.min(self.times.moved + worth(bytes, floor))
-            }
-            Some(Awaited::MoreAnswer) if floor > 0 && !self.answer.arises => {
-                now.min(self.times.moved + worth(bytes, floor))
-            }
-            _ => now,
+        let bytes = std::mem::take(&mut self.times.bytes);
+        let own = match self.times.awaited {
+            Some(Awaited::Body) => bytes.from_client,
+            Some(Awaited::Taker) => bytes.to_backend,
+            Some(Awaited::Reader) => bytes.to_client,
+            Some(Awaited::MoreAnswer) => bytes.from_backend + bytes.to_backend,
+            _ => return self.times.moved = now,
         };
+        let arises = self.times.awaited == Some(Awaited::MoreAnswer) && self.answer.arises;
+        let floor = if arises { 0 } else { config.timeouts.slowest };
+        if own > 0 {
+            let caught_up = self.times.moved + worth(own as u64, floor);
+            self.times.moved = if floor == 0 { now } else { now.min(caught_up) };
+        }
+    }
+
+    /// True when it is for the client to go on: all that came of its body has gone up.
+    pub(super) fn waits_for_client(&self) -> bool {
+        !self.request_is_over() && self.sent.is_flushed()
     }
 }
 
 /// How long so many bytes may take.
 fn worth(bytes: u64, a_second: u64) -> Duration {
-    Duration::from_micros(bytes.saturating_mul(1_000_000) / a_second)
+    Duration::from_micros(bytes.saturating_mul(1_000_000) / a_second.max(1))
 }
 
 #[cfg(test)]

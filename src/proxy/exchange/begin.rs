@@ -1,7 +1,7 @@
 //! How an exchange begins: the head is written as a backend gets it, and what must be known of the
 //! request while its bytes are gone is kept.
 
-use super::{Asked, Exchange, RelayedAnswer, Times, Tries};
+use super::{Asked, Exchange, Moved, RelayedAnswer, Times, Tries};
 use crate::http::Framing;
 use crate::http::body::Reader;
 use crate::http::request::{Forwarding, Request};
@@ -104,7 +104,7 @@ impl Times {
             interim: Duration::ZERO,
             awaited: None,
             moved: now,
-            bytes: 0,
+            bytes: Moved::default(),
         }
     }
 }

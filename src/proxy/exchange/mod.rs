@@ -148,7 +148,17 @@ struct Times {
     /// The last time that bytes moved in either direction, or less late for slow ones.
     moved: Duration,
     /// Bytes that moved since.
-    bytes: usize,
+    bytes: Moved,
+}
+
+/// Bytes by whose progress they are. Of the client's body they are the body's own, since framing
+/// can be made up without end.
+#[derive(Default)]
+struct Moved {
+    from_client: usize,
+    to_backend: usize,
+    from_backend: usize,
+    to_client: usize,
 }
 
 /// An answer up to here is on its way whole when it is written: nothing that the client sends after

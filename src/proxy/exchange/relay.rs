@@ -16,7 +16,7 @@ impl Exchange {
     pub(super) fn pull(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<Progress, Trouble> {
         let client = &mut self.client;
         let drained = client.out.drain_to(&mut client.stream).map_err(|_| Trouble::CLIENT_GONE)?;
-        self.times.bytes += drained;
+        self.times.bytes.to_client += drained;
         let stuck = if drained > 0 { Progress::Moved } else { Progress::Stuck };
         if !client.out.is_flushed() {
             return Ok(stuck);
@@ -33,7 +33,7 @@ impl Exchange {
         match upstream.stream.read(&mut room[early.len()..STEP_BYTES]) {
             Ok(Read::Bytes(n)) => {
                 cx.spend(n);
-                self.times.bytes += n;
+                self.times.bytes.from_backend += n;
                 self.receive(HEADROOM..HEADROOM + early.len() + n, cx, buf)
             }
             Ok(Read::WouldBlock) => {

@@ -95,7 +95,11 @@ impl Trouble {
             Self::Refused(refusal, _) => refusal.reason,
             Self::Backend { reason, .. } => reason,
             Self::Given(given) => given.reason(),
-            Self::Client(_) | Self::LastHop | Self::Stale => "",
+            Self::Client(Cause::ClientTimeout) => {
+                "the client took its answer no more, or too slowly"
+            }
+            Self::Client(_) => "the client left",
+            Self::LastHop | Self::Stale => "",
             _ => self.answer().reason,
         }
     }
@@ -208,6 +212,7 @@ impl Exchange {
 
     /// Ends the lease and tells the pool what became of it.
     fn give_up(&mut self, trouble: &Trouble, cx: &mut Context) {
+        let waited_for_client = self.waits_for_client();
         self.upstream = None;
         match trouble {
             Trouble::NoBackend(none) => cx.shared.say_unavailable(none),
@@ -223,7 +228,11 @@ impl Exchange {
         let outcome = match trouble {
             Trouble::Backend { fault, reason, .. } => {
                 self.say_failed(lease.backend().name(), *fault, reason, &cx.shared);
-                Outcome::Failed(*fault)
+                // It may well have lost patience with a client that does not go on.
+                match waited_for_client && *fault == Fault::Reset {
+                    true => Outcome::Abandoned,
+                    false => Outcome::Failed(*fault),
+                }
             }
             Trouble::NoWay(error) => {
                 cx.shared.say_no_way(lease.backend().name(), error);
