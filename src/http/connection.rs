@@ -25,7 +25,7 @@ impl<'b> Connection<'b> {
     /// connection, so it has no meaning that could be missed.
     pub(super) fn read_leniently(&mut self, value: &'b [u8]) -> Result<Repairs, Broken> {
         let mut repairs = Repairs::default();
-        for option in options(value) {
+        for option in fields::members(value) {
             if self.sets(option) {
                 continue; // as it stands: nearly all that are ever sent
             }
@@ -47,7 +47,7 @@ impl<'b> Connection<'b> {
     /// next hop. Such an option is ignored rather than refused: `Transfer-Encoding` is seen in
     /// honest responses.
     pub(super) fn read(&mut self, value: &'b [u8]) -> Result<(), Broken> {
-        for option in options(value) {
+        for option in fields::members(value) {
             if self.sets(option) {
                 continue;
             }
@@ -139,11 +139,6 @@ fn number(text: &[u8]) -> Option<u32> {
     let sound = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     let number = || std::str::from_utf8(digits).ok()?.parse().ok();
     sound.then(|| number().unwrap_or(u32::MAX))
-}
-
-fn options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let options = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-    options.filter(|option| !option.is_empty())
 }
 
 /// Options have no parameters, yet `keep-alive; timeout=5` is said, and meant as the option.

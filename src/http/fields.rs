@@ -173,6 +173,12 @@ pub(super) fn trailer(name: &[u8]) -> Trailer {
     }
 }
 
+/// The members of a list; empty ones say nothing (RFC 9110 5.6.1).
+pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let members = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    members.filter(|member| !member.is_empty())
+}
+
 /// RFC 9110 5.6.2: letters, digits and a few marks, at least one.
 #[must_use]
 pub fn is_token(text: &[u8]) -> bool {

@@ -81,6 +81,7 @@ impl Declared {
     }
 }
 
+/// The members of a list, empty ones too: what they mean is for the field to say.
 fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }

@@ -276,7 +276,7 @@ impl<'b> Seen<'b> {
             Name::Connection => self.connection.read(field.value)?,
             Name::Upgrade => self.offer(field.value),
             Name::Http2Settings => self.h2_settings = true,
-            Name::Te => self.wants_trailers |= items(field.value).any(is_trailers),
+            Name::Te => self.wants_trailers |= fields::members(field.value).any(is_trailers),
             Name::Expect => self.expect(field.value)?,
             Name::MaxForwards => self.spend(field.value)?,
             Name::RequestId
@@ -298,7 +298,7 @@ impl<'b> Seen<'b> {
     }
 
     fn expect(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        for expectation in items(value) {
+        for expectation in fields::members(value) {
             if !expectation.eq_ignore_ascii_case(b"100-continue") {
                 let reason = "an expectation other than 100-continue";
                 return Err(Refusal { status: 417, reason });
@@ -316,12 +316,6 @@ impl<'b> Seen<'b> {
             Some(framing::decimal(value).ok_or("Max-Forwards is not a plain number")?);
         Ok(())
     }
-}
-
-/// The members of a list; empty ones count for nothing (RFC 9110 5.6.1).
-fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let items = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-    items.filter(|item| !item.is_empty())
 }
 
 fn is_trailers(coding: &[u8]) -> bool {
