@@ -30,6 +30,10 @@ table! {
         workers: usize = "0", count(0..=1024);
         /// Clients connected at once; more wait in the kernel's queue.
         max_connections: usize = "10000", count(1..=1_000_000);
+        /// Whether a client that has closed its side counts as gone: its request leaves the queue,
+        /// and a backend that has it is told of the end. One that still reads (`nc -N`) looks the
+        /// same.
+        abort_on_close: bool = "true", Flag;
         /// Peers whose X-Forwarded-* fields are believed and extended.
         trusted_proxies: Vec<Network> = "[]", List {
             item: text("10.0.0.0/8", str::parse),

@@ -91,6 +91,12 @@ impl Socket {
         self.ready.read
     }
 
+    /// True when the peer is known to send no more than what is here already: it has closed its
+    /// side, if not both.
+    pub(crate) fn has_hung_up(&self) -> bool {
+        self.ready.hangup
+    }
+
     /// True when the connection is known to be reset or closed in both directions.
     pub(crate) fn is_broken(&self) -> bool {
         self.ready.broken

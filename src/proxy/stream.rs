@@ -62,6 +62,11 @@ impl Stream {
         self.socket.may_read() || self.session.as_deref().is_some_and(holds)
     }
 
+    /// As [`Socket::has_hung_up`].
+    pub(crate) fn has_hung_up(&self) -> bool {
+        self.socket.has_hung_up()
+    }
+
     /// True when the connection is known to be reset or closed in both directions.
     pub(crate) fn is_broken(&self) -> bool {
         self.socket.is_broken()

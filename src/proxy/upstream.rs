@@ -17,6 +17,8 @@ pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     /// Has taken bytes: the connect is over.
     pub(crate) connected: bool,
+    /// Has been told that the client is gone.
+    pub(crate) told_end: bool,
     /// Has carried an exchange before: its end may be older than our request.
     pub(crate) reused: bool,
     /// How long it was idle before this exchange.
@@ -44,7 +46,14 @@ impl Upstream {
             Err(error) => return Err(error.into()),
         }
         let stream = Stream::connecting(fd, lot, tls)?;
-        let rested = Duration::ZERO;
-        Ok(Self { stream, address, connected: false, reused: false, rested, said: None })
+        Ok(Self {
+            stream,
+            address,
+            connected: false,
+            told_end: false,
+            reused: false,
+            rested: Duration::ZERO,
+            said: None,
+        })
     }
 }

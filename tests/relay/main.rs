@@ -21,6 +21,7 @@ mod files;
 mod health;
 mod inside;
 mod interim;
+mod leaving;
 mod limits;
 mod logs;
 mod lookup;

@@ -59,6 +59,9 @@ impl Exchange {
         if self.ticket.is_none() && cx.shared.queue.is_empty() && self.picked(cx)? {
             return Ok(true);
         }
+        if self.client_has_left(cx) {
+            return Err(Trouble::CLIENT_GONE);
+        }
         if self.ticket.is_none() {
             let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
             self.ticket = Some(cx.shared.queue.draw(home).ok_or(Trouble::QueueFull)?);

@@ -221,6 +221,23 @@ impl Exchange {
                 }
                 if !self.admit(cx)? {
                     return Ok(Progress::Stuck);
+    /// Tells a backend that has the whole request of a client that left, as the client would have
+    /// done by itself: it may have nothing more to do, and would keep its place.
+    fn tell_end(&mut self, cx: &Context) {
+        if self.client_has_left(cx)
+            && self.request_is_sent()
+            && let Some(upstream) = self.upstream.as_mut().filter(|upstream| !upstream.told_end)
+        {
+            upstream.told_end = true;
+            upstream.stream.finish_writes();
+        }
+    }
+
+    /// True when the client has closed its side, and is not to be served all the same.
+    fn client_has_left(&self, cx: &Context) -> bool {
+        self.client.stream.has_hung_up() && cx.shared.config.server.abort_on_close
+    }
+
                 }
             }
             self.connect(cx)?;
@@ -228,6 +245,7 @@ impl Exchange {
         let up = self.push(cx, buf)?;
         let down = self.pull(cx, buf)?;
         Ok(match down {
+        self.tell_end(cx);
             Progress::Stuck if up => Progress::Moved,
             other => other,
         })

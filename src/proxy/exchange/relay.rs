@@ -246,6 +246,9 @@ impl Exchange {
         let reused = self.upstream.as_ref().is_some_and(|upstream| upstream.reused);
         let nothing_came = silent && self.answer.status == 0 && self.answer.interim_bytes == 0;
         if reused && nothing_came {
+        if self.upstream.as_ref().is_some_and(|upstream| upstream.told_end) {
+            return Trouble::CLIENT_GONE;
+        }
             return Trouble::Stale;
         }
         Trouble::reset(reason)
@@ -263,7 +266,7 @@ impl Exchange {
             if let Some((address, rested)) = self.tries.stale {
                 cx.shared.idle.was_closed(lease.index(), address, rested, cx.now);
             }
-            if let Some(upstream) = upstream.filter(|_| keeps) {
+            if let Some(upstream) = upstream.filter(|upstream| keeps && !upstream.told_end) {
                 let limit = cx.shared.config.timeouts.upstream_keep_alive;
                 cx.shared.idle.keep(&lease, upstream, cx.now, limit);
             }
