@@ -12,7 +12,9 @@ use super::resolve::is_nowhere;
 use super::vigil::Woken;
 use super::wire::{Answer, Failed, Wire};
 use super::{Client, Error, GaveUp, Request, Response, Skipped, Step};
-use crate::pool::{Attempt, Fault, Lease, Outcome, Standing, Unavailable, Verdict};
+use crate::pool::{
+    self, Attempt, Fault, Lease, Outcome, RetryPermit, Standing, Unavailable, Verdict,
+};
 
 /// A call under way.
 pub(super) struct Call<'c> {
@@ -90,61 +92,84 @@ impl<'c> Call<'c> {
         }
     }
 
-    /// Tries one backend after the other.
+    /// Tries one backend after the other. An answer that another was asked for in vain is the
+    /// answer.
     fn round(&mut self) -> Result<Response, Setback> {
         let until = Instant::now() + self.client.terms.timeout;
-        let mut tried: Vec<(usize, Skipped)> = Vec::new();
-        let (mut tries, mut permit) = (0, None);
-        loop {
-            let indexes: Vec<usize> = tried.iter().map(|(index, _)| *index).collect();
-            let picked = self.client.pick(self.request.hash_key(), &indexes);
-            let lease = picked.map_err(|none| self.none_left(&none, &tried))?;
-            self.tell_skipped(&lease);
-            let (index, backend) = (lease.index(), lease.backend().name().to_owned());
-            (self.tell)(Step::Using(backend.clone()));
-            let (why, reach) = match self.attempt(lease, until) {
-                Ok(response) => return Ok(response),
-                Err(Trouble::Backend { why, reach }) => (why, reach),
-                Err(Trouble::Final(error)) => return Err(Setback::Final(error)),
-            };
-            let failed = Skipped { backend, why };
-            (self.tell)(Step::Failed(failed.clone()));
-            tried.push((index, failed.clone()));
-            // Where we had no way, it was no try. There are as many of these as backends at most.
-            tries += u32::from(reach != Reach::Unbegun);
-            if let Some(because) = self.forbids(tries, reach, until) {
-                let error = Error::Failed { last: failed, because };
-                return Err(match because {
-                    GaveUp::MayHaveActed | GaveUp::BadAnswer => Setback::Final(error),
-                    _ => Setback::Spent(error),
-                });
+        let mut round = Round::default();
+        let failed = loop {
+            match self.turn(&mut round, until) {
+                Ok(Some(response)) => return Ok(response),
+                Ok(None) => {}
+                Err(setback) => break setback,
             }
-            // As in the proxy: one that no backend has heard of needs no permit.
-            if reach.sent_any() && permit.is_none() {
-                permit = self.client.pool.retry_permit();
-                if permit.is_none() {
-                    let because = GaveUp::Budget;
-                    return Err(Setback::Spent(Error::Failed { last: failed, because }));
-                }
-            }
-        }
+        };
+        round.answered.ok_or(failed)
     }
 
-    /// Why there may be no other try in this round, after so many.
-    fn forbids(&self, tries: u32, reach: Reach, until: Instant) -> Option<GaveUp> {
-        let (sent_any, refused) = (reach.sent_any(), reach == Reach::Answered);
+    /// Tries the next backend; none where another may be tried.
+    fn turn(&mut self, round: &mut Round, until: Instant) -> Result<Option<Response>, Setback> {
+        let indexes: Vec<usize> = round.tried.iter().map(|(index, _)| *index).collect();
+        let picked = self.client.pick(self.request.hash_key(), &indexes);
+        let lease = picked.map_err(|none| self.none_left(&none, &round.tried))?;
+        self.tell_skipped(&lease);
+        let (index, backend) = (lease.index(), lease.backend().name().to_owned());
+        (self.tell)(Step::Using(backend.clone()));
+        let (why, came_to, sent_any) = match self.attempt(lease, until) {
+            Ok(response) => {
+                let status = response.status();
+                round.answered = Some(response);
+                (format!("status {status}"), pool::Setback::Status(status), true)
+            }
+            Err(Trouble::Backend { why, came_to, sent_any }) => (why, came_to, sent_any),
+            Err(Trouble::Final(error)) => return Err(Setback::Final(error)),
+        };
+        round.took(came_to, sent_any);
+        let forbidden = self.forbids(round, came_to, sent_any, until);
+        if forbidden.is_some() && matches!(came_to, pool::Setback::Status(_)) {
+            return Ok(round.answered.take());
+        }
+        let failed = Skipped { backend, why };
+        (self.tell)(Step::Failed(failed.clone()));
+        round.tried.push((index, failed.clone()));
+        if let Some(because) = forbidden {
+            let error = Error::Failed { last: failed, because };
+            return Err(match because {
+                GaveUp::MayHaveActed | GaveUp::BadAnswer => Setback::Final(error),
+                _ => Setback::Spent(error),
+            });
+        }
+        // As in the proxy: one that no backend has heard of needs no permit.
+        if sent_any && round.permit.is_none() {
+            round.permit = self.client.pool.retry_permit();
+            if round.permit.is_none() {
+                let because = GaveUp::Budget;
+                return Err(Setback::Spent(Error::Failed { last: failed, because }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Why there may be no other try in this round.
+    fn forbids(
+        &self,
+        round: &Round,
+        setback: pool::Setback,
+        sent_any: bool,
+        until: Instant,
+    ) -> Option<GaveUp> {
         let attempt = Attempt {
-            tries,
+            setback,
+            tries: round.count,
+            unanswered: round.unanswered,
             idempotent: self.idempotent,
             sent_any,
             body_held: true,
-            stale: false,
             // An answer is handed out when it is whole: what broke off has reached nobody.
             response_started: false,
-            refused,
         };
         match attempt.verdict(&self.client.pool.rules().retry) {
-            Verdict::GiveUp if refused => Some(GaveUp::BadAnswer),
+            Verdict::GiveUp if setback == pool::Setback::Refused => Some(GaveUp::BadAnswer),
             Verdict::GiveUp if sent_any && !self.idempotent => Some(GaveUp::MayHaveActed),
             Verdict::GiveUp => Some(GaveUp::Attempts),
             _ if Instant::now() >= until => Some(GaveUp::Deadline),
@@ -185,13 +210,12 @@ impl<'c> Call<'c> {
         match failed {
             Failed::Backend(fault, why) => {
                 self.finish(lease, Outcome::Failed(fault));
-                let reach = match fault {
+                let came_to = match fault {
+                    Fault::BadAnswer => pool::Setback::Refused,
                     // What is no HTTP came from no application: the next may have one.
-                    Fault::BadAnswer => Reach::Answered,
-                    _ if sent_any => Reach::Sent,
-                    _ => Reach::Unsent,
+                    other => pool::Setback::Fault(other),
                 };
-                Trouble::Backend { why, reach }
+                Trouble::Backend { why, came_to, sent_any }
             }
             Failed::TooLong(status, latency) => {
                 self.finish(lease, Outcome::Answered { status, latency });
@@ -205,7 +229,7 @@ impl<'c> Call<'c> {
             Failed::NoWay(error) => {
                 self.finish(lease, Outcome::Abandoned);
                 let why = format!("no way there: {error}; out of local ports?");
-                Trouble::Backend { why, reach: Reach::Unbegun }
+                Trouble::Backend { why, came_to: pool::Setback::NoWay, sent_any }
             }
         }
     }
@@ -254,27 +278,31 @@ impl<'c> Call<'c> {
     }
 }
 
+/// What has been tried in a round.
+#[derive(Default)]
+struct Round {
+    tried: Vec<(usize, Skipped)>,
+    count: u32,
+    /// How many of them got some of the request, and gave no answer.
+    unanswered: u32,
+    permit: Option<RetryPermit>,
+    /// The last answer that another is asked for instead.
+    answered: Option<Response>,
+}
+
 /// Why a try has no answer.
 enum Trouble {
-    Backend { why: String, reach: Reach },
+    Backend { why: String, came_to: pool::Setback, sent_any: bool },
     Final(Error),
 }
 
-/// How far a try came.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    /// We had no way to the backend.
-    Unbegun,
-    /// No byte of the request was sent.
-    Unsent,
-    Sent,
-    /// There was an answer, and our rules refuse it.
-    Answered,
-}
-
-impl Reach {
-    fn sent_any(self) -> bool {
-        matches!(self, Self::Sent | Self::Answered)
+impl Round {
+    /// Counts a try. Where we had no way it was none: there are as many of these as backends at
+    /// most.
+    fn took(&mut self, came_to: pool::Setback, sent_any: bool) {
+        let is_answered = matches!(came_to, pool::Setback::Status(_));
+        self.count += u32::from(came_to != pool::Setback::NoWay);
+        self.unanswered += u32::from(sent_any && !is_answered);
     }
 }
 

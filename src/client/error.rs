@@ -57,7 +57,7 @@ pub enum GaveUp {
     /// There was an answer, and it breaks the rules of HTTP: another backend runs the same
     /// application and would give it, too.
     BadAnswer,
-    /// `[retry] attempts` are used up.
+    /// `[retry]` allows no other try after this: by `on`, `attempts` or `unanswered`.
     Attempts,
     /// So many calls retry that one more would be a storm: `[retry] budget_percent`.
     Budget,
@@ -110,7 +110,7 @@ impl fmt::Display for GaveUp {
         f.write_str(match self {
             Self::MayHaveActed => "not sent again, for it may have been acted on",
             Self::BadAnswer => "not sent again, for the application has answered",
-            Self::Attempts => "not sent again, for [retry] attempts are used up",
+            Self::Attempts => "not sent again, for [retry] allows no more tries",
             Self::Budget => "not sent again, for too many requests are being retried",
             Self::Deadline => "not sent again, for the time of the call is up",
         })

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::message::{nearest, quote};
-use super::{HashBy, LogTarget};
+use super::{HashBy, LogTarget, RetryOn};
 use crate::http;
 
 /// Longest host name (RFC 1035 section 2.3.4), as text without the final dot.
@@ -198,6 +198,38 @@ pub(super) fn write_statuses(range: &RangeInclusive<u16>) -> String {
     match (range.start(), range.end()) {
         (first, last) if first == last => first.to_string(),
         (first, last) => format!("{first}-{last}"),
+    }
+}
+
+/// A word, or statuses.
+pub(super) fn retry_on(text: &str) -> Result<RetryOn, String> {
+    match text {
+        "connect" => Ok(RetryOn::Connect),
+        "reset" => Ok(RetryOn::Reset),
+        "timeout" => Ok(RetryOn::Timeout),
+        other => statuses(other).map(RetryOn::Statuses).map_err(|_| {
+            let said = quote(other);
+            match nearest(other, ["connect", "reset", "timeout"]) {
+                Some(name) => {
+                    format!("unknown reason to try again {said}; did you mean \"{name}\"?")
+                }
+                None => format!(
+                    "{said} is no reason to try again; use \"connect\", \"reset\", \"timeout\" or \
+                     statuses such as \"502-504\""
+                ),
+            }
+        }),
+    }
+}
+
+impl fmt::Display for RetryOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect => f.write_str("connect"),
+            Self::Reset => f.write_str("reset"),
+            Self::Timeout => f.write_str("timeout"),
+            Self::Statuses(range) => f.write_str(&write_statuses(range)),
+        }
     }
 }
 

@@ -220,8 +220,17 @@ table! {
 table! {
     /// `[retry]`: when another backend gets the same request.
     pub struct Retry {
+        /// What may be followed by another try: "connect", "reset" and "timeout", that an
+        /// application did not take the request, broke off, or was late, and statuses of answers.
+        on: Vec<RetryOn> = "connect, reset, timeout", List {
+            item: text("connect", grammar::retry_on),
+            empty: true,
+        };
         /// Tries after the first; 0 turns retries off.
         attempts: u32 = "2", count(0..=100);
+        /// Further applications for a request that one got and gave no answer to: what breaks
+        /// whoever gets it shall not go round.
+        unanswered: u32 = "1", count(0..=100);
         /// Retries under way at once, in percent of the requests under way.
         budget_percent: u32 = "20", count(0..=100);
         /// Retries under way at once that are always allowed.
@@ -275,6 +284,9 @@ table! {
         /// floor. Tunnels have none, nor have answers without a length, such as event streams,
         /// which come as their events arise.
         slowest: u64 = "16B", size(1..=1 << 30, true);
+        /// A request in all, from its head to the end of its answer, whoever it waits for and
+        /// however often it is tried; 0 is no limit. Tunnels are not bound by it.
+        request: Duration = "0", time_or_none();
         /// Requests in flight when Evenly is told to stop; 0 breaks them off.
         drain: Duration = "15s", time_or_none();
     }
@@ -389,6 +401,19 @@ pub enum UnknownNames {
     First,
     /// It is refused, and shown none.
     Refuse,
+}
+
+/// What may be followed by another try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RetryOn {
+    /// No connection came about.
+    Connect,
+    /// The connection broke before the answer was there.
+    Reset,
+    /// The answer did not begin in time.
+    Timeout,
+    /// The answer has one of these statuses.
+    Statuses(RangeInclusive<u16>),
 }
 
 /// What tells one client from another.

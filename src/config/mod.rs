@@ -32,7 +32,7 @@ pub(crate) use applications::spell;
 pub(crate) use exposed::exposed;
 pub use keys::{AccessLog, Admin, Balance, HashBy, Health, Limits, Log, LogTarget, Lookup, Mode};
 pub use keys::{
-    Passive, Queue, Redirect, Retry, Scored, Server, Sticky, Timeouts, Tls, TlsVersion,
+    Passive, Queue, Redirect, Retry, RetryOn, Scored, Server, Sticky, Timeouts, Tls, TlsVersion,
     UnknownNames,
 };
 #[cfg(feature = "lab")]

@@ -1,9 +1,9 @@
 //! What the tables mean to the pool, and what differs where a client reads them. Called by the
 //! commands and the client, so that every user of one file goes by the same rules.
 
-use super::{Config, Server};
+use super::{Config, Retry, RetryOn, Server};
 use crate::pool::policy::Kind;
-use crate::pool::{CheckRules, PassiveRules, RetryRules, Rules, Statuses};
+use crate::pool::{self, CheckRules, PassiveRules, RetryRules, Rules, Statuses};
 
 impl Config {
     /// The defaults of a program that balances its own calls: it goes by the order of the file
@@ -32,6 +32,8 @@ impl Config {
                 clients: passive.clients,
             },
             retry: RetryRules {
+                on: self.retry.on(),
+                unanswered: retry.unanswered,
                 attempts: retry.attempts,
                 budget_percent: retry.budget_percent,
                 budget_min: retry.budget_min,
@@ -40,6 +42,23 @@ impl Config {
             slow_start: self.balance.slow_start,
             fail_open: self.balance.fail_open,
             sticky: None,
+        }
+    }
+}
+
+impl Retry {
+    /// What the pool's rule needs.
+    fn on(&self) -> pool::RetryOn {
+        let names = |case| self.on.contains(&case);
+        let ranges = self.on.iter().filter_map(|case| match case {
+            RetryOn::Statuses(range) => Some(range.clone()),
+            _ => None,
+        });
+        pool::RetryOn {
+            connect: names(RetryOn::Connect),
+            reset: names(RetryOn::Reset),
+            timeout: names(RetryOn::Timeout),
+            statuses: Statuses::new(ranges.collect()),
         }
     }
 }

@@ -67,6 +67,7 @@ fn the_defaults_are_those_of_the_contract() {
         HeadLimits { head_bytes: 16_384, headers: 100, target_bytes: 8_192 }
     );
     let timeouts = Timeouts {
+        request: Duration::ZERO,
         connect: seconds(3),
         request_head: seconds(10),
         handshake: seconds(10),

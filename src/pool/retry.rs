@@ -1,12 +1,12 @@
 //! May this request be tried again? The rule, and the budget that stops a storm of retries.
 //!
-//! The proxy asks [`Attempt::verdict`] when a try has failed; the pool hands out the
+//! The proxy asks [`Attempt::verdict`] when a try has come to nothing; the pool hands out the
 //! [`RetryPermit`]s. Never looks at a request: the caller says what it knows in an [`Attempt`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use super::{Pool, RetryRules};
+use super::{Fault, Pool, RetryOn, RetryRules};
 
 /// Most bytes of a request body that are held so that the request can be sent again.
 pub const BODY_HELD_MAX: usize = 64 * 1024;
@@ -14,22 +14,38 @@ pub const BODY_HELD_MAX: usize = 64 * 1024;
 /// A try that failed, as far as the rule needs to know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
+    /// What became of it.
+    pub setback: Setback,
     /// Tries made so far, of every kind, this one included.
     pub tries: u32,
+    /// Backends that any byte of the request went to and that gave no answer to it, this one
+    /// included.
+    pub unanswered: u32,
     /// Sending the request twice means the same as once (RFC 9110, 9.2.2).
     pub idempotent: bool,
     /// Any byte of the request went to the backend in this try.
     pub sent_any: bool,
     /// The whole body is at hand to be sent again; true when there is none.
     pub body_held: bool,
-    /// The connection had been used before and ended before the first byte of an answer: most
-    /// likely the backend closed it as idle while the request was under way (RFC 9112, 9.3.1).
-    pub stale: bool,
     /// Any byte of an answer has reached the client.
     pub response_started: bool,
+}
+
+/// Why another try is thought of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setback {
+    /// The connection had been used before and ended before the first byte of an answer: most
+    /// likely the backend closed it as idle while the request was under way (RFC 9112, 9.3.1).
+    Stale,
+    /// We had no way to the backend: nothing was sent, and it is not at fault.
+    NoWay,
+    /// The backend failed.
+    Fault(Fault),
     /// Something came, and our rules refuse to pass it on. The application has spoken, and its
     /// other instances would say the same.
-    pub refused: bool,
+    Refused,
+    /// It answered, with this status.
+    Status(u16),
 }
 
 /// What to do about it.
@@ -51,11 +67,26 @@ impl Attempt {
     pub fn verdict(&self, rules: &RetryRules) -> Verdict {
         let may_have_acted = self.sent_any && !self.idempotent;
         match self {
-            _ if self.response_started || self.refused => Verdict::GiveUp,
+            _ if self.response_started || !rules.on.includes(self.setback) => Verdict::GiveUp,
             _ if self.tries > rules.attempts => Verdict::GiveUp,
             _ if may_have_acted || !self.body_held => Verdict::GiveUp,
-            _ if self.stale => Verdict::FreshConnection,
+            _ if self.setback == Setback::Stale => Verdict::FreshConnection,
+            _ if self.unanswered > rules.unanswered => Verdict::GiveUp,
             _ => Verdict::AnotherBackend,
+        }
+    }
+}
+
+impl RetryOn {
+    /// True if a try that came to this may be followed by another.
+    fn includes(&self, setback: Setback) -> bool {
+        match setback {
+            Setback::Stale | Setback::NoWay => true,
+            Setback::Fault(Fault::Connect) => self.connect,
+            Setback::Fault(Fault::Timeout) => self.timeout,
+            Setback::Fault(Fault::Reset | Fault::NoHttp | Fault::BadAnswer) => self.reset,
+            Setback::Refused => false,
+            Setback::Status(status) => self.statuses.contains(status),
         }
     }
 }
@@ -98,50 +129,62 @@ impl Retrying {
 mod tests {
     use super::Verdict::{AnotherBackend, FreshConnection, GiveUp};
     use super::*;
+    use crate::pool::Statuses;
     use crate::pool::testing::together;
 
     /// A GET whose connect failed at the first try.
     const CONNECT_FAILED: Attempt = Attempt {
+        setback: Setback::Fault(Fault::Connect),
         tries: 1,
+        unanswered: 0,
         idempotent: true,
         sent_any: false,
         body_held: true,
-        stale: false,
         response_started: false,
-        refused: false,
+    };
+    /// One that was sent, and whose connection then broke.
+    const BROKEN: Attempt = Attempt {
+        setback: Setback::Fault(Fault::Reset),
+        unanswered: 1,
+        sent_any: true,
+        ..CONNECT_FAILED
     };
 
     #[test]
     fn each_case_of_the_rule() {
-        let get = CONNECT_FAILED;
-        let post = Attempt { idempotent: false, ..get };
-        let stale = Attempt { stale: true, sent_any: true, ..get };
+        let (get, broken) = (CONNECT_FAILED, BROKEN);
+        let late = Attempt { setback: Setback::Fault(Fault::Timeout), ..broken };
+        let stale = Attempt { setback: Setback::Stale, ..broken };
+        let busy = Attempt { setback: Setback::Status(503), unanswered: 0, ..broken };
+        let other = |attempt| Attempt { idempotent: false, ..attempt };
+        let bodiless = |attempt| Attempt { body_held: false, ..attempt };
+        let begun = |attempt| Attempt { response_started: true, ..attempt };
+        let unsent = |attempt| Attempt { sent_any: false, unanswered: 0, ..attempt };
+        let at = |tries, attempt| Attempt { tries, ..attempt };
+        let refused = Attempt { setback: Setback::Refused, ..broken };
         let table = [
             ("a GET not sent", get, AnotherBackend),
-            ("a GET sent", Attempt { sent_any: true, ..get }, AnotherBackend),
-            ("a POST not sent", post, AnotherBackend),
-            ("a POST sent in part", Attempt { sent_any: true, ..post }, GiveUp),
-            ("a PUT sent, body gone", Attempt { sent_any: true, body_held: false, ..get }, GiveUp),
-            ("a PUT not sent, body gone before", Attempt { body_held: false, ..get }, GiveUp),
-            ("a GET whose answer is refused", Attempt { refused: true, ..get }, GiveUp),
-            ("a GET half answered", Attempt { response_started: true, ..get }, GiveUp),
-            ("a GET, second try", Attempt { tries: 2, ..get }, AnotherBackend),
-            ("a GET, third try", Attempt { tries: 3, ..get }, GiveUp),
+            ("a GET sent", broken, AnotherBackend),
+            ("a GET sent to two", Attempt { unanswered: 2, ..at(2, broken) }, GiveUp),
+            ("a GET too late at two", Attempt { unanswered: 2, ..at(2, late) }, GiveUp),
+            ("a GET that one broke on", Attempt { unanswered: 1, ..at(2, get) }, AnotherBackend),
+            ("a POST not sent", other(get), AnotherBackend),
+            ("a POST sent in part", other(broken), GiveUp),
+            ("a PUT sent, body gone", bodiless(broken), GiveUp),
+            ("a PUT not sent, body gone before", bodiless(get), GiveUp),
+            ("a GET whose answer is refused", refused, GiveUp),
+            ("a GET answered with a status", busy, GiveUp),
+            ("a GET half answered", begun(broken), GiveUp),
+            ("a GET, second try", at(2, get), AnotherBackend),
+            ("a GET, third try", at(3, get), GiveUp),
             ("a GET on a stale connection", stale, FreshConnection),
-            (
-                "a stale one that would not be sent",
-                Attempt { sent_any: false, ..stale },
-                FreshConnection,
-            ),
-            (
-                "a POST that a stale connection did not take",
-                Attempt { idempotent: false, sent_any: false, ..stale },
-                FreshConnection,
-            ),
-            ("a POST on a stale connection", Attempt { idempotent: false, ..stale }, GiveUp),
-            ("a stale PUT, body gone", Attempt { body_held: false, ..stale }, GiveUp),
-            ("a stale GET, half answered", Attempt { response_started: true, ..stale }, GiveUp),
-            ("a stale GET, third try", Attempt { tries: 3, ..stale }, GiveUp),
+            ("another on one", Attempt { unanswered: 2, ..at(2, stale) }, FreshConnection),
+            ("a stale one that would not be sent", unsent(stale), FreshConnection),
+            ("a POST that a stale one did not take", unsent(other(stale)), FreshConnection),
+            ("a POST on a stale connection", other(stale), GiveUp),
+            ("a stale PUT, body gone", bodiless(stale), GiveUp),
+            ("a stale GET, half answered", begun(stale), GiveUp),
+            ("a stale GET, third try", at(3, stale), GiveUp),
         ];
         for (case, attempt, verdict) in table {
             assert_eq!(attempt.verdict(&RetryRules::default()), verdict, "{case}");
@@ -149,26 +192,53 @@ mod tests {
     }
 
     #[test]
+    fn only_what_the_rules_name_is_tried_again() {
+        let none =
+            RetryOn { connect: false, reset: false, timeout: false, statuses: Statuses::default() };
+        let with = |on| RetryRules { on, ..RetryRules::default() };
+        let cases = [
+            (Setback::Fault(Fault::Connect), RetryOn { connect: true, ..none.clone() }),
+            (Setback::Fault(Fault::Reset), RetryOn { reset: true, ..none.clone() }),
+            (Setback::Fault(Fault::Timeout), RetryOn { timeout: true, ..none.clone() }),
+            (
+                Setback::Status(503),
+                RetryOn { statuses: Statuses::new(vec![502..=504]), ..none.clone() },
+            ),
+        ];
+        for (index, (setback, _)) in cases.iter().enumerate() {
+            let attempt = Attempt { setback: *setback, ..BROKEN };
+            assert_eq!(attempt.verdict(&with(none.clone())), GiveUp, "{setback:?}");
+            for (other, (_, on)) in cases.iter().enumerate() {
+                let expected = if index == other { AnotherBackend } else { GiveUp };
+                assert_eq!(attempt.verdict(&with(on.clone())), expected, "{setback:?} {on:?}");
+            }
+        }
+        // A connection that was closed as idle is nobody's failure, nor is a lack of ours.
+        let stale = Attempt { setback: Setback::Stale, ..BROKEN };
+        assert_eq!(stale.verdict(&with(none.clone())), FreshConnection);
+        let no_way = Attempt { setback: Setback::NoWay, ..CONNECT_FAILED };
+        assert_eq!(no_way.verdict(&with(none)), AnotherBackend);
+    }
+
+    #[test]
     fn no_attempts_means_no_retry_of_any_kind() {
         let rules = RetryRules { attempts: 0, ..RetryRules::default() };
         assert_eq!(CONNECT_FAILED.verdict(&rules), GiveUp);
-        assert_eq!(Attempt { stale: true, ..CONNECT_FAILED }.verdict(&rules), GiveUp);
+        assert_eq!(Attempt { setback: Setback::Stale, ..BROKEN }.verdict(&rules), GiveUp);
     }
 
     #[test]
     fn a_request_that_may_have_acted_is_never_sent_again_whatever_else_holds() {
-        for bits in 0..16 {
-            let bit = |n: u32| bits >> n & 1 == 1;
-            let attempt = Attempt {
-                tries: 1,
-                idempotent: false,
-                sent_any: true,
-                body_held: bit(0),
-                stale: bit(1),
-                response_started: bit(2),
-                refused: bit(3),
-            };
-            assert_eq!(attempt.verdict(&RetryRules::default()), GiveUp, "{attempt:?}");
+        let faults = [Fault::Connect, Fault::Reset, Fault::Timeout, Fault::NoHttp];
+        let others = [Setback::Stale, Setback::NoWay, Setback::Refused, Setback::Status(503)];
+        for setback in others.into_iter().chain(faults.map(Setback::Fault)) {
+            for (body_held, response_started) in
+                [(false, false), (false, true), (true, false), (true, true)]
+            {
+                let attempt =
+                    Attempt { setback, idempotent: false, body_held, response_started, ..BROKEN };
+                assert_eq!(attempt.verdict(&RetryRules::default()), GiveUp, "{attempt:?}");
+            }
         }
     }
 

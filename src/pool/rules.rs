@@ -52,15 +52,34 @@ pub struct CheckRules {
     pub fall: u32,
 }
 
-/// How often a request may be tried again, and how many may be so at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// When and how often a request may be tried again, and how many may be so at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryRules {
+    /// What may be followed by another try.
+    pub on: RetryOn,
     /// Tries after the first, of every kind together; 0 turns retries off.
     pub attempts: u32,
+    /// Further backends for a request that one was sent and gave no answer to. It may be what
+    /// breaks whoever gets it: let it not go round.
+    pub unanswered: u32,
     /// Retries allowed at once, in percent of the requests in flight.
     pub budget_percent: u32,
     /// Retries allowed at once however few requests are in flight.
     pub budget_min: u32,
+}
+
+/// What may be followed by another try, beside a kept connection that turns out closed, which is no
+/// failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryOn {
+    /// No connection came about, in time or at all.
+    pub connect: bool,
+    /// The connection broke after the request was sent.
+    pub reset: bool,
+    /// The answer did not begin in time.
+    pub timeout: bool,
+    /// The answer has one of these statuses.
+    pub statuses: Statuses,
 }
 
 /// A set of status codes, as ranges.
@@ -88,7 +107,19 @@ impl Default for CheckRules {
 
 impl Default for RetryRules {
     fn default() -> Self {
-        Self { attempts: 2, budget_percent: 20, budget_min: 3 }
+        Self {
+            on: RetryOn::default(),
+            attempts: 2,
+            unanswered: 1,
+            budget_percent: 20,
+            budget_min: 3,
+        }
+    }
+}
+
+impl Default for RetryOn {
+    fn default() -> Self {
+        Self { connect: true, reset: true, timeout: true, statuses: Statuses::default() }
     }
 }
 

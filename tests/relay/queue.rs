@@ -71,6 +71,49 @@ fn who_waits_is_served_by_a_backend_that_comes_up() {
 }
 
 #[test]
+fn who_waits_is_served_by_a_backend_whose_ejection_ends() {
+    let gate = Gate::new();
+    let (full, gone) = (Backend::holding(&gate), Vacant::new());
+    let settings = "queue.timeout = \"30s\"\npassive.failures = 1\npassive.eject = \"1s\"";
+    let _back;
+    let proxy = Proxy::with(&[&Keyed(&full, ONE), &gone], settings);
+    let mut client = proxy.connect();
+    for _ in 0..2 {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    proxy.process.said.wait("ejected");
+    _back = gone.open(serve);
+    let mut first = asking(&proxy, "/held");
+    full.wait_requests(3);
+    let mut second = asking(&proxy, "/second");
+    in_line(&mut second);
+    assert_eq!(second.answer().text(), "GET /second 0\n");
+    gate.open();
+    assert_eq!(first.answer().status(), 200);
+}
+
+#[test]
+fn who_waits_is_served_by_a_backend_that_gets_its_share_back() {
+    let gate = Gate::new();
+    let (full, down) = (Backend::holding(&gate), Vacant::new());
+    let settings = "queue.timeout = \"30s\"\nhealth.interval = \"100ms\"\nhealth.rise = 1\n\
+                    balance.slow_start = \"3s\"";
+    let _up;
+    let proxy = Proxy::with(&[&Keyed(&full, ONE), &down], settings);
+    proxy.process.said.wait("backend B: check failed");
+    let mut first = asking(&proxy, "/held");
+    full.wait_requests(1);
+    let mut line: Vec<Wire> = (0..5).map(|number| asking(&proxy, &format!("/{number}"))).collect();
+    line.iter_mut().for_each(in_line);
+    _up = down.open(serve);
+    for (number, client) in line.iter_mut().enumerate() {
+        assert_eq!(client.answer().text(), format!("GET /{number} 0\n"));
+    }
+    gate.open();
+    assert_eq!(first.answer().status(), 200);
+}
+
+#[test]
 fn a_wait_that_is_too_long_ends_with_503() {
     let gate = Gate::new();
     let narrow = held(&gate);

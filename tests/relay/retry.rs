@@ -180,7 +180,7 @@ fn a_post_that_went_into_a_closing_connection_is_a_502() {
 fn no_more_backends_are_tried_than_allowed() {
     let backends = [(); 5].map(|()| breaking());
     let places: Vec<&dyn Place> = backends.iter().map(|backend| backend as &dyn Place).collect();
-    let proxy = Proxy::over(&places);
+    let proxy = Proxy::with(&places, "retry.unanswered = 9");
     proxy.no_farewell();
     assert_eq!(proxy.get("/").status(), 502);
     let tried: Vec<_> = backends.iter().map(|backend| backend.requests().len()).collect();

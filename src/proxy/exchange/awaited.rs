@@ -85,22 +85,38 @@ impl Awaited {
 
     /// What it means that it did not come in time.
     pub(super) fn late(self, config: &Config) -> Trouble {
-        let (cause, what) = match self {
+        let what = match self {
             Self::Place => return Trouble::QueueLate,
-            Self::Reader => return Trouble::Client(Cause::ClientTimeout),
-            Self::Body => return Trouble::Refused(LATE_BODY, Cause::ClientTimeout),
-            Self::Connection => (Cause::ConnectTimeout, "connect timed out"),
-            Self::Handshake => (Cause::ConnectTimeout, "TLS handshake not done"),
-            Self::Answer => (Cause::BackendTimeout, "no answer"),
-            Self::MoreAnswer => (Cause::BackendTimeout, "silent, or too slow, in its answer"),
-            Self::Taker => (Cause::BackendTimeout, "took the body no more, or too slowly"),
+            Self::Reader => return Trouble::Client(self.cause()),
+            Self::Body => return Trouble::Refused(LATE_BODY, self.cause()),
+            Self::Connection => "connect timed out",
+            Self::Handshake => "TLS handshake not done",
+            Self::Answer => "no answer",
+            Self::MoreAnswer => "silent, or too slow, in its answer",
+            Self::Taker => "took the body no more, or too slowly",
         };
         let reason = format!("{what} after {}", Took(self.limit(config)));
-        let fault = match self {
-            Self::Connection | Self::Handshake => Fault::Connect,
-            _ => Fault::Timeout,
-        };
-        Trouble::Backend { fault, cause, status: 504, reason }
+        let fault = self.fault().unwrap_or(Fault::Timeout);
+        Trouble::Backend { fault, cause: self.cause(), status: 504, reason }
+    }
+
+    /// What the access log says if it did not come.
+    pub(super) fn cause(self) -> Cause {
+        match self {
+            Self::Place => Cause::QueueTimeout,
+            Self::Reader | Self::Body => Cause::ClientTimeout,
+            Self::Connection | Self::Handshake => Cause::ConnectTimeout,
+            Self::Answer | Self::MoreAnswer | Self::Taker => Cause::BackendTimeout,
+        }
+    }
+
+    /// How the backend failed if it did not come; none where it is not the backend's to come.
+    pub(super) fn fault(self) -> Option<Fault> {
+        match self {
+            Self::Place | Self::Reader | Self::Body => None,
+            Self::Connection | Self::Handshake => Some(Fault::Connect),
+            Self::Answer | Self::MoreAnswer | Self::Taker => Some(Fault::Timeout),
+        }
     }
 }
 

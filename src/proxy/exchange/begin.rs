@@ -39,7 +39,7 @@ impl Exchange {
             upstream: None,
             tries: Tries::default(),
             answer: RelayedAnswer::awaited(),
-            times: Times::from(cx.now),
+            times: Times::from(cx.now, cx.shared.config.timeouts.request),
             bytes_received: 0,
             client,
         });
@@ -95,9 +95,11 @@ impl Asked {
 }
 
 impl Times {
-    fn from(now: Duration) -> Self {
+    /// `limit`: how long it may take in all; zero is for ever.
+    fn from(now: Duration, limit: Duration) -> Self {
         Self {
             begun: now,
+            due: (!limit.is_zero()).then_some(now + limit),
             connecting: now,
             asked: None,
             first_byte: None,

@@ -52,6 +52,9 @@ impl Exchange {
         if head.status == 101 {
             self.check_switch(head)?;
         }
+        if self.goes_elsewhere(head.status, cx) {
+            return Err(Trouble::Elsewhere);
+        }
         let onward = head.onward_framing(self.asked.version);
         let answer = &mut self.answer;
         answer.status = head.status;

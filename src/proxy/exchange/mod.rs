@@ -2,9 +2,9 @@
 //!
 //! It begins (`begin.rs`); the request goes up (`ask.rs`) while the answer comes down (`heads.rs`,
 //! `relay.rs`), each as far as it can in a step. Who is late is told by `awaited.rs`; what goes
-//! wrong is judged in `trouble.rs`: another backend, an answer of our own, or a visible break. What
-//! is not relayed at all, `direct.rs` answers. `report.rs` tells the pool and the log what came of
-//! a try, `account.rs` of the whole. Every exchange watches both its sockets.
+//! wrong is judged in `trouble.rs`: another try (`retry.rs`), an answer of our own, or a visible
+//! break. What is not relayed at all, `direct.rs` answers. `report.rs` tells the pool and the log
+//! what came of a try, `account.rs` of the whole. Every exchange watches both its sockets.
 
 mod account;
 mod ask;
@@ -14,6 +14,7 @@ mod direct;
 mod heads;
 mod relay;
 mod report;
+mod retry;
 mod trouble;
 
 use super::affinity::Ties;
@@ -30,9 +31,9 @@ use super::worker::Context;
 use crate::http::body::Reader;
 use crate::http::{Refusal, Repairs, Version};
 use crate::log::Cause;
-use crate::pool::{Lease, Outcome, Pool, RetryPermit};
+use crate::pool::{Lease, Outcome, Pool};
 use awaited::Awaited;
-use std::net::SocketAddr;
+use retry::Tries;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,24 +87,6 @@ struct Asked {
     keep_alive: bool,
 }
 
-/// Where the request has been.
-#[derive(Default)]
-struct Tries {
-    /// The backend that was given this request last.
-    last: Option<usize>,
-    /// Those before it, whatever came of it there: none for nearly all requests, and no memory.
-    tried: Vec<usize>,
-    /// Times that it was sent, or was to be.
-    count: u32,
-    /// The next connection must be a new one: a kept one was stale.
-    fresh: bool,
-    /// Where that one led, and how long it had been idle.
-    stale: Option<(SocketAddr, Duration)>,
-    permit: Option<RetryPermit>,
-    /// Body bytes beyond what is held have gone up: it cannot be sent again.
-    unrepeatable: bool,
-}
-
 /// The backend's answer on its way down.
 struct RelayedAnswer {
     /// 0 until the final head is there.
@@ -137,6 +120,8 @@ struct RelayedAnswer {
 /// When things happened, on the server's clock.
 struct Times {
     begun: Duration,
+    /// When all of it must be over, if ever.
+    due: Option<Duration>,
     connecting: Duration,
     /// The last byte of the request went up.
     asked: Option<Duration>,
@@ -211,7 +196,10 @@ impl Exchange {
     /// Each direction once, as far as it goes.
     fn advance(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<Progress, Trouble> {
         if self.client.stream.is_broken() {
-            return Err(Trouble::Client(Cause::ClientGone));
+            return Err(Trouble::CLIENT_GONE);
+        }
+        if self.times.due.is_some_and(|due| cx.now >= due) {
+            return Err(Trouble::Overdue(self.awaited()));
         }
         if self.upstream.is_none() && !self.answer.is_whole() {
             self.check(cx)?;
@@ -221,6 +209,18 @@ impl Exchange {
                 }
                 if !self.admit(cx)? {
                     return Ok(Progress::Stuck);
+                }
+            }
+            self.connect(cx)?;
+        }
+        let up = self.push(cx, buf)?;
+        let down = self.pull(cx, buf)?;
+        Ok(match down {
+            Progress::Stuck if up => Progress::Moved,
+            other => other,
+        })
+    }
+
     /// Tells a backend that has the whole request of a client that left, as the client would have
     /// done by itself: it may have nothing more to do, and would keep its place.
     fn tell_end(&mut self, cx: &Context) {
@@ -238,19 +238,6 @@ impl Exchange {
         self.client.stream.has_hung_up() && cx.shared.config.server.abort_on_close
     }
 
-                }
-            }
-            self.connect(cx)?;
-        }
-        let up = self.push(cx, buf)?;
-        let down = self.pull(cx, buf)?;
-        Ok(match down {
-        self.tell_end(cx);
-            Progress::Stuck if up => Progress::Moved,
-            other => other,
-        })
-    }
-
     /// Until when to wait, with both sockets watched; or what is late.
     fn wait(&mut self, cx: &Context) -> Result<Duration, Trouble> {
         let config = &cx.shared.config;
@@ -258,11 +245,12 @@ impl Exchange {
         if cx.now >= deadline {
             return Err(self.awaited().late(config));
         }
+        self.tell_end(cx);
         if let Some(upstream) = &mut self.upstream {
             let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
             upstream.stream.key(Owner::Home(home)).map_err(Trouble::Ours)?;
         }
-        Ok(deadline)
+        Ok(self.times.due.map_or(deadline, |due| due.min(deadline)))
     }
 
     /// The answer is with the client: account for it, and go on to the next request or close.

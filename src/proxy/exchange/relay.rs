@@ -10,6 +10,7 @@ use crate::pool::Outcome;
 use crate::proxy::socket::Read;
 use crate::proxy::worker::{Context, HEADROOM, STEP_BYTES};
 use std::ops::Range;
+use std::time::Duration;
 
 impl Exchange {
     /// Writes what waits for the client; then, if it took all, reads on from the backend.
@@ -245,10 +246,10 @@ impl Exchange {
     fn backend_broke(&self, silent: bool, reason: &str) -> Trouble {
         let reused = self.upstream.as_ref().is_some_and(|upstream| upstream.reused);
         let nothing_came = silent && self.answer.status == 0 && self.answer.interim_bytes == 0;
-        if reused && nothing_came {
         if self.upstream.as_ref().is_some_and(|upstream| upstream.told_end) {
             return Trouble::CLIENT_GONE;
         }
+        if reused && nothing_came {
             return Trouble::Stale;
         }
         Trouble::reset(reason)
@@ -270,12 +271,16 @@ impl Exchange {
                 let limit = cx.shared.config.timeouts.upstream_keep_alive;
                 cx.shared.idle.keep(&lease, upstream, cx.now, limit);
             }
-            // Of this try alone: it is not charged for the queue, nor for what failed before it.
-            let answered = self.times.first_byte.unwrap_or(cx.now);
-            let asked = self.times.asked.filter(|asked| *asked <= answered);
-            let latency = answered.saturating_sub(asked.unwrap_or(self.times.connecting));
+            let latency = self.latency(cx.now);
             self.report(lease, Outcome::Answered { status: self.answer.status, latency }, cx);
         }
+    }
+
+    /// Of this try alone: it is not charged for the queue, nor for what failed before it.
+    pub(super) fn latency(&self, now: Duration) -> Duration {
+        let answered = self.times.first_byte.unwrap_or(now);
+        let asked = self.times.asked.filter(|asked| *asked <= answered);
+        answered.saturating_sub(asked.unwrap_or(self.times.connecting))
     }
 }
 

@@ -1,17 +1,19 @@
 //! What can go wrong in an exchange, whose fault it is, and what becomes of the request.
 
 use super::Exchange;
+use super::awaited::Awaited;
 use super::direct::Given;
 use crate::http::Refusal;
 use crate::http::request::ALLOW;
 use crate::http::response::is_http;
 use crate::log::Cause;
-use crate::pool::{Attempt, Fault, Outcome, Unavailable, Verdict};
+use crate::pool::{Fault, Outcome, Unavailable};
 use crate::proxy::answer::{self, Answer};
 use crate::proxy::linger::Linger;
 use crate::proxy::task::{Next, Task};
 use crate::proxy::worker::Context;
 use std::io;
+use std::time::Duration;
 
 /// Why an exchange cannot go on as it is.
 pub(super) enum Trouble {
@@ -37,6 +39,10 @@ pub(super) enum Trouble {
     Backend { fault: Fault, cause: Cause, status: u16, reason: String },
     /// A connection that was kept turned out to be closed: nobody's fault.
     Stale,
+    /// The backend answered with a status that another is asked for, which has been leased.
+    Elsewhere,
+    /// All the time that the request may take is over.
+    Overdue(Awaited),
 }
 
 impl Trouble {
@@ -70,12 +76,6 @@ impl Trouble {
         Self::Backend { fault: Fault::Reset, cause: Cause::BackendReset, status: 502, reason }
     }
 
-    /// Something came from the backend that is not passed on. No HTTP, too, may be what one path
-    /// brings about: one request is not to reach three backends for it.
-    fn is_refused(&self) -> bool {
-        matches!(self, Self::Backend { fault: Fault::BadAnswer | Fault::NoHttp, .. })
-    }
-
     /// What the access log says.
     fn cause(&self) -> Cause {
         match self {
@@ -85,7 +85,8 @@ impl Trouble {
             Self::NoBackend(_) | Self::QueueFull => Cause::NoBackend,
             Self::QueueLate => Cause::QueueTimeout,
             Self::Ours(_) | Self::NoWay(_) => Cause::Exhausted,
-            Self::Stale => Cause::BackendReset,
+            Self::Stale | Self::Elsewhere => Cause::BackendReset,
+            Self::Overdue(awaited) => awaited.cause(),
         }
     }
 
@@ -99,6 +100,7 @@ impl Trouble {
                 "the client took its answer no more, or too slowly"
             }
             Self::Client(_) => "the client left",
+            Self::Overdue(_) => "the request took longer than [timeouts] request",
             Self::LastHop | Self::Stale => "",
             _ => self.answer().reason,
         }
@@ -114,7 +116,7 @@ impl Trouble {
                 retry_after_s: Some(none.retry_after_s()),
                 ..Answer::new(503, "no backend can take the request now")
             },
-            Self::QueueFull | Self::QueueLate => Answer {
+            Self::QueueFull | Self::QueueLate | Self::Overdue(Awaited::Place) => Answer {
                 retry_after_s: Some(RETRY_AFTER_S),
                 ..Answer::new(503, "every backend is busy")
             },
@@ -125,7 +127,9 @@ impl Trouble {
             Self::Backend { status: 504, .. } => {
                 Answer::new(504, "the backend did not answer in time")
             }
-            Self::Client(_) | Self::Stale | Self::Backend { .. } => {
+            Self::Overdue(Awaited::Body) => Answer::new(408, "the request took too long"),
+            Self::Overdue(_) => Answer::new(504, "the request took too long"),
+            Self::Client(_) | Self::Stale | Self::Elsewhere | Self::Backend { .. } => {
                 Answer::new(502, "the backend gave no valid answer")
             }
         }
@@ -142,7 +146,7 @@ impl Exchange {
         if self.answer.is_whole() {
             return Err(self.leave_rest(&trouble, cx));
         }
-        if self.tries_again(&trouble, cx) {
+        if matches!(trouble, Trouble::Elsewhere) || self.tries_again(&trouble, cx) {
             return Ok(self);
         }
         self.give_up(&trouble, cx);
@@ -160,58 +164,8 @@ impl Exchange {
         Err(self.end(&trouble, cx))
     }
 
-    /// Makes ready for another try, if the rules and the budget allow one.
-    fn tries_again(&mut self, trouble: &Trouble, cx: &mut Context) -> bool {
-        match trouble {
-            Trouble::Stale => {
-                let stale = self.upstream.as_ref();
-                self.tries.stale = stale.map(|upstream| (upstream.address, upstream.rested));
-            }
-            // It was no try: nothing has left. There are as many of these as backends at most.
-            Trouble::NoWay(_) => self.tries.count -= 1,
-            Trouble::Backend { .. } => {}
-            _ => return false,
-        }
-        let attempt = Attempt {
-            tries: self.tries.count,
-            idempotent: self.asked.idempotent,
-            sent_any: !self.sent.is_untouched(),
-            body_held: !self.tries.unrepeatable,
-            stale: matches!(trouble, Trouble::Stale),
-            response_started: self.answer.status != 0 || self.answer.interim_bytes > 0,
-            refused: trouble.is_refused(),
-        };
-        match attempt.verdict(&self.pool.rules().retry) {
-            Verdict::GiveUp => return false,
-            Verdict::FreshConnection => self.tries.fresh = true,
-            Verdict::AnotherBackend => {
-                self.give_up(trouble, cx);
-                // Where no other can be had, the client hears of this failure, not of a 503.
-                if !self.is_within_budget(attempt.sent_any) || self.pick(cx).is_err() {
-                    return false;
-                }
-            }
-        }
-        self.upstream = None;
-        self.answer.early.clear();
-        self.sent.rewind();
-        self.body_given_up = false;
-        self.times.asked = None;
-        self.times.moved = cx.now;
-        true
-    }
-
-    /// True when one more try is no storm. One that no backend has heard of yet adds nothing to
-    /// what the others bear, so it needs no permit: a dead backend then costs no request.
-    fn is_within_budget(&mut self, was_sent: bool) -> bool {
-        if was_sent && self.tries.permit.is_none() {
-            self.tries.permit = self.pool.retry_permit();
-        }
-        !was_sent || self.tries.permit.is_some()
-    }
-
     /// Ends the lease and tells the pool what became of it.
-    fn give_up(&mut self, trouble: &Trouble, cx: &mut Context) {
+    pub(super) fn give_up(&mut self, trouble: &Trouble, cx: &mut Context) {
         let waited_for_client = self.waits_for_client();
         self.upstream = None;
         match trouble {
@@ -234,6 +188,13 @@ impl Exchange {
                     false => Outcome::Failed(*fault),
                 }
             }
+            Trouble::Overdue(awaited) => match awaited.fault() {
+                Some(fault) if self.had_its_time(cx.now) => {
+                    self.say_failed(lease.backend().name(), fault, trouble.reason(), &cx.shared);
+                    Outcome::Failed(fault)
+                }
+                _ => Outcome::Abandoned,
+            },
             Trouble::NoWay(error) => {
                 cx.shared.say_no_way(lease.backend().name(), error);
                 Outcome::Abandoned
@@ -241,6 +202,12 @@ impl Exchange {
             _ => Outcome::Abandoned,
         };
         self.report(lease, outcome, cx);
+    }
+
+    /// True if the backend had the better part of the request's time, and not the line before it or
+    /// those that were tried first.
+    fn had_its_time(&self, now: Duration) -> bool {
+        now.saturating_sub(self.times.connecting) * 2 > now.saturating_sub(self.times.begun)
     }
 
     /// Ends the exchange with an answer of our own.
@@ -273,7 +240,8 @@ impl Exchange {
     fn break_off(self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next {
         self.account_for(trouble.cause(), trouble.reason(), &cx.shared, cx.now);
         let is_whole = self.answer.is_whole();
-        if matches!(trouble, Trouble::Client(_)) || (self.answer.until_close && !is_whole) {
+        let unread = matches!(trouble, Trouble::Client(_) | Trouble::Overdue(Awaited::Reader));
+        if unread || (self.answer.until_close && !is_whole) {
             self.client.stream.reset_on_close();
             return Next::Done;
         }

@@ -9,7 +9,7 @@ use crate::lab::simulate::instance::{End, Job, Reception};
 use crate::lab::simulate::scenario::Scenario;
 use crate::pool::chance::{below, fraction, scramble};
 use crate::pool::{
-    Ask, Attempt, Fault, Lease, Outcome, RetryPermit, Unavailable, Verdict, Witness,
+    Ask, Attempt, Fault, Lease, Outcome, RetryPermit, Setback, Unavailable, Verdict, Witness,
 };
 
 /// Who asks, and for what.
@@ -29,6 +29,8 @@ pub(super) struct Request {
     begun_ns: u64,
     sent_ns: u64,
     tries: u32,
+    /// Instances that got it, and gave no answer.
+    unanswered: u32,
     tried: Vec<usize>,
     lease: Option<Lease>,
     permit: Option<RetryPermit>,
@@ -139,42 +141,60 @@ impl World<'_> {
         }
     }
 
-    /// The backend has answered, well or not: a status is no reason for another try.
+    /// The backend has answered, well or not: the client gets that, unless the rules would rather
+    /// have the answer of another.
     fn answer(&mut self, slot: u32, status: u16) {
         let (now, now_ns) = (self.now(), self.agenda.now_ns());
         let request = self.request(slot);
         let latency = Duration::from_nanos(now_ns - request.sent_ns);
         let lease = request.lease.take().expect("an answer comes from the backend leased");
         let witness = request.asked.witness();
+        let goes_elsewhere = self.takes_another(slot, Setback::Status(status));
         let notice = lease.finish_for(|| witness, Outcome::Answered { status, latency }, now);
         self.counting.noticed(notice.as_ref());
-        self.end(slot, status >= 500, true);
+        match goes_elsewhere {
+            true => self.send(slot),
+            false => self.end(slot, status >= 500, true),
+        }
         self.ring();
     }
 
     /// The backend has failed: another try, if the rules and the budget allow one.
     pub(super) fn fail(&mut self, slot: u32, fault: Fault) {
-        let (now, was_sent) = (self.now(), fault != Fault::Connect);
+        let now = self.now();
         let request = self.request(slot);
         let lease = request.lease.take().expect("who fails was leased");
         let witness = request.asked.witness();
-        let attempt = Attempt {
-            tries: request.tries,
-            idempotent: true,
-            sent_any: was_sent,
-            body_held: true,
-            stale: false,
-            response_started: false,
-            refused: fault == Fault::BadAnswer,
+        let setback = match fault {
+            Fault::BadAnswer => Setback::Refused,
+            fault => Setback::Fault(fault),
         };
         let notice = lease.finish_for(|| witness, Outcome::Failed(fault), now);
         self.counting.noticed(notice.as_ref());
-        let may_try = attempt.verdict(&self.pool.rules().retry) == Verdict::AnotherBackend;
-        match may_try && self.is_within_budget(slot, was_sent) && self.pick(slot).is_ok() {
+        match self.takes_another(slot, setback) {
             true => self.send(slot),
-            false => self.end(slot, true, was_sent),
+            false => self.end(slot, true, fault != Fault::Connect),
         }
         self.ring();
+    }
+
+    /// Leases another backend after a try that came to this, if the rules and the budget allow one.
+    fn takes_another(&mut self, slot: u32, setback: Setback) -> bool {
+        let was_sent = setback != Setback::Fault(Fault::Connect);
+        let is_answered = matches!(setback, Setback::Status(_));
+        let request = self.request(slot);
+        request.unanswered += u32::from(was_sent && !is_answered);
+        let attempt = Attempt {
+            setback,
+            tries: request.tries,
+            unanswered: request.unanswered,
+            idempotent: true,
+            sent_any: was_sent,
+            body_held: true,
+            response_started: false,
+        };
+        let may_try = attempt.verdict(&self.pool.rules().retry) == Verdict::AnotherBackend;
+        may_try && self.is_within_budget(slot, was_sent) && self.pick(slot).is_ok()
     }
 
     /// As the proxy has it: a try that no backend has heard of needs no permit.
