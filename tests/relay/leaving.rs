@@ -58,7 +58,10 @@ fn who_has_closed_while_it_waited_in_line_is_passed_over_and_logged() {
     for number in 0..10 {
         let record = record(&proxy, &format!("/left/{number}"));
         assert_eq!((&record["status"], &record["cause"]), (&499.into(), &"CH".into()), "{record}");
-        assert_eq!(record["backend"], Value::Null);
+        assert_eq!(
+            (&record["backend"], &record["reason"]),
+            (&Value::Null, &"the client left".into())
+        );
     }
     gate.open();
     assert_eq!((first.answer().status(), last.answer().status()), (200, 200));

@@ -158,7 +158,7 @@ impl Exchange {
         }
         if let Trouble::Client(cause) = trouble {
             self.answer.status = CLIENT_CLOSED;
-            self.account(cause, &cx.shared, cx.now);
+            self.account_for(cause, trouble.reason(), &cx.shared, cx.now);
             return Err(Next::Done);
         }
         Err(self.end(&trouble, cx))
