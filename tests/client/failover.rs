@@ -146,6 +146,39 @@ fn retries_end_with_their_attempts_and_say_so() {
 }
 
 #[test]
+fn a_request_that_breaks_whoever_gets_it_reaches_two() {
+    let broken = [0; 4].map(|_| Backend::every(hang_up));
+    let places = [&broken[0] as &dyn Place, &broken[1], &broken[2], &broken[3]];
+    match client(&places, &NO_CHECKS).get("/") {
+        Err(Error::Failed { last, because: GaveUp::Attempts }) => assert_eq!(last.backend, "B"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(broken.map(|backend| backend.requests().len()), [1, 1, 0, 0]);
+}
+
+#[test]
+fn a_status_that_is_named_is_asked_for_elsewhere_while_there_is_somebody() {
+    let keys = [NO_CHECKS[0], ("retry.on", "503")];
+    let (sick, well) = (Backend::every(ill), Backend::plain());
+    let answer = client(&[&sick, &well], &keys).get("/").unwrap();
+    assert_eq!((answer.status(), answer.backend(), answer.tries()), (200, "B", 2));
+    let all = [0; 2].map(|_| Backend::every(ill));
+    let answer = client(&[&all[0], &all[1]], &keys).get("/").unwrap();
+    assert_eq!((answer.status(), answer.backend(), answer.tries()), (503, "B", 2));
+    let dead = Vacant::new();
+    let answer = client(&[&sick, &dead], &keys).get("/").unwrap();
+    assert_eq!((answer.status(), answer.backend()), (503, "A"), "an answer is better than none");
+}
+
+#[test]
+fn what_was_answered_to_a_post_is_its_answer() {
+    let (sick, well) = (Backend::every(ill), Backend::plain());
+    let client = client(&[&sick, &well], &[NO_CHECKS[0], ("retry.on", "503")]);
+    assert_eq!(client.send(&Request::new("POST", "/")).unwrap().status(), 503);
+    assert_eq!(asked(&well).len(), 0);
+}
+
+#[test]
 fn with_nobody_left_each_is_named_with_its_reason() {
     let (sick, dead) = (Backend::every(ill), Vacant::new());
     let Err(Error::NoneLeft { skipped, .. }) = client(&[&sick, &dead], &CHECKED_ONCE).get("/")
