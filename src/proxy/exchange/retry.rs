@@ -72,8 +72,12 @@ impl Exchange {
     /// The backend answers with this status: true if another is asked instead, which has then been
     /// leased. Where none can be had, the answer is the client's.
     pub(super) fn goes_elsewhere(&mut self, status: u16, cx: &mut Context) -> bool {
+        let rules = &self.pool.rules().retry;
+        if !rules.on.statuses.contains(status) {
+            return false; // as nearly always: no need to gather what the rule asks for
+        }
         let attempt = self.attempt(Setback::Status(status));
-        if attempt.verdict(&self.pool.rules().retry) != Verdict::AnotherBackend {
+        if attempt.verdict(rules) != Verdict::AnotherBackend {
             return false;
         }
         let answered = self.lease.take();
