@@ -27,8 +27,8 @@
 //! # The rooms
 //!
 //! `http` and `pool` are pure: bytes in, bytes out; facts in, decisions out; no I/O, no clock.
-//! `blame` tells whose fault an error of the system is, `printable` what of a stranger's text may
-//! be shown.
+//! `blame` tells whose fault an error of the system is, `dial` begins a connection, `printable`
+//! says what of a stranger's text may be shown.
 //! `config` turns the file into what was meant. `log` writes lines without making anyone wait.
 //! `tls` reads certificates and turns records into bytes, for whoever has a connection.
 //! `proxy` moves the bytes, `watch` asks backends how they are, `lab` tries things out: a demo
@@ -49,6 +49,7 @@ pub mod blame;
 pub mod client;
 pub mod cmd;
 pub mod config;
+pub mod dial;
 pub mod http;
 pub mod lab;
 pub mod log;

@@ -22,10 +22,11 @@ const ROOMS: &str = "
     log:     printable
     thread:
     blame:
+    dial:
     config:  http pool printable
     tls:     pool config
-    proxy:   http pool log thread blame config tls
-    watch:   http pool log thread blame config tls
+    proxy:   http pool log thread blame dial config tls
+    watch:   http pool log thread blame dial config tls
     client:  http pool log thread blame config tls watch
     notify:  http pool log thread config
     admin:   http pool log thread config

@@ -3,9 +3,8 @@
 use super::lot::Lot;
 use super::stream::Stream;
 use super::task::Task;
+use crate::dial;
 use crate::tls::Connector;
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,14 +36,7 @@ impl Upstream {
         lot: &Arc<Lot<Task>>,
         tls: Option<&Connector>,
     ) -> io::Result<Self> {
-        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let fd = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
-        sockopt::set_tcp_nodelay(&fd, true)?;
-        match rustix::net::connect(&fd, &address) {
-            Ok(()) | Err(Errno::INPROGRESS) => {}
-            Err(error) => return Err(error.into()),
-        }
+        let fd = dial::begin(address)?;
         let stream = Stream::connecting(fd, lot, tls)?;
         Ok(Self {
             stream,
