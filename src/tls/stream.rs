@@ -1,4 +1,5 @@
-//! A connection that blocks, in the clear or through TLS: for those who have a thread for it.
+//! A connection in the clear or through TLS, as its socket is: where that does not block, each call
+//! says `WouldBlock` and is to be made again.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;

@@ -1,55 +1,73 @@
-//! The checks thread: owns the schedule, hands probes out, tells the pool what they found.
+//! The checks thread: owns the schedule, asks backends, tells the pool what they said.
 //!
 //! Started by [`Watch`](super::Watch). It alone decides when a backend is asked, so the pool hears
-//! of each in order; it never waits on a backend itself.
+//! of each in order. All checks are under way side by side, and none waits in a call: a backend
+//! that is silent costs a descriptor, and holds up nobody.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::Sender;
 
-use super::probe::{Finding, Prober};
+use super::probe::Probe;
+use super::question::Question;
+use super::room::Room;
 use super::schedule::{Schedule, jitter};
-use super::{Listener, Never, WatchEvent, spawn};
+use super::sockets::{Sockets, Word};
+use super::transport::Answer;
+use super::{Listener, Never, Settings, WatchEvent};
+use crate::blame::Blame;
 use crate::pool::chance::Dice;
-use crate::pool::{Pool, Reader};
-
-/// Most probes at once, and threads for them. With a timeout of 2 s, 8 threads get round 100
-/// backends that all swallow connects within 5 s.
-const PROBES_MAX: usize = 8;
+use crate::pool::{CheckOutcome, Pool, Reader};
+use crate::tls::Connector;
 
 /// The interval while results speak against a backend's state, if the usual one is longer. Also
 /// the longest sleep, after which a replaced pool is noticed.
 const CHANGING: Duration = Duration::from_secs(1);
 
+/// Checks that begin between two looks at those under way.
+const BEGIN_MAX: usize = 64;
+
+/// A shortage that has been over for so long is news when it comes back.
+const SHORTAGE_FORGOTTEN: Duration = Duration::from_secs(60);
+
 /// The state of the checks thread.
 pub(super) struct Checks {
-    /// `None`: no checks.
-    interval: Option<Duration>,
+    interval: Duration,
+    timeout: Duration,
+    question: Question,
+    /// How each backend is reached, in the order of the pool; in the clear where there is none.
+    connectors: Vec<Option<Connector>>,
     reader: Reader,
-    /// The pool that `schedule` is for.
+    /// The pool that `schedule` and `probes` are for.
     pool: Arc<Pool>,
     schedule: Schedule,
     dice: Dice,
-    probes: Probes,
+    sockets: Sockets,
+    /// The checks under way, by the place of the backend.
+    probes: HashMap<usize, Probe>,
+    room: Room,
+    /// Where `now` counts from.
     epoch: Instant,
     /// Dropped when the first round is over.
     first_done: Option<Sender<Never>>,
     /// Backends that were warned about an unknown path; by name, so that a reload is no reason to
     /// say it again.
     warned: Vec<String>,
-    /// Checks lack threads, descriptors or ports, and that was said.
-    is_short: bool,
+    /// When checks last lacked descriptors, ports or room.
+    last_short: Option<Duration>,
     on: Listener,
 }
 
 impl Checks {
     pub(super) fn new(
-        interval: Option<Duration>,
+        interval: Duration,
+        settings: Settings,
         mut reader: Reader,
-        prober: Arc<Prober>,
+        sockets: Sockets,
         epoch: Instant,
         first_done: Sender<Never>,
         on: Listener,
@@ -57,108 +75,168 @@ impl Checks {
         let pool = Arc::clone(reader.pool());
         Self {
             interval,
+            timeout: settings.timeout,
+            question: Question::new(&settings),
+            connectors: settings.connectors,
             reader,
             schedule: Schedule::new(pool.backends().len()),
             pool,
             dice: Dice::new(RandomState::new().hash_one(0)),
-            probes: Probes::new(prober, Arc::clone(&on)),
+            sockets,
+            probes: HashMap::new(),
+            room: Room::new(),
             epoch,
             first_done: Some(first_done),
             warned: Vec::new(),
-            is_short: false,
+            last_short: None,
             on,
         }
     }
 
-    /// Runs until `stop` closes, and checks all at once for each word from `hurry`. Without an
-    /// interval there is nothing to do.
-    pub(super) fn run(mut self, stop: &Receiver<Never>, hurry: &Receiver<()>) {
-        let Some(interval) = self.interval else {
-            return;
-        };
-        let reports = self.probes.reports.clone();
+    /// Runs until it is told to stop.
+    pub(super) fn run(mut self) {
+        let mut ready = Vec::new();
         loop {
             self.follow();
-            let wait = self.hand_out();
-            select! {
-                recv(stop) -> _ => return,
-                // An error is the end of the watch, which `stop` is about to tell.
-                recv(hurry) -> _ => self.schedule.hasten(self.epoch.elapsed()),
-                recv(reports) -> report => {
-                    let report = report.expect("`probes` holds a sender");
-                    self.take(report, interval);
-                }
-                default(wait) => {}
+            let wait = self.begin_due();
+            match self.sockets.wait(wait, &mut ready) {
+                Some(Word::Stop) => return,
+                Some(Word::Hurry) => self.schedule.hasten(self.epoch.elapsed()),
+                None => {}
+            }
+            for index in ready.drain(..) {
+                self.step(index);
+            }
+            while let Some(index) = self.schedule.late(self.epoch.elapsed()) {
+                self.give_up(index);
             }
         }
     }
 
-    /// Starts over if the pool was replaced.
+    /// Starts over if the pool was replaced. What is under way is of no use any more.
     fn follow(&mut self) {
         let pool = self.reader.pool();
         if !Arc::ptr_eq(pool, &self.pool) {
             self.pool = Arc::clone(pool);
             self.schedule = Schedule::new(self.pool.backends().len());
+            self.probes.clear();
         }
     }
 
-    /// Hands out what is due, as far as there are threads for it. The longest time until there
-    /// is more to do: a report may come sooner.
-    fn hand_out(&mut self) -> Duration {
-        if let Err(error) = self.probes.grow(self.pool.backends().len()) {
-            self.fall_short(&error);
-        }
-        let now = self.epoch.elapsed();
-        while let Some(index) = self.schedule.due(now) {
-            let job = Job { pool: Arc::clone(&self.pool), index };
-            if self.probes.jobs.try_send(job).is_err() {
-                return CHANGING;
+    /// Begins what is due, as far as there is room for it. The longest time until there is more to
+    /// do: an answer may come sooner.
+    fn begin_due(&mut self) -> Duration {
+        for _ in 0..BEGIN_MAX {
+            let now = self.epoch.elapsed();
+            let under_way = self.probes.len();
+            let has_room = under_way < self.room.at(now, self.first_done.is_some());
+            match self.schedule.due(now) {
+                Some(index) if has_room => self.begin(index, now),
+                due => {
+                    if due.is_some() && !self.room.is_shrunk(now) {
+                        self.fall_short(&format!(
+                            "{under_way} checks are under way, as many as the limit on open files \
+                             allows: those that kept their time last are made first"
+                        ));
+                    }
+                    let wait = self.schedule.wait(now, has_room);
+                    return wait.unwrap_or(CHANGING).min(CHANGING);
+                }
             }
-            self.schedule.began(index);
         }
-        self.schedule.wait(now).unwrap_or(CHANGING).min(CHANGING)
+        Duration::ZERO
     }
 
-    /// Takes in what a probe found. One of a pool that was replaced is of no use.
-    fn take(&mut self, report: Report, interval: Duration) {
-        let (Job { pool, index }, finding) = report;
-        if !Arc::ptr_eq(&pool, &self.pool) {
-            return;
+    fn begin(&mut self, index: usize, now: Duration) {
+        match self.probe(index) {
+            Ok(probe) => {
+                self.probes.insert(index, probe);
+                self.schedule.began(index, now + self.timeout);
+            }
+            // It stays due, and is the first to begin once one that is under way has ended.
+            Err(error) if Blame::of(&error) == Blame::Ours => {
+                self.room.shrink(self.probes.len(), now + CHANGING);
+                self.lack(&error);
+            }
+            Err(error) => self.take(index, Err(error), Duration::ZERO),
         }
-        let is_known = self.record(index, finding);
-        let is_calm = is_known && !pool.backends()[index].is_changing();
-        let pause = if is_calm { interval } else { interval.min(CHANGING) };
-        self.schedule.ended(index, self.epoch.elapsed() + jitter(pause, &mut self.dice));
+    }
+
+    fn probe(&self, index: usize) -> io::Result<Probe> {
+        let backend = &self.pool.backends()[index];
+        let request = self.question.request(backend).map_err(io::Error::other)?;
+        let connector = self.connectors.get(index).and_then(Option::as_ref);
+        let probe = Probe::begin(backend.address(), connector, request)?;
+        self.sockets.watch(probe.socket(), index)?;
+        Ok(probe)
+    }
+
+    /// Goes on with the check of the backend at `index`, whose socket has news.
+    fn step(&mut self, index: usize) {
+        if let Some(probe) = self.probes.get_mut(&index)
+            && let Some(answer) = probe.step()
+        {
+            let took = probe.took();
+            self.take(index, answer, took);
+        }
+    }
+
+    /// Takes in how a check ended.
+    fn take(&mut self, index: usize, answer: io::Result<Answer>, took: Duration) {
+        let outcome = match answer {
+            Ok(answer) => {
+                let verdict = self.question.judge(&answer);
+                if let Some(status) = verdict.unknown_path {
+                    self.warn_of_path(index, status);
+                }
+                Some(CheckOutcome { passed: verdict.passed, seen: verdict.seen, took })
+            }
+            Err(error) if Blame::of(&error).is_ours() => {
+                self.lack(&error);
+                None
+            }
+            Err(error) => Some(CheckOutcome { passed: false, seen: error.to_string(), took }),
+        };
+        self.end(index, outcome.as_ref(), false);
+    }
+
+    /// The time of a check is up.
+    fn give_up(&mut self, index: usize) {
+        let outcome = self.probes.get(&index).map(|probe| CheckOutcome {
+            passed: false,
+            seen: probe.lateness(self.timeout),
+            took: probe.took(),
+        });
+        self.end(index, outcome.as_ref(), true);
+    }
+
+    /// Tells the pool, if there is anything to tell, and sets the time of the next check.
+    fn end(&mut self, index: usize, outcome: Option<&CheckOutcome>, hangs: bool) {
+        self.probes.remove(&index);
+        let now = self.epoch.elapsed();
+        let notice = outcome.and_then(|outcome| self.pool.record_check(index, outcome, now));
+        if let Some(notice) = notice {
+            (self.on)(WatchEvent::Noticed(notice));
+        }
+        let is_calm = outcome.is_some() && !self.pool.backends()[index].is_changing();
+        let pause = if is_calm { self.interval } else { self.interval.min(CHANGING) };
+        self.schedule.ended(index, now + jitter(pause, &mut self.dice), hangs);
         if self.schedule.is_first_round_over() {
             self.first_done = None;
         }
     }
 
-    /// Tells the pool; false if there was nothing to tell.
-    fn record(&mut self, index: usize, finding: Finding) -> bool {
-        let outcome = match finding {
-            Finding::OurLimit(error) => {
-                self.fall_short(&error);
-                return false;
-            }
-            Finding::UnknownPath(status, outcome) => {
-                self.warn_of_path(index, status);
-                outcome
-            }
-            Finding::Outcome(outcome) => outcome,
-        };
-        self.is_short = false;
-        if let Some(notice) = self.pool.record_check(index, &outcome, self.epoch.elapsed()) {
-            (self.on)(WatchEvent::Noticed(notice));
-        }
-        true
+    /// We are what is at fault.
+    fn lack(&mut self, error: &io::Error) {
+        self.fall_short(&format!("backends are not checked, for want of our own: {error}"));
     }
 
-    /// Says, once until a check can be made again, that we are what is at fault.
-    fn fall_short(&mut self, error: &io::Error) {
-        if !std::mem::replace(&mut self.is_short, true) {
-            let text = format!("backends are not checked, for want of our own: {error}");
-            (self.on)(WatchEvent::Warning(text));
+    /// Says so, once until it has been over for long.
+    fn fall_short(&mut self, text: &str) {
+        let now = self.epoch.elapsed();
+        let last = self.last_short.replace(now);
+        if last.is_none_or(|last| now - last > SHORTAGE_FORGOTTEN) {
+            (self.on)(WatchEvent::Warning(text.to_owned()));
         }
     }
 
@@ -167,62 +245,12 @@ impl Checks {
         if self.warned.iter().any(|warned| warned == name) {
             return;
         }
-        let path = self.probes.prober.path();
+        let question = self.question.words();
         let text = format!(
-            "backend {name}: GET {path} answered {status}, which counts as up while [health] path \
+            "backend {name}: {question} answered {status}, which counts as up while [health] path \
              is not set; set it to a path that tells whether the application is well"
         );
         self.warned.push(name.to_owned());
         (self.on)(WatchEvent::Warning(text));
-    }
-}
-
-/// A backend to check.
-struct Job {
-    pool: Arc<Pool>,
-    index: usize,
-}
-
-/// What came of a job.
-type Report = (Job, Finding);
-
-/// The probe threads and the way to them. They end when this is dropped.
-struct Probes {
-    prober: Arc<Prober>,
-    jobs: Sender<Job>,
-    /// For the threads; one job more for each of them may wait here.
-    jobs_taken: Receiver<Job>,
-    reported: Sender<Report>,
-    reports: Receiver<Report>,
-    threads: usize,
-    on: Listener,
-}
-
-impl Probes {
-    fn new(prober: Arc<Prober>, on: Listener) -> Self {
-        let (jobs, jobs_taken) = bounded(PROBES_MAX);
-        let (reported, reports) = bounded(PROBES_MAX);
-        Self { prober, jobs, jobs_taken, reported, reports, threads: 0, on }
-    }
-
-    /// Sees to it that there are as many threads as `backends` can use.
-    fn grow(&mut self, backends: usize) -> io::Result<()> {
-        while self.threads < backends.min(PROBES_MAX) {
-            let (jobs, reported) = (self.jobs_taken.clone(), self.reported.clone());
-            let prober = Arc::clone(&self.prober);
-            spawn("probe", &self.on, move || work(&prober, &jobs, &reported))?;
-            self.threads += 1;
-        }
-        Ok(())
-    }
-}
-
-/// A probe thread: until the checks thread is gone.
-fn work(prober: &Prober, jobs: &Receiver<Job>, reported: &Sender<Report>) {
-    for job in jobs {
-        let finding = prober.probe(job.index, &job.pool.backends()[job.index]);
-        if reported.send((job, finding)).is_err() {
-            return;
-        }
     }
 }

@@ -3,10 +3,16 @@
 //! Started once beside the listener, from which it is apart: nothing it does holds up a request.
 //!
 //! ```text
-//! checks (1 thread)   owns the schedule --jobs--> probes (8 threads at most): ask, with ureq
-//!                     tells the pool    <-reports-
+//! checks (1 thread)   schedule: whose check is due? ---> probe: a socket that does not block
+//!                     sockets: whose has news? --------> probe: goes on as far as it can
+//!                     schedule: whose time is up? -----> probe: what has not come?
+//!                     question: is the answer good? ---> pool
 //! names (1 thread)    resolves host names anew, every 30 s
 //! ```
+//!
+//! However many backends are silent, there are these two threads: a thousand that accept and never
+//! answer cost a socket each and some 0.5 KiB. ureq writes the requests and reads the answers, over
+//! memory instead of a socket (`transport`), so that none of its calls waits.
 //!
 //! What it learns goes to the pool, what is worth a line in the log to a callback. It never writes
 //! anywhere itself, and it stops at once: no thread waits out an interval.
@@ -14,7 +20,10 @@
 mod checks;
 mod names;
 mod probe;
+mod question;
+mod room;
 mod schedule;
+mod sockets;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -31,7 +40,7 @@ use crate::pool::{Notice, Snapshot, Statuses};
 use crate::tls::Connector;
 use checks::Checks;
 use names::Names;
-use probe::Prober;
+use sockets::{Line, Sockets};
 
 /// How to watch.
 #[derive(Clone, Debug)]
@@ -104,15 +113,15 @@ enum Never {}
 /// The running watch. Dropped, it stops as well, without waiting for its threads.
 pub struct Watch {
     stop: Sender<Never>,
-    hurry: Sender<()>,
+    line: Line,
     first_round: Receiver<Never>,
-    prober: Arc<Prober>,
-    checks: JoinHandle<()>,
+    /// None where they are off.
+    checks: Option<JoinHandle<()>>,
 }
 
 impl Watch {
     /// Starts watching the pool that `snapshot` holds, also after it was replaced. `epoch` is
-    /// where the pool's `now` counts from. Errors: a thread could not be started.
+    /// where the pool's `now` counts from. Errors: no thread or no descriptor was to be had.
     pub fn start(
         settings: Settings,
         snapshot: &Arc<Snapshot>,
@@ -121,22 +130,19 @@ impl Watch {
     ) -> io::Result<Self> {
         let on: Listener = Arc::new(on);
         let (stop, stopped) = bounded(0);
-        let (hurry, hurried) = bounded(1);
         let (first_done, first_round) = bounded(0);
-        let prober = Arc::new(Prober::new(&settings));
+        let (sockets, line) = Sockets::new()?;
+        let interval = settings.interval;
         let names = Names::new(snapshot.reader(), settings.names_every, Arc::clone(&on));
-        let names_stopped = stopped.clone();
-        spawn("names", &on, move || names.run(&names_stopped))?;
-        let checks = Checks::new(
-            settings.interval,
-            snapshot.reader(),
-            Arc::clone(&prober),
-            epoch,
-            first_done,
-            Arc::clone(&on),
-        );
-        let checks = spawn("checks", &on, move || checks.run(&stopped, &hurried))?;
-        Ok(Self { stop, hurry, first_round, prober, checks })
+        spawn("names", &on, move || names.run(&stopped))?;
+        let heard = Arc::clone(&on);
+        let checks = |every| {
+            let reader = snapshot.reader();
+            let checks = Checks::new(every, settings, reader, sockets, epoch, first_done, heard);
+            spawn("checks", &on, move || checks.run())
+        };
+        let checks = interval.map(checks).transpose()?;
+        Ok(Self { stop, line, first_round, checks })
     }
 
     /// Waits until every backend was checked once, at most for `deadline`; false if that was not
@@ -149,20 +155,16 @@ impl Watch {
     /// Has every backend checked now, but for those that are being checked. Does nothing if checks
     /// are off.
     pub fn hurry(&self) {
-        // Full, one is waiting already that will do as well.
-        let _ = self.hurry.try_send(());
+        self.line.hurry();
     }
 
     /// Stops. Afterwards no result of a check reaches the pool or the callback.
     ///
-    /// Checks under way are cut off. Threads in a connect or a look-up, which cannot be, end by
-    /// themselves when it does, and are not waited for.
+    /// Checks under way are cut off. A look-up cannot be, and is not waited for.
     pub fn stop(self) {
-        drop(self.stop);
+        drop((self.stop, self.line));
         // A panic was told through the callback.
-        let _ = self.checks.join();
-        // Only now: nobody is left to take a check that we cut off for one that failed.
-        self.prober.cut_off();
+        let _ = self.checks.map(JoinHandle::join);
     }
 }
 

@@ -1,22 +1,35 @@
-//! When each backend is to be checked next.
+//! When each backend is to be checked next, and when a check has taken long enough.
 //!
 //! Owned by the checks thread. Pure: the clock and the dice are arguments.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::pool::chance::{Dice, fraction};
 
-/// One place for each backend, in the order of the pool.
+/// A place in a line, and whose it is: by time, and by the order of the pool where that is equal.
+type Turn = (Duration, usize);
+
+/// One place for each backend, in the order of the pool. Times are since the watch's epoch.
 pub(super) struct Schedule {
     places: Vec<Place>,
+    /// Who waits for a check, by when it is due. Where room is short it goes to the first line,
+    /// whose checks will not take it for long; then to the second, whose last ones took all their
+    /// time.
+    prompt: BTreeSet<Turn>,
+    hanging: BTreeSet<Turn>,
+    /// Who is being checked, by when that must end: never twice at once, however slow it is.
+    busy: BTreeSet<Turn>,
+    /// Backends that were never checked.
+    unseen: usize,
 }
 
 #[derive(Clone, Default)]
 struct Place {
-    /// Since the watch's epoch.
-    due: Duration,
-    /// Being checked now: never twice at once, however slow it is.
-    busy: bool,
+    /// When its check is due, or has to end.
+    at: Duration,
+    /// The last check ran out of time.
+    hangs: bool,
     /// Checked at least once.
     seen: bool,
 }
@@ -24,40 +37,69 @@ struct Place {
 impl Schedule {
     /// `count` backends, all due at once.
     pub(super) fn new(count: usize) -> Self {
-        Self { places: vec![Place::default(); count] }
+        Self {
+            places: vec![Place::default(); count],
+            prompt: (0..count).map(|index| (Duration::ZERO, index)).collect(),
+            hanging: BTreeSet::new(),
+            busy: BTreeSet::new(),
+            unseen: count,
+        }
     }
 
-    /// The backend that has been due for the longest.
+    /// Who is to be checked now: the one that has been due for the longest, of those that hang only
+    /// if there is no other.
     pub(super) fn due(&self, now: Duration) -> Option<usize> {
-        let waiting = self.places.iter().enumerate().filter(|(_, place)| !place.busy);
-        let first = waiting.min_by_key(|(_, place)| place.due)?;
-        (first.1.due <= now).then_some(first.0)
+        let due = |line: &BTreeSet<Turn>| line.first().copied().filter(|(at, _)| *at <= now);
+        due(&self.prompt).or_else(|| due(&self.hanging)).map(|(_, index)| index)
     }
 
-    /// How long until some backend is due; `None` while all are being checked.
-    pub(super) fn wait(&self, now: Duration) -> Option<Duration> {
-        let waiting = self.places.iter().filter(|place| !place.busy);
-        waiting.map(|place| place.due.saturating_sub(now)).min()
+    /// Whose check has taken too long.
+    pub(super) fn late(&self, now: Duration) -> Option<usize> {
+        self.busy.first().filter(|(at, _)| *at <= now).map(|(_, index)| *index)
     }
 
-    /// Every backend is due by `now`.
+    /// How long until there is something to do; where there is no room, that is not to begin.
+    pub(super) fn wait(&self, now: Duration, has_room: bool) -> Option<Duration> {
+        let lines = [&self.prompt, &self.hanging].into_iter().filter(|_| has_room);
+        let firsts = lines.chain([&self.busy]).filter_map(|line| line.first());
+        firsts.map(|(at, _)| at.saturating_sub(now)).min()
+    }
+
+    /// Every backend is due by `now`, but for those that are being checked.
     pub(super) fn hasten(&mut self, now: Duration) {
-        self.places.iter_mut().for_each(|place| place.due = place.due.min(now));
+        for line in [&mut self.prompt, &mut self.hanging] {
+            for (at, index) in std::mem::take(line) {
+                let at = at.min(now);
+                self.places[index].at = at;
+                line.insert((at, index));
+            }
+        }
     }
 
-    /// A check of the backend at `index` began.
-    pub(super) fn began(&mut self, index: usize) {
-        self.places[index].busy = true;
+    /// A check of the backend at `index` began, and has to end at `until`.
+    pub(super) fn began(&mut self, index: usize, until: Duration) {
+        let place = &mut self.places[index];
+        let line = if place.hangs { &mut self.hanging } else { &mut self.prompt };
+        line.remove(&(place.at, index));
+        place.at = until;
+        self.busy.insert((until, index));
     }
 
-    /// It ended, and the next is due at `due`.
-    pub(super) fn ended(&mut self, index: usize, due: Duration) {
-        self.places[index] = Place { due, busy: false, seen: true };
+    /// It ended, or came to nothing, and the next is due at `due`. `hangs`: it took all its time.
+    pub(super) fn ended(&mut self, index: usize, due: Duration, hangs: bool) {
+        let place = &mut self.places[index];
+        for line in [&mut self.busy, &mut self.prompt, &mut self.hanging] {
+            line.remove(&(place.at, index));
+        }
+        self.unseen -= usize::from(!place.seen);
+        *place = Place { at: due, hangs, seen: true };
+        let line = if hangs { &mut self.hanging } else { &mut self.prompt };
+        line.insert((due, index));
     }
 
     /// True once every backend was checked.
     pub(super) fn is_first_round_over(&self) -> bool {
-        self.places.iter().all(|place| place.seen)
+        self.unseen == 0
     }
 }
 
@@ -74,39 +116,81 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    /// Begins all checks that are due, each with two seconds to go.
+    fn begin_due(schedule: &mut Schedule, now: Duration) -> Vec<usize> {
+        let mut next = || {
+            let index = schedule.due(now)?;
+            schedule.began(index, now + s(2));
+            Some(index)
+        };
+        std::iter::from_fn(&mut next).collect()
+    }
+
     #[test]
     fn all_are_due_at_once_and_then_each_at_its_time() {
         let mut schedule = Schedule::new(2);
-        let mut order = Vec::new();
-        while let Some(index) = schedule.due(s(0)) {
-            schedule.began(index);
-            order.push(index);
-        }
-        assert_eq!((order, schedule.wait(s(0))), (vec![0, 1], None));
-        schedule.ended(0, s(5));
+        assert_eq!(begin_due(&mut schedule, s(0)), [0, 1]);
+        schedule.ended(0, s(5), false);
         assert!(!schedule.is_first_round_over());
-        schedule.ended(1, s(3));
+        schedule.ended(1, s(3), false);
         assert!(schedule.is_first_round_over());
-        assert_eq!((schedule.due(s(2)), schedule.wait(s(2))), (None, Some(s(1))));
-        assert_eq!((schedule.due(s(3)), schedule.wait(s(4))), (Some(1), Some(s(0))));
+        assert_eq!((schedule.due(s(2)), schedule.wait(s(2), true)), (None, Some(s(1))));
+        assert_eq!((schedule.due(s(3)), schedule.wait(s(4), true)), (Some(1), Some(s(0))));
         assert_eq!(schedule.due(s(9)), Some(1), "the one that has waited longest is first");
     }
 
     #[test]
-    fn in_a_hurry_all_are_due_but_those_being_checked() {
+    fn a_check_is_late_when_its_time_is_up_and_ends_but_once() {
         let mut schedule = Schedule::new(2);
-        (0..2).for_each(|index| schedule.began(index));
-        schedule.ended(1, s(5));
+        begin_due(&mut schedule, s(0));
+        assert_eq!((schedule.late(s(1)), schedule.wait(s(1), true)), (None, Some(s(1))));
+        assert_eq!(schedule.late(s(2)), Some(0));
+        schedule.ended(0, s(3), true);
+        assert_eq!(schedule.late(s(2)), Some(1));
+        schedule.ended(1, s(3), true);
+        assert_eq!(schedule.late(s(9)), None);
+    }
+
+    #[test]
+    fn who_hangs_waits_behind_all_others_and_is_not_forgotten() {
+        let mut schedule = Schedule::new(3);
+        begin_due(&mut schedule, s(0));
+        (0..2).for_each(|index| schedule.ended(index, s(3), true));
+        schedule.ended(2, s(8), false);
+        assert_eq!(schedule.due(s(8)), Some(2));
+        assert_eq!(begin_due(&mut schedule, s(8)), [2, 0, 1]);
+    }
+
+    #[test]
+    fn without_room_there_is_nothing_to_do_until_a_check_ends() {
+        let mut schedule = Schedule::new(2);
+        schedule.began(0, s(2));
+        assert_eq!(schedule.wait(s(1), true), Some(s(0)));
+        assert_eq!(schedule.wait(s(1), false), Some(s(1)));
+    }
+
+    #[test]
+    fn in_a_hurry_all_are_due_but_those_being_checked() {
+        let mut schedule = Schedule::new(3);
+        begin_due(&mut schedule, s(0));
+        schedule.ended(1, s(5), false);
+        schedule.ended(2, s(5), true);
         schedule.hasten(s(1));
-        assert_eq!(schedule.due(s(1)), Some(1));
-        schedule.began(1);
-        assert_eq!(schedule.due(s(1)), None);
+        assert_eq!(begin_due(&mut schedule, s(1)), [1, 2]);
+    }
+
+    #[test]
+    fn a_check_that_could_not_begin_is_due_again() {
+        let mut schedule = Schedule::new(1);
+        schedule.ended(0, s(5), false);
+        assert_eq!((schedule.due(s(4)), schedule.due(s(5))), (None, Some(0)));
+        assert_eq!(begin_due(&mut schedule, s(5)), [0]);
     }
 
     #[test]
     fn no_backends_need_nothing() {
         let schedule = Schedule::new(0);
-        assert_eq!((schedule.due(s(9)), schedule.wait(s(9))), (None, None));
+        assert_eq!((schedule.due(s(9)), schedule.wait(s(9), true)), (None, None));
         assert!(schedule.is_first_round_over());
     }
 

@@ -1,174 +1,157 @@
-//! How ureq reaches a backend for a check: one connection, in the clear or through the very TLS
-//! that its requests go through.
+//! ureq without a socket. It writes its request into memory, and reads an answer as far as that has
+//! come; where more is needed it is asked again once more is there.
 //!
-//! Called by ureq. What it brings along for this is not used, for it knows proxies and names: a
-//! check goes to the address in its URL and nowhere else. The answer's head is read as the relay
-//! reads it: an answer that clients get is none that takes a backend out.
+//! Called by a check ([`probe`](super::probe)), which has the socket and never waits at it: so no
+//! call of ureq waits either, and none needs a thread or a timeout of its own. The answer's head is
+//! read as the relay reads it: an answer that clients get is none that takes a backend out.
 
-use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::io::{self, ErrorKind, Read};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ureq::config::Config;
-use ureq::http::Uri;
+use ureq::http::{Request, Uri};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
-use ureq::{Error, Timeout};
+use ureq::{Agent, Error};
 
 use crate::http::response::{self, Response};
 use crate::http::{Framing, HEADERS_MAX, HeadLimits, INTERIM_BYTES_MAX, Malformed, Parsed, slots};
-use crate::pool::Took;
-use crate::tls;
 
-/// Most of an answer's head, and the size of the buffers that ureq makes for a check.
-pub(super) const HEAD_MAX: usize = 16 * 1024;
+/// The size of the buffers that ureq makes for a call, and so the most of a request's one line.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// Most of an answer's body that is read. What is longer, or endless, is good up to here.
+pub(super) const BODY_MAX: usize = 64 * 1024;
 
 /// As much as `[limits]` can allow: what clients may get takes nobody out.
 const LIMITS: HeadLimits =
     HeadLimits { head_bytes: 128 * 1024, headers: HEADERS_MAX, target_bytes: 0 };
 
-/// Takes the address that the URL holds.
-#[derive(Debug)]
-pub(super) struct Literal;
-
-impl Resolver for Literal {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        _config: &Config,
-        _timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, Error> {
-        let mut found = self.empty();
-        let address = uri.authority().and_then(|authority| authority.as_str().parse().ok());
-        found.push(address.ok_or(Error::HostNotFound)?);
-        Ok(found)
-    }
-}
-
-/// Makes the connections to one backend; without a connector in the clear, and to any.
-#[derive(Debug)]
-pub(super) struct Connect(pub(super) Option<tls::Connector>);
-
-impl Connector for Connect {
-    type Out = Connection;
-
-    /// The handshake is a part of it, and has what the connect has left of their time.
-    fn connect(
-        &self,
-        details: &ConnectionDetails,
-        _chained: Option<()>,
-    ) -> Result<Option<Connection>, Error> {
-        let (left, until) = (*details.timeout.after, deadline(&details.timeout));
-        let late = |error| timed(error, Timeout::Connect);
-        let address = details.addrs.first().ok_or(Error::HostNotFound)?;
-        let socket = TcpStream::connect_timeout(address, left).map_err(late)?;
-        let mut stream = tls::Stream::new(socket, self.0.as_ref())?;
-        let handle: Weak<TcpStream> = Arc::downgrade(stream.socket());
-        (details.register_shutdown)(handle)?;
-        stream.set_deadline(until);
-        stream.handshake().map_err(|error| match is_late(&error) {
-            true => {
-                let what = format!("no TLS handshake {} after the connect began", Took(left));
-                io::Error::new(ErrorKind::TimedOut, what)
-            }
-            false => error,
-        })?;
-        let buffers = LazyBuffers::new(HEAD_MAX, HEAD_MAX);
-        Ok(Some(Connection { stream, buffers, ahead: Vec::new(), has_head: false }))
-    }
-}
-
-/// A connection for one check.
-pub(super) struct Connection {
-    stream: tls::Stream,
-    buffers: LazyBuffers,
-    /// Read, and not handed to ureq yet.
-    ahead: Vec<u8>,
-    /// The answer's head has been read.
-    has_head: bool,
-}
-
-/// What one read of a head takes at most.
+/// What one read of the socket takes at most.
 const READ_BYTES: usize = 4 * 1024;
 
-impl Transport for Connection {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
+/// An answer that is whole, or long enough.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+}
 
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.stream.set_deadline(deadline(&timeout));
-        let output = &self.buffers.output()[..amount];
-        self.stream.write_all(output).map_err(|error| timed(error, timeout.reason))
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.stream.set_deadline(deadline(&timeout));
-        let late = |error| timed(error, timeout.reason);
-        if !self.has_head && !self.read_head().map_err(late)? {
-            return Ok(false);
+/// The bytes of a request, as ureq writes it.
+pub(super) fn write(request: &Request<()>) -> Result<Vec<u8>, Error> {
+    let tape = Arc::new(Tape::default());
+    match call(request, &tape) {
+        // It has written all and would read the answer.
+        Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+            Ok(std::mem::take(&mut *tape.written.lock().unwrap_or_else(PoisonError::into_inner)))
         }
-        let into = self.buffers.input_append_buf();
-        let taken = match self.ahead.len().min(into.len()) {
-            0 => read(&mut self.stream, into).map_err(late)?,
-            taken => {
-                into[..taken].copy_from_slice(&self.ahead[..taken]);
-                self.ahead.drain(..taken);
-                taken
-            }
-        };
-        self.buffers.input_appended(taken);
-        Ok(taken > 0)
-    }
-
-    /// Asked only of one that is to be used again, and none is.
-    fn is_open(&mut self) -> bool {
-        false
-    }
-
-    fn is_tls(&self) -> bool {
-        self.stream.is_tls()
+        Err(error) => Err(error),
+        Ok(_) => Err(Error::BodyStalled),
     }
 }
 
-impl Connection {
-    /// Reads the final head, and puts one in its place that says as much of it as a check asks for;
-    /// false if the backend closed before.
-    fn read_head(&mut self) -> io::Result<bool> {
-        let mut interim_bytes = 0;
+/// An answer on its way.
+#[derive(Default)]
+pub(super) struct Incoming {
+    /// What has come. Once the head is whole, one stands in its place that says as much of it as a
+    /// check asks for.
+    bytes: Vec<u8>,
+    /// The length of that head; 0 while it is not whole.
+    head: usize,
+    interim_bytes: usize,
+    /// Nothing more will come.
+    ended: bool,
+}
+
+impl Incoming {
+    /// How far it has come, for a sentence about what did not: none, a part, all of the head.
+    pub(super) fn progress(&self) -> Progress {
+        match (self.head, self.bytes.len() + self.interim_bytes) {
+            (0, 0) => Progress::Nothing,
+            (0, _) => Progress::Head,
+            _ => Progress::Body,
+        }
+    }
+
+    /// Reads once.
+    pub(super) fn take(&mut self, from: &mut impl Read) -> io::Result<()> {
+        // One that has nothing to say holds no buffer.
+        let mut chunk = [0; READ_BYTES];
+        match from.read(&mut chunk) {
+            Ok(0) => self.ended = true,
+            Ok(read) => self.bytes.extend_from_slice(&chunk[..read]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Whether TLS said the end of the body is all the same: nobody uses it.
+            Err(error) if self.head > 0 && is_cut(&error) => self.ended = true,
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The answer to `request`, once it is there.
+    pub(super) fn answer(&mut self, request: &Request<()>) -> io::Result<Option<Answer>> {
+        if self.head == 0 && !self.read_head(request.method().as_str())? {
+            return match self.ended {
+                true => Err(io::Error::new(ErrorKind::UnexpectedEof, "closed without an answer")),
+                false => Ok(None),
+            };
+        }
+        let tape = Tape { read: self.bytes.clone(), ended: self.ended, ..Tape::default() };
+        let answer = call(request, &Arc::new(tape)).map_err(Error::into_io)?;
+        let (status, mut body) = (answer.status().as_u16(), Vec::new());
+        let mut reader = answer.into_body().into_reader();
+        match reader.read_to_end(&mut body) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                if self.bytes.len() - self.head < BODY_MAX {
+                    return Ok(None);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(Some(Answer { status }))
+    }
+
+    /// Replaces the head; false while there is no whole final one.
+    fn read_head(&mut self, method: &str) -> io::Result<bool> {
         loop {
             let mut slots = slots();
-            let parsed = response::parse(&self.ahead, &LIMITS, "GET", &mut slots);
+            let parsed = response::parse(&self.bytes, &LIMITS, method, &mut slots);
             match parsed.map_err(bad_answer)? {
                 Parsed::Complete { head, length } if head.is_interim() => {
-                    self.ahead.drain(..length);
-                    interim_bytes += length;
-                    if interim_bytes > INTERIM_BYTES_MAX {
+                    self.bytes.drain(..length);
+                    self.interim_bytes += length;
+                    if self.interim_bytes > INTERIM_BYTES_MAX {
                         return Err(bad_answer(Malformed("more interim answers than are allowed")));
                     }
-                    continue;
                 }
                 Parsed::Complete { head, length } => {
                     let plain = plain(&head);
-                    self.ahead.splice(..length, plain.into_bytes());
-                    self.has_head = true;
+                    self.head = plain.len();
+                    self.bytes.splice(..length, plain.into_bytes());
                     return Ok(true);
                 }
-                Parsed::Partial => {}
-            }
-            let filled = self.ahead.len();
-            self.ahead.resize(filled + READ_BYTES, 0);
-            let read = read(&mut self.stream, &mut self.ahead[filled..])?;
-            self.ahead.truncate(filled + read);
-            if read == 0 {
-                return Ok(false);
+                Parsed::Partial => return Ok(false),
             }
         }
     }
+}
+
+/// How far an answer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Not a byte.
+    Nothing,
+    /// A part of the head, or interim answers.
+    Head,
+    /// The head, and maybe a part of the body.
+    Body,
+}
+
+/// A peer that is gone, once its answer has begun: whether that is whole is for ureq to tell.
+fn is_cut(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset)
 }
 
 /// Status and framing alone.
@@ -186,34 +169,92 @@ fn bad_answer(Malformed(why): Malformed) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, format!("bad answer: {why}"))
 }
 
-fn read(stream: &mut tls::Stream, into: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match stream.read(into) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            other => return other,
+/// Has ureq make a call whose bytes are on the tape.
+fn call(
+    request: &Request<()>,
+    tape: &Arc<Tape>,
+) -> Result<ureq::http::Response<ureq::Body>, Error> {
+    let config = Agent::config_builder()
+        .proxy(None)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .max_idle_connections(0)
+        .max_idle_connections_per_host(0)
+        .max_response_header_size(BUFFER_BYTES)
+        .user_agent(concat!("evenly-check/", env!("CARGO_PKG_VERSION")))
+        .build();
+    Agent::with_parts(config, Player(Arc::clone(tape)), Nowhere).run(request.clone())
+}
+
+/// What a call reads and writes instead of a socket.
+#[derive(Debug, Default)]
+struct Tape {
+    read: Vec<u8>,
+    /// What is in `read` is all that will ever come.
+    ended: bool,
+    written: Mutex<Vec<u8>>,
+}
+
+/// Resolves nothing: whoever has the socket knows where it leads.
+#[derive(Debug)]
+struct Nowhere;
+
+impl Resolver for Nowhere {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        Ok(self.empty())
+    }
+}
+
+/// Plays the tape from its beginning to each call.
+#[derive(Debug)]
+struct Player(Arc<Tape>);
+
+impl Connector for Player {
+    type Out = Playback;
+
+    fn connect(&self, _: &ConnectionDetails, _: Option<()>) -> Result<Option<Playback>, Error> {
+        let buffers = LazyBuffers::new(BUFFER_BYTES, BUFFER_BYTES);
+        Ok(Some(Playback { tape: Arc::clone(&self.0), at: 0, buffers }))
+    }
+}
+
+/// A tape that is being played.
+#[derive(Debug)]
+struct Playback {
+    tape: Arc<Tape>,
+    /// How far it was read.
+    at: usize,
+    buffers: LazyBuffers,
+}
+
+impl Transport for Playback {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
+        let output = &self.buffers.output()[..amount];
+        let written = self.tape.written.lock();
+        written.unwrap_or_else(PoisonError::into_inner).extend_from_slice(output);
+        Ok(())
+    }
+
+    fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
+        let rest = &self.tape.read[self.at..];
+        if rest.is_empty() && !self.tape.ended {
+            return Err(io::Error::from(ErrorKind::WouldBlock).into());
         }
+        let into = self.buffers.input_append_buf();
+        let taken = rest.len().min(into.len());
+        into[..taken].copy_from_slice(&rest[..taken]);
+        self.buffers.input_appended(taken);
+        self.at += taken;
+        Ok(taken > 0)
     }
-}
 
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Connection")
+    /// Asked only of one that is to be used again, and none is.
+    fn is_open(&mut self) -> bool {
+        false
     }
-}
-
-/// None if it is too far away for the clock.
-fn deadline(timeout: &NextTimeout) -> Option<Instant> {
-    Instant::now().checked_add(*timeout.after)
-}
-
-fn timed(error: io::Error, reason: Timeout) -> Error {
-    match is_late(&error) {
-        true => Error::Timeout(reason),
-        false => error.into(),
-    }
-}
-
-/// What a socket's own timeout looks like on Linux, and a connect's.
-fn is_late(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

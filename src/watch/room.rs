@@ -1,0 +1,69 @@
+//! How many checks may be under way at once: each holds a descriptor, and clients need those too.
+//!
+//! Owned by the checks thread.
+
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit};
+
+/// Checks under way at once, however many descriptors there are.
+const UNDER_WAY_MAX: u64 = 4096;
+/// The same, however few there are.
+const UNDER_WAY_MIN: u64 = 8;
+/// The part of all descriptors that checks may hold, and in the first round, whose end clients
+/// wait for.
+const PART: u64 = 8;
+const PART_FIRST: u64 = 2;
+
+/// How many checks may be under way.
+pub(super) struct Room {
+    usual: usize,
+    first: usize,
+    /// How many there was room for when we ran out of descriptors, and until when to believe it.
+    shrunk: (usize, Duration),
+}
+
+impl Room {
+    /// As the process's limit allows now.
+    pub(super) fn new() -> Self {
+        let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let part = |of: u64| (descriptors / of).clamp(UNDER_WAY_MIN, UNDER_WAY_MAX) as usize;
+        Self { usual: part(PART), first: part(PART_FIRST), shrunk: (0, Duration::ZERO) }
+    }
+
+    /// How many checks may be under way at `now`.
+    pub(super) fn at(&self, now: Duration, is_first_round: bool) -> usize {
+        match self.is_shrunk(now) {
+            true => self.shrunk.0,
+            false if is_first_round => self.first,
+            false => self.usual,
+        }
+    }
+
+    /// There was less room than usual a moment ago.
+    pub(super) fn is_shrunk(&self, now: Duration) -> bool {
+        now < self.shrunk.1
+    }
+
+    /// There is no room for more than are under way, as far as is known until then.
+    pub(super) fn shrink(&mut self, under_way: usize, until: Duration) {
+        self.shrunk = (under_way, until);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_shrinks_to_what_could_be_had_and_grows_back() {
+        let second = Duration::from_secs(1);
+        let mut room = Room::new();
+        let (usual, first) = (room.at(second, false), room.at(second, true));
+        assert!(UNDER_WAY_MIN <= usual as u64 && usual <= first);
+        assert!(first as u64 <= UNDER_WAY_MAX);
+        room.shrink(3, 2 * second);
+        assert_eq!((room.at(second, true), room.is_shrunk(second)), (3, true));
+        assert_eq!((room.at(2 * second, false), room.is_shrunk(2 * second)), (usual, false));
+    }
+}

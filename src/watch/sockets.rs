@@ -1,0 +1,85 @@
+//! Where the checks thread waits: for the sockets of all checks under way, and for a word of
+//! whoever started the watch.
+//!
+//! Owned by the checks thread; the other end of the [`Line`] is with [`Watch`](super::Watch).
+
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{Timespec, epoll};
+
+/// What one wait brings at most; the rest comes with the next.
+const EVENTS_MAX: usize = 64;
+
+/// epoll data that stands for the line. No pool has so many backends.
+const LINE: u64 = u64::MAX;
+
+/// The end of the line that speaks. Dropped, it says that all is over.
+pub(super) struct Line(PipeWriter);
+
+/// What was said on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// Check all of them now.
+    Hurry,
+    /// The watch is over.
+    Stop,
+}
+
+impl Line {
+    /// Has everybody checked. Nobody listens where checks are off, or when all is over.
+    pub(super) fn hurry(&self) {
+        let _ = (&self.0).write(b"!");
+    }
+}
+
+/// The sockets, and the end of the line that listens.
+pub(super) struct Sockets {
+    epoll: OwnedFd,
+    line: PipeReader,
+}
+
+impl Sockets {
+    /// Errors: no descriptors are left.
+    pub(super) fn new() -> io::Result<(Self, Line)> {
+        let (line, speaks) = io::pipe()?;
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let data = epoll::EventData::new_u64(LINE);
+        epoll::add(&epoll, &line, data, epoll::EventFlags::IN)?;
+        Ok((Self { epoll, line }, Line(speaks)))
+    }
+
+    /// Watches the socket of the backend at `index` until it is closed. Edge-triggered: whoever
+    /// hears of it goes on until it would wait.
+    pub(super) fn watch(&self, socket: impl AsFd, index: usize) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(index as u64);
+        let all = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::RDHUP;
+        Ok(epoll::add(&self.epoll, socket, data, all | epoll::EventFlags::ET)?)
+    }
+
+    /// Waits, no longer than `most`. Whose sockets have news comes in `ready`.
+    pub(super) fn wait(&mut self, most: Duration, ready: &mut Vec<usize>) -> Option<Word> {
+        let most = Timespec { tv_sec: most.as_secs() as i64, tv_nsec: most.subsec_nanos().into() };
+        let mut room = [const { MaybeUninit::uninit() }; EVENTS_MAX];
+        // EINTR is the only error that a sound call can return: then there is no news yet.
+        let events = epoll::wait(&self.epoll, &mut room, Some(&most)).map(|(events, _)| events);
+        let mut is_told = false;
+        for event in events.into_iter().flatten() {
+            match event.data.u64() {
+                LINE => is_told = true,
+                index => ready.push(index as usize),
+            }
+        }
+        is_told.then(|| self.hear())
+    }
+
+    /// Takes what was said. The end of the pipe comes behind all words, and is as good as any.
+    fn hear(&mut self) -> Word {
+        match self.line.read(&mut [0; 64]) {
+            Ok(0) => Word::Stop,
+            _ => Word::Hurry,
+        }
+    }
+}

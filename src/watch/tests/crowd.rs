@@ -1,0 +1,127 @@
+//! Many backends that are silent beside a good one: it is asked as if they were not there.
+
+use super::*;
+
+/// A listener whose kernel takes connections for it, and who never says a word.
+struct Mute {
+    address: SocketAddr,
+    _listener: TcpListener,
+}
+
+fn mute() -> Mute {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::net::listen(&listener, 4096).unwrap();
+    Mute { address: listener.local_addr().unwrap(), _listener: listener }
+}
+
+/// Far more than a good backend's ten checks or its end take, 1 s and 300 ms, and far less than
+/// they would if it had to wait its turn among those that take 400 ms each.
+const IN_TIME: Duration = Duration::from_secs(5);
+
+/// So many backends at `address`, with names of their own.
+fn many(address: SocketAddr, count: usize) -> Vec<Spec> {
+    let one = |index| Spec { port: address.port(), ..spec(&format!("{address}-{index}")) };
+    (0..count).map(one).collect()
+}
+
+/// A good backend behind all `others`, with checks every 100 ms that may take 400.
+struct Beside {
+    watched: Watched,
+    health: Arc<AtomicU16>,
+    good: usize,
+}
+
+impl Beside {
+    fn start(mut others: Vec<Spec>) -> Self {
+        let health = Arc::new(AtomicU16::new(200));
+        let now = Arc::clone(&health);
+        let address = server(move |mut stream, _| {
+            let head = format!("HTTP/1.1 {} Now\r\nContent-Length: 0\r\n\r\n", now.load(Relaxed));
+            let _ = stream.write_all(head.as_bytes());
+        });
+        let good = others.len();
+        others.push(Spec { port: address.port(), alive: false, ..spec("good") });
+        let settings =
+            Settings { interval: Some(ms(100)), timeout: ms(400), ..Settings::default() };
+        Self { watched: Watched::start(others, settings), health, good }
+    }
+
+    /// It has its first result within the first round, is asked in time, and its end is noticed.
+    fn is_unharmed(&self) {
+        let Self { watched, health, good } = self;
+        let counters = watched.pool.backends()[*good].counters();
+        let made = || counters.checks_passed.load(Relaxed) + counters.checks_failed.load(Relaxed);
+        watched.watch.first_round(ms(400 + 500));
+        assert_eq!(watched.standing(*good), Standing::Up, "its first result is there");
+        let (before, began) = (made(), Instant::now());
+        watched.await_checks(*good, before + 10);
+        let took = began.elapsed();
+        assert!(took < IN_TIME, "ten checks took {took:?}");
+        health.store(503, Relaxed);
+        let began = Instant::now();
+        await_that("its end is noticed", || watched.standing(*good) == Standing::Down);
+        let took = began.elapsed();
+        assert!(took < IN_TIME, "noticed after {took:?}");
+    }
+}
+
+#[test]
+fn one_or_a_hundred_who_take_the_connection_and_say_nothing_harm_nobody() {
+    for count in [1, 40, 100] {
+        let mute = mute();
+        Beside::start(many(mute.address, count)).is_unharmed();
+    }
+}
+
+#[test]
+fn a_thousand_who_are_silent_harm_nobody() {
+    let mute = mute();
+    Beside::start(many(mute.address, 1000)).is_unharmed();
+}
+
+#[test]
+fn a_thousand_who_swallow_the_connect_harm_nobody() {
+    let hole = black_hole();
+    Beside::start(many(hole.address, 1000)).is_unharmed();
+}
+
+#[test]
+fn a_mix_of_those_who_swallow_stay_silent_drip_refuse_and_fail_harms_nobody() {
+    let (mute, hole) = (mute(), black_hole());
+    let drip = server(|mut stream, _| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+        while stream.write_all(b".").is_ok() {
+            thread::park_timeout(ms(20));
+        }
+    });
+    let crowd = [(mute.address, 100), (hole.address, 100), (drip, 40), (nobody(), 40)];
+    let mut others: Vec<Spec> =
+        crowd.iter().flat_map(|(address, count)| many(*address, *count)).collect();
+    others.extend(many(status(503), 20));
+    Beside::start(others).is_unharmed();
+}
+
+#[test]
+fn each_of_a_crowd_is_found_out_in_one_round() {
+    let mute = mute();
+    let watched = Watched::start(many(mute.address, 300), one_round(ms(400)));
+    assert!(watched.watch.first_round(SOON));
+    let down = |index: &usize| watched.standing(*index) == Standing::Down;
+    assert_eq!((0..300).filter(down).count(), 300);
+}
+
+#[test]
+fn no_backend_is_asked_twice_at_once() {
+    let (at_once, most) = (Arc::new(AtomicU16::new(0)), Arc::new(AtomicU16::new(0)));
+    let (now, seen) = (Arc::clone(&at_once), Arc::clone(&most));
+    let address = server(move |mut stream, _| {
+        seen.fetch_max(now.fetch_add(1, Relaxed) + 1, Relaxed);
+        let _ = stream.read(&mut [0]);
+        now.fetch_sub(1, Relaxed);
+    });
+    let watched = Watched::start(specs(&[address]), Settings { timeout: ms(60), ..quick() });
+    (0..5).for_each(|_| watched.watch.hurry());
+    watched.await_checks(0, 5);
+    // One that was given up may not have seen its end yet when the next one comes.
+    assert!(most.load(Relaxed) <= 2, "{most:?}");
+}
