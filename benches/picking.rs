@@ -79,6 +79,7 @@ fn pool(kind: Kind, count: usize) -> Arc<Pool> {
         backup: false,
         public: None,
         tls: None,
+        health_port: None,
     };
     let specs: Vec<Spec> = (0..count).map(spec).collect();
     let addresses = vec![([127, 0, 0, 1], 8001).into(); count];

@@ -5,8 +5,8 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::grammar::{self, origin};
-use super::keys::count;
-use super::kind::{Count, Flag, Kind, Unset, found, text};
+use super::keys::{count, port};
+use super::kind::{Flag, Kind, Unset, found, text};
 #[cfg(feature = "client")]
 use super::message::quote;
 use super::message::{Place, Report, idle_without};
@@ -25,7 +25,7 @@ table! {
         /// Address or host name; needed.
         ip: Option<String> = "127.0.0.1", Unset(text("127.0.0.1", grammar::host));
         /// Port, in quotes or not; needed.
-        port: Option<u16> = "8001", Unset(Count { range: 1..=65535, quoted: true });
+        port: Option<u16> = "8001", Unset(port());
         /// Whether it speaks TLS; may be spelled `tsl`.
         tls: bool = "false", Flag;
         /// Whether its certificate is verified.
@@ -51,6 +51,8 @@ table! {
             "https://a.example.org",
             origin::read,
         ));
+        /// Port of its checks, in quotes or not; not set, that of `[health]`, or else its own.
+        health_port: Option<u16> = "port", Unset(port());
     }
 }
 
@@ -120,6 +122,7 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
             certificate: written.tls_certificate,
             key: written.tls_key,
         }),
+        health_port: written.health_port,
     };
     spec.name = written.name.unwrap_or_else(|| spec.authority());
     Some(spec)
@@ -216,6 +219,7 @@ impl From<&Spec> for Application {
             max_connections: spec.max_connections,
             backup: spec.backup,
             public: spec.public.clone(),
+            health_port: spec.health_port,
         }
     }
 }

@@ -126,6 +126,53 @@ pub(super) fn method(text: &str) -> Result<String, String> {
     Err(format!("{} {what}", quote(text)))
 }
 
+/// The longest text that a body is searched for, in bytes.
+const CONTAINED_BYTES_MAX: usize = 1024;
+
+/// A text to look for in a body.
+pub(super) fn contained(text: &str) -> Result<String, String> {
+    if (1..=CONTAINED_BYTES_MAX).contains(&text.len()) {
+        return Ok(text.to_string());
+    }
+    let (length, most) = (text.len(), CONTAINED_BYTES_MAX);
+    Err(format!("{length} bytes to look for; write 1 to {most}, or remove the key"))
+}
+
+/// What the Host field says: a host, and a port if need be.
+pub(super) fn authority(text: &str) -> Result<String, String> {
+    origin::host_and_port(text).ok_or_else(|| {
+        let said = quote(text);
+        format!("{said} is no host; write for example \"api.example.org\" or \"[::1]:8080\"")
+    })
+}
+
+/// The longest field of a request that is written here, in bytes.
+const HEADER_BYTES_MAX: usize = 4096;
+
+/// A field of a request, as `Name: value`. No error repeats the value, which may be a password.
+pub(super) fn header(text: &str) -> Result<String, String> {
+    let Some((name, value)) = text.split_once(':') else {
+        return Err("there is no colon in it; write for example \"Accept: text/plain\"".to_string());
+    };
+    let (said, value) = (quote(name), value.trim_matches([' ', '\t']));
+    if !http::is_token(name.as_bytes()) {
+        return Err(format!("{said} is no name of a field; write for example \"Accept\""));
+    }
+    if name.eq_ignore_ascii_case("host") {
+        return Err("Host has a key of its own; write it as host".to_string());
+    }
+    if http::is_framing(name.as_bytes()) {
+        return Err(format!("{said} is about the connection, which Evenly decides; remove it"));
+    }
+    if !value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ' || byte == b'\t') {
+        return Err(format!("{said} has a control character or one outside ASCII; remove it"));
+    }
+    if text.len() > HEADER_BYTES_MAX {
+        return Err(format!("{said} is longer than {HEADER_BYTES_MAX} bytes; shorten it"));
+    }
+    Ok(format!("{name}: {value}"))
+}
+
 /// A field's name, or with a `*` at the end the beginning of one.
 pub(super) fn field(text: &str) -> Result<String, String> {
     let bare = text.strip_suffix('*').unwrap_or(text);

@@ -188,6 +188,24 @@ table! {
         fall: u32 = "3", count(1..=1000);
         /// Statuses that pass.
         expect: Vec<RangeInclusive<u16>> = "200-299", statuses("200-299", false);
+        /// A text that the body must contain, in what is read of it; not set, any body will do.
+        contains: Option<String> = "any", Unset(text("ok", grammar::contained));
+        /// The method: only those that change nothing, since checks are made again and again.
+        method: &'static str = "GET", Choice {
+            noun: "method",
+            built: &[("GET", "GET"), ("HEAD", "HEAD"), ("OPTIONS", "OPTIONS")],
+            planned: &[],
+        };
+        /// What the Host field says; not set, the application's `tls_name`, or else its `ip`, and
+        /// the port asked.
+        host: Option<String> = "tls_name or ip", Unset(text("api.example.org", grammar::authority));
+        /// Further fields, which may hold a password: nobody else is to see them.
+        headers: Vec<String> = "[]", Hidden(List {
+            item: text("Accept: text/plain", grammar::header),
+            empty: true,
+        });
+        /// The port of all checks, in quotes or not; not set, that of each application.
+        port: Option<u16> = "port", Unset(port());
     }
 }
 
@@ -459,6 +477,10 @@ const POINTS_MAX: u64 = 1_000_000;
 
 pub(super) fn count(range: RangeInclusive<u64>) -> Count {
     Count { range, quoted: false }
+}
+
+pub(super) fn port() -> Count {
+    Count { range: 1..=65535, quoted: true }
 }
 
 fn time(range: RangeInclusive<u64>) -> Quantity {

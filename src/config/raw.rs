@@ -15,6 +15,9 @@ use super::{Config, applications, valid};
 /// Tables and keys of the contract that are still to come.
 const PLANNED: [&str; 2] = ["alerts", "admin.token"];
 
+/// Keys whose words mean something else in every other table: no hint to one who writes them there.
+const AT_HOME: [&str; 4] = ["host", "port", "method", "headers"];
+
 /// The text of a file. The error is a sentence that does not repeat the path.
 pub(super) fn text(path: &Path) -> Result<String, String> {
     let bytes = std::fs::read(path).map_err(|error| match error.kind() {
@@ -121,6 +124,9 @@ fn unknown(path: &str, word: &str, known: &[&str]) -> String {
 
 /// The table that has this very key.
 fn home(word: &str) -> Option<&'static str> {
+    if AT_HOME.contains(&word) {
+        return None;
+    }
     let mut home = None;
     for (name, table) in Config::default().tables() {
         table.each(&mut |key, _| {

@@ -48,7 +48,8 @@ impl Config {
 
 /// An empty one is none.
 fn holds_secret(field: &dyn Field) -> bool {
-    field.is_secret() && field.write().is_some_and(|value| value != quote(""))
+    let is_empty = |value: &str| [r#""""#, "[]"].contains(&value);
+    field.is_secret() && field.write().is_some_and(|value| !is_empty(&value))
 }
 
 fn write(out: &mut String, heading: &str, table: &mut dyn Table, hides: bool) {

@@ -48,6 +48,7 @@ fn a_file_of_applications_alone_works_as_it_stands() {
         backup: false,
         public: None,
         tls: None,
+        health_port: None,
     };
     assert_eq!(parse(MINIMAL), Config { applications: vec![spec], ..Config::default() });
 }
@@ -113,7 +114,11 @@ fn the_example_file_shows_every_key_with_its_default() {
     // The keys that mean something by being there.
     let mut all = parse(&shown);
     assert_eq!(all.health.path.take().as_deref(), Some("/health"));
+    assert_eq!(all.health.contains.take().as_deref(), Some("ok"));
+    assert_eq!(all.health.host.take().as_deref(), Some("api.example.org"));
+    assert_eq!(all.health.port.take(), Some(8001));
     assert_eq!(all.applications[0].public.take().as_deref(), Some("http://127.0.0.1:9001"));
+    assert_eq!(all.applications[0].health_port.take(), Some(9001));
     let trust = all.applications[0].tls.take().expect("it speaks TLS");
     let set = [&trust.ca, &trust.name, &trust.certificate, &trust.key].map(Option::is_some);
     assert_eq!((trust.verify, set), (true, [true; 4]));

@@ -15,6 +15,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     ejections_grow(config, report);
     slow_has_a_range(config, report);
     each_certificate_has_a_key(config, report);
+    a_text_has_a_body_to_be_in(config, report);
     secure_cookies_have_tls(config, report);
     no_backend_is_evenly(config, report);
 }
@@ -33,6 +34,14 @@ fn slow_has_a_range(config: &Config, report: &mut Report<'_>) {
     if from > most {
         let what = format!("slow_from {from} is above slow_max {most}; raise slow_max");
         report.add(later(["scored.slow_from", "scored.slow_max"], report), "scored", what);
+    }
+}
+
+fn a_text_has_a_body_to_be_in(config: &Config, report: &mut Report<'_>) {
+    if config.health.contains.is_some() && config.health.method == "HEAD" {
+        let what = "an answer to HEAD has no body that could contain it; write method = \"GET\"";
+        let place = later(["health.contains", "health.method"], report);
+        report.add(place, "health.contains", what);
     }
 }
 

@@ -118,6 +118,18 @@ fn disguised(known: Name) -> Name {
     }
 }
 
+/// Whether a field of this name, or one that looks like it, says where a request goes, where it
+/// ends, or what becomes of its connection: for whoever frames the request to write.
+#[must_use]
+pub fn is_framing(name: &[u8]) -> bool {
+    use Name::{Connection, ContentLength, Dropped, Expect, FramingLookalike, Host, Http2Settings};
+    use Name::{KeepAlive, Te, TransferEncoding, Upgrade};
+    let framing = [Host, ContentLength, TransferEncoding, Connection, KeepAlive, Upgrade];
+    let others = [Http2Settings, Te, Expect, Dropped, FramingLookalike];
+    let is = classify(name);
+    framing.contains(&is) || others.contains(&is) || name.eq_ignore_ascii_case(b"trailer")
+}
+
 /// Fields that steer the whole message before its content is read. Connection must not name them
 /// (RFC 9110 7.6.1), no trailer may carry them (6.5.1).
 const STEERING: [&str; 24] = [

@@ -29,7 +29,7 @@ pub mod response;
 mod target;
 
 pub use claims::Claims;
-pub use fields::is_token;
+pub use fields::{is_framing, is_token};
 pub use first_line::FirstLine;
 pub use location::location;
 pub use repairs::Repairs;

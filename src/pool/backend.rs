@@ -34,15 +34,21 @@ pub struct Spec {
     pub public: Option<String>,
     /// Set if it speaks TLS.
     pub tls: Option<Trust>,
+    /// Where its checks go, if not to `port`.
+    pub health_port: Option<u16>,
 }
 
 impl Spec {
-    /// `host:port` as URLs and the Host field want them (RFC 9110 section 7.2), with the brackets
-    /// that IPv6 needs (RFC 3986 section 3.2.2).
+    /// Its host and port: [`authority`].
     pub fn authority(&self) -> String {
-        let (host, port) = (&self.host, self.port);
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+        authority(&self.host, self.port)
     }
+}
+
+/// `host:port` as URLs and the Host field want them (RFC 9110 section 7.2), with the brackets that
+/// IPv6 needs (RFC 3986 section 3.2.2).
+pub fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// Whom a backend that speaks TLS must prove to be, and what we prove. Files are PEM.
@@ -130,6 +136,16 @@ impl Backend {
     /// Host and port as URLs and the Host field want them: [`Spec::authority`].
     pub fn authority(&self) -> String {
         self.spec.authority()
+    }
+
+    /// The port of its checks, if they have one of their own.
+    pub fn health_port(&self) -> Option<u16> {
+        self.spec.health_port
+    }
+
+    /// The name that its certificate must be for, if that is not its host.
+    pub fn tls_name(&self) -> Option<&str> {
+        self.spec.tls.as_ref()?.name.as_deref()
     }
 
     /// Share under a weighted policy.

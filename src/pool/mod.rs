@@ -35,7 +35,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use ask::Ask;
-pub use backend::{Backend, Counters, Spec, Trust};
+pub use backend::{Backend, Counters, Spec, Trust, authority};
 use candidates::{Candidates, Tier};
 pub use change::{Change, CheckOutcome, Mode, Notice, Standing, Status, Took};
 use health::Effect;

@@ -21,6 +21,7 @@ pub(crate) fn spec(name: &str) -> Spec {
         backup: false,
         public: None,
         tls: None,
+        health_port: None,
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -164,9 +165,10 @@ impl Checks {
 
     fn probe(&self, index: usize) -> io::Result<Probe> {
         let backend = &self.pool.backends()[index];
-        let request = self.question.request(backend).map_err(io::Error::other)?;
+        let request = self.question.request(backend)?;
         let connector = self.connectors.get(index).and_then(Option::as_ref);
-        let probe = Probe::begin(backend.address(), connector, request)?;
+        let address = SocketAddr::new(backend.address().ip(), self.question.port(backend));
+        let probe = Probe::begin(address, connector, request)?;
         self.sockets.watch(probe.socket(), index)?;
         Ok(probe)
     }
@@ -245,7 +247,7 @@ impl Checks {
         if self.warned.iter().any(|warned| warned == name) {
             return;
         }
-        let question = self.question.words();
+        let question = self.question.words(&self.pool.backends()[index]);
         let text = format!(
             "backend {name}: {question} answered {status}, which counts as up while [health] path \
              is not set; set it to a path that tells whether the application is well"

@@ -49,13 +49,23 @@ pub struct Settings {
     pub interval: Option<Duration>,
     /// Longest that one check may take.
     pub timeout: Duration,
-    /// What to GET; starts with a slash.
+    /// The method: `GET`, or another that changes nothing.
+    pub method: &'static str,
+    /// What to ask for; starts with a slash.
     pub path: String,
     /// Whether the file sets `path`. While it does not, 404 and 405 count as up: a plain file
     /// server has no `/health`, yet it serves.
     pub path_set: bool,
+    /// What the Host field says; `None` is where the check goes, by name if the backend has one.
+    pub host: Option<String>,
+    /// Further fields, as `Name: value`.
+    pub headers: Vec<String>,
     /// Statuses that count as healthy; `None` is 200-299.
     pub expect: Option<Statuses>,
+    /// What the body must contain; `None` takes any.
+    pub contains: Option<String>,
+    /// Where checks go, if a backend says nothing else; `None` is to its own port.
+    pub port: Option<u16>,
     /// How each backend is reached, in the order of the pool; in the clear where there is none.
     pub connectors: Vec<Option<Connector>>,
     /// From one look-up of the host names to the next.
@@ -67,9 +77,14 @@ impl Default for Settings {
         Self {
             interval: Some(Duration::from_secs(5)),
             timeout: Duration::from_secs(2),
+            method: "GET",
             path: "/health".into(),
             path_set: false,
+            host: None,
+            headers: Vec::new(),
             expect: None,
+            contains: None,
+            port: None,
             connectors: Vec::new(),
             names_every: Duration::from_secs(30),
         }
@@ -83,9 +98,14 @@ impl From<&Health> for Settings {
         Self {
             interval: health.interval,
             timeout: health.timeout,
+            method: health.method,
             path: health.path().to_owned(),
             path_set: health.path.is_some(),
+            host: health.host.clone(),
+            headers: health.headers.clone(),
             expect: is_stated.then(|| Statuses::new(health.expect.clone())),
+            contains: health.contains.clone(),
+            port: health.port,
             ..Self::default()
         }
     }

@@ -2,18 +2,28 @@
 //!
 //! Called by the checks thread. Pure: an answer in, a verdict out.
 
-use ureq::http::{self, Request};
+use std::io;
+
+use ureq::http::Request;
 
 use super::Settings;
-use super::transport::Answer;
-use crate::pool::{Backend, Statuses};
+use super::transport::{Answer, BODY_MAX};
+use crate::pool::{Backend, Statuses, authority};
 
-/// The question of all checks, as far as it is the same for every backend.
+/// The port that a Host field need not name where TLS is spoken (RFC 9110 section 4.2.2).
+const HTTPS: u16 = 443;
+
+/// The question, as far as it is the same for every backend.
 pub(super) struct Question {
+    method: &'static str,
     path: String,
+    host: Option<String>,
+    headers: Vec<String>,
+    port: Option<u16>,
     /// 404 and 405 count as up.
     is_path_a_guess: bool,
     expect: Option<Statuses>,
+    contains: Option<String>,
 }
 
 /// What an answer means.
@@ -29,26 +39,56 @@ pub(super) struct Verdict {
 
 impl Question {
     pub(super) fn new(settings: &Settings) -> Self {
+        let Settings { path_set, expect, contains, .. } = settings;
         Self {
+            method: settings.method,
             path: settings.path.clone(),
-            is_path_a_guess: !settings.path_set && settings.expect.is_none(),
-            expect: settings.expect.clone(),
+            host: settings.host.clone(),
+            headers: settings.headers.clone(),
+            port: settings.port,
+            // Whoever says what a good answer is knows the page.
+            is_path_a_guess: !path_set && expect.is_none() && contains.is_none(),
+            expect: expect.clone(),
+            contains: contains.clone(),
         }
+    }
+
+    /// The port that checks of `backend` go to.
+    pub(super) fn port(&self, backend: &Backend) -> u16 {
+        backend.health_port().or(self.port).unwrap_or(backend.port())
     }
 
     /// The request to `backend`. It follows no redirect and uses no proxy, whatever the environment
     /// says: the question is how this one backend is.
-    pub(super) fn request(&self, backend: &Backend) -> Result<Request<()>, http::Error> {
+    pub(super) fn request(&self, backend: &Backend) -> io::Result<Request<()>> {
         // Where it goes is decided elsewhere; the authority only makes the URL a whole one.
-        Request::get(format!("http://backend{}", self.path))
-            .header("Host", backend.authority())
-            .header("Connection", "close")
-            .body(())
+        let mut request = Request::builder()
+            .method(self.method)
+            .uri(format!("http://backend{}", self.path))
+            .header("Host", self.host(backend))
+            .header("Connection", "close");
+        for (name, value) in self.headers.iter().filter_map(|line| line.split_once(": ")) {
+            request = request.header(name, value);
+        }
+        request.body(()).map_err(io::Error::other)
     }
 
-    /// For a sentence: `GET /health`.
-    pub(super) fn words(&self) -> String {
-        format!("GET {}", self.path)
+    fn host(&self, backend: &Backend) -> String {
+        let port = self.port(backend);
+        match (&self.host, backend.tls_name()) {
+            (Some(host), _) => host.clone(),
+            (None, Some(name)) if port == HTTPS => name.to_owned(),
+            (None, name) => authority(name.unwrap_or(backend.host()), port),
+        }
+    }
+
+    /// For a sentence: `GET /health`, and the port if it is another than the backend's.
+    pub(super) fn words(&self, backend: &Backend) -> String {
+        let (Self { method, path, .. }, port) = (self, self.port(backend));
+        match port == backend.port() {
+            true => format!("{method} {path}"),
+            false => format!("{method} {path} at port {port}"),
+        }
     }
 
     /// What `answer` says about the backend.
@@ -60,11 +100,23 @@ impl Question {
         };
         let unknown_path =
             Some(status).filter(|it| self.is_path_a_guess && [404, 405].contains(it));
-        let passed = is_healthy || unknown_path.is_some();
-        let seen = match status {
-            300..400 if !passed => format!("status {status}, not followed"),
+        let missing = self.missing(&answer.body).filter(|_| is_healthy);
+        let passed = (is_healthy && missing.is_none()) || unknown_path.is_some();
+        let seen = match (missing, status) {
+            (Some(missing), _) => format!("status {status}, but {missing}"),
+            (None, 300..400) if !passed => format!("status {status}, not followed"),
             _ => format!("status {status}"),
         };
         Verdict { passed, seen, unknown_path }
+    }
+
+    /// A sentence about the text that is not in the body.
+    fn missing(&self, body: &[u8]) -> Option<String> {
+        let text = self.contains.as_ref()?;
+        if body.windows(text.len()).any(|window| window == text.as_bytes()) {
+            return None;
+        }
+        let (read, most) = (body.len(), if body.len() < BODY_MAX { "" } else { ", the most" });
+        Some(format!("the body does not contain {text:?} ({read} bytes read{most})"))
     }
 }

@@ -2,6 +2,7 @@
 
 mod crowd;
 mod deadline;
+mod shape;
 #[cfg(feature = "tls")]
 mod tls;
 

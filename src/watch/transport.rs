@@ -36,6 +36,8 @@ const READ_BYTES: usize = 4 * 1024;
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
+    /// Without its framing, at most [`BODY_MAX`].
+    pub(super) body: Vec<u8>,
 }
 
 /// The bytes of a request, as ureq writes it.
@@ -110,7 +112,8 @@ impl Incoming {
             }
             Err(error) => return Err(error),
         }
-        Ok(Some(Answer { status }))
+        body.truncate(BODY_MAX);
+        Ok(Some(Answer { status, body }))
     }
 
     /// Replaces the head; false while there is no whole final one.

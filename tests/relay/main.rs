@@ -12,6 +12,7 @@ mod addresses;
 mod answers;
 mod balance;
 mod blank_lines;
+mod checks;
 mod closing;
 mod connections;
 mod deadlines;

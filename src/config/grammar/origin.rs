@@ -30,7 +30,7 @@ pub(in crate::config) fn read(text: &str) -> Result<String, String> {
 }
 
 /// None for userinfo, a port out of range, IPv6 without brackets.
-fn host_and_port(text: &str) -> Option<String> {
+pub(super) fn host_and_port(text: &str) -> Option<String> {
     let end = text.rfind(']').map_or(0, |bracket| bracket + 1);
     let (name, port) = text.split_at(text[end..].find(':').map_or(text.len(), |at| end + at));
     let bracketed = name.starts_with('[');

@@ -11,8 +11,8 @@ pub(in crate::config) struct List<T> {
     pub(in crate::config) empty: bool,
 }
 
-/// A text that nobody else is to see. An error does not repeat it either.
-pub(in crate::config) struct Hidden(pub(in crate::config) Text<String>);
+/// A text, or a list of them, that nobody else is to see. An error does not repeat it either.
+pub(in crate::config) struct Hidden<K>(pub(in crate::config) K);
 
 /// Something, or the word "off".
 pub(in crate::config) struct OrOff<K>(pub(in crate::config) K);
@@ -61,7 +61,7 @@ impl<T> Kind<Vec<T>> for List<T> {
     }
 }
 
-impl Kind<String> for Hidden {
+impl Kind<String> for Hidden<Text<String>> {
     const IS_SECRET: bool = true;
 
     fn read(&self, value: &DeValue<'_>) -> Result<String, String> {
@@ -73,6 +73,25 @@ impl Kind<String> for Hidden {
 
     fn write(&self, value: &String) -> Option<String> {
         self.0.write(value)
+    }
+}
+
+impl Kind<Vec<String>> for Hidden<List<String>> {
+    const IS_SECRET: bool = true;
+
+    fn read(&self, value: &DeValue<'_>) -> Result<Vec<String>, String> {
+        match value {
+            DeValue::Array(_) => self.0.read(value),
+            _ => Err(format!("found no list; write for example [\"{}\"]", self.0.item.example)),
+        }
+    }
+
+    fn write(&self, value: &Vec<String>) -> Option<String> {
+        self.0.write(value)
+    }
+
+    fn spell<'t>(&self, text: &'t str) -> DeValue<'t> {
+        self.0.spell(text)
     }
 }
 

@@ -306,6 +306,54 @@ tls.certificates = ["./a.pem"]
 }
 
 #[test]
+fn checks_that_cannot_be_made_are_refused() {
+    let cases = r#"
+health.method = "POST"
+    1:17: health.method: unknown method "POST"; use "GET", "HEAD", "OPTIONS"
+health.host = "https://a.test/"
+    1:15: health.host: "https://a.test/" is no host; write for example "api.example.org" or
+        "[::1]:8080"
+health.host = "a.test:0"
+    1:15: health.host: "a.test:0" is no host; write for example "api.example.org" or "[::1]:8080"
+health.port = 0
+    1:15: health.port: 0 is out of range; use 1 to 65535
+health.contains = ""
+    1:19: health.contains: 0 bytes to look for; write 1 to 1024, or remove the key
+health.headers = "Authorization: Bearer 1234"
+    1:18: health.headers: found no list; write for example ["Accept: text/plain"]
+health.headers = ["1234"]
+    1:18: health.headers: there is no colon in it; write for example "Accept: text/plain"
+health.headers = ["X Y: 1234"]
+    1:18: health.headers: "X Y" is no name of a field; write for example "Accept"
+health.headers = ["host: a.test"]
+    1:18: health.headers: Host has a key of its own; write it as host
+health.headers = ["Content-Length: 5"]
+    1:18: health.headers: "Content-Length" is about the connection, which Evenly decides; remove it
+health.headers = ["transfer_encoding: chunked"]
+    1:18: health.headers: "transfer_encoding" is about the connection, which Evenly decides; remove
+        it
+health.headers = ["Connection: keep-alive"]
+    1:18: health.headers: "Connection" is about the connection, which Evenly decides; remove it
+health.headers = ["X-A: 1\r\nX-B: 2"]
+    1:18: health.headers: "X-A" has a control character or one outside ASCII; remove it
+health.headers = ["X-A: 1\u0000"]
+    1:18: health.headers: "X-A" has a control character or one outside ASCII; remove it
+health = {contains = "ok", method = "HEAD"}
+    1:37: health.contains: an answer to HEAD has no body that could contain it; write
+        method = "GET"
+"#;
+    each(cases, in_tables);
+}
+
+/// The words of `[health]` say something else elsewhere.
+#[test]
+fn a_port_or_a_host_in_the_wrong_table_is_not_sent_to_the_checks() {
+    for text in ["server.port = 80", "server.host = \"a\"", "redirect.method = \"GET\""] {
+        assert!(!in_tables(text).contains("[health]"), "{}", in_tables(text));
+    }
+}
+
+#[test]
 fn impossible_durations_and_sizes_are_refused() {
     let cases = r#"
 health.interval = "0s"

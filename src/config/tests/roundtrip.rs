@@ -110,9 +110,27 @@ fn what_others_see_has_no_secret_and_is_the_same_otherwise() {
     let hidden = config.render().replace("a real secret of ours", "(hidden)");
     assert_eq!(config.show(), hidden);
     assert_eq!(config.secrets(), ["sticky.secret"]);
+    let text = format!("health.headers = [\"Authorization: Bearer 1234\"]\n{MINIMAL}");
+    assert!(!parse(&text).show().contains("1234"), "{}", parse(&text).show());
+    assert_eq!(parse(&text).secrets(), ["health.headers"]);
     let said = Config::parse(&hidden, "f").unwrap_err().to_string();
     assert!(said.contains("8 characters can be guessed"), "it cannot be taken for one: {said}");
     assert!(parse(MINIMAL).secrets().is_empty());
+}
+
+fn health() -> impl Strategy<Value = Health> {
+    let method = prop::sample::select(vec!["GET", "HEAD", "OPTIONS"]);
+    let host = prop::option::of(prop::sample::select(vec!["a.test", "[::1]:80", "10.0.0.1:1"]));
+    let headers = prop::collection::vec("X-[A-Za-z]{1,9}: [!-~]{0,9}", 0..3);
+    let all = (method, host, headers, prop::option::of("[a-z\"\\n é]{1,9}"), any::<Option<u16>>());
+    all.prop_map(|(method, host, headers, contains, port)| Health {
+        method,
+        host: host.map(str::to_string),
+        headers,
+        contains: contains.filter(|_| method != "HEAD"),
+        port: port.filter(|port| *port > 0),
+        ..Health::default()
+    })
 }
 
 fn tls() -> impl Strategy<Value = Tls> {
@@ -146,7 +164,7 @@ proptest! {
         sticky in sticky(),
         (redirect, public) in (redirect(), public()),
         lookup in prop::option::of("/[!-\"$->@-\\[\\]-~]{0,20}"),
-        (trust, tls) in (trust(), tls()),
+        (trust, tls, health) in (trust(), tls(), health()),
     ) {
         let spec = |port: &u16| Spec {
             name: format!("app-{port}"),
@@ -158,6 +176,7 @@ proptest! {
             backup: !flag,
             public: public.clone(),
             tls: trust.clone(),
+            health_port: (!flag).then_some(*port),
         };
         reads_back(&Config {
             applications: ports.iter().map(spec).collect(),
@@ -167,7 +186,7 @@ proptest! {
             redirect,
             lookup: Lookup { path: lookup },
             scored: Scored { threshold: weight, statuses: statuses.clone(), ..Scored::default() },
-            health: Health { path, interval, expect: statuses.clone(), ..Health::default() },
+            health: Health { expect: statuses.clone(), interval, path, ..health },
             passive: Passive { statuses, ..Passive::default() },
             retry: Retry::default(),
             queue: Queue { timeout: connect, ..Queue::default() },

@@ -197,6 +197,7 @@ fn pool(well: &[Traits], terms: &Terms, kind: Kind) -> Arc<Pool> {
         backup: false,
         public: None,
         tls: None,
+        health_port: None,
     };
     let specs: Vec<Spec> = well.iter().enumerate().map(spec).collect();
     let addresses = specs.iter().map(|spec| SocketAddr::from(([127, 0, 0, 1], spec.port)));

@@ -20,7 +20,8 @@ prot = 80
     4:1: applications.prot: unknown key; did you mean "port"?
 host = "x"
     4:1: applications.host: unknown key; the keys here are name, ip, port, tls, tls_verify, tls_ca,
-        tls_name, tls_certificate, tls_key, alive, weight, max_connections, backup, public
+        tls_name, tls_certificate, tls_key, alive, weight, max_connections, backup, public,
+        health_port
 tls.cert = "x"
     4:1: applications.tls: found a table; expected true or false
 "#;

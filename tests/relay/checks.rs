@@ -1,0 +1,176 @@
+//! What a health check asks and how long it may take, however many others are asked meanwhile.
+
+use crate::harness::{Backend, BlackHole, Keyed, Message, Place, Proxy, Wire, eventually};
+use std::fmt::Write as _;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// A server whose answers to checks come in these pieces, a pause ahead of each.
+fn piecewise(pieces: &'static [(u64, &'static str)]) -> Backend {
+    Backend::every(move |wire| {
+        while let Some(request) = wire.request() {
+            if request.target() != "/health" {
+                wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+                continue;
+            }
+            for (pause, piece) in pieces {
+                thread::park_timeout(Duration::from_millis(*pause));
+                if !wire.offer(piece) {
+                    return;
+                }
+            }
+        }
+    })
+}
+
+/// A server that answers every request with this.
+fn answering(answer: &'static str) -> Backend {
+    Backend::every(move |wire| while wire.request().is_some() && wire.offer(answer) {})
+}
+
+fn checks(backend: &Backend) -> Vec<Message> {
+    backend.requests().into_iter().filter(|request| request.target() == "/health").collect()
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+
+#[test]
+fn an_answer_within_the_timeout_is_good_however_its_time_is_spent() {
+    let slow = piecewise(&[(1500, OK)]);
+    let behind = piecewise(&[(1000, HEAD), (600, "ok")]);
+    let interim = piecewise(&[(700, "HTTP/1.1 102 Processing\r\n\r\n"), (700, HEAD), (200, "ok")]);
+    let late = piecewise(&[(1300, HEAD), (1500, "ok")]);
+    let settings = "health.interval = \"5s\"\nhealth.timeout = \"2s\"";
+    let proxy = Proxy::with(&[&slow, &behind, &interim, &late], settings);
+    let line = proxy.process.said.wait("up -> down");
+    let what = "backend D: check failed: the body was not whole after 2s (";
+    assert!(line.contains(what) && line.ends_with("; 3 of 4 left"), "{line}");
+    assert_eq!(proxy.said("->"), 1, "{:#?}", proxy.process.said.all());
+}
+
+/// A listener whose kernel takes connections, at any address of this machine; nobody speaks there.
+fn mute() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    rustix::net::listen(&listener, 4096).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+/// A good backend behind `count` silent ones: it is checked as if they were not there, and its end
+/// is noticed. `heard` looks at what was said meanwhile.
+fn is_checked_in_time(limits: &str, count: u8, heard: impl FnOnce(&Proxy)) {
+    let status = Arc::new(AtomicU16::new(200));
+    let health = Arc::clone(&status);
+    let good = Backend::every(move |wire: &mut Wire| {
+        while wire.request().is_some() {
+            let status = health.load(Ordering::Relaxed);
+            if !wire.offer(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n")) {
+                return;
+            }
+        }
+    });
+    let (silent, port) = mute();
+    let mut settings =
+        "health.interval = \"100ms\"\nhealth.timeout = \"500ms\"\nhealth.fall = 3\n".to_owned();
+    for number in 0..count {
+        let host = format!("127.0.1.{number}");
+        writeln!(settings, "[[applications]]\nip = \"{host}\"\nport = {port}").unwrap();
+    }
+    let proxy = Proxy::within(limits, &[&good], &settings);
+    proxy.pardon("");
+    good.wait_requests(checks(&good).len() + 10);
+    status.store(503, Ordering::Relaxed);
+    let line = proxy.process.said.wait("backend A: check failed: status 503");
+    assert!(line.contains("up -> down"), "{line}");
+    status.store(200, Ordering::Relaxed);
+    eventually("it is up again", || proxy.get("/").status() == 200);
+    heard(&proxy);
+    // Their checks hold descriptors for as long as they are silent.
+    drop(silent);
+}
+
+#[test]
+fn a_hundred_silent_applications_hold_up_no_check_of_another() {
+    is_checked_in_time("", 100, |proxy| assert_eq!(proxy.said("open files"), 0));
+}
+
+#[test]
+fn where_descriptors_are_few_those_wait_that_hang_and_it_is_said_once() {
+    let words = "as many as the limit on open files allows";
+    is_checked_in_time("ulimit -n 200", 100, |proxy| assert_eq!(proxy.said(words), 1));
+}
+
+#[test]
+fn a_check_is_asked_as_the_file_says() {
+    let backend = answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+    let settings = "health.interval = \"50ms\"\nhealth.method = \"HEAD\"\n\
+        health.host = \"shop.test\"\nhealth.path = \"/health\"\n\
+        health.headers = [\"Authorization: Bearer 1234\", \"User-Agent: probe\"]";
+    let proxy = Proxy::with(&[&backend], settings);
+    // Each answer is a head alone: one that is taken for a body's beginning would be late.
+    let request = backend.wait_requests(3).remove(0);
+    assert_eq!(request.start, "HEAD /health HTTP/1.1");
+    let fields = ["host", "authorization", "user-agent"].map(|name| request.field(name));
+    assert_eq!(fields, [Some("shop.test"), Some("Bearer 1234"), Some("probe")]);
+    assert_eq!(proxy.said("->"), 0);
+    proxy.no_farewell();
+}
+
+#[test]
+fn a_body_without_the_text_takes_its_application_out_and_says_so() {
+    let good = answering(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+        5\r\nstatu\r\n4\r\ns:ok\r\n0\r\n\r\n",
+    );
+    let bad = answering("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nstatus:down");
+    let settings = "health.interval = \"5s\"\nhealth.contains = \"status:ok\"";
+    let proxy = Proxy::with(&[&good, &bad], settings);
+    let line = proxy.process.said.wait("up -> down");
+    let what = "backend B: check failed: status 200, but the body does not contain \
+        \"status:ok\" (11 bytes read) (";
+    assert!(line.contains(what), "{line}");
+    assert_eq!(proxy.said("->"), 1);
+}
+
+#[test]
+fn checks_may_have_a_port_of_their_own() {
+    let (app, admin) = (answering(OK), answering(OK));
+    let (ill, third) = (answering("HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"), answering(OK));
+    let own = format!("health_port = {}", ill.port());
+    let settings = format!("health.interval = \"5s\"\nhealth.port = {}", admin.port());
+    let proxy = Proxy::with(&[&app, &Keyed(&third, &own)], &settings);
+    let line = proxy.process.said.wait("up -> down");
+    assert!(line.contains("backend B: check failed: status 503"), "{line}");
+    assert_eq!(proxy.get("/share").status(), 200);
+    assert_eq!((checks(&app).len(), checks(&third).len()), (0, 0));
+    assert_eq!((checks(&admin).len(), checks(&ill).len()), (1, 1));
+}
+
+#[test]
+fn a_check_that_swallows_its_connect_names_the_connect() {
+    let (hole, good) = (BlackHole::new(), answering(OK));
+    let settings = "health.interval = \"5s\"\nhealth.timeout = \"300ms\"";
+    let proxy = Proxy::with(&[&hole, &good], settings);
+    let line = proxy.process.said.wait("up -> down");
+    assert!(line.contains("backend A: check failed: connect timed out after 300ms"), "{line}");
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_check_through_tls_asks_for_the_name_that_is_proved() {
+    use crate::harness::{Certs, only_for, proving, trusting};
+    let certs = Certs::make();
+    let leaf = only_for(&certs, "api.test");
+    let backend = proving(crate::harness::Proving::with(&leaf), |_, wire| {
+        while wire.request().is_some() && wire.offer(OK) {}
+    });
+    let keys = trusting(&certs) + "tls_name = \"api.test\"";
+    let proxy = Proxy::with(&[&Keyed(&backend, &keys)], "health.interval = \"5s\"");
+    assert_eq!(proxy.get("/").status(), 200);
+    let host = format!("api.test:{}", backend.port());
+    assert_eq!(checks(&backend)[0].field("host"), Some(host.as_str()));
+}
