@@ -155,6 +155,11 @@ impl Waiting {
         }
     }
 
+    /// True if the sink is to be opened anew.
+    pub(super) fn awaits_reopen(&self) -> bool {
+        self.state.reopen.load(Ordering::Relaxed)
+    }
+
     /// True once after each call to reopen the sink.
     pub(super) fn is_to_reopen(&self) -> bool {
         self.state.reopen.swap(false, Ordering::Acquire)

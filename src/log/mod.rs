@@ -50,8 +50,19 @@ pub enum Target {
     Stdout,
     /// Standard error, between the events.
     Stderr,
-    /// A file: made if missing, appended to, opened anew by `reopen`.
+    /// A file: made if missing, appended to, opened anew by `reopen`. Or a pipe, which need have no
+    /// reader yet, or a path that stands for a descriptor of ours, such as `/dev/stdout`.
     File(PathBuf),
+}
+
+impl Target {
+    fn name(&self) -> String {
+        match self {
+            Self::Stdout => "stdout".into(),
+            Self::Stderr => "stderr".into(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
 }
 
 /// How much an event matters.
@@ -77,7 +88,8 @@ struct Inner {
 }
 
 impl Log {
-    /// Opens the access log and starts the writers. Fails when either cannot be done.
+    /// Opens the access log and starts the writers. Fails, with a sentence, when either cannot be
+    /// done.
     pub fn start(settings: Settings) -> io::Result<Log> {
         let open = |format| Ok::<_, io::Error>((format, Sink::open(&settings.to)?));
         let access = settings.access.map(open).transpose()?;

@@ -2,14 +2,23 @@
 //! it. Only a writer's thread holds one; its writes may wait for as long as the disk or the
 //! reader does.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::SocketFlags;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 use super::Target;
+
+/// How often a writer that waits for a reader looks whether it is to open the file anew.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+/// Links that are followed to find that a path leads to a descriptor of ours.
+const LINKS_MAX: usize = 8;
 
 pub(super) struct Sink {
     file: File,
@@ -19,8 +28,14 @@ pub(super) struct Sink {
 }
 
 impl Sink {
+    /// An error is a whole sentence.
     pub(super) fn open(target: &Target) -> io::Result<Sink> {
-        Ok(Sink::new(open(target)?, target.clone()))
+        let sink = open(target).map(|file| Sink::new(file, target.clone()));
+        sink.map_err(|error| {
+            let (name, remedy) = (target.name(), remedy(&error));
+            let text = format!("cannot open the log {name} ([log] to): {error}; {remedy}");
+            io::Error::new(error.kind(), text)
+        })
     }
 
     pub(super) fn new(file: File, target: Target) -> Sink {
@@ -45,18 +60,15 @@ impl Sink {
     }
 
     pub(super) fn name(&self) -> String {
-        match &self.target {
-            Target::Stdout => "stdout".into(),
-            Target::Stderr => "stderr".into(),
-            Target::File(path) => path.display().to_string(),
-        }
+        self.target.name()
     }
 
-    /// Writes the batch and empties it; or how many lines were lost and why.
-    pub(super) fn write(&mut self) -> Result<(), (u64, io::Error)> {
+    /// Writes the batch and empties it; or how many lines were lost and why. Waits for a reader who
+    /// is slow, or not there yet, until `is_to_end`.
+    pub(super) fn write(&mut self, is_to_end: &dyn Fn() -> bool) -> Result<(), (u64, io::Error)> {
         let mut written = 0;
         while written < self.batch.len() {
-            match self.write_from(written) {
+            match self.write_from(written, is_to_end) {
                 Ok(bytes) => written += bytes,
                 Err(error) => return Err((self.give_up(written), error)),
             }
@@ -65,13 +77,15 @@ impl Sink {
         Ok(())
     }
 
-    fn write_from(&mut self, start: usize) -> io::Result<usize> {
+    fn write_from(&mut self, start: usize, is_to_end: &dyn Fn() -> bool) -> io::Result<usize> {
         match self.file.write(&self.batch[start..]) {
             Ok(0) => Err(ErrorKind::WriteZero.into()),
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
-            // Whoever started us may have left its end of stdout in non-blocking mode.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                poll(&mut [PollFd::from_borrowed_fd(self.file.as_fd(), PollFlags::OUT)], None)?;
+            // A pipe without a reader; or whoever started us has left its end of stdout in
+            // non-blocking mode.
+            Err(error) if error.kind() == ErrorKind::WouldBlock && !is_to_end() => {
+                let mut asked = [PollFd::from_borrowed_fd(self.file.as_fd(), PollFlags::OUT)];
+                poll(&mut asked, Some(&LOOK))?;
                 Ok(0)
             }
             result => result,
@@ -97,12 +111,71 @@ impl Sink {
 
 fn open(target: &Target) -> io::Result<File> {
     let path = match target {
-        Target::Stdout => return Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
-        Target::Stderr => return Ok(io::stderr().as_fd().try_clone_to_owned()?.into()),
+        Target::Stdout => return own(1),
+        Target::Stderr => return own(2),
         Target::File(path) => path,
     };
+    let descriptor = descriptor_of(path.clone());
+    // As "stdout" is: opened by its path, one that is a socket, or another user's, is refused.
+    if let Some(number @ 1..=2) = descriptor {
+        return own(number);
+    }
+    let is_pipe = fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo());
+    // Whoever can read a pipe too need not wait for a reader to open it, and is never told that the
+    // last one has left (fifo(7)): what is written stays there for the next.
+    let mut options = OpenOptions::new();
+    // The flag has one number for files and sockets (socket(2)).
+    let unwaiting = SocketFlags::NONBLOCK.bits() as i32;
+    options.append(true).read(is_pipe).create(!is_pipe).custom_flags(unwaiting);
     // Not for everyone to read: client addresses are personal data.
-    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+    options.mode(0o640).open(path).or_else(|error| match descriptor {
+        Some(number) => own(number).map_err(|_| error),
+        None => Err(error),
+    })
+}
+
+/// A copy of a descriptor that the process was started with.
+fn own(number: i32) -> io::Result<File> {
+    Ok(match number {
+        1 => io::stdout().as_fd().try_clone_to_owned()?.into(),
+        2 => io::stderr().as_fd().try_clone_to_owned()?.into(),
+        _ => {
+            let us = pidfd_open(getpid(), PidfdFlags::empty())?;
+            pidfd_getfd(us, number, PidfdGetfdFlags::empty())?.into()
+        }
+    })
+}
+
+/// Which of our descriptors a path stands for, also behind links: containers often link a log file
+/// to `/dev/stdout`.
+fn descriptor_of(mut path: PathBuf) -> Option<i32> {
+    for _ in 0..LINKS_MAX {
+        let number = ["/dev/fd/", "/proc/self/fd/"]
+            .iter()
+            .find_map(|folder| path.to_str()?.strip_prefix(folder)?.parse().ok());
+        match path.to_str()? {
+            "/dev/stdout" => return Some(1),
+            "/dev/stderr" => return Some(2),
+            _ if number.is_some() => return number,
+            _ => path = path.parent().unwrap_or(Path::new("")).join(fs::read_link(&path).ok()?),
+        }
+    }
+    None
+}
+
+/// What whoever reads that a log cannot be opened may do.
+pub(super) fn remedy(error: &io::Error) -> &'static str {
+    match Errno::from_io_error(error) {
+        Some(Errno::NOENT) => "create its folder, or name another",
+        Some(Errno::ISDIR) => "that is a folder; name a file in it",
+        Some(Errno::NOTDIR) => "a part of its path is a file; name another",
+        Some(Errno::ACCESS | Errno::PERM) => "let the user that runs evenly write there",
+        Some(Errno::ROFS) => "that is mounted to be read only; name another place",
+        Some(Errno::NOSPC | Errno::DQUOT) => "make room there, or name another place",
+        Some(Errno::NXIO) => "nobody serves that socket or device; name a file or a pipe",
+        Some(Errno::MFILE | Errno::NFILE) => "raise the limit on open files",
+        _ => "name a file, a pipe, \"stdout\" or \"stderr\"",
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +189,7 @@ mod tests {
         assert_eq!(sink.give_up(5), 2);
         assert_eq!(sink.batch, b"\n");
         sink.batch.extend_from_slice(b"four\n");
-        assert_eq!(sink.write().unwrap_err().0, 1);
+        assert_eq!(sink.write(&|| false).unwrap_err().0, 1);
         assert_eq!(sink.batch, b"\n", "the torn line is still to be ended");
         sink.batch.extend_from_slice(b"five\n");
         assert_eq!(sink.give_up(1), 1);

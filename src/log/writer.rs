@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{RecvTimeoutError, Sender};
 
 use super::lane::{Lane, Line, Waiting};
-use super::sink::Sink;
+use super::sink::{self, Sink};
 use super::{Level, Losses, text};
 
 /// A batch ends with the line that reaches this.
@@ -55,7 +55,10 @@ impl Writer {
     }
 
     pub(super) fn spawn(self, name: &str) -> io::Result<()> {
-        thread::Builder::new().name(name.into()).spawn(|| self.run()).map(drop)
+        let spawned = thread::Builder::new().name(name.into()).spawn(|| self.run());
+        let worded =
+            |error| io::Error::other(format!("cannot start a thread for the log: {error}"));
+        spawned.map(drop).map_err(worded)
     }
 
     fn run(mut self) {
@@ -111,13 +114,16 @@ impl Writer {
         match self.sink.reopen() {
             Ok(()) => self.say(Level::Info, format_args!("{name}: reopened")),
             Err(error) => {
-                self.say(Level::Error, format_args!("{name}: not reopened, kept as is: {error}"));
+                let remedy = sink::remedy(&error);
+                let text = format_args!("{name}: not reopened, kept as is: {error}; {remedy}");
+                self.say(Level::Error, text);
             }
         }
     }
 
     fn write(&mut self) {
-        if let Err((lost, error)) = self.sink.write() {
+        let waiting = &self.waiting;
+        if let Err((lost, error)) = self.sink.write(&|| waiting.awaits_reopen()) {
             let why = format!("{}: {error}", self.sink.name());
             if self.losses.lose(lost, why)
                 && let Some(events) = &self.events
@@ -144,7 +150,7 @@ impl Writer {
             self.say(Level::Error, format_args!("log: {lost_now} lines lost: {why}"));
         }
         // A report that fails has nowhere to go; counting it would make the next one, for ever.
-        let _ = self.sink.write();
+        let _ = self.sink.write(&|| false);
         self.said = Said { dropped, lost, next: now + REPORT_EVERY };
     }
 

@@ -24,6 +24,7 @@ mod inside;
 mod interim;
 mod leaving;
 mod limits;
+mod log_targets;
 mod logs;
 mod lookup;
 mod one_worker;
