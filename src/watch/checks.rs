@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -151,8 +150,8 @@ impl Checks {
     fn begin(&mut self, index: usize, now: Duration) {
         match self.probe(index) {
             Ok(probe) => {
+                self.schedule.began(index, now + probe.patience(self.timeout));
                 self.probes.insert(index, probe);
-                self.schedule.began(index, now + self.timeout);
             }
             // It stays due, and is the first to begin once one that is under way has ended.
             Err(error) if Blame::of(&error) == Blame::Ours => {
@@ -166,9 +165,10 @@ impl Checks {
     fn probe(&self, index: usize) -> io::Result<Probe> {
         let backend = &self.pool.backends()[index];
         let request = self.question.request(backend)?;
-        let connector = self.connectors.get(index).and_then(Option::as_ref);
-        let address = SocketAddr::new(backend.address().ip(), self.question.port(backend));
-        let probe = Probe::begin(address, connector, request)?;
+        let connector = self.connectors.get(index).cloned().flatten();
+        let mut address = backend.address();
+        address.set_port(self.question.port(backend));
+        let probe = Probe::begin([address], connector, request)?;
         self.sockets.watch(probe.socket(), index)?;
         Ok(probe)
     }
@@ -179,8 +179,23 @@ impl Checks {
             && let Some(answer) = probe.step()
         {
             let took = probe.took();
-            self.take(index, answer, took);
+            match answer {
+                Err(_) if self.goes_elsewhere(index) => {}
+                answer => self.take(index, answer, took),
+            }
         }
+    }
+
+    /// True if there was no connection, and one is tried at another address.
+    fn goes_elsewhere(&mut self, index: usize) -> bool {
+        let Some(probe) = self.probes.get_mut(&index) else { return false };
+        let left = self.timeout.saturating_sub(probe.took());
+        let Some(Ok(())) = probe.go_elsewhere() else { return false };
+        if self.sockets.watch(probe.socket(), index).is_err() {
+            return false;
+        }
+        self.schedule.prolong(index, self.epoch.elapsed() + probe.patience(left));
+        true
     }
 
     /// Takes in how a check ended.
@@ -202,8 +217,11 @@ impl Checks {
         self.end(index, outcome.as_ref(), false);
     }
 
-    /// The time of a check is up.
+    /// The time of a check is up, or its part for one address.
     fn give_up(&mut self, index: usize) {
+        if self.goes_elsewhere(index) {
+            return;
+        }
         let outcome = self.probes.get(&index).map(|probe| CheckOutcome {
             passed: false,
             seen: probe.lateness(self.timeout),

@@ -4,6 +4,7 @@
 //! block. Connecting, the TLS handshake, sending and reading share one deadline, which the schedule
 //! keeps; a check knows what it was at when that is over.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -13,12 +14,16 @@ use ureq::Error;
 use ureq::http::Request;
 
 use super::transport::{self, Answer, Incoming, Progress};
+use crate::blame::Blame;
 use crate::dial;
 use crate::tls::{Connector, Stream};
 
 /// A check under way. Dropped, its connection closes.
 pub(super) struct Probe {
     began: Instant,
+    /// Where else the backend may be, if there is no connection to be had here.
+    others: VecDeque<SocketAddr>,
+    connector: Option<Connector>,
     stage: Stage,
     stream: Stream,
     request: Request<()>,
@@ -39,18 +44,37 @@ enum Stage {
 }
 
 impl Probe {
-    /// Begins to connect to `address`, where it will send `request`.
+    /// Begins to connect to the first of `addresses`; it will send `request` to the first of them
+    /// that takes the connection.
     pub(super) fn begin(
-        address: SocketAddr,
-        connector: Option<&Connector>,
+        addresses: impl IntoIterator<Item = SocketAddr>,
+        connector: Option<Connector>,
         request: Request<()>,
     ) -> io::Result<Self> {
         let began = Instant::now();
         let written = transport::write(&request).map_err(Error::into_io)?;
-        let socket = TcpStream::from(dial::begin(address)?);
-        let stream = Stream::new(socket, connector)?;
+        let mut others: VecDeque<SocketAddr> = addresses.into_iter().collect();
+        let stream = connect(&mut others, connector.as_ref())?;
         let (stage, incoming) = (Stage::Connecting, Incoming::default());
-        Ok(Self { began, stage, stream, request, written, sent: 0, incoming })
+        Ok(Self { began, others, connector, stage, stream, request, written, sent: 0, incoming })
+    }
+
+    /// How long to wait from now on, of the time that is left: while there is no connection, the
+    /// other addresses have their part of it.
+    pub(super) fn patience(&self, left: Duration) -> Duration {
+        match self.stage {
+            Stage::Connecting => left / (1 + self.others.len() as u32),
+            _ => left,
+        }
+    }
+
+    /// Begins anew at the next address, if there was no connection yet and there is another.
+    pub(super) fn go_elsewhere(&mut self) -> Option<io::Result<()>> {
+        if self.stage != Stage::Connecting || self.others.is_empty() {
+            return None;
+        }
+        let stream = connect(&mut self.others, self.connector.as_ref());
+        Some(stream.map(|stream| self.stream = stream))
     }
 
     /// What to wait for.
@@ -131,4 +155,20 @@ impl Probe {
             (_, Progress::Body) => format!("the body was not whole after {timeout:?}"),
         }
     }
+}
+
+/// Begins to connect to the first of `addresses` where that is possible, and takes those up to it.
+fn connect(
+    addresses: &mut VecDeque<SocketAddr>,
+    connector: Option<&Connector>,
+) -> io::Result<Stream> {
+    let mut failed = io::Error::new(ErrorKind::NotFound, "no address");
+    while let Some(address) = addresses.pop_front() {
+        match dial::begin(address) {
+            Ok(socket) => return Stream::new(TcpStream::from(socket), connector),
+            Err(error) if Blame::of(&error) == Blame::Ours => return Err(error),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
 }

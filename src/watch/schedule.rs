@@ -85,6 +85,13 @@ impl Schedule {
         self.busy.insert((until, index));
     }
 
+    /// A check that is under way has to end, or to go on in another way, at `until`.
+    pub(super) fn prolong(&mut self, index: usize, until: Duration) {
+        self.busy.remove(&(self.places[index].at, index));
+        self.places[index].at = until;
+        self.busy.insert((until, index));
+    }
+
     /// It ended, or came to nothing, and the next is due at `due`. `hangs`: it took all its time.
     pub(super) fn ended(&mut self, index: usize, due: Duration, hangs: bool) {
         let place = &mut self.places[index];
@@ -147,6 +154,8 @@ mod tests {
         assert_eq!(schedule.late(s(2)), Some(0));
         schedule.ended(0, s(3), true);
         assert_eq!(schedule.late(s(2)), Some(1));
+        schedule.prolong(1, s(3));
+        assert_eq!((schedule.late(s(2)), schedule.late(s(3))), (None, Some(1)));
         schedule.ended(1, s(3), true);
         assert_eq!(schedule.late(s(9)), None);
     }

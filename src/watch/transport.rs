@@ -30,7 +30,7 @@ const LIMITS: HeadLimits =
     HeadLimits { head_bytes: 128 * 1024, headers: HEADERS_MAX, target_bytes: 0 };
 
 /// What one read of the socket takes at most.
-const READ_BYTES: usize = 4 * 1024;
+const READ_BYTES: usize = 16 * 1024;
 
 /// An answer that is whole, or long enough.
 #[derive(Debug)]
