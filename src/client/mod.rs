@@ -22,8 +22,8 @@
 //! ```
 //!
 //! It blocks, each wait has a deadline, and any number of threads may share one. What it learns
-//! stays: a backend that is down is not asked again at each call. Two or more threads of its own
-//! check the backends; they end when it is dropped.
+//! stays: a backend that is down is not asked again at each call. Two threads of its own check the
+//! backends and look their names up; they end when it is dropped.
 //!
 //! Each try has a connection of its own. One that is kept may have been closed by the other side
 //! while the request was under way, and then a POST is lost: nobody knows whether it was heard.

@@ -135,8 +135,9 @@ impl Checks {
                 due => {
                     if due.is_some() && !self.room.is_shrunk(now) {
                         self.fall_short(&format!(
-                            "{under_way} checks are under way, as many as the limit on open files \
-                             allows: those that kept their time last are made first"
+                            "{under_way} checks are under way, as many as may be at once (an \
+                             eighth of the limit on open files): those that kept their time last \
+                             come first"
                         ));
                     }
                     let wait = self.schedule.wait(now, has_room);
@@ -189,13 +190,18 @@ impl Checks {
     /// True if there was no connection, and one is tried at another address.
     fn goes_elsewhere(&mut self, index: usize) -> bool {
         let Some(probe) = self.probes.get_mut(&index) else { return false };
-        let left = self.timeout.saturating_sub(probe.took());
         let Some(Ok(())) = probe.go_elsewhere() else { return false };
-        if self.sockets.watch(probe.socket(), index).is_err() {
-            return false;
-        }
+        let is_watched = self.sockets.watch(probe.socket(), index).is_ok();
+        is_watched && self.has_time(index)
+    }
+
+    /// True if there is some left for what the check of the backend at `index` is at; it then goes
+    /// on until that is over.
+    fn has_time(&mut self, index: usize) -> bool {
+        let Some(probe) = self.probes.get(&index) else { return false };
+        let left = self.timeout.saturating_sub(probe.took());
         self.schedule.prolong(index, self.epoch.elapsed() + probe.patience(left));
-        true
+        !left.is_zero()
     }
 
     /// Takes in how a check ended.
@@ -219,7 +225,7 @@ impl Checks {
 
     /// The time of a check is up, or its part for one address.
     fn give_up(&mut self, index: usize) {
-        if self.goes_elsewhere(index) {
+        if self.goes_elsewhere(index) || self.has_time(index) {
             return;
         }
         let outcome = self.probes.get(&index).map(|probe| CheckOutcome {

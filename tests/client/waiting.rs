@@ -1,9 +1,10 @@
 //! Nobody is left: a call that may wait hangs around until somebody is well again.
 
-use crate::harness::{Backend, DEADLINE, Gate, Vacant, serve, timed};
+use crate::harness::{Backend, DEADLINE, Gate, Vacant, eventually, serve, timed};
 use crate::{CHECKED_ONCE, NO_CHECKS, asked, client};
 use evenly::client::{Client, Error, Request, Step};
 use evenly::lab::backend::{Demo, Options};
+use std::net::TcpListener;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -117,4 +118,32 @@ fn a_call_that_finds_all_places_taken_waits_for_one() {
         let served = ask_and_while_waiting(&client, || leave.open());
         assert_eq!((served.unwrap().as_str(), slow.join().unwrap()), ("A", 200));
     });
+}
+
+/// They are checked side by side: a hundred that are silent for 1 s would take 12 s by eights.
+#[test]
+fn silent_backends_delay_no_news_of_a_good_one() {
+    let (demo, ports) = demo(1);
+    assert!(!demo.flip(0));
+    let silent = TcpListener::bind("0.0.0.0:0").unwrap();
+    rustix::net::listen(&silent, 4096).unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let crowd = (0..100).map(|number| format!("127.0.1.{number}:{port}"));
+    let places: Vec<String> = crowd.chain([format!("127.0.0.1:{}", ports[0])]).collect();
+    let keys = [("health.interval", "100ms"), ("health.timeout", "1s")];
+    // The first round ends by itself: at its end all that are silent are known to be down.
+    let (client, took) = timed(|| numbered(&places, &keys));
+    assert!(took < Duration::from_secs(1) * 5, "{took:?}");
+    assert!(client.usable().is_empty(), "{:?}", client.usable());
+    assert!(demo.flip(0));
+    eventually("the good one is up", || client.usable() == ["100"]);
+}
+
+/// A client of these places, called 0, 1 and so on.
+fn numbered(places: &[String], keys: &[(&str, &str)]) -> Client {
+    let named = places
+        .iter()
+        .enumerate()
+        .fold(Client::builder(), |all, (number, place)| all.backend(&number.to_string(), place));
+    keys.iter().fold(named, |all, (key, value)| all.set(key, value)).build().unwrap()
 }

@@ -100,7 +100,7 @@ fn a_hundred_silent_applications_hold_up_no_check_of_another() {
 
 #[test]
 fn where_descriptors_are_few_those_wait_that_hang_and_it_is_said_once() {
-    let words = "as many as the limit on open files allows";
+    let words = "as many as may be at once";
     is_checked_in_time("ulimit -n 200", 100, |proxy| assert_eq!(proxy.said(words), 1));
 }
 
