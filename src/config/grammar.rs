@@ -93,6 +93,18 @@ pub(super) fn path(text: &str) -> Result<String, String> {
     Err(format!("{} is not a path; write one that starts with \"/\", such as \"/\"", quote(text)))
 }
 
+/// A path that is asked for: without what no URL may have (RFC 3986 section 2).
+pub(super) fn asked(text: &str) -> Result<String, String> {
+    let path = path(text)?;
+    match path.bytes().find(|byte| b"\"<>`".contains(byte)) {
+        None => Ok(path),
+        Some(byte) => {
+            let (said, sign) = (quote(text), char::from(byte));
+            Err(format!("{said} has a {sign} in it, as no path has; write it as %{byte:02X}"))
+        }
+    }
+}
+
 /// A path that requests are held against: without a query, and such as a client may send.
 pub(super) fn lookup(text: &str) -> Result<String, String> {
     let path = path(text)?;

@@ -177,7 +177,7 @@ table! {
     pub struct Health {
         /// Path asked for. While not set it is [`Health::path`]'s default, and 404 or 405 count as
         /// up too: plain file servers have no /health.
-        path: Option<String> = "/health", Unset(text("/health", grammar::path));
+        path: Option<String> = "/health", Unset(text("/health", grammar::asked));
         /// Time between two checks of a backend; none turns checks off.
         interval: Option<Duration> = "5s", OrOff(time(10..=DAY_MS));
         /// Longest that a check may take.

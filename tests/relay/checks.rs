@@ -60,48 +60,78 @@ fn mute() -> (TcpListener, u16) {
     (listener, port)
 }
 
-/// A good backend behind `count` silent ones: it is checked as if they were not there, and its end
-/// is noticed. `heard` looks at what was said meanwhile.
-fn is_checked_in_time(limits: &str, count: u8, heard: impl FnOnce(&Proxy)) {
-    let status = Arc::new(AtomicU16::new(200));
-    let health = Arc::clone(&status);
-    let good = Backend::every(move |wire: &mut Wire| {
-        while wire.request().is_some() {
-            let status = health.load(Ordering::Relaxed);
-            if !wire.offer(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n")) {
-                return;
+/// A good backend behind a hundred silent ones.
+struct Crowd {
+    proxy: Proxy,
+    good: Backend,
+    status: Arc<AtomicU16>,
+    silent: TcpListener,
+}
+
+impl Crowd {
+    fn within(limits: &str) -> Self {
+        let status = Arc::new(AtomicU16::new(200));
+        let health = Arc::clone(&status);
+        let good = Backend::every(move |wire: &mut Wire| {
+            while wire.request().is_some() {
+                let status = health.load(Ordering::Relaxed);
+                if !wire.offer(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n")) {
+                    return;
+                }
             }
+        });
+        let (silent, port) = mute();
+        let mut settings = "health.interval = \"100ms\"\nhealth.timeout = \"500ms\"\n".to_owned();
+        for number in 0..100 {
+            let host = format!("127.0.1.{number}");
+            writeln!(settings, "[[applications]]\nip = \"{host}\"\nport = {port}").unwrap();
         }
-    });
-    let (silent, port) = mute();
-    let mut settings =
-        "health.interval = \"100ms\"\nhealth.timeout = \"500ms\"\nhealth.fall = 3\n".to_owned();
-    for number in 0..count {
-        let host = format!("127.0.1.{number}");
-        writeln!(settings, "[[applications]]\nip = \"{host}\"\nport = {port}").unwrap();
+        let proxy = Proxy::within(limits, &[&good], &settings);
+        proxy.pardon("");
+        Self { proxy, good, status, silent }
     }
-    let proxy = Proxy::within(limits, &[&good], &settings);
-    proxy.pardon("");
-    good.wait_requests(checks(&good).len() + 10);
-    status.store(503, Ordering::Relaxed);
-    let line = proxy.process.said.wait("backend A: check failed: status 503");
-    assert!(line.contains("up -> down"), "{line}");
-    status.store(200, Ordering::Relaxed);
-    eventually("it is up again", || proxy.get("/").status() == 200);
-    heard(&proxy);
-    // Their checks hold descriptors for as long as they are silent.
-    drop(silent);
+
+    /// It is checked as if the others were not there, and its end is noticed.
+    fn the_good_one_is_checked_in_time(&self) {
+        self.good.wait_requests(checks(&self.good).len() + 10);
+        self.status.store(503, Ordering::Relaxed);
+        let line = self.proxy.process.said.wait("backend A: check failed: status 503");
+        assert!(line.contains("up -> down"), "{line}");
+    }
+
+    /// Ends the silence, for which descriptors were held.
+    fn end(self) {
+        self.status.store(200, Ordering::Relaxed);
+        eventually("it is up again", || self.proxy.get("/").status() == 200);
+        drop(self.silent);
+    }
 }
 
 #[test]
 fn a_hundred_silent_applications_hold_up_no_check_of_another() {
-    is_checked_in_time("", 100, |proxy| assert_eq!(proxy.said("open files"), 0));
+    let crowd = Crowd::within("");
+    crowd.the_good_one_is_checked_in_time();
+    assert_eq!(crowd.proxy.said("open files"), 0, "{:#?}", crowd.proxy.process.said.all());
+    crowd.end();
 }
 
 #[test]
 fn where_descriptors_are_few_those_wait_that_hang_and_it_is_said_once() {
-    let words = "as many as may be at once";
-    is_checked_in_time("ulimit -n 200", 100, |proxy| assert_eq!(proxy.said(words), 1));
+    let crowd = Crowd::within("ulimit -n 200");
+    crowd.the_good_one_is_checked_in_time();
+    assert_eq!(crowd.proxy.said("as many as may be at once"), 1);
+    crowd.end();
+}
+
+#[test]
+fn where_descriptors_run_out_the_good_one_finds_one_and_it_is_said_once() {
+    let crowd = Crowd::within("");
+    let before = crowd.proxy.process.limit_descriptors(Some(50));
+    crowd.proxy.process.said.wait("backends are not checked, for want of our own");
+    crowd.the_good_one_is_checked_in_time();
+    assert_eq!(crowd.proxy.said("for want of our own"), 1);
+    crowd.proxy.process.limit_descriptors(before);
+    crowd.end();
 }
 
 #[test]

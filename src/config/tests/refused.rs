@@ -310,6 +310,8 @@ fn checks_that_cannot_be_made_are_refused() {
     let cases = r#"
 health.method = "POST"
     1:17: health.method: unknown method "POST"; use "GET", "HEAD", "OPTIONS"
+health.path = "/a<b"
+    1:15: health.path: "/a<b" has a < in it, as no path has; write it as %3C
 health.host = "https://a.test/"
     1:15: health.host: "https://a.test/" is no host; write for example "api.example.org" or
         "[::1]:8080"

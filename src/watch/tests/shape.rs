@@ -45,6 +45,18 @@ fn method_host_and_headers_are_as_configured() {
 }
 
 #[test]
+fn any_path_that_the_file_may_hold_can_be_asked_for() {
+    let (address, requests) = asked("ok");
+    let signs: String = ('!'..='~').filter(|sign| !"\"#<>`".contains(*sign)).collect();
+    let path = format!("/{signs}?{signs}");
+    let settings = Settings { path: path.clone(), path_set: true, ..one_round(SOON) };
+    let watched = Watched::checked(&[address], settings);
+    assert_eq!(watched.standing(0), Standing::Up);
+    let request = requests.recv_timeout(SOON).unwrap();
+    assert!(request.starts_with(&format!("get {} http/1.1\r\n", path.to_lowercase())), "{request}");
+}
+
+#[test]
 fn an_answer_to_head_has_no_body_whatever_its_length_says() {
     let address = says("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
     let chunked = says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
