@@ -82,9 +82,9 @@ fn pool(kind: Kind, count: usize) -> Arc<Pool> {
         health_port: None,
     };
     let specs: Vec<Spec> = (0..count).map(spec).collect();
-    let addresses = vec![([127, 0, 0, 1], 8001).into(); count];
+    let found = vec![Ok(vec![([127, 0, 0, 1], 8001).into()]); count];
     let policy = kind.build(&specs, &ScoredRules::default());
-    Pool::new(specs, addresses, policy, Rules::default())
+    Pool::new(specs, found, policy, Rules::default())
 }
 
 /// As many as fill about a turn, once the caches are warm.

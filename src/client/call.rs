@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::resolve::is_nowhere;
 use super::vigil::Woken;
 use super::wire::{Answer, Failed, Wire};
 use super::{Client, Error, GaveUp, Request, Response, Skipped, Step};
@@ -182,14 +181,8 @@ impl<'c> Call<'c> {
         self.tries += 1;
         let backend = lease.backend();
         let request = self.request.bytes(&backend.authority());
-        let (address, terms) = (backend.address(), &self.client.terms);
-        if is_nowhere(address) {
-            let why = self.client.vigil.why(backend.name());
-            let failed = Failed::Backend(Fault::Connect, why.unwrap_or_default());
-            return Err(self.fail(lease, failed, false));
-        }
         let connector = self.client.connectors.get(lease.index()).and_then(Option::as_ref);
-        match Wire::connect(address, connector, until, terms) {
+        match Wire::connect(backend, connector, until, &self.client.terms) {
             Err(failed) => Err(self.fail(lease, failed, false)),
             Ok(mut wire) => match wire.exchange(&request, self.request.method()) {
                 Err(failed) => Err(self.fail(lease, failed, wire.sent_any)),

@@ -127,7 +127,7 @@ impl Client {
     ///
     /// Blocks until every backend was checked once, at most for `[health] timeout` and half a
     /// second. A name that does not resolve is no error: that backend is skipped, and looked up
-    /// again every 30 s.
+    /// until it does.
     ///
     /// # Errors
     /// [`Error::Config`] if a file of `tls_ca`, `tls_certificate` or `tls_key` will not do, and
@@ -135,10 +135,9 @@ impl Client {
     pub fn new(config: &Config) -> Result<Self, Error> {
         let connectors = Tls::for_client(config).map_err(Error::Config)?.connectors;
         let vigil = Arc::new(Vigil::new(config.health.interval));
-        let specs = config.applications.clone();
-        let addresses = resolve::addresses(&specs, config.timeouts.connect, &vigil);
+        let (specs, found) = resolve::backends(config, &vigil);
         let policy = config.balance.policy.build(&specs, &config.scored.rules());
-        let pool = Pool::new(specs, addresses, policy, config.rules());
+        let pool = Pool::new(specs, found, policy, config.rules());
         let (epoch, heard) = (Instant::now(), Arc::clone(&vigil));
         let checked = connectors.clone();
         let settings = Settings { connectors: checked, ..Settings::from(&config.health) };

@@ -9,7 +9,7 @@ use super::Terms;
 use crate::blame::Blame;
 use crate::http::body::Reader;
 use crate::http::{Framing, INTERIM_BYTES_MAX, Malformed, Parsed, response, slots};
-use crate::pool::Fault;
+use crate::pool::{Backend, Fault};
 use crate::tls::{Connector, Stream};
 
 /// What one read takes at most.
@@ -60,14 +60,39 @@ struct Head {
 }
 
 impl<'t> Wire<'t> {
-    /// Connects; with a connector, until both sides have proved who they are.
+    /// Connects to the first of the backend's addresses that can be reached. The time for a connect
+    /// is shared evenly between those that are left.
     pub(super) fn connect(
-        address: SocketAddr,
+        backend: &Backend,
         connector: Option<&Connector>,
         until: Instant,
         terms: &'t Terms,
     ) -> Result<Self, Failed> {
-        let limit = terms.timeouts.connect;
+        let unfound = |why| Failed::Backend(Fault::Connect, why);
+        let addresses = backend.addresses().map_err(unfound)?;
+        let (began, mut left) = (Instant::now(), addresses.len() as u32);
+        let mut last = Failed::Backend(Fault::Connect, String::new());
+        for address in addresses {
+            let share = terms.timeouts.connect.saturating_sub(began.elapsed()) / left;
+            match Self::connect_to(address, share, connector, until, terms) {
+                Ok(wire) => return Ok(wire),
+                Err(ours @ Failed::Ours(_)) => return Err(ours),
+                Err(failed) => last = failed,
+            }
+            backend.avoid(address);
+            left -= 1;
+        }
+        Err(last)
+    }
+
+    /// With a connector, until both sides have proved who they are.
+    fn connect_to(
+        address: SocketAddr,
+        limit: Duration,
+        connector: Option<&Connector>,
+        until: Instant,
+        terms: &'t Terms,
+    ) -> Result<Self, Failed> {
         let late = || Failed::late("connect timed out", limit, until).before_sending();
         let left = until.saturating_duration_since(Instant::now()).min(limit);
         if left.is_zero() {

@@ -2,22 +2,25 @@
 //!
 //! Start in this order, so that nothing is half-started: certificates, log, names, pool, the
 //! listening socket, the first round of health checks, then the relay. Stop in the opposite one.
+//! Whatever of it may block, the signals are heard: `signals.rs`.
 
-use super::Failure;
+use super::signals::{Signals, is_end};
+use super::{Failure, failed};
 use crate::config::{AccessLog, Config, LogTarget, Mode};
 use crate::log::{self, Level, Log, Throttle};
 use crate::pool::{Notice, Pool, Reader, Rules, Secret, Snapshot, Standing};
 use crate::proxy::{Listener, Server, descriptors};
 use crate::tls::Tls;
 use crate::watch::{self, Watch, WatchEvent};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How long the start waits for names. Those that are late are down until they are found.
+const NAMES_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the last lines of the log may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How much longer than one check the first round may take.
@@ -37,24 +40,25 @@ pub struct Balancer {
 
 impl Balancer {
     /// Starts everything; when it returns, clients are served.
-    pub fn start(mut config: Config) -> Result<Self, Failure> {
+    pub fn start(mut config: Config, signals: Signals) -> Result<Self, Failure> {
         let tls = Tls::load(&config)?;
-        let signals = Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP])?;
         let epoch = Instant::now();
+        let lowered = fit_descriptors(&mut config)?;
         let log = start_log(&config)?;
-        let pool = Snapshot::new(build_pool(&config)?);
+        let pool = Snapshot::new(build_pool(&config, &log));
         let listen = config.server.listen;
         let listener = Listener::bind(listen).map_err(|error| cannot_listen(listen, &error))?;
-        fit_descriptors(&mut config, &log);
         let watch = start_watch(&config, &tls, &pool, &log, epoch)?;
         let drain = config.timeouts.drain;
         let summary = summary(&config, listener.address());
         let reader = pool.reader();
-        for warning in tls.warnings(&config.applications) {
+        for warning in lowered.into_iter().chain(tls.warnings(&config.applications)) {
             log.event(Level::Warn, format_args!("{warning}"));
         }
-        let server = Server::start(config, tls, listener, pool, log.clone(), epoch)?;
+        let server = Server::start(config, tls, listener, pool, log.clone(), epoch);
+        let server = server.map_err(failed("cannot start the relay"))?;
         log.event(Level::Info, format_args!("{summary}"));
+        signals.start_is_over();
         Ok(Self { server, watch, log, signals, drain, pool: reader, epoch })
     }
 
@@ -70,14 +74,12 @@ impl Balancer {
 
     /// Serves until TERM or INT, then drains; a second one stops at once.
     pub fn run(mut self) {
-        self.wait_for_the_end();
+        self.wait_for_the_end(None);
         let patience = self.drain;
         let open = self.server.connections();
         let text = format_args!("stopping: {open} connections have up to {patience:?} to finish");
         self.log.event(Level::Info, text);
-        let signals = &mut self.signals;
-        let mut hurry = || signals.pending().any(|signal| matches!(signal, SIGTERM | SIGINT));
-        if !self.server.drain(patience, &mut hurry) {
+        if !self.server.drain(patience, &mut || self.signals.want_the_end()) {
             let left = self.server.connections();
             self.log.event(Level::Warn, format_args!("stopping with {left} connections open"));
         }
@@ -87,8 +89,9 @@ impl Balancer {
         self.log.flush(LAST_WORDS);
     }
 
-    fn wait_for_the_end(&mut self) {
-        for signal in self.signals.forever() {
+    /// Does as signals say until one ends it; false if `until` comes first.
+    fn wait_for_the_end(&mut self, until: Option<Instant>) -> bool {
+        while let Some(signal) = self.signals.next(until) {
             match signal {
                 SIGUSR1 => self.log.reopen(),
                 SIGUSR2 => tell_status(&self.log, self.pool.pool(), self.epoch.elapsed()),
@@ -96,9 +99,11 @@ impl Balancer {
                     let text = format_args!("HUP: this version cannot reload; restart it instead");
                     self.log.event(Level::Warn, text);
                 }
-                _ => return,
+                end if is_end(end) => return true,
+                _ => {}
             }
         }
+        false
     }
 }
 
@@ -110,7 +115,7 @@ fn tell_status(log: &Log, pool: &Pool, now: Duration) {
     }
 }
 
-fn start_log(config: &Config) -> io::Result<Log> {
+fn start_log(config: &Config) -> Result<Log, Failure> {
     let access = match config.log.access {
         AccessLog::Off => None,
         AccessLog::Common => Some(log::Format::Common),
@@ -122,28 +127,32 @@ fn start_log(config: &Config) -> io::Result<Log> {
         LogTarget::Stderr => log::Target::Stderr,
         LogTarget::File(path) => log::Target::File(path.clone()),
     };
-    Log::start(log::Settings { access, to })
+    Log::start(log::Settings { access, to }).map_err(|error| Failure::Run(error.to_string()))
 }
 
-fn build_pool(config: &Config) -> Result<Arc<Pool>, Failure> {
-    let resolve = |application: &crate::pool::Spec| {
-        let mut found = (application.host.as_str(), application.port).to_socket_addrs();
-        let first = found.as_mut().map(|found| found.next());
-        match first {
-            Ok(Some(address)) => Ok(address),
-            Ok(None) => Err(unresolved(application, "the name has no address")),
-            Err(error) => Err(unresolved(application, &error.to_string())),
-        }
-    };
-    let addresses = config.applications.iter().map(resolve).collect::<Result<_, _>>()?;
+/// The pool, with where its backends are. One that is not found begins as down, so that it is
+/// checked before it is used.
+fn build_pool(config: &Config, log: &Log) -> Arc<Pool> {
     let mut specs = config.applications.clone();
+    let found = watch::look_up_all(&specs, NAMES_PATIENCE);
+    for (spec, found) in specs.iter_mut().zip(&found) {
+        if let Err(why) = found {
+            spec.alive &= config.health.interval.is_none();
+            let text = format_args!("backend {}: {why}; down until it does", spec.name);
+            log.event(Level::Warn, text);
+        }
+    }
+    if found.iter().all(Result::is_err) {
+        let text = "NO BACKEND IS FOUND: no name resolves; until one does, every answer is 503";
+        log.event(Level::Error, format_args!("{text}"));
+    }
     if config.server.mode == Mode::Redirect {
         // Nothing passes through that could be counted; a limit would only hit those who happen to
         // be told at the same instant.
         specs.iter_mut().for_each(|spec| spec.max_connections = 0);
     }
     let policy = config.balance.policy.build(&specs, &config.scored.rules());
-    Ok(Pool::new(specs, addresses, policy, rules(config)))
+    Pool::new(specs, found, policy, rules(config))
 }
 
 /// What the configuration says about the pool's decisions, with a secret for the sticky cookies.
@@ -161,11 +170,6 @@ fn secret(written: &str) -> Secret {
     }
 }
 
-fn unresolved(application: &crate::pool::Spec, what: &str) -> Failure {
-    let (name, host) = (&application.name, &application.host);
-    Failure::Run(format!("application {name}: cannot resolve {host}: {what}; correct its ip"))
-}
-
 fn cannot_listen(listen: SocketAddr, error: &io::Error) -> Failure {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => "end the program that uses it, or choose another with --listen",
@@ -175,16 +179,21 @@ fn cannot_listen(listen: SocketAddr, error: &io::Error) -> Failure {
     Failure::Run(format!("cannot listen on {listen}: {error}; {remedy}"))
 }
 
-fn fit_descriptors(config: &mut Config, log: &Log) {
+/// Promises no more clients than fit, and says if that is fewer; refuses to start where hardly
+/// anybody could be served.
+fn fit_descriptors(config: &mut Config) -> Result<Option<String>, Failure> {
     let wanted = config.server.max_connections;
-    let fitting = descriptors::reserve(wanted);
-    if fitting < wanted {
-        let text = format_args!(
-            "max_connections lowered from {wanted} to {fitting}: raise the limit on open files"
-        );
-        log.event(Level::Warn, text);
-        config.server.max_connections = fitting.max(1);
-    }
+    let fitting = descriptors::reserve(wanted).map_err(|few| Failure::Run(few.to_string()))?;
+    config.server.max_connections = fitting;
+    let (limit, needed) = (descriptors::limit(), descriptors::needed(wanted));
+    let lowered = || {
+        format!(
+            "max_connections lowered from {wanted} to {fitting}: open files are limited to \
+             {limit}, and {needed} are needed for so many clients with a connection to a backend \
+             each; raise it with ulimit -n, or LimitNOFILE= of systemd"
+        )
+    };
+    Ok((fitting < wanted).then(lowered))
 }
 
 fn summary(config: &Config, address: SocketAddr) -> String {
@@ -202,13 +211,14 @@ fn start_watch(
     pool: &Arc<Snapshot>,
     log: &Log,
     epoch: Instant,
-) -> io::Result<Watch> {
+) -> Result<Watch, Failure> {
     let health = &config.health;
     let connectors = tls.connectors.clone();
     let settings = watch::Settings { connectors, ..watch::Settings::from(health) };
     let log = log.clone();
     let judged = Throttle::new();
-    let watch = Watch::start(settings, pool, epoch, move |event| tell(&log, &judged, event))?;
+    let watch = Watch::start(settings, pool, epoch, move |event| tell(&log, &judged, event));
+    let watch = watch.map_err(failed("cannot start the checks"))?;
     watch.first_round(health.timeout + FIRST_ROUND_MARGIN);
     Ok(watch)
 }

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::balancer::Balancer;
+use super::signals::Signals;
 use crate::config::{Config, Overrides};
 use crate::lab::backend::{Demo, Options};
 use std::fmt::Write as _;
@@ -12,14 +13,16 @@ const SERVER: &str = "[server]\nlisten = \"127.0.0.1:8080\"\nserved_by = true\n"
 
 /// Runs the demo in the foreground. Fails if a port is taken or an override is wrong.
 pub fn run(overrides: &Overrides) -> Result<(), Failure> {
+    let signals = Signals::listen()?;
     let listen = ([127, 0, 0, 1], 0).into();
-    let demo = Demo::start(&Options { listen, instances: 3, ..Options::default() })?;
+    let demo = Demo::start(&Options { listen, instances: 3, ..Options::default() })
+        .map_err(|error| Failure::Run(error.to_string()))?;
     let mut text = String::from(SERVER);
     for (name, address) in demo.names().zip(demo.addresses()) {
         let (ip, port) = (address.ip(), address.port());
         let _ = write!(text, "[[applications]]\nname = \"{name}\"\nip = \"{ip}\"\nport = {port}\n");
     }
-    let balancer = Balancer::start(Config::read(&text, "demo", overrides)?)?;
+    let balancer = Balancer::start(Config::read(&text, "demo", overrides)?, signals)?;
     let at = balancer.address();
     // A closed stdout is no reason not to serve.
     let _ = writeln!(

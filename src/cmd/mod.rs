@@ -12,6 +12,7 @@ pub mod demo;
 pub mod get;
 mod help;
 pub mod serve;
+mod signals;
 #[cfg(feature = "lab")]
 pub mod simulate;
 
@@ -76,7 +77,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(source) => serve::run(&source),
         Command::Check(source) => check::run(&source),
         Command::Demo(overrides) => demo::run(&overrides),
-        Command::Backend(options) => Ok(backend::run(&options)?),
+        Command::Backend(options) => backend::run(&options),
         #[cfg(feature = "client")]
         Command::Get(options) => get::run(&options),
         #[cfg(feature = "lab")]
@@ -129,8 +130,15 @@ impl From<Errors> for Failure {
     }
 }
 
+/// Only a command's words are passed on by `?` as they fail. Whatever else does is given its
+/// subject by whoever did it, with `failed`.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::Run(error.to_string())
+        failed("cannot write to standard output")(error)
     }
+}
+
+/// Puts its subject in front of an error of the system, which names none.
+fn failed(what: &str) -> impl Fn(io::Error) -> Failure {
+    move |error| Failure::Run(format!("{what}: {error}"))
 }

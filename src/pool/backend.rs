@@ -1,14 +1,14 @@
 //! One backend: who it is, whether it may be used, how many use it, and what it has done.
 //!
-//! Owned by the pool, read by everyone, from any thread. All of it is atomic but the address,
-//! which changes only when its name resolves anew and is read once a connection. Never decides
-//! for the pool: it does not know of its neighbours.
+//! Owned by the pool, read by everyone, from any thread. All of it is atomic but the addresses,
+//! which are read once a connection. Never decides for the pool: it does not know of its
+//! neighbours.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use super::addresses::{Addresses, Found};
 use super::health::Health;
 use super::{Mode, Standing};
 
@@ -94,7 +94,7 @@ pub struct Counters {
 pub struct Backend {
     spec: Spec,
     origin: String,
-    address: RwLock<SocketAddr>,
+    addresses: Addresses,
     pub(super) health: Health,
     /// A [`Mode`], as its discriminant.
     mode: AtomicU8,
@@ -105,12 +105,12 @@ pub struct Backend {
 }
 
 impl Backend {
-    pub(super) fn new(spec: Spec, address: SocketAddr) -> Self {
+    pub(super) fn new(spec: Spec, found: Found) -> Self {
         Self {
             health: Health::new(spec.alive),
             origin: origin(&spec),
             spec,
-            address: RwLock::new(address),
+            addresses: Addresses::new(found),
             mode: AtomicU8::new(Mode::Ready as u8),
             back_ms: AtomicU64::new(0),
             in_use: AtomicU32::new(0),
@@ -168,15 +168,39 @@ impl Backend {
         &self.origin
     }
 
-    /// Where to connect.
-    pub fn address(&self) -> SocketAddr {
-        *self.address.read().unwrap_or_else(PoisonError::into_inner)
+    /// Where to connect, the one to ask first in front; or why there is no address.
+    pub fn addresses(&self) -> Found {
+        self.addresses.all()
     }
 
-    /// Its name resolved to `address`; true if that is a new one.
-    pub fn relocate(&self, address: SocketAddr) -> bool {
-        let mut held = self.address.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *held, address) != address
+    /// True once its name has come to an address.
+    pub fn is_found(&self) -> bool {
+        self.addresses.any()
+    }
+
+    /// Where to connect next, when these have failed, and how many addresses are left with it.
+    pub fn address_besides(&self, failed: &[SocketAddr]) -> Option<(SocketAddr, u32)> {
+        self.addresses.besides(failed)
+    }
+
+    /// There was no connection at `address`: others are asked before it, and the name is looked up.
+    pub fn avoid(&self, address: SocketAddr) {
+        self.addresses.avoid(address);
+    }
+
+    /// Its addresses may be of yesterday.
+    pub(super) fn doubt(&self) {
+        self.addresses.doubt();
+    }
+
+    /// True once after they were doubted.
+    pub fn take_doubt(&self) -> bool {
+        self.addresses.take_doubt()
+    }
+
+    /// Takes in what its name came to.
+    pub(super) fn relocate(&self, found: Found) {
+        self.addresses.update(found);
     }
 
     /// What it has done. Add with `Relaxed`.
@@ -207,7 +231,7 @@ impl Backend {
         match self.mode() {
             Mode::Drain => Standing::Drain,
             Mode::Maint => Standing::Maint,
-            Mode::Ready if !self.health.is_up() => Standing::Down,
+            Mode::Ready if !self.health.is_up() || !self.addresses.any() => Standing::Down,
             Mode::Ready if self.health.is_ejected(now) => Standing::Ejected,
             Mode::Ready => Standing::Up,
         }
@@ -277,7 +301,8 @@ mod tests {
     use crate::pool::{CheckRules, PassiveRules};
 
     fn backend(max_connections: u32) -> Backend {
-        Backend::new(Spec { max_connections, ..spec("a") }, ([127, 0, 0, 1], 8001).into())
+        let address = ([127, 0, 0, 1], 8001).into();
+        Backend::new(Spec { max_connections, ..spec("a") }, Ok(vec![address]))
     }
 
     #[test]
@@ -331,18 +356,18 @@ mod tests {
     }
 
     #[test]
-    fn only_a_new_address_is_news() {
-        let backend = backend(0);
-        assert!(!backend.relocate(([127, 0, 0, 1], 8001).into()));
-        assert!(backend.relocate(([127, 0, 0, 2], 8001).into()));
-        assert_eq!(backend.address(), ([127, 0, 0, 2], 8001).into());
+    fn without_an_address_it_is_down_whatever_checks_say() {
+        let backend = Backend::new(spec("a"), Err("a does not resolve".into()));
+        assert_eq!(backend.standing(Duration::ZERO), Standing::Down);
+        backend.relocate(Ok(vec![([127, 0, 0, 2], 8001).into()]));
+        assert_eq!(backend.standing(Duration::ZERO), Standing::Up);
     }
 
     #[test]
     fn clients_reach_it_at_its_public_address_or_at_the_one_of_the_file() {
         let origin = |host: &str, public: Option<&str>| {
             let spec = Spec { host: host.into(), public: public.map(Into::into), ..spec("a") };
-            Backend::new(spec, ([127, 0, 0, 2], 1).into()).origin().to_owned()
+            Backend::new(spec, Err(String::new())).origin().to_owned()
         };
         assert_eq!(origin("10.0.0.1", None), "http://10.0.0.1:8001");
         assert_eq!(origin("::1", None), "http://[::1]:8001");
@@ -362,7 +387,7 @@ mod tests {
                 key: None,
             });
             let spec = Spec { host, public, tls, ..spec("a") };
-            Backend::new(spec, ([127, 0, 0, 2], 1).into()).origin().to_owned()
+            Backend::new(spec, Err(String::new())).origin().to_owned()
         };
         assert_eq!(origin("api.test", None), "https://api.test:8001");
         assert_eq!(origin("::1", None), "https://[::1]:8001");

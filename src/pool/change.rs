@@ -72,6 +72,8 @@ pub struct Status {
     pub backend: String,
     /// Where it stands.
     pub standing: Standing,
+    /// Why it has no address, if it has none.
+    pub why: Option<String>,
     /// Requests it is busy with.
     pub in_use: u32,
     /// Times it was picked, since the start.
@@ -86,8 +88,10 @@ pub struct Status {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { backend, standing, in_use, requests, failures, repaired, policy } = self;
-        write!(f, "backend {}: {standing}, {in_use} in use, ", Escaped(backend))?;
+        let Self { backend, standing, why, in_use, requests, failures, repaired, policy } = self;
+        write!(f, "backend {}: {standing}", Escaped(backend))?;
+        why.iter().try_for_each(|why| write!(f, ": {}", Escaped(why)))?;
+        write!(f, ", {in_use} in use, ")?;
         write!(f, "{requests} requests, {failures} failures")?;
         if *repaired > 0 {
             write!(f, ", {repaired} answers mended")?;

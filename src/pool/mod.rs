@@ -8,6 +8,7 @@
 //! look at several backends (never eject the last one) see them all at rest, and so that each
 //! [`Change`] tells the truth about how many are left. Nothing else is locked under it.
 
+mod addresses;
 mod ask;
 mod backend;
 mod candidates;
@@ -29,11 +30,11 @@ pub(crate) mod testing;
 mod tests;
 mod unavailable;
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use addresses::{ADDRESSES_MAX, Found};
 pub use ask::Ask;
 pub use backend::{Backend, Counters, Spec, Trust, authority};
 use candidates::{Candidates, Tier};
@@ -65,17 +66,16 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool of `specs`, in the order of the file, each at its place in `addresses`.
+    /// A pool of `specs`, in the order of the file, with what the name of each has come to.
     pub fn new(
         specs: Vec<Spec>,
-        addresses: Vec<SocketAddr>,
+        found: Vec<Found>,
         policy: Box<dyn Policy>,
         rules: Rules,
     ) -> Arc<Self> {
-        assert_eq!(specs.len(), addresses.len(), "each backend has one address");
-        let backends = specs.into_iter().zip(addresses);
-        let backends: Vec<_> =
-            backends.map(|(spec, address)| Backend::new(spec, address)).collect();
+        assert_eq!(specs.len(), found.len(), "each backend was looked up");
+        let backends = specs.into_iter().zip(found);
+        let backends: Vec<_> = backends.map(|(spec, found)| Backend::new(spec, found)).collect();
         let tokens = rules.sticky.map(|secret| Tokens::new(secret, &backends));
         let retrying = retry::Retrying::default();
         Arc::new(Self { backends, policy, rules, retrying, tokens, turn: Mutex::new(()) })
@@ -191,12 +191,25 @@ impl Pool {
             false => &counters.checks_failed,
         };
         count.fetch_add(1, Relaxed);
+        if !outcome.passed {
+            self.backends[index].doubt();
+        }
         let change = self.change(index, now, |backend, _| {
             let turned = backend.health.checked(outcome.passed, &self.rules.check);
             turned.then(|| outcome.to_string())
         });
         let judged = self.policy.checked(index, outcome).map(|why| self.judged(index, why));
         change.map(Notice::Changed).or(judged)
+    }
+
+    /// Takes in what the name of the backend at `index` has come to. One that is found for the
+    /// first time is up, unless a check has still to say so.
+    pub fn relocate(&self, index: usize, found: Found, now: Duration) -> Option<Change> {
+        self.change(index, now, |backend, _| {
+            backend.relocate(found);
+            let (first, _) = backend.address_besides(&[])?;
+            Some(format!("{} is at {first}", backend.host()))
+        })
     }
 
     /// The backend at `index` in one line for people: where it stands, what it does, and how the
@@ -207,6 +220,7 @@ impl Pool {
         Status {
             backend: backend.name().to_owned(),
             standing: backend.standing(now),
+            why: backend.addresses().err(),
             in_use: backend.in_use(),
             requests: load(&counters.requests),
             failures: load(&counters.failures),
@@ -272,7 +286,10 @@ impl Pool {
             return match *outcome {
                 Outcome::Failed(Fault::BadAnswer) if !passive.bad_answers => None,
                 // No request was sent: none can have brought it about.
-                Outcome::Failed(Fault::Connect) => self.failed(index, outcome, None, now),
+                Outcome::Failed(Fault::Connect) => {
+                    backend.doubt();
+                    self.failed(index, outcome, None, now)
+                }
                 _ => self.failed(index, outcome, witness(), now),
             };
         }

@@ -1,6 +1,5 @@
 //! Pools for the tests of this room and of the watch.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
@@ -32,10 +31,9 @@ pub(crate) fn pool_of(specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
 
 /// A pool of `specs` by the policy `kind`.
 pub(crate) fn pool_by(kind: Kind, specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
-    let address = |spec: &Spec| SocketAddr::from(([127, 0, 0, 1], spec.port));
-    let addresses = specs.iter().map(address).collect();
+    let found = specs.iter().map(|spec| Ok(vec![([127, 0, 0, 1], spec.port).into()])).collect();
     let policy = kind.build(&specs, &ScoredRules::default());
-    Pool::new(specs, addresses, policy, rules)
+    Pool::new(specs, found, policy, rules)
 }
 
 /// A pool of `count` backends named a, b, c and so on.

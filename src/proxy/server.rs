@@ -64,6 +64,7 @@ pub(crate) struct Shared {
     exhausted: Throttle,
     no_way: Throttle,
     failed: Throttle,
+    elsewhere: Throttle,
     bad_answer: Throttle,
     unavailable: Throttle,
     judged: Throttle,
@@ -110,6 +111,7 @@ impl Server {
             exhausted: Throttle::new(),
             no_way: Throttle::new(),
             failed: Throttle::new(),
+            elsewhere: Throttle::new(),
             bad_answer: Throttle::new(),
             unavailable: Throttle::new(),
             judged: Throttle::new(),
@@ -214,6 +216,12 @@ impl Shared {
         // An application's odd answers hide no backend that fails, nor the other way round.
         let throttle = if fault == Fault::BadAnswer { &self.bad_answer } else { &self.failed };
         self.log.limited(throttle, Level::Warn, format_args!("backend {backend}: {how}"));
+    }
+
+    /// No failure of the backend yet, which it must not hide.
+    pub(crate) fn say_elsewhere(&self, backend: &str, how: fmt::Arguments) {
+        let text = format_args!("backend {backend}: {how}; its next address is asked");
+        self.log.limited(&self.elsewhere, Level::Warn, text);
     }
 
     pub(crate) fn say_surplus(&self, backend: &str) {

@@ -167,9 +167,9 @@ impl Checks {
         let backend = &self.pool.backends()[index];
         let request = self.question.request(backend)?;
         let connector = self.connectors.get(index).cloned().flatten();
-        let mut address = backend.address();
-        address.set_port(self.question.port(backend));
-        let probe = Probe::begin([address], connector, request)?;
+        let mut addresses = backend.addresses().map_err(io::Error::other)?;
+        addresses.iter_mut().for_each(|one| one.set_port(self.question.port(backend)));
+        let probe = Probe::begin(addresses, connector, request)?;
         self.sockets.watch(probe.socket(), index)?;
         Ok(probe)
     }
@@ -190,7 +190,9 @@ impl Checks {
     /// True if there was no connection, and one is tried at another address.
     fn goes_elsewhere(&mut self, index: usize) -> bool {
         let Some(probe) = self.probes.get_mut(&index) else { return false };
+        let failed = probe.address();
         let Some(Ok(())) = probe.go_elsewhere() else { return false };
+        self.pool.backends()[index].avoid(failed);
         let is_watched = self.sockets.watch(probe.socket(), index).is_ok();
         is_watched && self.has_time(index)
     }

@@ -7,17 +7,19 @@
 //!                     sockets: whose has news? --------> probe: goes on as far as it can
 //!                     schedule: whose time is up? -----> probe: what has not come?
 //!                     question: is the answer good? ---> pool
-//! names (1 thread)    resolves host names anew, every 30 s
+//! names (1 thread)    has host names looked up anew, every 30 s and after failures, each on a
+//!                     thread of its own (16 at most)
 //! ```
 //!
-//! However many backends are silent, there are these two threads: a thousand that accept and never
-//! answer cost a socket each and some 0.5 KiB. ureq writes the requests and reads the answers, over
-//! memory instead of a socket (`transport`), so that none of its calls waits.
+//! However many backends are silent, there are these two threads for them: a thousand that accept
+//! and never answer cost a socket each and some 0.5 KiB. ureq writes the requests and reads the
+//! answers, over memory instead of a socket (`transport`), so that none of its calls waits.
 //!
 //! What it learns goes to the pool, what is worth a line in the log to a callback. It never writes
 //! anywhere itself, and it stops at once: no thread waits out an interval.
 
 mod checks;
+mod lookup;
 mod names;
 mod probe;
 mod question;
@@ -39,6 +41,7 @@ use crate::config::Health;
 use crate::pool::{Notice, Snapshot, Statuses};
 use crate::tls::Connector;
 use checks::Checks;
+pub use lookup::{look_up, look_up_all};
 use names::Names;
 use sockets::{Line, Sockets};
 
@@ -133,7 +136,7 @@ enum Never {}
 /// The running watch. Dropped, it stops as well, without waiting for its threads.
 pub struct Watch {
     stop: Sender<Never>,
-    line: Line,
+    line: Arc<Line>,
     first_round: Receiver<Never>,
     /// None where they are off.
     checks: Option<JoinHandle<()>>,
@@ -153,7 +156,10 @@ impl Watch {
         let (first_done, first_round) = bounded(0);
         let (sockets, line) = Sockets::new()?;
         let interval = settings.interval;
-        let names = Names::new(snapshot.reader(), settings.names_every, Arc::clone(&on));
+        let (line, every) = (Arc::new(line), settings.names_every);
+        let asked = Arc::downgrade(&line);
+        let hurry = Box::new(move || asked.upgrade().iter().for_each(|line| line.hurry()));
+        let names = Names::new(snapshot.reader(), every, epoch, hurry, Arc::clone(&on));
         spawn("names", &on, move || names.run(&stopped))?;
         let heard = Arc::clone(&on);
         let checks = |every| {
@@ -195,10 +201,12 @@ fn spawn(
     work: impl FnOnce() + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let tripwire = Tripwire { name: name.into(), on: Arc::clone(on) };
-    thread::Builder::new().name(name.into()).spawn(move || {
+    let guarded = move || {
         let _tripwire = tripwire;
         work();
-    })
+    };
+    let spawned = thread::Builder::new().name(name.into()).spawn(guarded);
+    spawned.map_err(|error| crate::thread::none_left(name, &error))
 }
 
 /// Dropped by a panic, it says so.

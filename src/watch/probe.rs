@@ -21,6 +21,7 @@ use crate::tls::{Connector, Stream};
 /// A check under way. Dropped, its connection closes.
 pub(super) struct Probe {
     began: Instant,
+    address: SocketAddr,
     /// Where else the backend may be, if there is no connection to be had here.
     others: VecDeque<SocketAddr>,
     connector: Option<Connector>,
@@ -54,27 +55,45 @@ impl Probe {
         let began = Instant::now();
         let written = transport::write(&request).map_err(Error::into_io)?;
         let mut others: VecDeque<SocketAddr> = addresses.into_iter().collect();
-        let stream = connect(&mut others, connector.as_ref())?;
-        let (stage, incoming) = (Stage::Connecting, Incoming::default());
-        Ok(Self { began, others, connector, stage, stream, request, written, sent: 0, incoming })
+        let (address, stream) = connect(&mut others, connector.as_ref())?;
+        let (stage, incoming, sent) = (Stage::Connecting, Incoming::default(), 0);
+        Ok(Self {
+            began,
+            address,
+            others,
+            connector,
+            stage,
+            stream,
+            request,
+            written,
+            sent,
+            incoming,
+        })
     }
 
     /// How long to wait from now on, of the time that is left: while there is no connection, the
     /// other addresses have their part of it.
     pub(super) fn patience(&self, left: Duration) -> Duration {
         match self.stage {
-            Stage::Connecting => left / (1 + self.others.len() as u32),
+            Stage::Connecting | Stage::Handshake => left / (1 + self.others.len() as u32),
             _ => left,
         }
     }
 
     /// Begins anew at the next address, if there was no connection yet and there is another.
     pub(super) fn go_elsewhere(&mut self) -> Option<io::Result<()>> {
-        if self.stage != Stage::Connecting || self.others.is_empty() {
+        let is_met = !matches!(self.stage, Stage::Connecting | Stage::Handshake);
+        if is_met || self.others.is_empty() {
             return None;
         }
-        let stream = connect(&mut self.others, self.connector.as_ref());
-        Some(stream.map(|stream| self.stream = stream))
+        self.stage = Stage::Connecting;
+        let begun = connect(&mut self.others, self.connector.as_ref());
+        Some(begun.map(|begun| (self.address, self.stream) = begun))
+    }
+
+    /// The address that is asked.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// What to wait for.
@@ -161,11 +180,13 @@ impl Probe {
 fn connect(
     addresses: &mut VecDeque<SocketAddr>,
     connector: Option<&Connector>,
-) -> io::Result<Stream> {
+) -> io::Result<(SocketAddr, Stream)> {
     let mut failed = io::Error::new(ErrorKind::NotFound, "no address");
     while let Some(address) = addresses.pop_front() {
         match dial::begin(address) {
-            Ok(socket) => return Stream::new(TcpStream::from(socket), connector),
+            Ok(socket) => {
+                return Ok((address, Stream::new(TcpStream::from(socket), connector)?));
+            }
             Err(error) if Blame::of(&error) == Blame::Ours => return Err(error),
             Err(error) => failed = error,
         }

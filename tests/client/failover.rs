@@ -209,7 +209,7 @@ fn a_name_that_does_not_resolve_costs_only_its_backend() {
     config.applications.truncate(1);
     let error = Client::new(&config).unwrap().get("/").unwrap_err().to_string();
     assert!(error.starts_with("no backend is left: lost: aaa"), "{error}");
-    assert!(error.contains(" did not resolve: "), "{error}");
+    assert!(error.contains(" does not resolve: "), "{error}");
 }
 
 #[test]

@@ -9,7 +9,6 @@ use evenly::pool::{Mode, Outcome, Pool, Rules, Snapshot};
 use evenly::proxy::{Listener, Server};
 use evenly::tls::Tls;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -32,10 +31,10 @@ fn relay_with(
     }
     let config = Config::parse(&text, "test").unwrap();
     let listener = Listener::bind(config.server.listen).unwrap();
-    let address = |backend: &&Backend| SocketAddr::from(([127, 0, 0, 1], backend.port()));
-    let addresses = backends.iter().map(address).collect();
+    let found = |backend: &&Backend| Ok(vec![([127, 0, 0, 1], backend.port()).into()]);
+    let found = backends.iter().map(found).collect();
     let specs = config.applications.clone();
-    let pool = Pool::new(specs, addresses, Box::new(policy), Rules::default());
+    let pool = Pool::new(specs, found, Box::new(policy), Rules::default());
     let log = Log::start(log::Settings { access: None, to: log::Target::Stderr }).unwrap();
     let shared = Snapshot::new(Arc::clone(&pool));
     (Server::start(config, Tls::default(), listener, shared, log, Instant::now()).unwrap(), pool)

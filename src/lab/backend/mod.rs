@@ -109,7 +109,11 @@ impl Demo {
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+        let remedy = match error.kind() {
+            ErrorKind::AddrInUse => "end the program that uses it, or choose another with --listen",
+            _ => "choose another with --listen",
+        };
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}; {remedy}"))
     })
 }
 

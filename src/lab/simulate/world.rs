@@ -8,7 +8,6 @@
 mod checks;
 mod exchange;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -200,8 +199,7 @@ fn pool(well: &[Traits], terms: &Terms, kind: Kind) -> Arc<Pool> {
         health_port: None,
     };
     let specs: Vec<Spec> = well.iter().enumerate().map(spec).collect();
-    let addresses = specs.iter().map(|spec| SocketAddr::from(([127, 0, 0, 1], spec.port)));
-    let addresses = addresses.collect();
+    let found = specs.iter().map(|spec| Ok(vec![([127, 0, 0, 1], spec.port).into()])).collect();
     let policy = kind.build(&specs, &terms.scored);
-    Pool::new(specs, addresses, policy, terms.rules.clone())
+    Pool::new(specs, found, policy, terms.rules.clone())
 }

@@ -6,7 +6,7 @@ use crate::blame::Blame;
 use crate::http::request::name_host;
 use crate::http::{Refusal, Repairs, body};
 use crate::log::Cause;
-use crate::pool::{Ask, Unavailable};
+use crate::pool::{Ask, Backend, Unavailable};
 use crate::proxy::affinity::Ties;
 use crate::proxy::idle::Wanted;
 use crate::proxy::queue::Ticket;
@@ -83,10 +83,16 @@ impl Exchange {
         }
     }
 
-    /// Takes or begins a connection to the backend that was leased.
+    /// Takes or begins a connection to the backend that was leased, at the first of its addresses
+    /// that has not failed in this try.
     pub(super) fn connect(&mut self, cx: &mut Context) -> Result<(), Trouble> {
         let lease = self.lease.as_ref().expect("it connects once it is admitted");
-        let (index, address) = (lease.index(), lease.backend().address());
+        let (index, backend) = (lease.index(), lease.backend());
+        self.tries.count += u32::from(self.tries.dead.is_empty());
+        let next = backend.address_besides(&self.tries.dead);
+        let (address, left) = next.ok_or_else(|| nowhere(backend))?;
+        self.times.connect(left, self.tries.dead.is_empty(), cx.now);
+        self.tries.address = Some(address);
         self.name_host();
         let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
         let wanted = Wanted { backend: index, address, sure: !self.is_repeatable(cx) };
@@ -94,9 +100,7 @@ impl Exchange {
             false => cx.shared.idle.take(&wanted, home, cx.now),
             true => None,
         };
-        self.tries.count += 1;
         self.answer.repairs = Repairs::default();
-        self.times.connecting = cx.now;
         self.upstream = Some(match idle {
             Some(upstream) => upstream,
             None => {
@@ -105,6 +109,36 @@ impl Exchange {
             }
         });
         Ok(())
+    }
+
+    /// True if there was no connection at that address, and the backend has another: it has not
+    /// failed until all have. Nothing was sent, so this is the same try.
+    pub(super) fn asks_next_address(&mut self, trouble: &mut Trouble, cx: &Context) -> bool {
+        let is_unconnected = self.upstream.as_ref().is_none_or(|upstream| !upstream.connected);
+        let is_about_it = matches!(trouble, Trouble::Backend { .. } | Trouble::NoWay(_));
+        let address = self.tries.address.take().filter(|_| is_unconnected && is_about_it);
+        let (Some(address), Some(lease)) = (address, &self.lease) else {
+            return false;
+        };
+        let backend = lease.backend();
+        backend.avoid(address);
+        self.tries.dead.push(address);
+        let has_other = backend.address_besides(&self.tries.dead).is_some();
+        match trouble {
+            Trouble::Backend { reason, .. } if has_other => {
+                cx.shared.say_elsewhere(backend.name(), format_args!("{reason} at {address}"));
+            }
+            Trouble::Backend { reason, .. } if self.tries.dead.len() > 1 => {
+                let count = self.tries.dead.len();
+                *reason = format!("{reason} at {address}, the last of its {count} addresses");
+            }
+            _ => {}
+        }
+        if has_other {
+            self.upstream = None;
+            self.sent.rewind();
+        }
+        has_other
     }
 
     /// True when the request can be sent again, should its connection turn out to be closed.
@@ -137,6 +171,7 @@ impl Exchange {
         let lease = self.pool.pick(&ask)?;
         self.tries.last = Some(lease.index());
         self.tries.fresh = false;
+        self.tries.dead.clear();
         self.lease = Some(lease);
         Ok(())
     }
@@ -261,6 +296,13 @@ const CUT_SHORT: Refusal = Refusal { status: 400, reason: "the request body ends
 
 fn malformed(malformed: crate::http::Malformed) -> Trouble {
     Trouble::Refused(Refusal { status: 400, reason: malformed.0 }, Cause::Refused)
+}
+
+/// It is asked only where nobody else is up, or its addresses have changed since.
+fn nowhere(backend: &Backend) -> Trouble {
+    let why = backend.addresses().err();
+    let why = why.unwrap_or_else(|| "its addresses have just changed".to_owned());
+    Trouble::connect(&io::Error::other(why))
 }
 
 fn connect_failed(error: io::Error) -> Trouble {

@@ -4,8 +4,8 @@
 //! [`between`] settles who is: first of all the client, as a backend cannot go on without it, and
 //! must not be blamed for a body or a reader that never comes.
 
-use super::Exchange;
 use super::trouble::Trouble;
+use super::{Exchange, Times};
 use crate::config::Config;
 use crate::http::Refusal;
 use crate::log::Cause;
@@ -83,8 +83,8 @@ impl Awaited {
         }
     }
 
-    /// What it means that it did not come in time.
-    pub(super) fn late(self, config: &Config) -> Trouble {
+    /// What it means that it did not come within its limit.
+    pub(super) fn late(self, limit: Duration) -> Trouble {
         let what = match self {
             Self::Place => return Trouble::QueueLate,
             Self::Reader => return Trouble::Client(self.cause()),
@@ -95,7 +95,7 @@ impl Awaited {
             Self::MoreAnswer => "silent, or too slow, in its answer",
             Self::Taker => "took the body no more, or too slowly",
         };
-        let reason = format!("{what} after {}", Took(self.limit(config)));
+        let reason = format!("{what} after {}", Took(limit));
         let fault = self.fault().unwrap_or(Fault::Timeout);
         Trouble::Backend { fault, cause: self.cause(), status: 504, reason }
     }
@@ -171,7 +171,20 @@ impl Exchange {
             Awaited::Answer => self.times.asked.unwrap_or_default().max(self.times.interim),
             _ => self.times.moved,
         };
-        since + awaited.limit(config)
+        since + self.limit(awaited, config)
+    }
+
+    /// How long it may last. The time for a connect is one for all addresses of the backend: each
+    /// gets an even share of what is left, so that the last is asked in time, too.
+    pub(super) fn limit(&self, awaited: Awaited, config: &Config) -> Duration {
+        let limit = awaited.limit(config);
+        match awaited {
+            Awaited::Connection | Awaited::Handshake => {
+                let Times { tried, connecting, addresses_left, .. } = self.times;
+                limit.saturating_sub(connecting.saturating_sub(tried)) / addresses_left
+            }
+            _ => limit,
+        }
     }
 
     /// Bytes moved. Whoever is awaited has shown itself if they are its own: an answer that flows

@@ -99,8 +99,10 @@ impl Times {
     fn from(now: Duration, limit: Duration) -> Self {
         Self {
             begun: now,
+            tried: now,
             due: (!limit.is_zero()).then_some(now + limit),
             connecting: now,
+            addresses_left: 1,
             asked: None,
             first_byte: None,
             interim: Duration::ZERO,
@@ -108,5 +110,11 @@ impl Times {
             moved: now,
             bytes: Moved::default(),
         }
+    }
+
+    /// A connect begins, with so many addresses left, and with it a try if it is the first.
+    pub(super) fn connect(&mut self, addresses_left: u32, is_first: bool, now: Duration) {
+        self.tried = if is_first { now } else { self.tried };
+        (self.connecting, self.addresses_left) = (now, addresses_left);
     }
 }

@@ -120,9 +120,13 @@ struct RelayedAnswer {
 /// When things happened, on the server's clock.
 struct Times {
     begun: Duration,
+    /// The try began.
+    tried: Duration,
     /// When all of it must be over, if ever.
     due: Option<Duration>,
     connecting: Duration,
+    /// Addresses of the backend that are left, with the one that is asked.
+    addresses_left: u32,
     /// The last byte of the request went up.
     asked: Option<Duration>,
     first_byte: Option<Duration>,
@@ -158,7 +162,7 @@ impl Exchange {
             upstream.stream.refresh();
         }
         loop {
-            let trouble = match self.advance(cx, buf) {
+            let mut trouble = match self.advance(cx, buf) {
                 Ok(Progress::Ended) => return self.finish(cx),
                 Ok(Progress::Upgraded(surplus)) => return Tunnel::begin(self, &buf[surplus]),
                 Ok(Progress::Moved) => {
@@ -174,6 +178,9 @@ impl Exchange {
                 },
                 Err(trouble) => trouble,
             };
+            if self.asks_next_address(&mut trouble, cx) {
+                continue;
+            }
             self = match self.settle(trouble, cx) {
                 Ok(again) => again,
                 Err(next) => return next,
@@ -243,7 +250,8 @@ impl Exchange {
         let config = &cx.shared.config;
         let deadline = self.deadline(cx.now, config);
         if cx.now >= deadline {
-            return Err(self.awaited().late(config));
+            let awaited = self.awaited();
+            return Err(awaited.late(self.limit(awaited, config)));
         }
         self.tell_end(cx);
         if let Some(upstream) = &mut self.upstream {

@@ -14,6 +14,10 @@ pub(super) struct Tries {
     pub(super) last: Option<usize>,
     /// Those before it, whatever came of it there: none for nearly all requests, and no memory.
     pub(super) tried: Vec<usize>,
+    /// The address of it that was asked for a connection.
+    pub(super) address: Option<SocketAddr>,
+    /// Those before it, where there was none.
+    pub(super) dead: Vec<SocketAddr>,
     /// Times that it was sent, or was to be.
     pub(super) count: u32,
     /// How many of those before the last got some of it, and gave no answer.

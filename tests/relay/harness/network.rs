@@ -1,35 +1,66 @@
-//! A network of a test's own, in which local ports are few.
+//! A test in a world of its own: a network in which local ports are few, or a machine that knows
+//! its own names.
 
 use rustix::io::Errno;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 
 /// Set inside, so that the test knows where it is.
-const INSIDE: &str = "EVENLY_TEST_NETWORK";
+const INSIDE: &str = "EVENLY_TEST_WORLD";
 
 /// Runs the calling test, of this full name, once more in a network with 32 local ports; true in
 /// there. Where the system grants no such network, the test is left out and says so.
 pub fn has_few_ports(test: &str) -> bool {
+    let few = "echo 40000 40031 > /proc/sys/net/ipv4/ip_local_port_range";
+    is_inside(test, ["-n", "-rn"], few)
+}
+
+/// The same where /etc/hosts is the test's own, for [`names`] to write, and nothing but it tells
+/// where a name is: the DNS server is at 127.0.0.1, where nobody is unless a [`SilentDns`] is.
+pub fn has_own_names(test: &str) -> bool {
+    let own = "mount -t tmpfs none /mnt && touch /mnt/hosts && \
+               echo nameserver 127.0.0.1 > /mnt/resolv.conf && echo multi on > /mnt/host.conf && \
+               for file in hosts resolv.conf host.conf; do \
+               touch /etc/$file && mount --bind /mnt/$file /etc/$file || exit 1; done";
+    is_inside(test, ["-mn", "-rmn"], own)
+}
+
+fn is_inside(test: &str, flags: [&str; 2], prepare: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
-    let prepare = "ip link set lo up && echo 40000 40031 > /proc/sys/net/ipv4/ip_local_port_range";
+    let prepare = format!("ip link set lo up && {prepare}");
     let within = |flag: &str, script: &str| {
         let mut command = Command::new("unshare");
         command.args([flag, "sh", "-c", script]).arg(std::env::current_exe().unwrap()).arg(test);
         command
     };
-    let may = |flag: &&str| within(flag, prepare).output().is_ok_and(|out| out.status.success());
-    let Some(flag) = ["-n", "-rn"].into_iter().find(may) else {
-        let why = "`unshare -rn` or `ip` is not to be had here";
+    let may = |flag: &&str| within(flag, &prepare).output().is_ok_and(|out| out.status.success());
+    let Some(flag) = flags.into_iter().find(may) else {
+        let why = format!("`unshare {}` or `ip` is not to be had here", flags[1]);
         let _ = writeln!(std::io::stderr(), "{test} is skipped: {why}");
         return false;
     };
     let script = format!("{prepare} && {INSIDE}=1 exec \"$0\" --exact \"$1\" --nocapture");
     let status = within(flag, &script).status().unwrap();
-    assert!(status.success(), "{test}, in a network of its own: {status}");
+    assert!(status.success(), "{test}, in a world of its own: {status}");
     false
+}
+
+/// From now on names are where these lines of /etc/hosts say, and nowhere else.
+pub fn names(lines: &str) {
+    assert!(std::env::var_os(INSIDE).is_some(), "this would change the machine");
+    std::fs::write("/etc/hosts", format!("127.0.0.1 localhost\n{lines}\n")).unwrap();
+}
+
+/// A DNS server that hears every question and never answers.
+pub struct SilentDns(#[expect(dead_code, reason = "it is there to be bound")] UdpSocket);
+
+impl SilentDns {
+    pub fn new() -> Self {
+        Self(UdpSocket::bind("127.0.0.1:53").unwrap())
+    }
 }
 
 /// A place that takes connections and answers none, and to which no port is left.

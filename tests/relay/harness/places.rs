@@ -93,14 +93,19 @@ impl Vacant {
 
 impl BlackHole {
     pub fn new() -> Self {
+        Self::at(loopback(0))
+    }
+
+    pub fn at(address: SocketAddrV4) -> Self {
         let listener = socket(SocketFlags::CLOEXEC);
-        bind(&listener, &loopback(0)).unwrap();
+        bind(&listener, &address).unwrap();
         listen(&listener, 0).unwrap();
         let port = port_of(&listener);
+        let address = SocketAddrV4::new(*address.ip(), port);
         // The kernel takes one more than the backlog says; the rest hang in their handshake.
         let waiting = (0..4).map(|_| {
             let client = socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
-            let tried = connect(&client, &loopback(port));
+            let tried = connect(&client, &address);
             assert!(matches!(tried, Ok(()) | Err(Errno::INPROGRESS)), "{tried:?}");
             client
         });

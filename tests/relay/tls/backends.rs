@@ -2,8 +2,9 @@
 //! not come to that.
 
 use crate::harness::{
-    Backend, BlackHole, Certs, Keyed, Length, OpenSsl, Proving, Proxy, Scratch, Server, eventually,
-    has, impostors, only_for, proving, serve, showing, shown, trusting,
+    Backend, BlackHole, Certs, Hosted, Keyed, Length, OpenSsl, Place, Proving, Proxy, Scratch,
+    Server, eventually, has, has_own_names, impostors, names, only_for, proving, serve, showing,
+    shown, trusting,
 };
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -375,4 +376,25 @@ fn openssl_is_believed_and_believes_but_not_in_an_old_version() {
     assert_eq!(proxy.get("/").status(), 502);
     let line = proxy.process.said.wait("backend A: ");
     assert!(line.contains("TLS: "), "{line}");
+}
+
+#[test]
+fn an_address_that_is_not_who_it_must_be_gets_nothing_and_the_next_is_asked() {
+    let test = "tls::backends::\
+                an_address_that_is_not_who_it_must_be_gets_nothing_and_the_next_is_asked";
+    if !has_own_names(test) {
+        return;
+    }
+    let certs = Certs::make();
+    let backend = showing(&certs.leaf("localhost"));
+    let other = Backend::at(&format!("127.0.0.2:{}", backend.port())).unwrap();
+    names("127.0.0.2 app.internal\n127.0.0.1 app.internal");
+    let keys = trusting(&certs) + "\ntls_name = \"localhost\"";
+    let place = Keyed(&Hosted(&backend, "app.internal"), &keys);
+    let settings = "health.interval = \"50ms\"\nhealth.fall = 1\npassive.failures = 1";
+    let proxy = Proxy::with(&[&place], settings);
+    for _ in 0..3 {
+        assert_eq!(proxy.ask(POST).text(), "POST /p 5\n");
+    }
+    assert_eq!((proxy.said("->"), other.requests().len()), (0, 0));
 }

@@ -1,0 +1,69 @@
+//! The signals, heard by a thread of their own from the first moment of a command that serves: what
+//! its start waits for (a name, a disk, a file that is a pipe) keeps nobody from ending it.
+
+use super::{Failure, failed};
+use crate::thread;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals as Heard;
+use std::process::exit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Signals that may wait to be taken; of more, one of each kind would do.
+const WAITING_MAX: usize = 64;
+
+/// What was heard and not taken yet.
+pub struct Signals {
+    heard: Receiver<i32>,
+    started: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Hears them from now on. Until the start is over, TERM and INT end the process: nobody is
+    /// served who could be drained. Fails when the system has no thread or descriptor for it.
+    pub fn listen() -> Result<Self, Failure> {
+        let source = Heard::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP]);
+        let source = source.map_err(failed("cannot listen to signals"))?;
+        let (sender, heard) = bounded(WAITING_MAX);
+        let started = Arc::new(AtomicBool::new(false));
+        let is_started = Arc::clone(&started);
+        let duty = move || pass_on(source, &sender, &is_started);
+        thread::spawn("signals", duty).map_err(failed("cannot listen to signals"))?;
+        Ok(Self { heard, started })
+    }
+
+    /// The start is over: the end is for whoever takes the signals.
+    pub fn start_is_over(&self) {
+        self.started.store(true, Ordering::SeqCst);
+    }
+
+    /// The next one; none if `until` comes first.
+    pub fn next(&self, until: Option<Instant>) -> Option<i32> {
+        match until {
+            Some(until) => self.heard.recv_deadline(until).ok(),
+            None => self.heard.recv().ok(),
+        }
+    }
+
+    /// True if one that ends the process is among those that wait; the others are forgotten.
+    pub fn want_the_end(&self) -> bool {
+        self.heard.try_iter().any(is_end)
+    }
+}
+
+/// True for one that ends the process.
+pub fn is_end(signal: i32) -> bool {
+    matches!(signal, SIGTERM | SIGINT)
+}
+
+fn pass_on(mut source: Heard, heard: &Sender<i32>, is_started: &AtomicBool) {
+    for signal in source.forever() {
+        if is_end(signal) && !is_started.load(Ordering::SeqCst) {
+            exit(0);
+        }
+        // With so many waiting, one more of the kind changes nothing.
+        let _ = heard.try_send(signal);
+    }
+}
