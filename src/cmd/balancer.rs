@@ -32,6 +32,7 @@ pub struct Balancer {
     watch: Watch,
     log: Log,
     signals: Signals,
+    lame_duck: Duration,
     drain: Duration,
     /// For the status, with the zero of its clock.
     pool: Reader,
@@ -49,7 +50,7 @@ impl Balancer {
         let listen = config.server.listen;
         let listener = Listener::bind(listen).map_err(|error| cannot_listen(listen, &error))?;
         let watch = start_watch(&config, &tls, &pool, &log, epoch)?;
-        let drain = config.timeouts.drain;
+        let (lame_duck, drain) = (config.timeouts.lame_duck, config.timeouts.drain);
         let summary = summary(&config, listener.address());
         let reader = pool.reader();
         for warning in lowered.into_iter().chain(tls.warnings(&config.applications)) {
@@ -59,7 +60,7 @@ impl Balancer {
         let server = server.map_err(failed("cannot start the relay"))?;
         log.event(Level::Info, format_args!("{summary}"));
         signals.start_is_over();
-        Ok(Self { server, watch, log, signals, drain, pool: reader, epoch })
+        Ok(Self { server, watch, log, signals, lame_duck, drain, pool: reader, epoch })
     }
 
     /// Says something that an operator should know.
@@ -75,7 +76,8 @@ impl Balancer {
     /// Serves until TERM or INT, then drains; a second one stops at once.
     pub fn run(mut self) {
         self.wait_for_the_end(None);
-        let patience = self.drain;
+        let is_hurried = !self.lame_duck.is_zero() && self.be_lame();
+        let patience = if is_hurried { Duration::ZERO } else { self.drain };
         let open = self.server.connections();
         let text = format_args!("stopping: {open} connections have up to {patience:?} to finish");
         self.log.event(Level::Info, text);
@@ -87,6 +89,16 @@ impl Balancer {
         self.server.stop();
         self.log.event(Level::Info, format_args!("stopped"));
         self.log.flush(LAST_WORDS);
+    }
+
+    /// Serves on for a while, and is seen not to be ready, so that balancers in front send no more;
+    /// true if a signal ended that.
+    fn be_lame(&mut self) -> bool {
+        self.server.say_unready();
+        let lame_duck = self.lame_duck;
+        let text = format_args!("not ready any more: serving on for {lame_duck:?}, then stopping");
+        self.log.event(Level::Info, text);
+        self.wait_for_the_end(Some(Instant::now() + lame_duck))
     }
 
     /// Does as signals say until one ends it; false if `until` comes first.

@@ -3,9 +3,9 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use super::choices::{AccessLog, HashBy, LogTarget, Mode, RetryOn, TlsVersion, UnknownNames};
 use super::kind::{
     Choice, Count, Flag, Hidden, Kind, List, Only, OrOff, Quantity, Text, Unset, text,
 };
@@ -30,6 +30,9 @@ table! {
         workers: usize = "0", count(0..=1024);
         /// Clients connected at once; more wait in the kernel's queue.
         max_connections: usize = "10000", count(1..=1_000_000);
+        /// The path that tells balancers in front whether Evenly is ready: 200, or 503 once it is
+        /// to stop. None relays that path as any other.
+        ready: Option<String> = "off", OrOff(text("/ready", grammar::lookup));
         /// Whether a client that has closed its side counts as gone: its request leaves the queue,
         /// and a backend that has it is told of the end. One that still reads (`nc -N`) looks the
         /// same.
@@ -305,6 +308,9 @@ table! {
         /// A request in all, from its head to the end of its answer, whoever it waits for and
         /// however often it is tried; 0 is no limit. Tunnels are not bound by it.
         request: Duration = "0", time_or_none();
+        /// From when Evenly is told to stop until it takes no new clients: it serves on, answers
+        /// 503 at `[server] ready`, and closes each connection after its answer.
+        lame_duck: Duration = "0", time_or_none();
         /// Requests in flight when Evenly is told to stop; 0 breaks them off.
         drain: Duration = "15s", time_or_none();
     }
@@ -392,81 +398,6 @@ table! {
             why: "the admin endpoint is not in this version; write \"off\" or leave it out",
         };
     }
-}
-
-/// What Evenly does with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Carries it to a backend and the answer back.
-    Relay,
-    /// Answers with the address of a backend, to which the client goes itself.
-    Redirect,
-}
-
-/// A version of TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsVersion {
-    /// RFC 5246.
-    Tls12,
-    /// RFC 8446.
-    Tls13,
-}
-
-/// What becomes of a client that asks for a name which no certificate has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnknownNames {
-    /// It is shown the first certificate.
-    First,
-    /// It is refused, and shown none.
-    Refuse,
-}
-
-/// What may be followed by another try.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RetryOn {
-    /// No connection came about.
-    Connect,
-    /// The connection broke before the answer was there.
-    Reset,
-    /// The answer did not begin in time.
-    Timeout,
-    /// The answer has one of these statuses.
-    Statuses(RangeInclusive<u16>),
-}
-
-/// What tells one client from another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HashBy {
-    /// Its address.
-    Client,
-    /// The first header field of this name.
-    Header(String),
-    /// The first cookie of this name.
-    Cookie(String),
-}
-
-/// The format of the access log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessLog {
-    /// No line.
-    Off,
-    /// The common log format of NCSA httpd.
-    Common,
-    /// Common with referer and user agent.
-    Combined,
-    /// One object a line, with all that is known.
-    Json,
-}
-
-/// Where the access log goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LogTarget {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// Appended to a file.
-    File(PathBuf),
 }
 
 const HOUR_MS: u64 = 3_600_000;

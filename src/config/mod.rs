@@ -6,6 +6,7 @@
 //! the rules between them and `message` says what is wrong.
 
 mod applications;
+mod choices;
 mod exposed;
 mod grammar;
 mod keys;
@@ -29,11 +30,11 @@ use table::Table;
 
 #[cfg(feature = "client")]
 pub(crate) use applications::spell;
+pub use choices::{AccessLog, HashBy, LogTarget, Mode, RetryOn, TlsVersion, UnknownNames};
 pub(crate) use exposed::exposed;
-pub use keys::{AccessLog, Admin, Balance, HashBy, Health, Limits, Log, LogTarget, Lookup, Mode};
 pub use keys::{
-    Passive, Queue, Redirect, Retry, RetryOn, Scored, Server, Sticky, Timeouts, Tls, TlsVersion,
-    UnknownNames,
+    Admin, Balance, Health, Limits, Log, Lookup, Passive, Queue, Redirect, Retry, Scored, Server,
+    Sticky, Timeouts, Tls,
 };
 #[cfg(feature = "lab")]
 pub(crate) use kind::found;

@@ -82,6 +82,7 @@ fn the_defaults_are_those_of_the_contract() {
         linger: seconds(5),
         linger_total: seconds(60),
         slowest: 16,
+        lame_duck: seconds(0),
         drain: seconds(15),
     };
     assert_eq!(config.timeouts, timeouts);

@@ -58,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) limits_places: bool,
     /// What clients and paths are hashed with, so that no client chooses whom it is taken for.
     pub(crate) witness_key: [u64; 2],
+    unready: AtomicBool,
     draining: AtomicBool,
     epoch: Instant,
     full: Throttle,
@@ -105,6 +106,7 @@ impl Server {
             direct: Direct::new(&config),
             limits_places: config.applications.iter().any(|spec| spec.max_connections > 0),
             witness_key: [0, 1].map(|half: u64| RandomState::new().hash_one(half)),
+            unready: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             epoch,
             full: Throttle::new(),
@@ -141,9 +143,16 @@ impl Server {
         self.shared.door.taken()
     }
 
+    /// Tells whoever asks that it is not ready, and each client that its connection ends with the
+    /// answer; serves on.
+    pub fn say_unready(&self) {
+        self.shared.unready.store(true, Ordering::SeqCst);
+    }
+
     /// Accepts no more, closes idle connections and lets requests in flight finish, for at most
     /// `patience` or until `hurry` says so; true when none was left. To be called once.
     pub fn drain(&self, patience: Duration, hurry: &mut dyn FnMut() -> bool) -> bool {
+        self.say_unready();
         let shared = &self.shared;
         shared.draining.store(true, Ordering::SeqCst);
         shared.door.close(|fd, peer, place| {
@@ -193,6 +202,11 @@ impl Shared {
     /// True where a request's body is awaited before it takes one of the places that are limited.
     pub(crate) fn awaits_bodies(&self) -> bool {
         self.limits_places && self.config.limits.buffer_bytes > 0
+    }
+
+    /// True until the end has begun.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.unready.load(Ordering::Relaxed)
     }
 
     /// True when no new work is wanted.

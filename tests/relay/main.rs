@@ -22,6 +22,7 @@ mod files;
 mod health;
 mod inside;
 mod interim;
+mod lame_duck;
 mod leaving;
 mod limits;
 mod log_targets;

@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::keys::{DAY_MS, UnknownNames};
+use crate::config::UnknownNames;
+use crate::config::keys::DAY_MS;
 use crate::pool::Trust;
 
 fn reads_back(config: &Config) {
@@ -150,6 +151,10 @@ fn public() -> impl Strategy<Value = Option<String>> {
     prop::option::of("https?://([a-z][a-z0-9]{0,20}|\\[2001:db8::[1-9]\\])(:[1-9][0-9]{0,3})?")
 }
 
+fn requested() -> impl Strategy<Value = Option<String>> {
+    prop::option::of("/[!-\"$->@-\\[\\]-~]{0,20}")
+}
+
 proptest! {
     #[test]
     fn any_configuration_reads_back(
@@ -163,7 +168,7 @@ proptest! {
         hash_by in hash_by(),
         sticky in sticky(),
         (redirect, public) in (redirect(), public()),
-        lookup in prop::option::of("/[!-\"$->@-\\[\\]-~]{0,20}"),
+        (lookup, ready) in (requested(), requested()),
         (trust, tls, health) in (trust(), tls(), health()),
     ) {
         let spec = |port: &u16| Spec {
@@ -180,7 +185,7 @@ proptest! {
         };
         reads_back(&Config {
             applications: ports.iter().map(spec).collect(),
-            server: Server { served_by: flag, ..Server::default() },
+            server: Server { served_by: flag, ready, ..Server::default() },
             balance: Balance { hash_by, ..Balance::default() },
             sticky,
             redirect,
@@ -190,7 +195,7 @@ proptest! {
             passive: Passive { statuses, ..Passive::default() },
             retry: Retry::default(),
             queue: Queue { timeout: connect, ..Queue::default() },
-            timeouts: Timeouts { drain, connect, ..Timeouts::default() },
+            timeouts: Timeouts { lame_duck: drain, drain, connect, ..Timeouts::default() },
             limits: Limits { head_bytes: head, body_bytes: body, ..Limits::default() },
             tls,
             log: Log { access, ..Log::default() },

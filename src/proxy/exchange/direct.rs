@@ -1,8 +1,9 @@
-//! What is answered without being relayed: redirects to a backend, and look-ups of the next one.
+//! What is answered without being relayed: redirects to a backend, look-ups of the next one, and
+//! whether this server is ready.
 //!
-//! Consulted by a new exchange, where the configuration wants either. The backend is picked as for
-//! relaying and given back at once: what the client does there, nobody here sees. Must never put a
-//! client's bytes into a head, but for those that `http::location` takes.
+//! Consulted by a new exchange, where the configuration wants any of them. The backend is picked as
+//! for relaying and given back at once: what the client does there, nobody here sees. Must never
+//! put a client's bytes into a head, but for those that `http::location` takes.
 
 use super::Exchange;
 use super::trouble::{RETRY_AFTER_S, Trouble};
@@ -18,6 +19,8 @@ pub(crate) struct Direct {
     redirect: Option<Redirect>,
     /// The path that is a look-up.
     lookup: Option<String>,
+    /// The path that tells whether this server is ready.
+    ready: Option<String>,
 }
 
 struct Redirect {
@@ -32,6 +35,7 @@ struct Redirect {
 enum Wanted<'d> {
     Redirect { status: u16 },
     LookUp,
+    Readiness,
     Refusal { reason: &'static str, allow: &'d str },
 }
 
@@ -49,7 +53,7 @@ pub(super) struct Given {
     pub(super) cause: Cause,
 }
 
-const LOOKUP_METHODS: &str = "GET, HEAD";
+const READING: &str = "GET, HEAD";
 
 impl Direct {
     /// None if all is relayed, as usual.
@@ -63,8 +67,11 @@ impl Direct {
         let direct = Self {
             redirect: (config.server.mode == Mode::Redirect).then(redirect),
             lookup: config.lookup.path.clone(),
+            ready: config.server.ready.clone(),
         };
-        (direct.redirect.is_some() || direct.lookup.is_some()).then_some(direct)
+        let has_any =
+            direct.redirect.is_some() || direct.lookup.is_some() || direct.ready.is_some();
+        has_any.then_some(direct)
     }
 
     /// The methods that are allowed, if they are not the usual ones.
@@ -74,12 +81,14 @@ impl Direct {
 
     /// None if a backend is to answer.
     fn wanted(&self, method: &str, target: &str) -> Option<Wanted<'_>> {
-        if self.lookup.is_some() && target.split('?').next() == self.lookup.as_deref() {
-            let reason = "ask for the next server with GET or HEAD";
-            return Some(match method {
-                "GET" | "HEAD" => Wanted::LookUp,
-                _ => Wanted::Refusal { reason, allow: LOOKUP_METHODS },
-            });
+        let path = target.split('?').next();
+        let own = [(&self.ready, Wanted::Readiness), (&self.lookup, Wanted::LookUp)];
+        for (own, wanted) in own {
+            if own.is_some() && path == own.as_deref() {
+                let reason = "ask for it with GET or HEAD";
+                let refusal = Wanted::Refusal { reason, allow: READING };
+                return Some(if matches!(method, "GET" | "HEAD") { wanted } else { refusal });
+            }
         }
         let Redirect { status, methods, allow } = self.redirect.as_ref()?;
         Some(match methods.iter().any(|listed| listed == method) {
@@ -100,6 +109,7 @@ impl Exchange {
             None => return Ok(()),
             Some(Wanted::Redirect { status }) => self.redirect(status, cx)?,
             Some(Wanted::LookUp) => self.look_up(cx),
+            Some(Wanted::Readiness) => readiness(cx.shared.is_ready()),
             Some(Wanted::Refusal { reason, allow }) => Given {
                 allow: Some(allow.to_owned()),
                 cause: Cause::Refused,
@@ -137,6 +147,15 @@ impl Exchange {
     /// The token of the backend at `index`, if the client is to get a cookie with it.
     fn new_token(&self, index: usize) -> Option<u64> {
         self.pool.token(index).filter(|token| self.ties.token != Some(*token))
+    }
+}
+
+/// For balancers in front: how the backends are is another question, and if it took all of us out
+/// at once when one application is down, nobody would be left for the others.
+fn readiness(is_ready: bool) -> Given {
+    match is_ready {
+        true => Given::new(200, "ready"),
+        false => Given::new(503, "not ready: about to stop"),
     }
 }
 
@@ -220,6 +239,16 @@ mod tests {
         assert!(direct("redirect.status = 308").is_none());
         assert!(direct("server.mode = \"redirect\"").is_some());
         assert!(direct("lookup.path = \"/next\"").is_some());
+        assert!(direct("server.ready = \"/ready\"").is_some());
+    }
+
+    #[test]
+    fn readiness_comes_before_a_redirect_and_has_methods_of_its_own() {
+        let direct = direct("server.mode = \"redirect\"\nserver.ready = \"/ready\"").unwrap();
+        assert_eq!(direct.wanted("HEAD", "/ready?x"), Some(Wanted::Readiness));
+        assert_eq!(direct.wanted("GET", "/ready/"), Some(Wanted::Redirect { status: 307 }));
+        let wanted = direct.wanted("POST", "/ready");
+        assert!(matches!(wanted, Some(Wanted::Refusal { allow: "GET, HEAD", .. })), "{wanted:?}");
     }
 
     #[test]

@@ -329,7 +329,7 @@ impl Exchange {
         self.asked.keep_alive
             && (enough == 0 || self.client.requests < enough)
             && !config.timeouts.keep_alive.is_zero()
-            && !cx.shared.is_draining()
+            && cx.shared.is_ready()
     }
 }
 
