@@ -28,9 +28,10 @@ table! {
         port: Option<u16> = "8001", Unset(port());
         /// Whether it speaks TLS; may be spelled `tsl`.
         tls: bool = "false", Flag;
-        /// Whether its certificate is verified.
+        /// Whether its certificate is verified; false takes any, and needs no proof of its key.
         tls_verify: bool = "true", Flag;
-        /// PEM file of those who may have signed it; not set, whom the system trusts.
+        /// PEM file of those who may have signed it, or of itself: then that very certificate is
+        /// believed, whatever names and dates stand in it. Not set, whom the system trusts.
         tls_ca: Option<String> = "system", Unset(text("./ca.pem", grammar::file));
         /// The name that the certificate must be for; not set, `ip`.
         tls_name: Option<String> = "ip", Unset(text("api.example.org", grammar::host));

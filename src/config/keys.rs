@@ -346,8 +346,9 @@ impl Limits {
 table! {
     /// `[tls]`: what the listener proves to clients. Without a certificate it speaks no TLS.
     pub struct Tls {
-        /// PEM files, each a certificate with its chain. Clients get the first that is for the
-        /// name they ask for, or the very first.
+        /// PEM files, each a certificate with its chain. Clients get the first that has the very
+        /// name they ask for, else a wildcard for it, else the very first; what has expired is
+        /// shown where nothing else fits.
         certificates: Vec<String> = "[]", List {
             item: text("./site.pem", grammar::file),
             empty: true,

@@ -45,7 +45,6 @@ impl Acceptor {
 impl Connector {
     pub(super) fn load(
         specs: &[Spec],
-        _now: SystemTime,
         _shown: &mut Vec<Shown>,
     ) -> Result<Vec<Option<Self>>, Errors> {
         match specs.iter().find(|spec| spec.tls.is_some()) {

@@ -34,10 +34,17 @@ impl Acceptor {
         let mut certificates = Vec::new();
         for (index, path) in tls.certificates.iter().enumerate() {
             let key = tls.keys.get(index).unwrap_or(path);
-            let (one, certified) = Shown::load(path, key, now)?;
-            shown.push(one);
-            certificates.push(certified);
+            let (shown, certified) = Shown::load(path, key)?;
+            certificates.push(Certificate { shown, certified });
         }
+        // Time alone makes a certificate bad, and not at a moment when anybody looks: one that is
+        // over takes its own names with it, and no others.
+        if let Some(first) = certificates.first()
+            && certificates.iter().all(|one| !one.shown.is_in_date(now))
+        {
+            first.shown.check(now)?;
+        }
+        shown.extend(certificates.iter().map(|one| one.shown.clone()));
         let broken = |error| Errors::of("[tls]", format!("TLS cannot be set up: {error}"));
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(versions(tls.min_version))
@@ -72,32 +79,52 @@ fn versions(oldest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] 
 #[derive(Debug)]
 struct Certificates {
     /// In the order of the file, at least one.
-    all: Vec<Arc<CertifiedKey>>,
+    all: Vec<Certificate>,
     /// None is shown to who asks for no name that is in one.
     refuses_unknown: bool,
 }
 
+#[derive(Debug)]
+struct Certificate {
+    shown: Shown,
+    certified: Arc<CertifiedKey>,
+}
+
 impl ResolvesServerCert for Certificates {
-    /// The first that is for the name that the client asks for (RFC 6066 section 3) and of a kind
-    /// that it can verify. Who asks for no name, or for one that we do not have, gets the first,
-    /// unless it is to be refused: it will say itself what it thinks of it. Where the client can
-    /// verify no kind that we have, rustls says so once it sees one.
+    /// One for the name that the client asks for (RFC 6066 section 3): of a kind that it can verify
+    /// before others, in date before one that is not, with this very name before a wildcard, and
+    /// then by the order of the file. Who asks for no name, or for one that we do not have, gets
+    /// the first, unless it is to be refused: it will say itself what it thinks of it. Where the
+    /// client can verify no kind that we have, rustls says so once it sees one.
     fn resolve(&self, hello: ClientHello) -> Option<Arc<CertifiedKey>> {
-        let schemes = hello.signature_schemes();
-        let fits = |one: &&Arc<CertifiedKey>| one.key.choose_scheme(schemes).is_some();
-        let name = hello.server_name().and_then(|name| DnsName::try_from(name).ok());
-        let name = name.map(ServerName::DnsName);
-        let is_named =
-            |one: &&Arc<CertifiedKey>| name.as_ref().is_some_and(|name| is_for(one, name));
-        let named = self.all.iter().filter(is_named).find(fits);
-        if named.is_none() && self.refuses_unknown {
-            return self.all.iter().find(is_named).cloned();
-        }
-        named.or_else(|| self.all.iter().find(fits)).or(self.all.first()).cloned()
+        let (now, schemes) = (SystemTime::now(), hello.signature_schemes());
+        let fits = |one: &Certificate| one.certified.key.choose_scheme(schemes).is_some();
+        let asked = hello.server_name();
+        let name = asked.and_then(|name| DnsName::try_from(name).ok()).map(ServerName::DnsName);
+        let named = name.and_then(|name| {
+            let named = self.all.iter().filter(|one| one.is_for(&name));
+            named.min_by_key(|one| (!fits(one), !one.shown.is_in_date(now), !one.has(asked)))
+        });
+        let chosen = match named {
+            Some(one) if self.refuses_unknown || fits(one) => one,
+            None if self.refuses_unknown => return None,
+            _ => self.all.iter().min_by_key(|one| (!fits(one), !one.shown.is_in_date(now)))?,
+        };
+        Some(Arc::clone(&chosen.certified))
     }
 }
 
-fn is_for(one: &CertifiedKey, name: &ServerName) -> bool {
-    let certificate = one.cert.first().and_then(|first| EndEntityCert::try_from(first).ok());
-    certificate.is_some_and(|it| it.verify_is_valid_for_subject_name(name).is_ok())
+impl Certificate {
+    fn is_for(&self, name: &ServerName) -> bool {
+        let certificate = self.certified.end_entity_cert();
+        let certificate = certificate.ok().and_then(|first| EndEntityCert::try_from(first).ok());
+        certificate.is_some_and(|it| it.verify_is_valid_for_subject_name(name).is_ok())
+    }
+
+    /// True if the name itself stands in it.
+    fn has(&self, asked: Option<&str>) -> bool {
+        let asked = asked.unwrap_or_default();
+        let asked = asked.strip_suffix('.').unwrap_or(asked);
+        self.shown.names().iter().any(|name| name.eq_ignore_ascii_case(asked))
+    }
 }

@@ -2,17 +2,15 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::ring;
+use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::acceptor::ALPN;
-use super::files::{self, refusal};
+use super::trust::{Blind, believing};
 use super::{Session, Shown};
 use crate::config::Errors;
 use crate::pool::{Spec, Trust};
@@ -29,7 +27,6 @@ impl Connector {
     /// the system's list of authorities takes some 100 KiB.
     pub(super) fn load(
         specs: &[Spec],
-        now: SystemTime,
         shown: &mut Vec<Shown>,
     ) -> Result<Vec<Option<Self>>, Errors> {
         let mut known: Vec<(Trust, Arc<ClientConfig>)> = Vec::new();
@@ -43,7 +40,7 @@ impl Connector {
             let config = match known.iter().find(|(same, _)| *same == files) {
                 Some((_, config)) => Arc::clone(config),
                 None => {
-                    let config = Arc::new(configure(&files, now, shown)?);
+                    let config = Arc::new(configure(&files, shown)?);
                     known.push((files, Arc::clone(&config)));
                     config
                 }
@@ -58,7 +55,7 @@ impl Connector {
 
     /// One to whoever goes by `name`, unless `trust` has another. The errors say what will not do.
     pub fn new(name: &str, trust: &Trust) -> Result<Self, Errors> {
-        let config = Arc::new(configure(trust, SystemTime::now(), &mut Vec::new())?);
+        let config = Arc::new(configure(trust, &mut Vec::new())?);
         let name = server_name(trust.name.as_deref().unwrap_or(name));
         Ok(Self { config, name: name.map_err(|what| Errors::of("tls", what))? })
     }
@@ -75,28 +72,20 @@ fn server_name(name: &str) -> Result<ServerName<'static>, String> {
         .map_err(|_| format!("\"{name}\" is no name for a certificate"))
 }
 
-fn configure(
-    trust: &Trust,
-    now: SystemTime,
-    shown: &mut Vec<Shown>,
-) -> Result<ClientConfig, Errors> {
+fn configure(trust: &Trust, shown: &mut Vec<Shown>) -> Result<ClientConfig, Errors> {
     let provider = Arc::new(ring::default_provider());
-    let broken = |error: &dyn ToString| {
-        Errors::of("tls", format!("TLS to applications cannot be set up: {}", error.to_string()))
-    };
-    let verifier: Arc<dyn ServerCertVerifier> = if trust.verify {
-        let roots = Arc::new(roots(trust.ca.as_deref())?);
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
-        verifier.build().map_err(|error| broken(&error))?
-    } else {
-        Arc::new(Blind(Arc::clone(&provider)))
+    let verifier: Arc<dyn ServerCertVerifier> = match trust.verify {
+        true => believing(trust.ca.as_deref(), &provider)?,
+        false => Arc::new(Blind),
     };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| broken(&error))?
+        .map_err(|error| {
+            Errors::of("tls", format!("TLS to applications cannot be set up: {error}"))
+        })?
         .dangerous()
         .with_custom_certificate_verifier(verifier);
-    let mut config = match own(trust, now, shown)? {
+    let mut config = match own(trust, shown)? {
         Some(own) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own))),
         None => builder.with_no_client_auth(),
     };
@@ -104,75 +93,11 @@ fn configure(
     Ok(config)
 }
 
-/// The certificate that backends are shown.
-fn own(
-    trust: &Trust,
-    now: SystemTime,
-    shown: &mut Vec<Shown>,
-) -> Result<Option<Arc<CertifiedKey>>, Errors> {
+/// The certificate that backends are shown, in date or not: it is for them to say what they think
+/// of it, and the others are served.
+fn own(trust: &Trust, shown: &mut Vec<Shown>) -> Result<Option<Arc<CertifiedKey>>, Errors> {
     let Some(path) = &trust.certificate else { return Ok(None) };
-    let (one, certified) = Shown::load(path, trust.key.as_ref().unwrap_or(path), now)?;
+    let (one, certified) = Shown::load(path, trust.key.as_ref().unwrap_or(path))?;
     shown.push(one);
     Ok(Some(certified))
-}
-
-/// Who may sign a backend's certificate. The system's list may hold some that rustls cannot read.
-fn roots(ca: Option<&str>) -> Result<RootCertStore, Errors> {
-    let mut store = RootCertStore::empty();
-    let Some(path) = ca else {
-        let found = rustls_native_certs::load_native_certs();
-        store.add_parsable_certificates(found.certs);
-        if store.is_empty() {
-            let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
-            let what = format!("the system trusts nobody{why}; install ca-certificates or set it");
-            return Err(Errors::of("tls_ca", what));
-        }
-        return Ok(store);
-    };
-    for certificate in files::certificates(path)? {
-        store.add(certificate).map_err(|error| {
-            refusal(path, format!("holds a certificate that is no authority's: {error}"))
-        })?;
-    }
-    Ok(store)
-}
-
-/// Takes whatever certificate it is shown, for `tls_verify = false`. The handshake is still held to
-/// the key in it, so that at least both ends see the same one.
-#[derive(Debug)]
-struct Blind(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Blind {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustls::{CertificateError, Error, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
 /// As the error of a socket, which it is to the caller.
 pub(super) fn error(error: Error) -> io::Error {
@@ -20,6 +20,9 @@ pub(super) fn word(error: &Error) -> String {
         Error::General(what) if what.starts_with("no server certificate") => {
             "it asks for a name that no certificate has (see unknown_names)".to_owned()
         }
+        Error::AlertReceived(AlertDescription::HandshakeFailure) => {
+            "the other side finds no version, cipher or kind of key in common".to_owned()
+        }
         other => other.to_string(),
     }
 }
@@ -36,6 +39,10 @@ fn word_certificate(why: &CertificateError) -> String {
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "its certificate has expired".to_owned()
+        }
+        CertificateError::Other(_) if why.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is an authority's own; to believe this very one, name it as tls_ca"
+                .to_owned()
         }
         other => format!("its certificate is not valid: {other}"),
     }

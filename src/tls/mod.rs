@@ -20,6 +20,8 @@ mod session;
 #[cfg(feature = "tls")]
 mod shown;
 mod stream;
+#[cfg(feature = "tls")]
+mod trust;
 
 use std::time::SystemTime;
 
@@ -52,22 +54,21 @@ pub struct Tls {
 impl Tls {
     /// Reads the files. The errors name the one that will not do, and say why.
     pub fn load(config: &Config) -> Result<Self, Errors> {
-        let now = SystemTime::now();
         let mut shown = Vec::new();
-        let acceptor = Acceptor::load(&config.tls, now, &mut shown)?;
-        let connectors = Connector::load(&config.applications, now, &mut shown)?;
+        let acceptor = Acceptor::load(&config.tls, SystemTime::now(), &mut shown)?;
+        let connectors = Connector::load(&config.applications, &mut shown)?;
         Ok(Self { acceptor, connectors, shown })
     }
 
     /// Reads the files of those who are called, and none of a listener's.
     pub fn for_client(config: &Config) -> Result<Self, Errors> {
-        let (now, mut shown) = (SystemTime::now(), Vec::new());
-        let connectors = Connector::load(&config.applications, now, &mut shown)?;
+        let mut shown = Vec::new();
+        let connectors = Connector::load(&config.applications, &mut shown)?;
         Ok(Self { acceptor: None, connectors, shown })
     }
 
-    /// What an operator should know, a sentence each: certificates that are about to expire, keys
-    /// that others may read, and backends that nobody verifies.
+    /// What an operator should know, a sentence each: certificates that have expired or soon
+    /// will, keys that others may read, and backends that nobody verifies.
     pub fn warnings(&self, specs: &[Spec]) -> Vec<String> {
         let now = SystemTime::now();
         let shown = self.shown.iter().flat_map(|shown| shown.warnings(now));

@@ -31,13 +31,9 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// Reads a certificate with its chain, and its key. Refuses what cannot be read, does not
-    /// belong together, or is not valid now.
-    pub(super) fn load(
-        path: &str,
-        key_path: &str,
-        now: SystemTime,
-    ) -> Result<(Self, Arc<CertifiedKey>), Errors> {
+    /// Reads a certificate with its chain, and its key. Refuses what cannot be read or does not
+    /// belong together.
+    pub(super) fn load(path: &str, key_path: &str) -> Result<(Self, Arc<CertifiedKey>), Errors> {
         let chain = files::certificates(path)?;
         let bad = |error| refusal(path, format!("its first certificate is not valid: {error}"));
         let certificate = EndEntityCert::try_from(&chain[0]).map_err(bad)?;
@@ -45,7 +41,6 @@ impl Shown {
         let names = certificate.valid_dns_names().map(str::to_owned).collect();
         let exposed = exposed(Path::new(key_path), "a private key");
         let shown = Self { path: path.to_owned(), names, validity, exposed };
-        shown.check(now)?;
         let key = files::key(key_path)?;
         let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
         let certified = certified.map_err(|error| match error {
@@ -58,31 +53,47 @@ impl Shown {
         Ok((shown, Arc::new(certified)))
     }
 
-    fn check(&self, now: SystemTime) -> Result<(), Errors> {
-        let Validity { from, until } = self.validity;
-        let what = if now > until {
-            format!("expired on {}; renew it", date(until))
-        } else if now < from {
-            format!("is not valid before {}; check the clock, or use the one before", date(from))
-        } else {
-            return Ok(());
-        };
-        Err(refusal(&self.path, what))
+    /// The names that it is for, such as `a.test` and `*.b.test`.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
     }
 
-    /// A sentence if it is about to expire, and one if its key is for others to read.
+    pub(super) fn is_in_date(&self, now: SystemTime) -> bool {
+        (self.validity.from..=self.validity.until).contains(&now)
+    }
+
+    /// Refuses it if it is not valid now.
+    pub(super) fn check(&self, now: SystemTime) -> Result<(), Errors> {
+        match self.is_in_date(now) {
+            true => Ok(()),
+            false => Err(refusal(&self.path, self.expiry(now))),
+        }
+    }
+
+    /// A sentence if it is not valid now or about to expire, and one if its key is for others to
+    /// read.
     pub(super) fn warnings(&self, now: SystemTime) -> impl Iterator<Item = String> {
         let left = self.validity.until.duration_since(now).unwrap_or_default();
-        let expiring =
-            (left < WARNING).then(|| format!("{}: {}; renew it", self.path, self.expiry(now)));
-        expiring.into_iter().chain(self.exposed.clone())
+        let needs_an_eye = left < WARNING || !self.is_in_date(now);
+        let dated = needs_an_eye.then(|| format!("{}: {}", self.path, self.expiry(now)));
+        dated.into_iter().chain(self.exposed.clone())
     }
 
+    /// Until when it is valid, and what to do if that is not long.
     fn expiry(&self, now: SystemTime) -> String {
-        let until = self.validity.until;
-        let days = until.duration_since(now).unwrap_or_default().as_secs() / DAY_S;
+        let Validity { from, until } = self.validity;
+        if now > until {
+            return format!("expired on {}; renew it", date(until));
+        }
+        if now < from {
+            let remedy = "check the clock, or use the one before";
+            return format!("is not valid before {}; {remedy}", date(from));
+        }
+        let left = until.duration_since(now).unwrap_or_default();
+        let days = left.as_secs() / DAY_S;
         let noun = if days == 1 { "day" } else { "days" };
-        format!("expires on {}, in {days} {noun}", date(until))
+        let remedy = if left < WARNING { "; renew it" } else { "" };
+        format!("expires on {}, in {days} {noun}{remedy}", date(until))
     }
 }
 

@@ -79,6 +79,26 @@ fn one_that_its_check_does_not_believe_is_never_asked() {
 }
 
 #[test]
+fn a_certificate_that_is_named_itself_is_believed_and_no_other() {
+    let certs = Certs::make();
+    let ec = "-newkey ec -pkeyopt ec_paramgen_curve:P-256";
+    let other = showing(&certs.alone("other", ec));
+    let names = format!("{ec} -addext subjectAltName=DNS:other.test");
+    for leaf in [certs.alone("own", ec), certs.alone("named", &names)] {
+        let named = showing(&leaf);
+        let one = |name: &str, port| {
+            let backend = Client::builder().backend(name, format!("127.0.0.1:{port}"));
+            let backend = backend.with("tls", true).with("tls_ca", leaf.0.to_str().unwrap());
+            let (key, off) = NO_CHECKS[0];
+            backend.set(key, off).build().unwrap()
+        };
+        assert_eq!(one("A", named.port()).get("/").unwrap().status(), 200);
+        assert!(one("B", other.port()).get("/").is_err());
+    }
+    assert_eq!(other.requests().len(), 0);
+}
+
+#[test]
 fn a_backend_that_asks_is_shown_a_certificate() {
     let certs = Certs::make();
     let asking = Proving::asking(&certs.leaf("localhost"), &certs);

@@ -55,6 +55,19 @@ fn a_certificate_that_nobody_vouches_for_is_an_error_unless_that_is_wanted() {
 }
 
 #[test]
+fn a_certificate_that_is_named_itself_is_believed() {
+    let certs = Certs::make();
+    let ec = "-newkey ec -pkeyopt ec_paramgen_curve:P-256";
+    let names = format!("{ec} -addext subjectAltName=DNS:other.test");
+    for leaf in [certs.alone("own", ec), certs.alone("named", &names)] {
+        let backend = showing(&leaf);
+        let line = format!("--requests 2 --workers 1 --cacert {}", leaf.0.display());
+        let (code, printed, said) = bench(&backend, &line);
+        assert_eq!((code, &printed["ok"]), (Some(0), &json!(2)), "{said}");
+    }
+}
+
+#[test]
 fn a_server_that_speaks_no_tls_is_an_error() {
     let backend = Backend::every(|wire| {
         if wire.exactly(5).is_ok() {

@@ -7,6 +7,7 @@ mod files;
 mod names;
 mod probes;
 mod slow;
+mod trust;
 
 use crate::harness::{
     Backend, Certs, Gate, Keyed, Length, OpenSsl, Place, Process, Proxy, Scratch, Wire, has, serve,

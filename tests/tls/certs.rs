@@ -73,6 +73,37 @@ impl Certs {
             "ca -batch -notext -config ca.txt -startdate {from} -enddate {until} \
              -extfile ext.txt -in {file}.csr -out {file}.pem"
         ));
+        self.pair(file)
+    }
+
+    /// A certificate that its own key has signed, as `openssl req -x509` makes it with these
+    /// arguments, and that key.
+    pub fn alone(&self, file: &str, how: &str) -> (PathBuf, PathBuf) {
+        self.openssl(&format!(
+            "req -x509 -nodes -days 60 -subj /CN={file} -keyout {file}.key -out {file}.pem {how}"
+        ));
+        self.pair(file)
+    }
+
+    /// The same in X.509 v1, which knows no names but the subject's.
+    pub fn first_version(&self, file: &str, key: &str) -> (PathBuf, PathBuf) {
+        self.openssl(&format!("req -new -nodes -subj /CN={file} -keyout {file}.key {key} -out v1"));
+        self.openssl(&format!("x509 -req -days 60 -in v1 -signkey {file}.key -out {file}.pem"));
+        self.pair(file)
+    }
+
+    /// The same, whose time is over.
+    pub fn expired(&self, file: &str) -> (PathBuf, PathBuf) {
+        self.leaf_of(file, &Leaf { days: (-60, -30), ..Leaf::default() });
+        let (from, until) = (date(-60), date(-30));
+        self.openssl(&format!(
+            "ca -batch -notext -config ca.txt -startdate {from} -enddate {until} -selfsign \
+             -keyfile {file}.key -in {file}.csr -out {file}.pem"
+        ));
+        self.pair(file)
+    }
+
+    fn pair(&self, file: &str) -> (PathBuf, PathBuf) {
         (self.dir.join(format!("{file}.pem")), self.dir.join(format!("{file}.key")))
     }
 

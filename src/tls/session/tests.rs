@@ -39,7 +39,7 @@ static ENDS: LazyLock<(Acceptor, Acceptor, Connector)> = LazyLock::new(|| {
         key: None,
     };
     let specs = [crate::pool::Spec { tls: Some(trust), ..spec("a") }];
-    let mut connectors = Connector::load(&specs, now, &mut Vec::new()).unwrap();
+    let mut connectors = Connector::load(&specs, &mut Vec::new()).unwrap();
     (acceptor(TlsVersion::Tls12), acceptor(TlsVersion::Tls13), connectors.remove(0).unwrap())
 });
 

@@ -7,9 +7,10 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     ALL_VERSIONS, ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig,
-    ServerConnection,
+    ServerConnection, SupportedProtocolVersion,
 };
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -51,6 +52,23 @@ impl Proving {
     /// And asks clients for a certificate of this authority.
     pub fn asking(leaf: &Pem, certs: &Certs) -> Self {
         Self::whom(leaf, Some(certs))
+    }
+
+    /// Shows a certificate whose key it does not have, in this version alone.
+    pub fn stolen(
+        certificate: &Path,
+        key: &Path,
+        version: &'static SupportedProtocolVersion,
+    ) -> Self {
+        let key = PrivateKeyDer::from_pem_file(key).unwrap();
+        let key = ring::sign::any_supported_type(&key).unwrap();
+        let shown = Arc::new(SingleCertAndKey::from(CertifiedKey::new(read(certificate), key)));
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(shown);
+        Self(Arc::new(config))
     }
 
     fn whom(leaf: &Pem, certs: Option<&Certs>) -> Self {

@@ -80,7 +80,7 @@ fn a_certificate_that_cannot_be_read_is_refused_with_its_path() {
 fn an_authority_that_cannot_be_read_is_refused_with_its_path() {
     let certs = Certs::make();
     for (path, reason) in no_certificates(&certs) {
-        let reason = if reason == "is not valid" { "no authority's" } else { reason };
+        let reason = if reason == "is not valid" { "cannot be read" } else { reason };
         expect_refusal(&application(&format!("tls_ca = {path:?}")), &path, reason);
     }
 }
@@ -141,16 +141,39 @@ fn dated(certs: &Certs, file: &str, days: (i64, i64)) -> Pem {
 }
 
 #[test]
-fn a_certificate_that_is_not_valid_now_is_refused() {
+fn where_no_certificate_is_valid_now_that_is_refused() {
     let certs = Certs::make();
     let past = dated(&certs, "past", (-60, -30));
     let future = dated(&certs, "future", (30, 60));
-    for (leaf, reason) in [(past, "expired on 20"), (future, "is not valid before 20")] {
+    for (leaf, reason) in [(&past, "expired on 20"), (&future, "is not valid before 20")] {
         expect_refusal(&listener(&leaf.0, &leaf.1), &leaf.0, reason);
-        let [certificate, key] = [&leaf.0, &leaf.1];
-        let keys = format!("tls_certificate = {certificate:?}\ntls_key = {key:?}");
-        expect_refusal(&application(&keys), certificate, reason);
     }
+    let keys = format!(
+        "tls.certificates = [{:?}, {:?}]\ntls.keys = [{:?}, {:?}]\n",
+        past.0, future.0, past.1, future.1
+    );
+    expect_refusal(&format!("{keys}{APPLICATION}"), &past.0, "expired on 20");
+}
+
+#[test]
+fn one_that_is_not_valid_now_beside_others_is_warned_of() {
+    let certs = Certs::make();
+    let past = dated(&certs, "past", (-60, -30));
+    let good = dated(&certs, "good", (-1, 60));
+    let keys = format!(
+        "tls.certificates = [{:?}, {:?}]\ntls.keys = [{:?}, {:?}]\n",
+        past.0, good.0, past.1, good.1
+    );
+    let (code, printed, said) = run("check", &format!("{keys}{APPLICATION}"));
+    assert_eq!(code, Some(0), "{said}");
+    let start = format!("warning: {}: expired on 20", past.0.display());
+    assert!(said.starts_with(&start) && said.ends_with("; renew it"), "{said}");
+    assert!(printed.contains(&format!("# {}: for localhost", past.0.display())), "{printed}");
+    // It is for the application to say what it thinks of it.
+    let keys = format!("tls_certificate = {:?}\ntls_key = {:?}", past.0, past.1);
+    let (code, _, said) = run("check", &application(&keys));
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with(&start), "{said}");
 }
 
 #[test]

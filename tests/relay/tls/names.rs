@@ -43,6 +43,100 @@ fn each_name_gets_its_own_certificate_and_all_others_the_first() {
 }
 
 #[test]
+fn the_name_itself_goes_before_a_wildcard_whatever_their_order() {
+    let certs = Certs::make();
+    let first = certs.leaf("localhost");
+    let wild = leaf(&certs, "wild", "DNS:*.shop.test,DNS:shop.test", "P-256");
+    let pay = leaf(&certs, "pay", "DNS:Pay.shop.test", "P-256");
+    let both = leaf(&certs, "both", "DNS:*.both.test,DNS:a.both.test", "P-256");
+    let plain = leaf(&certs, "plain", "DNS:b.both.test,DNS:a.both.test", "P-256");
+    let backend = Backend::plain();
+    for order in [[&wild, &pay, &both, &plain], [&plain, &both, &pay, &wild]] {
+        let leaves = [&[&first][..], &order].concat();
+        let proxy = Proxy::showing(&certs, &leaves, &[&backend], "");
+        for (name, subject) in [
+            ("pay.shop.test", "CN = pay"),
+            ("PAY.SHOP.test", "CN = pay"),
+            ("pay.shop.test.", "CN = pay"),
+            ("other.shop.test", "CN = wild"),
+            ("other.shop.test.", "CN = wild"),
+            ("shop.test", "CN = wild"),
+            ("b.both.test", "CN = plain"),
+            ("c.both.test", "CN = both"),
+            ("unknown.test", "CN = localhost"),
+        ] {
+            assert_eq!(shown(&proxy, &certs, &["-servername", name]), subject, "{name}");
+        }
+        // Both have the name itself: the order of the file.
+        let subject = if order[0] == &wild { "CN = both" } else { "CN = plain" };
+        assert_eq!(shown(&proxy, &certs, &["-servername", "a.both.test"]), subject);
+    }
+}
+
+#[test]
+fn of_a_pair_for_one_name_the_first_that_the_client_can_verify_is_shown() {
+    let certs = Certs::make();
+    let wild = leaf(&certs, "wild", "DNS:*.shop.test", "P-256");
+    let [ec, rsa] = [("ec", "P-256"), ("rsa", "rsa:2048")]
+        .map(|(file, key)| leaf(&certs, file, "DNS:pay.shop.test", key));
+    let backend = Backend::plain();
+    for (order, subject) in [([&ec, &rsa], "CN = ec"), ([&rsa, &ec], "CN = rsa")] {
+        let proxy = Proxy::showing(&certs, &[&[&wild][..], &order].concat(), &[&backend], "");
+        proxy.no_farewell();
+        let name = ["-servername", "pay.shop.test"];
+        assert_eq!(shown(&proxy, &certs, &name), subject);
+        let only = |kind| [&name[..], &["-tls1_3", "-sigalgs", kind]].concat();
+        assert_eq!(shown(&proxy, &certs, &only("rsa_pss_rsae_sha256")), "CN = rsa");
+        assert_eq!(shown(&proxy, &certs, &only("ecdsa_secp256r1_sha256")), "CN = ec");
+    }
+}
+
+fn dated(certs: &Certs, file: &str, names: &str, days: (i64, i64)) -> Pem {
+    certs.leaf_of(file, &Leaf { names, days, ..Leaf::default() })
+}
+
+const PAST: (i64, i64) = (-60, -30);
+
+#[test]
+fn one_that_has_expired_keeps_no_other_from_being_shown() {
+    let certs = Certs::make();
+    let old = dated(&certs, "old", "DNS:pay.shop.test,DNS:old.test", PAST);
+    let early = dated(&certs, "early", "DNS:early.test", (30, 60));
+    let good = certs.leaf("localhost");
+    let wild = leaf(&certs, "wild", "DNS:*.shop.test", "P-256");
+    let backend = Backend::plain();
+    let proxy = Proxy::showing(&certs, &[&old, &early, &good, &wild], &[&backend], "");
+    let warnings: Vec<String> = proxy.process.said.all();
+    for (file, what) in [("old.pem", "expired on 20"), ("early.pem", "is not valid before 20")] {
+        let said = |line: &&String| line.contains(file) && line.contains(what);
+        let line = warnings.iter().find(said).unwrap_or_else(|| panic!("{warnings:?}"));
+        assert!(line.contains(" WARN "), "{line}");
+    }
+    for (arguments, subject) in [
+        (&["-servername", "localhost"][..], "CN = localhost"),
+        // What is in date goes before the name itself, and what has the name before what has not.
+        (&["-servername", "pay.shop.test"], "CN = wild"),
+        (&["-servername", "old.test"], "CN = old"),
+        (&["-servername", "early.test"], "CN = early"),
+        (&["-servername", "unknown.test"], "CN = localhost"),
+        (&["-noservername"], "CN = localhost"),
+    ] {
+        assert_eq!(shown(&proxy, &certs, arguments), subject, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_renewed_certificate_beside_the_one_that_has_expired_is_shown() {
+    let certs = Certs::make();
+    let names = "DNS:localhost,IP:127.0.0.1";
+    let (old, new) = (dated(&certs, "old", names, PAST), dated(&certs, "new", names, (0, 60)));
+    let backend = Backend::plain();
+    let settings = "tls.unknown_names = \"refuse\"";
+    let proxy = Proxy::showing(&certs, &[&old, &new], &[&backend], settings);
+    assert_eq!(shown(&proxy, &certs, &["-servername", "localhost"]), "CN = new");
+}
+
+#[test]
 fn a_client_is_shown_a_kind_of_key_that_it_knows() {
     let certs = Certs::make();
     let [ec, rsa] =
