@@ -37,7 +37,8 @@ table! {
         /// and a backend that has it is told of the end. One that still reads (`nc -N`) looks the
         /// same.
         abort_on_close: bool = "true", Flag;
-        /// Peers whose X-Forwarded-* fields are believed and extended.
+        /// Peers whose X-Forwarded-* fields, or else Forwarded, are believed and extended: they say
+        /// who the client is, and whether it came by https.
         trusted_proxies: Vec<Network> = "[]", List {
             item: text("10.0.0.0/8", str::parse),
             empty: true,

@@ -195,9 +195,12 @@ fn values_are_read_in_all_their_forms() {
 }
 
 #[test]
-fn names_of_secure_cookies_will_do_where_the_listener_speaks_tls() {
-    for name in ["__Host-BACKEND", "__Secure-BACKEND"] {
-        let tls = "[tls]\ncertificates = [\"./site.pem\"]\n";
+fn names_of_secure_cookies_will_do_where_the_listener_or_a_proxy_speaks_tls() {
+    let own = "[tls]\ncertificates = [\"./site.pem\"]\n";
+    let proxys = "[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\n";
+    for (name, tls) in
+        [("__Host-BACKEND", own), ("__Secure-BACKEND", own), ("__Host-BACKEND", proxys)]
+    {
         let config = parse(&format!("{tls}[sticky]\ncookie = \"{name}\"\n{MINIMAL}"));
         assert_eq!(config.sticky.cookie.as_deref(), Some(name));
     }

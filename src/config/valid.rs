@@ -69,12 +69,12 @@ fn each_certificate_has_a_key(config: &Config, report: &mut Report<'_>) {
 }
 
 /// Browsers drop a cookie with one of the two prefixes, in any case of letters, if it is not marked
-/// Secure (RFC 6265bis section 4.1.3). Ours is where the listener speaks TLS.
+/// Secure (RFC 6265bis section 4.1.3). Ours is where the client speaks TLS, with us or with a
+/// trusted proxy.
 fn secure_cookies_have_tls(config: &Config, report: &mut Report<'_>) {
-    let Some(name) = config.sticky.cookie.as_ref().filter(|_| config.tls.certificates.is_empty())
-    else {
-        return;
-    };
+    let in_the_clear =
+        config.tls.certificates.is_empty() && config.server.trusted_proxies.is_empty();
+    let Some(name) = config.sticky.cookie.as_ref().filter(|_| in_the_clear) else { return };
     let starts_with = |prefix: &str| {
         name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };

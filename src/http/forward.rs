@@ -15,10 +15,14 @@ use super::{Claims, Framing, Version, render};
 #[derive(Clone, Copy, Debug)]
 pub struct Forwarding<'a> {
     /// Who sent it.
+    pub peer: IpAddr,
+    /// `http`, or `https` if that came over TLS.
+    pub peer_proto: &'a str,
+    /// For whom: another one only if the peer is trusted.
     pub client: IpAddr,
-    /// `http`, or `https` if it came over TLS.
+    /// How that one asked.
     pub proto: &'a str,
-    /// Whether the client is one of `trusted_proxies`: then what it says about origins is kept.
+    /// Whether the peer is one of `trusted_proxies`: then what it says about origins is kept.
     pub trusted: bool,
     /// Fields that go no further unless it is.
     pub claims: &'a Claims,
@@ -95,18 +99,24 @@ impl Request<'_, '_> {
     fn write_origin(&self, out: &mut Vec<u8>, how: &Forwarding) {
         let said = if how.trusted { self.write_trusted(out, how) } else { Said::default() };
         out.extend_from_slice(b"X-Forwarded-For: ");
-        self.write_earlier(out, how, Name::ForwardedFor);
-        render::address(out, how.client);
-        out.extend_from_slice(b"\r\n");
-        if !said.proto {
-            render::field(out, "X-Forwarded-Proto", how.proto.as_bytes());
+        if !self.write_earlier(out, how, Name::ForwardedFor) && how.client != how.peer {
+            render::address(out, how.client);
+            out.extend_from_slice(b", ");
         }
+        render::address(out, how.peer);
+        out.extend_from_slice(b"\r\n");
+        render::field(out, "X-Forwarded-Proto", how.proto.as_bytes());
         if !said.host && !self.host.is_empty() {
             render::field(out, "X-Forwarded-Host", self.host.as_bytes());
         }
         if how.forwarded {
             out.extend_from_slice(b"Forwarded: ");
-            self.write_earlier(out, how, Name::Forwarded);
+            if !self.write_earlier(out, how, Name::Forwarded) && how.client != how.peer {
+                write_asker(out, how.client);
+                out.extend_from_slice(b";proto=");
+                out.extend_from_slice(how.proto.as_bytes());
+                out.extend_from_slice(b", ");
+            }
             self.write_element(out, how);
         }
         if !said.request_id {
@@ -128,7 +138,6 @@ impl Request<'_, '_> {
                 continue;
             }
             match fields::classify(field.name.as_bytes()) {
-                Name::ForwardedProto => said.proto = true,
                 Name::ForwardedHost => said.host = true,
                 Name::RequestId => said.request_id = true,
                 Name::Forwarded if !how.forwarded => {}
@@ -139,35 +148,43 @@ impl Request<'_, '_> {
         said
     }
 
-    /// The elements of a list that a trusted peer began, each with a comma after it.
-    fn write_earlier(&self, out: &mut Vec<u8>, how: &Forwarding, list: Name) {
+    /// The elements of a list that a trusted peer began, each with a comma after it; false if there
+    /// are none.
+    fn write_earlier(&self, out: &mut Vec<u8>, how: &Forwarding, list: Name) -> bool {
         if !how.trusted {
-            return;
+            return false;
         }
+        let before = out.len();
         let ours = |name: &str| fields::classify(name.as_bytes()) == list;
         for field in self.fields.iter().filter(|field| !field.value.is_empty() && ours(field.name))
         {
             out.extend_from_slice(field.value);
             out.extend_from_slice(b", ");
         }
+        out.len() > before
     }
 
-    /// RFC 7239 section 4. Quotes are needed around an IPv6 address and a port; a host has passed
-    /// the checks of `target` and holds neither a quote nor a backslash.
+    /// RFC 7239 section 4. A host has passed the checks of `target` and holds neither a quote nor a
+    /// backslash.
     fn write_element(&self, out: &mut Vec<u8>, how: &Forwarding) {
-        let six = how.client.to_canonical().is_ipv6();
-        out.extend_from_slice(if six { b"for=\"[" } else { b"for=" });
-        render::address(out, how.client);
-        out.extend_from_slice(if six { b"]\"" } else { b"" });
+        write_asker(out, how.peer);
         if !self.host.is_empty() {
             out.extend_from_slice(b";host=\"");
             out.extend_from_slice(self.host.as_bytes());
             out.push(b'"');
         }
         out.extend_from_slice(b";proto=");
-        out.extend_from_slice(how.proto.as_bytes());
+        out.extend_from_slice(how.peer_proto.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// The first half of an element of Forwarded. Quotes are needed around an IPv6 address and a port.
+fn write_asker(out: &mut Vec<u8>, address: IpAddr) {
+    let six = address.to_canonical().is_ipv6();
+    out.extend_from_slice(if six { b"for=\"[" } else { b"for=" });
+    render::address(out, address);
+    out.extend_from_slice(if six { b"]\"" } else { b"" });
 }
 
 /// Writes a Host line into a head for a client that named none, in place of the one that was
@@ -185,7 +202,6 @@ pub fn name_host(head: &mut Vec<u8>, place: Range<usize>, host: &str) -> Range<u
 /// Which of our fields a trusted peer has already sent.
 #[derive(Default)]
 struct Said {
-    proto: bool,
     host: bool,
     request_id: bool,
 }

@@ -13,7 +13,7 @@
 //! `combined` has `"referer" "user agent"` between the bytes and the backend. A dash is "none".
 //! Where a request did not end well, a last field says why in words: `"no Host"`.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use super::Cause;
@@ -35,8 +35,11 @@ pub enum Format {
 pub struct Access<'a> {
     /// When the request arrived.
     pub when: SystemTime,
-    /// The client.
-    pub client: SocketAddr,
+    /// The client, as far as it is known behind trusted proxies.
+    pub client: IpAddr,
+    /// Who has the connection: the client, or the last of those proxies. JSON alone tells, where it
+    /// is another.
+    pub peer: IpAddr,
     /// As received; empty when it could not be read.
     pub method: &'a [u8],
     /// As received; empty when it could not be read.
@@ -84,7 +87,7 @@ impl Access<'_> {
     }
 
     fn write_common(&self, out: &mut Vec<u8>) {
-        address(out, self.client.ip());
+        address(out, self.client);
         out.extend_from_slice(b" - - [");
         clf_time(out, self.when);
         out.extend_from_slice(b"] \"");
@@ -147,7 +150,11 @@ impl Access<'_> {
         out.extend_from_slice(b"{\"time\":\"");
         rfc3339(out, self.when);
         out.extend_from_slice(b"\",\"client\":\"");
-        address(out, self.client.ip());
+        address(out, self.client);
+        if self.peer != self.client {
+            out.extend_from_slice(b"\",\"peer\":\"");
+            address(out, self.peer);
+        }
         out.extend_from_slice(b"\",\"method\":");
         json_field(out, self.method);
         out.extend_from_slice(b",\"target\":");
@@ -209,7 +216,8 @@ pub(super) mod tests {
     pub fn sample() -> Access<'static> {
         Access {
             when: SystemTime::UNIX_EPOCH + WHEN,
-            client: ([192, 0, 2, 7], 50312).into(),
+            client: [192, 0, 2, 7].into(),
+            peer: [192, 0, 2, 7].into(),
             method: b"GET",
             target: b"/a?b=c",
             version: b"HTTP/1.1",
@@ -263,6 +271,17 @@ pub(super) mod tests {
              \"first_byte_ms\":0.412,\"total_ms\":12.598,\"cause\":\"--\",\
              \"reason\":null,\"request_id\":\"0123abcd\"}\n"
         );
+    }
+
+    #[test]
+    fn json_names_the_peer_that_asked_for_the_client() {
+        let record = Access { peer: [10, 0, 0, 1].into(), ..sample() };
+        let json = line(&record, Format::Json);
+        assert!(
+            json.contains(",\"client\":\"192.0.2.7\",\"peer\":\"10.0.0.1\",\"method\""),
+            "{json}"
+        );
+        assert!(!line(&record, Format::Combined).contains("10.0.0.1"));
     }
 
     #[test]
@@ -340,7 +359,7 @@ pub(super) mod tests {
     #[test]
     fn an_ipv6_client_is_written_plainly_and_a_mapped_one_as_ipv4() {
         let common = |ip: &str| {
-            let client = SocketAddr::new(ip.parse().unwrap(), 1);
+            let client = ip.parse().unwrap();
             line(&Access { client, ..sample() }, Format::Common)
         };
         assert!(common("2001:db8::1").starts_with("2001:db8::1 - - ["));

@@ -31,13 +31,15 @@ pub(crate) struct Asker {
     pub(crate) version: Version,
     /// The request was a HEAD: the answer has no body.
     pub(crate) head_only: bool,
+    /// The request came by https.
+    pub(crate) secure: bool,
     /// The connection may go on after it.
     pub(crate) keep_alive: bool,
 }
 
 /// Somebody whose request could not be read.
 pub(crate) const UNKNOWN: Asker =
-    Asker { version: Version::Http11, head_only: false, keep_alive: false };
+    Asker { version: Version::Http11, head_only: false, secure: false, keep_alive: false };
 
 impl<'a> Answer<'a> {
     pub(crate) fn new(status: u16, reason: &'a str) -> Self {
@@ -71,7 +73,8 @@ pub(crate) fn put(client: &mut Client, answer: &Answer, asker: &Asker, cx: &Cont
         location: answer.location,
         content_type: answer.content_type,
         no_store: answer.no_store,
-        set_cookie: affinity.and_then(|ties| ties.cookie(answer.token, Ties::default())),
+        set_cookie: affinity
+            .and_then(|ties| ties.cookie(answer.token, Ties::default(), asker.secure)),
         ..Reply::new(answer.status, answer.reason, &cx.date.text)
     };
     reply.write(&mut client.out.bytes, asker.version);

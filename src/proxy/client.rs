@@ -9,7 +9,7 @@ use super::stream::Stream;
 use super::task::Task;
 use crate::config::Timeouts;
 use crate::http::request;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -39,6 +39,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// The peer's address; an IPv4 one that came in through an IPv6 socket as what it is.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.peer.ip().to_canonical()
+    }
+
     /// Becomes idle, and small, once it has taken its answer. The next request's head has its
     /// deadline: a shorter one where a part of it is here already.
     pub(crate) fn await_next(&mut self, now: Duration, timeouts: &Timeouts) {

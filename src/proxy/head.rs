@@ -136,7 +136,8 @@ pub(super) fn refuse(
     let FirstLine { method, target, version } = FirstLine::of(head);
     cx.shared.log.access(&Access {
         when: SystemTime::now(),
-        client: client.peer,
+        client: client.address(),
+        peer: client.address(),
         method,
         target,
         version,

@@ -19,6 +19,7 @@ mod linger;
 mod lot;
 #[cfg(all(test, loom))]
 mod models;
+mod origin;
 mod outbox;
 mod queue;
 mod server;

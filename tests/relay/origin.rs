@@ -49,6 +49,70 @@ fn what_a_trusted_proxy_says_is_kept_and_extended() {
 }
 
 #[test]
+fn a_backend_is_told_of_the_client_that_forwarded_names_alone() {
+    let claims = "Forwarded: for=\"[2001:db8::7]:4711\";proto=https\r\n";
+    let plain = seen(TRUSTED, claims);
+    assert_eq!(plain.field("x-forwarded-for"), Some("2001:db8::7, 127.0.0.1"));
+    assert_eq!(plain.field("x-forwarded-proto"), Some("https"));
+    assert_eq!(plain.field("forwarded"), Some("for=\"[2001:db8::7]:4711\";proto=https"));
+    let both = format!("{TRUSTED}\nserver.forwarded = true");
+    let forwarded = |claims: &str| seen(&both, claims).field("forwarded").unwrap().to_owned();
+    let own = "for=127.0.0.1;host=\"a.test:81\";proto=http";
+    let one = "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n";
+    assert_eq!(forwarded(one), format!("for=192.0.2.7;proto=https, {own}"));
+    let six = "X-Forwarded-For: 2001:db8::7\r\n";
+    assert_eq!(forwarded(six), format!("for=\"[2001:db8::7]\";proto=http, {own}"));
+    assert_eq!(forwarded("Forwarded: for=a\r\n"), format!("for=a, {own}"));
+}
+
+#[test]
+fn a_backend_is_told_in_one_word_how_the_client_asked() {
+    let told = |claim: &str| {
+        let seen = seen(TRUSTED, &format!("X-Forwarded-Proto: {claim}\r\n"));
+        seen.all("x-forwarded-proto").join("+")
+    };
+    let cases =
+        [("https, http", "https"), ("HTTPS", "https"), ("gopher", "http"), ("wss", "https")];
+    for (claim, expected) in cases {
+        assert_eq!(told(claim), expected, "{claim}");
+    }
+}
+
+/// What the access log says of a request with these fields: of the client, and of the peer.
+fn logged(settings: &str, fields: &str) -> (String, Option<String>) {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], &format!("{settings}\nlog.access = \"json\""));
+    proxy.ask(format!("GET /logged HTTP/1.1\r\nHost: a.test\r\n{fields}\r\n"));
+    let line = proxy.process.printed.wait("/logged");
+    let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let text = |key: &str| record[key].as_str().map(str::to_owned);
+    (text("client").unwrap(), text("peer"))
+}
+
+#[test]
+fn the_log_names_the_client_that_a_trusted_proxy_asks_for() {
+    let behind = |client: &str| (client.to_owned(), Some("127.0.0.1".to_owned()));
+    let alone = ("127.0.0.1".to_owned(), None);
+    for (fields, expected) in [
+        ("X-Forwarded-For: 6.6.6.6, 192.0.2.7\r\n", behind("192.0.2.7")),
+        ("X-Forwarded-For: 192.0.2.7:4711, 127.0.0.9\r\n", behind("192.0.2.7")),
+        ("X-Forwarded-For: [2001:db8::7]:80\r\n", behind("2001:db8::7")),
+        ("X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-For: 127.0.0.9\r\n", behind("192.0.2.7")),
+        ("X-Forwarded-For: 192.0.2.7, 127.0.0.9, unknown\r\n", alone.clone()),
+        ("Forwarded: for=192.0.2.7\r\n", behind("192.0.2.7")),
+        ("", alone.clone()),
+    ] {
+        assert_eq!(logged(TRUSTED, fields), expected, "{fields}");
+        assert_eq!(logged("", fields), alone, "from a stranger: {fields}");
+    }
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], &format!("{TRUSTED}\nlog.access = \"common\""));
+    proxy.ask("GET /c HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n");
+    let line = proxy.process.printed.wait("/c");
+    assert!(line.starts_with("192.0.2.7 - - ["), "{line}");
+}
+
+#[test]
 fn forwarded_is_added_where_it_is_asked_for() {
     let seen = seen("server.forwarded = true", "");
     assert_eq!(seen.field("forwarded"), Some("for=127.0.0.1;host=\"a.test:81\";proto=http"));

@@ -41,6 +41,32 @@ fn stays(proxy: &Proxy, cookie: &str, name: &str) {
 }
 
 #[test]
+fn the_cookie_is_secure_where_a_trusted_proxy_says_that_the_client_speaks_tls() {
+    let backend = Backend::plain();
+    let trusted = format!("{STICKY}server.trusted_proxies = [\"127.0.0.0/8\"]\n");
+    let secure = |settings: &str, fields: &str| {
+        let proxy = Proxy::with(&[&backend], settings);
+        proxy.no_farewell();
+        let answer = proxy.ask(format!("GET / HTTP/1.1\r\nHost: a.test\r\n{fields}\r\n"));
+        answer.field("set-cookie").unwrap().contains("; Secure")
+    };
+    for (fields, expected) in [
+        ("X-Forwarded-Proto: https\r\n", true),
+        ("X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https, http\r\n", true),
+        ("Forwarded: for=192.0.2.7;proto=https\r\n", true),
+        ("X-Forwarded-Proto: http\r\n", false),
+        ("X-Forwarded-For: 192.0.2.7\r\n", false),
+    ] {
+        assert_eq!(secure(&trusted, fields), expected, "{fields}");
+        assert!(!secure(STICKY, fields), "a stranger says {fields}");
+        let redirecting = format!("{trusted}server.mode = \"redirect\"\n");
+        assert_eq!(secure(&redirecting, fields), expected, "redirected: {fields}");
+    }
+    let host = trusted.replace("\"BACKEND\"", "\"__Host-BACKEND\"");
+    assert!(secure(&host, "X-Forwarded-Proto: https\r\n"));
+}
+
+#[test]
 fn the_cookie_is_set_once_and_the_client_that_sends_it_stays() {
     let [a, b, c] = [(); 3].map(|()| Backend::plain());
     let proxy = Proxy::with(&[&a, &b, &c], STICKY);

@@ -10,8 +10,11 @@ use crate::http::{HeadLimits, Parsed, slots};
 use proptest::prelude::*;
 
 static CLAIMS: LazyLock<Claims> = LazyLock::new(|| Claims::new(USUAL));
+const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 static PLAIN: LazyLock<Forwarding> = LazyLock::new(|| Forwarding {
-    client: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)),
+    peer: CLIENT,
+    peer_proto: "http",
+    client: CLIENT,
     proto: "http",
     trusted: false,
     claims: &CLAIMS,
@@ -100,11 +103,12 @@ fn a_stranger_can_not_speak_about_origins() {
 
 #[test]
 fn a_trusted_proxy_is_believed_and_its_lists_go_on() {
+    let how = Forwarding { client: IpAddr::from([3, 3, 3, 3]), proto: "https", ..*TRUSTED };
     let head = get(
         "X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 2.2.2.2, 3.3.3.3\r\nX-Forwarded-For:\r\n\
          X-Forwarded-Proto: https\r\nX-Forwarded-Host: shop\r\nX-Real-IP: 1.1.1.1\r\n\
          Forwarded: for=1.1.1.1\r\nX-Request-Id: theirs\r\nX_Real_IP: 6.6.6.6\r\n",
-        &TRUSTED,
+        &how,
     );
     assert_eq!(values(&head, "X-Forwarded-For"), ["1.1.1.1, 2.2.2.2, 3.3.3.3, 192.0.2.7"]);
     assert_eq!(values(&head, "X-Forwarded-Proto"), ["https"]);
@@ -128,13 +132,13 @@ fn forwarded_is_written_where_asked_for_and_quoted_where_needed() {
     let how = Forwarding { forwarded: true, ..*PLAIN };
     let head = get("Forwarded: for=6.6.6.6\r\n", &how);
     assert_eq!(values(&head, "Forwarded"), ["for=192.0.2.7;host=\"a.test\";proto=http"]);
-    let six = Forwarding { client: "2001:db8::1".parse().unwrap(), trusted: true, ..how };
+    let six = Forwarding { peer: "2001:db8::1".parse().unwrap(), trusted: true, ..how };
     let head = get("Forwarded: for=1.1.1.1\r\n", &six);
     assert_eq!(
         values(&head, "Forwarded"),
         ["for=1.1.1.1, for=\"[2001:db8::1]\";host=\"a.test\";proto=http"]
     );
-    let mapped = Forwarding { client: "::ffff:192.0.2.7".parse().unwrap(), ..how };
+    let mapped = Forwarding { peer: "::ffff:192.0.2.7".parse().unwrap(), ..how };
     assert!(values(&get("", &mapped), "Forwarded")[0].starts_with("for=192.0.2.7;"));
 }
 

@@ -29,7 +29,8 @@ impl Exchange {
         let (method, target) = self.request_line();
         shared.log.access(&Access {
             when: SystemTime::now(),
-            client: self.client.peer,
+            client: self.asked.origin.client,
+            peer: self.client.address(),
             method: method.as_bytes(),
             target: target.as_bytes(),
             version: self.asked.version.name().as_bytes(),

@@ -6,6 +6,7 @@ use crate::http::Framing;
 use crate::http::body::Reader;
 use crate::http::request::{Forwarding, Request};
 use crate::proxy::client::Client;
+use crate::proxy::origin::Origin;
 use crate::proxy::outbox::Outbox;
 use crate::proxy::task::{Next, Task};
 use crate::proxy::worker::Context;
@@ -24,11 +25,12 @@ impl Exchange {
         // Where a body is awaited before a backend hears of it, no backend can ask for it.
         let asks_for_body = request.expects_continue && cx.shared.awaits_bodies();
         request.expects_continue &= !asks_for_body;
-        let sent = write_head(request, &client, cx);
+        let origin = Origin::of(request, &client, &cx.shared);
+        let sent = write_head(request, &client, origin, cx);
         let affinity = cx.shared.affinity.as_ref();
-        let ties = affinity.map(|affinity| affinity.read(request, &client)).unwrap_or_default();
+        let ties = affinity.map(|affinity| affinity.read(request, origin)).unwrap_or_default();
         let mut exchange = Box::new(Self {
-            asked: Asked { asks_for_body, ..Asked::of(request, sent.len()) },
+            asked: Asked { asks_for_body, ..Asked::of(request, origin, sent.len()) },
             sent: Outbox::of(sent),
             body: Reader::new(request.framing),
             body_given_up: false,
@@ -49,12 +51,14 @@ impl Exchange {
 }
 
 /// The head as the backend gets it, in a buffer that is used again.
-fn write_head(request: &Request, client: &Client, cx: &mut Context) -> Vec<u8> {
+fn write_head(request: &Request, client: &Client, origin: Origin, cx: &mut Context) -> Vec<u8> {
     let mut sent = cx.spare();
     let server = &cx.shared.config.server;
     let how = Forwarding {
-        client: client.peer.ip().to_canonical(),
-        proto: cx.shared.proto(),
+        peer: client.address(),
+        peer_proto: cx.shared.proto(),
+        client: origin.client,
+        proto: origin.proto(),
         trusted: client.trusted,
         claims: &cx.shared.claims,
         forwarded: server.forwarded,
@@ -67,12 +71,13 @@ fn write_head(request: &Request, client: &Client, cx: &mut Context) -> Vec<u8> {
 }
 
 impl Asked {
-    fn of(request: &Request, head_length: usize) -> Self {
+    fn of(request: &Request, origin: Origin, head_length: usize) -> Self {
         let method_length = request.method.len();
         // A query alone gets a path on its way.
         let target_length = request.target.len() + usize::from(request.target.starts_with('?'));
         let line_length = method_length + target_length + "  HTTP/1.1\r\n".len();
         Self {
+            origin,
             version: request.version,
             method_length,
             target_length,

@@ -84,7 +84,9 @@ impl Exchange {
             served_by: lease
                 .filter(|_| shared.config.server.served_by)
                 .map(|lease| lease.backend().name()),
-            set_cookie: tied.and_then(|(affinity, token)| affinity.cookie(token, self.ties)),
+            set_cookie: tied.and_then(|(affinity, token)| {
+                affinity.cookie(token, self.ties, self.asked.origin.secure)
+            }),
         };
         let out = if head.status == 101 { &mut self.client.out.bytes } else { &mut cx.out };
         head.write_forward(out, &how);

@@ -21,6 +21,7 @@ use super::affinity::Ties;
 use super::answer::Asker;
 use super::client::Client;
 use super::linger::Linger;
+use super::origin::Origin;
 use super::outbox::Outbox;
 use super::queue::Ticket;
 use super::slots::Owner;
@@ -64,6 +65,8 @@ pub(crate) struct Exchange {
 
 /// What must be remembered of the request while its bytes are gone.
 struct Asked {
+    /// Who asked, and how.
+    origin: Origin,
     version: Version,
     method_length: usize,
     target_length: usize,
@@ -318,6 +321,7 @@ impl Exchange {
         Asker {
             version: self.asked.version,
             head_only: self.asked.head_only,
+            secure: self.asked.origin.secure,
             keep_alive: self.may_go_on(cx) && self.body.is_done(),
         }
     }

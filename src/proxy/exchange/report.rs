@@ -3,14 +3,11 @@
 //! the head as it was sent: nothing is kept for it, and a request that goes well pays nothing.
 
 use super::Exchange;
-use super::account::field;
 use crate::pool::hash::siphash;
 use crate::pool::{Fault, Lease, Outcome, Witness};
 use crate::proxy::Shared;
-use crate::proxy::affinity::behind;
 use crate::proxy::worker::Context;
 use std::fmt;
-use std::iter::once;
 use std::net::IpAddr;
 
 /// Most bytes of a path that the log shows.
@@ -41,7 +38,7 @@ impl Exchange {
         let key = shared.witness_key;
         let (method, path) = self.asked_for();
         let line = &self.sent.bytes[..method.len() + 1 + path.len()];
-        Witness::new(hash_client(key, self.asking(shared)), siphash(key, line))
+        Witness::new(hash_client(key, self.asked.origin.client), siphash(key, line))
     }
 
     /// Method and path: a query is made up too easily, and may hold what no log should.
@@ -49,16 +46,6 @@ impl Exchange {
         let (method, target) = self.request_line();
         let path = target.split('?').next().unwrap_or(target);
         (method, path.as_bytes())
-    }
-
-    /// The client, or the one that a trusted peer asks for.
-    fn asking(&self, shared: &Shared) -> IpAddr {
-        let peer = self.client.peer.ip().to_canonical();
-        if !self.client.trusted {
-            return peer;
-        }
-        let list = field(self.head(), b"x-forwarded-for");
-        behind(peer, once(list), &shared.config.server.trusted_proxies)
     }
 }
 
