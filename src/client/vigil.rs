@@ -212,7 +212,15 @@ mod tests {
     fn change(to: Standing) -> Notice {
         let (backend, reason) = ("a".into(), "check failed: status 503".into());
         let from = Standing::Up;
-        Notice::Changed(Change { backend, from, to, reason, usable: 0, total: 1 })
+        Notice::Changed(Change {
+            backend,
+            from,
+            to,
+            reason,
+            usable: 0,
+            total: 1,
+            roll: String::new(),
+        })
     }
 
     fn later() -> Instant {

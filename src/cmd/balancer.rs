@@ -8,8 +8,8 @@ use super::signals::{Signals, is_end};
 use super::{Failure, failed};
 use crate::config::{AccessLog, Config, LogTarget, Mode};
 use crate::log::{self, Level, Log, Throttle};
-use crate::pool::{Notice, Pool, Reader, Rules, Secret, Snapshot, Standing};
-use crate::proxy::{Listener, Server, descriptors};
+use crate::pool::{Notice, Pool, Reader, Rules, Secret, Snapshot};
+use crate::proxy::{self, Listener, Server, descriptors};
 use crate::tls::Tls;
 use crate::watch::{self, Watch, WatchEvent};
 use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
@@ -228,7 +228,7 @@ fn start_watch(
     let connectors = tls.connectors.clone();
     let settings = watch::Settings { connectors, ..watch::Settings::from(health) };
     let log = log.clone();
-    let judged = Throttle::new();
+    let judged: Vec<_> = config.applications.iter().map(|_| Throttle::new()).collect();
     let watch = Watch::start(settings, pool, epoch, move |event| tell(&log, &judged, event));
     let watch = watch.map_err(failed("cannot start the checks"))?;
     watch.first_round(health.timeout + FIRST_ROUND_MARGIN);
@@ -236,14 +236,15 @@ fn start_watch(
 }
 
 /// Words what the watch noticed. A thread of its that died leaves nobody to notice the next thing.
-fn tell(log: &Log, judged: &Throttle, event: WatchEvent) {
+fn tell(log: &Log, judged: &[Throttle], event: WatchEvent) {
     match event {
         WatchEvent::Noticed(Notice::Changed(change)) => {
-            let level = if change.to == Standing::Up { Level::Info } else { Level::Warn };
-            log.event(level, format_args!("{change}"));
+            log.event(proxy::level(&change), format_args!("{change}"));
         }
-        WatchEvent::Noticed(notice @ Notice::Judged { .. }) => {
-            log.limited(judged, Level::Info, format_args!("{notice}"));
+        WatchEvent::Noticed(ref notice @ Notice::Judged { index, .. }) => {
+            if let Some(judged) = judged.get(index) {
+                log.limited(judged, Level::Info, format_args!("{notice}"));
+            }
         }
         WatchEvent::Note(text) => log.event(Level::Info, format_args!("{text}")),
         WatchEvent::Warning(text) => log.event(Level::Warn, format_args!("{text}")),

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 /// The balancer listens where the documentation says; the backends take any free ports.
-const SERVER: &str = "[server]\nlisten = \"127.0.0.1:8080\"\nserved_by = true\n";
+const SERVER: &str = "[server]\nlisten = \"127.0.0.1:8080\"\nserved_by = true\nrequest_id = true\n";
 
 /// Runs the demo in the foreground. Fails if a port is taken or an override is wrong.
 pub fn run(overrides: &Overrides) -> Result<(), Failure> {

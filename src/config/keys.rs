@@ -51,6 +51,8 @@ table! {
             List { item: text("X-Real-IP", grammar::field), empty: true };
         /// Whether answers carry `X-Served-By: NAME`.
         served_by: bool = "false", Flag;
+        /// Whether answers carry `X-Request-Id`, by which the log and the backends know a request.
+        request_id: bool = "false", Flag;
         /// Whether backends get `Forwarded` (RFC 7239) beside the X-Forwarded-* fields.
         forwarded: bool = "false", Flag;
         /// Whether backends get `Via` (RFC 9110 section 7.6.3). nginx does not compress for a

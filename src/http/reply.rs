@@ -34,6 +34,8 @@ pub struct Reply<'a> {
     pub set_cookie: Option<SetCookie<'a>>,
     /// X-Served-By, if it is to be shown.
     pub served_by: Option<&'a str>,
+    /// X-Request-Id, if it is to be shown.
+    pub request_id: Option<&'a str>,
 }
 
 impl<'a> Reply<'a> {
@@ -53,6 +55,7 @@ impl<'a> Reply<'a> {
             no_store: false,
             set_cookie: None,
             served_by: None,
+            request_id: None,
         }
     }
 
@@ -81,8 +84,12 @@ impl<'a> Reply<'a> {
         if let Some(seconds) = self.retry_after_s {
             render::number_field(out, "Retry-After", seconds);
         }
-        let named =
-            [("Allow", self.allow), ("Location", self.location), ("X-Served-By", self.served_by)];
+        let named = [
+            ("Allow", self.allow),
+            ("Location", self.location),
+            ("X-Served-By", self.served_by),
+            ("X-Request-Id", self.request_id),
+        ];
         for (name, value) in named {
             if let Some(value) = value {
                 render::field(out, name, value.as_bytes());
@@ -184,6 +191,7 @@ mod tests {
             no_store: true,
             set_cookie: Some(SetCookie { name: "B", token: 1, max_age_s: None, secure: false }),
             served_by: Some("API01"),
+            request_id: Some("id-1"),
             ..Reply::new(503, "", DATE)
         };
         let text = text(reply, Version::Http11);
@@ -194,6 +202,7 @@ mod tests {
             "Cache-Control: no-store",
             "Set-Cookie: B=0000000000000001; Path=/; HttpOnly; SameSite=Lax",
             "X-Served-By: API01",
+            "X-Request-Id: id-1",
         ] {
             assert!(text.contains(&format!("\r\n{line}\r\n")), "{line}");
         }

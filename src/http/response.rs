@@ -57,6 +57,9 @@ pub struct Onward<'a> {
     pub date: &'a str,
     /// The backend's name for X-Served-By, if it is to be shown.
     pub served_by: Option<&'a str>,
+    /// What the request is called in logs, for X-Request-Id, if it is to be shown: in place of what
+    /// the backend says there, so that the client names one that is found here.
+    pub request_id: Option<&'a str>,
     /// A cookie to set, behind those that the backend sets.
     pub set_cookie: Option<SetCookie<'a>>,
 }
@@ -287,6 +290,9 @@ impl<'b> Response<'_, 'b> {
         if let Some(cookie) = &how.set_cookie {
             cookie.write(out);
         }
+        if let Some(id) = how.request_id {
+            render::field(out, "X-Request-Id", id.as_bytes());
+        }
         if let Some(protocol) = self.upgrade {
             out.extend_from_slice(b"Connection: upgrade\r\n");
             render::field(out, "Upgrade", protocol.as_bytes());
@@ -301,6 +307,7 @@ impl<'b> Response<'_, 'b> {
         for (index, field) in self.fields.iter().enumerate() {
             let ours = how.served_by.is_some() && field.name.eq_ignore_ascii_case("x-served-by");
             let name = field.name.as_bytes();
+            let ours = ours || (how.request_id.is_some() && is_request_id(name));
             let ours = ours || (how.set_cookie.is_some() && speaks_to_caches(name));
             if ours || self.rewritten.has(index) || self.connection.nominates(name) {
                 continue;
@@ -330,6 +337,10 @@ impl<'b> Response<'_, 'b> {
             render::field(out, "X-Served-By", backend.as_bytes());
         }
     }
+}
+
+fn is_request_id(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"x-request-id")
 }
 
 /// What shared caches obey before Cache-Control (RFC 9213; Surrogate-Control is older).

@@ -32,6 +32,7 @@ use lane::{Lane, Room};
 use losses::Losses;
 use sink::Sink;
 pub(crate) use text::json;
+use throttle::LeftOut;
 use writer::Writer;
 
 /// What is logged, and where.
@@ -138,12 +139,18 @@ impl Log {
         }
     }
 
-    /// Logs an event at most once a second for each throttle, with how many were left out before.
+    /// Logs an event at most once a second for each throttle, with how many of its kind were left
+    /// out before, and in what time: a count that comes after a quiet night is no news of now.
     pub fn limited(&self, throttle: &Throttle, level: Level, text: fmt::Arguments) {
         match throttle.pass(Instant::now()) {
             None => {}
-            Some(0) => self.event(level, text),
-            Some(left_out) => self.event(level, format_args!("{text} ({left_out} more left out)")),
+            Some(LeftOut { count: 0, .. }) => self.event(level, text),
+            Some(LeftOut { count, within }) => {
+                let within = within.as_secs();
+                let left_out =
+                    format_args!("{text} ({count} more of these left out in {within} s)");
+                self.event(level, left_out);
+            }
         }
     }
 

@@ -204,11 +204,13 @@ fn a_flood_is_throttled_and_what_was_left_out_is_said() {
     let log = Log::start_with(None, events).unwrap();
     let flood = Throttle::new();
     let before = Instant::now() - Duration::from_secs(2);
-    assert_eq!((flood.pass(before), flood.pass(before)), (Some(0), None));
+    assert!(flood.pass(before).is_some() && flood.pass(before).is_none());
     for _ in 0..5 {
         log.limited(&flood, Level::Warn, format_args!("out of descriptors"));
     }
     assert!(log.flush(LONG));
     drop(log);
-    assert!(text_of(said).ends_with("Z WARN  out of descriptors (1 more left out)\n"));
+    assert!(
+        text_of(said).ends_with("Z WARN  out of descriptors (1 more of these left out in 2 s)\n")
+    );
 }

@@ -98,6 +98,9 @@ pub struct Backend {
     pub(super) health: Health,
     /// A [`Mode`], as its discriminant.
     mode: AtomicU8,
+    /// Where it stood when that was last told, as a [`Standing`]'s discriminant. Changed under the
+    /// pool's `turn`.
+    told: AtomicU8,
     /// When it came back from being down or out of service, in ms; 0 if it never did.
     back_ms: AtomicU64,
     in_use: AtomicU32,
@@ -108,6 +111,7 @@ impl Backend {
     pub(super) fn new(spec: Spec, found: Found) -> Self {
         Self {
             health: Health::new(spec.alive),
+            told: AtomicU8::new(if spec.alive { Standing::Up } else { Standing::Down } as u8),
             origin: origin(&spec),
             spec,
             addresses: Addresses::new(found),
@@ -235,6 +239,17 @@ impl Backend {
             Mode::Ready if self.health.is_ejected(now) => Standing::Ejected,
             Mode::Ready => Standing::Up,
         }
+    }
+
+    /// Takes note that people are told where it stands; true if they were told otherwise before.
+    pub(super) fn tell(&self, standing: Standing) -> bool {
+        self.told.swap(standing as u8, Relaxed) != standing as u8
+    }
+
+    /// True if people take it for ejected still, though it is up: an ejection ends by itself.
+    pub(super) fn is_back_untold(&self, now: Duration) -> bool {
+        let is_told = self.told.load(Relaxed) == Standing::Ejected as u8;
+        is_told && self.standing(now) == Standing::Up
     }
 
     /// True while checks speak against its state, too few to turn it yet.

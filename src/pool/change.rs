@@ -6,7 +6,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::Backend;
 use crate::printable::Escaped;
+
+/// How many names a line of the log has on each side.
+const NAMES_MAX: usize = 8;
 
 /// Where a backend stands: its mode if that keeps it out, else its health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +50,9 @@ pub struct CheckOutcome {
     pub took: Duration,
 }
 
-/// A backend's standing changed. Displayed, it is one line of the log:
-/// `backend API01: check failed: status 503 (1.2 ms); up -> down; 2 of 3 left`.
+/// A backend's standing changed. Displayed, it is one line of the log: `backend API01: check
+/// failed: status 503 (1.2 ms); up -> down; 1 of 3 left: API02; out: API01 (down), API03
+/// (ejected)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The backend's name.
@@ -62,6 +67,46 @@ pub struct Change {
     pub usable: usize,
     /// Backends there are.
     pub total: usize,
+    /// Who is up and who is not, in words; empty while all are up.
+    pub roll: String,
+}
+
+impl Change {
+    /// Of the backend at `index`, which stood at `from`.
+    pub(super) fn new(
+        backends: &[Backend],
+        index: usize,
+        from: Standing,
+        mut reason: String,
+        now: Duration,
+    ) -> Self {
+        let backend = &backends[index];
+        let to = backend.standing(now);
+        if (from, to) == (Standing::Down, Standing::Ejected) {
+            let left = Took(backend.health.ejected_for(now).unwrap_or_default());
+            reason.push_str(&format!(", but out for {left} more after its failures"));
+        }
+        let is_up = |backend: &&Backend| backend.standing(now) == Standing::Up;
+        Self {
+            backend: backend.name().to_owned(),
+            from,
+            to,
+            reason,
+            usable: backends.iter().filter(is_up).count(),
+            total: backends.len(),
+            roll: roll(backends, now),
+        }
+    }
+
+    /// True if it leaves no backend that is up.
+    pub fn leaves_none(&self) -> bool {
+        self.usable == 0 && self.to != Standing::Up
+    }
+
+    /// True if no other is up than the one that has just come back.
+    fn ends_the_outage(&self) -> bool {
+        self.usable == 1 && self.to == Standing::Up
+    }
 }
 
 /// One backend at one moment. Displayed, it is one line of the log:
@@ -107,6 +152,8 @@ pub enum Notice {
     Changed(Change),
     /// The policy sees it in another light: `backend API01: score 12.0 is above 10.0: ...`.
     Judged {
+        /// The backend's place in the file.
+        index: usize,
         /// The backend's name.
         backend: String,
         /// The policy's words.
@@ -128,11 +175,38 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Changed(change) => change.fmt(f),
-            Self::Judged { backend, why } => {
+            Self::Judged { backend, why, .. } => {
                 write!(f, "backend {}: {}", Escaped(backend), Escaped(why))
             }
         }
     }
+}
+
+/// Who is up and who is not: `: API02; out: API01 (down), API03 (ejected)`; empty while all are up.
+fn roll(backends: &[Backend], now: Duration) -> String {
+    let standings = backends.iter().map(|backend| (backend, backend.standing(now)));
+    let (up, out): (Vec<_>, Vec<_>) =
+        standings.partition(|(_, standing)| *standing == Standing::Up);
+    if out.is_empty() {
+        return String::new();
+    }
+    let up = named(&up, |(backend, _)| backend.name().to_owned());
+    let out = named(&out, |(backend, standing)| {
+        let is_both = *standing == Standing::Down && backend.health.is_ejected(now);
+        format!("{} ({standing}{})", backend.name(), if is_both { ", ejected" } else { "" })
+    });
+    let colon = if up.is_empty() { "" } else { ": " };
+    format!("{colon}{up}; out: {out}")
+}
+
+/// The first of these in words, and how many more there are.
+fn named<T>(all: &[T], word: impl Fn(&T) -> String) -> String {
+    let (shown, more) = all.split_at(all.len().min(NAMES_MAX));
+    let mut text = shown.iter().map(word).collect::<Vec<_>>().join(", ");
+    if !more.is_empty() {
+        text.push_str(&format!(" and {} more", more.len()));
+    }
+    text
 }
 
 impl fmt::Display for Standing {
@@ -170,10 +244,12 @@ impl fmt::Display for Change {
         let (backend, reason) = (Escaped(&self.backend), Escaped(&self.reason));
         write!(f, "backend {backend}: {reason}; {} -> {}; ", self.from, self.to)?;
         write!(f, "{} of {} left", self.usable, self.total)?;
-        match self.usable {
-            0 => f.write_str(": NO BACKEND IS UP"),
-            _ => Ok(()),
+        if self.leaves_none() {
+            f.write_str(": NO BACKEND IS UP")?;
+        } else if self.ends_the_outage() {
+            f.write_str(", the first that is up")?;
         }
+        write!(f, "{}", Escaped(&self.roll))
     }
 }
 
@@ -204,6 +280,7 @@ mod tests {
             reason: reason.into(),
             usable,
             total: 3,
+            roll: "; out: API01 (down)".into(),
         }
     }
 
@@ -214,7 +291,7 @@ mod tests {
         assert_eq!(
             change(2, &outcome.to_string()).to_string(),
             "backend API01: check failed: connect timed out after 500ms (500.0 ms); \
-             up -> down; 2 of 3 left"
+             up -> down; 2 of 3 left; out: API01 (down)"
         );
         let outcome = CheckOutcome { passed: true, seen: "x".into(), took: Duration::from_secs(2) };
         assert_eq!(outcome.to_string(), "check passed: x (2.0 s)");
@@ -222,7 +299,11 @@ mod tests {
 
     #[test]
     fn a_pool_with_none_left_says_so_loudly() {
-        assert!(change(0, "x").to_string().ends_with("; 0 of 3 left: NO BACKEND IS UP"));
+        let line = change(0, "x").to_string();
+        assert!(line.ends_with("; 0 of 3 left: NO BACKEND IS UP; out: API01 (down)"), "{line}");
+        let back = Change { to: Standing::Up, from: Standing::Down, ..change(1, "x") };
+        let line = back.to_string();
+        assert!(line.contains("down -> up; 1 of 3 left, the first that is up; out"), "{line}");
     }
 
     #[test]

@@ -196,7 +196,8 @@ impl Pool {
         }
         let change = self.change(index, now, |backend, _| {
             let turned = backend.health.checked(outcome.passed, &self.rules.check);
-            turned.then(|| outcome.to_string())
+            let is_news = turned || (outcome.passed && backend.is_back_untold(now));
+            is_news.then(|| outcome.to_string())
         });
         let judged = self.policy.checked(index, outcome).map(|why| self.judged(index, why));
         change.map(Notice::Changed).or(judged)
@@ -262,7 +263,7 @@ impl Pool {
     }
 
     fn judged(&self, index: usize, why: String) -> Notice {
-        Notice::Judged { backend: self.backends[index].name().to_owned(), why }
+        Notice::Judged { index, backend: self.backends[index].name().to_owned(), why }
     }
 
     fn judge_health(
@@ -313,7 +314,10 @@ impl Pool {
                 let reason = "that may be the client's doing ([passive] clients)";
                 Some(self.judged(index, format!("{row}: it stays in, as {reason}")))
             }
-            Effect::Eject => self.eject(index, outcome, now).map(Notice::Changed),
+            Effect::Eject => {
+                let change = self.eject(index, outcome, now).map(Notice::Changed);
+                change.or_else(|| self.spare(index, outcome, now))
+            }
         }
     }
 
@@ -331,17 +335,29 @@ impl Pool {
         })
     }
 
+    /// Says why a backend that fails is not ejected, unless another thread has done so.
+    fn spare(&self, index: usize, last: &Outcome, now: Duration) -> Option<Notice> {
+        let is_up = self.backends[index].standing(now) == Standing::Up;
+        let is_last = self.usable(now) < 2;
+        let why = if is_last { "it is the last one up" } else { "half of all are out already" };
+        let text = format!("fails on, the last: {last}; it stays in, as {why}");
+        is_up.then(|| self.judged(index, text))
+    }
+
     /// The first success after an ejection: the backend was up again since its end, and now it is
-    /// known to work. Only the log learns from this.
+    /// known to work. Only the log learns from this, unless a check has told it before.
     fn welcome(&self, index: usize, first: &Outcome, now: Duration) -> Option<Change> {
         let _turn = self.take_turn();
-        let is_up = self.backends[index].standing(now) == Standing::Up;
+        let backend = &self.backends[index];
+        let is_news = backend.standing(now) == Standing::Up && backend.tell(Standing::Up);
         let reason = format!("answers after its ejection: {first}");
-        is_up.then(|| self.describe(index, Standing::Ejected, reason, now))
+        let ejected = Standing::Ejected;
+        is_news.then(|| Change::new(&self.backends, index, ejected, reason, now))
     }
 
     /// Lets `act` change one backend while no other changes. `act` gets its standing and returns
-    /// the reason if it did anything; there is a [`Change`] if the standing is another now.
+    /// the reason if it did anything; there is a [`Change`] if the standing is another now, or
+    /// another than people were told.
     fn change(
         &self,
         index: usize,
@@ -357,19 +373,10 @@ impl Pool {
             backend.came_back(now);
             self.policy.returned(index);
         }
-        (from != to).then(|| self.describe(index, from, reason, now))
-    }
-
-    fn describe(&self, index: usize, from: Standing, reason: String, now: Duration) -> Change {
-        let backend = &self.backends[index];
-        Change {
-            backend: backend.name().to_owned(),
-            from,
-            to: backend.standing(now),
-            reason,
-            usable: self.usable(now),
-            total: self.backends.len(),
-        }
+        let is_news = backend.tell(to);
+        // An ejection has ended by itself.
+        let from = if is_news && from == to { Standing::Ejected } else { from };
+        (from != to).then(|| Change::new(&self.backends, index, from, reason, now))
     }
 
     fn take_turn(&self) -> MutexGuard<'_, ()> {

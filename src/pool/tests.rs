@@ -47,6 +47,10 @@ fn eject(pool: &Pool, index: usize, now: Duration) -> Vec<String> {
     report(pool, index, &[FAILED; 3], now)
 }
 
+fn ejections(said: &[String]) -> usize {
+    said.iter().filter(|line| line.contains("-> ejected")).count()
+}
+
 #[test]
 fn requests_go_round() {
     assert_eq!(picks(&pool(3, Rules::default()), s(0), 6), [0, 1, 2, 0, 1, 2]);
@@ -56,7 +60,8 @@ fn requests_go_round() {
 fn a_dead_backend_is_skipped_and_comes_back() {
     let pool = pool(3, at_once());
     let down = pool.record_check(1, &check(false), s(0)).unwrap().to_string();
-    let expected = "backend b: check failed: as told (1.0 ms); up -> down; 2 of 3 left";
+    let expected = "backend b: check failed: as told (1.0 ms); up -> down; 2 of 3 left: a, c; \
+                    out: b (down)";
     assert_eq!(down, expected);
     assert_eq!(pool.record_check(1, &check(false), s(1)), None);
     assert_eq!(picks(&pool, s(1), 4), [0, 2, 0, 2]);
@@ -82,7 +87,7 @@ fn when_all_are_down_the_answer_says_why() {
     pool.record_check(0, &check(false), s(0));
     pool.set_mode(1, Mode::Drain, s(0));
     let last = pool.record_check(2, &check(false), s(0)).unwrap().to_string();
-    assert!(last.ends_with("0 of 3 left: NO BACKEND IS UP"), "{last}");
+    assert!(last.ends_with("NO BACKEND IS UP; out: a (down), b (drain), c (down)"), "{last}");
     let why = pool.pick(&ask(s(0), &[])).unwrap_err();
     assert_eq!(why, Unavailable { down: 2, drained: 1, ..Unavailable::default() });
     assert_eq!(why.to_string(), "no backend is usable: 2 down, 1 drained");
@@ -144,12 +149,12 @@ fn backups_serve_only_while_no_other_is_usable() {
 fn a_drained_backend_gets_nothing_new_and_its_health_is_kept() {
     let pool = pool(2, at_once());
     let drained = pool.set_mode(0, Mode::Drain, s(0)).unwrap().to_string();
-    assert_eq!(drained, "backend a: set to drain; up -> drain; 1 of 2 left");
+    assert_eq!(drained, "backend a: set to drain; up -> drain; 1 of 2 left: b; out: a (drain)");
     assert_eq!(pool.set_mode(0, Mode::Drain, s(0)), None);
     assert_eq!(picks(&pool, s(0), 3), [1, 1, 1]);
     assert_eq!(pool.record_check(0, &check(false), s(0)), None, "it goes on being watched");
     let ready = pool.set_mode(0, Mode::Ready, s(0)).unwrap().to_string();
-    assert_eq!(ready, "backend a: set to ready; drain -> down; 1 of 2 left");
+    assert_eq!(ready, "backend a: set to ready; drain -> down; 1 of 2 left: b; out: a (down)");
     assert!(pool.set_mode(1, Mode::Maint, s(0)).unwrap().to_string().contains("up -> maint"));
     assert_eq!(pool.pick(&ask(s(0), &[])).unwrap_err().drained, 1);
 }
@@ -174,7 +179,7 @@ fn three_failures_in_a_row_eject_and_time_brings_back() {
     assert_eq!(
         said,
         ["backend a: 3 failures in a row, the last: connect failed; out for 10.0 s; \
-          up -> ejected; 2 of 3 left"]
+          up -> ejected; 2 of 3 left: b, c; out: a (ejected)"]
     );
     assert!(!picks(&pool, s(9), 6).contains(&0));
     assert!(picks(&pool, s(10), 6).contains(&0));
@@ -285,7 +290,8 @@ fn failures_that_are_not_in_a_row_eject_nobody() {
 fn never_more_than_half_are_ejected() {
     for (count, most) in [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2)] {
         let pool = pool(count, Rules::default());
-        let out: usize = (0..count).map(|index| eject(&pool, usize::from(index), s(0)).len()).sum();
+        let out: usize =
+            (0..count).map(|index| ejections(&eject(&pool, usize::from(index), s(0)))).sum();
         assert_eq!((out, pool.usable(s(0))), (most, usize::from(count) - most));
     }
 }
@@ -296,7 +302,10 @@ fn the_last_usable_one_is_never_ejected() {
     for index in [1, 2, 3] {
         pool.record_check(index, &check(false), s(0));
     }
-    assert!(eject(&pool, 0, s(0)).is_empty());
+    let said = eject(&pool, 0, s(0));
+    let expected =
+        "backend a: fails on, the last: connect failed; it stays in, as it is the last one up";
+    assert_eq!(said, [expected]);
     assert_eq!(picks(&pool, s(0), 2), [0, 0]);
     pool.record_check(1, &check(true), s(0));
     assert_eq!(report(&pool, 0, &[FAILED], s(0)).len(), 1, "with another one up, it is");
@@ -321,7 +330,54 @@ fn a_passing_check_does_not_shorten_an_ejection() {
     let down = pool.record_check(0, &check(false), s(2)).unwrap().to_string();
     assert!(down.contains("ejected -> down"), "{down}");
     let up = pool.record_check(0, &check(true), s(3)).unwrap().to_string();
-    assert!(up.contains("down -> ejected"), "{up}");
+    assert!(up.contains(", but out for 7.0 s more after its failures; down -> ejected"), "{up}");
+}
+
+/// All that is said of one backend, told apart by nothing but these words.
+#[test]
+fn nobody_is_told_twice_that_a_backend_is_up() {
+    let said = |check_at: u64| {
+        let pool = pool(3, at_once());
+        let mut said = eject(&pool, 0, s(0));
+        for (passed, at) in [(false, 5), (true, check_at), (true, 12)] {
+            let notice = pool.record_check(0, &check(passed), s(at));
+            said.extend(notice.map(|notice| notice.to_string()));
+        }
+        said.extend(report(&pool, 0, &[OK], s(13)));
+        assert_eq!(pool.record_check(0, &check(true), s(14)), None);
+        let steps = said.iter().map(|line| {
+            let step = line.split("; ").find(|part| part.contains(" -> "));
+            step.unwrap_or_default().to_owned()
+        });
+        steps.collect::<Vec<_>>()
+    };
+    let usual = ["up -> ejected", "ejected -> down"];
+    assert_eq!(said(11), [&usual[..], &["down -> up"]].concat());
+    let still_out = ["down -> ejected", "ejected -> up"];
+    assert_eq!(said(7), [&usual[..], &still_out].concat());
+}
+
+#[test]
+fn a_backend_that_is_out_for_two_reasons_is_said_to_be() {
+    let pool = pool(3, at_once());
+    eject(&pool, 0, s(0));
+    let down = pool.record_check(0, &check(false), s(1)).unwrap().to_string();
+    assert!(down.ends_with("2 of 3 left: b, c; out: a (down, ejected)"), "{down}");
+    pool.record_check(1, &check(false), s(1));
+    let last = pool.record_check(2, &check(false), s(1)).unwrap();
+    assert!(last.change().unwrap().leaves_none(), "{last}");
+    let first = pool.record_check(1, &check(true), s(2)).unwrap().to_string();
+    assert!(first.contains("; 1 of 3 left, the first that is up: b; out: a (down, "), "{first}");
+}
+
+#[test]
+fn of_a_large_pool_a_line_names_a_few() {
+    let pool = pool(26, at_once());
+    let mut last = None;
+    (0..20).for_each(|index| last = pool.record_check(index, &check(false), s(0)));
+    let last = last.unwrap().to_string();
+    assert!(last.contains("; 6 of 26 left: u, v, w, x, y, z; out: a (down), "), "{last}");
+    assert!(last.ends_with(", h (down) and 12 more"), "{last}");
 }
 
 #[test]
@@ -403,7 +459,7 @@ fn threads_that_fail_everything_leave_half_of_the_pool() {
     for _ in 0..2000 {
         let pool = pool(3, Rules::default());
         (0..3).for_each(|index| drop(report(&pool, index, &[FAILED; 2], s(0))));
-        let said = together(2, |index| report(&pool, index, &[FAILED], s(0)).len());
+        let said = together(2, |index| ejections(&report(&pool, index, &[FAILED], s(0))));
         assert_eq!((said.iter().sum::<usize>(), pool.usable(s(0))), (1, 2));
     }
 }
@@ -418,7 +474,9 @@ fn a_check_and_traffic_at_once_never_eject_the_last_one() {
             _ => report(&pool, 1, &[FAILED], s(0)),
         });
         assert!(said[0][0].contains(" of 2 left"), "{said:?}");
-        assert!(said[1].iter().all(|line| line.ends_with("1 of 2 left")), "{said:?}");
+        let spared = |line: &String| line.ends_with("it stays in, as it is the last one up");
+        let out = |line: &String| line.ends_with("1 of 2 left: a; out: b (ejected)");
+        assert!(said[1].iter().all(|line| out(line) || spared(line)), "{said:?}");
     }
 }
 

@@ -35,11 +35,18 @@ pub(crate) struct Asker {
     pub(crate) secure: bool,
     /// The connection may go on after it.
     pub(crate) keep_alive: bool,
+    /// What the request is called in logs, if the client is to know.
+    pub(crate) request_id: Option<String>,
 }
 
 /// Somebody whose request could not be read.
-pub(crate) const UNKNOWN: Asker =
-    Asker { version: Version::Http11, head_only: false, secure: false, keep_alive: false };
+pub(crate) const UNKNOWN: Asker = Asker {
+    version: Version::Http11,
+    head_only: false,
+    secure: false,
+    keep_alive: false,
+    request_id: None,
+};
 
 impl<'a> Answer<'a> {
     pub(crate) fn new(status: u16, reason: &'a str) -> Self {
@@ -73,6 +80,7 @@ pub(crate) fn put(client: &mut Client, answer: &Answer, asker: &Asker, cx: &Cont
         location: answer.location,
         content_type: answer.content_type,
         no_store: answer.no_store,
+        request_id: asker.request_id.as_deref(),
         set_cookie: affinity
             .and_then(|ties| ties.cookie(answer.token, Ties::default(), asker.secure)),
         ..Reply::new(answer.status, answer.reason, &cx.date.text)

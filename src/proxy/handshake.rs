@@ -7,7 +7,6 @@ use super::linger::Linger;
 use super::task::{Next, Task};
 use super::worker::Context;
 use crate::http::Refusal;
-use crate::log::Level;
 use crate::pool::Took;
 use std::io::{self, ErrorKind};
 
@@ -58,6 +57,5 @@ fn fail(mut client: Box<Client>, error: &io::Error, cx: &mut Context) -> Next {
 const PLAIN: Refusal = Refusal { status: 400, reason: "this port speaks TLS: ask with https" };
 
 fn say(client: &Client, what: &dyn std::fmt::Display, cx: &Context) {
-    let text = format_args!("client {}: {what}", client.peer.ip());
-    cx.shared.log.limited(&cx.shared.unshaken, Level::Info, text);
+    cx.shared.say_unshaken(format_args!("client {}: {what}", client.address()));
 }

@@ -3,7 +3,7 @@
 //! Reads until a head is whole, then begins the exchange; refuses what is malformed, too large or
 //! too late. Between requests the task keeps no buffer, only what came ahead of its turn.
 
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, Asker};
 use super::client::Client;
 use super::exchange::{Direct, Exchange};
 use super::linger::Linger;
@@ -132,7 +132,9 @@ pub(super) fn refuse(
     if let Some(fewer) = cx.shared.direct.as_ref().and_then(Direct::allow) {
         answer.allow = answer.allow.map(|_| fewer);
     }
-    answer::put(&mut client, &answer, &answer::UNKNOWN, cx);
+    let id = cx.ids.next().to_owned();
+    let request_id = cx.shared.config.server.request_id.then(|| id.clone());
+    answer::put(&mut client, &answer, &Asker { request_id, ..answer::UNKNOWN }, cx);
     let FirstLine { method, target, version } = FirstLine::of(head);
     cx.shared.log.access(&Access {
         when: SystemTime::now(),
@@ -152,7 +154,7 @@ pub(super) fn refuse(
         total: cx.now.saturating_sub(client.head_begun),
         cause: Cause::Refused,
         reason: refusal.reason,
-        request_id: "-",
+        request_id: &id,
     });
     Linger::begin(client, cx)
 }

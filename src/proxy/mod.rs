@@ -7,6 +7,7 @@
 mod affinity;
 mod answer;
 mod client;
+mod complaints;
 mod crowd;
 pub mod descriptors;
 mod door;
@@ -34,6 +35,7 @@ mod tunnel;
 mod upstream;
 mod worker;
 
+pub use complaints::level;
 pub use door::Listener;
 pub use server::Server;
 pub(crate) use server::Shared;

@@ -2,6 +2,7 @@
 
 use super::affinity::Affinity;
 use super::client::Client;
+use super::complaints::Complaints;
 use super::crowd::Crowd;
 use super::door::{Door, Listener};
 use super::exchange::Direct;
@@ -13,11 +14,10 @@ use super::task::Task;
 use super::timer;
 use super::worker::Worker;
 use crate::config::Config;
-use crate::http::{Claims, Repairs};
-use crate::log::{Level, Log, Throttle};
-use crate::pool::{self, Fault, Notice, Unavailable};
+use crate::http::Claims;
+use crate::log::Log;
+use crate::pool;
 use crate::tls::Tls;
-use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
@@ -61,18 +61,7 @@ pub(crate) struct Shared {
     unready: AtomicBool,
     draining: AtomicBool,
     epoch: Instant,
-    full: Throttle,
-    exhausted: Throttle,
-    no_way: Throttle,
-    failed: Throttle,
-    elsewhere: Throttle,
-    bad_answer: Throttle,
-    unavailable: Throttle,
-    judged: Throttle,
-    surplus: Throttle,
-    repaired: Throttle,
-    /// Handshakes that failed.
-    pub(super) unshaken: Throttle,
+    pub(super) complaints: Complaints,
 }
 
 impl Server {
@@ -109,17 +98,7 @@ impl Server {
             unready: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             epoch,
-            full: Throttle::new(),
-            exhausted: Throttle::new(),
-            no_way: Throttle::new(),
-            failed: Throttle::new(),
-            elsewhere: Throttle::new(),
-            bad_answer: Throttle::new(),
-            unavailable: Throttle::new(),
-            judged: Throttle::new(),
-            surplus: Throttle::new(),
-            repaired: Throttle::new(),
-            unshaken: Throttle::new(),
+            complaints: Complaints::of(config.applications.len()),
             tls,
             config,
         });
@@ -217,63 +196,5 @@ impl Shared {
     /// Has every parked task stepped once, so that it learns of the draining.
     fn wake_all(&self) {
         self.lot.slots.take_all(|task| self.lot.queue(task));
-    }
-
-    pub(crate) fn say_full(&self) {
-        let limit = self.config.server.max_connections;
-        let text =
-            format_args!("max_connections = {limit} reached: new clients wait in the backlog");
-        self.log.limited(&self.full, Level::Warn, text);
-    }
-
-    pub(crate) fn say_failed(&self, backend: &str, fault: Fault, how: fmt::Arguments) {
-        // An application's odd answers hide no backend that fails, nor the other way round.
-        let throttle = if fault == Fault::BadAnswer { &self.bad_answer } else { &self.failed };
-        self.log.limited(throttle, Level::Warn, format_args!("backend {backend}: {how}"));
-    }
-
-    /// No failure of the backend yet, which it must not hide.
-    pub(crate) fn say_elsewhere(&self, backend: &str, how: fmt::Arguments) {
-        let text = format_args!("backend {backend}: {how}; its next address is asked");
-        self.log.limited(&self.elsewhere, Level::Warn, text);
-    }
-
-    pub(crate) fn say_surplus(&self, backend: &str) {
-        let text = format_args!(
-            "backend {backend}: bytes behind the end of its answer; they are dropped, and the \
-             connection is closed"
-        );
-        self.log.limited(&self.surplus, Level::Warn, text);
-    }
-
-    pub(crate) fn say_repaired(&self, backend: &str, request: fmt::Arguments, repairs: Repairs) {
-        let text = format_args!("backend {backend}: mended its answer to {request}: {repairs}");
-        self.log.limited(&self.repaired, Level::Warn, text);
-    }
-
-    /// What the pool noticed. A policy may see a backend in another light with every answer.
-    pub(crate) fn say(&self, notice: &Notice) {
-        match notice {
-            Notice::Changed(change) => self.log.event(Level::Warn, format_args!("{change}")),
-            Notice::Judged { .. } => {
-                self.log.limited(&self.judged, Level::Info, format_args!("{notice}"));
-            }
-        }
-    }
-
-    pub(crate) fn say_exhausted(&self, doing: &str, error: &io::Error) {
-        let text = format_args!("{doing}: {error}; raise the limit or lower max_connections");
-        self.log.limited(&self.exhausted, Level::Error, text);
-    }
-
-    pub(crate) fn say_no_way(&self, backend: &str, error: &io::Error) {
-        let text = format_args!(
-            "backend {backend}: no way there: {error}; out of local ports? Not held against it"
-        );
-        self.log.limited(&self.no_way, Level::Warn, text);
-    }
-
-    pub(crate) fn say_unavailable(&self, none: &Unavailable) {
-        self.log.limited(&self.unavailable, Level::Error, format_args!("answering 503: {none}"));
     }
 }

@@ -114,7 +114,7 @@ impl Worker {
                 Knock::Full => return,
                 Knock::Exhausted(error) => {
                     shared.idle.give_way(shared.now());
-                    return shared.say_exhausted("accepting a client", &error.into());
+                    return shared.say_exhausted("accepting a client", error);
                 }
             }
         }

@@ -183,7 +183,7 @@ fn a_backend_that_answers_comes_up_before_the_first_round_is_over() {
     assert_eq!(watched.standing(0), Standing::Up);
     let change = watched.next_change();
     assert!(change.starts_with("backend a: check passed: status 204 ("), "{change}");
-    assert!(change.ends_with("; down -> up; 1 of 1 left"), "{change}");
+    assert!(change.ends_with("; down -> up; 1 of 1 left, the first that is up"), "{change}");
     let request = requests.recv_timeout(SOON).unwrap().to_lowercase();
     assert!(request.starts_with("get /health http/1.1\r\n"), "{request}");
     assert!(request.contains(&format!("\r\nhost: {address}\r\n")), "{request}");
@@ -205,7 +205,10 @@ fn a_backend_by_name_is_asked_at_its_address_under_its_name() {
 fn a_backend_that_nobody_runs_is_down_after_the_first_round() {
     let change = Watched::failure(nobody(), one_round(SOON));
     assert!(change.contains("check failed: Connection refused (os error 111) ("), "{change}");
-    assert!(change.ends_with("up -> down; 0 of 1 left: NO BACKEND IS UP"), "{change}");
+    assert!(
+        change.ends_with("up -> down; 0 of 1 left: NO BACKEND IS UP; out: a (down)"),
+        "{change}"
+    );
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod log_targets;
 mod logs;
 mod lookup;
 mod names;
+mod night;
 mod one_worker;
 mod origin;
 mod overdue;

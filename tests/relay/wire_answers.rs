@@ -143,6 +143,7 @@ fn what_was_mended_is_said_in_the_log_with_the_backend_and_the_path() {
         assert_eq!(proxy.get("/old?a=b").field("x-a"), Some("1 2"));
     }
     let line = proxy.process.said.wait("mended");
-    let said = "backend A: mended its answer to GET /old: a folded line, space before a colon";
+    let said = "backend A: mended its answer: a folded line, space before a colon; asked for GET \
+                /old, request id ";
     assert!(line.contains(said), "{line}");
 }

@@ -80,7 +80,7 @@ server.listn = 1
     1:8: server.listn: unknown key; did you mean "listen"?
 server.tls.cert = "x"
     1:8: server.tls: unknown key; the keys here are listen, mode, workers, max_connections, ready,
-        abort_on_close, trusted_proxies, untrusted_fields, served_by, forwarded, via, upgrade_h2c
+        abort_on_close, trusted_proxies, untrusted_fields, served_by, request_id, forwarded, via, upgrade_h2c
 tls.certs = ["x"]
     1:5: tls.certs: unknown key; the keys here are certificates, keys, min_version,
         unknown_names

@@ -10,6 +10,7 @@ const KEEP: Onward = Onward {
     keep_alive: true,
     date: DATE,
     served_by: None,
+    request_id: None,
     set_cookie: None,
 };
 const OLD: Onward = Onward { client: Version::Http10, ..KEEP };

@@ -4,6 +4,7 @@ use super::Exchange;
 use crate::log::{Access, Cause};
 use crate::pool::Backend;
 use crate::proxy::Shared;
+use crate::proxy::complaints::About;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
@@ -45,7 +46,7 @@ impl Exchange {
             total: now.saturating_sub(self.times.begun),
             cause,
             reason,
-            request_id: text(field(head, b"x-request-id")),
+            request_id: self.request_id(),
         });
     }
 
@@ -54,14 +55,18 @@ impl Exchange {
         &self.sent.bytes[..self.asked.head_length.min(self.sent.bytes.len())]
     }
 
+    /// What the request is called in logs, as a backend is told.
+    pub(super) fn request_id(&self) -> &str {
+        text(field(self.head(), b"x-request-id"))
+    }
+
     /// An answer that was mended is counted, so that whoever wrote the application can learn of it.
     fn tell_repairs(&self, backend: &Backend, shared: &Shared) {
         let mut repairs = self.answer.repairs;
         repairs |= self.answer.body.repairs();
         if !repairs.is_empty() {
             backend.counters().repaired.fetch_add(1, Relaxed);
-            let (method, path) = self.shown_request();
-            shared.say_repaired(backend.name(), format_args!("{method} {path}"), repairs);
+            self.complain(About::Repaired, format_args!("mended its answer: {repairs}"), shared);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::http::{Refusal, Repairs, body};
 use crate::log::Cause;
 use crate::pool::{Ask, Backend, Unavailable};
 use crate::proxy::affinity::Ties;
+use crate::proxy::complaints::About;
 use crate::proxy::idle::Wanted;
 use crate::proxy::queue::Ticket;
 use crate::proxy::slots::Owner;
@@ -126,7 +127,8 @@ impl Exchange {
         let has_other = backend.address_besides(&self.tries.dead).is_some();
         match trouble {
             Trouble::Backend { reason, .. } if has_other => {
-                cx.shared.say_elsewhere(backend.name(), format_args!("{reason} at {address}"));
+                let what = format_args!("{reason} at {address}; its next address is asked");
+                self.complain(About::Elsewhere, what, &cx.shared);
             }
             Trouble::Backend { reason, .. } if self.tries.dead.len() > 1 => {
                 let count = self.tries.dead.len();

@@ -163,7 +163,7 @@ fn none_for_a_look_up(none: &Unavailable, cx: &Context) -> Given {
     if none.full > 0 {
         return Given::unavailable("every backend is busy", RETRY_AFTER_S);
     }
-    cx.shared.say_unavailable(none);
+    cx.shared.say_unavailable(none, "asked for the next server");
     Given::unavailable("no backend can take the request now", none.retry_after_s())
 }
 

@@ -75,6 +75,7 @@ impl Exchange {
         let to_the_end = self.body.is_done() || self.answer.listens;
         self.answer.keep_alive = self.may_go_on(cx) && to_the_end && !self.answer.until_close;
         let (shared, lease) = (&cx.shared, self.lease.as_ref());
+        let sent = &self.sent.bytes[..self.asked.head_length.min(self.sent.bytes.len())];
         let token = |affinity| Some((affinity, self.pool.token(lease?.index())));
         let tied = shared.affinity.as_ref().and_then(token);
         let how = Onward {
@@ -84,6 +85,7 @@ impl Exchange {
             served_by: lease
                 .filter(|_| shared.config.server.served_by)
                 .map(|lease| lease.backend().name()),
+            request_id: shared.config.server.request_id.then(|| text(field(sent, b"x-request-id"))),
             set_cookie: tied.and_then(|(affinity, token)| {
                 affinity.cookie(token, self.ties, self.asked.origin.secure)
             }),
@@ -126,6 +128,7 @@ impl Exchange {
                 keep_alive: true,
                 date: &cx.date.text,
                 served_by: None,
+                request_id: None,
                 set_cookie: None,
             };
             head.write_forward(&mut self.client.out.bytes, &how);

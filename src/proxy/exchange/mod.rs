@@ -318,11 +318,13 @@ impl Exchange {
 
     /// How the client is to be answered if we must do it ourselves.
     fn asker(&self, cx: &Context) -> Asker {
+        let tells_id = cx.shared.config.server.request_id;
         Asker {
             version: self.asked.version,
             head_only: self.asked.head_only,
             secure: self.asked.origin.secure,
             keep_alive: self.may_go_on(cx) && self.body.is_done(),
+            request_id: tells_id.then(|| self.request_id().to_owned()),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::blame::Blame;
 use crate::http::body::{self, Reader};
 use crate::http::{self, Framing, Malformed, Parsed, Repairs, request};
 use crate::pool::Outcome;
+use crate::proxy::complaints::About;
 use crate::proxy::socket::Read;
 use crate::proxy::worker::{Context, HEADROOM, STEP_BYTES};
 use std::ops::Range;
@@ -223,9 +224,10 @@ impl Exchange {
     /// What comes beyond the end belongs to nobody, however TCP cut it: the answer is what was
     /// announced, and the connection is not used again. Some send a body to HEAD.
     fn say_surplus(&self, cx: &Context) {
-        let lease = self.lease.as_ref().filter(|_| !self.asked.head_only);
-        if let Some(lease) = lease {
-            cx.shared.say_surplus(lease.backend().name());
+        if self.lease.is_some() && !self.asked.head_only {
+            let what =
+                "bytes behind the end of its answer; they are dropped, and the connection is";
+            self.complain(About::Surplus, format_args!("{what} closed"), &cx.shared);
         }
     }
 

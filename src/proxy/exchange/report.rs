@@ -6,32 +6,61 @@ use super::Exchange;
 use crate::pool::hash::siphash;
 use crate::pool::{Fault, Lease, Outcome, Witness};
 use crate::proxy::Shared;
+use crate::proxy::complaints::About;
 use crate::proxy::worker::Context;
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
 
-/// Most bytes of a path that the log shows.
+/// Most bytes of a path, and of an id, that the log shows.
 const SHOWN_MAX: usize = 200;
 
 impl Exchange {
     /// Ends a lease, and tells the pool what came of it for this request.
     pub(super) fn report(&self, lease: Lease, outcome: Outcome, cx: &Context) {
+        let status = if let Outcome::Answered { status, .. } = outcome { status } else { 0 };
+        if self.pool.rules().passive.statuses.contains(status) {
+            let what = format_args!("answered {status}");
+            self.complain_of(lease.index(), About::Status, what, &cx.shared);
+        }
         cx.report(lease, outcome, || self.witness(&cx.shared));
     }
 
-    /// Says how the backend failed, and at what: an operator can ask for it, too.
-    pub(super) fn say_failed(&self, backend: &str, fault: Fault, reason: &str, shared: &Shared) {
-        if fault == Fault::Connect {
-            return shared.say_failed(backend, fault, format_args!("{reason}"));
+    /// Says how the backend failed.
+    pub(super) fn say_failed(&self, fault: Fault, reason: &str, shared: &Shared) {
+        self.complain(fault.into(), format_args!("{reason}"), shared);
+    }
+
+    /// Says that no local port is left to the backend.
+    pub(super) fn say_no_way(&self, error: &io::Error, shared: &Shared) {
+        let what = "out of local ports? Not held against it";
+        self.complain(About::NoWay, format_args!("no way there: {error}; {what}"), shared);
+    }
+
+    /// Says that we are short of something.
+    pub(super) fn say_exhausted(&self, error: &io::Error, shared: &Shared) {
+        let error = format_args!("{error}; {}", self.shown());
+        shared.say_exhausted("connecting to a backend", error);
+    }
+
+    /// Says something of the backend that has, or had, this request, and at what: an operator can
+    /// ask for it, too, and find it in other logs.
+    pub(super) fn complain(&self, about: About, what: fmt::Arguments, shared: &Shared) {
+        if let Some(index) = self.tries.last {
+            self.complain_of(index, about, what, shared);
         }
-        let (method, path) = self.shown_request();
-        shared.say_failed(backend, fault, format_args!("{reason}; asked for {method} {path}"));
+    }
+
+    fn complain_of(&self, index: usize, about: About, what: fmt::Arguments, shared: &Shared) {
+        let name = self.pool.backends()[index].name();
+        shared.say_of(index, name, about, format_args!("{what}; {}", self.shown()));
     }
 
     /// What was asked for, as the log may show it.
-    pub(super) fn shown_request(&self) -> (&str, impl fmt::Display) {
-        let (method, path) = self.asked_for();
-        (method, path[..path.len().min(SHOWN_MAX)].escape_ascii())
+    pub(super) fn shown(&self) -> impl fmt::Display {
+        let ((method, path), id) = (self.asked_for(), self.request_id().as_bytes());
+        let [path, id] = [path, id].map(|text| &text[..text.len().min(SHOWN_MAX)]);
+        Shown { method, path, id }
     }
 
     fn witness(&self, shared: &Shared) -> Witness {
@@ -46,6 +75,20 @@ impl Exchange {
         let (method, target) = self.request_line();
         let path = target.split('?').next().unwrap_or(target);
         (method, path.as_bytes())
+    }
+}
+
+/// A request in a line of the log: `asked for GET /a, request id 0123abcd`.
+struct Shown<'r> {
+    method: &'r str,
+    path: &'r [u8],
+    id: &'r [u8],
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, path, id } = self;
+        write!(f, "asked for {method} {}, request id {}", path.escape_ascii(), id.escape_ascii())
     }
 }
 

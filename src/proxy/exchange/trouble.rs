@@ -151,7 +151,7 @@ impl Exchange {
         }
         self.give_up(&trouble, cx);
         if let Trouble::NoWay(error) = &trouble {
-            cx.shared.say_exhausted("connecting to a backend", error);
+            self.say_exhausted(error, &cx.shared);
         }
         if self.answer.status != 0 {
             return Err(self.break_off(&trouble, cx));
@@ -169,10 +169,11 @@ impl Exchange {
         let waited_for_client = self.waits_for_client();
         self.upstream = None;
         match trouble {
-            Trouble::NoBackend(none) => cx.shared.say_unavailable(none),
+            Trouble::NoBackend(none) => cx.shared.say_unavailable(none, self.shown()),
+            Trouble::QueueFull | Trouble::QueueLate => cx.shared.say_busy(self.shown()),
             Trouble::Ours(error) => {
                 cx.shared.idle.give_way(cx.now);
-                cx.shared.say_exhausted("connecting to a backend", error);
+                self.say_exhausted(error, &cx.shared);
             }
             _ => {}
         }
@@ -181,7 +182,7 @@ impl Exchange {
         };
         let outcome = match trouble {
             Trouble::Backend { fault, reason, .. } => {
-                self.say_failed(lease.backend().name(), *fault, reason, &cx.shared);
+                self.say_failed(*fault, reason, &cx.shared);
                 // It may well have lost patience with a client that does not go on.
                 match waited_for_client && *fault == Fault::Reset {
                     true => Outcome::Abandoned,
@@ -190,13 +191,13 @@ impl Exchange {
             }
             Trouble::Overdue(awaited) => match awaited.fault() {
                 Some(fault) if self.had_its_time(cx.now) => {
-                    self.say_failed(lease.backend().name(), fault, trouble.reason(), &cx.shared);
+                    self.say_failed(fault, trouble.reason(), &cx.shared);
                     Outcome::Failed(fault)
                 }
                 _ => Outcome::Abandoned,
             },
             Trouble::NoWay(error) => {
-                cx.shared.say_no_way(lease.backend().name(), error);
+                self.say_no_way(error, &cx.shared);
                 Outcome::Abandoned
             }
             _ => Outcome::Abandoned,
