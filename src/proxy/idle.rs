@@ -29,7 +29,8 @@ const SPARED: Duration = Duration::from_millis(100);
 pub(crate) struct Idle {
     lists: [Mutex<List>; LISTS],
     log: Log,
-    told: Throttle,
+    /// One for each list.
+    told: [Throttle; LISTS],
 }
 
 #[derive(Default)]
@@ -64,7 +65,7 @@ pub(crate) struct Wanted {
 impl Idle {
     pub(crate) fn new(log: Log) -> Self {
         let lists = std::array::from_fn(|_| Mutex::new(List::default()));
-        Self { lists, log, told: Throttle::new() }
+        Self { lists, log, told: std::array::from_fn(|_| Throttle::new()) }
     }
 
     /// The connection that was used last and is still fit for use, bound to `home`. None where a
@@ -142,12 +143,13 @@ impl Idle {
         });
         drop(list);
         if let Some((name, learnt)) = learnt {
-            self.say(&name, &learnt);
+            self.say(backend, &name, &learnt);
         }
     }
 
-    fn say(&self, name: &str, learnt: &Learnt) {
-        self.log.limited(&self.told, Level::Info, format_args!("backend {name} {learnt}"));
+    fn say(&self, backend: usize, name: &str, learnt: &Learnt) {
+        let told = &self.told[backend % LISTS];
+        self.log.limited(told, Level::Info, format_args!("backend {name} {learnt}"));
     }
 
     /// Closes what has been idle for as long as it may be.
