@@ -51,7 +51,7 @@ impl Beside {
         let Self { watched, health, good } = self;
         let counters = watched.pool.backends()[*good].counters();
         let made = || counters.checks_passed.load(Relaxed) + counters.checks_failed.load(Relaxed);
-        watched.watch.first_round(ms(400 + 500));
+        assert!(watched.watch.first_round(IN_TIME));
         assert_eq!(watched.standing(*good), Standing::Up, "its first result is there");
         let (before, began) = (made(), Instant::now());
         watched.await_checks(*good, before + 10);
