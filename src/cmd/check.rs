@@ -12,7 +12,7 @@ pub fn run(source: &Source) -> Result<(), Failure> {
     let config = source.load()?;
     let tls = Tls::load(&config)?;
     let mut out = io::stdout().lock();
-    out.write_all(config.show().as_bytes())?;
+    out.write_all(config.show(crate::config::Extent::All).as_bytes())?;
     if !tls.shown.is_empty() {
         out.write_all(b"\n# Certificates:\n")?;
     }

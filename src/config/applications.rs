@@ -5,17 +5,24 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::grammar::{self, origin};
-use super::keys::{count, port};
+use super::idle::{Need, Needs, is, is_not, is_set};
+use super::keys::{CHECKING, RELAYING, count, port};
 use super::kind::{Flag, Kind, Unset, found, text};
 #[cfg(feature = "client")]
 use super::message::quote;
-use super::message::{Place, Report, idle_without};
+use super::message::{Place, Report};
 use super::raw::read_table;
 use super::table::{Field, Slot, Table, table};
 use crate::pool::{Spec, Trust};
 
 /// The table's name, in the file and in messages.
-const NAME: &str = "applications";
+pub(super) const NAME: &str = "applications";
+
+/// A key about TLS that means nothing is a slip in another one: where `tls` was forgotten, what was
+/// to be secret would go in the clear.
+const SECURE: Need = is("applications.tls", "true").or_refused();
+/// Nobody's certificate is held against anything without.
+const VERIFYING: Need = is("applications.tls_verify", "true").or_refused();
 
 table! {
     /// An application as written.
@@ -29,22 +36,27 @@ table! {
         /// Whether it speaks TLS; may be spelled `tsl`.
         tls: bool = "false", Flag;
         /// Whether its certificate is verified; false takes any, and needs no proof of its key.
-        tls_verify: bool = "true", Flag;
+        tls_verify: bool = "true", Flag, when(SECURE);
         /// PEM file of those who may have signed it, or of itself: then that very certificate is
         /// believed, whatever names and dates stand in it. Not set, whom the system trusts.
-        tls_ca: Option<String> = "system", Unset(text("./ca.pem", grammar::file));
+        tls_ca: Option<String> = "system", Unset(text("./ca.pem", grammar::file)),
+            when(SECURE, VERIFYING);
         /// The name that the certificate must be for; not set, `ip`.
-        tls_name: Option<String> = "ip", Unset(text("api.example.org", grammar::host));
+        tls_name: Option<String> = "ip", Unset(text("api.example.org", grammar::host)),
+            when(SECURE);
         /// PEM file of the certificate that Evenly shows it; not set, none.
-        tls_certificate: Option<String> = "none", Unset(text("./client.pem", grammar::file));
+        tls_certificate: Option<String> = "none", Unset(text("./client.pem", grammar::file)),
+            when(SECURE);
         /// PEM file of that certificate's key; not set, the same file.
-        tls_key: Option<String> = "tls_certificate", Unset(text("./client.key", grammar::file));
+        tls_key: Option<String> = "tls_certificate", Unset(text("./client.key", grammar::file)),
+            when(SECURE, is_set("applications.tls_certificate").or_refused());
         /// Whether it is up before the first check says so.
         alive: bool = "true", Flag;
         /// Its share, beside those of the others; `first-alive` goes by the order of the file.
-        weight: u32 = "1", count(1..=1000);
+        weight: u32 = "1", count(1..=1000),
+            when(is_not("balance.policy", "first-alive"));
         /// Requests it gets at once; 0 is no limit.
-        max_connections: u32 = "0", count(0..=1_000_000);
+        max_connections: u32 = "0", count(0..=1_000_000), when(RELAYING);
         /// Whether it is used only when no other is up.
         backup: bool = "false", Flag;
         /// Where clients reach it themselves; not set, at `ip:port`.
@@ -53,7 +65,7 @@ table! {
             origin::read,
         ));
         /// Port of its checks, in quotes or not; not set, that of `[health]`, or else its own.
-        health_port: Option<u16> = "port", Unset(port());
+        health_port: Option<u16> = "port", Unset(port()), when(CHECKING);
     }
 }
 
@@ -81,6 +93,7 @@ pub(super) fn read(
     };
     let mut specs: Vec<(Spec, Place)> = Vec::new();
     for item in items.iter() {
+        report.settings.items.push(Vec::new());
         let place = report.at(item.span().start);
         if let Some(spec) = read_one(item.get_ref(), &place, report) {
             refuse_twins(&spec, &place, &specs, report);
@@ -100,7 +113,6 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
     let table = with_tsl_as_tls(table.clone(), report);
     let mut written = Application::default();
     read_table(NAME, &table, &mut written, report);
-    refuse_idle_tls(&table, &written, report);
     for (key, example) in [("ip", "\"127.0.0.1\""), ("port", "8001")] {
         if !table.contains_key(key) {
             let what = format!("missing; write for example {key} = {example}");
@@ -140,35 +152,6 @@ fn with_tsl_as_tls<'i>(mut table: DeTable<'i>, report: &mut Report<'_>) -> DeTab
         }
     }
     table
-}
-
-/// A key about TLS that means nothing is a slip in another one: where `tls` was forgotten, what was
-/// to be secret would go in the clear.
-fn refuse_idle_tls(table: &DeTable<'_>, written: &Application, report: &mut Report<'_>) {
-    let speaks = table.get("tls").map_or(Some(false), |tls| tls.get_ref().as_bool());
-    let Some(speaks) = speaks else {
-        return; // It was reported, and what it would have been is guesswork.
-    };
-    let said = [
-        ("tls_verify", !written.tls_verify),
-        ("tls_ca", written.tls_ca.is_some()),
-        ("tls_name", written.tls_name.is_some()),
-        ("tls_certificate", written.tls_certificate.is_some()),
-        ("tls_key", written.tls_key.is_some()),
-    ];
-    for (key, _) in said.into_iter().filter(|(_, said)| *said) {
-        let what = match key {
-            _ if !speaks => idle_without("tls = true"),
-            "tls_ca" if !written.tls_verify => {
-                "no certificate is held against it with tls_verify = false; remove one of the two"
-                    .to_string()
-            }
-            "tls_key" if !table.contains_key("tls_certificate") => idle_without("tls_certificate"),
-            _ => continue,
-        };
-        let start = table.get(key).map_or(0, |value| value.span().start);
-        report.add(report.at(start), &format!("{NAME}.{key}"), what);
-    }
 }
 
 fn refuse_twins(spec: &Spec, place: &Place, earlier: &[(Spec, Place)], report: &mut Report<'_>) {

@@ -1,11 +1,13 @@
-//! The keys: one line each, with name, type, default and kind. A default is written as in an
-//! `EVENLY_*` variable. Nothing else in this room names a key but the rules between them.
+//! The keys: one line each, with name, type, default and kind, and when they count, if that is not
+//! always. A default is written as in an `EVENLY_*` variable. Nothing else in this room names a key
+//! but the rules between them.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::choices::{AccessLog, HashBy, LogTarget, Mode, RetryOn, TlsVersion, UnknownNames};
+use super::idle::{Need, Needs, is, is_not};
 use super::kind::{
     Choice, Count, Flag, Hidden, Kind, List, Only, OrOff, Quantity, Text, Unset, text,
 };
@@ -48,19 +50,19 @@ table! {
         untrusted_fields: Vec<String> = "X-Forwarded-*, X-Real-IP, X-Client-IP, Client-IP, \
             True-Client-IP, CF-Connecting-IP, Fastly-Client-IP, X-Cluster-Client-IP, X-Scheme, \
             Front-End-Https, X-Original-URL, X-Rewrite-URL, X-SSL-Client-*, Remote-User",
-            List { item: text("X-Real-IP", grammar::field), empty: true };
+            List { item: text("X-Real-IP", grammar::field), empty: true }, when(RELAYING);
         /// Whether answers carry `X-Served-By: NAME`.
         served_by: bool = "false", Flag;
         /// Whether answers carry `X-Request-Id`, by which the log and the backends know a request.
         request_id: bool = "false", Flag;
         /// Whether backends get `Forwarded` (RFC 7239) beside the X-Forwarded-* fields.
-        forwarded: bool = "false", Flag;
+        forwarded: bool = "false", Flag, when(RELAYING);
         /// Whether backends get `Via` (RFC 9110 section 7.6.3). nginx does not compress for a
         /// request that came through a proxy.
-        via: bool = "false", Flag;
+        via: bool = "false", Flag, when(RELAYING);
         /// Whether an offer of `Upgrade: h2c` goes on, for docker and its builder. What the tunnel
         /// then carries is seen by no rule: a client may speak to the backend as it likes.
-        upgrade_h2c: bool = "false", Flag;
+        upgrade_h2c: bool = "false", Flag, when(RELAYING);
     }
 }
 
@@ -74,7 +76,8 @@ table! {
             planned: &[],
         };
         /// What the policy `hash` goes by.
-        hash_by: HashBy = "client", text("client", grammar::hash_by);
+        hash_by: HashBy = "client", text("client", grammar::hash_by),
+            when(is("balance.policy", "hash"));
         /// Time that an application which comes back takes to get its full share; 0 gives it at
         /// once.
         slow_start: Duration = "0", time_or_none();
@@ -85,7 +88,7 @@ table! {
 
 table! {
     /// `[scored]`: the score of the policy "scored-round-robin". Lower is better.
-    pub struct Scored {
+    pub struct Scored when(is("balance.policy", "scored-round-robin")) {
         /// Score from which a backend sits turns out.
         threshold: u32 = "250", count(1..=POINTS_MAX);
         /// Points for an answer, for each multiple of the average latency beyond `slow_from`.
@@ -151,15 +154,17 @@ table! {
         /// The cookie's name; none sets no cookie.
         cookie: Option<String> = "off", OrOff(text("BACKEND", grammar::cookie));
         /// What the cookie's values are made with; if empty, drawn at each start.
-        secret: String = "", Hidden(text("at least 16 characters", grammar::secret));
+        secret: String = "", Hidden(text("at least 16 characters", grammar::secret)),
+            when(is_not("sticky.cookie", "off"));
         /// How long clients keep the cookie; none is until they are closed.
-        max_age: Option<Duration> = "off", OrOff(time(1000..=400 * DAY_MS));
+        max_age: Option<Duration> = "off", OrOff(time(1000..=400 * DAY_MS)),
+            when(is_not("sticky.cookie", "off"));
     }
 }
 
 table! {
     /// `[redirect]`: what the mode `redirect` answers.
-    pub struct Redirect {
+    pub struct Redirect when(is("server.mode", "redirect")) {
         /// 307 sends this request elsewhere, 308 the client's later ones too.
         status: u16 = "307", count(307..=308);
         /// Methods that are redirected; the others are answered 405.
@@ -183,35 +188,38 @@ table! {
     pub struct Health {
         /// Path asked for. While not set it is [`Health::path`]'s default, and 404 or 405 count as
         /// up too: plain file servers have no /health.
-        path: Option<String> = "/health", Unset(text("/health", grammar::asked));
+        path: Option<String> = "/health", Unset(text("/health", grammar::asked)), when(CHECKING);
         /// Time between two checks of a backend; none turns checks off.
         interval: Option<Duration> = "5s", OrOff(time(10..=DAY_MS));
         /// Longest that a check may take.
-        timeout: Duration = "2s", time(1..=HOUR_MS);
+        timeout: Duration = "2s", time(1..=HOUR_MS), when(CHECKING);
         /// Passes in a row until a backend is up.
-        rise: u32 = "2", count(1..=1000);
+        rise: u32 = "2", count(1..=1000), when(CHECKING);
         /// Failures in a row until a backend is down.
-        fall: u32 = "3", count(1..=1000);
+        fall: u32 = "3", count(1..=1000), when(CHECKING);
         /// Statuses that pass.
-        expect: Vec<RangeInclusive<u16>> = "200-299", statuses("200-299", false);
+        expect: Vec<RangeInclusive<u16>> = "200-299", statuses("200-299", false),
+            when(CHECKING);
         /// A text that the body must contain, in what is read of it; not set, any body will do.
-        contains: Option<String> = "any", Unset(text("ok", grammar::contained));
+        contains: Option<String> = "any", Unset(text("ok", grammar::contained)),
+            when(CHECKING);
         /// The method: only those that change nothing, since checks are made again and again.
         method: &'static str = "GET", Choice {
             noun: "method",
             built: &[("GET", "GET"), ("HEAD", "HEAD"), ("OPTIONS", "OPTIONS")],
             planned: &[],
-        };
+        }, when(CHECKING);
         /// What the Host field says; not set, the application's `tls_name`, or else its `ip`, and
         /// the port asked.
-        host: Option<String> = "tls_name or ip", Unset(text("api.example.org", grammar::authority));
+        host: Option<String> = "tls_name or ip", Unset(text("api.example.org", grammar::authority)),
+            when(CHECKING);
         /// Further fields, which may hold a password: nobody else is to see them.
         headers: Vec<String> = "[]", Hidden(List {
             item: text("Accept: text/plain", grammar::header),
             empty: true,
-        });
+        }), when(CHECKING);
         /// The port of all checks, in quotes or not; not set, that of each application.
-        port: Option<u16> = "port", Unset(port());
+        port: Option<u16> = "port", Unset(port()), when(CHECKING);
     }
 }
 
@@ -224,53 +232,54 @@ impl Health {
 
 table! {
     /// `[passive]`: what requests themselves tell about a backend's health.
-    pub struct Passive {
+    pub struct Passive when(RELAYING) {
         /// Failures in a row until a backend is taken out; 0 never takes one out.
         failures: u16 = "3", count(0..=1000);
         /// For how long; doubles each time that it comes back and fails.
-        eject: Duration = "10s", time(1..=DAY_MS);
+        eject: Duration = "10s", time(1..=DAY_MS), when(EJECTING);
         /// Longest that it doubles to.
-        eject_max: Duration = "60s", time(1..=DAY_MS);
+        eject_max: Duration = "60s", time(1..=DAY_MS), when(EJECTING);
         /// Statuses that count as a failure.
-        statuses: Vec<RangeInclusive<u16>> = "502-504", statuses("502-504", true);
+        statuses: Vec<RangeInclusive<u16>> = "502-504", statuses("502-504", true),
+            when(EJECTING);
         /// Whether an answer that breaks the rules of HTTP counts as a failure.
-        bad_answers: bool = "false", Flag;
+        bad_answers: bool = "false", Flag, when(EJECTING);
         /// Clients that must have met the failures of a row: what one alone meets may be its own
         /// doing.
-        clients: u16 = "2", count(1..=2);
+        clients: u16 = "2", count(1..=2), when(EJECTING);
     }
 }
 
 table! {
     /// `[retry]`: when another backend gets the same request.
-    pub struct Retry {
+    pub struct Retry when(RELAYING) {
         /// What may be followed by another try: "connect", "reset" and "timeout", that an
         /// application did not take the request, broke off, or was late, and statuses of answers.
         on: Vec<RetryOn> = "connect, reset, timeout", List {
             item: text("connect", grammar::retry_on),
             empty: true,
-        };
+        }, when(RETRYING);
         /// Tries after the first; 0 turns retries off.
         attempts: u32 = "2", count(0..=100);
         /// Further applications for a request that one got and gave no answer to: what breaks
         /// whoever gets it shall not go round.
-        unanswered: u32 = "1", count(0..=100);
+        unanswered: u32 = "1", count(0..=100), when(RETRYING);
         /// Retries under way at once, in percent of the requests under way.
-        budget_percent: u32 = "20", count(0..=100);
+        budget_percent: u32 = "20", count(0..=100), when(RETRYING);
         /// Retries under way at once that are always allowed.
-        budget_min: u32 = "3", count(0..=1_000_000);
+        budget_min: u32 = "3", count(0..=1_000_000), when(RETRYING);
         /// Longest request body that is held for a retry; 0 holds none.
-        body_bytes: usize = "64KiB", size(1..=16 << 20, true);
+        body_bytes: usize = "64KiB", size(1..=16 << 20, true), when(RETRYING);
     }
 }
 
 table! {
     /// `[queue]`: requests that find every backend at its `max_connections`.
-    pub struct Queue {
+    pub struct Queue when(RELAYING, PLACES) {
         /// Requests that may wait; 0 answers 503 at once.
         length: usize = "1024", count(0..=1_000_000);
         /// Longest wait before the answer is 503.
-        timeout: Duration = "1s", time(1..=DAY_MS);
+        timeout: Duration = "1s", time(1..=DAY_MS), when(is_not("queue.length", "0"));
     }
 }
 
@@ -332,9 +341,10 @@ table! {
         body_bytes: u64 = "0", size(1..=1 << 50, true);
         /// Bytes of a request's body that are awaited before it takes one of the places that
         /// `max_connections` allows an application; 0 awaits none.
-        buffer_bytes: usize = "16KiB", size(1..=128 << 10, true);
+        buffer_bytes: usize = "16KiB", size(1..=128 << 10, true), when(RELAYING, PLACES);
         /// Requests until a client's connection is closed; 0 is no limit.
-        requests_per_connection: u64 = "1000", count(0..=1_000_000_000);
+        requests_per_connection: u64 = "1000", count(0..=1_000_000_000),
+            when(is_not("timeouts.keep_alive", "0"));
     }
 }
 
@@ -357,19 +367,20 @@ table! {
             empty: true,
         };
         /// PEM files of their keys, in the same order; none if each certificate's file holds it.
-        keys: Vec<String> = "[]", List { item: text("./site.key", grammar::file), empty: true };
+        keys: Vec<String> = "[]", List { item: text("./site.key", grammar::file), empty: true },
+            when(CERTIFIED);
         /// The oldest version that is spoken.
         min_version: TlsVersion = "1.2", Choice {
             noun: "version",
             built: &[("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)],
             planned: &[],
-        };
+        }, when(CERTIFIED);
         /// What a client gets that asks for a name in no certificate, or for none.
         unknown_names: UnknownNames = "first", Choice {
             noun: "answer",
             built: &[("first", UnknownNames::First), ("refuse", UnknownNames::Refuse)],
             planned: &[],
-        };
+        }, when(CERTIFIED);
     }
 }
 
@@ -388,7 +399,8 @@ table! {
             planned: &[],
         };
         /// Where lines go: "stdout", "stderr" or a path with a slash or dot in it.
-        to: LogTarget = "stdout", text("stdout", grammar::log_target);
+        to: LogTarget = "stdout", text("stdout", grammar::log_target),
+            when(is_not("log.access", "off"));
     }
 }
 
@@ -403,6 +415,16 @@ table! {
         };
     }
 }
+
+/// A redirect ends at Evenly: nothing passes through.
+pub(super) const RELAYING: Need = is_not("server.mode", "redirect");
+pub(super) const CHECKING: Need = is_not("health.interval", "off");
+const EJECTING: Need = is_not("passive.failures", "0");
+const RETRYING: Need = is_not("retry.attempts", "0");
+/// Nobody waits for a place where there are places without end.
+const PLACES: Need = is_not("applications.max_connections", "0");
+/// Whoever wrote one of these keys wants TLS, and without a certificate there would be none.
+const CERTIFIED: Need = is_not("tls.certificates", "[]").or_refused();
 
 const HOUR_MS: u64 = 3_600_000;
 pub(super) const DAY_MS: u64 = 24 * HOUR_MS;

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::idle::{Setting, Settings};
+use super::table::Field;
 use crate::printable::is_printable;
 
 /// All that is wrong, at least one problem. Displayed as one line each:
@@ -41,21 +43,26 @@ impl Errors {
 
 impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, Problem { place, key, what }) in self.problems.iter().enumerate() {
+        for (index, problem) in self.problems.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            match place {
-                Place::File => write!(f, "{}: ", self.name)?,
-                Place::At { line, column } => write!(f, "{}:{line}:{column}: ", self.name)?,
-                Place::Said(name) => write!(f, "{name}: ")?,
-            }
-            if !key.is_empty() && !matches!(place, Place::Said(_)) {
-                write!(f, "{key}: ")?;
-            }
-            f.write_str(what)?;
+            f.write_str(&problem.line(&self.name))?;
         }
         Ok(())
+    }
+}
+
+impl Problem {
+    fn line(&self, name: &str) -> String {
+        let Self { place, key, what } = self;
+        let at = match place {
+            Place::File => name.to_string(),
+            Place::At { line, column } => format!("{name}:{line}:{column}"),
+            // It names the key already.
+            Place::Said(name) => return format!("{name}: {what}"),
+        };
+        if key.is_empty() { format!("{at}: {what}") } else { format!("{at}: {key}: {what}") }
     }
 }
 
@@ -66,13 +73,15 @@ pub(crate) struct Report<'t> {
     name: &'t str,
     text: &'t str,
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
     /// In the order of reading: the last one of a key counts. A map is 4 KiB of code more.
-    places: Vec<(String, Place)>,
+    pub(super) settings: Settings,
 }
 
 impl<'t> Report<'t> {
     pub(crate) fn new(name: &'t str, text: &'t str) -> Self {
-        Self { name, text, problems: Vec::new(), places: Vec::new() }
+        let (problems, warnings) = (Vec::new(), Vec::new());
+        Self { name, text, problems, warnings, settings: Settings::default() }
     }
 
     /// The place of a byte of the text.
@@ -86,30 +95,42 @@ impl<'t> Report<'t> {
     }
 
     pub(crate) fn add(&mut self, place: Place, key: &str, what: impl Into<String>) {
-        self.insert(Problem { place, key: key.to_string(), what: what.into() });
+        insert(&mut self.problems, Problem { place, key: key.to_string(), what: what.into() });
     }
 
-    fn insert(&mut self, problem: Problem) {
-        let behind = self.problems.partition_point(|other| other.place <= problem.place);
-        self.problems.insert(behind, problem);
+    /// What an operator should know and nothing stands still for.
+    pub(super) fn warn(&mut self, place: Place, key: &str, what: impl Into<String>) {
+        insert(&mut self.warnings, Problem { place, key: key.to_string(), what: what.into() });
     }
 
-    /// Takes the outcome of reading `key` at `place`.
-    pub(crate) fn take(&mut self, place: Place, key: &str, read: Result<(), String>) {
+    /// Takes the outcome of reading this key at `place` into the field.
+    pub(super) fn take(
+        &mut self,
+        place: Place,
+        (table, key): (&'static str, &'static str),
+        field: &dyn Field,
+        read: Result<(), String>,
+    ) {
+        let setting = Setting { table, key, value: field.write(), place };
         match read {
-            Ok(()) => self.places.push((key.to_string(), place)),
-            Err(what) => self.add(place, key, what),
+            Ok(()) => self.settings.push(setting),
+            Err(what) => self.add(setting.place.clone(), &setting.path(), what),
         }
     }
 
     /// Where `key` got its value; the whole file where it kept its default.
     pub(crate) fn place(&self, key: &str) -> Place {
-        let read = self.places.iter().rfind(|(name, _)| name == key);
-        read.map_or(Place::File, |(_, place)| place.clone())
+        let read = self.settings.tables.iter().rfind(|setting| setting.path() == key);
+        read.map_or(Place::File, |setting| setting.place.clone())
     }
 
     pub(crate) fn is_clean(&self) -> bool {
         self.problems.is_empty()
+    }
+
+    /// The warnings so far, a line each.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.warnings.iter().map(|warning| warning.line(self.name)).collect()
     }
 
     pub(crate) fn finish<T>(self, read: T) -> Result<T, Errors> {
@@ -120,9 +141,10 @@ impl<'t> Report<'t> {
     }
 }
 
-/// What to do about a key that another one, not written, would give a meaning to.
-pub(crate) fn idle_without(needed: &str) -> String {
-    format!("means nothing without {needed}; set it, or remove this key")
+/// In order of place.
+fn insert(problems: &mut Vec<Problem>, problem: Problem) {
+    let behind = problems.partition_point(|other| other.place <= problem.place);
+    problems.insert(behind, problem);
 }
 
 /// The text as a TOML string.

@@ -2,13 +2,15 @@
 //! the configuration as meant. Called by `cmd`; knows nothing of sockets, and resolves no name.
 //!
 //! Each key has one line in `keys`: its name, type, default and kind. The rest of the room follows
-//! from those lines: `raw` reads them, `overrides` sets them, `render` writes them; `valid` holds
-//! the rules between them and `message` says what is wrong.
+//! from those lines: `raw` reads them, `overrides` sets them, `render` writes them, `idle` knows
+//! those that mean nothing where they stand; `valid` holds the other rules between them and
+//! `message` says what is wrong.
 
 mod applications;
 mod choices;
 mod exposed;
 mod grammar;
+mod idle;
 mod keys;
 mod kind;
 mod message;
@@ -46,6 +48,7 @@ pub(crate) use message::nearest;
 pub(crate) use message::quote;
 pub use network::Network;
 pub use overrides::{CONFIG_VARIABLE, Overrides};
+pub use render::Extent;
 #[cfg(feature = "lab")]
 pub(crate) use units::TIME;
 
@@ -101,9 +104,18 @@ impl Config {
 
     /// Reads a file onto these values: a key that it leaves out stays as it is here.
     pub fn load_onto(self, path: &Path, overrides: &Overrides) -> Result<Self, Errors> {
+        self.load_telling(path, overrides).map(|(config, _)| config)
+    }
+
+    /// The same, with what is no mistake but should be known, a line each.
+    pub fn load_telling(
+        self,
+        path: &Path,
+        overrides: &Overrides,
+    ) -> Result<(Self, Vec<String>), Errors> {
         let name = path.display().to_string();
         let text = raw::text(path).map_err(|what| Errors::of(&name, what))?;
-        self.read_onto(&text, &name, overrides)
+        raw::read(self, &text, &name, overrides)
     }
 
     /// Reads a text that messages call `name`.
@@ -118,7 +130,7 @@ impl Config {
 
     /// The same with a text that messages call `name`.
     pub fn read_onto(self, text: &str, name: &str, overrides: &Overrides) -> Result<Self, Errors> {
-        raw::read(self, text, name, overrides)
+        raw::read(self, text, name, overrides).map(|(config, _)| config)
     }
 
     /// The tables by name, in the order of the documentation.

@@ -28,7 +28,8 @@ struct Said {
 }
 
 impl Overrides {
-    /// Takes all that start with `EVENLY_` but EVENLY_CONFIG; the error names one that is not
+    /// Takes all that start with `EVENLY_` but EVENLY_CONFIG and what others are known to set; the
+    /// error names one that is not
     /// UTF-8. Whether a key of that name exists shows when the configuration is read.
     pub fn from_variables(
         variables: impl IntoIterator<Item = (OsString, OsString)>,
@@ -37,6 +38,9 @@ impl Overrides {
         for (name, value) in variables {
             let name = name.to_string_lossy().into_owned();
             if !name.starts_with(PREFIX) || name == CONFIG_VARIABLE {
+                continue;
+            }
+            if is_of_others(&name[PREFIX.len()..], &value.to_string_lossy()) {
                 continue;
             }
             let not_text = |_| Errors::of(&name, "is not UTF-8 text".to_string());
@@ -62,21 +66,21 @@ impl Overrides {
     pub(super) fn apply(&self, config: &mut Config, report: &mut Report<'_>) {
         for said in &self.said {
             let mut names = Vec::new();
-            let mut read = None;
+            let place = Place::Said(said.source.clone());
+            let mut is_known = false;
             for (table, keys) in config.tables() {
                 keys.each(&mut |key, field| {
-                    let path = format!("{table}.{key}");
-                    let name = said.spelling(&path);
+                    let name = said.spelling(&format!("{table}.{key}"));
                     if name == said.name {
-                        read = Some((path, field.read_text(&said.value)));
+                        is_known = true;
+                        let read = field.read_text(&said.value);
+                        report.take(place.clone(), (table, key), field, read);
                     }
                     names.push(name);
                 });
             }
-            let place = Place::Said(said.source.clone());
-            match read {
-                Some((path, read)) => report.take(place, &path, read),
-                None => report.add(place, "", said.unknown(names)),
+            if !is_known {
+                report.add(place, "", said.unknown(names));
             }
         }
     }
@@ -114,3 +118,33 @@ impl Said {
 fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.replace('.', "_").to_ascii_uppercase())
 }
+
+/// True for what comes with the name "evenly" alone, which nobody wrote: the variables that
+/// Kubernetes sets in each pod for a service of this name, or one that begins so (documentation of
+/// Services, "Environment variables"); those of Docker's links, from which they are taken; and what
+/// images say of the program inside. `name` is what follows the prefix.
+fn is_of_others(name: &str, value: &str) -> bool {
+    let ends =
+        |word: &str| name == word || name.strip_suffix(word).is_some_and(|n| n.ends_with('_'));
+    let begins = |word: &str| name.starts_with(word) || name.contains(&format!("_{word}"));
+    ends("SERVICE_HOST")
+        || ends("SERVICE_PORT")
+        || begins("SERVICE_PORT_")
+        || begins("ENV_")
+        || has_port_of_a_link(name)
+        // A key of ours may be called so: then the value tells.
+        || ends("PORT") && ["tcp://", "udp://", "sctp://"].iter().any(|it| value.starts_with(it))
+        || ends("NAME") && value.starts_with('/') && value.matches('/').count() == 2
+        || OF_IMAGES.contains(&name)
+}
+
+/// `PORT_80_TCP`, and the same with `_PROTO`, `_PORT` or `_ADDR` behind it.
+fn has_port_of_a_link(name: &str) -> bool {
+    let mut words = name.split('_').skip_while(|word| *word != "PORT").skip(1);
+    let is_number = words.next().is_some_and(|word| word.parse::<u16>().is_ok());
+    is_number && matches!(words.next(), Some("TCP" | "UDP" | "SCTP"))
+}
+
+/// As `NGINX_VERSION` and `HAPROXY_SHA256` are set by the images of those.
+const OF_IMAGES: [&str; 8] =
+    ["VERSION", "RELEASE", "REVISION", "SHA256", "URL", "IMAGE", "TAG", "HOME"];

@@ -36,13 +36,13 @@ pub(super) fn text(path: &Path) -> Result<String, String> {
 }
 
 /// Reads the text onto `config`, then what overrides it, then holds all against the rules between
-/// keys.
+/// keys. Returns the warnings, too.
 pub(super) fn read(
     mut config: Config,
     text: &str,
     name: &str,
     overrides: &Overrides,
-) -> Result<Config, Errors> {
+) -> Result<(Config, Vec<String>), Errors> {
     let mut report = Report::new(name, text);
     match DeTable::parse(text) {
         Ok(root) => read_root(root.get_ref(), &mut config, &mut report),
@@ -51,12 +51,13 @@ pub(super) fn read(
             let place = report.at(error.span().map_or(0, |span| span.start));
             let what = error.message().replace('\n', "; ");
             report.add(place, "", format!("not valid TOML: {what}"));
-            return report.finish(config);
+            return report.finish((config, Vec::new()));
         }
     }
     overrides.apply(&mut config, &mut report);
     valid::check(&config, &mut report);
-    report.finish(config)
+    let warnings = report.warnings();
+    report.finish((config, warnings))
 }
 
 fn read_root(root: &DeTable<'_>, config: &mut Config, report: &mut Report<'_>) {
@@ -80,7 +81,7 @@ fn read_root(root: &DeTable<'_>, config: &mut Config, report: &mut Report<'_>) {
 
 /// Reads each known key of a table and reports every other.
 pub(super) fn read_table(
-    name: &str,
+    name: &'static str,
     written: &DeTable<'_>,
     into: &mut dyn Table,
     report: &mut Report<'_>,
@@ -90,7 +91,8 @@ pub(super) fn read_table(
         known.push(key);
         if let Some(value) = written.get(key) {
             let place = report.at(value.span().start);
-            report.take(place, &format!("{name}.{key}"), field.read(value.get_ref()));
+            let read = field.read(value.get_ref());
+            report.take(place, (name, key), field, read);
         }
     });
     refuse_unknown(name, written, &known, report);

@@ -1,28 +1,39 @@
 //! The effective configuration as TOML that reads back to the same. Called by `evenly check`.
 
 use super::Config;
-use super::applications::Application;
-use super::message::quote;
+use super::applications::{self, Application};
+use super::idle::{self, Setting, Settings};
+use super::message::{Place, quote};
 use super::table::{Field, Table};
 
 /// What stands for a secret. As one it is too short: whoever reads the file back is told so, and
 /// has none that all the world knows.
 const HIDDEN: &str = "(hidden)";
 
+/// Which keys are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Those that are not at their defaults, and what each application is called and where it is.
+    Changed,
+    /// All of them. One that is not set, or at its default means nothing, is a comment.
+    All,
+}
+
 impl Config {
-    /// Every key with its value; one that is not set is shown as a comment.
-    pub fn render(&self) -> String {
-        self.text(false)
+    /// As TOML that reads back to this configuration.
+    pub fn render(&self, extent: Extent) -> String {
+        self.text(extent, false)
     }
 
     /// The same for others to see: it does not read back where there is a secret.
-    pub fn show(&self) -> String {
-        self.text(true)
+    pub fn show(&self, extent: Extent) -> String {
+        self.text(extent, true)
     }
 
     /// The keys whose values are secret, as `table.key`.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = Vec::new();
+        // Visiting takes a `&mut`, as reading does; a copy is cheaper than a second visitor.
         for (name, table) in self.clone().tables() {
             table.each(&mut |key, field| {
                 if holds_secret(field) {
@@ -33,16 +44,64 @@ impl Config {
         secrets
     }
 
-    fn text(&self, hides: bool) -> String {
-        let mut out = String::new();
-        for spec in &self.applications {
-            write(&mut out, "[[applications]]", &mut Application::from(spec), hides);
+    fn text(&self, extent: Extent, hides: bool) -> String {
+        let mut config = self.clone();
+        let mut all = Settings::default();
+        let mut items: Vec<_> = self.applications.iter().map(Application::from).collect();
+        all.items = items.iter_mut().map(|item| idle::of(applications::NAME, item)).collect();
+        for (name, table) in config.tables() {
+            all.tables.extend(idle::of(name, table));
         }
-        // Visiting takes a `&mut`, as reading does; a copy is cheaper than a second visitor.
-        for (name, table) in self.clone().tables() {
-            write(&mut out, &format!("[{name}]"), table, hides);
+        let mut page = Page { out: String::new(), extent, hides, usual: Settings::usual(), all };
+        for (index, item) in items.iter_mut().enumerate() {
+            let own = page.all.items[index].clone();
+            page.write("[[applications]]", applications::NAME, item, &own);
         }
-        out
+        for (name, table) in config.tables() {
+            page.write(&format!("[{name}]"), name, table, &[]);
+        }
+        page.out
+    }
+}
+
+/// The text as far as it is written.
+struct Page {
+    out: String,
+    extent: Extent,
+    hides: bool,
+    usual: Settings,
+    all: Settings,
+}
+
+impl Page {
+    fn write(
+        &mut self,
+        heading: &str,
+        name: &'static str,
+        table: &mut dyn Table,
+        item: &[Setting],
+    ) {
+        let mut lines = String::new();
+        table.each(&mut |key, field| {
+            let (value, place) = (field.write(), Place::File);
+            let setting = Setting { table: name, key, value, place };
+            let is_usual = self.usual.has(&setting);
+            if self.extent == Extent::Changed && is_usual && !matches!(key, "ip" | "port") {
+                return;
+            }
+            let is_idle = || self.all.wanting(&setting, item, &self.usual).is_some();
+            let (comment, value) = match &setting.value {
+                None => ("# ", quote(field.default())),
+                Some(_) if self.hides && holds_secret(field) => ("", quote(HIDDEN)),
+                Some(value) if is_usual && is_idle() => ("# ", value.clone()),
+                Some(value) => ("", value.clone()),
+            };
+            lines.push_str(&format!("{comment}{key} = {value}\n"));
+        });
+        if !lines.is_empty() {
+            self.out.push_str(if self.out.is_empty() { "" } else { "\n" });
+            self.out.push_str(&format!("{heading}\n{lines}"));
+        }
     }
 }
 
@@ -50,21 +109,4 @@ impl Config {
 fn holds_secret(field: &dyn Field) -> bool {
     let is_empty = |value: &str| [r#""""#, "[]"].contains(&value);
     field.is_secret() && field.write().is_some_and(|value| !is_empty(&value))
-}
-
-fn write(out: &mut String, heading: &str, table: &mut dyn Table, hides: bool) {
-    if !out.is_empty() {
-        out.push('\n');
-    }
-    out.push_str(&format!("{heading}\n"));
-    table.each(&mut |key, field| {
-        let value = match hides && holds_secret(field) {
-            true => Some(quote(HIDDEN)),
-            false => field.write(),
-        };
-        out.push_str(&match value {
-            Some(value) => format!("{key} = {value}\n"),
-            None => format!("# {key} = {}\n", quote(field.default())),
-        });
-    });
 }

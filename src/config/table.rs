@@ -1,17 +1,23 @@
-//! The table of keys: one line for each key gives its name, type, default and kind; from it follow
-//! reading, rendering, suggestions, variables and the test of `applications.toml`.
+//! The table of keys: one line for each key gives its name, type, default and kind, and if it does
+//! not always count, when it does; from it follow reading, rendering, suggestions, variables,
+//! warnings and the test of `applications.toml`.
 
 use toml::de::DeValue;
 
+use super::idle::Needs;
 use super::kind::Kind;
 
 /// Defines a struct and its keys. A default is written as in an `EVENLY_*` variable, so that code,
-/// documentation, file and variable say it in the same words.
+/// documentation, file and variable say it in the same words. `when` has what else must hold for a
+/// key, or for all of a table, to mean something.
 macro_rules! table {
     (
         $(#[$doc:meta])*
-        $vis:vis struct $Table:ident {
-            $($(#[$about:meta])* $key:ident: $Type:ty = $default:literal, $kind:expr;)*
+        $vis:vis struct $Table:ident $(when($($all:expr),+))? {
+            $(
+                $(#[$about:meta])*
+                $key:ident: $Type:ty = $default:literal, $kind:expr $(, when($($one:expr),+))?;
+            )*
         }
     ) => {
         $(#[$doc])*
@@ -38,6 +44,13 @@ macro_rules! table {
                     visit(stringify!($key), &mut Slot { slot, kind: $kind, default: $default });
                 )*
             }
+
+            fn needs(&self) -> Needs {
+                const TABLE: &[Need] = &[$($($all),+)?];
+                const KEYS: &[(&str, &[Need])] =
+                    &[$((stringify!($key), &[$($($one),+)?])),*];
+                Needs { table: TABLE, keys: KEYS }
+            }
         }
     };
 }
@@ -47,6 +60,8 @@ pub(super) use table;
 pub(super) trait Table {
     /// Visits every key in the order of the documentation.
     fn each(&mut self, visit: &mut dyn FnMut(&'static str, &mut dyn Field));
+    /// When its keys count.
+    fn needs(&self) -> Needs;
 }
 
 /// A key's value, whatever its type.

@@ -9,6 +9,7 @@ use crate::http::HeadLimits;
 
 mod refused;
 mod roundtrip;
+mod warned;
 
 /// What the project's first user wrote, string port and `tsl` spelling included.
 const MINIMAL: &str = r#"

@@ -2,17 +2,19 @@
 
 use std::net::IpAddr;
 
-use super::message::{Place, Report, idle_without, quote};
+use super::message::{Place, Report, quote};
 use super::units::TIME;
-use super::{Config, TlsVersion, UnknownNames};
+use super::{Config, idle};
 
-/// Reports contradictions. Says nothing while single keys are wrong: it would judge defaults that
+/// Reports contradictions, and what is odd. Says nothing while single keys are wrong: it would judge defaults that
 /// nobody asked for.
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     if !report.is_clean() {
         return;
     }
+    idle::judge(report);
     ejections_grow(config, report);
+    checks_end_before_the_next(config, report);
     slow_has_a_range(config, report);
     each_certificate_has_a_key(config, report);
     a_text_has_a_body_to_be_in(config, report);
@@ -27,6 +29,21 @@ fn ejections_grow(config: &Config, report: &mut Report<'_>) {
         let what = format!("eject {eject} is longer than eject_max {most}; raise eject_max");
         report.add(later(["passive.eject", "passive.eject_max"], report), "passive", what);
     }
+}
+
+/// One that hangs is then in the way of the next: an application is asked less often than it says.
+fn checks_end_before_the_next(config: &Config, report: &mut Report<'_>) {
+    let health = &config.health;
+    let Some(interval) = health.interval.filter(|interval| *interval < health.timeout) else {
+        return;
+    };
+    let [timeout, interval] = [health.timeout, interval].map(|time| time.as_millis() as u64);
+    let [timeout, interval] = [timeout, interval].map(|time| quote(&TIME.write(time)));
+    let what = format!(
+        "timeout {timeout} is longer than interval {interval}: a check that hangs keeps the next \
+         ones waiting; lower timeout"
+    );
+    report.warn(later(["health.interval", "health.timeout"], report), "health", what);
 }
 
 fn slow_has_a_range(config: &Config, report: &mut Report<'_>) {
@@ -45,21 +62,9 @@ fn a_text_has_a_body_to_be_in(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-/// Whoever wrote one of the other keys wants TLS: without a certificate there would be none.
 fn each_certificate_has_a_key(config: &Config, report: &mut Report<'_>) {
-    let tls = &config.tls;
-    let (certificates, keys) = (tls.certificates.len(), tls.keys.len());
-    if certificates == 0 {
-        for (key, is_said) in [
-            ("tls.keys", keys != 0),
-            ("tls.min_version", tls.min_version != TlsVersion::Tls12),
-            ("tls.unknown_names", tls.unknown_names != UnknownNames::First),
-        ] {
-            if is_said {
-                report.add(report.place(key), key, idle_without("[tls] certificates"));
-            }
-        }
-    } else if keys != 0 && keys != certificates {
+    let (certificates, keys) = (config.tls.certificates.len(), config.tls.keys.len());
+    if certificates != 0 && keys != 0 && keys != certificates {
         let what = format!(
             "{certificates} in certificates and {keys} in keys; name one key for each, in the \
              same order, or none if each certificate's file holds its key"

@@ -7,7 +7,7 @@ mod outside;
 
 /// Cases are lines of TOML, followed by the indented lines that refuse them; what is indented twice
 /// continues its line.
-fn each(cases: &str, refused: impl Fn(&str) -> String) {
+pub(super) fn each(cases: &str, refused: impl Fn(&str) -> String) {
     let mut lines = cases.lines().filter(|line| !line.is_empty()).peekable();
     while lines.peek().is_some() {
         let mut take = |indent: &str| {
@@ -282,11 +282,11 @@ tls.certificates = "./site.pem"
 tls.certificates = [""]
     1:20: tls.certificates: "" is no path; write that of a PEM file
 tls.keys = ["./site.key"]
-    1:12: tls.keys: means nothing without [tls] certificates; set it, or remove this key
+    1:12: tls.keys: means nothing without certificates; set it, or remove this key
 tls.min_version = "1.3"
-    1:19: tls.min_version: means nothing without [tls] certificates; set it, or remove this key
+    1:19: tls.min_version: means nothing without certificates; set it, or remove this key
 tls.unknown_names = "refuse"
-    1:21: tls.unknown_names: means nothing without [tls] certificates; set it, or remove this key
+    1:21: tls.unknown_names: means nothing without certificates; set it, or remove this key
 tls.unknown_names = "last"
     1:21: tls.unknown_names: unknown answer "last"; use "first", "refuse"
 tls.min_version = "1.1"

@@ -49,8 +49,7 @@ tls_key = "./client.key"
 tls = true
 tls_verify = false
 tls_ca = "./ca.pem"
-    6:10: applications.tls_ca: no certificate is held against it with tls_verify = false; remove
-        one of the two
+    6:10: applications.tls_ca: means nothing without tls_verify = true; set it, or remove this key
 "#;
     each(cases, in_application);
 }

@@ -1,5 +1,7 @@
 //! Refusals of what stands in no line of the file: variables, flags, the file itself.
 
+use std::os::unix::ffi::OsStringExt;
+
 use super::*;
 
 #[test]
@@ -61,4 +63,46 @@ fn a_file_that_cannot_be_read_is_refused_with_a_remedy() {
         assert_eq!(load(&path), format!("{}: {message}", path.display()));
     }
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn variables_that_come_with_the_name_alone_are_nobodys() {
+    let others = [
+        ("EVENLY_SERVICE_HOST", "10.0.0.9"),
+        ("EVENLY_SERVICE_PORT", "80"),
+        ("EVENLY_SERVICE_PORT_HTTP", "80"),
+        ("EVENLY_PORT", "tcp://10.0.0.9:80"),
+        ("EVENLY_PORT_80_TCP", "tcp://10.0.0.9:80"),
+        ("EVENLY_PORT_80_TCP_PROTO", "tcp"),
+        ("EVENLY_PORT_80_TCP_PORT", "80"),
+        ("EVENLY_PORT_80_TCP_ADDR", "10.0.0.9"),
+        ("EVENLY_PORT_53_UDP_ADDR", "10.0.0.9"),
+        ("EVENLY_ADMIN_SERVICE_HOST", "10.0.0.9"),
+        ("EVENLY_ADMIN_SERVICE_PORT_HTTPS_ADMIN", "9900"),
+        ("EVENLY_ADMIN_PORT_9900_TCP_ADDR", "10.0.0.9"),
+        ("EVENLY_ADMIN_PORT", "tcp://10.0.0.9:9900"),
+        ("EVENLY_HEALTH_PORT", "tcp://10.0.0.9:80"),
+        ("EVENLY_NAME", "/web/evenly"),
+        ("EVENLY_ENV_PATH", "/bin"),
+        ("EVENLY_VERSION", "0.1.0"),
+    ];
+    assert!(with(&variables(&others)).is_ok());
+    let not_text = OsString::from_vec(b"\xff".to_vec());
+    assert!(Overrides::from_variables([("EVENLY_ENV_LANG".into(), not_text)]).is_ok());
+}
+
+#[test]
+fn a_near_miss_of_a_key_is_no_variable_of_others() {
+    for (name, value) in [
+        ("EVENLY_SERVER_LISTN", "0.0.0.0:80"),
+        ("EVENLY_SERVER_PORT", "80"),
+        ("EVENLY_PORT", "80"),
+        ("EVENLY_NAME", "shop"),
+        ("EVENLY_TLS_VERSION", "1.3"),
+        ("EVENLY_SERVICE_LISTEN", "0.0.0.0:80"),
+        ("EVENLY_LOG_PORT_X", "80"),
+    ] {
+        let said = with(&variables(&[(name, value)])).unwrap_err();
+        assert!(said.starts_with(&format!("{name}: unknown variable; ")), "{said}");
+    }
 }

@@ -1,0 +1,111 @@
+//! Keys that mean nothing where they stand, and what else is odd, word for word.
+
+use super::*;
+
+/// The warnings about this text in front of a good application, without the file's name.
+fn warnings(text: &str) -> String {
+    from(&format!("{text}\n{MINIMAL}"), &Overrides::default())
+}
+
+fn from(text: &str, overrides: &Overrides) -> String {
+    let read = raw::read(Config::default(), text, "applications.toml", overrides);
+    let (_, warnings) = read.unwrap_or_else(|errors| panic!("{errors}"));
+    warnings.join("\n").replace("applications.toml:", "")
+}
+
+#[test]
+fn keys_that_mean_nothing_where_they_stand_are_told() {
+    let cases = r#"
+balance.hash_by = "header X-User"
+    1:19: balance.hash_by: means nothing without policy = "hash"; set it, or remove this key
+balance.hash_by = "client"
+    1:19: balance.hash_by: means nothing without policy = "hash"; set it, or remove this key
+sticky.secret = "a real secret of ours"
+sticky.max_age = "12h"
+    1:17: sticky.secret: means nothing without cookie; set it, or remove this key
+    2:18: sticky.max_age: means nothing without cookie; set it, or remove this key
+scored.threshold = 100
+    1:20: scored.threshold: means nothing without balance.policy = "scored-round-robin"; set it, or
+        remove this key
+redirect.status = 308
+    1:19: redirect.status: means nothing without server.mode = "redirect"; set it, or remove this key
+log.to = "./access.log"
+    1:10: log.to: means nothing without access; set it, or remove this key
+health.interval = "off"
+health.rise = 3
+    2:15: health.rise: means nothing with interval = "off"; change that, or remove this key
+queue.length = 5
+    1:16: queue.length: means nothing without applications.max_connections; set it, or remove this key
+limits.buffer_bytes = "1KiB"
+    1:23: limits.buffer_bytes: means nothing without applications.max_connections; set it, or remove
+        this key
+passive.failures = 0
+passive.eject = "20s"
+    2:17: passive.eject: means nothing with failures = 0; change that, or remove this key
+retry.attempts = 0
+retry.budget_min = 3
+    2:20: retry.budget_min: means nothing with attempts = 0; change that, or remove this key
+server.mode = "redirect"
+retry.attempts = 1
+    2:18: retry.attempts: means nothing with server.mode = "redirect"; change that, or remove this key
+timeouts.keep_alive = 0
+limits.requests_per_connection = 10
+    2:34: limits.requests_per_connection: means nothing with timeouts.keep_alive = 0; change that, or
+        remove this key
+"#;
+    refused::each(cases, warnings);
+}
+
+#[test]
+fn keys_of_one_application_are_held_against_its_own() {
+    let text = "[[applications]]\nip = \"10.0.0.1\"\nport = 80\nweight = 2\nmax_connections = 9\n\
+                [[applications]]\nip = \"10.0.0.2\"\nport = 80\ntls = true\ntls_verify = true\n";
+    assert_eq!(from(&format!("queue.length = 5\n{text}"), &Overrides::default()), "");
+    let first_alive = variables(&[("EVENLY_BALANCE_POLICY", "first-alive")]);
+    let told = "4:10: applications.weight: means nothing with balance.policy = \"first-alive\"; \
+        change that, or remove this key";
+    assert_eq!(from(text, &first_alive), told);
+    let default = format!("{MINIMAL}tls_verify = true\n");
+    let told = "7:14: applications.tls_verify: means nothing without tls = true; set it, or remove \
+        this key";
+    assert_eq!(from(&default, &Overrides::default()), told, "a default does no harm");
+}
+
+#[test]
+fn what_gives_a_key_its_meaning_may_stand_anywhere() {
+    let text = "[balance]\nhash_by = \"client\"\npolicy = \"hash\"\n[log]\nto = \"stderr\"\n";
+    let access = variables(&[("EVENLY_LOG_ACCESS", "json")]);
+    assert_eq!(from(&format!("{text}{MINIMAL}"), &access), "");
+    let mut flag = access.clone();
+    flag.set("--set balance.policy", "balance.policy", "round-robin");
+    let told = "2:11: balance.hash_by: means nothing without policy = \"hash\"; set it, or remove \
+        this key";
+    assert_eq!(from(&format!("{text}{MINIMAL}"), &flag), told, "the flag beats the file");
+}
+
+#[test]
+fn a_variable_that_means_nothing_is_named_itself() {
+    let variable = variables(&[("EVENLY_STICKY_MAX_AGE", "12h")]);
+    let told = "EVENLY_STICKY_MAX_AGE: means nothing without cookie; set it, or remove this key";
+    assert_eq!(from(MINIMAL, &variable), told);
+}
+
+#[test]
+fn a_check_that_outlasts_its_interval_is_told() {
+    let told = "timeout \"5s\" is longer than interval \"1s\": a check that hangs keeps the next \
+        ones waiting; lower timeout";
+    let text = "health.interval = \"1s\"\nhealth.timeout = \"5s\"";
+    assert_eq!(warnings(text), format!("2:18: health: {told}"));
+    assert_eq!(
+        warnings("health.interval = \"1s\""),
+        told.replace("5s", "2s").replacen("", "1:19: health: ", 1)
+    );
+    assert_eq!(warnings("health.interval = \"2s\""), "");
+}
+
+#[test]
+fn a_client_with_its_own_default_is_not_told_of_it() {
+    let text = format!("{MINIMAL}weight = 2\n");
+    let read = raw::read(Config::for_client(), &text, "f", &Overrides::default());
+    assert_eq!(read.unwrap().1, [""; 0]);
+}
