@@ -87,7 +87,13 @@ pub(super) fn read(
         }
     };
     let Some(items) = items.filter(|items| !items.is_empty()) else {
-        let what = "there are none; write [[applications]] and below it ip and port of each";
+        let what = match report.is_empty() {
+            true => {
+                "there are none, the file says nothing; write [[applications]] and below it ip \
+                and port of each"
+            }
+            false => "there are none; write [[applications]] and below it ip and port of each",
+        };
         report.add(place, NAME, what);
         return Vec::new();
     };

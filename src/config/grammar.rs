@@ -4,7 +4,7 @@
 pub(super) mod origin;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -25,18 +25,26 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
-    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
-    let (host, port) = match text.trim_matches(['[', ']']).parse::<IpAddr>() {
-        Ok(address) => (address.to_string(), 8080), // an IPv6 address ends in no port
-        Err(_) => (host.to_string(), port.parse::<u16>().unwrap_or(8080)),
+    let bare = text.split_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
+    let (host, port) = bare.rsplit_once(':').unwrap_or(("", bare));
+    let ipv6 = |host: &str| host.parse::<Ipv6Addr>().ok();
+    // Without brackets the port passes for the end of an IPv6 address: "::1:8099", ":::80".
+    let meant = ipv6(host).or_else(|| ipv6(&format!("{host}:"))).filter(|_| port.len() > 1);
+    let (host, port) = match bare.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(address) if meant.is_none() => (address.to_string(), 8080), // it ends in no port
+        _ => (host.to_string(), port.parse::<u16>().unwrap_or(8080)),
     };
     let address = match host.trim_matches(['[', ']']) {
-        "localhost" => "127.0.0.1".parse(),
-        host => host.parse(),
+        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
+        host => meant.map_or_else(|| host.parse(), |meant| Ok(meant.into())),
     };
     let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let remedy = SocketAddr::new(address, port);
-    Err(format!("{} is not an address and a port; write for example \"{remedy}\"", quote(text)))
+    let what = match meant {
+        Some(_) => "needs brackets around the IPv6 address; write",
+        None => "is not an address and a port; write for example",
+    };
+    Err(format!("{} {what} \"{remedy}\"", quote(text)))
 }
 
 /// An address or a host name, in one spelling each: IPv6 without brackets, names in lower case.
@@ -86,11 +94,25 @@ pub(super) fn name(text: &str) -> Result<String, String> {
 
 /// A path to ask for, with its query if any.
 pub(super) fn path(text: &str) -> Result<String, String> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-    if text.starts_with('/') && plain {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+    if text.starts_with('/') && text.bytes().all(plain) {
         return Ok(text.to_string());
     }
-    Err(format!("{} is not a path; write one that starts with \"/\", such as \"/\"", quote(text)))
+    let said = quote(text);
+    let (what, rest) = match text.split_once("://") {
+        Some((_, rest)) => ("is a URL", rest.find('/').map_or("", |at| &rest[at..])),
+        None if !text.starts_with('/') => ("is not a path: it has no slash in front", text),
+        None if text.trim().contains(' ') => ("has a space in it", text),
+        None => ("has signs that no path can have", text),
+    };
+    let mut path = String::from("/");
+    for byte in rest.trim().trim_start_matches('/').bytes().take_while(|byte| *byte != b'#') {
+        match plain(byte) {
+            true => path.push(byte.into()),
+            false => path.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    Err(format!("{said} {what}; write {}", quote(&path)))
 }
 
 /// A path that is asked for: without what no URL may have (RFC 3986 section 2).

@@ -9,6 +9,7 @@ use std::fmt::Display;
 use toml::de::DeValue;
 
 use super::message::{nearest, quote};
+use super::words;
 
 pub(super) use around::{Hidden, List, Only, OrOff, Unset};
 pub(super) use number::{Count, Quantity};
@@ -79,6 +80,9 @@ impl<T: Clone + PartialEq> Kind<T> for Choice<T> {
         let (noun, said) = (self.noun, quote(text));
         if self.planned.contains(&text) {
             return Err(format!("{noun} {said} is not in this version; use {names}"));
+        }
+        if let Some(ours) = words::ours(noun, text) {
+            return Err(format!("unknown {noun} {said}; here that is {ours}"));
         }
         Err(match nearest(text, self.built.iter().map(|(name, _)| *name)) {
             Some(name) => format!("unknown {noun} {said}; did you mean \"{name}\"?"),

@@ -124,6 +124,12 @@ impl<'t> Report<'t> {
         read.map_or(Place::File, |setting| setting.place.clone())
     }
 
+    /// True where there is nothing but comments.
+    pub(super) fn is_empty(&self) -> bool {
+        let says_nothing = |line: &str| line.is_empty() || line.starts_with('#');
+        self.text.lines().all(|line| says_nothing(line.trim()))
+    }
+
     pub(crate) fn is_clean(&self) -> bool {
         self.problems.is_empty()
     }

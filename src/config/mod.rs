@@ -4,7 +4,7 @@
 //! Each key has one line in `keys`: its name, type, default and kind. The rest of the room follows
 //! from those lines: `raw` reads them, `overrides` sets them, `render` writes them, `idle` knows
 //! those that mean nothing where they stand; `valid` holds the other rules between them and
-//! `message` says what is wrong.
+//! `message` says what is wrong; `syntax` and `words` guess what was meant.
 
 mod applications;
 mod choices;
@@ -19,11 +19,13 @@ mod overrides;
 mod raw;
 mod render;
 mod rules;
+mod syntax;
 mod table;
 #[cfg(test)]
 mod tests;
 mod units;
 mod valid;
+mod words;
 
 use std::path::Path;
 
@@ -94,6 +96,12 @@ pub struct Config {
 #[cfg(any(feature = "client", feature = "lab"))]
 pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
     units::TIME.read(text).map(std::time::Duration::from_millis)
+}
+
+/// Reads a path as the file has it, such as "/health"; likewise.
+#[cfg(feature = "client")]
+pub(crate) fn path(text: &str) -> Result<String, String> {
+    grammar::path(text)
 }
 
 impl Config {

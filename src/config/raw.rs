@@ -1,26 +1,33 @@
 //! The file as written: TOML with the place of every key and value. Fills a [`Config`] key by key;
 //! called by `Config::read`. Must never skip what it does not know.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use super::applications::{Application, NAME};
 use super::kind::found;
 use super::message::{Errors, Report, nearest};
 use super::overrides::Overrides;
 use super::table::Table;
-use super::{Config, applications, valid};
+use super::{Config, applications, syntax, valid, words};
 
 /// Tables and keys of the contract that are still to come.
 const PLANNED: [&str; 2] = ["alerts", "admin.token"];
 
+/// Longest file. A thousand applications are 60 KiB.
+const FILE_BYTES_MAX: usize = 4 << 20;
 /// Keys whose words mean something else in every other table: no hint to one who writes them there.
 const AT_HOME: [&str; 4] = ["host", "port", "method", "headers"];
 
 /// The text of a file. The error is a sentence that does not repeat the path.
 pub(super) fn text(path: &Path) -> Result<String, String> {
-    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+    let mut bytes = Vec::new();
+    let most = FILE_BYTES_MAX as u64 + 1;
+    let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    read.map_err(|error| match error.kind() {
         ErrorKind::NotFound => {
             "no such file; name it with -c FILE or EVENLY_CONFIG, or write one".to_string()
         }
@@ -28,11 +35,23 @@ pub(super) fn text(path: &Path) -> Result<String, String> {
         ErrorKind::IsADirectory => "is a directory; name the file in it".to_string(),
         _ => format!("cannot be read: {error}"),
     })?;
-    String::from_utf8(bytes).map_err(|error| {
+    if bytes.len() > FILE_BYTES_MAX {
+        return Err("is longer than 4 MiB, so it is no configuration; name another".to_string());
+    }
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        return Err("is UTF-16 text; save the file as UTF-8".to_string());
+    }
+    if bytes.contains(&0) {
+        return Err("holds zero bytes, so it is no UTF-8 text; name another, or save it as UTF-8"
+            .to_string());
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         format!("line {line} is not UTF-8 text; save the file as UTF-8")
-    })
+    })?;
+    // Some editors put a mark there that is no part of the text.
+    Ok(text.strip_prefix('\u{FEFF}').map(str::to_string).unwrap_or(text))
 }
 
 /// Reads the text onto `config`, then what overrides it, then holds all against the rules between
@@ -48,9 +67,9 @@ pub(super) fn read(
         Ok(root) => read_root(root.get_ref(), &mut config, &mut report),
         Err(error) => {
             // One is enough: what follows a slip in the syntax is guesswork.
-            let place = report.at(error.span().map_or(0, |span| span.start));
-            let what = error.message().replace('\n', "; ");
-            report.add(place, "", format!("not valid TOML: {what}"));
+            let at = error.span().map_or(0, |span| span.start);
+            let (at, what) = syntax::explain(text, at, error.message());
+            report.add(report.at(at), "", what);
             return report.finish((config, Vec::new()));
         }
     }
@@ -61,7 +80,7 @@ pub(super) fn read(
 }
 
 fn read_root(root: &DeTable<'_>, config: &mut Config, report: &mut Report<'_>) {
-    let mut known = vec!["applications"];
+    let mut known = vec![NAME];
     for (name, table) in config.tables() {
         known.push(name);
         let Some((key, value)) = root.get_key_value(name) else {
@@ -75,7 +94,10 @@ fn read_root(root: &DeTable<'_>, config: &mut Config, report: &mut Report<'_>) {
             }
         }
     }
-    config.applications = applications::read(root.get_key_value("applications"), report);
+    let called_otherwise = |key: &str| words::ours("", key).is_some_and(|ours| ours.contains(NAME));
+    if root.contains_key(NAME) || !root.keys().any(|key| called_otherwise(key.get_ref())) {
+        config.applications = applications::read(root.get_key_value(NAME), report);
+    }
     refuse_unknown("", root, &known, report);
 }
 
@@ -111,12 +133,14 @@ fn refuse_unknown(name: &str, written: &DeTable<'_>, known: &[&str], report: &mu
 
 /// What to do about the unknown word at the end of a path.
 fn unknown(path: &str, word: &str, known: &[&str]) -> String {
-    let noun = if path == word { "table" } else { "key" };
+    let at = path.strip_suffix(word).and_then(|at| at.strip_suffix('.')).unwrap_or_default();
+    let noun = if at.is_empty() { "table" } else { "key" };
     if PLANNED.contains(&path) {
         return format!("this {noun} is not in this version; remove it");
     }
-    if let Some(home) = home(word) {
-        return format!("unknown {noun}; did you mean {word} in [{home}]?");
+    let meant = words::ours(at, word).map(str::to_string).or_else(|| home(word));
+    if let Some(meant) = meant {
+        return format!("unknown {noun}; did you mean {meant}?");
     }
     match nearest(word, known.iter().copied()) {
         Some(name) => format!("unknown {noun}; did you mean \"{name}\"?"),
@@ -124,18 +148,25 @@ fn unknown(path: &str, word: &str, known: &[&str]) -> String {
     }
 }
 
-/// The table that has this very key.
-fn home(word: &str) -> Option<&'static str> {
+/// Where this very word belongs.
+fn home(word: &str) -> Option<String> {
     if AT_HOME.contains(&word) {
         return None;
     }
     let mut home = None;
-    for (name, table) in Config::default().tables() {
+    let mut config = Config::default();
+    for (name, table) in config.tables() {
         table.each(&mut |key, _| {
-            if key == word {
-                home = home.or(Some(name));
+            if key == word && home.is_none() {
+                home = Some(format!("{word} in [{name}]"));
             }
         });
     }
-    home
+    let is_table = config.tables().iter().any(|(name, _)| *name == word);
+    Application::default().each(&mut |key, _| {
+        if key == word && home.is_none() && !is_table {
+            home = Some(format!("{word} below [[{NAME}]]"));
+        }
+    });
+    home.or_else(|| is_table.then(|| format!("the table [{word}]")))
 }

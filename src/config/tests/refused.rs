@@ -52,16 +52,188 @@ access = "xml"
 fn broken_toml_is_one_line_with_its_place() {
     let cases = r#"
 [server
-    1:8: not valid TOML: unclosed table, expected `]`
+    1:1: not valid TOML: the heading is not closed; write [server]
 listen = 0.0.0.0:80
-    1:13: not valid TOML: invalid float, expected nothing
+    1:10: not valid TOML: texts stand in quotes; write listen = "0.0.0.0:80"
 log.to = "x
-    1:12: not valid TOML: invalid basic string, expected `"`
-[log]
-[log]
-    2:2: not valid TOML: duplicate key
+    1:10: not valid TOML: the text has no quote at its end; write log.to = "x"
+log.to = “x” # here
+    1:10: not valid TOML: texts stand in quotes; write log.to = "x"
+health.interval = 5s
+    1:19: not valid TOML: texts stand in quotes; write health.interval = "5s"
+server.served_by = Yes
+    1:20: not valid TOML: Yes is not how that is written; write server.served_by = true
+server.workers = 08
+    1:18: not valid TOML: 08 is not how that is written; write server.workers = 8
+server.trusted_proxies = [10.0.0.0/8, "::1"]
+    1:26: not valid TOML: texts stand in quotes; write server.trusted_proxies = ["10.0.0.0/8",
+        "::1"]
+server.listen =
+    1:16: not valid TOML: server.listen has no value; write one, or remove the line
+[server]
+listen "0.0.0.0:80"
+    2:1: not valid TOML: there is no = between key and value; write listen = "0.0.0.0:80"
+[server]
+listen: 0.0.0.0:80 # here
+    2:1: not valid TOML: there is no = between key and value; write listen = "0.0.0.0:80"
+[server]
+// a comment
+    2:1: not valid TOML: comments begin with #
+[[applications]
+    1:1: not valid TOML: the heading is not closed; write [[applications]]
+sticky.secret = what nobody is to see
+    1:17: not valid TOML: texts stand in quotes; write sticky.secret = "..."
+timeouts.connect = "3s" x
+    1:25: not valid TOML: unexpected key or value, expected newline, `#`
 "#;
     each(cases, in_tables);
+}
+
+#[test]
+fn what_is_there_twice_is_told_with_the_first() {
+    let cases = r#"
+[log]
+access = "json"
+[log]
+    3:2: not valid TOML: [log] stands at line 1 already; write its keys there
+log.access = "json"
+[log]
+    2:2: not valid TOML: [log] stands at line 1 already; write its keys there
+[server]
+listen = "127.0.0.1:1"
+[admin]
+listen = "off"
+# a comment
+listen = "off"
+    6:1: not valid TOML: listen is set at line 4 already; remove one of the two
+[[applications]]
+ip = "10.0.0.1"
+port = 80
+[[applications]]
+ip = "10.0.0.2"
+port = 80
+ip = "10.0.0.3"
+    7:1: not valid TOML: ip is set at line 5 already; remove one of the two
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
+fn files_of_others_are_called_by_their_names() {
+    let cases = r#"
+global
+    daemon
+an HAProxy configuration
+# a comment
+
+frontend web
+    bind :80
+an HAProxy configuration
+worker_processes auto;
+an nginx configuration
+upstream app {
+    server 10.0.0.1:80;
+}
+an nginx configuration
+<VirtualHost *:80>
+an Apache configuration
+ProxyPass / http://10.0.0.1/
+an Apache configuration
+:80 {
+    reverse_proxy 10.0.0.1
+}
+a Caddyfile
+server:
+  listen: 0.0.0.0:80
+YAML
+---
+listen: 0.0.0.0:80
+YAML
+{"server": {"listen": "0.0.0.0:80"}}
+JSON
+; settings
+[server]
+an INI file
+-----BEGIN CERTIFICATE-----
+a PEM file
+"#;
+    let mut text = String::new();
+    for line in cases.lines().skip(1) {
+        if !["an ", "a ", "YAML", "JSON"].iter().any(|start| line.starts_with(start)) {
+            text.push_str(&format!("{line}\n"));
+            continue;
+        }
+        let said = refusal(&text);
+        let looks = format!("this looks like {line}; Evenly's is TOML: [[applications]] and below");
+        assert!(said.contains(&looks), "{text}: {said}");
+        text.clear();
+    }
+}
+
+#[test]
+fn what_others_call_our_things_is_told_by_our_names() {
+    let cases = r#"
+[[servers]]
+    1:3: servers: unknown table; did you mean [[applications]]?
+[[upstream]]
+    1:3: upstream: unknown table; did you mean [[applications]]?
+[frontend]
+    1:2: frontend: unknown table; did you mean [server]?
+server.port = 80
+    1:8: server.port: unknown key; did you mean "listen", such as "0.0.0.0:8080"?
+balance.algorithm = "roundrobin"
+    1:9: balance.algorithm: unknown key; did you mean "policy"?
+health.uri = "/up"
+    1:8: health.uri: unknown key; did you mean "path"?
+balance.weight = 1
+    1:9: balance.weight: unknown key; did you mean weight below [[applications]]?
+balance.tls = true
+    1:9: balance.tls: unknown key; did you mean the table [tls]?
+"#;
+    each(cases, in_tables);
+    // Alone: what there is goes by another name, so that there are none is no news.
+    assert_eq!(
+        refusal("[[backends]]\nip = \"10.0.0.1\"\nport = 80\n"),
+        "applications.toml:1:3: backends: unknown table; did you mean [[applications]]?"
+    );
+    let policies = r#"
+leastconn
+    "least-connections"
+least_conn
+    "least-connections"
+roundrobin
+    "round-robin"
+wrr
+    "weighted-round-robin"
+random
+    "two-choices"
+random two
+    "two-choices"
+p2c
+    "two-choices"
+ip_hash
+    "hash", which goes by the client's address unless hash_by says otherwise
+source
+    "hash", which goes by the client's address unless hash_by says otherwise
+hdr(X-User)
+    "hash" with hash_by = "header NAME" or "cookie NAME"
+uri
+    "hash" at best: by hash_by it goes by an address, a header or a cookie, not by the path
+url_param
+    "hash" at best: by hash_by it goes by an address, a header or a cookie, not by the path
+sticky
+    any policy together with [sticky] cookie = "BACKEND"
+first
+    "first-alive"
+least_time
+    "scored-round-robin"
+"#;
+    let policy = |name: &str| {
+        let said = in_tables(&format!("balance.policy = \"{name}\""));
+        let (_, ours) = said.split_once(&format!("\"{name}\"; here that is ")).expect(&said);
+        ours.to_string()
+    };
+    each(policies, policy);
 }
 
 #[test]
@@ -74,16 +246,18 @@ colour = 1
         redirect, lookup, health, passive, retry, queue, timeouts, limits, tls, log, admin
 listen = "x"
     1:1: listen: unknown table; did you mean listen in [server]?
+port = 80
+    1:1: port: unknown table; did you mean port below [[applications]]?
 server.drain = "5s"
     1:8: server.drain: unknown key; did you mean drain in [timeouts]?
 server.listn = 1
     1:8: server.listn: unknown key; did you mean "listen"?
 server.tls.cert = "x"
-    1:8: server.tls: unknown key; the keys here are listen, mode, workers, max_connections, ready,
-        abort_on_close, trusted_proxies, untrusted_fields, served_by, request_id, forwarded, via, upgrade_h2c
+    1:8: server.tls: unknown key; did you mean the table [tls]?
 tls.certs = ["x"]
-    1:5: tls.certs: unknown key; the keys here are certificates, keys, min_version,
-        unknown_names
+    1:5: tls.certs: unknown key; did you mean "certificates"?
+tls.colour = 1
+    1:5: tls.colour: unknown key; the keys here are certificates, keys, min_version, unknown_names
 balance.colour = 1
     1:9: balance.colour: unknown key; the keys here are policy, hash_by, slow_start,
         fail_open
@@ -147,6 +321,16 @@ server.listen = ":8080"
 server.listen = "localhost:9000"
     1:17: server.listen: "localhost:9000" is not an address and a port; write for example
         "127.0.0.1:9000"
+server.listen = "::1:8099"
+    1:17: server.listen: "::1:8099" needs brackets around the IPv6 address; write "[::1]:8099"
+server.listen = "2001:db8::5:443"
+    1:17: server.listen: "2001:db8::5:443" needs brackets around the IPv6 address; write
+        "[2001:db8::5]:443"
+server.listen = ":::80"
+    1:17: server.listen: ":::80" needs brackets around the IPv6 address; write "[::]:80"
+server.listen = "http://127.0.0.1:80/"
+    1:17: server.listen: "http://127.0.0.1:80/" is not an address and a port; write for example
+        "127.0.0.1:80"
 server.listen = "::1"
     1:17: server.listen: "::1" is not an address and a port; write for example "[::1]:8080"
 server.listen = "[::]"
@@ -178,7 +362,13 @@ health.rise = 0
 health.fall = 0
     1:15: health.fall: 0 is out of range; use 1 to 1000
 health.path = "health"
-    1:15: health.path: "health" is not a path; write one that starts with "/", such as "/"
+    1:15: health.path: "health" is not a path: it has no slash in front; write "/health"
+health.path = "/my health"
+    1:15: health.path: "/my health" has a space in it; write "/my%20health"
+health.path = "https://a.test/health#now"
+    1:15: health.path: "https://a.test/health#now" is a URL; write "/health"
+health.path = "/é"
+    1:15: health.path: "/é" has signs that no path can have; write "/%C3%A9"
 health.expect = []
     1:17: health.expect: the list is empty; write for example ["200-299"]
 health.expect = ["299-200"]
@@ -267,7 +457,7 @@ redirect.methods = ["Track"]
 lookup.path = true
     1:15: lookup.path: found true; expected a string such as "/.well-known/evenly/next", or "off"
 lookup.path = "next"
-    1:15: lookup.path: "next" is not a path; write one that starts with "/", such as "/", or "off"
+    1:15: lookup.path: "next" is not a path: it has no slash in front; write "/next", or "off"
 lookup.path = "/next?for=me"
     1:15: lookup.path: "/next?for=me" is more than a path; remove the ? or \, or "off"
 "#;

@@ -19,9 +19,15 @@ fn unknown_keys_of_an_application_are_refused() {
 prot = 80
     4:1: applications.prot: unknown key; did you mean "port"?
 host = "x"
-    4:1: applications.host: unknown key; the keys here are name, ip, port, tls, tls_verify, tls_ca,
-        tls_name, tls_certificate, tls_key, alive, weight, max_connections, backup, public,
+    4:1: applications.host: unknown key; did you mean "ip"?
+maxconn = 5
+    4:1: applications.maxconn: unknown key; did you mean "max_connections"?
+colour = "x"
+    4:1: applications.colour: unknown key; the keys here are name, ip, port, tls, tls_verify,
+        tls_ca, tls_name, tls_certificate, tls_key, alive, weight, max_connections, backup, public,
         health_port
+policy = "hash"
+    4:1: applications.policy: unknown key; did you mean policy in [balance]?
 tls.cert = "x"
     4:1: applications.tls: found a table; expected true or false
 "#;

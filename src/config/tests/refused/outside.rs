@@ -51,6 +51,9 @@ fn a_file_that_cannot_be_read_is_refused_with_a_remedy() {
     std::fs::create_dir_all(&folder).unwrap();
     let latin = folder.join("latin.toml");
     std::fs::write(&latin, b"[log]\nto = \"\xe9\"\n").unwrap();
+    let [wide, zeros] = ["wide.toml", "zeros.toml"].map(|name| folder.join(name));
+    std::fs::write(&wide, b"\xff\xfe[\0l\0").unwrap();
+    std::fs::write(&zeros, b"[\0l\0").unwrap();
     let cases = [
         (
             folder.join("none.toml"),
@@ -58,10 +61,25 @@ fn a_file_that_cannot_be_read_is_refused_with_a_remedy() {
         ),
         (folder.clone(), "is a directory; name the file in it"),
         (latin, "line 2 is not UTF-8 text; save the file as UTF-8"),
+        (wide, "is UTF-16 text; save the file as UTF-8"),
+        ("/dev/zero".into(), "is longer than 4 MiB, so it is no configuration; name another"),
+        (
+            "/dev/null".into(),
+            "applications: there are none, the file says nothing; write [[applications]] and below \
+             it ip and port of each",
+        ),
+        (
+            std::env::current_exe().unwrap(),
+            "is longer than 4 MiB, so it is no configuration; name another",
+        ),
+        (zeros, "holds zero bytes, so it is no UTF-8 text; name another, or save it as UTF-8"),
     ];
     for (path, message) in cases {
         assert_eq!(load(&path), format!("{}: {message}", path.display()));
     }
+    let marked = folder.join("marked.toml");
+    std::fs::write(&marked, format!("\u{feff}colour = 1\n{MINIMAL}")).unwrap();
+    assert!(load(&marked).contains(":1:1: colour: unknown table"), "the mark is passed over");
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
