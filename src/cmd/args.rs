@@ -17,7 +17,7 @@ use lexopt::{Error, Parser};
 
 use super::help;
 use super::{Command, Failure, Source};
-use crate::config::{CONFIG_VARIABLE, Overrides, nearest};
+use crate::config::{CONFIG_VARIABLE, Extent, Overrides, nearest};
 use crate::lab::backend::Options;
 
 /// The file that is read unless one is named.
@@ -28,11 +28,12 @@ const COMMANDS: [&str; 7] = ["serve", "check", "demo", "backend", "get", "bench"
 /// Commands that are still to come.
 const PLANNED: [&str; 5] = ["status", "drain", "ready", "maint", "reload"];
 /// Every long option, for suggestions.
-const OPTIONS: [&str; 10] = [
+const OPTIONS: [&str; 11] = [
     "--config",
     "--listen",
     "--workers",
     "--set",
+    "--all",
     "--name",
     "--instances",
     "--seed",
@@ -75,8 +76,10 @@ fn source(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Command, Failure> {
     let Source { mut path, mut overrides } = said_by(variables)?;
+    let mut extent = Extent::Changed;
     while let Some(arg) = parser.next()? {
         match arg {
+            Long("all") if command == "check" => extent = Extent::All,
             Short('c') | Long("config") if command != "demo" => path = parser.value()?.into(),
             Long("listen") => overrides.set("--listen", "server.listen", &text(parser)?),
             Long("workers") => overrides.set("--workers", "server.workers", &text(parser)?),
@@ -86,7 +89,7 @@ fn source(
     }
     Ok(match command {
         "demo" => Command::Demo(overrides),
-        "check" => Command::Check(Source { path, overrides }),
+        "check" => Command::Check(Source { path, overrides }, extent),
         _ => Command::Serve(Source { path, overrides }),
     })
 }
@@ -219,7 +222,7 @@ mod tests {
 
     fn source(line: &str, variables: &[(&str, &str)]) -> Source {
         match parsed(line, variables) {
-            Ok(Command::Serve(source) | Command::Check(source)) => source,
+            Ok(Command::Serve(source) | Command::Check(source, _)) => source,
             other => panic!("{other:?}"),
         }
     }
@@ -234,7 +237,8 @@ mod tests {
         let source = Source { path: FILE.into(), overrides: Overrides::default() };
         assert_eq!(parsed("", &[]), Ok(Command::Serve(source.clone())));
         assert_eq!(parsed("serve", &[]), Ok(Command::Serve(source.clone())));
-        assert_eq!(parsed("check", &[]), Ok(Command::Check(source)));
+        assert_eq!(parsed("check", &[]), Ok(Command::Check(source.clone(), Extent::Changed)));
+        assert_eq!(parsed("check --all", &[]), Ok(Command::Check(source, Extent::All)));
         assert_eq!(parsed("demo", &[]), Ok(Command::Demo(Overrides::default())));
     }
 
@@ -287,6 +291,7 @@ mod tests {
             --colour -> unknown option --colour
             -x -> unknown option -x
             --unhealthy -> option --unhealthy is not for this command
+            serve --all -> option --all is not for this command
             demo --config x -> option --config is not for this command
             -c x check -> the command goes first: evenly check
             check twice -> did not expect "twice"

@@ -182,7 +182,7 @@ fn secret(written: &str) -> Secret {
     }
 }
 
-fn cannot_listen(listen: SocketAddr, error: &io::Error) -> Failure {
+pub(super) fn cannot_listen(listen: SocketAddr, error: &io::Error) -> Failure {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => "end the program that uses it, or choose another with --listen",
         io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE",

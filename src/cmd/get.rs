@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Failure, Source};
+use super::{Failure, Source, warn};
 use crate::client::{Client, Error, Request, Response, Step};
 use crate::config::Config;
 use crate::printable::Escaped;
@@ -29,13 +29,10 @@ pub struct Options {
 
 /// Gets the path. Fails if no application is left, or if the one that answers says 400 and above.
 pub fn run(options: &Options) -> Result<(), Failure> {
-    let Source { path, overrides } = &options.source;
-    let config = Config::for_client().load_onto(path, overrides)?;
+    let (config, warnings) = options.source.load_onto(Config::for_client())?;
     let mut story = Story(options.verbose);
     story.configured(&config);
-    for warning in tls::unverified(&config.applications) {
-        let _ = writeln!(io::stderr(), "warning: {warning}");
-    }
+    warn(warnings.into_iter().chain(tls::unverified(&config.applications)));
     let mut client = Client::new(&config).map_err(failed)?.with_wait(options.wait);
     if let Some(timeout) = options.timeout {
         client = client.with_timeout(timeout);

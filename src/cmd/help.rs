@@ -8,7 +8,7 @@ Usage: evenly [COMMAND] [OPTIONS]
 
 Commands:
   serve    balance until told to stop (the default)
-  check    print the effective configuration, or what is wrong with it
+  check    say whether the configuration is fine, and what would fail
   demo     try it: three demo backends and the balancer in one process
   backend  be a demo backend
   get      get a path from whichever application is well; see evenly get --help
@@ -20,6 +20,7 @@ Options of serve and check:
       --listen ADDRESS     server.listen, such as 0.0.0.0:8080 (demo too)
       --workers NUMBER     server.workers; 0 is one a core (demo too)
       --set TABLE.KEY=VALUE  any other key, as often as needed (demo too)
+      --all                with check: every key, not only what differs from the default
 
 Options of backend:
       --listen ADDRESS     of the first instance; default: 127.0.0.1:9001

@@ -15,13 +15,14 @@ pub mod serve;
 mod signals;
 #[cfg(feature = "lab")]
 pub mod simulate;
+mod trial;
 
 use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::{Config, Errors, Overrides, exposed};
+use crate::config::{Config, Errors, Extent, Overrides, exposed};
 use crate::lab::backend::Options;
 use crate::printable::Escaped;
 
@@ -30,8 +31,8 @@ use crate::printable::Escaped;
 pub enum Command {
     /// Balance, until told to stop.
     Serve(Source),
-    /// Print the effective configuration.
-    Check(Source),
+    /// Say what serving this would come to.
+    Check(Source, Extent),
     /// Balance over demo backends, all in one process.
     Demo(Overrides),
     /// Be a demo backend.
@@ -75,7 +76,7 @@ pub enum Failure {
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(source) => serve::run(&source),
-        Command::Check(source) => check::run(&source),
+        Command::Check(source, extent) => check::run(&source, extent),
         Command::Demo(overrides) => demo::run(&overrides),
         Command::Backend(options) => backend::run(&options),
         #[cfg(feature = "client")]
@@ -89,16 +90,30 @@ pub fn run(command: Command) -> Result<(), Failure> {
 }
 
 impl Source {
-    /// Reads the configuration.
-    pub fn load(&self) -> Result<Config, Errors> {
-        Config::load(&self.path, &self.overrides)
+    /// Reads the configuration, and what should be known of it, a line each.
+    pub fn load(&self) -> Result<(Config, Vec<String>), Errors> {
+        self.load_onto(Config::default())
+    }
+
+    /// The same onto these values.
+    pub fn load_onto(&self, config: Config) -> Result<(Config, Vec<String>), Errors> {
+        let (config, mut warnings) = config.load_telling(&self.path, &self.overrides)?;
+        warnings.extend(self.exposed(&config));
+        Ok((config, warnings))
     }
 
     /// A sentence if a secret of the configuration is in the file, and others may read that.
-    fn warning(&self, config: &Config) -> Option<String> {
+    fn exposed(&self, config: &Config) -> Option<String> {
         let secrets = config.secrets();
         let written = secrets.iter().find(|key| !self.overrides.has(key))?;
         exposed(&self.path, written)
+    }
+}
+
+/// Says what nothing stands still for. A closed stderr is no reason to stop.
+fn warn(warnings: impl IntoIterator<Item = String>) {
+    for warning in warnings {
+        let _ = writeln!(io::stderr(), "warning: {warning}");
     }
 }
 

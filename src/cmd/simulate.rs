@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::Failure;
+use super::{Failure, warn};
 use crate::config::{Config, Overrides};
 use crate::lab::simulate::{Comparison, Plan, Scenario, Terms, page, write_json, write_text};
 use crate::pool::policy::Kind;
@@ -104,7 +104,11 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
 
 fn plan(options: &Options) -> Result<Plan, Failure> {
     let config = match &options.config {
-        Some(path) => Config::load(path, &Overrides::default())?,
+        Some(path) => {
+            let read = Config::default().load_telling(path, &Overrides::default())?;
+            warn(read.1);
+            read.0
+        }
         None => Config::default(),
     };
     let scenario = options.scenario.as_deref().map(Scenario::load).transpose()?;

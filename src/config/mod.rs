@@ -123,7 +123,7 @@ impl Config {
     ) -> Result<(Self, Vec<String>), Errors> {
         let name = path.display().to_string();
         let text = raw::text(path).map_err(|what| Errors::of(&name, what))?;
-        raw::read(self, &text, &name, overrides)
+        self.read_telling(&text, &name, overrides)
     }
 
     /// Reads a text that messages call `name`.
@@ -138,7 +138,17 @@ impl Config {
 
     /// The same with a text that messages call `name`.
     pub fn read_onto(self, text: &str, name: &str, overrides: &Overrides) -> Result<Self, Errors> {
-        raw::read(self, text, name, overrides).map(|(config, _)| config)
+        self.read_telling(text, name, overrides).map(|(config, _)| config)
+    }
+
+    /// The same, with what is no mistake but should be known, a line each.
+    pub fn read_telling(
+        self,
+        text: &str,
+        name: &str,
+        overrides: &Overrides,
+    ) -> Result<(Self, Vec<String>), Errors> {
+        raw::read(self, text, name, overrides)
     }
 
     /// The tables by name, in the order of the documentation.

@@ -31,23 +31,33 @@ pub struct Listener {
 impl Listener {
     /// Binds `address` and listens.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let tcp = Some(ipproto::TCP);
-        let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, tcp)?;
-        sockopt::set_socket_reuseaddr(&socket, true)?;
-        // Accepted sockets inherit it on Linux: one system call a connection saved.
-        sockopt::set_tcp_nodelay(&socket, true)?;
-        rustix::net::bind(&socket, &address)?;
+        let socket = bound(address)?;
         rustix::net::listen(&socket, BACKLOG)?;
         let address = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?;
         Ok(Self { socket, address })
+    }
+
+    /// Whether `address` could be bound now. Nobody can connect meanwhile, as nothing listens.
+    pub fn try_bind(address: SocketAddr) -> io::Result<()> {
+        bound(address).map(drop)
     }
 
     /// Where it listens; the kernel's choice if port 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+}
+
+fn bound(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let tcp = Some(ipproto::TCP);
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, tcp)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    // Accepted sockets inherit it on Linux: one system call a connection saved.
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    rustix::net::bind(&socket, &address)?;
+    Ok(socket)
 }
 
 /// The door of one server.

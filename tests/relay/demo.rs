@@ -3,7 +3,7 @@
 use crate::harness::{Message, Process, Scratch, Wire};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
 /// Running instances and where they listen.
 struct Demo {
@@ -141,4 +141,20 @@ fn who_idles_behind_a_large_body_holds_no_memory() {
     let idle: Vec<Wire> = (0..100).map(ask).collect();
     assert!(demo.process.memory_kib("VmRSS") < 64 * 1024);
     drop(idle);
+}
+
+#[test]
+fn the_demo_takes_the_next_free_ports_and_says_so() {
+    // Whoever has them otherwise, they are taken.
+    let _taken = [8080, 9002].map(|port| TcpListener::bind(("127.0.0.1", port)));
+    let scratch = Scratch::new();
+    let process = Process::evenly(&["demo"], scratch.path());
+    let line = process.printed.wait("Three demo backends");
+    assert!(line.contains("; not all of 9001 to 9003 are free) "), "{line}");
+    assert!(line.contains(" (8080 is taken)."), "{line}");
+    let address = line.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+    let mut client = Wire::connect(address.parse().unwrap());
+    let served = |_| client.get("/").field("x-served-by").map(str::to_owned);
+    let names = ["API01", "API02", "API03"].map(|name| Some(name.to_owned()));
+    assert_eq!([(); 3].map(served), names);
 }

@@ -6,9 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 
 /// Runs a command on this text and returns the exit code, stdout and stderr.
 fn run(command: &str, text: &str) -> (Option<i32>, String, String) {
+    run_with(&[command], text)
+}
+
+fn run_with(arguments: &[&str], text: &str) -> (Option<i32>, String, String) {
     let scratch = Scratch::new();
     scratch.write("applications.toml", text);
-    Process::evenly(&[command, "-c", "applications.toml"], scratch.path()).finish()
+    Process::evenly(&[arguments, &["-c", "applications.toml"]].concat(), scratch.path()).finish()
 }
 
 const ONE: &str = "[[applications]]\nip = \"127.0.0.1\"\nport = \"8001\"\n";
@@ -19,7 +23,7 @@ fn the_file_of_the_contract_is_enough() {
                 tsl = false\n\n\
                 [[applications]]\nalive = false\nip = \"127.0.0.1\"\nport = \"8002\"\n\
                 tsl = false\n";
-    let (code, printed, said) = run("check", text);
+    let (code, printed, said) = run_with(&["check", "--all"], text);
     assert_eq!(code, Some(0), "{said}");
     for part in ["127.0.0.1:8001", "8002", "round-robin", "/health", "\"4s\"", "\"16KiB\""] {
         assert!(printed.contains(part), "{part} in {printed}");
@@ -28,14 +32,156 @@ fn the_file_of_the_contract_is_enough() {
 
 #[test]
 fn what_check_prints_is_a_configuration_that_means_the_same() {
-    let (_, printed, _) = run("check", ONE);
-    let (code, again, said) = run("check", &printed);
-    assert_eq!((code, again), (Some(0), printed), "{said}");
+    let changed = format!("balance.policy = \"hash\"\nsticky.max_age = \"12h\"\n{ONE}weight = 3\n");
+    for text in [ONE, &changed] {
+        for arguments in [&["check"][..], &["check", "--all"]] {
+            let (_, printed, told) = run_with(arguments, text);
+            let (code, again, said) = run_with(arguments, &printed);
+            assert_eq!((code, again.as_str()), (Some(0), printed.as_str()), "{said}");
+            let count = |said: &str| said.matches("warning: ").count();
+            assert_eq!(count(&said), count(&told), "defaults are not warned of: {said}");
+        }
+    }
+}
+
+#[test]
+fn check_says_a_verdict_and_only_what_is_not_at_its_default() {
+    let settings =
+        "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 0\n[balance]\npolicy = \"hash\"\n";
+    let (code, printed, said) = run("check", &format!("{settings}{ONE}"));
+    let verdict = "# applications.toml is fine: 1 application, hash, on 127.0.0.1:0\n\n";
+    let changed = format!(
+        "{}\n[server]\nlisten = \"127.0.0.1:0\"\n\n[balance]\npolicy = \"hash\"",
+        "[[applications]]\nname = \"127.0.0.1:8001\"\nip = \"127.0.0.1\"\nport = 8001\n"
+    );
+    assert_eq!((code, printed), (Some(0), format!("{verdict}{changed}")), "{said}");
+    assert_eq!(said, "");
+}
+
+#[test]
+fn check_tells_what_would_fail_and_leaves_nothing_behind() {
+    let scratch = Scratch::new();
+    scratch.write("old.log", "a line\n");
+    scratch.write("applications.toml", format!("server.listen = \"127.0.0.1:0\"\n{ONE}"));
+    let check = |more: &[&str]| {
+        let mut arguments = vec!["check"];
+        more.iter().for_each(|set| arguments.extend(["--set", set]));
+        let (code, printed, said) = Process::evenly(&arguments, scratch.path()).finish();
+        assert!(printed.starts_with("# applications.toml is "), "{printed}");
+        (code, said)
+    };
+    for (to, told) in [
+        ("./old.log", ""),
+        ("./new.log", ""),
+        ("/dev/null", ""),
+        (
+            "./none/x.log",
+            "log.to: ./none/x.log: No such file or directory (os error 2); make its folder",
+        ),
+        ("./", "log.to: ./: is a folder; name a file in it"),
+        ("./old.log/x", "log.to: ./old.log/x: Not a directory (os error 20); name another file"),
+    ] {
+        let (code, said) = check(&["log.access=json", &format!("log.to={to}")]);
+        let told = if told.is_empty() { String::new() } else { format!("evenly: {told}") };
+        assert_eq!((code, said), (Some(i32::from(!told.is_empty())), told), "{to}");
+    }
+    let listed = std::fs::read_dir(scratch.path()).unwrap().count();
+    assert_eq!(listed, 2, "nothing is made");
+    assert_eq!(std::fs::read(scratch.path().join("old.log")).unwrap(), b"a line\n");
+    let (code, said) = check(&["server.listen=192.0.2.1:80"]);
+    assert!(code == Some(1) && said.contains("cannot listen on 192.0.2.1:80: "), "{said}");
+}
+
+/// 64 letters in a row are one more than a label of a name has room for (RFC 1035 2.3.4): no
+/// resolver need be asked.
+#[test]
+fn check_looks_names_up() {
+    let name = "a".repeat(63) + "." + &"b".repeat(63) + ".invalid";
+    let text = format!("[[applications]]\nname = \"A\"\nip = \"{name}\"\nport = 1\n{ONE}");
+    let (code, _, said) = run("check", &text);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&format!("evenly: application A: cannot resolve {name}: ")), "{said}");
+    assert!(!said.contains("127.0.0.1:8001"), "{said}");
+}
+
+#[test]
+fn check_runs_beside_a_server() {
+    let backend = Backend::plain();
+    let proxy = Proxy::over(&[&backend]);
+    let listen = format!("server.listen={}", proxy.address);
+    let arguments = ["check", "--set", &listen];
+    let (code, printed, said) = Process::evenly(&arguments, proxy.scratch.path()).finish();
+    let noted = format!("warning: server.listen: {} is in use; ", proxy.address);
+    assert!(code == Some(0) && said.starts_with(&noted), "{said}");
+    assert!(printed.starts_with("# applications.toml is fine: 1 application, "), "{printed}");
+}
+
+#[test]
+fn keys_that_mean_nothing_are_warned_of_wherever_the_file_is_read() {
+    let idle = "balance.hash_by = \"header X-User\"\n";
+    let told = "applications.toml:1:19: balance.hash_by: means nothing without policy = \"hash\"";
+    let (code, _, said) = run("check", &format!("{idle}{ONE}"));
+    assert!(code == Some(0) && said.starts_with(&format!("warning: {told}")), "{said}");
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], idle);
+    let line = proxy.process.said.wait("means nothing");
+    assert!(line.contains(" WARN ") && line.contains("balance.hash_by: "), "{line}");
+    let get = ["get", "/", "-c", "applications.toml"];
+    let (code, _, said) = Process::evenly(&get, proxy.scratch.path()).finish();
+    assert!(code == Some(0) && said.contains("balance.hash_by: means nothing"), "{said}");
+    let scratch = Scratch::new();
+    let arguments = ["demo", "--listen", "127.0.0.1:0", "--set", "queue.length=5"];
+    let demo = Process::evenly(&arguments, scratch.path());
+    let line = demo.said.wait("means nothing");
+    assert!(line.contains("--set queue.length: means nothing without"), "{line}");
+}
+
+#[test]
+fn variables_of_a_service_of_this_name_are_nobodys() {
+    let scratch = Scratch::new();
+    scratch.write("applications.toml", format!("server.listen = \"127.0.0.1:0\"\n{ONE}"));
+    let check = |variables: &[(&str, &str)]| {
+        let mut command = std::process::Command::new("env");
+        command.args(variables.iter().map(|(name, value)| format!("{name}={value}")));
+        command.args([env!("CARGO_BIN_EXE_evenly"), "check"]);
+        Process::start(&mut command, scratch.path()).finish()
+    };
+    let (code, _, said) = check(&[
+        ("EVENLY_SERVICE_HOST", "10.0.0.9"),
+        ("EVENLY_SERVICE_PORT", "80"),
+        ("EVENLY_SERVICE_PORT_HTTP", "80"),
+        ("EVENLY_PORT", "tcp://10.0.0.9:80"),
+        ("EVENLY_PORT_80_TCP", "tcp://10.0.0.9:80"),
+        ("EVENLY_PORT_80_TCP_PROTO", "tcp"),
+        ("EVENLY_PORT_80_TCP_PORT", "80"),
+        ("EVENLY_PORT_80_TCP_ADDR", "10.0.0.9"),
+        ("EVENLY_VERSION", "1.0"),
+    ]);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let (code, _, said) = check(&[("EVENLY_SERVER_LISTN", "0.0.0.0:80")]);
+    let told = "EVENLY_SERVER_LISTN: unknown variable; did you mean EVENLY_SERVER_LISTEN?";
+    assert_eq!((code, said.as_str()), (Some(2), told));
+}
+
+#[test]
+fn a_file_of_another_program_is_called_by_its_name() {
+    for (text, whose) in [
+        ("global\n    daemon\n", "an HAProxy configuration"),
+        ("http {\n  upstream a { server 10.0.0.1; }\n}\n", "an nginx configuration"),
+        ("servers:\n  - 10.0.0.1\n", "YAML"),
+    ] {
+        let (code, _, said) = run("check", text);
+        let told = format!("applications.toml:1:1: this looks like {whose}; Evenly's is TOML: ");
+        assert!(code == Some(2) && said.starts_with(&told), "{said}");
+    }
+    let endless = Process::evenly(&["serve", "-c", "/dev/zero"], Scratch::new().path()).finish();
+    let told = "/dev/zero: is longer than 4 MiB, so it is no configuration; name another";
+    assert_eq!((endless.0, endless.2.as_str()), (Some(2), told));
 }
 
 #[test]
 fn a_secret_is_not_shown_and_a_file_of_it_that_others_may_read_is_told() {
-    const SECRET: &str = "sticky.secret = \"nobody is to see this\"\n";
+    const SECRET: &str = "sticky.cookie = \"BACKEND\"\nsticky.secret = \"nobody is to see this\"\n";
     let exposed = "everybody may read it (mode 0644), and it holds sticky.secret; chmod o=";
     for (secret, mode, warned) in
         [(SECRET, 0o644, true), (SECRET, 0o640, false), ("", 0o644, false)]
@@ -46,8 +192,7 @@ fn a_secret_is_not_shown_and_a_file_of_it_that_others_may_read_is_told() {
         let (code, printed, said) = Process::evenly(&["check"], scratch.path()).finish();
         assert_eq!((code, said.contains(exposed)), (Some(0), warned), "{said}");
         assert!(!printed.contains("nobody is to see") && !said.contains("nobody is to see"));
-        let shown = if secret.is_empty() { "\"\"" } else { "\"(hidden)\"" };
-        assert!(printed.contains(&format!("\nsecret = {shown}\n")), "{printed}");
+        assert_eq!(printed.contains("\nsecret = \"(hidden)\""), !secret.is_empty(), "{printed}");
     }
     let backend = Backend::plain();
     let proxy = Proxy::with(&[&backend], SECRET);
