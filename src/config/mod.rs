@@ -98,12 +98,6 @@ pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
     units::TIME.read(text).map(std::time::Duration::from_millis)
 }
 
-/// Reads a path as the file has it, such as "/health"; likewise.
-#[cfg(feature = "client")]
-pub(crate) fn path(text: &str) -> Result<String, String> {
-    grammar::path(text)
-}
-
 impl Config {
     /// Reads a file, then what overrides it. The errors say what to do about each problem.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, Errors> {

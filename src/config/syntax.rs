@@ -11,7 +11,7 @@ pub(super) fn explain(text: &str, at: usize, said: &str) -> (usize, String) {
     let at = at.min(text.len());
     let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[start..].lines().next().unwrap_or_default();
-    let is_first = text[..start].lines().all(|line| is_blank(line));
+    let is_first = text[..start].lines().all(is_blank);
     if let Some(whose) = foreign(line).filter(|_| is_first) {
         return (start, format!("this looks like {whose}; {OURS}"));
     }

@@ -12,7 +12,8 @@ use super::{Version, render};
 pub struct Reply<'a> {
     /// A final status: 200 to 599.
     pub status: u16,
-    /// What a person reads, or the demo backend's JSON. Not sent with 204 and 304.
+    /// What a person reads, or JSON. Not sent with 204 and 304. Text goes out as a line, lest it
+    /// stand in front of the next prompt.
     pub body: &'a str,
     /// What `body` is.
     pub content_type: &'a str,
@@ -38,6 +39,9 @@ pub struct Reply<'a> {
     pub request_id: Option<&'a str>,
 }
 
+/// What a person reads.
+pub const TEXT: &str = "text/plain; charset=utf-8";
+
 impl<'a> Reply<'a> {
     /// A plain text answer after which the connection closes.
     #[must_use]
@@ -45,7 +49,7 @@ impl<'a> Reply<'a> {
         Reply {
             status,
             body,
-            content_type: "text/plain; charset=utf-8",
+            content_type: TEXT,
             keep_alive: false,
             head_only: false,
             date,
@@ -67,17 +71,35 @@ impl<'a> Reply<'a> {
         out.extend_from_slice(reason(self.status).as_bytes());
         out.extend_from_slice(b"\r\n");
         render::field(out, "Date", self.date.as_bytes());
-        let bodiless = matches!(self.status, 204 | 304);
+        let (bodiless, line_end) = (self.is_bodiless(), self.line_end());
         if !bodiless {
             render::field(out, "Content-Type", self.content_type.as_bytes());
-            render::number_field(out, "Content-Length", self.body.len() as u64);
+            render::number_field(out, "Content-Length", (self.body.len() + line_end.len()) as u64);
         }
         self.write_optional(out);
         write_persistence(out, client, self.keep_alive);
         out.extend_from_slice(b"\r\n");
         if !bodiless && !self.head_only {
             out.extend_from_slice(self.body.as_bytes());
+            out.extend_from_slice(line_end);
         }
+    }
+
+    /// How many bytes follow the head.
+    pub fn body_bytes(&self) -> usize {
+        match self.is_bodiless() || self.head_only {
+            true => 0,
+            false => self.body.len() + self.line_end().len(),
+        }
+    }
+
+    fn is_bodiless(&self) -> bool {
+        matches!(self.status, 204 | 304)
+    }
+
+    fn line_end(&self) -> &'static [u8] {
+        let is_open = !self.body.is_empty() && !self.body.ends_with('\n');
+        if is_open && self.content_type == TEXT { b"\n" } else { b"" }
     }
 
     fn write_optional(&self, out: &mut Vec<u8>) {
@@ -160,6 +182,17 @@ mod tests {
              Content-Type: text/plain; charset=utf-8\r\nContent-Length: 8\r\n\
              Connection: close\r\n\r\nno Host\n"
         );
+    }
+
+    #[test]
+    fn text_goes_out_as_a_line_and_json_as_it_is() {
+        let text_of = |reply| text(reply, Version::Http11);
+        let one = text_of(Reply::new(400, "no Host", DATE));
+        assert!(one.contains("Content-Length: 8\r\n") && one.ends_with("\r\n\r\nno Host\n"));
+        assert_eq!(one, text_of(Reply::new(400, "no Host\n", DATE)));
+        assert!(text_of(Reply::new(200, "", DATE)).ends_with("\r\n\r\n"));
+        let json = Reply { content_type: "application/json", ..Reply::new(200, "{}", DATE) };
+        assert!(text_of(json).ends_with("\r\n\r\n{}"));
     }
 
     #[test]

@@ -132,7 +132,7 @@ fn check_unfinished(window: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
     check_method_length(words.next().unwrap_or_default().len())?;
     check_target_length(words.next().unwrap_or_default().len(), limits)?;
     if window.len() >= limits.head_bytes {
-        return Err(Refusal { status: 431, reason: "the head is longer than allowed" });
+        return Err(Refusal { status: 431, reason: "the head is longer than [limits] head_bytes" });
     }
     Ok(())
 }
@@ -143,14 +143,19 @@ fn check_method_length(bytes: usize) -> Result<(), Broken> {
 
 fn check_target_length(bytes: usize, limits: &HeadLimits) -> Result<(), Refusal> {
     if bytes > limits.target_bytes {
-        return Err(Refusal { status: 414, reason: "the target is longer than allowed" });
+        return Err(Refusal {
+            status: 414,
+            reason: "the target is longer than [limits] target_bytes",
+        });
     }
     Ok(())
 }
 
 fn explain(error: Error, raw: &httparse::Request, window: &[u8]) -> Refusal {
     match error {
-        Error::TooManyHeaders => Refusal { status: 431, reason: "more fields than allowed" },
+        Error::TooManyHeaders => {
+            Refusal { status: 431, reason: "more fields than [limits] headers" }
+        }
         Error::Version if is_other_version(raw, window) => {
             Refusal { status: 505, reason: "only HTTP/1.0 and HTTP/1.1 are spoken here" }
         }

@@ -17,6 +17,11 @@ use super::request::leading_lines;
 use super::{Framing, HEADERS_MAX, HeadLimits, Malformed, Parsed, Repairs, Slots, Version};
 use super::{render, repairs};
 
+/// The words for a head of more bytes than the reader allows.
+pub const HEAD_TOO_LONG: &str = "the response head is longer than allowed";
+/// And for one of more fields.
+pub const TOO_MANY_FIELDS: &str = "more fields in the response than allowed";
+
 /// A response head that obeys every rule. It borrows from the bytes it was read from.
 #[derive(Debug)]
 pub struct Response<'h, 'b> {
@@ -100,9 +105,7 @@ pub fn parse<'h, 'b>(
             let head = understand(raw, method, mended)?;
             Ok(Parsed::Complete { head, length: skipped + length })
         }
-        Ok((Status::Partial, _)) if window.len() >= limits.head_bytes => {
-            Err("the response head is longer than allowed".into())
-        }
+        Ok((Status::Partial, _)) if window.len() >= limits.head_bytes => Err(HEAD_TOO_LONG.into()),
         Ok((Status::Partial, _)) => Ok(Parsed::Partial),
         Err(error) => Err(explain(error)),
     }
@@ -123,7 +126,7 @@ fn read<'h, 'b>(
 
 fn explain(error: Error) -> Malformed {
     Malformed(match error {
-        Error::TooManyHeaders => "more fields in the response than allowed",
+        Error::TooManyHeaders => TOO_MANY_FIELDS,
         Error::Version => "the response does not start with HTTP/1.0 or HTTP/1.1",
         Error::Status | Error::Token => "a bad status line",
         Error::HeaderName => "a bad character in or around a field name",

@@ -4,7 +4,7 @@
 use super::affinity::Ties;
 use super::client::Client;
 use super::worker::Context;
-use crate::http::reply::Reply;
+use crate::http::reply::{Reply, TEXT};
 use crate::http::request::ALLOW;
 use crate::http::{Refusal, Version};
 
@@ -24,7 +24,6 @@ pub(crate) struct Answer<'a> {
 
 /// What a machine reads.
 pub(crate) const JSON: &str = "application/json";
-const TEXT: &str = "text/plain; charset=utf-8";
 
 /// To whom it goes.
 pub(crate) struct Asker {
@@ -68,9 +67,8 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// Puts the answer into the client's outbox, and returns how many bytes it has.
-pub(crate) fn put(client: &mut Client, answer: &Answer, asker: &Asker, cx: &Context) -> usize {
-    let before = client.out.bytes.len();
+/// Puts the answer into the client's outbox, and returns how many bytes its body has.
+pub(crate) fn put(client: &mut Client, answer: &Answer, asker: &Asker, cx: &Context) -> u64 {
     let affinity = cx.shared.affinity.as_ref();
     let reply = Reply {
         keep_alive: asker.keep_alive,
@@ -86,5 +84,5 @@ pub(crate) fn put(client: &mut Client, answer: &Answer, asker: &Asker, cx: &Cont
         ..Reply::new(answer.status, answer.reason, &cx.date.text)
     };
     reply.write(&mut client.out.bytes, asker.version);
-    client.out.bytes.len() - before
+    reply.body_bytes() as u64
 }

@@ -74,7 +74,8 @@ pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) ->
 }
 
 const CUT_SHORT: Refusal = Refusal { status: 400, reason: "the request head ends early" };
-const LATE: Refusal = Refusal { status: 408, reason: "the request head took too long" };
+const LATE: Refusal =
+    Refusal { status: 408, reason: "the request head took longer than [timeouts] request_head" };
 
 /// Parks until the client takes the answer that it has: until then no request of its is read, so
 /// that what we say ourselves takes no more memory than what a backend says.
@@ -134,7 +135,8 @@ pub(super) fn refuse(
     }
     let id = cx.ids.next().to_owned();
     let request_id = cx.shared.config.server.request_id.then(|| id.clone());
-    answer::put(&mut client, &answer, &Asker { request_id, ..answer::UNKNOWN }, cx);
+    let asker = Asker { request_id, ..answer::UNKNOWN };
+    let bytes_sent = answer::put(&mut client, &answer, &asker, cx);
     let FirstLine { method, target, version } = FirstLine::of(head);
     cx.shared.log.access(&Access {
         when: SystemTime::now(),
@@ -144,7 +146,7 @@ pub(super) fn refuse(
         target,
         version,
         status: refusal.status,
-        bytes_sent: refusal.reason.len() as u64,
+        bytes_sent,
         bytes_received: 0,
         referer: b"",
         user_agent: b"",

@@ -25,6 +25,7 @@ mod interim;
 mod lame_duck;
 mod leaving;
 mod limits;
+mod limits_named;
 mod log_targets;
 mod logs;
 mod lookup;

@@ -36,11 +36,12 @@ pub(super) fn parse(
         return Err("--timeout 0s leaves no time to answer; give it at least 1ms".into());
     }
     let path = path.ok_or("get needs a path, such as /")?;
-    let path = config::path(&path).map_err(|what| match path.contains("://") {
-        true => format!("{what}: the file says where the applications are; bench takes URLs"),
-        false => what,
-    });
-    let path = path.map_err(Failure::Usage)?;
+    if let Some((_, rest)) = path.split_once("://") {
+        let path = rest.find('/').map_or("/", |at| &rest[at..]);
+        return Err(Failure::Usage(format!(
+            "get takes a path, such as {path}; the addresses are in the file"
+        )));
+    }
     Ok(Command::Get(Options { source, path, wait, timeout, verbose }))
 }
 
@@ -94,9 +95,8 @@ mod tests {
     fn slips_are_refused_with_a_remedy() {
         let cases = r#"
              -> get needs a path, such as /
-            http://127.0.0.1:8080/x?y -> "http://127.0.0.1:8080/x?y" is a URL; write "/x?y": the file says where the applications are; bench takes URLs
-            127.0.0.1:8080 -> "127.0.0.1:8080" is not a path: it has no slash in front; write "/127.0.0.1:8080"
-            health -> "health" is not a path: it has no slash in front; write "/health"
+            http://127.0.0.1:8080/x?y -> get takes a path, such as /x?y; the addresses are in the file
+            https://a.test -> get takes a path, such as /; the addresses are in the file
             / /x -> did not expect "/x"
             / --wait 30 -> --wait: 30 has no unit; write for example "30s"
             / --timeout 0s -> --timeout 0s leaves no time to answer; give it at least 1ms

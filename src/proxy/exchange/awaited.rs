@@ -71,20 +71,25 @@ fn between(up: Up, down: Down) -> Awaited {
 impl Awaited {
     /// How long each may last.
     fn limit(self, config: &Config) -> Duration {
+        self.key(config).0
+    }
+
+    /// The same, with the key that says so.
+    fn key(self, config: &Config) -> (Duration, &'static str) {
         let limits = &config.timeouts;
         match self {
-            Self::Place => config.queue.timeout,
-            Self::Reader => limits.client_write,
-            Self::Connection => limits.connect,
-            Self::Handshake => limits.handshake,
-            Self::Answer | Self::Taker => limits.response,
-            Self::MoreAnswer => limits.stream_idle,
-            Self::Body => limits.client_body,
+            Self::Place => (config.queue.timeout, "[queue] timeout"),
+            Self::Reader => (limits.client_write, "[timeouts] client_write"),
+            Self::Connection => (limits.connect, "[timeouts] connect"),
+            Self::Handshake => (limits.handshake, "[timeouts] handshake"),
+            Self::Answer | Self::Taker => (limits.response, "[timeouts] response"),
+            Self::MoreAnswer => (limits.stream_idle, "[timeouts] stream_idle"),
+            Self::Body => (limits.client_body, "[timeouts] client_body"),
         }
     }
 
-    /// What it means that it did not come within its limit.
-    pub(super) fn late(self, limit: Duration) -> Trouble {
+    /// What it means that it did not come within `limit`.
+    pub(super) fn late(self, limit: Duration, config: &Config) -> Trouble {
         let what = match self {
             Self::Place => return Trouble::QueueLate,
             Self::Reader => return Trouble::Client(self.cause()),
@@ -95,7 +100,8 @@ impl Awaited {
             Self::MoreAnswer => "silent, or too slow, in its answer",
             Self::Taker => "took the body no more, or too slowly",
         };
-        let reason = format!("{what} after {}", Took(limit));
+        let (_, key) = self.key(config);
+        let reason = format!("{what} after {} ({key})", Took(limit));
         let fault = self.fault().unwrap_or(Fault::Timeout);
         Trouble::Backend { fault, cause: self.cause(), status: 504, reason }
     }
@@ -120,7 +126,10 @@ impl Awaited {
     }
 }
 
-const LATE_BODY: Refusal = Refusal { status: 408, reason: "the request body took too long" };
+const LATE_BODY: Refusal = Refusal {
+    status: 408,
+    reason: "the request body came no more, or too slowly ([timeouts] client_body)",
+};
 
 impl Exchange {
     /// What is waited for now.

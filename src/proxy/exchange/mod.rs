@@ -254,7 +254,7 @@ impl Exchange {
         let deadline = self.deadline(cx.now, config);
         if cx.now >= deadline {
             let awaited = self.awaited();
-            return Err(awaited.late(self.limit(awaited, config)));
+            return Err(awaited.late(self.limit(awaited, config), config));
         }
         self.tell_end(cx);
         if let Some(upstream) = &mut self.upstream {
@@ -350,4 +350,4 @@ enum Progress {
 }
 
 const TOO_LARGE: Refusal =
-    Refusal { status: 413, reason: "the request body is larger than allowed" };
+    Refusal { status: 413, reason: "the request body is larger than [limits] body_bytes" };

@@ -5,7 +5,7 @@ use super::awaited::Awaited;
 use super::direct::Given;
 use crate::http::Refusal;
 use crate::http::request::ALLOW;
-use crate::http::response::is_http;
+use crate::http::response::{HEAD_TOO_LONG, TOO_MANY_FIELDS, is_http};
 use crate::log::Cause;
 use crate::pool::{Fault, Outcome, Unavailable};
 use crate::proxy::answer::{self, Answer};
@@ -57,7 +57,12 @@ impl Trouble {
 
     /// The backend sent what is not allowed.
     pub(super) fn bad_answer(reason: &str) -> Self {
-        let reason = format!("bad answer: {reason}");
+        let key = match reason {
+            HEAD_TOO_LONG => " ([limits] head_bytes)",
+            TOO_MANY_FIELDS => " ([limits] headers)",
+            _ => "",
+        };
+        let reason = format!("bad answer: {reason}{key}");
         Self::Backend { fault: Fault::BadAnswer, cause: Cause::BadAnswer, status: 502, reason }
     }
 
@@ -97,9 +102,13 @@ impl Trouble {
             Self::Backend { reason, .. } => reason,
             Self::Given(given) => given.reason(),
             Self::Client(Cause::ClientTimeout) => {
-                "the client took its answer no more, or too slowly"
+                "the client took its answer no more, or too slowly ([timeouts] client_write)"
             }
             Self::Client(_) => "the client left",
+            Self::QueueFull => {
+                "every backend is busy, and [queue] length requests wait for a place"
+            }
+            Self::QueueLate => "every backend is busy: no place came free within [queue] timeout",
             Self::Overdue(_) => "the request took longer than [timeouts] request",
             Self::LastHop | Self::Stale => "",
             _ => self.answer().reason,
@@ -215,8 +224,9 @@ impl Exchange {
     fn end(mut self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next {
         let (answer, asker) = (&trouble.answer(), self.asker(cx));
         self.answer.status = answer.status;
-        self.answer.bytes = answer::put(&mut self.client, answer, &asker, cx) as u64;
-        cx.spend(self.answer.bytes as usize);
+        let before = self.client.out.bytes.len();
+        self.answer.bytes = answer::put(&mut self.client, answer, &asker, cx);
+        cx.spend(self.client.out.bytes.len() - before);
         self.account_for(trouble.cause(), trouble.reason(), &cx.shared, cx.now);
         cx.recycle(std::mem::take(&mut self.sent.bytes));
         let mut client = self.client;
