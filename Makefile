@@ -1,11 +1,12 @@
 # What can be done here; `make` alone says it. Nothing but a Rust toolchain is needed for
-# build, run, demo, lint and static, and the openssl command besides for test; the others say what
-# they miss.
+# build, install, run, demo, lint and static, and the openssl command besides for test; the others
+# say what they miss.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 EVENLY := target/release/evenly
+PREFIX := /usr/local
 STATIC_TARGET := x86_64-unknown-linux-musl
 STATIC := target/$(STATIC_TARGET)/static/evenly
 STATIC_BYTES_MAX := 1310000
@@ -16,13 +17,21 @@ DENY_VERSION := 0.20.2
 DENY := $(or $(shell command -v cargo-deny),target/tools/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test lint static static-all bench bench-policies picking try slow certs loom fuzz
+.PHONY: help build install run demo test lint static static-all bench bench-policies picking try slow certs loom fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 build: ## the release build: target/release/evenly
 	cargo build --release --locked
+
+# Builds only what is not there: root, who may install, need not have a toolchain.
+install: | $(EVENLY) ## the program and its sample file into PREFIX (/usr/local), below DESTDIR
+	install -D -m 755 $(EVENLY) $(DESTDIR)$(PREFIX)/bin/evenly
+	install -D -m 644 applications.toml $(DESTDIR)$(PREFIX)/share/evenly/applications.toml
+
+$(EVENLY):
+	$(MAKE) build
 
 run: build ## build and start the demo: three backends and the balancer on :8080
 	$(EVENLY) demo

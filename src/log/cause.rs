@@ -81,3 +81,31 @@ impl Cause {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Cause::*;
+
+    #[test]
+    fn the_documentation_explains_each_code() {
+        let page = include_str!("../../docs/log.md");
+        let all = [
+            [Done, ClientGone, ClientTimeout, Refused, NoBackend, QueueTimeout, Exhausted],
+            [
+                ConnectFailed,
+                ConnectTimeout,
+                BackendReset,
+                BackendTimeout,
+                BadAnswer,
+                Stopped,
+                Internal,
+            ],
+        ];
+        for cause in all.concat() {
+            for code in [false, true].map(|answering| cause.code(answering)) {
+                let row = page.lines().find(|line| line.starts_with("| `") && line.contains(code));
+                assert!(row.is_some(), "{code}");
+            }
+        }
+    }
+}
