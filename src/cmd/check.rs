@@ -9,8 +9,8 @@ use crate::config::{Config, Extent, Mode};
 use crate::tls::Tls;
 
 /// Prints the verdict and the configuration as TOML, secrets hidden, and below it, as comments, the
-/// certificates and when they expire. What would fail, or needs an eye soon, goes to standard error;
-/// the former is a failure at run time.
+/// certificates and when they expire. What would fail, or needs an eye soon, goes to standard
+/// error; the former is a failure at run time.
 pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
     let (config, warnings) = source.load()?;
     let tls = Tls::load(&config)?;

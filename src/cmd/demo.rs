@@ -17,7 +17,7 @@ const BACKENDS_PORT: u16 = 9001;
 /// How many ports are tried, from the usual one on.
 const PORTS_TRIED: u16 = 100;
 
-/// Runs the demo in the foreground. Fails if an override is wrong, or asks for a port that is taken.
+/// Runs the demo in the foreground. Fails if an override is wrong, or names a port that is taken.
 pub fn run(overrides: &Overrides) -> Result<(), Failure> {
     let signals = Signals::listen()?;
     let demo = start_backends().map_err(|error| Failure::Run(error.to_string()))?;

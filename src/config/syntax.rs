@@ -1,5 +1,5 @@
-//! What a text that is no TOML most likely was to be, in words for whoever wrote it: the parser says
-//! which character it stumbled over, and a person wants to know what to write. Called by `raw`.
+//! What a text that is no TOML most likely was to be, in words for whoever wrote it: the parser
+//! says which character it stumbled over, a person wants to know what to write. Called by `raw`.
 
 use toml::de::{DeTable, DeValue};
 

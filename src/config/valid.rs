@@ -6,8 +6,8 @@ use super::message::{Place, Report, quote};
 use super::units::TIME;
 use super::{Config, idle};
 
-/// Reports contradictions, and what is odd. Says nothing while single keys are wrong: it would judge defaults that
-/// nobody asked for.
+/// Reports contradictions, and what is odd. Says nothing while single keys are wrong: it would
+/// judge defaults that nobody asked for.
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     if !report.is_clean() {
         return;

@@ -1,6 +1,6 @@
-//! What others call our things: words of HAProxy, nginx, Apache, Traefik, Envoy and Caddy, and what
-//! comes to mind. They are not taken, for a file is read by people too, and each thing has one name;
-//! but who writes one is told ours. Called where a word is not known.
+//! What others call our things: words of HAProxy, nginx, Apache, Traefik, Envoy and Caddy, and
+//! what comes to mind. They are not taken, for a file is read by people too, and each thing has one
+//! name; but who writes one is told ours. Called where a word is not known.
 
 /// What to write instead of `word`, which stands in this table ("" is the top of the file), or is
 /// of this noun.

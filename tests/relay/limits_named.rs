@@ -1,5 +1,5 @@
-//! Limits by their names: whoever meets one, or reads of it in the log, learns which key says so. And
-//! each page of ours is a line, so that it does not stand in front of a prompt.
+//! Limits by their names: whoever meets one, or reads of it in the log, learns which key says so.
+//! And each page of ours is a line, so that it does not stand in front of a prompt.
 
 use crate::harness::{Backend, BlackHole, Gate, Keyed, Proxy, Vacant};
 use serde_json::Value;
@@ -16,8 +16,9 @@ fn reason(proxy: &Proxy, part: &str) -> String {
 #[test]
 fn who_meets_a_limit_is_told_its_key_and_so_is_the_log() {
     let backend = Backend::plain();
-    let limits = "limits.head_bytes = \"1KiB\"\nlimits.headers = 10\nlimits.target_bytes = \"64B\"\n\
-                  limits.body_bytes = \"10B\"\ntimeouts.request_head = \"100ms\"\n\
+    let limits = "limits.head_bytes = \"1KiB\"\nlimits.headers = 10\n\
+                  limits.target_bytes = \"64B\"\nlimits.body_bytes = \"10B\"\n\
+                  timeouts.request_head = \"100ms\"\n\
                   timeouts.client_body = \"100ms\"";
     let proxy = Proxy::with(&[&backend], &format!("{JSON}{limits}"));
     let long = "x".repeat(2000);

@@ -95,7 +95,7 @@ mod tests {
     fn slips_are_refused_with_a_remedy() {
         let cases = r#"
              -> get needs a path, such as /
-            http://127.0.0.1:8080/x?y -> get takes a path, such as /x?y; the addresses are in the file
+            http://a.test:80/x?y -> get takes a path, such as /x?y; the addresses are in the file
             https://a.test -> get takes a path, such as /; the addresses are in the file
             / /x -> did not expect "/x"
             / --wait 30 -> --wait: 30 has no unit; write for example "30s"

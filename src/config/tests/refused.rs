@@ -312,7 +312,7 @@ health.interval = false
 }
 
 #[test]
-fn impossible_addresses_and_counts_are_refused() {
+fn addresses_that_nobody_could_listen_on_are_refused() {
     let cases = r#"
 server.listen = "8080"
     1:17: server.listen: "8080" is not an address and a port; write for example "0.0.0.0:8080"
@@ -340,6 +340,13 @@ server.listen = "0.0.0.0:99999"
         "0.0.0.0:8080"
 server.listen = "0.0.0.0"
     1:17: server.listen: "0.0.0.0" is not an address and a port; write for example "0.0.0.0:8080"
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
+fn impossible_paths_and_counts_are_refused() {
+    let cases = r#"
 server.workers = 1025
     1:18: server.workers: 1025 is out of range; use 0 to 1024
 server.max_connections = 0

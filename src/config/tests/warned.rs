@@ -28,14 +28,16 @@ scored.threshold = 100
     1:20: scored.threshold: means nothing without balance.policy = "scored-round-robin"; set it, or
         remove this key
 redirect.status = 308
-    1:19: redirect.status: means nothing without server.mode = "redirect"; set it, or remove this key
+    1:19: redirect.status: means nothing without server.mode = "redirect"; set it, or remove this
+        key
 log.to = "./access.log"
     1:10: log.to: means nothing without access; set it, or remove this key
 health.interval = "off"
 health.rise = 3
     2:15: health.rise: means nothing with interval = "off"; change that, or remove this key
 queue.length = 5
-    1:16: queue.length: means nothing without applications.max_connections; set it, or remove this key
+    1:16: queue.length: means nothing without applications.max_connections; set it, or remove this
+        key
 limits.buffer_bytes = "1KiB"
     1:23: limits.buffer_bytes: means nothing without applications.max_connections; set it, or remove
         this key
@@ -47,11 +49,12 @@ retry.budget_min = 3
     2:20: retry.budget_min: means nothing with attempts = 0; change that, or remove this key
 server.mode = "redirect"
 retry.attempts = 1
-    2:18: retry.attempts: means nothing with server.mode = "redirect"; change that, or remove this key
+    2:18: retry.attempts: means nothing with server.mode = "redirect"; change that, or remove this
+        key
 timeouts.keep_alive = 0
 limits.requests_per_connection = 10
-    2:34: limits.requests_per_connection: means nothing with timeouts.keep_alive = 0; change that, or
-        remove this key
+    2:34: limits.requests_per_connection: means nothing with timeouts.keep_alive = 0; change that,
+        or remove this key
 "#;
     refused::each(cases, warnings);
 }
