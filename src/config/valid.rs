@@ -32,18 +32,21 @@ fn ejections_grow(config: &Config, report: &mut Report<'_>) {
 }
 
 /// One that hangs is then in the way of the next: an application is asked less often than it says.
+/// Whoever wrote `interval` alone knows nothing of `timeout`.
 fn checks_end_before_the_next(config: &Config, report: &mut Report<'_>) {
     let health = &config.health;
-    let Some(interval) = health.interval.filter(|interval| *interval < health.timeout) else {
+    let place = report.place("health.timeout");
+    let shorter = health.interval.filter(|interval| *interval < health.timeout);
+    let Some(interval) = shorter.filter(|_| place != Place::File) else {
         return;
     };
     let [timeout, interval] = [health.timeout, interval].map(|time| time.as_millis() as u64);
     let [timeout, interval] = [timeout, interval].map(|time| quote(&TIME.write(time)));
     let what = format!(
-        "timeout {timeout} is longer than interval {interval}: a check that hangs keeps the next \
-         ones waiting; lower timeout"
+        "{timeout} is longer than interval {interval}: a check that hangs keeps the next ones \
+         waiting; lower it"
     );
-    report.warn(later(["health.interval", "health.timeout"], report), "health", what);
+    report.warn(place, "health.timeout", what);
 }
 
 fn slow_has_a_range(config: &Config, report: &mut Report<'_>) {
