@@ -19,8 +19,8 @@ const ROOMS: &str = "
     printable:
     http:
     pool:    printable
-    log:     printable
     thread:
+    log:     printable thread
     blame:
     dial:
     config:  http pool printable

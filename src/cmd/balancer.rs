@@ -134,12 +134,17 @@ fn start_log(config: &Config) -> Result<Log, Failure> {
         AccessLog::Combined => Some(log::Format::Combined),
         AccessLog::Json => Some(log::Format::Json),
     };
-    let to = match &config.log.to {
+    let settings = log::Settings { access, to: log_target(config) };
+    Log::start(settings).map_err(|error| Failure::Run(error.to_string()))
+}
+
+/// Where access lines go.
+pub(super) fn log_target(config: &Config) -> log::Target {
+    match &config.log.to {
         LogTarget::Stdout => log::Target::Stdout,
         LogTarget::Stderr => log::Target::Stderr,
         LogTarget::File(path) => log::Target::File(path.clone()),
-    };
-    Log::start(log::Settings { access, to }).map_err(|error| Failure::Run(error.to_string()))
+    }
 }
 
 /// The pool, with where its backends are. One that is not found begins as down, so that it is

@@ -97,6 +97,12 @@ impl Log {
         Log::start_with(access, Sink::open(&Target::Stderr)?)
     }
 
+    /// What opening the access log there would come to; leaves nothing behind. An error is a whole
+    /// sentence.
+    pub fn probe(to: &Target) -> io::Result<()> {
+        Sink::probe(to)
+    }
+
     fn start_with(access: Option<(Format, Sink)>, events: Sink) -> io::Result<Log> {
         let losses = Arc::new(Losses::default());
         let (lane, waiting) = Lane::new();

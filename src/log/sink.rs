@@ -30,12 +30,23 @@ pub(super) struct Sink {
 impl Sink {
     /// An error is a whole sentence.
     pub(super) fn open(target: &Target) -> io::Result<Sink> {
-        let sink = open(target).map(|file| Sink::new(file, target.clone()));
-        sink.map_err(|error| {
-            let (name, remedy) = (target.name(), remedy(&error));
-            let text = format!("cannot open the log {name} ([log] to): {error}; {remedy}");
-            io::Error::new(error.kind(), text)
-        })
+        let file = open(target, true).map_err(|error| unopened(target, error))?;
+        Ok(Sink::new(file, target.clone()))
+    }
+
+    /// What opening it would come to, with nothing left behind: of a file that is not there, another
+    /// one beside it tells.
+    pub(super) fn probe(target: &Target) -> io::Result<()> {
+        let tried = match (open(target, false), target) {
+            (Err(error), Target::File(path)) if error.kind() == ErrorKind::NotFound => {
+                let name = format!(".evenly-check-{}", getpid().as_raw_nonzero());
+                let beside = path.with_file_name(name);
+                let made = OpenOptions::new().write(true).create_new(true).open(&beside);
+                made.and_then(|_| fs::remove_file(&beside))
+            }
+            (opened, _) => opened.map(drop),
+        };
+        tried.map_err(|error| unopened(target, error))
     }
 
     pub(super) fn new(file: File, target: Target) -> Sink {
@@ -52,7 +63,7 @@ impl Sink {
     }
 
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        self.file = open(&self.target)?;
+        self.file = open(&self.target, true)?;
         if self.batch.first() == Some(&b'\n') {
             self.batch.remove(0); // the torn line stays behind in the old file
         }
@@ -109,7 +120,15 @@ impl Sink {
     }
 }
 
-fn open(target: &Target) -> io::Result<File> {
+/// A whole sentence.
+fn unopened(target: &Target, error: io::Error) -> io::Error {
+    let (name, remedy) = (target.name(), remedy(&error));
+    let text = format!("cannot open the log {name} ([log] to): {error}; {remedy}");
+    io::Error::new(error.kind(), text)
+}
+
+/// `makes`: a file that is not there is made.
+fn open(target: &Target, makes: bool) -> io::Result<File> {
     let path = match target {
         Target::Stdout => return own(1),
         Target::Stderr => return own(2),
@@ -126,7 +145,7 @@ fn open(target: &Target) -> io::Result<File> {
     let mut options = OpenOptions::new();
     // The flag has one number for files and sockets (socket(2)).
     let unwaiting = SocketFlags::NONBLOCK.bits() as i32;
-    options.append(true).read(is_pipe).create(!is_pipe).custom_flags(unwaiting);
+    options.append(true).read(is_pipe).create(makes && !is_pipe).custom_flags(unwaiting);
     // Not for everyone to read: client addresses are personal data.
     options.mode(0o640).open(path).or_else(|error| match descriptor {
         Some(number) => own(number).map_err(|_| error),

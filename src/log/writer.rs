@@ -9,7 +9,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{RecvTimeoutError, Sender};
@@ -17,6 +16,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender};
 use super::lane::{Lane, Line, Waiting};
 use super::sink::{self, Sink};
 use super::{Level, Losses, text};
+use crate::thread;
 
 /// A batch ends with the line that reaches this.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -55,10 +55,7 @@ impl Writer {
     }
 
     pub(super) fn spawn(self, name: &str) -> io::Result<()> {
-        let spawned = thread::Builder::new().name(name.into()).spawn(|| self.run());
-        let worded =
-            |error| io::Error::other(format!("cannot start a thread for the log: {error}"));
-        spawned.map(drop).map_err(worded)
+        thread::start(name, Box::new(|| self.run())).map(drop)
     }
 
     fn run(mut self) {

@@ -205,8 +205,7 @@ fn spawn(
         let _tripwire = tripwire;
         work();
     };
-    let spawned = thread::Builder::new().name(name.into()).spawn(guarded);
-    spawned.map_err(|error| crate::thread::none_left(name, &error))
+    crate::thread::start(name, Box::new(guarded))
 }
 
 /// Dropped by a panic, it says so.
