@@ -190,9 +190,11 @@ impl Checks {
     /// True if there was no connection, and one is tried at another address.
     fn goes_elsewhere(&mut self, index: usize) -> bool {
         let Some(probe) = self.probes.get_mut(&index) else { return false };
-        let failed = probe.address();
+        let mut failed = probe.address();
         let Some(Ok(())) = probe.go_elsewhere() else { return false };
-        self.pool.backends()[index].avoid(failed);
+        let backend = &self.pool.backends()[index];
+        failed.set_port(backend.port());
+        backend.avoid(failed);
         let is_watched = self.sockets.watch(probe.socket(), index).is_ok();
         is_watched && self.has_time(index)
     }

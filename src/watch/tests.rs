@@ -40,7 +40,14 @@ fn one_round(timeout: Duration) -> Settings {
 
 /// A server that hands every connection with its request's head to `answer`.
 fn server(answer: impl Fn(TcpStream, String) + Send + Sync + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    server_at(([127, 0, 0, 1], 0).into(), answer)
+}
+
+fn server_at(
+    address: SocketAddr,
+    answer: impl Fn(TcpStream, String) + Send + Sync + 'static,
+) -> SocketAddr {
+    let listener = TcpListener::bind(address).unwrap();
     let address = listener.local_addr().unwrap();
     let answer = Arc::new(answer);
     thread::spawn(move || {
@@ -115,7 +122,10 @@ struct Watched {
 
 impl Watched {
     fn start(specs: Vec<Spec>, settings: Settings) -> Self {
-        let pool = pool_of(specs, Rules::default());
+        Self::over(pool_of(specs, Rules::default()), settings)
+    }
+
+    fn over(pool: Arc<Pool>, settings: Settings) -> Self {
         let snapshot = Snapshot::new(Arc::clone(&pool));
         let (heard, events) = unbounded();
         let on = move |event| drop(heard.send(event));
