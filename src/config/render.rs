@@ -86,7 +86,8 @@ impl Page {
             let (value, place) = (field.write(), Place::File);
             let setting = Setting { table: name, key, value, place };
             let is_usual = self.usual.has(&setting);
-            if self.extent == Extent::Changed && is_usual && !matches!(key, "ip" | "port") {
+            let is_address = name == applications::NAME && matches!(key, "ip" | "port");
+            if self.extent == Extent::Changed && is_usual && !is_address {
                 return;
             }
             let is_idle = || self.all.wanting(&setting, item, &self.usual).is_some();
