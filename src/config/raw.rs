@@ -19,6 +19,7 @@ const PLANNED: [&str; 2] = ["alerts", "admin.token"];
 
 /// Longest file. A thousand applications are 60 KiB.
 const FILE_BYTES_MAX: usize = 4 << 20;
+
 /// Keys whose words mean something else in every other table: no hint to one who writes them there.
 const AT_HOME: [&str; 4] = ["host", "port", "method", "headers"];
 
@@ -150,14 +151,11 @@ fn unknown(path: &str, word: &str, known: &[&str]) -> String {
 
 /// Where this very word belongs.
 fn home(word: &str) -> Option<String> {
-    if AT_HOME.contains(&word) {
-        return None;
-    }
     let mut home = None;
     let mut config = Config::default();
     for (name, table) in config.tables() {
         table.each(&mut |key, _| {
-            if key == word && home.is_none() {
+            if key == word && home.is_none() && !AT_HOME.contains(&word) {
                 home = Some(format!("{word} in [{name}]"));
             }
         });

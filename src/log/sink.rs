@@ -34,8 +34,8 @@ impl Sink {
         Ok(Sink::new(file, target.clone()))
     }
 
-    /// What opening it would come to, with nothing left behind: of a file that is not there, another
-    /// one beside it tells.
+    /// What opening it would come to, with nothing left behind: of a file that is not there,
+    /// another one beside it tells.
     pub(super) fn probe(target: &Target) -> io::Result<()> {
         let tried = match (open(target, false), target) {
             (Err(error), Target::File(path)) if error.kind() == ErrorKind::NotFound => {

@@ -95,8 +95,8 @@ fn a_variable_that_means_nothing_is_named_itself() {
 
 #[test]
 fn a_check_that_outlasts_its_interval_is_told() {
-    let told = "health.timeout: \"5s\" is longer than interval \"1s\": a check that hangs keeps the \
-        next ones waiting; lower it";
+    let told = "health.timeout: \"5s\" is longer than interval \"1s\": a check that hangs keeps \
+        the next ones waiting; lower it";
     let (timeout, interval) = ("health.timeout = \"5s\"", "health.interval = \"1s\"");
     assert_eq!(warnings(&format!("{interval}\n{timeout}")), format!("2:18: {told}"));
     assert_eq!(warnings(&format!("{timeout}\n{interval}")), format!("1:18: {told}"));
