@@ -9,18 +9,6 @@ use std::time::Duration;
 const ONE: &str = "max_connections = 1";
 const JSON: &str = "log.access = \"json\"";
 
-/// A client that has asked for this.
-fn asking(proxy: &Proxy, target: &str) -> Wire {
-    let mut client = proxy.connect();
-    client.send(format!("GET {target} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
-    client
-}
-
-/// Long enough for a request that came to be in the line.
-fn in_line(client: &mut Wire) {
-    assert!(client.is_silent_for(Duration::from_millis(20)));
-}
-
 /// The access log's record of this target.
 fn record(proxy: &Proxy, target: &str) -> Value {
     let line = proxy.process.printed.wait(&format!("\"{target}\""));
@@ -46,13 +34,13 @@ fn who_has_closed_while_it_waited_in_line_is_passed_over_and_logged() {
     let narrow = Backend::holding(&gate);
     let settings = format!("{JSON}\nqueue.timeout = \"30s\"");
     let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], &settings);
-    let mut first = asking(&proxy, "/held");
+    let mut first = proxy.asking("/held");
     narrow.wait_requests(1);
     let mut leavers: Vec<Wire> =
-        (0..10).map(|number| asking(&proxy, &format!("/left/{number}"))).collect();
-    leavers.iter_mut().for_each(in_line);
-    let mut last = asking(&proxy, "/last");
-    in_line(&mut last);
+        (0..10).map(|number| proxy.asking(&format!("/left/{number}"))).collect();
+    leavers.iter_mut().for_each(Wire::stands_in_line);
+    let mut last = proxy.asking("/last");
+    last.stands_in_line();
     // The end of a connection that is closed, not reset.
     drop(leavers);
     for number in 0..10 {
@@ -73,10 +61,10 @@ fn who_left_through_tls_is_passed_over_too() {
     let gate = Gate::new();
     let narrow = Backend::holding(&gate);
     let proxy = Proxy::secure(&Certs::make(), &[&Keyed(&narrow, ONE)], JSON);
-    let mut first = asking(&proxy, "/held");
+    let mut first = proxy.asking("/held");
     narrow.wait_requests(1);
-    let mut leaver = asking(&proxy, "/left");
-    in_line(&mut leaver);
+    let mut leaver = proxy.asking("/left");
+    leaver.stands_in_line();
     leaver.finish();
     assert_eq!(record(&proxy, "/left")["status"], 499);
     gate.open();
@@ -90,11 +78,11 @@ fn who_only_stopped_sending_is_served_where_that_is_wanted() {
     let narrow = Backend::holding(&gate);
     let settings = "server.abort_on_close = false";
     let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], settings);
-    let mut first = asking(&proxy, "/held");
+    let mut first = proxy.asking("/held");
     narrow.wait_requests(1);
-    let mut second = asking(&proxy, "/half");
+    let mut second = proxy.asking("/half");
     second.finish();
-    in_line(&mut second);
+    second.stands_in_line();
     gate.open();
     assert_eq!((first.answer().status(), second.answer().status()), (200, 200));
 }
@@ -104,10 +92,10 @@ fn who_only_stopped_sending_is_answered_where_nobody_stands_in_line() {
     let gate = Gate::new();
     let backend = Backend::holding(&gate);
     let proxy = Proxy::over(&[&backend]);
-    let mut client = asking(&proxy, "/held");
+    let mut client = proxy.asking("/held");
     backend.wait_requests(1);
     client.finish();
-    in_line(&mut client);
+    client.stands_in_line();
     gate.open();
     assert_eq!(client.answer().status(), 200, "a backend that does not mind answers all the same");
 }
@@ -117,7 +105,7 @@ fn a_silent_event_stream_ends_with_its_client() {
     let ended = Gate::new();
     let narrow = Backend::first(events(&ended));
     let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], JSON);
-    let mut client = asking(&proxy, "/events");
+    let mut client = proxy.asking("/events");
     client.head().unwrap();
     client.expect("2\r\nhi\r\n");
     drop(client);
@@ -136,7 +124,7 @@ fn a_silent_event_stream_ends_with_its_client_through_tls() {
     let backend = proving(Proving::with(&certs.leaf("localhost")), move |_, wire| told(wire));
     let proxy = Proxy::with(&[&Keyed(&backend, &trusting(&certs))], JSON);
     proxy.no_farewell();
-    let mut client = asking(&proxy, "/events");
+    let mut client = proxy.asking("/events");
     client.head().unwrap();
     client.expect("2\r\nhi\r\n");
     drop(client);
@@ -152,7 +140,7 @@ fn a_backend_that_gives_up_on_a_client_that_left_is_not_asked_elsewhere() {
     proxy.no_farewell();
     for number in 0..6 {
         let target = format!("/left/{number}");
-        let client = asking(&proxy, &target);
+        let client = proxy.asking(&target);
         a.wait_requests(number / 2 + 1);
         drop(client);
         let record = record(&proxy, &target);
@@ -174,11 +162,11 @@ fn a_stream_goes_on_for_one_that_only_stopped_sending_where_that_is_wanted() {
         wire.send("3\r\nyou\r\n0\r\n\r\n");
     });
     let proxy = Proxy::with(&[&backend], "server.abort_on_close = false");
-    let mut client = asking(&proxy, "/events");
+    let mut client = proxy.asking("/events");
     client.head().unwrap();
     client.expect("2\r\nhi\r\n");
     client.finish();
-    in_line(&mut client);
+    client.stands_in_line();
     gate.open();
     client.expect("3\r\nyou\r\n0\r\n\r\n");
 }

@@ -17,29 +17,17 @@ fn held(gate: &Gate) -> Backend {
     })
 }
 
-/// A client that has asked for this.
-fn asking(proxy: &Proxy, target: &str) -> Wire {
-    let mut client = proxy.connect();
-    client.send(format!("GET {target} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
-    client
-}
-
-/// Long enough for a request that came to be in the line.
-fn in_line(client: &mut Wire) {
-    assert!(client.is_silent_for(Duration::from_millis(20)));
-}
-
 #[test]
 fn who_comes_first_is_served_first() {
     let gate = Gate::new();
     let narrow = held(&gate);
     let proxy = Proxy::over(&[&Keyed(&narrow, ONE)]);
-    let mut first = asking(&proxy, "/0");
+    let mut first = proxy.asking("/0");
     narrow.wait_requests(1);
     let mut waiting: Vec<Wire> = Vec::new();
     for number in 1..=8 {
-        waiting.push(asking(&proxy, &format!("/{number}")));
-        in_line(waiting.last_mut().unwrap());
+        waiting.push(proxy.asking(&format!("/{number}")));
+        waiting.last_mut().unwrap().stands_in_line();
     }
     gate.open();
     assert_eq!(first.answer().text(), "held");
@@ -60,10 +48,10 @@ fn who_waits_is_served_by_a_backend_that_comes_up() {
     let _up;
     let proxy = Proxy::with(&[&Keyed(&full, ONE), &down], settings);
     proxy.process.said.wait("backend B: check failed");
-    let mut first = asking(&proxy, "/held");
+    let mut first = proxy.asking("/held");
     full.wait_requests(1);
-    let mut second = asking(&proxy, "/second");
-    in_line(&mut second);
+    let mut second = proxy.asking("/second");
+    second.stands_in_line();
     _up = down.open(serve);
     assert_eq!(second.answer().text(), "GET /second 0\n");
     gate.open();
@@ -83,10 +71,10 @@ fn who_waits_is_served_by_a_backend_whose_ejection_ends() {
     }
     proxy.process.said.wait("ejected");
     _back = gone.open(serve);
-    let mut first = asking(&proxy, "/held");
+    let mut first = proxy.asking("/held");
     full.wait_requests(3);
-    let mut second = asking(&proxy, "/second");
-    in_line(&mut second);
+    let mut second = proxy.asking("/second");
+    second.stands_in_line();
     assert_eq!(second.answer().text(), "GET /second 0\n");
     gate.open();
     assert_eq!(first.answer().status(), 200);
@@ -101,10 +89,10 @@ fn who_waits_is_served_by_a_backend_that_gets_its_share_back() {
     let _up;
     let proxy = Proxy::with(&[&Keyed(&full, ONE), &down], settings);
     proxy.process.said.wait("backend B: check failed");
-    let mut first = asking(&proxy, "/held");
+    let mut first = proxy.asking("/held");
     full.wait_requests(1);
-    let mut line: Vec<Wire> = (0..5).map(|number| asking(&proxy, &format!("/{number}"))).collect();
-    line.iter_mut().for_each(in_line);
+    let mut line: Vec<Wire> = (0..5).map(|number| proxy.asking(&format!("/{number}"))).collect();
+    line.iter_mut().for_each(Wire::stands_in_line);
     _up = down.open(serve);
     for (number, client) in line.iter_mut().enumerate() {
         assert_eq!(client.answer().text(), format!("GET /{number} 0\n"));
@@ -120,9 +108,9 @@ fn a_wait_that_is_too_long_ends_with_503() {
     let settings = "queue.timeout = \"200ms\"\nlog.access = \"json\"";
     let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], settings);
     proxy.pardon("answering 503");
-    let mut first = asking(&proxy, "/held");
+    let mut first = proxy.asking("/held");
     narrow.wait_requests(1);
-    let mut late = asking(&proxy, "/late");
+    let mut late = proxy.asking("/late");
     let answer = late.answer();
     assert_eq!(answer.status(), 503);
     assert!(answer.field("retry-after").is_some());
@@ -141,11 +129,11 @@ fn a_line_that_is_full_takes_nobody_more() {
         let narrow = held(&gate);
         let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], settings);
         proxy.pardon("answering 503");
-        let mut first = asking(&proxy, "/held");
+        let mut first = proxy.asking("/held");
         narrow.wait_requests(1);
-        let mut line: Vec<Wire> = (0..waiting).map(|_| asking(&proxy, "/in-line")).collect();
-        line.iter_mut().for_each(in_line);
-        assert_eq!(asking(&proxy, "/too-many").answer().status(), 503, "{settings}");
+        let mut line: Vec<Wire> = (0..waiting).map(|_| proxy.asking("/in-line")).collect();
+        line.iter_mut().for_each(Wire::stands_in_line);
+        assert_eq!(proxy.asking("/too-many").answer().status(), 503, "{settings}");
         gate.open();
         assert_eq!(first.answer().text(), "held");
         for client in &mut line {
@@ -162,12 +150,12 @@ fn who_leaves_the_line_is_not_waited_for() {
     let gate = Gate::new();
     let narrow = held(&gate);
     let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], "log.access = \"common\"");
-    let mut first = asking(&proxy, "/held");
+    let mut first = proxy.asking("/held");
     narrow.wait_requests(1);
-    let mut leaver = asking(&proxy, "/left");
-    in_line(&mut leaver);
-    let mut last = asking(&proxy, "/last");
-    in_line(&mut last);
+    let mut leaver = proxy.asking("/left");
+    leaver.stands_in_line();
+    let mut last = proxy.asking("/last");
+    last.stands_in_line();
     leaver.reset();
     // Only who is known to have left is passed over.
     proxy.process.printed.wait("GET /left");
@@ -184,10 +172,10 @@ fn a_holder_that_fails_or_leaves_lets_the_next_one_in() {
         wire.ending();
     });
     let proxy = Proxy::over(&[&Keyed(&narrow, ONE)]);
-    let holder = asking(&proxy, "/held");
+    let holder = proxy.asking("/held");
     narrow.wait_requests(1);
-    let mut next = asking(&proxy, "/next");
-    in_line(&mut next);
+    let mut next = proxy.asking("/next");
+    next.stands_in_line();
     holder.reset();
     assert_eq!(next.answer().text(), "GET /next 0\n");
 }
@@ -215,10 +203,10 @@ fn one_that_waits_does_not_hold_up_the_end() {
     let gate = Gate::new();
     let narrow = held(&gate);
     let mut proxy = Proxy::over(&[&Keyed(&narrow, ONE)]);
-    let mut first = asking(&proxy, "/held");
+    let mut first = proxy.asking("/held");
     narrow.wait_requests(1);
-    let mut second = asking(&proxy, "/waits");
-    in_line(&mut second);
+    let mut second = proxy.asking("/waits");
+    second.stands_in_line();
     proxy.terminate();
     gate.open();
     assert_eq!(first.answer().text(), "held");
@@ -232,7 +220,7 @@ fn uploads(proxy: &Proxy, framing: &str, first: &str) -> Vec<Wire> {
     let begin = |_| {
         let mut client = proxy.connect();
         client.send(format!("POST /u HTTP/1.1\r\nHost: a.test\r\n{framing}\r\n\r\n{first}"));
-        in_line(&mut client);
+        client.stands_in_line();
         client
     };
     (0..10).map(begin).collect()

@@ -1,10 +1,11 @@
 //! A program under test as a process: started, watched, signalled, and never left behind.
 
-use super::{Lines, eventually};
+use super::{Lines, eventually, timed};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 /// A running program; dropping it kills it.
 pub struct Process {
@@ -51,6 +52,16 @@ impl Process {
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
+    }
+
+    /// Expects a good end as soon as it hears this.
+    pub fn ends_at_once_on(&mut self, signal: Signal) {
+        let (status, took) = timed(|| {
+            self.signal(signal);
+            self.wait()
+        });
+        assert_eq!(status.code(), Some(0));
+        assert!(took < Duration::from_secs(2), "{took:?}");
     }
 
     /// Waits for the end. The exit code is none when a signal was the end of it.

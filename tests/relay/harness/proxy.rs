@@ -119,6 +119,13 @@ impl Proxy {
         self.ask(format!("GET {target} HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"))
     }
 
+    /// A client that has asked for this, and waits for its answer.
+    pub fn asking(&self, target: &str) -> Wire {
+        let mut client = self.connect();
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+        client
+    }
+
     /// A request on a connection of its own.
     pub fn ask(&self, request: impl AsRef<[u8]>) -> Message {
         self.connect().ask(request)

@@ -279,6 +279,11 @@ impl Wire {
         filled == Some(Err(Broken::Late))
     }
 
+    /// Waits long enough for a request that came to be in the line, unanswered.
+    pub fn stands_in_line(&mut self) {
+        assert!(self.is_silent_for(Duration::from_millis(20)));
+    }
+
     /// No more will be sent; the other direction goes on.
     pub fn finish(&mut self) {
         if let Some(tls) = &mut self.secure {
