@@ -1,8 +1,9 @@
 //! Who asks, and how: decided once, when a request's head is read, and used wherever it matters, by
 //! the log, the policy `hash`, the passive checks, the sticky cookie and the forwarded fields.
 //!
-//! A peer speaks for itself, unless it is one of `trusted_proxies`: then it says for whom. Must
-//! never believe a word that the client before it can have written.
+//! A peer speaks for itself, unless it is one of `trusted_proxies`: then it says for whom. Who the
+//! client is must never be believed of the client itself; how it asked is, for whoever lies there
+//! gets cookies and links that do not suit it, and no more.
 
 use super::Shared;
 use super::client::Client;
@@ -39,7 +40,7 @@ impl Origin {
     fn behind(self, request: &Request, proxies: &[Network]) -> Self {
         let mut addresses =
             members(request, "x-forwarded-for").map(|named| (named, None)).peekable();
-        let elements = members(request, "forwarded").map(|element| {
+        let elements = elements(request).into_iter().map(|element| {
             (parameter(element, "for").unwrap_or_default(), parameter(element, "proto"))
         });
         let (client, said) = match addresses.peek() {
@@ -79,10 +80,39 @@ fn members<'b>(request: &Request<'_, 'b>, name: &str) -> impl Iterator<Item = &'
     members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
 }
 
+/// The elements of all Forwarded lists, from the last to the first. Some of their words, such as the
+/// Host, are the client's own, in quotes: what stands in these parts nothing. A list whose quotes
+/// do not end says nothing, and ends it all.
+fn elements<'b>(request: &Request<'_, 'b>) -> Vec<&'b [u8]> {
+    let lists = request.values("forwarded").rev();
+    let members = lists.map_while(|list| split_unquoted(list, b','));
+    members.flat_map(|all| all.into_iter().rev()).filter(|element| !element.is_empty()).collect()
+}
+
+/// The pieces between separators that stand in no quotes (RFC 9110 5.6.4); none if a quote does not
+/// end.
+fn split_unquoted(text: &[u8], separator: u8) -> Option<Vec<&[u8]>> {
+    let (mut pieces, mut start) = (Vec::new(), 0);
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, byte) in text.iter().enumerate() {
+        match *byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            byte if byte == separator && !quoted => {
+                pieces.push(text[start..at].trim_ascii());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    pieces.push(text[start..].trim_ascii());
+    (!quoted).then_some(pieces)
+}
+
 /// The value of a parameter in an element of Forwarded, without its quotes (RFC 7239 section 4).
 fn parameter<'e>(element: &'e [u8], name: &str) -> Option<&'e [u8]> {
-    let mut pairs = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-    let value = pairs.find_map(|pair| {
+    let value = split_unquoted(element, b';')?.into_iter().find_map(|pair| {
         let (key, value) = pair.split_at_checked(name.len())?;
         key.eq_ignore_ascii_case(name.as_bytes()).then(|| value.strip_prefix(b"="))?
     })?;
@@ -171,7 +201,17 @@ mod tests {
             ("Forwarded: for=192.0.2.7\r\nForwarded: for=10.0.0.2\r\n", ("192.0.2.7", false)),
             ("Forwarded: for=192.0.2.7, for=unknown;proto=https\r\n", ("10.0.0.1", false)),
             ("Forwarded: for=192.0.2.7, proto=https\r\n", ("10.0.0.1", false)),
-            ("Forwarded: for=\"6.6.6.6, for=192.0.2.7\r\n", ("192.0.2.7", false)),
+            ("Forwarded: for=\"6.6.6.6, for=192.0.2.7\r\n", ("10.0.0.1", false)),
+            (
+                "Forwarded: for=192.0.2.7;host=\"a,for=6.6.6.6;x=y\";proto=http\r\n",
+                ("192.0.2.7", false),
+            ),
+            ("Forwarded: for=192.0.2.7;host=\"a;proto=https;x\"\r\n", ("192.0.2.7", false)),
+            ("Forwarded: host=\"\\\", for=6.6.6.6\";for=192.0.2.7\r\n", ("192.0.2.7", false)),
+            (
+                "Forwarded: for=6.6.6.6\r\nForwarded: for=\"1\r\nForwarded: for=10.0.0.2\r\n",
+                ("10.0.0.2", false),
+            ),
             ("Forwarded: forx=192.0.2.7\r\n", ("10.0.0.1", false)),
             ("X-Forwarded-For: ,\r\nForwarded: for=192.0.2.7\r\n", ("192.0.2.7", false)),
             (
