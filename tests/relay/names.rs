@@ -47,6 +47,23 @@ fn a_name_is_reached_at_whichever_of_its_addresses_lives() {
 }
 
 #[test]
+fn an_address_whose_silence_used_a_requests_time_up_is_not_asked_first_again() {
+    if !has_own_names(
+        "names::an_address_whose_silence_used_a_requests_time_up_is_not_asked_first_again",
+    ) {
+        return;
+    }
+    let hole = BlackHole::new();
+    let backend = Backend::at(&format!("127.0.0.3:{}", hole.port())).unwrap();
+    names(&app_at(&["127.0.0.1", "127.0.0.3"]));
+    // Half of the time for a connect is more than the request has.
+    let settings = "timeouts.request = \"500ms\"\ntimeouts.connect = \"8s\"";
+    let proxy = Proxy::with(&[&Hosted(&backend, "app.internal")], settings);
+    assert_eq!(proxy.get("/").status(), 504);
+    assert_eq!(proxy.get("/").status(), 200);
+}
+
+#[test]
 fn localhost_is_reached_by_ipv4_where_it_is_ipv6_first() {
     if !has_own_names("names::localhost_is_reached_by_ipv4_where_it_is_ipv6_first") {
         return;

@@ -116,13 +116,18 @@ impl Exchange {
     /// failed until all have. Nothing was sent, so this is the same try.
     pub(super) fn asks_next_address(&mut self, trouble: &mut Trouble, cx: &Context) -> bool {
         let is_unconnected = self.upstream.as_ref().is_none_or(|upstream| !upstream.connected);
-        let is_about_it = matches!(trouble, Trouble::Backend { .. } | Trouble::NoWay(_));
+        let is_overdue = matches!(trouble, Trouble::Overdue(_));
+        let is_about_it =
+            is_overdue || matches!(trouble, Trouble::Backend { .. } | Trouble::NoWay(_));
         let address = self.tries.address.take().filter(|_| is_unconnected && is_about_it);
         let (Some(address), Some(lease)) = (address, &self.lease) else {
             return false;
         };
         let backend = lease.backend();
         backend.avoid(address);
+        if is_overdue {
+            return false; // this request has no time left; the next one asks another
+        }
         self.tries.dead.push(address);
         let has_other = backend.address_besides(&self.tries.dead).is_some();
         match trouble {

@@ -47,8 +47,7 @@ impl Exchange {
                 self.tries.count -= 1;
                 Setback::NoWay
             }
-            // No HTTP, too, may be what one path brings about: one request is not to reach three
-            // backends for it.
+            // No HTTP, too, may be what one path brings about: no other backend is to say it for that.
             Trouble::Backend { fault: Fault::BadAnswer | Fault::NoHttp, .. } => Setback::Refused,
             Trouble::Backend { fault, .. } => Setback::Fault(*fault),
             _ => return false,

@@ -13,7 +13,6 @@ use crate::proxy::linger::Linger;
 use crate::proxy::task::{Next, Task};
 use crate::proxy::worker::Context;
 use std::io;
-use std::time::Duration;
 
 /// Why an exchange cannot go on as it is.
 pub(super) enum Trouble {
@@ -198,13 +197,7 @@ impl Exchange {
                     false => Outcome::Failed(*fault),
                 }
             }
-            Trouble::Overdue(awaited) => match awaited.fault() {
-                Some(fault) if self.had_its_time(cx.now) => {
-                    self.say_failed(fault, trouble.reason(), &cx.shared);
-                    Outcome::Failed(fault)
-                }
-                _ => Outcome::Abandoned,
-            },
+            Trouble::Overdue(awaited) => self.judge_overdue(*awaited, cx),
             Trouble::NoWay(error) => {
                 self.say_no_way(error, &cx.shared);
                 Outcome::Abandoned
@@ -214,10 +207,19 @@ impl Exchange {
         self.report(lease, outcome, cx);
     }
 
-    /// True if the backend had the better part of the request's time, and not the line before it or
-    /// those that were tried first.
-    fn had_its_time(&self, now: Duration) -> bool {
-        now.saturating_sub(self.times.connecting) * 2 > now.saturating_sub(self.times.begun)
+    /// What the end of the whole request's time says of the backend that has it. It failed if it had
+    /// the better part of it, and not the line before or those that were tried first.
+    fn judge_overdue(&self, awaited: Awaited, cx: &Context) -> Outcome {
+        let Some(fault) = awaited.fault() else {
+            return Outcome::Abandoned;
+        };
+        let [had, all] =
+            [self.times.tried, self.times.begun].map(|since| cx.now.saturating_sub(since));
+        if had * 2 < all {
+            return Outcome::Abandoned;
+        }
+        self.say_failed(fault, Trouble::Overdue(awaited).reason(), &cx.shared);
+        Outcome::Failed(fault)
     }
 
     /// Ends the exchange with an answer of our own.
