@@ -56,10 +56,11 @@ impl Balancer {
         for warning in lowered.into_iter().chain(tls.warnings(&config.applications)) {
             log.event(Level::Warn, format_args!("{warning}"));
         }
+        // From here on there may be clients: a signal waits, and then drains them.
+        signals.start_is_over();
         let server = Server::start(config, tls, listener, pool, log.clone(), epoch);
         let server = server.map_err(failed("cannot start the relay"))?;
         log.event(Level::Info, format_args!("{summary}"));
-        signals.start_is_over();
         Ok(Self { server, watch, log, signals, lame_duck, drain, pool: reader, epoch })
     }
 
