@@ -356,7 +356,8 @@ mod tests {
         let (backend, now) = (backend(0), Duration::ZERO);
         let passive = PassiveRules { failures: 1, ..PassiveRules::default() };
         assert_eq!(backend.standing(now), Standing::Up);
-        assert_eq!(backend.health.failed(None, now, &passive), Effect::Eject);
+        let effect = backend.health.failed(None, now, &passive);
+        assert_eq!(effect, Effect::Eject { is_news: true });
         backend.health.eject(now, &passive);
         assert_eq!(backend.standing(now), Standing::Ejected);
         assert_eq!(backend.standing(now + passive.eject), Standing::Up);

@@ -37,7 +37,10 @@ pub(super) enum Effect {
     /// alone met it.
     OneClient(Row),
     /// It is to be ejected.
-    Eject,
+    Eject {
+        /// The row was too short before.
+        is_news: bool,
+    },
 }
 
 impl Health {
@@ -119,7 +122,7 @@ impl Health {
         let Ok(before) = before.map(Row::unpack) else { return Effect::Nothing };
         let after = before.and(witness);
         match after.ripeness(rules) {
-            Ripeness::Ripe => Effect::Eject,
+            Ripeness::Ripe => Effect::Eject { is_news: before.ripeness(rules) != Ripeness::Ripe },
             Ripeness::OneClient if before.ripeness(rules) != Ripeness::OneClient => {
                 Effect::OneClient(after)
             }
@@ -278,7 +281,7 @@ mod tests {
 
     /// A failure that counts by itself; true if it is enough to eject.
     fn fail(health: &Health, now: Duration, rules: &PassiveRules) -> bool {
-        health.failed(None, now, rules) == Effect::Eject
+        matches!(health.failed(None, now, rules), Effect::Eject { .. })
     }
 
     /// Fails often enough at `now` and ejects.
@@ -373,7 +376,10 @@ mod tests {
             let effects: Vec<_> =
                 (0..20).map(|n| health.failed(witness(n), s(0), &rules)).collect();
             let said = effects.iter().filter(|effect| matches!(effect, Effect::OneClient(_)));
-            assert_eq!((said.count(), effects.contains(&Effect::Eject)), (1, false));
+            assert_eq!(
+                (said.count(), effects.iter().any(|effect| matches!(effect, Effect::Eject { .. }))),
+                (1, false)
+            );
             assert!(matches!(effects[2], Effect::OneClient(_)), "{effects:?}");
             assert!(!health.succeeded(s(0)));
         }
@@ -383,9 +389,11 @@ mod tests {
     fn a_failure_by_another_client_ejects_for_what_all_have_met() {
         let (health, rules) = (Health::new(true), PassiveRules::default());
         for n in 0..5 {
-            assert_ne!(health.failed(Some(Witness::new(1, n)), s(0), &rules), Effect::Eject);
+            let effect = health.failed(Some(Witness::new(1, n)), s(0), &rules);
+            assert!(!matches!(effect, Effect::Eject { .. }));
         }
-        assert_eq!(health.failed(Some(Witness::new(2, 0)), s(0), &rules), Effect::Eject);
+        let effect = health.failed(Some(Witness::new(2, 0)), s(0), &rules);
+        assert_eq!(effect, Effect::Eject { is_news: true });
         let (length, row) = health.eject(s(0), &rules).unwrap();
         let words = "6 failures in a row, met by several clients at several paths";
         assert_eq!((length, row.to_string().as_str()), (s(10), words));
@@ -423,7 +431,9 @@ mod tests {
             let health = Health::new(true);
             let rules = PassiveRules { failures: 1000, ..PassiveRules::default() };
             let witness = |thread| Some(Witness::new(thread as u64, thread as u64));
-            let ripe = |thread| health.failed(witness(thread), s(0), &rules) == Effect::Eject;
+            let ripe = |thread| {
+                matches!(health.failed(witness(thread), s(0), &rules), Effect::Eject { .. })
+            };
             assert_eq!(in_threads(250, ripe), 1);
             let (_, row) = health.eject(s(0), &rules).unwrap();
             let words = "1000 failures in a row, met by several clients at several paths";

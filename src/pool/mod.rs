@@ -314,9 +314,9 @@ impl Pool {
                 let reason = "that may be the client's doing ([passive] clients)";
                 Some(self.judged(index, format!("{row}: it stays in, as {reason}")))
             }
-            Effect::Eject => {
+            Effect::Eject { is_news } => {
                 let change = self.eject(index, outcome, now).map(Notice::Changed);
-                change.or_else(|| self.spare(index, outcome, now))
+                change.or_else(|| is_news.then(|| self.spare(index, outcome, now))?)
             }
         }
     }
