@@ -15,8 +15,8 @@ pub fn spawn(name: &str, duty: impl FnOnce() + Send + 'static) -> io::Result<Joi
     start(name, Box::new(guarded))
 }
 
-/// Likewise, for one whose panic is told by itself. It is the only place that starts threads, so
-/// that all share its code: 2 KiB for each otherwise.
+/// Likewise, for one whose panic is told by itself. All threads that outlive a scope begin here and
+/// share its code, which would else be there once for each duty: 2 KiB.
 pub fn start(name: &str, work: Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>> {
     Builder::new().name(name.to_owned()).spawn(work).map_err(|error| {
         let what = format!("no thread for {name}: {error}");

@@ -96,8 +96,10 @@ impl Sink {
             // non-blocking mode.
             Err(error) if error.kind() == ErrorKind::WouldBlock && !is_to_end() => {
                 let mut asked = [PollFd::from_borrowed_fd(self.file.as_fd(), PollFlags::OUT)];
-                poll(&mut asked, Some(&LOOK))?;
-                Ok(0)
+                match poll(&mut asked, Some(&LOOK)) {
+                    Ok(_) | Err(Errno::INTR) => Ok(0),
+                    Err(error) => Err(error.into()),
+                }
             }
             result => result,
         }

@@ -9,12 +9,6 @@ use std::time::Duration;
 const ONE: &str = "max_connections = 1";
 const JSON: &str = "log.access = \"json\"";
 
-/// The access log's record of this target.
-fn record(proxy: &Proxy, target: &str) -> Value {
-    let line = proxy.process.printed.wait(&format!("\"{target}\""));
-    serde_json::from_str(&line).unwrap()
-}
-
 /// Sends the head of an event stream and one event, then nothing until the peer has ended; says so
 /// by opening the gate.
 fn events(ended: &Gate) -> impl Fn(&mut Wire) + Send + Sync + 'static {
@@ -44,7 +38,7 @@ fn who_has_closed_while_it_waited_in_line_is_passed_over_and_logged() {
     // The end of a connection that is closed, not reset.
     drop(leavers);
     for number in 0..10 {
-        let record = record(&proxy, &format!("/left/{number}"));
+        let record = proxy.record(&format!("/left/{number}"));
         assert_eq!((&record["status"], &record["cause"]), (&499.into(), &"CH".into()), "{record}");
         assert_eq!(
             (&record["backend"], &record["reason"]),
@@ -66,7 +60,7 @@ fn who_left_through_tls_is_passed_over_too() {
     let mut leaver = proxy.asking("/left");
     leaver.stands_in_line();
     leaver.finish();
-    assert_eq!(record(&proxy, "/left")["status"], 499);
+    assert_eq!(proxy.record("/left")["status"], 499);
     gate.open();
     assert_eq!(first.answer().status(), 200);
     assert_eq!(narrow.requests().len(), 1);
@@ -110,7 +104,7 @@ fn a_silent_event_stream_ends_with_its_client() {
     client.expect("2\r\nhi\r\n");
     drop(client);
     ended.pass();
-    let record = record(&proxy, "/events");
+    let record = proxy.record("/events");
     assert_eq!((&record["cause"], &record["reason"]), (&"CD".into(), &"the client left".into()));
     assert_eq!(proxy.get("/next").status(), 200, "its place is free");
     assert_eq!(proxy.said("backend A"), 0, "and nobody is blamed");
@@ -129,7 +123,7 @@ fn a_silent_event_stream_ends_with_its_client_through_tls() {
     client.expect("2\r\nhi\r\n");
     drop(client);
     ended.pass();
-    assert_eq!(record(&proxy, "/events")["cause"], "CD");
+    assert_eq!(proxy.record("/events")["cause"], "CD");
 }
 
 #[test]
@@ -143,7 +137,7 @@ fn a_backend_that_gives_up_on_a_client_that_left_is_not_asked_elsewhere() {
         let client = proxy.asking(&target);
         a.wait_requests(number / 2 + 1);
         drop(client);
-        let record = record(&proxy, &target);
+        let record = proxy.record(&target);
         assert_eq!((&record["status"], &record["tries"]), (&499.into(), &1.into()), "{record}");
     }
     assert_eq!(a.requests().len() + b.requests().len(), 6);

@@ -8,12 +8,6 @@ use std::process::Command;
 
 const JSON: &str = "log.access = \"json\"\n";
 
-/// The one access line with this target, as JSON.
-fn record(proxy: &Proxy, target: &str) -> Value {
-    let line = proxy.process.printed.wait(&format!("\"target\":\"{target}\""));
-    serde_json::from_str(&line).unwrap()
-}
-
 #[test]
 fn a_json_line_tells_all_about_a_request() {
     let backend = Backend::says("HTTP/1.1 201 Made\r\nContent-Length: 5\r\n\r\nhello");
@@ -22,7 +16,7 @@ fn a_json_line_tells_all_about_a_request() {
         "POST /made?x=1 HTTP/1.1\r\nHost: a.test\r\nUser-Agent: test/1\r\n\
          Referer: http://r.test/\r\nContent-Length: 3\r\n\r\nabc",
     );
-    let record = record(&proxy, "/made?x=1");
+    let record = proxy.record("/made?x=1");
     let expected = [
         ("client", Value::from("127.0.0.1")),
         ("method", "POST".into()),
@@ -70,7 +64,7 @@ fn each_request_of_a_connection_has_a_line_of_its_own() {
         client.get(&format!("/n{number}"));
     }
     for number in 0..20 {
-        assert_eq!(record(&proxy, &format!("/n{number}"))["status"], 200);
+        assert_eq!(proxy.record(&format!("/n{number}"))["status"], 200);
     }
     assert_eq!(proxy.process.printed.all().len(), 20);
 }
@@ -98,7 +92,7 @@ fn a_refusal_is_logged_with_what_is_known_of_it() {
     ] {
         let answer = proxy.ask(&request);
         assert_eq!(answer.status(), status);
-        let record = record(&proxy, &serde_json::to_string(target).unwrap().replace('"', ""));
+        let record = proxy.record(&serde_json::to_string(target).unwrap().replace('"', ""));
         let expected = [
             ("method", method.into()),
             ("version", version.into()),
@@ -153,7 +147,7 @@ fn the_cause_tells_who_ended_a_request_and_how() {
         let mut client = proxy.connect();
         client.send("GET /c HTTP/1.1\r\nHost: a.test\r\n\r\n");
         let _ = client.try_answer("GET");
-        let record = record(&proxy, "/c");
+        let record = proxy.record("/c");
         assert_eq!(record["cause"], cause, "{said:?}: {record}");
         assert_eq!(record["backend"], "A", "{said:?}: {record}");
     }
@@ -165,12 +159,12 @@ fn what_no_backend_had_a_part_in_has_its_cause_too() {
     let proxy = Proxy::with(&[&dead], JSON);
     proxy.farewell(502);
     assert_eq!(proxy.get("/refused").status(), 502);
-    assert_eq!(record(&proxy, "/refused")["cause"], "SC");
+    assert_eq!(proxy.record("/refused")["cause"], "SC");
     let proxy = Proxy::with(&[&Keyed(&down, "alive = false")], JSON);
     proxy.farewell(503);
     proxy.pardon("answering 503");
     assert_eq!(proxy.get("/none").status(), 503);
-    assert_eq!(record(&proxy, "/none")["cause"], "PC");
+    assert_eq!(proxy.record("/none")["cause"], "PC");
 }
 
 #[test]
@@ -180,12 +174,12 @@ fn timeouts_are_told_apart_by_their_side() {
     let proxy = Proxy::with(&[&backend], &format!("{JSON}{settings}"));
     proxy.farewell(504);
     assert_eq!(proxy.get("/late").status(), 504);
-    let late = record(&proxy, "/late");
+    let late = proxy.record("/late");
     assert_eq!((&late["cause"], &late["status"]), (&"sH".into(), &504.into()), "{late}");
     let mut client = proxy.connect();
     client.send("POST /slow HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhalf");
     assert_eq!(client.answer().status(), 408);
-    let slow = record(&proxy, "/slow");
+    let slow = proxy.record("/slow");
     assert_eq!((&slow["cause"], &slow["status"]), (&"cR".into(), &408.into()), "{slow}");
 }
 
@@ -198,7 +192,7 @@ fn a_client_that_leaves_is_a_499() {
     client.send("GET /left HTTP/1.1\r\nHost: a.test\r\n\r\n");
     backend.wait_requests(1);
     client.reset();
-    let record = record(&proxy, "/left");
+    let record = proxy.record("/left");
     assert_eq!((&record["status"], &record["cause"]), (&499.into(), &"CH".into()), "{record}");
 }
 
@@ -208,9 +202,9 @@ fn a_retried_request_has_one_line_with_its_tries() {
     let proxy = Proxy::with(&[&dead, &good], JSON);
     assert_eq!(proxy.get("/1").status(), 200);
     assert_eq!(proxy.get("/2").status(), 200);
-    let tries = ["/1", "/2"].map(|target| record(&proxy, target)["tries"].as_u64().unwrap());
+    let tries = ["/1", "/2"].map(|target| proxy.record(target)["tries"].as_u64().unwrap());
     assert!(tries.contains(&2), "{tries:?}");
-    assert_eq!(record(&proxy, "/1")["backend"], "B");
+    assert_eq!(proxy.record("/1")["backend"], "B");
 }
 
 #[test]

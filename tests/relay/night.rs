@@ -25,13 +25,6 @@ fn checked(status: &Arc<AtomicU16>) -> Backend {
     })
 }
 
-fn answering(status: u16) -> Backend {
-    Backend::every(move |wire| {
-        let head = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
-        while wire.request().is_some() && wire.offer(&head) {}
-    })
-}
-
 /// Expects a line that says this of the backend, and of which request.
 fn expect_line(proxy: &Proxy, backend: &str, what: &str, request: &str) {
     let line = proxy.process.said.wait(&format!("backend {backend}: {what}"));
@@ -87,7 +80,7 @@ fn the_first_of_each_kind_is_said_whatever_else_is_said_of_a_backend() {
 #[test]
 fn twelve_502s_leave_a_line() {
     for status in [502, 503, 504] {
-        let (bad, worse) = (answering(status), answering(status));
+        let (bad, worse) = (Backend::answering(status), Backend::answering(status));
         let proxy = Proxy::with(&[&bad, &worse], "");
         proxy.no_farewell();
         for number in 0..12 {
@@ -96,7 +89,7 @@ fn twelve_502s_leave_a_line() {
         expect_line(&proxy, "A", &format!("answered {status}"), "GET /0");
         expect_line(&proxy, "B", &format!("answered {status}"), "GET /1");
     }
-    let fine = answering(500);
+    let fine = Backend::answering(500);
     let proxy = Proxy::with(&[&fine], "");
     proxy.no_farewell();
     assert_eq!(proxy.get("/").status(), 500);
@@ -166,7 +159,7 @@ fn clients_are_told_what_their_request_is_called() {
     let answer = proxy.get("/told");
     let ids = answer.all("x-request-id");
     assert_eq!(ids, [backend.requests()[0].field("x-request-id").unwrap()]);
-    assert_eq!(logged(&proxy, "/told")["request_id"], ids[0]);
+    assert_eq!(proxy.record("/told")["request_id"], ids[0]);
     let silent = Proxy::with(&[&backend], "");
     assert_eq!(silent.get("/").all("x-request-id"), ["of-the-application"]);
     let trusted = format!("{IDS}server.trusted_proxies = [\"127.0.0.1\"]\n");

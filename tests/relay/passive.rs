@@ -10,17 +10,6 @@ fn proxy_over(backends: &[&dyn Place], settings: &str) -> Proxy {
     Proxy::with(backends, &format!("server.workers = 1\n{settings}"))
 }
 
-/// A backend that answers every request with this status.
-fn answering(status: u16) -> Backend {
-    Backend::every(move |wire| {
-        while wire.request().is_some() {
-            if !wire.offer(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n")) {
-                return;
-            }
-        }
-    })
-}
-
 /// A good server but for paths that begin with /bad: those have this answer.
 fn bad_at(answer: &'static str) -> Backend {
     Backend::every(move |wire| {
@@ -61,7 +50,7 @@ fn share_of_one(
 #[test]
 fn three_failures_in_a_row_take_a_backend_out() {
     for status in [502, 503, 504] {
-        let (bad, good) = (answering(status), Backend::plain());
+        let (bad, good) = (Backend::answering(status), Backend::plain());
         let proxy = proxy_over(&[&bad, &good], "");
         assert_eq!(share(&proxy, &bad, 40), 3, "{status}");
         let line = proxy.process.said.wait("up -> ejected");
@@ -95,7 +84,7 @@ fn a_backend_that_was_taken_out_comes_back_and_serves() {
 #[test]
 fn errors_that_are_not_the_connections_fault_take_nobody_out() {
     for status in [500, 404, 401, 429] {
-        let (bad, good) = (answering(status), Backend::plain());
+        let (bad, good) = (Backend::answering(status), Backend::plain());
         let proxy = proxy_over(&[&bad, &good], "");
         assert_eq!(share(&proxy, &bad, 20), 10, "{status}");
         assert_eq!(share(&proxy, &bad, 1), 1, "{status}: the turn is the bad one's");
@@ -104,21 +93,21 @@ fn errors_that_are_not_the_connections_fault_take_nobody_out() {
 
 #[test]
 fn which_statuses_count_can_be_set() {
-    let (bad, good) = (answering(500), Backend::plain());
+    let (bad, good) = (Backend::answering(500), Backend::plain());
     let proxy = proxy_over(&[&bad, &good], "passive.statuses = [\"500-599\"]");
     assert_eq!(share(&proxy, &bad, 20), 3);
 }
 
 #[test]
 fn failures_0_takes_nobody_out() {
-    let (bad, good) = (answering(503), Backend::plain());
+    let (bad, good) = (Backend::answering(503), Backend::plain());
     let proxy = proxy_over(&[&bad, &good], "passive.failures = 0");
     assert_eq!(share(&proxy, &bad, 21), 11);
 }
 
 #[test]
 fn the_last_one_standing_is_never_taken_out() {
-    let bad = answering(503);
+    let bad = Backend::answering(503);
     let proxy = proxy_over(&[&bad], "");
     proxy.farewell(503);
     assert_eq!(share(&proxy, &bad, 20), 20);
@@ -126,7 +115,7 @@ fn the_last_one_standing_is_never_taken_out() {
 
 #[test]
 fn never_more_than_half_are_taken_out() {
-    let bad = [(); 3].map(|()| answering(503));
+    let bad = [(); 3].map(|()| Backend::answering(503));
     let good = Backend::plain();
     let places: Vec<&dyn Place> = vec![&bad[0], &bad[1], &bad[2], &good];
     let proxy = proxy_over(&places, "");
@@ -212,7 +201,7 @@ fn a_request_that_crashes_what_serves_it_takes_nobody_out() {
 
 #[test]
 fn a_path_that_fails_for_everybody_takes_four_times_as_many_requests() {
-    let (bad, good) = (answering(503), Backend::plain());
+    let (bad, good) = (Backend::answering(503), Backend::plain());
     let proxy = proxy_over(&[&bad, &good], "");
     for number in 0..60 {
         proxy.connect_as(2 + number % 3).get("/same?but=this");
@@ -237,7 +226,7 @@ fn a_success_at_another_path_ends_the_row() {
 
 #[test]
 fn one_clients_word_counts_where_the_configuration_says_so() {
-    let (bad, good) = (answering(503), Backend::plain());
+    let (bad, good) = (Backend::answering(503), Backend::plain());
     let proxy = proxy_over(&[&bad, &good], "passive.clients = 1");
     assert_eq!(share_of_one(&proxy, &bad, 40, |number| format!("/{number}")), 3);
 }
@@ -246,7 +235,7 @@ fn one_clients_word_counts_where_the_configuration_says_so() {
 fn behind_a_trusted_proxy_the_clients_are_those_that_it_names() {
     let settings = "server.trusted_proxies = [\"127.0.0.1\"]";
     for (named, asked) in [(3, 3), (1, 20)] {
-        let (bad, good) = (answering(503), Backend::plain());
+        let (bad, good) = (Backend::answering(503), Backend::plain());
         let proxy = proxy_over(&[&bad, &good], settings);
         let mut outer = proxy.connect();
         for number in 0..40 {
@@ -380,7 +369,7 @@ fn what_one_client_finds_to_be_no_http_takes_nobody_out() {
 
 #[test]
 fn a_faulty_backend_sits_turns_out_under_the_scored_policy_and_the_log_says_why() {
-    let (bad, good) = (answering(500), Backend::plain());
+    let (bad, good) = (Backend::answering(500), Backend::plain());
     let proxy = proxy_over(&[&bad, &good], "balance.policy = \"scored-round-robin\"");
     let share = share_of_one(&proxy, &bad, 60, |_| "/".to_owned());
     assert!((1..10).contains(&share), "{share}");
@@ -390,7 +379,7 @@ fn a_faulty_backend_sits_turns_out_under_the_scored_policy_and_the_log_says_why(
 
 #[test]
 fn on_usr2_the_log_has_the_status_of_each_backend_with_the_policys_reasons() {
-    let (bad, good) = (answering(500), Backend::plain());
+    let (bad, good) = (Backend::answering(500), Backend::plain());
     let proxy = proxy_over(&[&bad, &good], "balance.policy = \"scored-round-robin\"");
     share_of_one(&proxy, &bad, 20, |_| "/".to_owned());
     proxy.process.signal(Signal::USR2);

@@ -7,11 +7,6 @@ fn crashing() -> Backend {
     Backend::every(|wire| drop(wire.request()))
 }
 
-/// Says this to every request.
-fn saying(answer: &'static str) -> Backend {
-    Backend::every(move |wire| while wire.request().is_some() && wire.offer(answer) {})
-}
-
 const BUSY: &str = "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy";
 
 fn places(backends: &[Backend]) -> Vec<&dyn Place> {
@@ -108,7 +103,7 @@ fn what_is_not_named_is_not_tried_again() {
 
 #[test]
 fn a_status_that_is_named_is_asked_for_elsewhere() {
-    let (busy, good) = (saying(BUSY), Backend::plain());
+    let (busy, good) = (Backend::repeating(BUSY), Backend::plain());
     let settings = "retry.on = [\"502-504\"]\nlog.access = \"json\"";
     let proxy = Proxy::with(&[&busy, &good], settings);
     let mut client = proxy.connect();
@@ -124,7 +119,7 @@ fn a_status_that_is_named_is_asked_for_elsewhere() {
 
 #[test]
 fn an_answer_is_passed_on_where_nobody_else_can_be_asked() {
-    let backends = [(); 3].map(|()| saying(BUSY));
+    let backends = [(); 3].map(|()| Backend::repeating(BUSY));
     for (settings, expected) in [
         ("retry.on = [503]", vec![1, 1, 1]),
         ("retry.on = [503]\nretry.attempts = 1", vec![1, 1, 0]),
@@ -144,7 +139,7 @@ fn an_answer_is_passed_on_where_nobody_else_can_be_asked() {
 
 #[test]
 fn a_post_that_was_answered_is_sent_nowhere_else() {
-    let (busy, good) = (saying(BUSY), Backend::plain());
+    let (busy, good) = (Backend::repeating(BUSY), Backend::plain());
     let proxy = Proxy::with(&[&busy, &good], "retry.on = [503]");
     let answer = proxy.ask("POST /p HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi");
     assert_eq!(answer.text(), "busy");

@@ -82,6 +82,17 @@ impl Backend {
         })
     }
 
+    /// Answers every request with these bytes.
+    pub fn repeating(answer: impl AsRef<[u8]>) -> Self {
+        let answer = answer.as_ref().to_vec();
+        Self::every(move |wire| while wire.request().is_some() && wire.offer(&answer) {})
+    }
+
+    /// Answers every request with this status, and no body.
+    pub fn answering(status: u16) -> Self {
+        Self::repeating(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n"))
+    }
+
     /// Reads each request and never answers.
     pub fn silent() -> Self {
         Self::every(|wire| while wire.request().is_some() {})

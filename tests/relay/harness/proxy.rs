@@ -3,6 +3,7 @@
 
 use super::{Certs, Message, Pem, Place, Process, Scratch, Trusting, Wire, eventually};
 use rustix::process::Signal;
+use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -129,6 +130,12 @@ impl Proxy {
     /// A request on a connection of its own.
     pub fn ask(&self, request: impl AsRef<[u8]>) -> Message {
         self.connect().ask(request)
+    }
+
+    /// What the access log, in JSON, says of the request for `target`.
+    pub fn record(&self, target: &str) -> Value {
+        let line = self.process.printed.wait(&format!("\"target\":\"{target}\""));
+        serde_json::from_str(&line).unwrap()
     }
 
     /// Event lines so far that contain `part`.
