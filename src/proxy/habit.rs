@@ -9,9 +9,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-/// How many ends of idle connections are remembered: a restart, which ends them at any age, is
-/// forgotten after so many natural ends. Connections are kept whatever was learnt, so that these
-/// do come.
+/// How many ends of idle connections are remembered: a restart that passed for one is forgotten
+/// after so many natural ends. Connections are kept whatever was learnt, so that these do come.
 const ENDS_MAX: usize = 4;
 /// Of a backend that has neither said nor shown anything. The shortest default known is 2 s
 /// (gunicorn; uvicorn, Node and Apache have 5 s, Tomcat 20 s, nginx 75 s).
@@ -34,6 +33,8 @@ pub(crate) struct Habit {
     ends: VecDeque<End>,
     /// When the first of those that the last one stands for came.
     ended: Duration,
+    /// When ends of many ages came at once: no limit of an age shows like that, but a restart does.
+    restarted: Option<Duration>,
     /// The shortest age that was worth a line in the log.
     told: Option<Duration>,
 }
@@ -80,8 +81,9 @@ impl Habit {
         self.remember(End::Closed(age), now);
         let closed = self.shortest()?;
         let differs = |told| closed < told * 3 / 4 || closed > told * 3 / 2;
-        let is_news = self.told.is_none_or(differs);
-        if !is_news {
+        // A single one may have been a restart.
+        let is_sure = self.ends.iter().filter(|end| matches!(end, End::Closed(_))).count() > 1;
+        if !is_sure || !self.told.is_none_or(differs) {
             return None;
         }
         self.told = Some(closed);
@@ -94,9 +96,15 @@ impl Habit {
     }
 
     fn remember(&mut self, end: End, now: Duration) {
+        if self.restarted.is_some_and(|at| now < at + POLL) {
+            return;
+        }
         match self.ends.back_mut() {
             Some(last) if now < self.ended + POLL => {
-                if end < *last {
+                if end.differs_from(last) {
+                    self.restarted = Some(now);
+                    self.ends.pop_back();
+                } else if end < *last {
                     *last = end;
                 }
                 return;
@@ -121,6 +129,16 @@ impl Habit {
             End::Closed(age) | End::LivedOut(age) => *age,
         };
         self.ends.iter().map(age).max().unwrap_or_default()
+    }
+}
+
+impl End {
+    /// True if one limit cannot have closed both.
+    fn differs_from(&self, other: &End) -> bool {
+        match (self, other) {
+            (End::Closed(one), End::Closed(other)) => one.abs_diff(*other) > POLL,
+            _ => false,
+        }
     }
 }
 
@@ -197,13 +215,20 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_is_forgotten_however_many_connections_it_closed() {
+    fn a_restart_shows_by_ends_of_many_ages_at_once() {
         let mut habit = Habit::default();
         habit.saw_alive(LIMIT, ms(4000));
-        for age in [3000, 100, 1700, 2000, 2500] {
-            habit.saw_closed(ms(age), ms(9000));
+        for (age, at) in [(3000, 9000), (100, 9001), (1700, 9002), (2000, 9500)] {
+            assert!(habit.saw_closed(ms(age), ms(at)).is_none());
         }
-        assert_eq!(habit.trusted_for(false), Duration::ZERO);
+        assert_eq!(habit.trusted_for(false), ms(3200));
+    }
+
+    #[test]
+    fn a_restart_that_closed_one_connection_is_forgotten() {
+        let mut habit = Habit::default();
+        habit.saw_alive(LIMIT, ms(4000));
+        assert!(habit.saw_closed(ms(100), ms(9000)).is_none(), "it is no line in the log");
         for at_s in (20..).take(ENDS_MAX) {
             assert_eq!(habit.trusted_for(false), Duration::ZERO);
             habit.saw_alive(LIMIT, Duration::from_secs(at_s));
@@ -227,6 +252,7 @@ mod tests {
     #[test]
     fn the_log_hears_of_it_once_and_of_what_changes_much() {
         let mut habit = Habit::default();
+        assert!(habit.saw_closed(ms(2600), ms(1000)).is_none(), "it may be a restart");
         let said = habit.saw_closed(ms(2500), ms(3000)).map(|learnt| learnt.to_string());
         let text = "closes connections that were idle for 2.5 s: what may not be sent twice takes \
                     one only within 1.5 s";

@@ -154,7 +154,7 @@ pub(super) fn refuse(
         tries: 0,
         first_byte: None,
         total: cx.now.saturating_sub(client.head_begun),
-        cause: Cause::Refused,
+        cause: if refusal.status == 408 { Cause::ClientTimeout } else { Cause::Refused },
         reason: refusal.reason,
         request_id: &id,
     });

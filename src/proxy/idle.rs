@@ -147,6 +147,14 @@ impl Idle {
         }
     }
 
+    /// The backend is gone for now: what its idle connections did lately was not for their age.
+    pub(crate) fn forget(&self, backend: usize, name: &str) {
+        let mut list = self.list(backend).lock();
+        for known in list.known.iter_mut().filter(|known| known.name == name) {
+            known.habit = Habit::default();
+        }
+    }
+
     fn say(&self, backend: usize, name: &str, learnt: &Learnt) {
         let told = &self.told[backend % LISTS];
         self.log.limited(told, Level::Info, format_args!("backend {name} {learnt}"));

@@ -1,7 +1,7 @@
 //! Clients that leave before they are answered: nobody works on for them.
 
 use crate::harness::{
-    Backend, Broken, Certs, Gate, Keyed, Proving, Proxy, Wire, proving, trusting,
+    Backend, BlackHole, Broken, Certs, Gate, Keyed, Place, Proving, Proxy, Wire, proving, trusting,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -163,4 +163,52 @@ fn a_stream_goes_on_for_one_that_only_stopped_sending_where_that_is_wanted() {
     client.stands_in_line();
     gate.open();
     client.expect("3\r\nyou\r\n0\r\n\r\n");
+}
+
+#[test]
+fn what_a_backend_says_to_the_end_of_a_client_blames_nobody() {
+    let gives_up = || {
+        Backend::every(|wire| {
+            wire.request();
+            wire.ending();
+            wire.offer("HTTP/1.1 502 Gave up\r\nContent-Length: 0\r\n\r\n");
+        })
+    };
+    let (a, b) = (gives_up(), gives_up());
+    let settings = format!("{JSON}\npassive.failures = 1\npassive.clients = 1");
+    let proxy = Proxy::with(&[&a, &b], &settings);
+    proxy.no_farewell();
+    for number in 0..6 {
+        let target = format!("/left/{number}");
+        let client = proxy.asking(&target);
+        [&a, &b][number % 2].wait_requests(number / 2 + 1);
+        drop(client);
+        proxy.record(&target);
+    }
+    assert_eq!(proxy.said("ejected") + proxy.said("WARN"), 0);
+}
+
+#[test]
+fn nobody_else_is_asked_for_a_client_that_left() {
+    let (silent, hole, other) = (Backend::every(ignoring), BlackHole::new(), Backend::plain());
+    for first in [&silent as &dyn Place, &hole] {
+        let settings = format!(
+            "{JSON}\nbalance.policy = \"first-alive\"\ntimeouts.response = \"500ms\"\n\
+             timeouts.connect = \"5s\""
+        );
+        let proxy = Proxy::with(&[first, &other], &settings);
+        proxy.no_farewell();
+        let mut client = proxy.asking("/left");
+        client.stands_in_line();
+        drop(client);
+        let record = proxy.record("/left");
+        assert_eq!((&record["status"], &record["tries"]), (&499.into(), &1.into()), "{record}");
+    }
+    assert_eq!(other.requests().len(), 0);
+}
+
+/// Reads a request, and stays for a while whatever the peer does.
+fn ignoring(wire: &mut Wire) {
+    wire.request();
+    std::thread::park_timeout(Duration::from_secs(2));
 }

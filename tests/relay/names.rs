@@ -64,6 +64,21 @@ fn an_address_whose_silence_used_a_requests_time_up_is_not_asked_first_again() {
 }
 
 #[test]
+fn an_address_that_takes_connections_and_breaks_them_is_asked_last() {
+    if !has_own_names("names::an_address_that_takes_connections_and_breaks_them_is_asked_last") {
+        return;
+    }
+    let breaking = Backend::every(|wire| drop(wire.request()));
+    let backend = Backend::at(&format!("127.0.0.3:{}", breaking.port())).unwrap();
+    names(&app_at(&["127.0.0.1", "127.0.0.3"]));
+    let proxy = Proxy::over(&[&Hosted(&backend, "app.internal")]);
+    assert_eq!(proxy.get("/").status(), 502);
+    for _ in 0..3 {
+        assert_eq!(proxy.get("/").status(), 200);
+    }
+}
+
+#[test]
 fn localhost_is_reached_by_ipv4_where_it_is_ipv6_first() {
     if !has_own_names("names::localhost_is_reached_by_ipv4_where_it_is_ipv6_first") {
         return;

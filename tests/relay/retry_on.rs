@@ -50,6 +50,35 @@ fn a_request_that_breaks_kept_connections_reaches_two() {
 }
 
 #[test]
+fn a_crash_on_a_kept_connection_is_told_and_counts() {
+    let deadly = Backend::every(|wire| {
+        while wire.request().is_some_and(|request| request.method() == "GET") {
+            if !wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") {
+                return;
+            }
+        }
+    });
+    let good = Backend::plain();
+    let settings = "log.access = \"json\"\npassive.failures = 2\npassive.clients = 1";
+    let proxy = Proxy::with(&[&deadly, &good], settings);
+    let mut client = proxy.connect();
+    for number in 0..3 {
+        let target = format!("/deadly/{number}");
+        assert_eq!(client.get("/").status() + client.get("/").status(), 400);
+        let post = format!("POST {target} HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n");
+        let status = client.ask(&post).status();
+        assert!(status == 502 || status == 200, "{status}");
+        if status == 502 {
+            let reason = proxy.record(&target)["reason"].clone();
+            assert_eq!(reason, "closed a kept connection without an answer");
+        }
+        client.ask(&post);
+    }
+    let line = proxy.process.said.wait("backend A: closed a kept connection without an answer");
+    assert!(line.contains("POST /deadly/"), "{line}");
+}
+
+#[test]
 fn a_request_that_silences_whoever_gets_it_reaches_two() {
     let backends = [(); 4].map(|()| Backend::silent());
     let proxy = Proxy::with(&places(&backends), "timeouts.response = \"200ms\"");

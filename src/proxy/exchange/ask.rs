@@ -125,8 +125,8 @@ impl Exchange {
         };
         let backend = lease.backend();
         backend.avoid(address);
-        if is_overdue {
-            return false; // this request has no time left; the next one asks another
+        if is_overdue || self.client_has_left(cx) {
+            return false; // this request has no time left, or nobody; the next one asks another
         }
         self.tries.dead.push(address);
         let has_other = backend.address_besides(&self.tries.dead).is_some();

@@ -232,15 +232,22 @@ impl Exchange {
     }
 
     /// Tells a backend that has the whole request of a client that left, as the client would have
-    /// done by itself: it may have nothing more to do, and would keep its place.
-    fn tell_end(&mut self, cx: &Context) {
-        if self.client_has_left(cx)
-            && self.request_is_sent()
-            && let Some(upstream) = self.upstream.as_mut().filter(|upstream| !upstream.told_end)
-        {
-            upstream.told_end = true;
-            upstream.stream.finish_writes();
+    /// done by itself: it may have nothing more to do, and would keep its place. With one that is
+    /// not connected yet it is over.
+    fn tell_end(&mut self, cx: &Context) -> Result<(), Trouble> {
+        if !self.client_has_left(cx) {
+            return Ok(());
         }
+        let is_sent = self.request_is_sent();
+        match &mut self.upstream {
+            Some(upstream) if !upstream.connected => return Err(Trouble::CLIENT_GONE),
+            Some(upstream) if is_sent && !upstream.told_end => {
+                upstream.told_end = true;
+                upstream.stream.finish_writes();
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// True when the client has closed its side, and is not to be served all the same.
@@ -256,7 +263,7 @@ impl Exchange {
             let awaited = self.awaited();
             return Err(awaited.late(self.limit(awaited, config), config));
         }
-        self.tell_end(cx);
+        self.tell_end(cx)?;
         if let Some(upstream) = &mut self.upstream {
             let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
             upstream.stream.key(Owner::Home(home)).map_err(Trouble::Ours)?;

@@ -248,9 +248,6 @@ impl Exchange {
     fn backend_broke(&self, silent: bool, reason: &str) -> Trouble {
         let reused = self.upstream.as_ref().is_some_and(|upstream| upstream.reused);
         let nothing_came = silent && self.answer.status == 0 && self.answer.interim_bytes == 0;
-        if self.upstream.as_ref().is_some_and(|upstream| upstream.told_end) {
-            return Trouble::CLIENT_GONE;
-        }
         if reused && nothing_came {
             return Trouble::Stale;
         }
@@ -264,17 +261,20 @@ impl Exchange {
         let keeps = self.answer.reusable
             && self.request_is_sent()
             && !cx.shared.config.timeouts.upstream_keep_alive.is_zero();
+        let told_end = upstream.as_ref().is_some_and(|upstream| upstream.told_end);
         if let Some(lease) = self.lease.take() {
             // Another connection has carried the request: the one before was closed as idle.
             if let Some((address, rested)) = self.tries.stale {
                 cx.shared.idle.was_closed(lease.index(), address, rested, cx.now);
             }
-            if let Some(upstream) = upstream.filter(|upstream| keeps && !upstream.told_end) {
+            if let Some(upstream) = upstream.filter(|_| keeps && !told_end) {
                 let limit = cx.shared.config.timeouts.upstream_keep_alive;
                 cx.shared.idle.keep(&lease, upstream, cx.now, limit);
             }
             let latency = self.latency(cx.now);
-            self.report(lease, Outcome::Answered { status: self.answer.status, latency }, cx);
+            let answered = Outcome::Answered { status: self.answer.status, latency };
+            // What it says to the end of a client that left is no word about its health.
+            self.report(lease, if told_end { Outcome::Abandoned } else { answered }, cx);
         }
     }
 

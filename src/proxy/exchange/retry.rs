@@ -36,6 +36,9 @@ pub(super) struct Tries {
 impl Exchange {
     /// Makes ready for another try, if the rules and the budget allow one.
     pub(super) fn tries_again(&mut self, trouble: &Trouble, cx: &mut Context) -> bool {
+        if self.client_has_left(cx) {
+            return false;
+        }
         let setback = match trouble {
             Trouble::Stale => {
                 let stale = self.upstream.as_ref();
@@ -49,6 +52,10 @@ impl Exchange {
             }
             // No HTTP, too, may be what one path brings about: no other backend is to say it for that.
             Trouble::Backend { fault: Fault::BadAnswer | Fault::NoHttp, .. } => Setback::Refused,
+            // It got the request on a kept connection, and is gone since.
+            Trouble::Backend { fault: Fault::Connect, .. } if self.tries.broke => {
+                Setback::Fault(Fault::Reset)
+            }
             Trouble::Backend { fault, .. } => Setback::Fault(*fault),
             _ => return false,
         };
@@ -76,7 +83,7 @@ impl Exchange {
     /// leased. Where none can be had, the answer is the client's.
     pub(super) fn goes_elsewhere(&mut self, status: u16, cx: &mut Context) -> bool {
         let rules = &self.pool.rules().retry;
-        if !rules.on.statuses.contains(status) {
+        if !rules.on.statuses.contains(status) || self.client_has_left(cx) {
             return false; // as nearly always: no need to gather what the rule asks for
         }
         let attempt = self.attempt(Setback::Status(status));

@@ -7,12 +7,13 @@ use crate::http::Refusal;
 use crate::http::request::ALLOW;
 use crate::http::response::{HEAD_TOO_LONG, TOO_MANY_FIELDS, is_http};
 use crate::log::Cause;
-use crate::pool::{Fault, Outcome, Unavailable};
+use crate::pool::{Fault, Lease, Outcome, Unavailable};
 use crate::proxy::answer::{self, Answer};
 use crate::proxy::linger::Linger;
 use crate::proxy::task::{Next, Task};
 use crate::proxy::worker::Context;
 use std::io;
+use std::net::SocketAddr;
 
 /// Why an exchange cannot go on as it is.
 pub(super) enum Trouble {
@@ -148,14 +149,22 @@ impl Exchange {
     /// Goes on with another backend or a fresh connection, or ends the exchange.
     pub(super) fn settle(
         mut self: Box<Self>,
-        trouble: Trouble,
+        mut trouble: Trouble,
         cx: &mut Context,
     ) -> Result<Box<Self>, Next> {
         if self.answer.is_whole() {
             return Err(self.leave_rest(&trouble, cx));
         }
+        // Whatever it made of the end of a client that left, that is why.
+        if self.upstream.as_ref().is_some_and(|upstream| upstream.told_end) {
+            trouble = Trouble::CLIENT_GONE;
+        }
         if matches!(trouble, Trouble::Elsewhere) || self.tries_again(&trouble, cx) {
             return Ok(self);
+        }
+        // With no other try it is the crash that it may have been.
+        if matches!(trouble, Trouble::Stale) {
+            trouble = Trouble::reset("closed a kept connection without an answer");
         }
         self.give_up(&trouble, cx);
         if let Trouble::NoWay(error) = &trouble {
@@ -175,7 +184,7 @@ impl Exchange {
     /// Ends the lease and tells the pool what became of it.
     pub(super) fn give_up(&mut self, trouble: &Trouble, cx: &mut Context) {
         let waited_for_client = self.waits_for_client();
-        self.upstream = None;
+        let address = self.upstream.take().map(|upstream| upstream.address);
         match trouble {
             Trouble::NoBackend(none) => cx.shared.say_unavailable(none, self.shown()),
             Trouble::QueueFull | Trouble::QueueLate => cx.shared.say_busy(self.shown()),
@@ -191,6 +200,7 @@ impl Exchange {
         let outcome = match trouble {
             Trouble::Backend { fault, reason, .. } => {
                 self.say_failed(*fault, reason, &cx.shared);
+                self.learn_from(*fault, &lease, address, cx);
                 // It may well have lost patience with a client that does not go on.
                 match waited_for_client && *fault == Fault::Reset {
                     true => Outcome::Abandoned,
@@ -205,6 +215,16 @@ impl Exchange {
             _ => Outcome::Abandoned,
         };
         self.report(lease, outcome, cx);
+    }
+
+    /// One of several addresses that takes connections and fails is asked last, as one that takes
+    /// none; and one that takes none any more had not closed its idle connections for their age.
+    fn learn_from(&self, fault: Fault, lease: &Lease, at: Option<SocketAddr>, cx: &Context) {
+        match (fault, at) {
+            (Fault::Connect, _) => cx.shared.idle.forget(lease.index(), lease.backend().name()),
+            (Fault::Reset | Fault::Timeout | Fault::NoHttp, Some(at)) => lease.backend().avoid(at),
+            _ => {}
+        }
     }
 
     /// What the end of the whole request's time says of the backend that has it. It failed if it had
