@@ -25,6 +25,8 @@ const NAMES_PATIENCE: Duration = Duration::from_secs(3);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How much longer than one check the first round may take.
 const FIRST_ROUND_MARGIN: Duration = Duration::from_millis(500);
+/// How long clients wait for it at the most, whatever a check may take.
+const FIRST_ROUND_MAX: Duration = Duration::from_secs(10);
 
 /// A relay with its health checks, its log and its signals.
 pub struct Balancer {
@@ -237,15 +239,15 @@ fn start_watch(
     let judged: Vec<_> = config.applications.iter().map(|_| Throttle::new()).collect();
     let watch = Watch::start(settings, pool, epoch, move |event| tell(&log, &judged, event));
     let watch = watch.map_err(failed("cannot start the checks"))?;
-    watch.first_round(health.timeout + FIRST_ROUND_MARGIN);
+    watch.first_round((health.timeout + FIRST_ROUND_MARGIN).min(FIRST_ROUND_MAX));
     Ok(watch)
 }
 
 /// Words what the watch noticed. A thread of its that died leaves nobody to notice the next thing.
 fn tell(log: &Log, judged: &[Throttle], event: WatchEvent) {
     match event {
-        WatchEvent::Noticed(Notice::Changed(change)) => {
-            log.event(proxy::level(&change), format_args!("{change}"));
+        WatchEvent::Noticed(ref notice @ Notice::Changed(_)) => {
+            log.event(proxy::level(notice), format_args!("{notice}"));
         }
         WatchEvent::Noticed(ref notice @ Notice::Judged { index, .. }) => {
             if let Some(judged) = judged.get(index) {

@@ -92,11 +92,15 @@ fn write(report: &Report, file: &File) -> io::Result<()> {
 /// Shows the progress on a terminal, and ends the run on the first Ctrl-C; a second one ends the
 /// process.
 fn watched(plan: &Plan) -> Result<Tally, Failure> {
-    let interrupted = Arc::new(AtomicBool::new(false));
+    // Until the run has begun, Ctrl-C ends the process: it may wait for a resolver.
+    let (interrupted, mut begun) = (Arc::new(AtomicBool::new(true)), false);
     signal_hook::flag::register_conditional_default(SIGINT, Arc::clone(&interrupted))?;
     signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
     let bar = bar(plan);
     let tally = run_watched(plan, |progress| {
+        if !std::mem::replace(&mut begun, true) {
+            interrupted.store(false, Ordering::Relaxed);
+        }
         bar.set_position(position(plan, progress));
         match interrupted.load(Ordering::Relaxed) {
             true => ControlFlow::Break(()),

@@ -140,7 +140,7 @@ impl Request<'_, '_> {
             match fields::classify(field.name.as_bytes()) {
                 Name::ForwardedHost => said.host = true,
                 Name::RequestId => said.request_id = true,
-                Name::Forwarded if !how.forwarded => {}
+                Name::Forwarded if !how.forwarded && self.believes(Name::Forwarded) => {}
                 _ => continue,
             }
             render::field(out, field.name, field.value);
@@ -151,17 +151,28 @@ impl Request<'_, '_> {
     /// The elements of a list that a trusted peer began, each with a comma after it; false if there
     /// are none.
     fn write_earlier(&self, out: &mut Vec<u8>, how: &Forwarding, list: Name) -> bool {
-        if !how.trusted {
+        if !how.trusted || !self.believes(list) {
             return false;
         }
         let before = out.len();
-        let ours = |name: &str| fields::classify(name.as_bytes()) == list;
-        for field in self.fields.iter().filter(|field| !field.value.is_empty() && ours(field.name))
-        {
-            out.extend_from_slice(field.value);
+        for value in self.lists(list) {
+            out.extend_from_slice(value);
             out.extend_from_slice(b", ");
         }
         out.len() > before
+    }
+
+    /// A proxy that writes X-Forwarded-For may let a Forwarded of its client's through: where there
+    /// are both, only the first says who asks, and the other goes no further.
+    fn believes(&self, list: Name) -> bool {
+        list != Name::Forwarded || self.lists(Name::ForwardedFor).next().is_none()
+    }
+
+    /// The values of a list, but for empty ones.
+    fn lists(&self, list: Name) -> impl Iterator<Item = &[u8]> {
+        let ours = move |name: &str| fields::classify(name.as_bytes()) == list;
+        let fields = self.fields.iter().filter(move |it| !it.value.is_empty() && ours(it.name));
+        fields.map(|field| field.value)
     }
 
     /// RFC 7239 section 4. A host has passed the checks of `target` and holds neither a quote nor a

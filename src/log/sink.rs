@@ -149,7 +149,15 @@ fn open(target: &Target, makes: bool) -> io::Result<File> {
     let unwaiting = SocketFlags::NONBLOCK.bits() as i32;
     options.append(true).read(is_pipe).create(makes && !is_pipe).custom_flags(unwaiting);
     // Not for everyone to read: client addresses are personal data.
-    options.mode(0o640).open(path).or_else(|error| match descriptor {
+    let opened = options.mode(0o640).open(path);
+    let opened = match opened {
+        // One that may be written alone does with a reader.
+        Err(error) if is_pipe && error.kind() == ErrorKind::PermissionDenied => {
+            options.read(false).open(path)
+        }
+        other => other,
+    };
+    opened.or_else(|error| match descriptor {
         Some(number) => own(number).map_err(|_| error),
         None => Err(error),
     })

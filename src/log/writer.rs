@@ -121,7 +121,11 @@ impl Writer {
     fn write(&mut self) {
         let waiting = &self.waiting;
         if let Err((lost, error)) = self.sink.write(&|| waiting.awaits_reopen()) {
-            let why = format!("{}: {error}", self.sink.name());
+            let name = self.sink.name();
+            let why = match error.kind() {
+                io::ErrorKind::WouldBlock => format!("{name}: nobody reads it"),
+                _ => format!("{name}: {error}; {}", sink::remedy(&error)),
+            };
             if self.losses.lose(lost, why)
                 && let Some(events) = &self.events
             {

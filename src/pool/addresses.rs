@@ -72,7 +72,9 @@ impl Addresses {
             (Ok(old), Ok(new)) => {
                 let kept = old.iter().filter(|address| new.contains(address));
                 let added = new.iter().filter(|address| !old.contains(address));
-                Ok(kept.chain(added).copied().take(ADDRESSES_MAX).collect())
+                // Of more than are kept, others have their turn: those that failed are at the end.
+                let room = ADDRESSES_MAX - added.clone().count().min(ADDRESSES_MAX / 2);
+                Ok(kept.take(room).chain(added).copied().take(ADDRESSES_MAX).collect())
             }
             (Err(_), Ok(mut new)) => {
                 new.truncate(ADDRESSES_MAX);

@@ -158,6 +158,8 @@ pub enum Notice {
         backend: String,
         /// The policy's words.
         why: String,
+        /// It fails, and stays in for want of others.
+        is_grave: bool,
     },
 }
 

@@ -263,7 +263,8 @@ impl Pool {
     }
 
     fn judged(&self, index: usize, why: String) -> Notice {
-        Notice::Judged { index, backend: self.backends[index].name().to_owned(), why }
+        let backend = self.backends[index].name().to_owned();
+        Notice::Judged { index, backend, why, is_grave: false }
     }
 
     fn judge_health(
@@ -337,11 +338,13 @@ impl Pool {
 
     /// Says why a backend that fails is not ejected, unless another thread has done so.
     fn spare(&self, index: usize, last: &Outcome, now: Duration) -> Option<Notice> {
-        let is_up = self.backends[index].standing(now) == Standing::Up;
+        let backend = &self.backends[index];
         let is_last = self.usable(now) < 2;
         let why = if is_last { "it is the last one up" } else { "half of all are out already" };
-        let text = format!("fails on, the last: {last}; it stays in, as {why}");
-        is_up.then(|| self.judged(index, text))
+        let why = format!("fails on, the last: {last}; it stays in, as {why}");
+        let is_up = backend.standing(now) == Standing::Up;
+        let backend = backend.name().to_owned();
+        is_up.then_some(Notice::Judged { index, backend, why, is_grave: true })
     }
 
     /// The first success after an ejection: the backend was up again since its end, and now it is

@@ -6,7 +6,7 @@
 
 use super::Shared;
 use crate::log::{Level, Throttle};
-use crate::pool::{Change, Fault, Notice, Standing, Unavailable};
+use crate::pool::{Fault, Notice, Standing, Unavailable};
 use std::fmt;
 
 /// What may be said of a backend again and again.
@@ -60,11 +60,12 @@ impl From<Fault> for About {
     }
 }
 
-/// How much a change matters: whether anybody is left to answer decides.
-pub fn level(change: &Change) -> Level {
-    match change {
-        change if change.leaves_none() => Level::Error,
-        change if change.to == Standing::Up => Level::Info,
+/// How much a notice matters: of a change, whether anybody is left to answer decides.
+pub fn level(notice: &Notice) -> Level {
+    match notice {
+        Notice::Changed(change) if change.leaves_none() => Level::Error,
+        Notice::Changed(change) if change.to == Standing::Up => Level::Info,
+        Notice::Judged { is_grave: false, .. } => Level::Info,
         _ => Level::Warn,
     }
 }
@@ -77,11 +78,10 @@ impl Shared {
 
     /// What the pool noticed. A policy may see a backend in another light with every answer.
     pub(crate) fn say(&self, notice: &Notice) {
+        let (level, text) = (level(notice), format_args!("{notice}"));
         match notice {
-            Notice::Changed(change) => self.log.event(level(change), format_args!("{change}")),
-            Notice::Judged { index, .. } => {
-                self.limited(*index, About::Judged, Level::Info, format_args!("{notice}"));
-            }
+            Notice::Changed(_) => self.log.event(level, text),
+            Notice::Judged { index, .. } => self.limited(*index, About::Judged, level, text),
         }
     }
 

@@ -25,8 +25,6 @@ const STACK_BYTES: usize = 128 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Silence after which a connection is closed, in reading and in writing.
 const IDLE: Duration = Duration::from_secs(60);
-/// For the connection to our own port that ends the accepting.
-const WAKE: Duration = Duration::from_secs(1);
 
 /// A port being served.
 pub(super) struct Server {
@@ -38,6 +36,7 @@ pub(super) struct Server {
 }
 
 struct Shared {
+    listener: TcpListener,
     api: Arc<Api>,
     open: Mutex<Open>,
     /// A connection ended, or the server stops.
@@ -59,12 +58,12 @@ impl Server {
         let address = listener.local_addr()?;
         let (going, stopped) = bounded(0);
         let open = Mutex::new(Open::default());
-        let shared = Arc::new(Shared { api, open, room: Condvar::new(), stopped });
+        let shared = Arc::new(Shared { listener, api, open, room: Condvar::new(), stopped });
         let serving = shared.clone();
         let name = format!("accept {}", address.port());
         let acceptor = thread::Builder::new()
             .name(name)
-            .spawn(move || thread::scope(|scope| serving.accept(scope, &listener)))?;
+            .spawn(move || thread::scope(|scope| serving.accept(scope)))?;
         Ok(Server { address, shared, going: Some(going), acceptor: Some(acceptor) })
     }
 
@@ -87,8 +86,8 @@ impl Server {
         }
         drop(open);
         self.shared.room.notify_all();
-        // When this fails, the backlog is full and the acceptor awake anyway.
-        let _ = TcpStream::connect_timeout(&self.address, WAKE);
+        // Ends an accept that waits, and needs no descriptor for it. What is in the backlog is reset.
+        let _ = rustix::net::shutdown(&self.shared.listener, rustix::net::Shutdown::Both);
     }
 }
 
@@ -102,9 +101,9 @@ impl Drop for Server {
 }
 
 impl Shared {
-    fn accept<'s>(&'s self, scope: &'s Scope<'s, '_>, listener: &TcpListener) {
+    fn accept<'s>(&'s self, scope: &'s Scope<'s, '_>) {
         while self.wait_for_room() {
-            match listener.accept() {
+            match self.listener.accept() {
                 Ok((socket, _)) => self.serve(scope, socket),
                 Err(_) => {
                     let _ = self.stopped.recv_timeout(ACCEPT_PAUSE);

@@ -175,7 +175,8 @@ impl<'t> Wire<'t> {
         let mut result = Err(Failed::timeout());
         for turn in 0..addresses.len() {
             let index = (self.address + turn) % addresses.len();
-            let left = self.left()?;
+            // One that is silent leaves the others their share.
+            let left = self.left()? / (addresses.len() - turn) as u32;
             let socket = TcpStream::connect_timeout(&addresses[index], left)
                 .and_then(|socket| socket.set_nodelay(true).map(|()| socket));
             match socket {
