@@ -2,7 +2,8 @@
 //!
 //! Called when a configuration is read; each error names the file and what to do about it.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::pem::{self, PemObject};
@@ -11,9 +12,13 @@ use webpki::{EndEntityCert, KeyUsage};
 
 use crate::config::Errors;
 
+/// Longest file. All the authorities that a system trusts are 220 KiB.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
 /// The certificates in a file, in its order: at least one.
 pub(super) fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, Errors> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let text = read(path)?;
+    let read = CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>();
     let certificates: Vec<_> = read.map_err(|error| unreadable(path, error))?;
     if certificates.is_empty() {
         return Err(refusal(path, "holds no certificate; write it in PEM (BEGIN CERTIFICATE)"));
@@ -23,13 +28,24 @@ pub(super) fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, E
 
 /// The key in a file.
 pub(super) fn key(path: &str) -> Result<PrivateKeyDer<'static>, Errors> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
+    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| match error {
         pem::Error::NoItemsFound => refusal(
             path,
             "holds no private key; write it in PEM, not encrypted (BEGIN PRIVATE KEY)",
         ),
         other => unreadable(path, other),
     })
+}
+
+fn read(path: &str) -> Result<Vec<u8>, Errors> {
+    let mut text = Vec::new();
+    let file = File::open(path);
+    let read = file.and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut text));
+    read.map_err(|error| unreadable(path, pem::Error::Io(error)))?;
+    match text.len() as u64 > FILE_BYTES_MAX {
+        true => Err(refusal(path, "is longer than 4 MiB; name a PEM file")),
+        false => Ok(text),
+    }
 }
 
 /// A problem of this file.

@@ -53,6 +53,7 @@ fn no_certificates(certs: &Certs) -> Vec<(PathBuf, &'static str)> {
     vec![
         (certs.dir().join("nowhere.pem"), "No such file"),
         (certs.dir().to_owned(), "directory"),
+        ("/dev/zero".into(), "longer than 4 MiB"),
         (write("empty.pem", b""), "holds no certificate"),
         (write("words.pem", b"hello\n"), "holds no certificate"),
         (certs.dir().join("der"), "holds no certificate"),
