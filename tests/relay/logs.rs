@@ -1,6 +1,6 @@
 //! The log: one line a request in the format asked for, with the right cause.
 
-use crate::harness::{Backend, Keyed, Proxy, Scratch, Vacant, eventually};
+use crate::harness::{Backend, Gate, Keyed, Proxy, Scratch, Vacant, eventually};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs::File;
@@ -150,6 +150,37 @@ fn the_cause_tells_who_ended_a_request_and_how() {
         let record = proxy.record("/c");
         assert_eq!(record["cause"], cause, "{said:?}: {record}");
         assert_eq!(record["backend"], "A", "{said:?}: {record}");
+    }
+}
+
+/// What comes with the head is judged with it: the client gets a 502. Later it has a part already.
+#[test]
+fn a_bad_body_is_told_by_whether_the_client_has_a_part_of_the_answer() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let gate = Gate::new();
+    let seen = gate.clone();
+    let backend = Backend::every(move |wire| {
+        let is_late = wire.request().is_some_and(|request| request.target() == "/late");
+        let first = if is_late { "5\r\nhello\r\n" } else { "zz\r\n" };
+        wire.offer(format!("{HEAD}{first}"));
+        if is_late {
+            seen.pass();
+            wire.offer("zz\r\n");
+        }
+    });
+    let proxy = Proxy::with(&[&backend], JSON);
+    proxy.farewell(502);
+    for (target, status, cause) in [("/first", 502, "PH"), ("/late", 200, "PD")] {
+        let mut client = proxy.connect();
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+        assert_eq!(client.head().unwrap().status(), status);
+        if target == "/late" {
+            gate.open();
+        }
+        let record = record(&proxy, target);
+        assert_eq!((&record["cause"], &record["status"]), (&cause.into(), &status.into()));
+        let reason = "bad answer: a chunk's size is not hexadecimal";
+        assert_eq!(record["reason"], reason, "{record}");
     }
 }
 
