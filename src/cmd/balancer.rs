@@ -5,7 +5,7 @@
 //! Whatever of it may block, the signals are heard: `signals.rs`.
 
 use super::signals::{Signals, is_end};
-use super::{Failure, failed};
+use super::{Failure, failed, summary};
 use crate::config::{AccessLog, Config, LogTarget, Mode};
 use crate::log::{self, Level, Log, Throttle};
 use crate::pool::{Notice, Pool, Reader, Rules, Secret, Snapshot};
@@ -19,8 +19,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long the start waits for names. Those that are late are down until they are found.
-const NAMES_PATIENCE: Duration = Duration::from_secs(3);
+/// How long the start, or its trial, waits for names. Those that are late are down until they are
+/// found.
+pub(super) const NAMES_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the last lines of the log may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How much longer than one check the first round may take.
@@ -53,7 +54,7 @@ impl Balancer {
         let listener = Listener::bind(listen).map_err(|error| cannot_listen(listen, &error))?;
         let watch = start_watch(&config, &tls, &pool, &log, epoch)?;
         let (lame_duck, drain) = (config.timeouts.lame_duck, config.timeouts.drain);
-        let summary = summary(&config, listener.address());
+        let (address, summary) = (listener.address(), summary(&config));
         let reader = pool.reader();
         for warning in lowered.into_iter().chain(tls.warnings(&config.applications)) {
             log.event(Level::Warn, format_args!("{warning}"));
@@ -62,7 +63,7 @@ impl Balancer {
         signals.start_is_over();
         let server = Server::start(config, tls, listener, pool, log.clone(), epoch);
         let server = server.map_err(failed("cannot start the relay"))?;
-        log.event(Level::Info, format_args!("{summary}"));
+        log.event(Level::Info, format_args!("listening on {address}: {summary}"));
         Ok(Self { server, watch, log, signals, lame_duck, drain, pool: reader, epoch })
     }
 
@@ -199,29 +200,12 @@ pub(super) fn cannot_listen(listen: SocketAddr, error: &io::Error) -> Failure {
     Failure::Run(format!("cannot listen on {listen}: {error}; {remedy}"))
 }
 
-/// Promises no more clients than fit, and says if that is fewer; refuses to start where hardly
-/// anybody could be served.
+/// Promises no more clients than fit, and says if that is fewer.
 fn fit_descriptors(config: &mut Config) -> Result<Option<String>, Failure> {
-    let wanted = config.server.max_connections;
-    let fitting = descriptors::reserve(wanted).map_err(|few| Failure::Run(few.to_string()))?;
+    let fit = descriptors::fit(config.server.max_connections);
+    let (fitting, lowered) = fit.map_err(|few| Failure::Run(few.to_string()))?;
     config.server.max_connections = fitting;
-    let (limit, needed) = (descriptors::limit(), descriptors::needed(wanted));
-    let lowered = || {
-        format!(
-            "max_connections lowered from {wanted} to {fitting}: open files are limited to \
-             {limit}, and {needed} are needed for so many clients with a connection to a backend \
-             each; raise it with ulimit -n, or LimitNOFILE= of systemd"
-        )
-    };
-    Ok((fitting < wanted).then(lowered))
-}
-
-fn summary(config: &Config, address: SocketAddr) -> String {
-    let (backends, policy) = (config.applications.len(), config.balance.policy.name());
-    let noun = if backends == 1 { "backend" } else { "backends" };
-    let how = if config.server.mode == Mode::Redirect { ", redirecting" } else { "" };
-    let tls = if config.tls.certificates.is_empty() { "" } else { " with TLS" };
-    format!("listening on {address}{tls}: {policy} over {backends} {noun}{how}")
+    Ok(lowered)
 }
 
 /// Starts the checks and waits, within reason, until each backend was asked once.

@@ -22,7 +22,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::{Config, Errors, Extent, Overrides, exposed};
+use crate::config::{Config, Errors, Extent, Mode, Overrides, exposed};
 use crate::lab::backend::Options;
 use crate::printable::Escaped;
 
@@ -151,6 +151,15 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         failed("cannot write to standard output")(error)
     }
+}
+
+/// What is served, in a few words, to which the address is added.
+fn summary(config: &Config) -> String {
+    let (count, policy) = (config.applications.len(), config.balance.policy.name());
+    let noun = if count == 1 { "application" } else { "applications" };
+    let how = if config.server.mode == Mode::Redirect { ", redirecting" } else { "" };
+    let tls = if config.tls.certificates.is_empty() { "" } else { ", with TLS" };
+    format!("{count} {noun}, {policy}{how}{tls}")
 }
 
 /// Puts its subject in front of an error of the system, which names none.

@@ -1,19 +1,15 @@
-//! What a server would need besides its configuration: the log's file, the names of applications,
-//! the address. Each is tried as far as that changes nothing. Called by `check`.
+//! What a server would need besides its configuration: descriptors, the log's file, the names of
+//! applications, the address. Each is tried as far as that changes nothing. Called by `check`.
 
 use std::io;
-use std::time::Duration;
 
 use super::Failure;
-use super::balancer::{cannot_listen, log_target};
+use super::balancer::{NAMES_PATIENCE, cannot_listen, log_target};
 use crate::config::{AccessLog, Config};
 use crate::log::Log;
 use crate::pool::{Found, Spec};
-use crate::proxy::Listener;
+use crate::proxy::{Listener, descriptors};
 use crate::watch;
-
-/// How long all names may take to be looked up. A resolver that is not there takes longer.
-const NAMES_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What came of it.
 pub(super) struct Trial {
@@ -27,6 +23,10 @@ impl Trial {
     /// Tries everything; returns within a few seconds, however long the resolver takes.
     pub(super) fn of(config: &Config) -> Self {
         let (mut faults, mut notes) = (Vec::new(), Vec::new());
+        match descriptors::fit(config.server.max_connections) {
+            Ok((_, lowered)) => notes.extend(lowered),
+            Err(few) => faults.push(Failure::Run(few.to_string())),
+        }
         if config.log.access != AccessLog::Off {
             let probed = Log::probe(&log_target(config));
             faults.extend(probed.err().map(|error| Failure::Run(error.to_string())));

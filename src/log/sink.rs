@@ -5,6 +5,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -39,10 +40,7 @@ impl Sink {
     pub(super) fn probe(target: &Target) -> io::Result<()> {
         let tried = match (open(target, false), target) {
             (Err(error), Target::File(path)) if error.kind() == ErrorKind::NotFound => {
-                let name = format!(".evenly-check-{}", getpid().as_raw_nonzero());
-                let beside = path.with_file_name(name);
-                let made = OpenOptions::new().write(true).create_new(true).open(&beside);
-                made.and_then(|_| fs::remove_file(&beside))
+                probe_beside(&landing(path))
             }
             (opened, _) => opened.map(drop),
         };
@@ -122,6 +120,32 @@ impl Sink {
     }
 }
 
+/// Makes another file beside this one, and removes it again.
+fn probe_beside(path: &Path) -> io::Result<()> {
+    // "logs/" names a folder, though not to `Path`.
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    if name.is_empty() || !path.as_os_str().as_bytes().ends_with(name) {
+        return Err(Errno::ISDIR.into());
+    }
+    let beside = path.with_file_name(format!(".evenly-check-{}", getpid().as_raw_nonzero()));
+    let made = OpenOptions::new().write(true).create_new(true).open(&beside);
+    made.and_then(|_| fs::remove_file(&beside))
+}
+
+/// Where a path leads through links: what is made there is made at their end.
+fn landing(path: &Path) -> PathBuf {
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS_MAX {
+        let Some(next) = linked(&path) else { break };
+        path = next;
+    }
+    path
+}
+
+fn linked(path: &Path) -> Option<PathBuf> {
+    Some(path.parent().unwrap_or(Path::new("")).join(fs::read_link(path).ok()?))
+}
+
 /// A whole sentence.
 fn unopened(target: &Target, error: io::Error) -> io::Error {
     let (name, remedy) = (target.name(), remedy(&error));
@@ -186,7 +210,7 @@ fn descriptor_of(mut path: PathBuf) -> Option<i32> {
             "/dev/stdout" => return Some(1),
             "/dev/stderr" => return Some(2),
             _ if number.is_some() => return number,
-            _ => path = path.parent().unwrap_or(Path::new("")).join(fs::read_link(&path).ok()?),
+            _ => path = linked(&path)?,
         }
     }
     None

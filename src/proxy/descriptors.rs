@@ -30,6 +30,21 @@ pub fn limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
+/// How many of so many clients fit, with a sentence if that is fewer. Where hardly anybody could be
+/// served, it refuses.
+pub fn fit(wanted: usize) -> Result<(usize, Option<String>), TooFew> {
+    let fitting = reserve(wanted)?;
+    let (limit, needed) = (limit(), needed(wanted));
+    let lowered = || {
+        format!(
+            "max_connections lowered from {wanted} to {fitting}: open files are limited to \
+             {limit}, and {needed} are needed for so many clients with a connection to a backend \
+             each; raise it with ulimit -n, or LimitNOFILE= of systemd"
+        )
+    };
+    Ok((fitting, (fitting < wanted).then(lowered)))
+}
+
 /// Raises the soft limit as far as so many clients can need, and returns how many fit: not all of
 /// them have a request under way at once. The hard limit is left alone.
 pub fn reserve(clients: usize) -> Result<usize, TooFew> {

@@ -44,7 +44,7 @@ fn each_relays_to_weighted_backends_and_spares_the_backup() {
             &[&Keyed(&heavy, "weight = 3"), &light, &Keyed(&backup, "backup = true")],
             &format!("balance.policy = \"{name}\""),
         );
-        assert_eq!(proxy.said(&format!(": {name} over 3 backends")), 1, "{name}");
+        assert_eq!(proxy.said(&format!(": 3 applications, {name}")), 1, "{name}");
         ask_times(&proxy, 12);
         let shares = shares(&[&heavy, &light, &backup]);
         assert_eq!((shares[0] + shares[1], shares[2]), (12, 0), "{name}");

@@ -2,7 +2,7 @@
 
 use crate::harness::{Backend, Place, Process, Proxy, Scratch};
 use std::fs::{Permissions, set_permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 /// Runs a command on this text and returns the exit code, stdout and stderr.
 fn run(command: &str, text: &str) -> (Option<i32>, String, String) {
@@ -62,6 +62,9 @@ fn check_says_a_verdict_and_only_what_is_not_at_its_default() {
 fn check_tells_what_would_fail_and_leaves_nothing_behind() {
     let scratch = Scratch::new();
     scratch.write("old.log", "a line\n");
+    for (link, to) in [("new", "./made.log"), ("far", "./none/x.log"), ("folder", "./none/")] {
+        symlink(to, scratch.path().join(link)).unwrap();
+    }
     scratch.write("applications.toml", format!("server.listen = \"127.0.0.1:0\"\n{ONE}"));
     let check = |more: &[&str]| {
         let mut arguments = vec!["check"];
@@ -73,6 +76,11 @@ fn check_tells_what_would_fail_and_leaves_nothing_behind() {
     for (to, told) in [
         ("./old.log", ""),
         ("./new.log", ""),
+        ("./new", ""),
+        ("./far", "No such file or directory (os error 2); create its folder"),
+        ("./folder", "Is a directory (os error 21); that is a folder"),
+        ("none/", "Is a directory (os error 21); that is a folder"),
+        ("none/.", "Is a directory (os error 21); that is a folder"),
         ("/dev/null", ""),
         ("./none/x.log", "No such file or directory (os error 2); create its folder"),
         ("./", "Is a directory (os error 21); that is a folder"),
@@ -86,10 +94,22 @@ fn check_tells_what_would_fail_and_leaves_nothing_behind() {
         }
     }
     let listed = std::fs::read_dir(scratch.path()).unwrap().count();
-    assert_eq!(listed, 2, "nothing is made");
+    assert_eq!(listed, 5, "nothing is made");
     assert_eq!(std::fs::read(scratch.path().join("old.log")).unwrap(), b"a line\n");
     let (code, said) = check(&["server.listen=192.0.2.1:80"]);
     assert!(code == Some(1) && said.contains("cannot listen on 192.0.2.1:80: "), "{said}");
+}
+
+#[test]
+fn check_tells_of_all_that_would_fail_and_of_certificates_last() {
+    let listen = "server.listen = \"192.0.2.1:80\"\n";
+    let (code, printed, said) =
+        run("check", &format!("tls.certificates = [\"./none.pem\"]\n{listen}{ONE}"));
+    assert_eq!(code, Some(2), "{said}");
+    assert!(printed.starts_with("# applications.toml is well written, but 2 things would fail"));
+    let [first, last] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
+    assert!(first.starts_with("evenly: cannot listen on 192.0.2.1:80: "), "{said}");
+    assert!(last.starts_with("./none.pem: cannot be read: "), "{said}");
 }
 
 /// 64 letters in a row are one more than a label of a name has room for (RFC 1035 2.3.4): no

@@ -4,15 +4,15 @@ use crate::harness::{Backend, Process, Proxy, Scratch, eventually};
 use rustix::process::Signal;
 use std::process::Command;
 
-fn said_within(limit: &str, settings: &str) -> (Option<i32>, String) {
+fn said_within(command: &str, limit: &str, settings: &str) -> (Option<i32>, String) {
     let scratch = Scratch::new();
     let application = "[[applications]]\nip = \"127.0.0.1\"\nport = 1\n";
     let text = format!("server.listen = \"127.0.0.1:0\"\n{settings}\n{application}");
     let file = scratch.write("a.toml", text);
-    let mut command = Command::new("sh");
-    let script = format!("ulimit {limit} && exec \"$0\" serve -c \"$1\"");
-    command.args(["-c", &script, env!("CARGO_BIN_EXE_evenly")]).arg(file);
-    let (code, _, said) = Process::start(&mut command, scratch.path()).finish();
+    let mut shell = Command::new("sh");
+    let script = format!("ulimit {limit} && exec \"$0\" {command} -c \"$1\"");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_evenly")]).arg(file);
+    let (code, _, said) = Process::start(&mut shell, scratch.path()).finish();
     (code, said)
 }
 
@@ -27,12 +27,21 @@ fn too_few_open_files_are_refused_with_how_many_are_needed() {
         ("127", "", "at least 128 are needed"),
         ("20", "server.max_connections = 1", "at least 66 are needed"),
     ] {
-        let (code, said) = said_within(&format!("-n {limit}"), settings);
-        assert_eq!(code, Some(1), "{said}");
-        let begin = format!("evenly: open files are limited to {limit}, and {needed}");
-        assert!(said.starts_with(&begin), "{said}");
-        assert!(said.contains("ulimit -n") && said.contains("LimitNOFILE="), "{said}");
+        for command in ["serve", "check"] {
+            let (code, said) = said_within(command, &format!("-n {limit}"), settings);
+            assert_eq!(code, Some(1), "{command}: {said}");
+            let begin = format!("evenly: open files are limited to {limit}, and {needed}");
+            assert!(said.starts_with(&begin), "{command}: {said}");
+            assert!(said.contains("ulimit -n") && said.contains("LimitNOFILE="), "{said}");
+        }
     }
+}
+
+#[test]
+fn check_tells_how_many_clients_there_would_be_room_for() {
+    let (code, said) = said_within("check", "-n 128", "");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with("warning: max_connections lowered from 10000 to 64: "), "{said}");
 }
 
 #[test]
