@@ -5,9 +5,9 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::grammar::{self, origin};
-use super::idle::{Need, Needs, is, is_not, is_set};
 use super::keys::{CHECKING, RELAYING, count, port};
 use super::kind::{Flag, Kind, Unset, found, text};
+use super::meaning::{Need, Needs, is, is_not, is_set};
 #[cfg(feature = "client")]
 use super::message::quote;
 use super::message::{Place, Report};

@@ -32,7 +32,7 @@ pub enum UnknownNames {
 
 /// What may be followed by another try.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RetryOn {
+pub enum RetryReason {
     /// No connection came about.
     Connect,
     /// The connection broke before the answer was there.

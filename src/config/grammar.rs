@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::message::{nearest, quote};
-use super::{HashBy, LogTarget, RetryOn};
+use super::{HashBy, LogTarget, RetryReason};
 use crate::http;
 
 /// Longest host name (RFC 1035 section 2.3.4), as text without the final dot.
@@ -183,14 +183,16 @@ pub(super) fn authority(text: &str) -> Result<String, String> {
 /// The longest field of a request that is written here, in bytes.
 const HEADER_BYTES_MAX: usize = 4096;
 
-/// A field of a request, as `Name: value`. No error repeats the value, which may be a password.
+/// A field of a request, as `Name: value`. No error repeats the value, which may be a password, nor
+/// what stands for a name and is none.
 pub(super) fn header(text: &str) -> Result<String, String> {
     let Some((name, value)) = text.split_once(':') else {
         return Err("there is no colon in it; write for example \"Accept: text/plain\"".to_string());
     };
     let (said, value) = (quote(name), value.trim_matches([' ', '\t']));
     if !http::is_token(name.as_bytes()) {
-        return Err(format!("{said} is no name of a field; write for example \"Accept\""));
+        let what = "what is in front of the colon is no name of a field; write for example";
+        return Err(format!("{what} \"Accept\""));
     }
     if name.eq_ignore_ascii_case("host") {
         return Err("Host has a key of its own; write it as host".to_string());
@@ -283,12 +285,12 @@ pub(super) fn write_statuses(range: &RangeInclusive<u16>) -> String {
 }
 
 /// A word, or statuses.
-pub(super) fn retry_on(text: &str) -> Result<RetryOn, String> {
+pub(super) fn retry_on(text: &str) -> Result<RetryReason, String> {
     match text {
-        "connect" => Ok(RetryOn::Connect),
-        "reset" => Ok(RetryOn::Reset),
-        "timeout" => Ok(RetryOn::Timeout),
-        other => statuses(other).map(RetryOn::Statuses).map_err(|_| {
+        "connect" => Ok(RetryReason::Connect),
+        "reset" => Ok(RetryReason::Reset),
+        "timeout" => Ok(RetryReason::Timeout),
+        other => statuses(other).map(RetryReason::Statuses).map_err(|_| {
             let said = quote(other);
             match nearest(other, ["connect", "reset", "timeout"]) {
                 Some(name) => {
@@ -303,7 +305,7 @@ pub(super) fn retry_on(text: &str) -> Result<RetryOn, String> {
     }
 }
 
-impl fmt::Display for RetryOn {
+impl fmt::Display for RetryReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect => f.write_str("connect"),

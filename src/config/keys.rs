@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::choices::{AccessLog, HashBy, LogTarget, Mode, RetryOn, TlsVersion, UnknownNames};
-use super::idle::{Need, Needs, is, is_not};
+use super::choices::{AccessLog, HashBy, LogTarget, Mode, RetryReason, TlsVersion, UnknownNames};
 use super::kind::{
     Choice, Count, Flag, Hidden, Kind, List, Only, OrOff, Quantity, Text, Unset, text,
 };
+use super::meaning::{Need, Needs, is, is_not};
 use super::table::{Field, Slot, Table, table};
 use super::{Network, grammar, units};
 use crate::http::{HEADERS_MAX, HeadLimits};
@@ -255,7 +255,7 @@ table! {
     pub struct Retry when(RELAYING) {
         /// What may be followed by another try: "connect", "reset" and "timeout", that an
         /// application did not take the request, broke off, or was late, and statuses of answers.
-        on: Vec<RetryOn> = "connect, reset, timeout", List {
+        on: Vec<RetryReason> = "connect, reset, timeout", List {
             item: text("connect", grammar::retry_on),
             empty: true,
         }, when(RETRYING);

@@ -3,9 +3,9 @@
 
 use std::fmt;
 
-use super::idle::{Setting, Settings};
+use super::meaning::{Setting, Settings};
 use super::table::Field;
-use crate::printable::is_printable;
+use crate::printable::{Escaped, is_printable};
 
 /// All that is wrong, at least one problem. Displayed as one line each:
 /// `applications.toml:12:8: balance.policy: unknown policy "x"; use "round-robin"`.
@@ -47,7 +47,8 @@ impl fmt::Display for Errors {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            f.write_str(&problem.line(&self.name))?;
+            // Names of keys are quoted as they stand in the file.
+            Escaped(&problem.line(&self.name)).fmt(f)?;
         }
         Ok(())
     }
@@ -111,7 +112,7 @@ impl<'t> Report<'t> {
         field: &dyn Field,
         read: Result<(), String>,
     ) {
-        let setting = Setting { table, key, value: field.write(), place };
+        let setting = Setting { place, ..Setting::of(table, key, field) };
         match read {
             Ok(()) => self.settings.push(setting),
             Err(what) => self.add(setting.place.clone(), &setting.path(), what),

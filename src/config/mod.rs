@@ -2,17 +2,17 @@
 //! the configuration as meant. Called by `cmd`; knows nothing of sockets, and resolves no name.
 //!
 //! Each key has one line in `keys`: its name, type, default and kind. The rest of the room follows
-//! from those lines: `raw` reads them, `overrides` sets them, `render` writes them, `idle` knows
-//! those that mean nothing where they stand; `valid` holds the other rules between them and
+//! from those lines: `raw` reads them, `overrides` sets them, `render` writes them, `meaning`
+//! knows those that mean nothing where they stand; `valid` holds the other rules between them and
 //! `message` says what is wrong; `syntax` and `words` guess what was meant.
 
 mod applications;
 mod choices;
 mod exposed;
 mod grammar;
-mod idle;
 mod keys;
 mod kind;
+mod meaning;
 mod message;
 mod network;
 mod overrides;
@@ -30,11 +30,12 @@ mod words;
 use std::path::Path;
 
 use crate::pool::Spec;
-use table::Table;
+use applications::Application;
+use table::{Field, Table};
 
 #[cfg(feature = "client")]
 pub(crate) use applications::spell;
-pub use choices::{AccessLog, HashBy, LogTarget, Mode, RetryOn, TlsVersion, UnknownNames};
+pub use choices::{AccessLog, HashBy, LogTarget, Mode, RetryReason, TlsVersion, UnknownNames};
 pub(crate) use exposed::exposed;
 pub use keys::{
     Admin, Balance, Health, Limits, Log, Lookup, Passive, Queue, Redirect, Retry, Scored, Server,
@@ -145,7 +146,7 @@ impl Config {
         raw::read(self, text, name, overrides)
     }
 
-    /// The tables by name, in the order of the documentation.
+    /// The tables but `[[applications]]` by name, in the order of the documentation.
     fn tables(&mut self) -> [(&'static str, &mut dyn Table); 15] {
         [
             ("server", &mut self.server),
@@ -164,5 +165,14 @@ impl Config {
             ("log", &mut self.log),
             ("admin", &mut self.admin),
         ]
+    }
+}
+
+/// Visits every key there is with its table, at its default.
+fn each_key(visit: &mut dyn FnMut(&'static str, &'static str, &mut dyn Field)) {
+    let (mut application, mut config) = (Application::default(), Config::default());
+    application.each(&mut |key, field| visit(applications::NAME, key, field));
+    for (name, table) in config.tables() {
+        table.each(&mut |key, field| visit(name, key, field));
     }
 }

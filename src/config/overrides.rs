@@ -29,8 +29,8 @@ struct Said {
 
 impl Overrides {
     /// Takes all that start with `EVENLY_` but EVENLY_CONFIG and what others are known to set; the
-    /// error names one that is not
-    /// UTF-8. Whether a key of that name exists shows when the configuration is read.
+    /// error names one that is not UTF-8. Whether a key of that name exists shows when the
+    /// configuration is read.
     pub fn from_variables(
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Errors> {

@@ -7,12 +7,11 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::applications::{Application, NAME};
-use super::kind::found;
+use super::applications::NAME;
 use super::message::{Errors, Report, nearest};
 use super::overrides::Overrides;
 use super::table::Table;
-use super::{Config, applications, syntax, valid, words};
+use super::{Config, applications, each_key, syntax, valid, words};
 
 /// Tables and keys of the contract that are still to come.
 const PLANNED: [&str; 2] = ["alerts", "admin.token"];
@@ -20,8 +19,8 @@ const PLANNED: [&str; 2] = ["alerts", "admin.token"];
 /// Longest file. A thousand applications are 60 KiB.
 const FILE_BYTES_MAX: usize = 4 << 20;
 
-/// Keys whose words mean something else in every other table: no hint to one who writes them there.
-const AT_HOME: [&str; 4] = ["host", "port", "method", "headers"];
+/// More tables than this tell nobody which one was meant.
+const HOMES_MAX: usize = 3;
 
 /// The text of a file. The error is a sentence that does not repeat the path.
 pub(super) fn text(path: &Path) -> Result<String, String> {
@@ -68,8 +67,8 @@ pub(super) fn read(
         Ok(root) => read_root(root.get_ref(), &mut config, &mut report),
         Err(error) => {
             // One is enough: what follows a slip in the syntax is guesswork.
-            let at = error.span().map_or(0, |span| span.start);
-            let (at, what) = syntax::explain(text, at, error.message());
+            let span = error.span().unwrap_or_default();
+            let (at, what) = syntax::explain(text, span, error.message());
             report.add(report.at(at), "", what);
             return report.finish((config, Vec::new()));
         }
@@ -89,8 +88,9 @@ fn read_root(root: &DeTable<'_>, config: &mut Config, report: &mut Report<'_>) {
         };
         match value.get_ref() {
             DeValue::Table(written) => read_table(name, written, table, report),
-            other => {
-                let what = format!("found {}; expected a table [{name}]", found(other));
+            _ => {
+                // Not what was found: a secret may be in the table.
+                let what = format!("found no table; write [{name}] and below it its keys");
                 report.add(report.at(key.span().start), name, what);
             }
         }
@@ -139,32 +139,37 @@ fn unknown(path: &str, word: &str, known: &[&str]) -> String {
     if PLANNED.contains(&path) {
         return format!("this {noun} is not in this version; remove it");
     }
-    let meant = words::ours(at, word).map(str::to_string).or_else(|| home(word));
-    if let Some(meant) = meant {
-        return format!("unknown {noun}; did you mean {meant}?");
+    if let Some(ours) = words::ours(at, word) {
+        return format!("unknown {noun}; did you mean {ours}?");
     }
-    match nearest(word, known.iter().copied()) {
-        Some(name) => format!("unknown {noun}; did you mean \"{name}\"?"),
-        None => format!("unknown {noun}; the {noun}s here are {}", known.join(", ")),
+    if let Some(name) = nearest(word, known.iter().copied()) {
+        return format!("unknown {noun}; did you mean \"{name}\"?");
+    }
+    let homes = homes(word);
+    match &homes[..] {
+        [home] => format!("unknown {noun}; did you mean {word} in {home}?"),
+        [first @ .., last] if homes.len() <= HOMES_MAX => {
+            format!("unknown {noun}; {word} is a key of {} and {last}", first.join(", "))
+        }
+        _ if is_table(word) => format!("unknown {noun}; did you mean the table [{word}]?"),
+        _ => format!("unknown {noun}; the {noun}s here are {}", known.join(", ")),
     }
 }
 
-/// Where this very word belongs.
-fn home(word: &str) -> Option<String> {
-    let mut home = None;
-    let mut config = Config::default();
-    for (name, table) in config.tables() {
-        table.each(&mut |key, _| {
-            if key == word && home.is_none() && !AT_HOME.contains(&word) {
-                home = Some(format!("{word} in [{name}]"));
-            }
-        });
-    }
-    let is_table = config.tables().iter().any(|(name, _)| *name == word);
-    Application::default().each(&mut |key, _| {
-        if key == word && home.is_none() && !is_table {
-            home = Some(format!("{word} below [[{NAME}]]"));
-        }
+/// Where this very word is a key. Whoever writes the name of a table means that.
+fn homes(word: &str) -> Vec<String> {
+    let mut homes = Vec::new();
+    each_key(&mut |table, key, _| match table {
+        _ if key != word => {}
+        NAME => homes.push(format!("[[{NAME}]]")),
+        _ => homes.push(format!("[{table}]")),
     });
-    home.or_else(|| is_table.then(|| format!("the table [{word}]")))
+    if is_table(word) { Vec::new() } else { homes }
+}
+
+/// True for the name of a table, that of the applications too.
+pub(super) fn is_table(word: &str) -> bool {
+    let mut found = false;
+    each_key(&mut |table, _, _| found |= table == word);
+    found
 }

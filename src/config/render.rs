@@ -2,8 +2,8 @@
 
 use super::Config;
 use super::applications::{self, Application};
-use super::idle::{self, Setting, Settings};
-use super::message::{Place, quote};
+use super::meaning::{self, Setting, Settings};
+use super::message::quote;
 use super::table::{Field, Table};
 
 /// What stands for a secret. As one it is too short: whoever reads the file back is told so, and
@@ -48,9 +48,9 @@ impl Config {
         let mut config = self.clone();
         let mut all = Settings::default();
         let mut items: Vec<_> = self.applications.iter().map(Application::from).collect();
-        all.items = items.iter_mut().map(|item| idle::of(applications::NAME, item)).collect();
+        all.items = items.iter_mut().map(|item| meaning::of(applications::NAME, item)).collect();
         for (name, table) in config.tables() {
-            all.tables.extend(idle::of(name, table));
+            all.tables.extend(meaning::of(name, table));
         }
         let mut page = Page { out: String::new(), extent, hides, usual: Settings::usual(), all };
         for (index, item) in items.iter_mut().enumerate() {
@@ -83,18 +83,17 @@ impl Page {
     ) {
         let mut lines = String::new();
         table.each(&mut |key, field| {
-            let (value, place) = (field.write(), Place::File);
-            let setting = Setting { table: name, key, value, place };
+            let setting = Setting::of(name, key, field);
             let is_usual = self.usual.has(&setting);
             let is_address = name == applications::NAME && matches!(key, "ip" | "port");
             if self.extent == Extent::Changed && is_usual && !is_address {
                 return;
             }
-            let is_idle = || self.all.wanting(&setting, item, &self.usual).is_some();
+            let is_meaningless = || self.all.wanting(&setting, item, &self.usual).is_some();
             let (comment, value) = match &setting.value {
                 None => ("# ", quote(field.default())),
                 Some(_) if self.hides && holds_secret(field) => ("", quote(HIDDEN)),
-                Some(value) if is_usual && is_idle() => ("# ", value.clone()),
+                Some(value) if is_usual && is_meaningless() => ("# ", value.clone()),
                 Some(value) => ("", value.clone()),
             };
             lines.push_str(&format!("{comment}{key} = {value}\n"));

@@ -1,7 +1,7 @@
 //! What the tables mean to the pool, and what differs where a client reads them. Called by the
 //! commands and the client, so that every user of one file goes by the same rules.
 
-use super::{Config, Retry, RetryOn, Server};
+use super::{Config, Retry, RetryReason, Server};
 use crate::pool::policy::Kind;
 use crate::pool::{self, CheckRules, PassiveRules, RetryRules, Rules, Statuses};
 
@@ -51,13 +51,13 @@ impl Retry {
     fn on(&self) -> pool::RetryOn {
         let names = |case| self.on.contains(&case);
         let ranges = self.on.iter().filter_map(|case| match case {
-            RetryOn::Statuses(range) => Some(range.clone()),
+            RetryReason::Statuses(range) => Some(range.clone()),
             _ => None,
         });
         pool::RetryOn {
-            connect: names(RetryOn::Connect),
-            reset: names(RetryOn::Reset),
-            timeout: names(RetryOn::Timeout),
+            connect: names(RetryReason::Connect),
+            reset: names(RetryReason::Reset),
+            timeout: names(RetryReason::Timeout),
             statuses: Statuses::new(ranges.collect()),
         }
     }

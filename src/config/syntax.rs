@@ -1,14 +1,19 @@
 //! What a text that is no TOML most likely was to be, in words for whoever wrote it: the parser
 //! says which character it stumbled over, a person wants to know what to write. Called by `raw`.
 
+use std::ops::Range;
+
 use toml::de::{DeTable, DeValue};
 
+use super::each_key;
 use super::message::quote;
+use super::raw::is_table;
 
 /// Where to look (a byte of the text) and what to do, given where the parser stumbled and what it
 /// said.
-pub(super) fn explain(text: &str, at: usize, said: &str) -> (usize, String) {
-    let at = at.min(text.len());
+pub(super) fn explain(text: &str, span: Range<usize>, said: &str) -> (usize, String) {
+    let at = span.start.min(text.len());
+    let at = (0..=at).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[start..].lines().next().unwrap_or_default();
     let is_first = text[..start].lines().all(is_blank);
@@ -16,7 +21,7 @@ pub(super) fn explain(text: &str, at: usize, said: &str) -> (usize, String) {
         return (start, format!("this looks like {whose}; {OURS}"));
     }
     let (at, what) = if said.contains("duplicate key") {
-        (at, twice(text, start, at))
+        (at, twice(text, start, at, span.end))
     } else {
         let slip = unquoted(line).or_else(|| no_equals(line)).or_else(|| odd_start(line));
         match slip {
@@ -69,36 +74,51 @@ const APACHE: [&str; 7] = [
     "BalancerMember",
 ];
 
-/// A table or key that is there already, and where. All before the line of the second one is good,
-/// and its last key of that name is the first one.
-fn twice(text: &str, start: usize, at: usize) -> String {
-    let rest = &text[at..];
-    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '"' | '\'');
-    let word = &rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())];
-    let mut found = None;
-    if let Ok(root) = DeTable::parse(&text[..start]) {
-        last_key(root.get_ref(), word.trim_matches(['"', '\'']), &mut found);
-    }
-    let line = found.map_or(0, |found| text[..found].matches('\n').count()) + 1;
-    match text[start..].trim_start().starts_with('[') {
-        true => format!("[{word}] stands at line {line} already; write its keys there"),
-        false => format!("{word} is set at line {line} already; remove one of the two"),
+/// A table or key that is there already, and where the first one is, if that can be found. `start`
+/// is of the second one's line.
+fn twice(text: &str, start: usize, at: usize, end: usize) -> String {
+    let word = text.get(at..end).unwrap_or("it");
+    let before = text[start..at].trim_start();
+    let heading = before.starts_with('[') && !before.contains(['{', ',', '=']);
+    let ending = match heading {
+        true if before.starts_with("[[") => "]]",
+        true => "]",
+        false => " = 0",
+    };
+    let place = first(&text[..at], word.trim_matches(['"', '\'']), ending)
+        .map_or(String::new(), |line| format!(" at line {line}"));
+    match heading {
+        true => format!("[{word}] stands{place} already; write its keys there"),
+        false => format!("{word} is set{place} already; remove one of the two"),
     }
 }
 
-fn last_key(table: &DeTable<'_>, word: &str, found: &mut Option<usize>) {
-    for (key, value) in table {
-        if key.get_ref() == word {
-            *found = (*found).max(Some(key.span().start));
-        }
-        match value.get_ref() {
-            DeValue::Table(inner) => last_key(inner, word, found),
-            DeValue::Array(items) => {
-                let tables = items.iter().filter_map(|item| item.get_ref().as_table());
-                tables.for_each(|inner| last_key(inner, word, found));
-            }
-            _ => {}
-        }
+/// No key of anybody's.
+const MARK: &str = "\"here, of all places\"";
+
+/// The line of the first one, given all that stands before the second: a mark in that one's place
+/// shows which table both are in, however that is spelled. What is open behind the mark is closed
+/// by the parser.
+fn first(before: &str, word: &str, ending: &str) -> Option<usize> {
+    let marked = format!("{before}{MARK}{ending}");
+    let (root, _) = DeTable::parse_recoverable(&marked);
+    let table = with_mark(root.get_ref())?;
+    let (key, _) = table.get_key_value(word)?;
+    Some(marked.get(..key.span().start)?.matches('\n').count() + 1)
+}
+
+fn with_mark<'t, 'i>(table: &'t DeTable<'i>) -> Option<&'t DeTable<'i>> {
+    if table.contains_key(MARK.trim_matches('"')) {
+        return Some(table);
+    }
+    table.values().find_map(|value| inside(value.get_ref()))
+}
+
+fn inside<'t, 'i>(value: &'t DeValue<'i>) -> Option<&'t DeTable<'i>> {
+    match value {
+        DeValue::Table(table) => with_mark(table),
+        DeValue::Array(items) => items.iter().find_map(|item| inside(item.get_ref())),
+        _ => None,
     }
 }
 
@@ -107,25 +127,24 @@ type Slip = Option<(usize, String)>;
 /// A value that is a text and has no quotes, or odd ones.
 fn unquoted(line: &str) -> Slip {
     let (key, rest) = line.split_once('=')?;
-    let (column, key) = (key.len() + 1 + rest.len() - rest.trim_start().len(), key.trim());
+    let column = key.len() + 1 + rest.len() - rest.trim_start().len();
     let value = rest.split(" #").next().unwrap_or_default().trim();
-    let slip = |what: String| Some((column, what));
-    match value.chars().next() {
-        None => slip(format!("{key} has no value; write one, or remove the line")),
-        Some(quote @ ('"' | '\'')) => (value.matches(quote).count() == 1)
-            .then(|| (column, format!("the text has no quote at its end; {}", write(key, value)))),
-        Some('{') => None,
-        Some('[') => {
-            let items = value.strip_prefix('[')?.strip_suffix(']')?;
-            let items: Vec<_> = items.split(',').map(|item| spell(item.trim())).collect();
-            slip(format!("texts stand in quotes; write {key} = [{}]", items.join(", ")))
+    let what = match value.chars().next() {
+        None => {
+            let key = known(key).map_or("the key", |_| key.trim());
+            return Some((column, format!("{key} has no value; write one, or remove the line")));
         }
-        Some(_) if DeValue::parse(value).is_ok() => None,
-        Some(_) if spell(value).starts_with('"') => {
-            slip(format!("texts stand in quotes; {}", write(key, value)))
+        Some(quote @ ('"' | '\'')) if value.matches(quote).count() == 1 => {
+            "the text has no quote at its end"
         }
-        Some(_) => slip(format!("{} is not how that is written; {}", value, write(key, value))),
-    }
+        Some('"' | '\'' | '{') => return None,
+        Some('[') if !value.ends_with(']') => return None,
+        Some('[') => "texts stand in quotes",
+        Some(_) if DeValue::parse(value).is_ok() => return None,
+        Some(_) if spell(value).starts_with('"') => "texts stand in quotes",
+        Some(_) => "that is not how it is written",
+    };
+    Some((column, format!("{what}; {}", write(key, value))))
 }
 
 /// A key and a value with something else between them.
@@ -141,16 +160,48 @@ fn no_equals(line: &str) -> Slip {
     Some((line.len() - word.len(), what))
 }
 
-/// A secret is not repeated.
+/// What to write. The only place that repeats what stands there, and only of a key that is no
+/// secret: under a word that is no key, and in the middle of a list, anything may stand.
 fn write(key: &str, value: &str) -> String {
-    match key.ends_with("secret") {
-        true => format!("write {key} = \"...\""),
-        false => format!("write {key} = {}", spell(value)),
+    let key = key.trim();
+    match known(key) {
+        Some(Secrecy::Open) => format!("write {key} = {}", spell(value)),
+        Some(Secrecy::Secret) if value.starts_with('[') => format!("write {key} = [\"...\"]"),
+        Some(Secrecy::Secret) => format!("write {key} = \"...\""),
+        None => "write KEY = \"...\"".to_string(),
     }
 }
 
-/// What such a value was to be: a flag, a number, or a text.
+/// Whether a value may be repeated.
+enum Secrecy {
+    Open,
+    Secret,
+}
+
+/// What the table of keys says of a key as written: alone, as it stands below a heading, it may be
+/// of any table.
+fn known(written: &str) -> Option<Secrecy> {
+    let mut words = written.rsplit('.').map(|word| word.trim().trim_matches(['"', '\'']));
+    let (word, table) = (words.next()?, words.next());
+    let word = if word == "tsl" { "tls" } else { word };
+    let mut known = None;
+    each_key(&mut |name, key, field| {
+        if key == word && table.is_none_or(|table| table == name) {
+            match field.is_secret() {
+                true => known = Some(Secrecy::Secret),
+                false => drop(known.get_or_insert(Secrecy::Open)),
+            }
+        }
+    });
+    known.filter(|_| words.next().is_none())
+}
+
+/// What such a value was to be: a flag, a number, a text, or a list of them.
 fn spell(value: &str) -> String {
+    if let Some(items) = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        let items: Vec<_> = items.split(',').map(|item| spell(item.trim())).collect();
+        return format!("[{}]", items.join(", "));
+    }
     let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
     match value.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" => "true".to_string(),
@@ -171,7 +222,9 @@ fn odd_start(line: &str) -> Slip {
         return Some((column, "comments begin with #".to_string()));
     }
     let name = word.trim_start_matches('[').split(['#', ' ', ']']).next()?;
+    let name = if is_table(name) { name } else { "NAME" };
     let what = match word {
+        _ if word.contains(']') && !word.starts_with("[[") || word.contains("]]") => return None,
         _ if word.starts_with("[[") => format!("write [[{name}]]"),
         _ if word.starts_with('[') => format!("write [{name}]"),
         _ => return None,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::message::{Place, Report, quote};
 use super::units::TIME;
-use super::{Config, idle};
+use super::{Config, meaning};
 
 /// Reports contradictions, and what is odd. Says nothing while single keys are wrong: it would
 /// judge defaults that nobody asked for.
@@ -12,7 +12,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     if !report.is_clean() {
         return;
     }
-    idle::judge(report);
+    meaning::judge(report);
     ejections_grow(config, report);
     checks_end_before_the_next(config, report);
     slow_has_a_range(config, report);

@@ -4,6 +4,7 @@ use super::*;
 
 mod applications;
 mod outside;
+mod slips;
 
 /// Cases are lines of TOML, followed by the indented lines that refuse them; what is indented twice
 /// continues its line.
@@ -62,9 +63,9 @@ log.to = “x” # here
 health.interval = 5s
     1:19: not valid TOML: texts stand in quotes; write health.interval = "5s"
 server.served_by = Yes
-    1:20: not valid TOML: Yes is not how that is written; write server.served_by = true
+    1:20: not valid TOML: that is not how it is written; write server.served_by = true
 server.workers = 08
-    1:18: not valid TOML: 08 is not how that is written; write server.workers = 8
+    1:18: not valid TOML: that is not how it is written; write server.workers = 8
 server.trusted_proxies = [10.0.0.0/8, "::1"]
     1:26: not valid TOML: texts stand in quotes; write server.trusted_proxies = ["10.0.0.0/8",
         "::1"]
@@ -186,7 +187,7 @@ balance.algorithm = "roundrobin"
 health.uri = "/up"
     1:8: health.uri: unknown key; did you mean "path"?
 balance.weight = 1
-    1:9: balance.weight: unknown key; did you mean weight below [[applications]]?
+    1:9: balance.weight: unknown key; did you mean weight in [[applications]]?
 balance.tls = true
     1:9: balance.tls: unknown key; did you mean the table [tls]?
 "#;
@@ -245,9 +246,9 @@ colour = 1
     1:1: colour: unknown table; the tables here are applications, server, balance, scored, sticky,
         redirect, lookup, health, passive, retry, queue, timeouts, limits, tls, log, admin
 listen = "x"
-    1:1: listen: unknown table; did you mean listen in [server]?
+    1:1: listen: unknown table; listen is a key of [server] and [admin]
 port = 80
-    1:1: port: unknown table; did you mean port below [[applications]]?
+    1:1: port: unknown table; port is a key of [[applications]] and [health]
 server.drain = "5s"
     1:8: server.drain: unknown key; did you mean drain in [timeouts]?
 server.listn = 1
@@ -284,9 +285,9 @@ server.mode = "tcp"
 fn wrong_types_are_refused() {
     let cases = r#"
 server = 3
-    1:1: server: found 3; expected a table [server]
+    1:1: server: found no table; write [server] and below it its keys
 [[server]]
-    1:3: server: found a list; expected a table [server]
+    1:3: server: found no table; write [server] and below it its keys
 server.listen = 8080
     1:17: server.listen: found 8080; expected a string such as "0.0.0.0:8080"
 server.workers = "4"
@@ -523,7 +524,8 @@ health.headers = "Authorization: Bearer 1234"
 health.headers = ["1234"]
     1:18: health.headers: there is no colon in it; write for example "Accept: text/plain"
 health.headers = ["X Y: 1234"]
-    1:18: health.headers: "X Y" is no name of a field; write for example "Accept"
+    1:18: health.headers: what is in front of the colon is no name of a field; write for
+        example "Accept"
 health.headers = ["host: a.test"]
     1:18: health.headers: Host has a key of its own; write it as host
 health.headers = ["Content-Length: 5"]

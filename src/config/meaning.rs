@@ -6,8 +6,8 @@
 //! elsewhere that is a warning. Called by `raw` once everything is read, and by `render`.
 
 use super::message::{Place, Report, quote};
-use super::table::Table;
-use super::{Config, applications};
+use super::table::{Field, Table};
+use super::{Config, applications, each_key};
 use applications::Application;
 
 /// What another key must say.
@@ -123,6 +123,11 @@ fn judge_one(
 }
 
 impl Setting {
+    /// A key as it is, wherever it got its value.
+    pub(super) fn of(table: &'static str, key: &'static str, field: &dyn Field) -> Self {
+        Self { table, key, value: field.write(), place: Place::File }
+    }
+
     /// As `table.key`.
     pub(super) fn path(&self) -> String {
         format!("{}.{}", self.table, self.key)
@@ -145,10 +150,7 @@ impl Settings {
     /// The defaults, of all tables and of an application.
     pub(super) fn usual() -> Self {
         let mut usual = Self::default();
-        for (name, table) in Config::default().tables() {
-            usual.tables.extend(of(name, table));
-        }
-        usual.tables.extend(of(applications::NAME, &mut Application::default()));
+        each_key(&mut |table, key, field| usual.tables.push(Setting::of(table, key, field)));
         usual
     }
 
@@ -202,10 +204,7 @@ fn last<'s>(settings: &'s [Setting], path: &str) -> Option<&'s Setting> {
 /// All keys of a table.
 pub(super) fn of(name: &'static str, table: &mut dyn Table) -> Vec<Setting> {
     let mut all = Vec::new();
-    table.each(&mut |key, field| {
-        let (value, place) = (field.write(), Place::File);
-        all.push(Setting { table: name, key, value, place });
-    });
+    table.each(&mut |key, field| all.push(Setting::of(name, key, field)));
     all
 }
 
