@@ -12,7 +12,7 @@ use crate::tls::Tls;
 /// certificates and when they expire. What would fail, or needs an eye soon, goes to standard
 /// error; the former is a failure at run time.
 pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
-    let (config, warnings) = source.load()?;
+    let (mut config, warnings) = source.load()?;
     let tls = Tls::load(&config);
     let Trial { faults, notes } = Trial::of(&config);
     let mut out = io::stdout().lock();

@@ -97,13 +97,13 @@ impl Source {
 
     /// The same onto these values.
     pub fn load_onto(&self, config: Config) -> Result<(Config, Vec<String>), Errors> {
-        let (config, mut warnings) = config.load_telling(&self.path, &self.overrides)?;
-        warnings.extend(self.exposed(&config));
+        let (mut config, mut warnings) = config.load_telling(&self.path, &self.overrides)?;
+        warnings.extend(self.exposed(&mut config));
         Ok((config, warnings))
     }
 
     /// A sentence if a secret of the configuration is in the file, and others may read that.
-    fn exposed(&self, config: &Config) -> Option<String> {
+    fn exposed(&self, config: &mut Config) -> Option<String> {
         let secrets = config.secrets();
         let written = secrets.iter().find(|key| !self.overrides.has(key))?;
         exposed(&self.path, written)

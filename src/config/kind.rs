@@ -69,29 +69,34 @@ impl Kind<bool> for Flag {
 
 impl<T: Clone + PartialEq> Kind<T> for Choice<T> {
     fn read(&self, value: &DeValue<'_>) -> Result<T, String> {
-        let names: Vec<String> = self.built.iter().map(|(name, _)| quote(name)).collect();
-        let names = names.join(", ");
-        let Some(text) = value.as_str() else {
-            return Err(format!("found {}; use {names}", found(value)));
-        };
-        if let Some((_, choice)) = self.built.iter().find(|(name, _)| *name == text) {
-            return Ok(choice.clone());
-        }
-        let (noun, said) = (self.noun, quote(text));
-        if self.planned.contains(&text) {
-            return Err(format!("{noun} {said} is not in this version; use {names}"));
-        }
-        if let Some(ours) = words::ours(noun, text) {
-            return Err(format!("unknown {noun} {said}; here that is {ours}"));
-        }
-        Err(match nearest(text, self.built.iter().map(|(name, _)| *name)) {
-            Some(name) => format!("unknown {noun} {said}; did you mean \"{name}\"?"),
-            None => format!("unknown {noun} {said}; use {names}"),
+        let chosen = value.as_str().and_then(|text| self.built.iter().find(|it| it.0 == text));
+        chosen.map(|(_, choice)| choice.clone()).ok_or_else(|| {
+            let names: Vec<&str> = self.built.iter().map(|(name, _)| *name).collect();
+            no_choice(value, self.noun, &names, self.planned)
         })
     }
 
     fn write(&self, value: &T) -> Option<String> {
         self.built.iter().find(|(_, choice)| choice == value).map(|(name, _)| quote(name))
+    }
+}
+
+/// What to choose instead of this.
+fn no_choice(value: &DeValue<'_>, noun: &str, built: &[&str], planned: &[&str]) -> String {
+    let names = built.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
+    let Some(text) = value.as_str() else {
+        return format!("found {}; use {names}", found(value));
+    };
+    let said = quote(text);
+    if planned.contains(&text) {
+        return format!("{noun} {said} is not in this version; use {names}");
+    }
+    if let Some(ours) = words::ours(noun, text) {
+        return format!("unknown {noun} {said}; here that is {ours}");
+    }
+    match nearest(text, built.iter().copied()) {
+        Some(name) => format!("unknown {noun} {said}; did you mean \"{name}\"?"),
+        None => format!("unknown {noun} {said}; use {names}"),
     }
 }
 

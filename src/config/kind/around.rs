@@ -1,6 +1,6 @@
 //! Kinds around other kinds: lists of them, hidden, "off" instead, not set, one setting only.
 
-use toml::de::DeValue;
+use toml::de::{DeArray, DeValue};
 
 use super::{Kind, Text, bare, found};
 use crate::config::message::quote;
@@ -29,13 +29,7 @@ pub(in crate::config) struct Only<K, T> {
 
 impl<T> Kind<Vec<T>> for List<T> {
     fn read(&self, value: &DeValue<'_>) -> Result<Vec<T>, String> {
-        let example = self.item.example;
-        let Some(items) = value.as_array() else {
-            return Err(format!("found {}; expected a list such as [\"{example}\"]", found(value)));
-        };
-        if items.is_empty() && !self.empty {
-            return Err(format!("the list is empty; write for example [\"{example}\"]"));
-        }
+        let items = items(value, self.empty, self.item.example)?;
         let read = |item: &DeValue<'_>| match item {
             DeValue::Integer(number) => (self.item.read)(number.as_str()),
             item => self.item.read(item),
@@ -55,9 +49,23 @@ impl<T> Kind<Vec<T>> for List<T> {
         }
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
         let spanned = |item: &'t str| toml::Spanned::new(0..0, DeValue::String(item.into()));
-        let mut list = toml::de::DeArray::new();
+        let mut list = DeArray::new();
         items.for_each(|item| list.push(spanned(item)));
         DeValue::Array(list)
+    }
+}
+
+fn items<'v, 'i>(
+    value: &'v DeValue<'i>,
+    may_be_empty: bool,
+    example: &str,
+) -> Result<&'v DeArray<'i>, String> {
+    match value.as_array() {
+        None => Err(format!("found {}; expected a list such as [\"{example}\"]", found(value))),
+        Some(items) if items.is_empty() && !may_be_empty => {
+            Err(format!("the list is empty; write for example [\"{example}\"]"))
+        }
+        Some(items) => Ok(items),
     }
 }
 

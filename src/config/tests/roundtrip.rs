@@ -10,7 +10,7 @@ use crate::config::keys::DAY_MS;
 use crate::pool::Trust;
 
 fn reads_back(config: &Config) {
-    let text = config.render(Extent::All);
+    let text = config.clone().render(Extent::All);
     assert_eq!(&parse(&text), config, "{text}");
 }
 
@@ -18,7 +18,7 @@ fn reads_back(config: &Config) {
 fn the_default_configuration_reads_back() {
     let config = parse(MINIMAL);
     reads_back(&config);
-    let text = config.render(Extent::All);
+    let text = config.clone().render(Extent::All);
     let start = "[[applications]]\nname = \"127.0.0.1:8001\"\nip = \"127.0.0.1\"\nport = 8001\n";
     assert!(text.starts_with(start), "{text}");
     assert!(text.contains("\n[health]\n# path = \"/health\"\ninterval = \"5s\"\n"), "{text}");
@@ -40,7 +40,11 @@ fn keys_of_tls_are_comments_where_they_are_not_set() {
     let config = parse(&MINIMAL.replace("tsl = false", "tsl = true\ntls_ca = \"./ca.pem\""));
     reads_back(&config);
     let secure = "tls = true\ntls_verify = true\ntls_ca = \"./ca.pem\"\n# tls_name = \"ip\"\n";
-    assert!(config.render(Extent::All).contains(secure), "{}", config.render(Extent::All));
+    assert!(
+        config.clone().render(Extent::All).contains(secure),
+        "{}",
+        config.clone().render(Extent::All)
+    );
 }
 
 #[test]
@@ -108,9 +112,9 @@ fn trust() -> impl Strategy<Value = Option<Trust>> {
 #[test]
 fn what_others_see_has_no_secret_and_is_the_same_otherwise() {
     let config = parse(&format!("sticky.secret = \"a real secret of ours\"\n{MINIMAL}"));
-    let hidden = config.render(Extent::All).replace("a real secret of ours", "(hidden)");
-    assert_eq!(config.show(Extent::All), hidden);
-    assert_eq!(config.secrets(), ["sticky.secret"]);
+    let hidden = config.clone().render(Extent::All).replace("a real secret of ours", "(hidden)");
+    assert_eq!(config.clone().show(Extent::All), hidden);
+    assert_eq!(config.clone().secrets(), ["sticky.secret"]);
     let text = format!("health.headers = [\"Authorization: Bearer 1234\"]\n{MINIMAL}");
     assert!(!parse(&text).show(Extent::All).contains("1234"), "{}", parse(&text).show(Extent::All));
     assert_eq!(parse(&text).secrets(), ["health.headers"]);
