@@ -21,6 +21,8 @@ pub(super) const NAME: &str = "applications";
 /// A key about TLS that means nothing is a slip in another one: where `tls` was forgotten, what was
 /// to be secret would go in the clear.
 const SECURE: Need = is("applications.tls", "true").or_refused();
+/// Clients are told where it is by redirects and look-ups alone.
+const TOLD: Need = is("server.mode", "redirect").or(&is_not("lookup.path", "off"));
 /// Nobody's certificate is held against anything without.
 const VERIFYING: Need = is("applications.tls_verify", "true").or_refused();
 
@@ -63,7 +65,7 @@ table! {
         public: Option<String> = "http(s)://ip:port", Unset(text(
             "https://a.example.org",
             origin::read,
-        ));
+        )), when(TOLD);
         /// Port of its checks, in quotes or not; not set, that of `[health]`, or else its own.
         health_port: Option<u16> = "port", Unset(port()), when(CHECKING);
     }

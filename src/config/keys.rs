@@ -1,6 +1,12 @@
 //! The keys: one line each, with name, type, default and kind, and when they count, if that is not
 //! always. A default is written as in an `EVENLY_*` variable. Nothing else in this room names a key
 //! but the rules between them.
+//!
+//! What counts only in some traffic counts: it is asked for what this configuration can never do.
+//! A server that redirects still reads heads and bodies, answers, keeps clients' connections and
+//! hands out cookies; one without checks or ejections still has applications that are down
+//! (`alive = false`, a name that is not found), so `fail_open` and `slow_start` are for it too; and
+//! `lame_duck` closes connections whether or not somebody asks at `ready`.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -38,7 +44,7 @@ table! {
         /// Whether a client that has closed its side counts as gone: its request leaves the queue,
         /// and a backend that has it is told of the end. One that still reads (`nc -N`) looks the
         /// same.
-        abort_on_close: bool = "true", Flag;
+        abort_on_close: bool = "true", Flag, when(RELAYING);
         /// Peers whose X-Forwarded-* fields, or else Forwarded, are believed and extended: they say
         /// who the client is, and whether it came by https.
         trusted_proxies: Vec<Network> = "[]", List {
@@ -52,7 +58,7 @@ table! {
             Front-End-Https, X-Original-URL, X-Rewrite-URL, X-SSL-Client-*, Remote-User",
             List { item: text("X-Real-IP", grammar::field), empty: true }, when(RELAYING);
         /// Whether answers carry `X-Served-By: NAME`.
-        served_by: bool = "false", Flag;
+        served_by: bool = "false", Flag, when(RELAYING);
         /// Whether answers carry `X-Request-Id`, by which the log and the backends know a request.
         request_id: bool = "false", Flag;
         /// Whether backends get `Forwarded` (RFC 7239) beside the X-Forwarded-* fields.
@@ -94,9 +100,11 @@ table! {
         /// Points for an answer, for each multiple of the average latency beyond `slow_from`.
         slow: u32 = "10", count(0..=POINTS_MAX);
         /// Percent of the average latency from which an answer is slow.
-        slow_from: u32 = "175", count(100..=100_000);
+        slow_from: u32 = "175", count(100..=100_000),
+            when(is_not("scored.slow", "0"));
         /// Percent of the average latency beyond which slower costs no more.
-        slow_max: u32 = "800", count(100..=100_000);
+        slow_max: u32 = "800", count(100..=100_000),
+            when(is_not("scored.slow", "0"));
         /// Points taken off for an answer faster than the average.
         fast: u32 = "4", count(0..=POINTS_MAX);
         /// Points for a failure or a bad status.
@@ -104,7 +112,7 @@ table! {
         /// Statuses that are bad.
         statuses: Vec<RangeInclusive<u16>> = "500-599", statuses("500-599", true);
         /// So many answers in a row without an error are a good run.
-        run: u32 = "10", count(1..=10_000);
+        run: u32 = "10", count(1..=10_000), when(is_not("scored.good", "0"));
         /// Points taken off for each good run.
         good: u32 = "5", count(0..=POINTS_MAX);
         /// How many answers a health check counts for; 0 leaves checks out.
@@ -287,27 +295,27 @@ table! {
     /// `[timeouts]`: how long each wait may last.
     pub struct Timeouts {
         /// Connecting to a backend.
-        connect: Duration = "3s", time(1..=DAY_MS);
+        connect: Duration = "3s", time(1..=DAY_MS), when(RELAYING);
         /// From the first byte of a request's head to its last.
         request_head: Duration = "10s", time(1..=DAY_MS);
         /// A TLS handshake.
-        handshake: Duration = "10s", time(1..=DAY_MS);
+        handshake: Duration = "10s", time(1..=DAY_MS), when(SOMEWHERE_TLS);
         /// Silence of the client inside a request's body.
         client_body: Duration = "30s", time(1..=DAY_MS);
         /// Silence of a client that reads nothing of its answer.
         client_write: Duration = "30s", time(1..=DAY_MS);
         /// From the end of the request to the head of the backend's answer.
-        response: Duration = "30s", time(1..=DAY_MS);
+        response: Duration = "30s", time(1..=DAY_MS), when(RELAYING);
         /// Silence of the backend inside its answer's body.
-        stream_idle: Duration = "5m", time(1..=DAY_MS);
+        stream_idle: Duration = "5m", time(1..=DAY_MS), when(RELAYING);
         /// A client's connection between two requests; 0 closes it after each answer. Less from
         /// half of `max_connections` on.
         keep_alive: Duration = "60s", time_or_none();
         /// A backend's connection between two requests, at most; 0 keeps none. Less where the
         /// backend says so, or closes sooner.
-        upstream_keep_alive: Duration = "4s", time_or_none();
+        upstream_keep_alive: Duration = "4s", time_or_none(), when(RELAYING);
         /// Silence of both sides of a tunnel.
-        tunnel_idle: Duration = "1h", time(1..=DAY_MS);
+        tunnel_idle: Duration = "1h", time(1..=DAY_MS), when(RELAYING);
         /// Silence of a client that has its last answer and may still be sending: what it sends is
         /// discarded, since closing at once would destroy the answer on its way.
         linger: Duration = "5s", time(1..=HOUR_MS);
@@ -423,6 +431,8 @@ const EJECTING: Need = is_not("passive.failures", "0");
 const RETRYING: Need = is_not("retry.attempts", "0");
 /// Nobody waits for a place where there are places without end.
 const PLACES: Need = is_not("applications.max_connections", "0");
+/// TLS with clients, or with an application.
+const SOMEWHERE_TLS: Need = is_not("tls.certificates", "[]").or(&is("applications.tls", "true"));
 /// Whoever wrote one of these keys wants TLS, and without a certificate there would be none.
 const CERTIFIED: Need = is_not("tls.certificates", "[]").or_refused();
 

@@ -20,6 +20,8 @@ pub(super) struct Need {
     value: &'static str,
     /// Whether it must have this value, or must not.
     has: bool,
+    /// What will do as well.
+    or: Option<&'static Need>,
     /// Without it the key does harm.
     grave: bool,
 }
@@ -50,12 +52,12 @@ pub(super) struct Settings {
 
 /// `key` must have this value.
 pub(super) const fn is(key: &'static str, value: &'static str) -> Need {
-    Need { key, value, has: true, grave: false }
+    Need { key, value, has: true, or: None, grave: false }
 }
 
 /// `key` must have another value.
 pub(super) const fn is_not(key: &'static str, value: &'static str) -> Need {
-    Need { key, value, has: false, grave: false }
+    Need { has: false, ..is(key, value) }
 }
 
 /// `key` must be set.
@@ -64,6 +66,11 @@ pub(super) const fn is_set(key: &'static str) -> Need {
 }
 
 impl Need {
+    /// The other one will do as well.
+    pub(super) const fn or(self, other: &'static Self) -> Self {
+        Self { or: Some(other), ..self }
+    }
+
     /// Without it the key is refused.
     pub(super) const fn or_refused(self) -> Self {
         Self { grave: true, ..self }
@@ -71,19 +78,29 @@ impl Need {
 
     /// What to do where it does not hold.
     fn sentence(&self, of: &Setting, usual: &Settings) -> String {
-        let own = self.key.strip_prefix(of.table).and_then(|key| key.strip_prefix('.'));
-        let key = own.unwrap_or(self.key);
-        let value = match self.value {
-            "0" | "true" | "false" => self.value.to_string(),
-            word => quote(word),
-        };
-        let is_missing = last(&usual.tables, self.key).is_some_and(|it| it.says(self.value));
-        let what = match self.has {
-            true => format!("without {key} = {value}; set it"),
-            false if is_missing => format!("without {key}; set it"),
-            false => format!("with {key} = {value}; change that"),
+        let said = self.said(of.table, usual);
+        let what = match (self.or, self.has || self.is_missing(usual)) {
+            (Some(or), _) => format!("without {said} or {}; set one", or.said(of.table, usual)),
+            (None, true) => format!("without {said}; set it"),
+            (None, false) => format!("with {said}; change that"),
         };
         format!("means nothing {what}, or remove this key")
+    }
+
+    /// The key as from within a table, and which value it is about.
+    fn said(&self, table: &str, usual: &Settings) -> String {
+        let own = self.key.strip_prefix(table).and_then(|key| key.strip_prefix('.'));
+        let key = own.unwrap_or(self.key);
+        match self.value {
+            _ if !self.has && self.is_missing(usual) => key.to_string(),
+            value @ ("0" | "true" | "false") => format!("{key} = {value}"),
+            word => format!("{key} = {}", quote(word)),
+        }
+    }
+
+    /// True if the value that it must not have is what it has where nobody sets it.
+    fn is_missing(&self, usual: &Settings) -> bool {
+        last(&usual.tables, self.key).is_some_and(|it| !self.has && it.says(self.value))
     }
 }
 
@@ -187,13 +204,12 @@ impl Settings {
         let fits =
             |from: &[Setting]| last(from, need.key).map(|it| it.says(need.value) == need.has);
         let is_usual = || fits(&usual.tables).unwrap_or(true);
-        if !need.key.starts_with(applications::NAME) {
-            return fits(&self.tables).unwrap_or_else(is_usual);
-        }
-        match item {
-            [] => self.items.iter().any(|item| fits(item).unwrap_or_else(is_usual)),
-            own => fits(own).unwrap_or_else(is_usual),
-        }
+        let holds = match (need.key.starts_with(applications::NAME), item) {
+            (false, _) => fits(&self.tables).unwrap_or_else(is_usual),
+            (true, []) => self.items.iter().any(|item| fits(item).unwrap_or_else(is_usual)),
+            (true, own) => fits(own).unwrap_or_else(is_usual),
+        };
+        holds || need.or.is_some_and(|other| self.satisfies(other, item, usual))
     }
 }
 

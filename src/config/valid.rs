@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::meaning::Setting;
 use super::message::{Place, Report, quote};
 use super::units::TIME;
 use super::{Config, meaning};
@@ -15,6 +16,8 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     meaning::judge(report);
     ejections_grow(config, report);
     checks_end_before_the_next(config, report);
+    each_path_has_one_answer(config, report);
+    a_backup_is_one_of_others(config, report);
     slow_has_a_range(config, report);
     each_certificate_has_a_key(config, report);
     a_text_has_a_body_to_be_in(config, report);
@@ -31,13 +34,16 @@ fn ejections_grow(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-/// One that hangs is then in the way of the next: an application is asked less often than it says.
-/// Whoever wrote `interval` alone knows nothing of `timeout`.
+/// One that hangs is then in the way of the next: an application is asked less often than it says,
+/// and is down later than `interval` and `fall` promise.
 fn checks_end_before_the_next(config: &Config, report: &mut Report<'_>) {
     let health = &config.health;
-    let place = report.place("health.timeout");
-    let shorter = health.interval.filter(|interval| *interval < health.timeout);
-    let Some(interval) = shorter.filter(|_| place != Place::File) else {
+    let Some(interval) = health.interval.filter(|interval| *interval < health.timeout) else {
+        return;
+    };
+    // With neither set here it is what the program began with, and not for its user to mend.
+    let places = ["health.timeout", "health.interval"].map(|key| report.place(key));
+    let Some(place) = places.into_iter().find(|place| *place != Place::File) else {
         return;
     };
     let [timeout, interval] = [health.timeout, interval].map(|time| time.as_millis() as u64);
@@ -47,6 +53,26 @@ fn checks_end_before_the_next(config: &Config, report: &mut Report<'_>) {
          waiting; lower it"
     );
     report.warn(place, "health.timeout", what);
+}
+
+/// Both answer themselves, and one of them would never be heard.
+fn each_path_has_one_answer(config: &Config, report: &mut Report<'_>) {
+    let ready = config.server.ready.as_ref();
+    if let Some(path) = ready.filter(|path| config.lookup.path.as_ref() == Some(path)) {
+        let what = format!("{} is lookup.path too; choose another", quote(path));
+        report.add(later(["server.ready", "lookup.path"], report), "server.ready", what);
+    }
+}
+
+/// One is spared until no other is up: where each is one, nobody is spared.
+fn a_backup_is_one_of_others(config: &Config, report: &mut Report<'_>) {
+    if config.applications.iter().all(|spec| spec.backup) {
+        let backup = |item: &Vec<Setting>| item.iter().rfind(|it| it.key == "backup").cloned();
+        let last = report.settings.items.iter().filter_map(backup).next_back();
+        let place = last.map_or(Place::File, |setting| setting.place);
+        let what = "means nothing where each application is one; remove it from one";
+        report.warn(place, "applications.backup", what);
+    }
 }
 
 fn slow_has_a_range(config: &Config, report: &mut Report<'_>) {

@@ -117,7 +117,8 @@ fn one_bad_check_is_not_enough() {
 fn a_file_server_without_a_health_page_counts_as_up_with_one_warning() {
     for status in [404, 405] {
         let (plain, _) = backend(status);
-        let proxy = Proxy::with(&[&plain], OFTEN);
+        let settings = format!("{OFTEN}health.timeout = \"50ms\"\n");
+        let proxy = Proxy::with(&[&plain], &settings);
         plain.wait_requests(5);
         assert_eq!(share(&proxy, &plain, 2), 2);
         let warnings =

@@ -607,6 +607,9 @@ passive.eject_max = "10s"
     2:21: passive: eject "20s" is longer than eject_max "10s"; raise eject_max
 scored.slow_from = 900
     1:20: scored: slow_from 900 is above slow_max 800; raise slow_max
+server.ready = "/up"
+lookup.path = "/up"
+    2:15: server.ready: "/up" is lookup.path too; choose another
 server.listen = "0.0.0.0:8001"
     1:17: server.listen: 0.0.0.0:8001 is the application 127.0.0.1:8001 too; choose another port
 "#;

@@ -75,6 +75,65 @@ fn keys_of_one_application_are_held_against_its_own() {
 }
 
 #[test]
+fn keys_that_only_a_relay_or_tls_or_points_would_use_are_told() {
+    let cases = r#"
+server.mode = "redirect"
+server.abort_on_close = false
+server.served_by = true
+timeouts.connect = "1s"
+timeouts.response = "1s"
+timeouts.stream_idle = "1s"
+timeouts.tunnel_idle = "1s"
+timeouts.upstream_keep_alive = "1s"
+    2:25: server.abort_on_close: means nothing with mode = "redirect"; change that, or remove this
+        key
+    3:20: server.served_by: means nothing with mode = "redirect"; change that, or remove this key
+    4:20: timeouts.connect: means nothing with server.mode = "redirect"; change that, or remove this
+        key
+    5:21: timeouts.response: means nothing with server.mode = "redirect"; change that, or remove
+        this key
+    6:24: timeouts.stream_idle: means nothing with server.mode = "redirect"; change that, or remove
+        this key
+    7:24: timeouts.tunnel_idle: means nothing with server.mode = "redirect"; change that, or remove
+        this key
+    8:32: timeouts.upstream_keep_alive: means nothing with server.mode = "redirect"; change that, or
+        remove this key
+timeouts.handshake = "1s"
+    1:22: timeouts.handshake: means nothing without tls.certificates or applications.tls = true; set
+        one, or remove this key
+balance.policy = "scored-round-robin"
+scored = {slow = 0, good = 0, slow_max = 900, run = 5}
+    2:42: scored.slow_max: means nothing with slow = 0; change that, or remove this key
+    2:53: scored.run: means nothing with good = 0; change that, or remove this key
+"#;
+    refused::each(cases, warnings);
+}
+
+#[test]
+fn either_of_two_keys_may_give_one_its_meaning() {
+    let public = format!("{MINIMAL}public = \"http://a.test\"\n");
+    let told = "7:10: applications.public: means nothing without server.mode = \"redirect\" or \
+        lookup.path; set one, or remove this key";
+    assert_eq!(from(&public, &Overrides::default()), told);
+    for (name, value) in [("EVENLY_SERVER_MODE", "redirect"), ("EVENLY_LOOKUP_PATH", "/next")] {
+        assert_eq!(from(&public, &variables(&[(name, value)])), "", "{name}");
+    }
+    let tls =
+        format!("timeouts.handshake = \"1s\"\n{MINIMAL}").replace("tsl = false", "tls = true");
+    assert_eq!(from(&tls, &Overrides::default()), "");
+}
+
+#[test]
+fn backups_of_nobody_are_told() {
+    let one = "[[applications]]\nip = \"10.0.0.1\"\nport = 80\nbackup = true\n";
+    let told = "8:10: applications.backup: means nothing where each application is one; remove it \
+        from one";
+    let two = format!("{one}{}", one.replace(".1", ".2"));
+    assert_eq!(from(&two, &Overrides::default()), told);
+    assert_eq!(from(&format!("{one}{MINIMAL}"), &Overrides::default()), "");
+}
+
+#[test]
 fn what_gives_a_key_its_meaning_may_stand_anywhere() {
     let text = "[balance]\nhash_by = \"client\"\npolicy = \"hash\"\n[log]\nto = \"stderr\"\n";
     let access = variables(&[("EVENLY_LOG_ACCESS", "json")]);
@@ -100,7 +159,9 @@ fn a_check_that_outlasts_its_interval_is_told() {
     let (timeout, interval) = ("health.timeout = \"5s\"", "health.interval = \"1s\"");
     assert_eq!(warnings(&format!("{interval}\n{timeout}")), format!("2:18: {told}"));
     assert_eq!(warnings(&format!("{timeout}\n{interval}")), format!("1:18: {told}"));
-    for fine in [interval, timeout, "health.timeout = \"6s\"\nhealth.interval = \"off\""] {
+    let told = told.replace("\"5s\"", "\"2s\"");
+    assert_eq!(warnings(interval), format!("1:19: {told}"), "against a default, too");
+    for fine in [timeout, "health.timeout = \"6s\"\nhealth.interval = \"off\""] {
         assert!(!warnings(fine).contains("is longer"), "{fine}");
     }
 }
