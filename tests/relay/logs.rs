@@ -177,7 +177,7 @@ fn a_bad_body_is_told_by_whether_the_client_has_a_part_of_the_answer() {
         if target == "/late" {
             gate.open();
         }
-        let record = record(&proxy, target);
+        let record = proxy.record(target);
         assert_eq!((&record["cause"], &record["status"]), (&cause.into(), &status.into()));
         let reason = "bad answer: a chunk's size is not hexadecimal";
         assert_eq!(record["reason"], reason, "{record}");
