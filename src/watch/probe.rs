@@ -159,7 +159,7 @@ impl Probe {
             if let Some(answer) = self.incoming.answer(&self.request)? {
                 return Ok(answer);
             }
-            self.incoming.take(&mut self.stream)?;
+            self.incoming.take(&mut self.stream, self.request.method().as_str())?;
         }
     }
 

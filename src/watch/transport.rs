@@ -1,5 +1,5 @@
-//! ureq without a socket. It writes its request into memory, and reads an answer as far as that has
-//! come; where more is needed it is asked again once more is there.
+//! ureq without a socket. It writes its request into memory, and reads the answer from there, once
+//! all that a check needs of it has come.
 //!
 //! Called by a check ([`probe`](super::probe)), which has the socket and never waits at it: so no
 //! call of ureq waits either, and none needs a thread or a timeout of its own. The answer's head is
@@ -16,13 +16,14 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Error};
 
-use crate::http::response::{self, Response};
-use crate::http::{Framing, HEADERS_MAX, HeadLimits, INTERIM_BYTES_MAX, Malformed, Parsed, slots};
+use crate::http::body::Reader;
+use crate::http::{HEADERS_MAX, HeadLimits, INTERIM_BYTES_MAX, Malformed, Parsed, response, slots};
 
 /// The size of the buffers that ureq makes for a call, and so the most of a request's one line.
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// Most of an answer's body that is read. What is longer, or endless, is good up to here.
+/// Most of an answer's body that is read, framing included. What is longer, or endless, is good up
+/// to here.
 pub(super) const BODY_MAX: usize = 64 * 1024;
 
 /// As much as `[limits]` can allow: what clients may get takes nobody out.
@@ -53,91 +54,127 @@ pub(super) fn write(request: &Request<()>) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// An answer on its way.
+/// An answer on its way. Each byte is read once, however small the pieces are that it comes in:
+/// there is one thread for all checks.
 #[derive(Default)]
 pub(super) struct Incoming {
-    /// What has come. Once the head is whole, one stands in its place that says as much of it as a
-    /// check asks for.
+    /// What has come of the head, while that is not whole.
     bytes: Vec<u8>,
-    /// The length of that head; 0 while it is not whole.
-    head: usize,
+    /// How much of that was looked at in vain.
+    seen: usize,
     interim_bytes: usize,
+    /// Once the head is whole.
+    body: Option<Body>,
     /// Nothing more will come.
     ended: bool,
+}
+
+/// A body on its way, behind a whole head.
+struct Body {
+    status: u16,
+    reader: Reader,
+    data: Vec<u8>,
+    /// Bytes that came, framing included.
+    came: usize,
 }
 
 impl Incoming {
     /// How far it has come, for a sentence about what did not: none, a part, all of the head.
     pub(super) fn progress(&self) -> Progress {
-        match (self.head, self.bytes.len() + self.interim_bytes) {
-            (0, 0) => Progress::Nothing,
-            (0, _) => Progress::Head,
-            _ => Progress::Body,
+        match (&self.body, self.bytes.len() + self.interim_bytes) {
+            (Some(_), _) => Progress::Body,
+            (None, 0) => Progress::Nothing,
+            (None, _) => Progress::Head,
         }
     }
 
-    /// Reads once.
-    pub(super) fn take(&mut self, from: &mut impl Read) -> io::Result<()> {
+    /// Reads once, to have something from the answer to a request of that `method`.
+    pub(super) fn take(&mut self, from: &mut impl Read, method: &str) -> io::Result<()> {
         // One that has nothing to say holds no buffer.
         let mut chunk = [0; READ_BYTES];
-        match from.read(&mut chunk) {
-            Ok(0) => self.ended = true,
-            Ok(read) => self.bytes.extend_from_slice(&chunk[..read]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+        let read = match from.read(&mut chunk) {
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             // Whether TLS said the end of the body is all the same: nobody uses it.
-            Err(error) if self.head > 0 && is_cut(&error) => self.ended = true,
+            Err(error) if self.body.is_some() && is_cut(&error) => 0,
             Err(error) => return Err(error),
+        };
+        self.ended = read == 0;
+        match &mut self.body {
+            Some(body) => body.take(&chunk[..read]),
+            None => {
+                self.bytes.extend_from_slice(&chunk[..read]);
+                self.read_head(method, read)
+            }
         }
-        Ok(())
     }
 
     /// The answer to `request`, once it is there.
     pub(super) fn answer(&mut self, request: &Request<()>) -> io::Result<Option<Answer>> {
-        if self.head == 0 && !self.read_head(request.method().as_str())? {
+        let Some(body) = &mut self.body else {
             return match self.ended {
                 true => Err(io::Error::new(ErrorKind::UnexpectedEof, "closed without an answer")),
                 false => Ok(None),
             };
+        };
+        if self.ended {
+            body.reader.eof().map_err(bad_answer)?;
         }
-        let tape = Tape { read: self.bytes.clone(), ended: self.ended, ..Tape::default() };
-        let answer = call(request, &Arc::new(tape)).map_err(Error::into_io)?;
-        let (status, mut body) = (answer.status().as_u16(), Vec::new());
-        let mut reader = answer.into_body().into_reader();
-        match reader.read_to_end(&mut body) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                if self.bytes.len() - self.head < BODY_MAX {
-                    return Ok(None);
-                }
-            }
-            Err(error) => return Err(error),
+        if !body.reader.is_done() && body.came < BODY_MAX {
+            return Ok(None);
         }
-        body.truncate(BODY_MAX);
-        Ok(Some(Answer { status, body }))
+        body.data.truncate(BODY_MAX);
+        play(request, body.status, &body.data).map(Some).map_err(Error::into_io)
     }
 
-    /// Replaces the head; false while there is no whole final one.
-    fn read_head(&mut self, method: &str) -> io::Result<bool> {
-        loop {
+    /// Looks for the end of the final head, now that so many bytes more have come, and begins the
+    /// body with what stands behind it.
+    fn read_head(&mut self, method: &str, read: usize) -> io::Result<()> {
+        while self.may_hold_a_head(read) {
+            self.seen = self.bytes.len();
             let mut slots = slots();
             let parsed = response::parse(&self.bytes, &LIMITS, method, &mut slots);
             match parsed.map_err(bad_answer)? {
                 Parsed::Complete { head, length } if head.is_interim() => {
                     self.bytes.drain(..length);
+                    self.seen = 0;
                     self.interim_bytes += length;
                     if self.interim_bytes > INTERIM_BYTES_MAX {
                         return Err(bad_answer(Malformed("more interim answers than are allowed")));
                     }
                 }
                 Parsed::Complete { head, length } => {
-                    let plain = plain(&head);
-                    self.head = plain.len();
-                    self.bytes.splice(..length, plain.into_bytes());
-                    return Ok(true);
+                    let (status, reader) = (head.status, Reader::of_answer(head.framing));
+                    let mut body = Body { status, reader, data: Vec::new(), came: 0 };
+                    let begun = body.take(&self.bytes[length..]);
+                    (self.body, self.bytes) = (Some(body), Vec::new());
+                    return begun;
                 }
-                Parsed::Partial => return Ok(false),
+                Parsed::Partial => return Ok(()),
             }
         }
+        Ok(())
+    }
+
+    /// False while another look at all that has come is not worth it: no line ends a head in the
+    /// bytes read last, and there is not twice as much as at the last look, which could be bad.
+    fn may_hold_a_head(&self, read: usize) -> bool {
+        // An end that they complete may have begun two bytes before.
+        let news = &self.bytes[self.bytes.len().saturating_sub(read + 2)..];
+        let is_end = |at| news[at..].starts_with(b"\n\n") || news[at..].starts_with(b"\n\r\n");
+        self.bytes.len() >= (2 * self.seen).max(1) || (0..news.len()).any(is_end)
+    }
+}
+
+impl Body {
+    fn take(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        self.came += bytes.len();
+        while !bytes.is_empty() && !self.reader.is_done() {
+            let piece = self.reader.next(bytes).map_err(bad_answer)?;
+            self.data.extend_from_slice(piece.data);
+            bytes = &bytes[piece.consumed..];
+        }
+        Ok(())
     }
 }
 
@@ -152,24 +189,25 @@ pub(super) enum Progress {
     Body,
 }
 
-/// A peer that is gone, once its answer has begun: whether that is whole is for ureq to tell.
+/// A peer that is gone, once its answer has begun: whether that is whole, its framing tells.
 fn is_cut(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset)
 }
 
-/// Status and framing alone.
-fn plain(head: &Response) -> String {
-    let framing = match head.framing {
-        Framing::None => "Content-Length: 0\r\n".to_owned(),
-        Framing::Length(length) => format!("Content-Length: {length}\r\n"),
-        Framing::Chunked => "Transfer-Encoding: chunked\r\n".to_owned(),
-        Framing::UntilClose => String::new(),
-    };
-    format!("HTTP/1.1 {} \r\nConnection: close\r\n{framing}\r\n", head.status)
-}
-
 fn bad_answer(Malformed(why): Malformed) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, format!("bad answer: {why}"))
+}
+
+/// What ureq makes of an answer that is whole, in a head that says as much as a check asks for.
+fn play(request: &Request<()>, status: u16, body: &[u8]) -> Result<Answer, Error> {
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 {status} \r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    let read = [head.as_bytes(), body].concat();
+    let answer = call(request, &Arc::new(Tape { read, ..Tape::default() }))?;
+    let (status, mut body) = (answer.status().as_u16(), Vec::new());
+    answer.into_body().into_reader().read_to_end(&mut body)?;
+    Ok(Answer { status, body })
 }
 
 /// Has ureq make a call whose bytes are on the tape.
@@ -194,8 +232,6 @@ fn call(
 #[derive(Debug, Default)]
 struct Tape {
     read: Vec<u8>,
-    /// What is in `read` is all that will ever come.
-    ended: bool,
     written: Mutex<Vec<u8>>,
 }
 
@@ -245,7 +281,7 @@ impl Transport for Playback {
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
         let rest = &self.tape.read[self.at..];
-        if rest.is_empty() && !self.tape.ended {
+        if rest.is_empty() {
             return Err(io::Error::from(ErrorKind::WouldBlock).into());
         }
         let into = self.buffers.input_append_buf();
@@ -259,5 +295,87 @@ impl Transport for Playback {
     /// Asked only of one that is to be used again, and none is.
     fn is_open(&mut self) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// Gives a byte at a time, and then the end.
+    struct Drip<'a>(&'a [u8]);
+
+    impl Read for Drip<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            self.0.read(&mut into[..1])
+        }
+    }
+
+    /// What comes of an answer in pieces of one byte, and how many of them that took.
+    fn drip(bytes: &[u8]) -> (io::Result<Answer>, usize) {
+        let request = Request::get("http://backend/").body(()).unwrap();
+        let (mut incoming, mut from) = (Incoming::default(), Drip(bytes));
+        let answer = loop {
+            match incoming.answer(&request) {
+                Ok(None) => {}
+                Ok(Some(answer)) => break Ok(answer),
+                Err(error) => break Err(error),
+            }
+            if let Err(error) = incoming.take(&mut from, "GET") {
+                break Err(error);
+            }
+        };
+        (answer, bytes.len() - from.0.len())
+    }
+
+    #[test]
+    fn an_answer_in_single_bytes_is_had_with_its_last_one() {
+        let chunked = "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n2\r\nOK\r\n0\r\n\r\n";
+        for (answer, status, body) in [
+            ("HTTP/1.1 204 No Content\r\n\r\n", 204, ""),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", 200, "OK"),
+            ("HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 503 X\r\nContent-Length: 1\r\n\r\nX", 503, "X"),
+            ("\r\nHTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 2\r\n\r\nOK", 200, "OK"),
+            (chunked, 200, "OK"),
+        ] {
+            let (seen, taken) = drip(format!("{answer}HTTP/1.1 500 Next").as_bytes());
+            let seen = seen.unwrap();
+            assert_eq!((seen.status, seen.body.as_slice()), (status, body.as_bytes()), "{answer}");
+            assert_eq!(taken, answer.len(), "{answer}");
+        }
+    }
+
+    /// One thread has all checks: 64 Ki looks at up to 64 KiB took it a minute.
+    #[test]
+    fn an_answer_in_single_bytes_costs_what_it_weighs() {
+        let began = Instant::now();
+        let field = format!("X: {}\r\n", "x".repeat(100_000));
+        let long = "x".repeat(BODY_MAX);
+        for head in ["", &field] {
+            let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n{long}");
+            let (seen, _) = drip(answer.as_bytes());
+            assert_eq!(seen.unwrap().body, long.as_bytes());
+        }
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+
+    #[test]
+    fn what_is_no_answer_is_known_from_its_beginning() {
+        let (seen, taken) = drip("SSH-2.0-OpenSSH_9.2\r\n".as_bytes());
+        assert!(seen.is_err() && taken < 10, "{taken}");
+    }
+
+    #[test]
+    fn a_body_that_ends_early_is_none() {
+        for answer in
+            ["Content-Length: 3\r\n\r\nOK", "Transfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n"]
+        {
+            let (seen, _) = drip(format!("HTTP/1.1 200 OK\r\n{answer}").as_bytes());
+            let told = seen.unwrap_err().to_string();
+            assert_eq!(told, "bad answer: the connection closed inside a body");
+        }
     }
 }
