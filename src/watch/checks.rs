@@ -169,34 +169,49 @@ impl Checks {
         let connector = self.connectors.get(index).cloned().flatten();
         let mut addresses = backend.addresses().map_err(io::Error::other)?;
         addresses.iter_mut().for_each(|one| one.set_port(self.question.port(backend)));
-        let probe = Probe::begin(addresses, connector, request)?;
-        self.sockets.watch(probe.socket(), index)?;
-        Ok(probe)
+        self.watched(Probe::begin(addresses, connector, request)?, index)
     }
 
-    /// Goes on with the check of the backend at `index`, whose socket has news.
+    /// Goes on with the check of the backend at `index` as far as its socket lets it.
     fn step(&mut self, index: usize) {
         if let Some(probe) = self.probes.get_mut(&index)
             && let Some(answer) = probe.step()
         {
             let took = probe.took();
             match answer {
-                Err(_) if self.goes_elsewhere(index) => {}
+                Err(error) if Blame::of(&error) != Blame::Ours && self.goes_elsewhere(index) => {}
                 answer => self.take(index, answer, took),
             }
         }
     }
 
-    /// True if there was no connection, and one is tried at another address.
+    /// True if there was no connection, and another address is the one to judge by: it is tried now,
+    /// or the way there ended at its first step.
     fn goes_elsewhere(&mut self, index: usize) -> bool {
-        let Some(probe) = self.probes.get_mut(&index) else { return false };
-        let mut failed = probe.address();
-        let Some(Ok(())) = probe.go_elsewhere() else { return false };
+        let can = |probe: &Probe| probe.can_go_elsewhere() && probe.took() < self.timeout;
+        if !self.probes.get(&index).is_some_and(can) {
+            return false;
+        }
+        let Some(probe) = self.probes.remove(&index) else { return false };
+        let (mut failed, took) = (probe.address(), probe.took());
         let backend = &self.pool.backends()[index];
         failed.set_port(backend.port());
         backend.avoid(failed);
-        let is_watched = self.sockets.watch(probe.socket(), index).is_ok();
-        is_watched && self.has_time(index)
+        match probe.elsewhere().and_then(|probe| self.watched(probe, index)) {
+            Ok(probe) => {
+                self.probes.insert(index, probe);
+                self.has_time(index)
+            }
+            Err(error) => {
+                self.take(index, Err(error), took);
+                true
+            }
+        }
+    }
+
+    fn watched(&self, probe: Probe, index: usize) -> io::Result<Probe> {
+        self.sockets.watch(probe.socket(), index)?;
+        Ok(probe)
     }
 
     /// True if there is some left for what the check of the backend at `index` is at; it then goes
@@ -227,9 +242,12 @@ impl Checks {
         self.end(index, outcome.as_ref(), false);
     }
 
-    /// The time of a check is up, or its part for one address.
+    /// The time of a check is up, or its part for one address. What has come while this thread was
+    /// elsewhere, or the whole process stopped, came in time: there is a last look at the socket.
     fn give_up(&mut self, index: usize) {
-        if self.goes_elsewhere(index) || self.has_time(index) {
+        self.step(index);
+        let is_still_late = self.schedule.late(self.epoch.elapsed()) == Some(index);
+        if !is_still_late || self.goes_elsewhere(index) || self.has_time(index) {
             return;
         }
         let outcome = self.probes.get(&index).map(|probe| CheckOutcome {

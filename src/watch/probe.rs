@@ -80,15 +80,17 @@ impl Probe {
         }
     }
 
-    /// Begins anew at the next address, if there was no connection yet and there is another.
-    pub(super) fn go_elsewhere(&mut self) -> Option<io::Result<()>> {
-        let is_met = !matches!(self.stage, Stage::Connecting | Stage::Handshake);
-        if is_met || self.others.is_empty() {
-            return None;
-        }
-        self.stage = Stage::Connecting;
-        let begun = connect(&mut self.others, self.connector.as_ref());
-        Some(begun.map(|begun| (self.address, self.stream) = begun))
+    /// True if there is no connection yet, and another address to be tried.
+    pub(super) fn can_go_elsewhere(&self) -> bool {
+        matches!(self.stage, Stage::Connecting | Stage::Handshake) && !self.others.is_empty()
+    }
+
+    /// Begins anew at the next address. The socket is closed first: there may be no descriptor but
+    /// its own.
+    pub(super) fn elsewhere(mut self) -> io::Result<Self> {
+        drop(self.stream);
+        let (address, stream) = connect(&mut self.others, self.connector.as_ref())?;
+        Ok(Self { address, stage: Stage::Connecting, stream, ..self })
     }
 
     /// The address that is asked.

@@ -2,6 +2,7 @@
 
 mod crowd;
 mod deadline;
+mod ours;
 mod shape;
 #[cfg(feature = "tls")]
 mod tls;
@@ -485,29 +486,4 @@ fn alone_there_are_few_threads() {
     }
     many.watch.stop();
     await_that("threads end", || all() == before);
-}
-
-#[test]
-fn want_of_descriptors_is_not_held_against_a_backend() {
-    alone("alone_descriptors_run_out_and_come_back", &[]);
-}
-
-#[test]
-#[ignore = "run by want_of_descriptors_is_not_held_against_a_backend"]
-fn alone_descriptors_run_out_and_come_back() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let watched = Watched::checked(&[status(200)], quick());
-    let limit = getrlimit(Resource::Nofile);
-    let none = rustix::process::Rlimit { current: Some(0), maximum: limit.maximum };
-    setrlimit(Resource::Nofile, none).unwrap();
-    let WatchEvent::Warning(text) = watched.events.recv_timeout(SOON).unwrap() else {
-        panic!("no warning");
-    };
-    assert!(text.starts_with("backends are not checked, for want of our own: "), "{text}");
-    let counters = watched.pool.backends()[0].counters();
-    let passed = counters.checks_passed.load(Relaxed);
-    setrlimit(Resource::Nofile, limit).unwrap();
-    watched.await_checks(0, passed + 3);
-    assert_eq!(counters.checks_failed.load(Relaxed), 0);
-    assert!(watched.events.is_empty());
 }
