@@ -109,9 +109,10 @@ pub struct Backend {
 
 impl Backend {
     pub(super) fn new(spec: Spec, found: Found) -> Self {
+        let is_up = spec.alive && found.is_ok();
         Self {
             health: Health::new(spec.alive),
-            told: AtomicU8::new(if spec.alive { Standing::Up } else { Standing::Down } as u8),
+            told: AtomicU8::new(if is_up { Standing::Up } else { Standing::Down } as u8),
             origin: origin(&spec),
             spec,
             addresses: Addresses::new(found),
@@ -202,9 +203,12 @@ impl Backend {
         self.addresses.take_doubt()
     }
 
-    /// Takes in what its name came to.
-    pub(super) fn relocate(&self, found: Found) {
+    /// Takes in what its name came to; the address to ask first, if there was none before.
+    pub(super) fn relocate(&self, found: Found) -> Option<SocketAddr> {
+        let was_found = self.is_found();
         self.addresses.update(found);
+        let first = self.address_besides(&[]).map(|(address, _)| address);
+        first.filter(|_| !was_found)
     }
 
     /// What it has done. Add with `Relaxed`.

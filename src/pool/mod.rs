@@ -204,11 +204,11 @@ impl Pool {
     }
 
     /// Takes in what the name of the backend at `index` has come to. One that is found for the
-    /// first time is up, unless a check has still to say so.
+    /// first time is up, unless a check has still to say so. A look-up tells nothing else: that an
+    /// ejection is over is for a check or a request to say.
     pub fn relocate(&self, index: usize, found: Found, now: Duration) -> Option<Change> {
         self.change(index, now, |backend, _| {
-            backend.relocate(found);
-            let (first, _) = backend.address_besides(&[])?;
+            let first = backend.relocate(found)?;
             Some(format!("{} is at {first}", backend.host()))
         })
     }

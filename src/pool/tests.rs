@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::policy::{Kind, ScoredRules};
 use super::testing::{ask, check, pool, pool_of, spec, together};
 use super::*;
 
@@ -355,6 +356,27 @@ fn nobody_is_told_twice_that_a_backend_is_up() {
     assert_eq!(said(11), [&usual[..], &["down -> up"]].concat());
     let still_out = ["down -> ejected", "ejected -> up"];
     assert_eq!(said(7), [&usual[..], &still_out].concat());
+}
+
+#[test]
+fn a_look_up_neither_tells_nor_swallows_the_end_of_an_ejection() {
+    let found = |last: u8| Ok(vec![([127, 0, 0, last], 8001).into()]);
+    for last in [1, 2] {
+        let pool = pool(3, at_once());
+        eject(&pool, 0, s(0));
+        assert_eq!(pool.relocate(0, found(last), s(60)), None);
+        let said: Vec<String> = report(&pool, 0, &[OK], s(60));
+        assert!(said.len() == 1 && said[0].contains("; ejected -> up; "), "{said:?}");
+    }
+}
+
+#[test]
+fn one_without_an_address_was_never_ejected() {
+    let specs = vec![spec("a"), spec("b")];
+    let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
+    let found = vec![Err("a does not resolve".into()), Ok(vec![([127, 0, 0, 1], 8001).into()])];
+    let pool = Pool::new(specs, found, policy, Rules::default());
+    assert_eq!(pool.record_check(0, &check(false), s(1)), None, "it is down as it was");
 }
 
 #[test]

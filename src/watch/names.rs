@@ -4,7 +4,6 @@
 //! or a check of its backend has failed: it may have moved. One that has no address yet is looked
 //! up until it has. No look-up holds up another, nor a check.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,10 +25,12 @@ pub(super) type Hurry = Box<dyn Fn() + Send>;
 /// The state of the names thread.
 pub(super) struct Names {
     reader: Reader,
+    /// The pool that `known` is for.
+    pool: Arc<Pool>,
     every: Duration,
     epoch: Instant,
-    /// Each name, and how it stands with it.
-    known: BTreeMap<String, Name>,
+    /// Each name of it once, and how it stands with that.
+    known: Vec<Name>,
     lookups: LookUps,
     /// For a backend that was found.
     hurry: Hurry,
@@ -37,6 +38,9 @@ pub(super) struct Names {
 }
 
 struct Name {
+    host: String,
+    /// The backends that have it, by their places in the pool.
+    users: Vec<usize>,
     /// When it is to be looked up, at the latest.
     next: Instant,
     begun: Instant,
@@ -58,14 +62,16 @@ impl Names {
 
     fn asking(
         resolve: Resolve,
-        reader: Reader,
+        mut reader: Reader,
         every: Duration,
         epoch: Instant,
         hurry: Hurry,
         on: Listener,
     ) -> Self {
-        let lookups = LookUps::new(resolve);
-        Self { reader, every, epoch, known: BTreeMap::new(), lookups, hurry, on }
+        let (lookups, pool) = (LookUps::new(resolve), Arc::clone(reader.pool()));
+        let mut names = Self { reader, pool, every, epoch, known: Vec::new(), lookups, hurry, on };
+        names.know_all(Instant::now());
+        names
     }
 
     /// Runs until `stop` closes. The addresses at the start are fresh, so it begins with a wait.
@@ -83,55 +89,71 @@ impl Names {
         }
     }
 
-    /// Begins the look-ups that are due; how long until there may be another.
+    /// Begins the look-ups that are due; how long until there may be another. As this is done at
+    /// each glance, it costs a name no more than a few loads.
     fn begin_due(&mut self, now: Instant) -> Duration {
-        let pool = Arc::clone(self.reader.pool());
-        let mut wait = self.every;
-        for backend in pool.backends().iter().filter(|backend| is_name(backend.host())) {
-            let name = self.known.entry(backend.host().to_owned()).or_insert_with(|| Name {
-                next: now + if backend.is_found() { self.every } else { Duration::ZERO },
-                begun: now,
-                is_under_way: false,
-                is_failing: !backend.is_found(),
-            });
-            if backend.take_doubt() {
+        let pool = self.reader.pool();
+        if !Arc::ptr_eq(pool, &self.pool) {
+            self.pool = Arc::clone(pool);
+            self.know_all(now);
+        }
+        let backends = self.pool.backends();
+        for name in &mut self.known {
+            // Each has a doubt of its own, to be taken whatever the others say.
+            let doubts = name.users.iter().filter(|index| backends[**index].take_doubt());
+            if doubts.count() > 0 {
                 name.next = name.next.min(name.begun + DISTANCE_MIN);
             }
             if !name.is_under_way && name.next <= now {
                 (name.begun, name.is_under_way) = (now, true);
-                self.lookups.begin(backend.host());
+                self.lookups.begin(&name.host);
             }
-            wait = GLANCE;
         }
-        wait
+        if self.known.is_empty() { self.every } else { GLANCE }
+    }
+
+    /// Knows the names of the pool, those that it knew before as they stand.
+    fn know_all(&mut self, now: Instant) {
+        let mut before = std::mem::take(&mut self.known);
+        before.iter_mut().for_each(|name| name.users.clear());
+        for (index, backend) in self.pool.backends().iter().enumerate() {
+            let host = backend.host();
+            if !is_name(host) {
+                continue;
+            }
+            let place = self.known.iter().position(|name| name.host == host).unwrap_or_else(|| {
+                let old = before.iter().position(|name| name.host == host);
+                let new = || Name::new(backend, now, self.every);
+                self.known.push(old.map_or_else(new, |old| before.swap_remove(old)));
+                self.known.len() - 1
+            });
+            self.known[place].users.push(index);
+        }
     }
 
     /// Takes in what a name has come to, for each backend that has it.
     fn take(&mut self, (host, found): Report, now: Instant) {
         self.lookups.over();
-        let pool = Arc::clone(self.reader.pool());
-        let is_known = pool.backends().iter().any(|one| one.host() == host && one.is_found());
-        let Some(name) = self.known.get_mut(&host) else { return };
+        let Some(name) = self.known.iter_mut().find(|name| name.host == host) else { return };
+        let backends = self.pool.backends();
+        let is_known = name.users.iter().any(|index| backends[*index].is_found());
         name.is_under_way = false;
         name.next = now + if is_known || found.is_ok() { self.every } else { DISTANCE_MIN };
         let was_failing = std::mem::replace(&mut name.is_failing, found.is_err());
-        for (index, backend) in pool.backends().iter().enumerate() {
-            if backend.host() != host {
-                continue;
-            }
+        for index in name.users.clone() {
             match &found {
-                Ok(_) => self.found(&pool, index, at(&found, backend.port())),
-                Err(why) if was_failing => drop(pool.relocate(index, Err(why.clone()), self.now())),
-                Err(why) => self.missed(backend, why),
+                Err(why) if !was_failing => self.missed(index, why),
+                _ => self.relocate(index, at(&found, self.pool.backends()[index].port())),
             }
         }
     }
 
-    fn found(&self, pool: &Pool, index: usize, found: Found) {
-        let backend = &pool.backends()[index];
+    /// One that fails again has only another reason why there is no address, if there is none.
+    fn relocate(&self, index: usize, found: Found) {
+        let backend = &self.pool.backends()[index];
         let first = || backend.address_besides(&[]).map(|(address, _)| address);
         let old = first();
-        let change = pool.relocate(index, found, self.now());
+        let change = self.pool.relocate(index, found, self.now());
         let (name, host) = (backend.name(), backend.host());
         let event = match (change, old, first()) {
             (Some(change), ..) => WatchEvent::Noticed(Notice::Changed(change)),
@@ -148,7 +170,8 @@ impl Names {
     }
 
     /// What is known is kept, and that is said once.
-    fn missed(&self, backend: &Backend, why: &str) {
+    fn missed(&self, index: usize, why: &str) {
+        let backend = &self.pool.backends()[index];
         let name = backend.name();
         let text = match backend.address_besides(&[]) {
             Some((address, _)) => format!("backend {name}: {why}; {address} is kept"),
@@ -162,6 +185,16 @@ impl Names {
     }
 }
 
+impl Name {
+    /// That of `backend`, whose address is as fresh as `now` if it has one.
+    fn new(backend: &Backend, now: Instant, every: Duration) -> Self {
+        let is_failing = !backend.is_found();
+        let next = now + if is_failing { Duration::ZERO } else { every };
+        let (host, users) = (backend.host().to_owned(), Vec::new());
+        Self { host, users, next, begun: now, is_under_way: false, is_failing }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -171,49 +204,55 @@ mod tests {
     use super::*;
     use crate::pool::policy::{Kind, ScoredRules};
     use crate::pool::testing::spec;
-    use crate::pool::{CheckOutcome, Rules, Snapshot, Spec};
+    use crate::pool::{Ask, CheckOutcome, Fault, Outcome, Rules, Snapshot, Spec};
 
     /// What a names thread says and does, in the hands of a test.
     struct Bench {
         names: Names,
         pool: Arc<Pool>,
+        snapshot: Arc<Snapshot>,
         events: Arc<Mutex<Vec<WatchEvent>>>,
         now: Instant,
     }
 
     impl Bench {
         fn new(host: &str, found: Found) -> Self {
-            let specs = vec![Spec { host: host.into(), ..spec("a") }];
+            Self::of(vec![(host, found)])
+        }
+
+        /// A backend for each of `hosts`.
+        fn of(hosts: Vec<(&str, Found)>) -> Self {
+            let spec = |(host, name): (&&str, char)| Spec {
+                host: (*host).into(),
+                ..spec(&name.to_string())
+            };
+            let (hosts, found): (Vec<_>, Vec<_>) = hosts.into_iter().unzip();
+            let specs: Vec<Spec> = hosts.iter().zip('a'..).map(spec).collect();
             let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
-            let pool = Pool::new(specs, vec![found], policy, Rules::default());
+            let pool = Pool::new(specs, found, policy, Rules::default());
             let events = Arc::new(Mutex::new(Vec::new()));
             let heard = Arc::clone(&events);
             let on: Listener = Arc::new(move |event| heard.lock().unwrap().push(event));
-            let reader = Snapshot::new(Arc::clone(&pool)).reader();
+            let snapshot = Snapshot::new(Arc::clone(&pool));
+            let reader = snapshot.reader();
             let (every, now) = (Duration::from_secs(30), Instant::now());
             let names = Names::asking(|_| panic!("asked"), reader, every, now, Box::new(|| ()), on);
-            Self { names, pool, events, now }
+            Self { names, pool, snapshot, events, now }
         }
 
         /// Looks around after so long; how many look-ups that begins.
         fn glance(&mut self, after: Duration) -> usize {
             self.now += after;
-            let host = self.pool.backends()[0].host().to_owned();
-            let was = self.names.known.get(&host).is_some_and(|name| name.is_under_way);
+            let under_way = |names: &Names| names.known.iter().filter(|it| it.is_under_way).count();
+            let before = under_way(&self.names);
             self.names.begin_due(self.now);
-            let is = self.names.known.get(&host).is_some_and(|name| name.is_under_way);
-            usize::from(is && !was)
+            under_way(&self.names) - before
         }
 
         /// One look-up, which finds this.
         fn finds(&mut self, resolve: Resolve) {
             self.names.lookups = LookUps::new(resolve);
-            if let Some(name) = self.names.known.values_mut().next() {
-                (name.next, name.is_under_way) = (self.now, false);
-            } else {
-                self.glance(Duration::ZERO);
-                self.now += Duration::from_secs(30);
-            }
+            (self.names.known[0].next, self.names.known[0].is_under_way) = (self.now, false);
             self.glance(Duration::ZERO);
             let report = self.names.lookups.reports.recv().unwrap();
             self.names.take(report, self.now);
@@ -282,6 +321,48 @@ mod tests {
             Some("backend a: app.local is at 127.0.0.1:8001")
         );
         assert_eq!(bench.pool.usable(SECOND), 1);
+    }
+
+    #[test]
+    fn a_move_is_told_though_an_ejection_has_ended_meanwhile() {
+        let mut bench = Bench::of(vec![("app.local", known()), ("::1", known()), ("::2", known())]);
+        for _ in 0..3 {
+            let ask = Ask { tried: &[1, 2], ..Ask::default() };
+            let lease = bench.pool.pick(&ask).unwrap();
+            lease.finish(Outcome::Failed(Fault::Connect), Duration::ZERO);
+        }
+        assert_eq!(bench.pool.usable(Duration::ZERO), 2, "it is ejected");
+        bench.names.epoch -= 60 * SECOND;
+        bench.finds(|_| Ok(vec![at(9, 0)]));
+        let told = "backend a: app.local is at 127.0.0.9:8001 now, was at 127.0.0.1:8001";
+        assert_eq!(bench.said(), [WatchEvent::Note(told.into())]);
+    }
+
+    #[test]
+    fn backends_of_one_name_have_one_look_up_and_each_has_its_doubts() {
+        let mut bench = Bench::of(vec![("app.local", known()), ("app.local", known())]);
+        for index in [0, 1] {
+            bench.pool.backends()[index].avoid(at(1, 8001));
+        }
+        bench.names.lookups = LookUps::new(|_| Ok(vec![at(2, 0)]));
+        assert_eq!(bench.glance(2 * SECOND), 1);
+        let report = bench.names.lookups.reports.recv().unwrap();
+        bench.names.take(report, bench.now);
+        assert_eq!(bench.said().len(), 2);
+        assert_eq!(bench.glance(2 * SECOND), 0, "no doubt is left");
+    }
+
+    #[test]
+    fn a_replaced_pool_has_its_new_names_looked_up_and_keeps_what_is_known_of_the_old() {
+        let mut bench = Bench::of(vec![("app.local", known()), ("old.local", known())]);
+        let unknown: Found = Err("new.local does not resolve: x".into());
+        let next = Bench::of(vec![("new.local", unknown), ("app.local", known())]);
+        bench.snapshot.replace(Arc::clone(&next.pool));
+        bench.names.lookups = LookUps::new(|_| Ok(vec![at(1, 0)]));
+        assert_eq!(bench.glance(SECOND), 1);
+        assert_eq!(bench.names.lookups.reports.recv().unwrap().0, "new.local");
+        let hosts: Vec<&str> = bench.names.known.iter().map(|name| name.host.as_str()).collect();
+        assert_eq!(hosts, ["new.local", "app.local"]);
     }
 
     #[test]
