@@ -4,7 +4,7 @@
 //! silent. So each look-up has a thread, and nobody waits for one that is late: it ends by itself.
 //! Used by the names thread, and at the start by whoever makes a pool.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -37,33 +37,25 @@ pub(super) struct LookUps {
 /// Where each of `specs` is, found within `patience`.
 pub fn look_up_all(specs: &[Spec], patience: Duration) -> Vec<Found> {
     let until = Instant::now() + patience;
-    let hosts: BTreeSet<&str> = specs.iter().map(|spec| spec.host.as_str()).collect();
-    let names = hosts.into_iter().filter(|host| is_name(host));
+    let mut names: Vec<&str> = specs.iter().map(|spec| spec.host.as_str()).collect();
+    names.retain(|host| is_name(host));
+    names.sort_unstable();
+    names.dedup();
     let mut lookups = LookUps::new(system);
-    names.for_each(|name| lookups.begin(name));
-    let mut found = BTreeMap::new();
+    names.iter().for_each(|name| lookups.begin(name));
+    let mut reports: Vec<Report> = Vec::new();
     while lookups.under_way > 0
-        && let Ok((host, result)) = lookups.reports.recv_deadline(until)
+        && let Ok(report) = lookups.reports.recv_deadline(until)
     {
         lookups.over();
-        found.insert(host, result);
+        reports.push(report);
     }
+    let found = |host: &str| reports.iter().find(|(name, _)| name == host).map(|(_, found)| found);
     let of = |Spec { host, port, .. }: &Spec| match host.parse() {
         Ok(ip) => Ok(vec![SocketAddr::new(ip, *port)]),
-        Err(_) => found.get(host).map_or_else(|| Err(late(host, patience)), |it| at(it, *port)),
+        Err(_) => found(host).map_or_else(|| Err(late(host, patience)), |it| at(it, *port)),
     };
     specs.iter().map(of).collect()
-}
-
-/// Where `host` is, found within `patience`.
-pub fn look_up(host: &str, port: u16, patience: Duration) -> Found {
-    if let Ok(ip) = host.parse() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let mut lookups = LookUps::new(system);
-    lookups.begin(host);
-    let found = lookups.reports.recv_timeout(patience);
-    found.map_or_else(|_| Err(late(host, patience)), |(_, found)| at(&found, port))
 }
 
 /// The same addresses with this port.
@@ -151,7 +143,6 @@ mod tests {
             let found = found.as_ref().unwrap();
             assert!(found.iter().all(|one| one.ip().is_loopback() && one.port() == port));
         }
-        assert_eq!(look_up("localhost", 2, PATIENCE), found[1]);
     }
 
     #[test]
@@ -181,6 +172,5 @@ mod tests {
             lookups.over();
             assert!(host.starts_with("name") && found.is_ok());
         }
-        assert_eq!(look_up("127.0.0.1", 1, Duration::ZERO), Ok(vec![([127, 0, 0, 1], 1).into()]));
     }
 }

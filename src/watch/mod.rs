@@ -41,7 +41,7 @@ use crate::config::Health;
 use crate::pool::{Notice, Snapshot, Statuses};
 use crate::tls::Connector;
 use checks::Checks;
-pub use lookup::{look_up, look_up_all};
+pub use lookup::look_up_all;
 use names::Names;
 use sockets::{Line, Sockets};
 
