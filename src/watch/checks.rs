@@ -129,8 +129,10 @@ impl Checks {
         for _ in 0..BEGIN_MAX {
             let now = self.epoch.elapsed();
             let under_way = self.probes.len();
-            let has_room = under_way < self.room.at(now, self.first_done.is_some());
-            match self.schedule.due(now) {
+            let is_first_round = self.first_done.is_some();
+            let room = self.room.at(now, is_first_round);
+            let has_room = under_way < room;
+            match self.schedule.due(now, room) {
                 Some(index) if has_room => self.begin(index, now),
                 due => {
                     if due.is_some() && !self.room.is_shrunk(now) {

@@ -7,19 +7,24 @@ use std::time::Duration;
 
 use crate::pool::chance::{Dice, fraction};
 
+/// Of the room for checks, one part in so many is for those that hang, whoever else is due: that
+/// one of them is well again is found out by nothing but a check.
+const PART_OF_HANGING: usize = 8;
+
 /// A place in a line, and whose it is: by time, and by the order of the pool where that is equal.
 type Turn = (Duration, usize);
 
 /// One place for each backend, in the order of the pool. Times are since the watch's epoch.
 pub(super) struct Schedule {
     places: Vec<Place>,
-    /// Who waits for a check, by when it is due. Where room is short it goes to the first line,
-    /// whose checks will not take it for long; then to the second, whose last ones took all their
-    /// time.
+    /// Who waits for a check, by when it is due. Where room is short most of it goes to the first
+    /// line, whose checks will not take it for long; the second's last ones took all their time.
     prompt: BTreeSet<Turn>,
     hanging: BTreeSet<Turn>,
     /// Who is being checked, by when that must end: never twice at once, however slow it is.
     busy: BTreeSet<Turn>,
+    /// How many of these took all their time the last time.
+    hanging_busy: usize,
     /// Backends that were never checked.
     unseen: usize,
 }
@@ -42,15 +47,21 @@ impl Schedule {
             prompt: (0..count).map(|index| (Duration::ZERO, index)).collect(),
             hanging: BTreeSet::new(),
             busy: BTreeSet::new(),
+            hanging_busy: 0,
             unseen: count,
         }
     }
 
-    /// Who is to be checked now: the one that has been due for the longest, of those that hang only
-    /// if there is no other.
-    pub(super) fn due(&self, now: Duration) -> Option<usize> {
+    /// Who is to be checked now, with room for so many checks at once: the one that has been due
+    /// for the longest, of those that hang only if there is no other, or if they lack their part.
+    pub(super) fn due(&self, now: Duration, room: usize) -> Option<usize> {
         let due = |line: &BTreeSet<Turn>| line.first().copied().filter(|(at, _)| *at <= now);
-        due(&self.prompt).or_else(|| due(&self.hanging)).map(|(_, index)| index)
+        let (prompt, hanging) = (due(&self.prompt), due(&self.hanging));
+        let next = match self.hanging_busy < room / PART_OF_HANGING {
+            true => hanging.or(prompt),
+            false => prompt.or(hanging),
+        };
+        next.map(|(_, index)| index)
     }
 
     /// Whose check has taken too long.
@@ -81,6 +92,7 @@ impl Schedule {
         let place = &mut self.places[index];
         let line = if place.hangs { &mut self.hanging } else { &mut self.prompt };
         line.remove(&(place.at, index));
+        self.hanging_busy += usize::from(place.hangs);
         place.at = until;
         self.busy.insert((until, index));
     }
@@ -95,7 +107,9 @@ impl Schedule {
     /// It ended, or came to nothing, and the next is due at `due`. `hangs`: it took all its time.
     pub(super) fn ended(&mut self, index: usize, due: Duration, hangs: bool) {
         let place = &mut self.places[index];
-        for line in [&mut self.busy, &mut self.prompt, &mut self.hanging] {
+        let was_busy = self.busy.remove(&(place.at, index));
+        self.hanging_busy -= usize::from(was_busy && place.hangs);
+        for line in [&mut self.prompt, &mut self.hanging] {
             line.remove(&(place.at, index));
         }
         self.unseen -= usize::from(!place.seen);
@@ -123,10 +137,13 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    /// Too little for those that hang to have a part of it.
+    const ROOM: usize = PART_OF_HANGING - 1;
+
     /// Begins all checks that are due, each with two seconds to go.
     fn begin_due(schedule: &mut Schedule, now: Duration) -> Vec<usize> {
         let mut next = || {
-            let index = schedule.due(now)?;
+            let index = schedule.due(now, ROOM)?;
             schedule.began(index, now + s(2));
             Some(index)
         };
@@ -141,9 +158,9 @@ mod tests {
         assert!(!schedule.is_first_round_over());
         schedule.ended(1, s(3), false);
         assert!(schedule.is_first_round_over());
-        assert_eq!((schedule.due(s(2)), schedule.wait(s(2), true)), (None, Some(s(1))));
-        assert_eq!((schedule.due(s(3)), schedule.wait(s(4), true)), (Some(1), Some(s(0))));
-        assert_eq!(schedule.due(s(9)), Some(1), "the one that has waited longest is first");
+        assert_eq!((schedule.due(s(2), ROOM), schedule.wait(s(2), true)), (None, Some(s(1))));
+        assert_eq!((schedule.due(s(3), ROOM), schedule.wait(s(4), true)), (Some(1), Some(s(0))));
+        assert_eq!(schedule.due(s(9), ROOM), Some(1), "the one that has waited longest is first");
     }
 
     #[test]
@@ -166,8 +183,28 @@ mod tests {
         begin_due(&mut schedule, s(0));
         (0..2).for_each(|index| schedule.ended(index, s(3), true));
         schedule.ended(2, s(8), false);
-        assert_eq!(schedule.due(s(8)), Some(2));
+        assert_eq!(schedule.due(s(8), ROOM), Some(2));
         assert_eq!(begin_due(&mut schedule, s(8)), [2, 0, 1]);
+    }
+
+    #[test]
+    fn who_hangs_has_a_part_of_the_room_though_others_could_use_all_of_it() {
+        let mut schedule = Schedule::new(100);
+        begin_due(&mut schedule, s(0));
+        (0..100).for_each(|index| schedule.ended(index, s(3), index < 5));
+        let room = 2 * PART_OF_HANGING;
+        let begin = |schedule: &mut Schedule| {
+            let index = schedule.due(s(9), room).unwrap();
+            schedule.began(index, s(11));
+            index
+        };
+        let begun: Vec<usize> = (0..room).map(|_| begin(&mut schedule)).collect();
+        assert_eq!(begun[..4], [0, 1, 5, 6]);
+        assert!(begun[2..].iter().all(|index| *index >= 5), "{begun:?}");
+        schedule.ended(5, s(20), false);
+        assert_eq!(begin(&mut schedule), 19, "they have their part");
+        schedule.ended(0, s(20), false);
+        assert_eq!(begin(&mut schedule), 2);
     }
 
     #[test]
@@ -192,14 +229,14 @@ mod tests {
     fn a_check_that_could_not_begin_is_due_again() {
         let mut schedule = Schedule::new(1);
         schedule.ended(0, s(5), false);
-        assert_eq!((schedule.due(s(4)), schedule.due(s(5))), (None, Some(0)));
+        assert_eq!((schedule.due(s(4), ROOM), schedule.due(s(5), ROOM)), (None, Some(0)));
         assert_eq!(begin_due(&mut schedule, s(5)), [0]);
     }
 
     #[test]
     fn no_backends_need_nothing() {
         let schedule = Schedule::new(0);
-        assert_eq!((schedule.due(s(9)), schedule.wait(s(9), true)), (None, None));
+        assert_eq!((schedule.due(s(9), ROOM), schedule.wait(s(9), true)), (None, None));
         assert!(schedule.is_first_round_over());
     }
 
