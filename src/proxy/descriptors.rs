@@ -4,8 +4,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt;
 
 /// Descriptors for everything but clients. Standard streams, log, listener, Lot and signals are a
-/// dozen; checks and look-ups of names may have up to four dozen under way where there are few.
-/// Connections to backends that are kept idle give way when it is short.
+/// dozen, and look-ups of names 16 at most. Checks may have an eighth of the limit: 16 of 128, the
+/// fewest for [`FEWEST`] clients, and where that is more than is left here, the rest is of clients'
+/// room. In the first round, whose end clients wait for, it is a half. When it is short, checks
+/// make do with what there is, and connections to backends that are kept idle give way.
 const RESERVED: u64 = 64;
 /// A client's own and the connection to a backend that its request may need.
 const A_CLIENT: u64 = 2;

@@ -136,10 +136,10 @@ impl Checks {
                 Some(index) if has_room => self.begin(index, now),
                 due => {
                     if due.is_some() && !self.room.is_shrunk(now) {
+                        let bound = self.room.bound(is_first_round);
                         self.fall_short(&format!(
-                            "{under_way} checks are under way, as many as may be at once (an \
-                             eighth of the limit on open files): those that kept their time last \
-                             come first"
+                            "{under_way} checks are under way, as many as may be at once \
+                             ({bound}): those that kept their time last come first"
                         ));
                     }
                     let wait = self.schedule.wait(now, has_room);
@@ -187,8 +187,8 @@ impl Checks {
         }
     }
 
-    /// True if there was no connection, and another address is the one to judge by: it is tried now,
-    /// or the way there ended at its first step.
+    /// True if there was no connection, and another address is the one to judge by: it is tried
+    /// now, or the way there ended at its first step.
     fn goes_elsewhere(&mut self, index: usize) -> bool {
         let can = |probe: &Probe| probe.can_go_elsewhere() && probe.took() < self.timeout;
         if !self.probes.get(&index).is_some_and(can) {

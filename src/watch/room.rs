@@ -26,7 +26,10 @@ pub(super) struct Room {
 impl Room {
     /// As the process's limit allows now.
     pub(super) fn new() -> Self {
-        let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        Self::of(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+    }
+
+    fn of(descriptors: u64) -> Self {
         let part = |of: u64| (descriptors / of).clamp(UNDER_WAY_MIN, UNDER_WAY_MAX) as usize;
         Self { usual: part(PART), first: part(PART_FIRST), shrunk: (0, Duration::ZERO) }
     }
@@ -37,6 +40,16 @@ impl Room {
             true => self.shrunk.0,
             false if is_first_round => self.first,
             false => self.usual,
+        }
+    }
+
+    /// What makes it so many, for people who may want more.
+    pub(super) fn bound(&self, is_first_round: bool) -> &'static str {
+        let places = if is_first_round { self.first } else { self.usual };
+        match is_first_round {
+            _ if places as u64 == UNDER_WAY_MAX => "the most, whatever the limit on open files",
+            true => "half of the limit on open files, in the first round",
+            false => "an eighth of the limit on open files",
         }
     }
 
@@ -54,6 +67,17 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bound_is_named_as_it_is() {
+        let words = |descriptors| [true, false].map(|first| Room::of(descriptors).bound(first));
+        let half = "half of the limit on open files, in the first round";
+        let eighth = "an eighth of the limit on open files";
+        let most = "the most, whatever the limit on open files";
+        assert_eq!(words(1024), [half, eighth]);
+        assert_eq!(words(UNDER_WAY_MAX * PART_FIRST), [most, eighth]);
+        assert_eq!(words(UNDER_WAY_MAX * PART), [most, most]);
+    }
 
     #[test]
     fn room_shrinks_to_what_could_be_had_and_grows_back() {
