@@ -210,6 +210,11 @@ impl<'c> Call<'c> {
                 };
                 Trouble::Backend { why, came_to, sent_any }
             }
+            Failed::Hurried(why) => {
+                self.finish(lease, Outcome::Abandoned);
+                let fault = if sent_any { Fault::Timeout } else { Fault::Connect };
+                Trouble::Backend { why, came_to: pool::Setback::Fault(fault), sent_any }
+            }
             Failed::TooLong(status, latency) => {
                 self.finish(lease, Outcome::Answered { status, latency });
                 let limit = self.client.terms.body_bytes_max;

@@ -20,8 +20,7 @@ const WRITE_BYTES: usize = 64 * 1024;
 /// A connection in the course of its one exchange.
 pub(super) struct Wire<'t> {
     terms: &'t Terms,
-    /// When the whole call must be over.
-    until: Instant,
+    time: Time,
     stream: Stream,
     /// Read, and not used yet.
     ahead: Vec<u8>,
@@ -29,6 +28,24 @@ pub(super) struct Wire<'t> {
     pub(super) sent_any: bool,
     /// When the first byte of an answer came.
     first_byte: Option<Instant>,
+}
+
+/// What one try has of the time of its call.
+#[derive(Clone, Copy)]
+struct Time {
+    /// When the try began.
+    began: Instant,
+    /// When the whole call must be over.
+    until: Instant,
+    /// How long that may take.
+    whole: Duration,
+}
+
+impl Time {
+    /// True if who was asked at `began` has had the better part of it.
+    fn was_spent_since(self, began: Instant) -> bool {
+        began.elapsed() * 2 > self.whole
+    }
 }
 
 /// A whole answer.
@@ -44,6 +61,9 @@ pub(super) struct Answer {
 pub(super) enum Failed {
     /// The backend failed, and how that looked.
     Backend(Fault, String),
+    /// The time of the call was up, and those that were tried before had the better part of it: not
+    /// the backend's fault. How that looked.
+    Hurried(String),
     /// Its answer of this status is longer than allowed: well served, but not by us.
     TooLong(u16, Duration),
     /// We are out of something: no backend's fault.
@@ -71,13 +91,18 @@ impl<'t> Wire<'t> {
         let unfound = |why| Failed::Backend(Fault::Connect, why);
         let addresses = backend.addresses().map_err(unfound)?;
         let (began, mut left) = (Instant::now(), addresses.len() as u32);
+        let time = Time { began, until, whole: terms.timeout };
         let mut last = Failed::Backend(Fault::Connect, String::new());
         for address in addresses {
             let share = terms.timeouts.connect.saturating_sub(began.elapsed()) / left;
-            match Self::connect_to(address, share, connector, until, terms) {
+            let asked = Instant::now();
+            match Self::connect_to(address, share, connector, time, terms) {
                 Ok(wire) => return Ok(wire),
                 Err(ours @ Failed::Ours(_)) => return Err(ours),
                 Err(failed) => last = failed,
+            }
+            if Instant::now() >= until && !time.was_spent_since(asked) {
+                return Err(last);
             }
             backend.avoid(address);
             left -= 1;
@@ -90,11 +115,11 @@ impl<'t> Wire<'t> {
         address: SocketAddr,
         limit: Duration,
         connector: Option<&Connector>,
-        until: Instant,
+        time: Time,
         terms: &'t Terms,
     ) -> Result<Self, Failed> {
-        let late = || Failed::late("connect timed out", limit, until).before_sending();
-        let left = until.saturating_duration_since(Instant::now()).min(limit);
+        let late = || Failed::late("connect timed out", limit, time).before_sending();
+        let left = time.until.saturating_duration_since(Instant::now()).min(limit);
         if left.is_zero() {
             return Err(late());
         }
@@ -107,7 +132,7 @@ impl<'t> Wire<'t> {
         let refused = |error: io::Error| Failed::Backend(Fault::Connect, error.to_string());
         let stream = Stream::new(socket, connector).map_err(refused)?;
         let ahead = Vec::new();
-        let mut wire = Self { terms, until, stream, ahead, sent_any: false, first_byte: None };
+        let mut wire = Self { terms, time, stream, ahead, sent_any: false, first_byte: None };
         if connector.is_some() {
             wire.handshake()?;
         }
@@ -119,7 +144,7 @@ impl<'t> Wire<'t> {
         let hurried = self.hurry(what, Instant::now() + limit, limit);
         hurried.map_err(Failed::before_sending)?;
         let done = self.stream.handshake();
-        let failed = |error| Failed::io(error, what, limit, self.until).before_sending();
+        let failed = |error| Failed::io(error, what, limit, self.time).before_sending();
         done.map_err(failed)
     }
 
@@ -154,7 +179,7 @@ impl<'t> Wire<'t> {
                     rest = &rest[written..];
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(Failed::io(error, what, limit, self.until)),
+                Err(error) => return Err(Failed::io(error, what, limit, self.time)),
             }
         }
         Ok(())
@@ -242,7 +267,7 @@ impl<'t> Wire<'t> {
             match self.stream.read(&mut self.ahead[filled..]) {
                 Ok(read) => break read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(Failed::io(error, what, limit, self.until)),
+                Err(error) => return Err(Failed::io(error, what, limit, self.time)),
             }
         };
         self.ahead.truncate(filled + read);
@@ -254,9 +279,9 @@ impl<'t> Wire<'t> {
 
     /// From here on nothing may last past the phase or the call.
     fn hurry(&mut self, what: &str, phase: Instant, limit: Duration) -> Result<(), Failed> {
-        let until = phase.min(self.until);
+        let until = phase.min(self.time.until);
         if Instant::now() >= until {
-            return Err(Failed::late(what, limit, self.until));
+            return Err(Failed::late(what, limit, self.time));
         }
         self.stream.set_deadline(Some(until));
         Ok(())
@@ -265,12 +290,16 @@ impl<'t> Wire<'t> {
 
 impl Failed {
     /// It took longer than `limit`, unless what was over is the time of the whole call.
-    fn late(what: &str, limit: Duration, until: Instant) -> Self {
-        let why = match Instant::now() >= until {
-            true => format!("{what} until the time of the call was up"),
-            false => format!("{what} after {} s", limit.as_secs_f64()),
-        };
-        Self::Backend(Fault::Timeout, why)
+    fn late(what: &str, limit: Duration, time: Time) -> Self {
+        if Instant::now() < time.until {
+            let why = format!("{what} after {} s", limit.as_secs_f64());
+            return Self::Backend(Fault::Timeout, why);
+        }
+        let why = format!("{what} until the time of the call was up");
+        match time.was_spent_since(time.began) {
+            true => Self::Backend(Fault::Timeout, why),
+            false => Self::Hurried(why),
+        }
     }
 
     fn connect(error: io::Error) -> Self {
@@ -281,10 +310,10 @@ impl Failed {
         }
     }
 
-    fn io(error: io::Error, what: &str, limit: Duration, until: Instant) -> Self {
+    fn io(error: io::Error, what: &str, limit: Duration, time: Time) -> Self {
         match error.kind() {
             // What a socket's own timeout looks like on Linux.
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::late(what, limit, until),
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::late(what, limit, time),
             _ if Blame::of(&error).is_ours() => Self::Ours(error),
             _ => Self::Backend(Fault::Reset, error.to_string()),
         }
@@ -300,5 +329,56 @@ impl Failed {
 
     fn bad_answer(why: &str) -> Self {
         Self::Backend(Fault::BadAnswer, format!("bad answer: {why}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Timeouts};
+    use crate::pool::policy::{Kind, ScoredRules};
+    use crate::pool::testing::spec;
+    use crate::pool::{Pool, Rules};
+    use std::net::TcpListener;
+
+    /// An address whose kernel swallows the connect while the rest of it is held.
+    fn black_hole() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
+        let held = std::iter::from_fn(connect).collect();
+        (address, listener, held)
+    }
+
+    /// What comes of a connect to two holes with so much of a call's second left, which the first
+    /// may have to itself, and which of them is asked first the next time.
+    fn hurried(left: Duration) -> (Failed, usize) {
+        let holes = [black_hole(), black_hole()];
+        let addresses = holes.each_ref().map(|hole| hole.0);
+        let (specs, found) = (vec![spec("a")], vec![Ok(addresses.to_vec())]);
+        let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
+        let pool = Pool::new(specs, found, policy, Rules::default());
+        let timeouts = Timeouts { connect: Duration::from_secs(60), ..Timeouts::default() };
+        let terms = Terms {
+            timeouts,
+            head: Config::default().limits.head(),
+            queue: Duration::ZERO,
+            timeout: Duration::from_secs(1),
+            wait: Duration::ZERO,
+            body_bytes_max: 0,
+        };
+        let backend = &pool.backends()[0];
+        let failed = Wire::connect(backend, None, Instant::now() + left, &terms).err().unwrap();
+        let first = backend.addresses().unwrap()[0];
+        (failed, addresses.iter().position(|address| *address == first).unwrap())
+    }
+
+    #[test]
+    fn what_had_no_time_is_not_blamed_for_that_of_the_call() {
+        let (failed, first) = hurried(Duration::from_millis(50));
+        assert!(matches!(failed, Failed::Hurried(_)) && first == 0);
+        let (failed, first) = hurried(Duration::from_secs(1));
+        assert!(matches!(failed, Failed::Backend(Fault::Connect, _)) && first == 1);
     }
 }

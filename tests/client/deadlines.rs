@@ -65,6 +65,24 @@ fn a_black_hole_costs_one_connect_timeout_and_the_next_one_answers() {
     assert!((SHORT..DEADLINE).contains(&took), "{took:?}");
 }
 
+/// The first one takes its time and hangs up, and what is left of the call's is too short for the
+/// next: that says nothing about it.
+#[test]
+fn one_that_had_no_time_left_of_the_call_stays_in() {
+    let slow = Backend::every(|wire| {
+        let _ = wire.request();
+        wire.is_silent_for(Duration::from_millis(800));
+    });
+    let (hole, well, other) = (BlackHole::new(), Backend::plain(), Backend::plain());
+    let keys = [NO_CHECKS[0], ("balance.policy", "first-alive")];
+    let client = client(&[&slow, &hole, &well, &other], &keys);
+    let client = client.with_timeout(Duration::from_secs(1));
+    for _ in 0..3 {
+        assert_late(client.get("/"), "connect timed out until the time of the call was up");
+    }
+    assert_eq!(client.usable(), ["B", "C", "D"], "the slow one alone is out");
+}
+
 #[test]
 fn a_silent_server_is_given_up_and_a_post_to_it_is_not_sent_again() {
     let (silent, well) = (Backend::silent(), Backend::plain());
