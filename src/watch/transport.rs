@@ -347,7 +347,7 @@ mod tests {
         }
     }
 
-    /// One thread has all checks: 64 Ki looks at up to 64 KiB took it a minute.
+    /// One thread has all checks, and looked at all that had come with each byte.
     #[test]
     fn an_answer_in_single_bytes_costs_what_it_weighs() {
         let began = Instant::now();

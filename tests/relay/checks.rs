@@ -1,6 +1,6 @@
 //! What a health check asks and how long it may take, however many others are asked meanwhile.
 
-use crate::harness::{Backend, BlackHole, Keyed, Message, Place, Proxy, Wire, eventually};
+use crate::harness::{Backend, BlackHole, Keyed, Message, Place, Proxy, Wire, eventually, timed};
 use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -40,14 +40,15 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
 
 #[test]
 fn an_answer_within_the_timeout_is_good_however_its_time_is_spent() {
-    let slow = piecewise(&[(1500, OK)]);
-    let behind = piecewise(&[(1000, HEAD), (600, "ok")]);
-    let interim = piecewise(&[(700, "HTTP/1.1 102 Processing\r\n\r\n"), (700, HEAD), (200, "ok")]);
-    let late = piecewise(&[(1300, HEAD), (1500, "ok")]);
-    let settings = "health.interval = \"5s\"\nhealth.timeout = \"2s\"";
+    let slow = piecewise(&[(3000, OK)]);
+    let behind = piecewise(&[(2000, HEAD), (1000, "ok")]);
+    let interim =
+        piecewise(&[(1400, "HTTP/1.1 102 Processing\r\n\r\n"), (1400, HEAD), (400, "ok")]);
+    let late = piecewise(&[(2600, HEAD), (3900, "ok")]);
+    let settings = "health.interval = \"60s\"\nhealth.timeout = \"5s\"";
     let proxy = Proxy::with(&[&slow, &behind, &interim, &late], settings);
     let line = proxy.process.said.wait("up -> down");
-    let what = "backend D: check failed: the body was not whole after 2s (";
+    let what = "backend D: check failed: the body was not whole after 5s (";
     assert!(line.contains(what) && line.contains("; 3 of 4 left: A, B, C"), "{line}");
     assert_eq!(proxy.said("->"), 1, "{:#?}", proxy.process.said.all());
 }
@@ -59,6 +60,10 @@ fn mute() -> (TcpListener, u16) {
     let port = listener.local_addr().unwrap().port();
     (listener, port)
 }
+
+/// Far more than a good backend's ten checks or its end take, 1 s and 300 ms, and far less than
+/// they would if it had to wait its turn among a hundred that take 500 ms each.
+const IN_TIME: Duration = Duration::from_secs(6);
 
 /// A good backend behind a hundred silent ones.
 struct Crowd {
@@ -87,16 +92,22 @@ impl Crowd {
             writeln!(settings, "[[applications]]\nip = \"{host}\"\nport = {port}").unwrap();
         }
         let proxy = Proxy::within(limits, &[&good], &settings);
-        proxy.pardon("");
+        // At the end of the good one.
+        proxy.pardon("NO BACKEND IS UP");
+        proxy.pardon("answering 503: no backend is usable: 101 down");
         Self { proxy, good, status, silent }
     }
 
     /// It is checked as if the others were not there, and its end is noticed.
     fn the_good_one_is_checked_in_time(&self) {
-        self.good.wait_requests(checks(&self.good).len() + 10);
+        let more = checks(&self.good).len() + 10;
+        let (_, took) = timed(|| self.good.wait_requests(more));
+        assert!(took < IN_TIME, "ten checks took {took:?}");
         self.status.store(503, Ordering::Relaxed);
-        let line = self.proxy.process.said.wait("backend A: check failed: status 503");
+        let said = &self.proxy.process.said;
+        let (line, took) = timed(|| said.wait("backend A: check failed: status 503"));
         assert!(line.contains("up -> down"), "{line}");
+        assert!(took < IN_TIME, "its end was noticed after {took:?}");
     }
 
     /// Ends the silence, for which descriptors were held.
@@ -119,6 +130,8 @@ fn a_hundred_silent_applications_hold_up_no_check_of_another() {
 fn where_descriptors_are_few_those_wait_that_hang_and_it_is_said_once() {
     let crowd = Crowd::within("ulimit -n 200");
     crowd.the_good_one_is_checked_in_time();
+    let bound = "as many as may be at once (half of the limit on open files, in the first round)";
+    assert_eq!(crowd.proxy.said(bound), 1, "{:#?}", crowd.proxy.process.said.all());
     assert_eq!(crowd.proxy.said("as many as may be at once"), 1);
     crowd.end();
 }

@@ -177,7 +177,8 @@ fn a_backend_that_answers_with_rubbish_is_down() {
 fn when_none_is_up_it_is_said_and_503_is_answered() {
     let (bad, status) = backend(503);
     let proxy = Proxy::with(&[&bad, &Vacant::new()], OFTEN);
-    proxy.pardon("");
+    proxy.pardon("NO BACKEND IS UP");
+    proxy.pardon("answering 503: no backend is usable: 2 down");
     let answer = proxy.get("/");
     assert_eq!(answer.status(), 503);
     assert!(answer.field("retry-after").is_some());
@@ -189,7 +190,7 @@ fn when_none_is_up_it_is_said_and_503_is_answered() {
 fn fail_open_tries_even_those_that_are_down() {
     let (bad, _) = backend(503);
     let proxy = Proxy::with(&[&bad], &format!("{OFTEN}balance.fail_open = true"));
-    proxy.pardon("");
+    proxy.pardon("NO BACKEND IS UP");
     assert_eq!(proxy.get("/").status(), 200);
 }
 
