@@ -131,18 +131,17 @@ impl Checks {
             let under_way = self.probes.len();
             let is_first_round = self.first_done.is_some();
             let room = self.room.at(now, is_first_round);
-            let has_room = under_way < room;
             match self.schedule.due(now, room) {
-                Some(index) if has_room => self.begin(index, now),
-                due => {
-                    if due.is_some() && !self.room.is_shrunk(now) {
+                Some(index) => self.begin(index, now),
+                None => {
+                    if self.schedule.is_short(now, room) && !self.room.is_shrunk(now) {
                         let bound = self.room.bound(is_first_round);
                         self.fall_short(&format!(
                             "{under_way} checks are under way, as many as may be at once \
                              ({bound}): those that kept their time last come first"
                         ));
                     }
-                    let wait = self.schedule.wait(now, has_room);
+                    let wait = self.schedule.wait(now, room);
                     return wait.unwrap_or(CHANGING).min(CHANGING);
                 }
             }

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use crate::pool::chance::{Dice, fraction};
 
-/// Of the room for checks, one part in so many is for those that hang, whoever else is due: that
-/// one of them is well again is found out by nothing but a check.
-const PART_OF_HANGING: usize = 8;
+/// Of the room for checks, one part in so many is for those in doubt, whoever else is due: that one
+/// of them is well again is found out by nothing but a check.
+const PART_OF_DOUBTFUL: usize = 8;
+/// And one part in so many is never theirs: they may hold it for all their time, and the others
+/// would be asked late.
+const PART_OF_PROMPT: usize = 4;
 
 /// A place in a line, and whose it is: by time, and by the order of the pool where that is equal.
 type Turn = (Duration, usize);
@@ -18,23 +21,24 @@ type Turn = (Duration, usize);
 pub(super) struct Schedule {
     places: Vec<Place>,
     /// Who waits for a check, by when it is due. Where room is short most of it goes to the first
-    /// line, whose checks will not take it for long; the second's last ones took all their time.
+    /// line, whose checks will not take it for long. In doubt is whose last check took all its time,
+    /// and who was never checked.
     prompt: BTreeSet<Turn>,
-    hanging: BTreeSet<Turn>,
+    doubtful: BTreeSet<Turn>,
     /// Who is being checked, by when that must end: never twice at once, however slow it is.
     busy: BTreeSet<Turn>,
-    /// How many of these took all their time the last time.
-    hanging_busy: usize,
+    /// How many of these are in doubt.
+    doubtful_busy: usize,
     /// Backends that were never checked.
     unseen: usize,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Place {
     /// When its check is due, or has to end.
     at: Duration,
-    /// The last check ran out of time.
-    hangs: bool,
+    /// Not known to answer in time.
+    is_doubtful: bool,
     /// Checked at least once.
     seen: bool,
 }
@@ -43,25 +47,38 @@ impl Schedule {
     /// `count` backends, all due at once.
     pub(super) fn new(count: usize) -> Self {
         Self {
-            places: vec![Place::default(); count],
-            prompt: (0..count).map(|index| (Duration::ZERO, index)).collect(),
-            hanging: BTreeSet::new(),
+            places: vec![Place { at: Duration::ZERO, is_doubtful: true, seen: false }; count],
+            prompt: BTreeSet::new(),
+            doubtful: (0..count).map(|index| (Duration::ZERO, index)).collect(),
             busy: BTreeSet::new(),
-            hanging_busy: 0,
+            doubtful_busy: 0,
             unseen: count,
         }
     }
 
     /// Who is to be checked now, with room for so many checks at once: the one that has been due
-    /// for the longest, of those that hang only if there is no other, or if they lack their part.
+    /// for the longest, one in doubt only if there is no other, or if these lack their part.
     pub(super) fn due(&self, now: Duration, room: usize) -> Option<usize> {
-        let due = |line: &BTreeSet<Turn>| line.first().copied().filter(|(at, _)| *at <= now);
-        let (prompt, hanging) = (due(&self.prompt), due(&self.hanging));
-        let next = match self.hanging_busy < room / PART_OF_HANGING {
-            true => hanging.or(prompt),
-            false => prompt.or(hanging),
-        };
-        next.map(|(_, index)| index)
+        let due = |(at, index): &Turn| (*at <= now).then_some(*index);
+        let [prompt, doubtful] = self.lines(room).map(|line| line?.first().and_then(due));
+        match self.doubtful_busy < room / PART_OF_DOUBTFUL {
+            true => doubtful.or(prompt),
+            false => prompt.or(doubtful),
+        }
+    }
+
+    /// True if somebody is due for whom there is no room.
+    pub(super) fn is_short(&self, now: Duration, room: usize) -> bool {
+        let firsts = [self.prompt.first(), self.doubtful.first()];
+        self.due(now, room).is_none() && firsts.iter().flatten().any(|(at, _)| *at <= now)
+    }
+
+    /// The lines of those who may begin: the prompt, then those in doubt.
+    fn lines(&self, room: usize) -> [Option<&BTreeSet<Turn>>; 2] {
+        let doubtful_max = room.saturating_sub((room / PART_OF_PROMPT).max(1));
+        let has_room = self.busy.len() < room;
+        let doubtful = has_room && self.doubtful_busy < doubtful_max;
+        [has_room.then_some(&self.prompt), doubtful.then_some(&self.doubtful)]
     }
 
     /// Whose check has taken too long.
@@ -70,15 +87,15 @@ impl Schedule {
     }
 
     /// How long until there is something to do; where there is no room, that is not to begin.
-    pub(super) fn wait(&self, now: Duration, has_room: bool) -> Option<Duration> {
-        let lines = [&self.prompt, &self.hanging].into_iter().filter(|_| has_room);
-        let firsts = lines.chain([&self.busy]).filter_map(|line| line.first());
+    pub(super) fn wait(&self, now: Duration, room: usize) -> Option<Duration> {
+        let lines = self.lines(room).into_iter().flatten().chain([&self.busy]);
+        let firsts = lines.filter_map(|line| line.first());
         firsts.map(|(at, _)| at.saturating_sub(now)).min()
     }
 
     /// Every backend is due by `now`, but for those that are being checked.
     pub(super) fn hasten(&mut self, now: Duration) {
-        for line in [&mut self.prompt, &mut self.hanging] {
+        for line in [&mut self.prompt, &mut self.doubtful] {
             for (at, index) in std::mem::take(line) {
                 let at = at.min(now);
                 self.places[index].at = at;
@@ -90,9 +107,9 @@ impl Schedule {
     /// A check of the backend at `index` began, and has to end at `until`.
     pub(super) fn began(&mut self, index: usize, until: Duration) {
         let place = &mut self.places[index];
-        let line = if place.hangs { &mut self.hanging } else { &mut self.prompt };
+        let line = if place.is_doubtful { &mut self.doubtful } else { &mut self.prompt };
         line.remove(&(place.at, index));
-        self.hanging_busy += usize::from(place.hangs);
+        self.doubtful_busy += usize::from(place.is_doubtful);
         place.at = until;
         self.busy.insert((until, index));
     }
@@ -108,13 +125,13 @@ impl Schedule {
     pub(super) fn ended(&mut self, index: usize, due: Duration, hangs: bool) {
         let place = &mut self.places[index];
         let was_busy = self.busy.remove(&(place.at, index));
-        self.hanging_busy -= usize::from(was_busy && place.hangs);
-        for line in [&mut self.prompt, &mut self.hanging] {
+        self.doubtful_busy -= usize::from(was_busy && place.is_doubtful);
+        for line in [&mut self.prompt, &mut self.doubtful] {
             line.remove(&(place.at, index));
         }
         self.unseen -= usize::from(!place.seen);
-        *place = Place { at: due, hangs, seen: true };
-        let line = if hangs { &mut self.hanging } else { &mut self.prompt };
+        *place = Place { at: due, is_doubtful: hangs, seen: true };
+        let line = if hangs { &mut self.doubtful } else { &mut self.prompt };
         line.insert((due, index));
     }
 
@@ -138,7 +155,7 @@ mod tests {
     }
 
     /// Too little for those that hang to have a part of it.
-    const ROOM: usize = PART_OF_HANGING - 1;
+    const ROOM: usize = PART_OF_DOUBTFUL - 1;
 
     /// Begins all checks that are due, each with two seconds to go.
     fn begin_due(schedule: &mut Schedule, now: Duration) -> Vec<usize> {
@@ -158,8 +175,8 @@ mod tests {
         assert!(!schedule.is_first_round_over());
         schedule.ended(1, s(3), false);
         assert!(schedule.is_first_round_over());
-        assert_eq!((schedule.due(s(2), ROOM), schedule.wait(s(2), true)), (None, Some(s(1))));
-        assert_eq!((schedule.due(s(3), ROOM), schedule.wait(s(4), true)), (Some(1), Some(s(0))));
+        assert_eq!((schedule.due(s(2), ROOM), schedule.wait(s(2), ROOM)), (None, Some(s(1))));
+        assert_eq!((schedule.due(s(3), ROOM), schedule.wait(s(4), ROOM)), (Some(1), Some(s(0))));
         assert_eq!(schedule.due(s(9), ROOM), Some(1), "the one that has waited longest is first");
     }
 
@@ -167,7 +184,7 @@ mod tests {
     fn a_check_is_late_when_its_time_is_up_and_ends_but_once() {
         let mut schedule = Schedule::new(2);
         begin_due(&mut schedule, s(0));
-        assert_eq!((schedule.late(s(1)), schedule.wait(s(1), true)), (None, Some(s(1))));
+        assert_eq!((schedule.late(s(1)), schedule.wait(s(1), ROOM)), (None, Some(s(1))));
         assert_eq!(schedule.late(s(2)), Some(0));
         schedule.ended(0, s(3), true);
         assert_eq!(schedule.late(s(2)), Some(1));
@@ -192,7 +209,7 @@ mod tests {
         let mut schedule = Schedule::new(100);
         begin_due(&mut schedule, s(0));
         (0..100).for_each(|index| schedule.ended(index, s(3), index < 5));
-        let room = 2 * PART_OF_HANGING;
+        let room = 2 * PART_OF_DOUBTFUL;
         let begin = |schedule: &mut Schedule| {
             let index = schedule.due(s(9), room).unwrap();
             schedule.began(index, s(11));
@@ -208,11 +225,30 @@ mod tests {
     }
 
     #[test]
+    fn who_is_in_doubt_never_holds_all_of_the_room() {
+        let mut schedule = Schedule::new(100);
+        let room = 2 * PART_OF_DOUBTFUL;
+        schedule.ended(99, s(1), false);
+        let begun = std::iter::from_fn(|| {
+            let index = schedule.due(s(0), room)?;
+            schedule.began(index, s(2));
+            Some(index)
+        });
+        assert_eq!(begun.count(), room - room / PART_OF_PROMPT);
+        assert!(schedule.is_short(s(0), room));
+        // The others wait for the first of them to end, and nobody for a line that has no room.
+        assert_eq!(schedule.wait(s(0), room), Some(s(1)));
+        assert_eq!(schedule.due(s(1), room), Some(99), "whoever answers is asked at its time");
+        schedule.began(99, s(3));
+        assert_eq!(schedule.wait(s(1), room), Some(s(1)));
+    }
+
+    #[test]
     fn without_room_there_is_nothing_to_do_until_a_check_ends() {
         let mut schedule = Schedule::new(2);
         schedule.began(0, s(2));
-        assert_eq!(schedule.wait(s(1), true), Some(s(0)));
-        assert_eq!(schedule.wait(s(1), false), Some(s(1)));
+        assert_eq!(schedule.wait(s(1), ROOM), Some(s(0)));
+        assert_eq!(schedule.wait(s(1), 1), Some(s(1)));
     }
 
     #[test]
@@ -236,7 +272,7 @@ mod tests {
     #[test]
     fn no_backends_need_nothing() {
         let schedule = Schedule::new(0);
-        assert_eq!((schedule.due(s(9), ROOM), schedule.wait(s(9), true)), (None, None));
+        assert_eq!((schedule.due(s(9), ROOM), schedule.wait(s(9), ROOM)), (None, None));
         assert!(schedule.is_first_round_over());
     }
 
