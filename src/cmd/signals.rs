@@ -63,8 +63,8 @@ fn pass_on(mut source: Heard, heard: &Sender<i32>, is_started: &AtomicBool) {
         if is_end(signal) && !is_started.load(Ordering::SeqCst) {
             exit(0);
         }
-        // Whoever takes them is gone at the very end only. One that ends waits for its place; of the
-        // others so many wait that one more changes nothing.
+        // Whoever takes them is gone at the very end only. One that ends waits for its place; of
+        // the others so many wait that one more changes nothing.
         let _ = match is_end(signal) {
             true => heard.send(signal).is_ok(),
             false => heard.try_send(signal).is_ok(),

@@ -199,7 +199,7 @@ impl Pool {
             let is_news = turned || (outcome.passed && backend.is_back_untold(now));
             is_news.then(|| outcome.to_string())
         });
-        let judged = self.policy.checked(index, outcome).map(|why| self.judged(index, why));
+        let judged = self.policy.checked(index, outcome).map(|why| self.judged(index, why, false));
         change.map(Notice::Changed).or(judged)
     }
 
@@ -258,13 +258,13 @@ impl Pool {
         now: Duration,
     ) -> Option<Notice> {
         let of_health = self.judge_health(index, outcome, witness, now);
-        let of_policy = self.policy.served(index, outcome).map(|why| self.judged(index, why));
-        of_health.or(of_policy)
+        let words = self.policy.served(index, outcome);
+        of_health.or(words.map(|why| self.judged(index, why, false)))
     }
 
-    fn judged(&self, index: usize, why: String) -> Notice {
+    fn judged(&self, index: usize, why: String, is_grave: bool) -> Notice {
         let backend = self.backends[index].name().to_owned();
-        Notice::Judged { index, backend, why, is_grave: false }
+        Notice::Judged { index, backend, why, is_grave }
     }
 
     fn judge_health(
@@ -313,11 +313,11 @@ impl Pool {
             Effect::Nothing => None,
             Effect::OneClient(row) => {
                 let reason = "that may be the client's doing ([passive] clients)";
-                Some(self.judged(index, format!("{row}: it stays in, as {reason}")))
+                Some(self.judged(index, format!("{row}: it stays in, as {reason}"), false))
             }
             Effect::Eject { is_news } => {
-                let change = self.eject(index, outcome, now).map(Notice::Changed);
-                change.or_else(|| is_news.then(|| self.spare(index, outcome, now))?)
+                let ejected = self.eject(index, outcome, now).map(Notice::Changed);
+                ejected.or_else(|| is_news.then(|| self.spare(index, outcome, now))?)
             }
         }
     }
@@ -338,13 +338,11 @@ impl Pool {
 
     /// Says why a backend that fails is not ejected, unless another thread has done so.
     fn spare(&self, index: usize, last: &Outcome, now: Duration) -> Option<Notice> {
-        let backend = &self.backends[index];
+        let is_up = self.backends[index].standing(now) == Standing::Up;
         let is_last = self.usable(now) < 2;
         let why = if is_last { "it is the last one up" } else { "half of all are out already" };
-        let why = format!("fails on, the last: {last}; it stays in, as {why}");
-        let is_up = backend.standing(now) == Standing::Up;
-        let backend = backend.name().to_owned();
-        is_up.then_some(Notice::Judged { index, backend, why, is_grave: true })
+        let text = format!("fails on, the last: {last}; it stays in, as {why}");
+        is_up.then(|| self.judged(index, text, true))
     }
 
     /// The first success after an ejection: the backend was up again since its end, and now it is

@@ -80,9 +80,9 @@ fn members<'b>(request: &Request<'_, 'b>, name: &str) -> impl Iterator<Item = &'
     members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
 }
 
-/// The elements of all Forwarded lists, from the last to the first. Some of their words, such as the
-/// Host, are the client's own, in quotes: what stands in these parts nothing. A list whose quotes
-/// do not end says nothing, and ends it all.
+/// The elements of all Forwarded lists, from the last to the first. Some of their words, such as
+/// the Host, are the client's own, in quotes: what stands in these parts nothing. A list whose
+/// quotes do not end says nothing, and ends it all.
 fn elements<'b>(request: &Request<'_, 'b>) -> Vec<&'b [u8]> {
     let lists = request.values("forwarded").rev();
     let members = lists.map_while(|list| split_unquoted(list, b','));

@@ -21,8 +21,8 @@ type Turn = (Duration, usize);
 pub(super) struct Schedule {
     places: Vec<Place>,
     /// Who waits for a check, by when it is due. Where room is short most of it goes to the first
-    /// line, whose checks will not take it for long. In doubt is whose last check took all its time,
-    /// and who was never checked.
+    /// line, whose checks will not take it for long. In doubt is whose last check took all its
+    /// time, and who was never checked.
     prompt: BTreeSet<Turn>,
     doubtful: BTreeSet<Turn>,
     /// Who is being checked, by when that must end: never twice at once, however slow it is.

@@ -86,7 +86,8 @@ impl Server {
         }
         drop(open);
         self.shared.room.notify_all();
-        // Ends an accept that waits, and needs no descriptor for it. What is in the backlog is reset.
+        // Ends an accept that waits, and needs no descriptor for it. What is in the backlog is
+        // reset.
         let _ = rustix::net::shutdown(&self.shared.listener, rustix::net::Shutdown::Both);
     }
 }

@@ -125,8 +125,8 @@ pub fn run(plan: &Plan) -> Result<Tally, Refusal> {
     run_watched(plan, |_| ControlFlow::Continue(()))
 }
 
-/// Carries out a plan and says ten times a second how far it is. `Break` ends it early: no request
-/// is sent after that, and those in flight are awaited.
+/// Carries out a plan and says as it begins, and ten times a second, how far it is. `Break` ends it
+/// early: no request is sent after that, and those in flight are awaited.
 ///
 /// # Errors
 /// As [`run`].
@@ -140,7 +140,7 @@ pub fn run_watched(
     let mut stopped = None;
     let mut tally = thread::scope(|scope| {
         // Dropped before the scope waits, so that an early return ends the workers that have begun.
-        let mut going = Some(going);
+        let mut going = Some(going).filter(|_| watch(pace.progress()).is_continue());
         let (workers, done) = start(scope, plan.workers, &target, &pace)?;
         while done.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
             if going.is_some() && watch(pace.progress()).is_break() {

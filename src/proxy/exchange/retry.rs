@@ -50,7 +50,8 @@ impl Exchange {
                 self.tries.count -= 1;
                 Setback::NoWay
             }
-            // No HTTP, too, may be what one path brings about: no other backend is to say it for that.
+            // No HTTP, too, may be what one path brings about: no other backend is to say it for
+            // that.
             Trouble::Backend { fault: Fault::BadAnswer | Fault::NoHttp, .. } => Setback::Refused,
             // It got the request on a kept connection, and is gone since.
             Trouble::Backend { fault: Fault::Connect, .. } if self.tries.broke => {

@@ -227,8 +227,8 @@ impl Exchange {
         }
     }
 
-    /// What the end of the whole request's time says of the backend that has it. It failed if it had
-    /// the better part of it, and not the line before or those that were tried first.
+    /// What the end of the whole request's time says of the backend that has it. It failed if it
+    /// had the better part of it, and not the line before or those that were tried first.
     fn judge_overdue(&self, awaited: Awaited, cx: &Context) -> Outcome {
         let Some(fault) = awaited.fault() else {
             return Outcome::Abandoned;
