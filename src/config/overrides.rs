@@ -109,7 +109,7 @@ impl Said {
                 let prefix = &self.name[..prefix];
                 format!("unknown {noun}; did you mean {prefix}{name}?")
             }
-            None => format!("unknown {noun}; `evenly check` lists the keys"),
+            None => format!("unknown {noun}; `evenly check --all` lists the keys"),
         }
     }
 }

@@ -24,7 +24,7 @@ EVENLY_SERVER_LISTN=x
 EVENLY_CONFG=x
     EVENLY_CONFG: unknown variable; did you mean EVENLY_CONFIG?
 EVENLY_COLOUR=x
-    EVENLY_COLOUR: unknown variable; `evenly check` lists the keys
+    EVENLY_COLOUR: unknown variable; `evenly check --all` lists the keys
 "#;
     each(cases, variable);
     let flag = |pair: &str| {
@@ -39,7 +39,7 @@ health.rise=0
 server.listn=x
     --set server.listn: unknown key; did you mean server.listen?
 colour=x
-    --set colour: unknown key; `evenly check` lists the keys
+    --set colour: unknown key; `evenly check --all` lists the keys
 "#;
     each(cases, flag);
 }
