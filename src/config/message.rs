@@ -73,6 +73,8 @@ impl std::error::Error for Errors {}
 pub(crate) struct Report<'t> {
     name: &'t str,
     text: &'t str,
+    /// Where its lines start: each setting has a place, and files may be long.
+    lines: Vec<usize>,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
     /// In the order of reading: the last one of a key counts. A map is 4 KiB of code more.
@@ -82,17 +84,17 @@ pub(crate) struct Report<'t> {
 impl<'t> Report<'t> {
     pub(crate) fn new(name: &'t str, text: &'t str) -> Self {
         let (problems, warnings) = (Vec::new(), Vec::new());
-        Self { name, text, problems, warnings, settings: Settings::default() }
+        let lines = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        let lines = std::iter::once(0).chain(lines).collect();
+        Self { name, text, lines, problems, warnings, settings: Settings::default() }
     }
 
     /// The place of a byte of the text.
     pub(crate) fn at(&self, offset: usize) -> Place {
         let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Place::At {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        let line = self.lines.partition_point(|start| *start <= before.len());
+        let start = self.lines[line - 1];
+        Place::At { line, column: before[start..].chars().count() + 1 }
     }
 
     pub(crate) fn add(&mut self, place: Place, key: &str, what: impl Into<String>) {
