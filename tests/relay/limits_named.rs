@@ -1,7 +1,7 @@
 //! Limits by their names: whoever meets one, or reads of it in the log, learns which key says so.
 //! And each page of ours is a line, so that it does not stand in front of a prompt.
 
-use crate::harness::{Backend, BlackHole, Gate, Keyed, Proxy, Vacant};
+use crate::harness::{Backend, BlackHole, Gate, Keyed, Proxy, Vacant, eventually};
 use serde_json::Value;
 
 const JSON: &str = "log.access = \"json\"\n";
@@ -86,6 +86,9 @@ fn a_request_that_finds_no_place_is_logged_with_the_key() {
         assert!(reason.starts_with("every backend is busy") && reason.contains(key), "{reason}");
         gate.open();
         assert_eq!(first.answer().status(), 200);
+        // An answer is with its client a moment before its place is free.
+        eventually("the place is free", || proxy.get("/").status() == 200);
+        proxy.no_farewell();
     }
 }
 
