@@ -41,16 +41,20 @@ fn counts_said(said: &str, what: &str) -> u64 {
     counts.map(|(_, count)| count.parse::<u64>().unwrap()).sum()
 }
 
-#[test]
-fn access_lines_and_events_go_to_their_own_sinks_in_order() {
-    let ((access, lines), (events, said)) = (pipe(), pipe());
+/// Logs the statuses from 200 to 299, each as a request and as an event, until all is written.
+fn log_statuses(access: Sink, events: Sink) {
     let log = Log::start_with(Some((Format::Common, access)), events).unwrap();
     for status in 200..300 {
         log.access(&Access { status, ..sample() });
         log.event(Level::Info, format_args!("status {status}"));
     }
     assert!(log.flush(LONG));
-    drop(log);
+}
+
+#[test]
+fn access_lines_and_events_go_to_their_own_sinks_in_order() {
+    let ((access, lines), (events, said)) = (pipe(), pipe());
+    log_statuses(access, events);
     let lines = text_of(lines);
     assert_eq!(lines.lines().count(), 100);
     assert!(lines.lines().zip(200..).all(|(line, n)| line.contains(&format!("\" {n} 512 "))));
@@ -120,13 +124,7 @@ fn where_both_go_the_same_way_lines_stay_whole_and_in_order() {
     let (write, said) = UnixStream::pair().unwrap();
     let [access, events] = [write.try_clone().unwrap(), write]
         .map(|end| Sink::new(OwnedFd::from(end).into(), Target::Stderr));
-    let log = Log::start_with(Some((Format::Common, access)), events).unwrap();
-    for status in 200..300 {
-        log.access(&Access { status, ..sample() });
-        log.event(Level::Info, format_args!("status {status}"));
-    }
-    assert!(log.flush(LONG));
-    drop(log);
+    log_statuses(access, events);
     let text = text_of(said);
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 200);
