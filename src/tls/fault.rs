@@ -44,6 +44,29 @@ fn word_certificate(why: &CertificateError) -> String {
             "its certificate is an authority's own; to believe this very one, name it as tls_ca"
                 .to_owned()
         }
+        CertificateError::Other(why) => format!(
+            "its certificate cannot be verified ({why}); to believe this very one, name it as \
+             tls_ca"
+        ),
         other => format!("its certificate is not valid: {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::OtherError;
+
+    use super::*;
+
+    #[test]
+    fn what_webpki_cannot_read_is_said_in_its_one_word_with_a_remedy() {
+        let said = |why| word(&CertificateError::Other(OtherError(Arc::new(why))).into());
+        let version = "its certificate cannot be verified (UnsupportedCertVersion); to believe \
+                       this very one, name it as tls_ca";
+        assert_eq!(said(webpki::Error::UnsupportedCertVersion), version);
+        let own = said(webpki::Error::CaUsedAsEndEntity);
+        assert!(own.starts_with("its certificate is an authority's own; "), "{own}");
     }
 }
