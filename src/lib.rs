@@ -31,19 +31,21 @@
 //! says what of a stranger's text may be shown.
 //! `config` turns the file into what was meant. `log` writes lines without making anyone wait.
 //! `tls` reads certificates and turns records into bytes, for whoever has a connection.
-//! `proxy` moves the bytes, `watch` asks backends how they are, `lab` tries things out: a demo
+//! `relay` moves the bytes, `watch` asks backends how they are, `lab` tries things out: a demo
 //! backend, a load generator, a simulator. [`client`] is the balancing inside a program of your
-//! own: start there to use this crate as a library. `cmd` wires them together. Who may import whom
-//! is a test (`tests/tidy.rs`).
+//! own: start there to use this crate as a library. `balancer` wires them together, starts and
+//! stops them and tells what happens; `cmd` has one thin file a command. Who may import whom is a
+//! test (`tests/tidy.rs`).
 //!
 //! # Reading order
 //!
-//! `main`, [`cmd`]'s `serve` and `balancer`; then the way of a request through [`proxy`]: `door`,
+//! `main`, [`cmd`]'s `serve`, [`balancer`]; then the way of a request through [`relay`]: `door`,
 //! `worker`, `task`, `head`; [`http::request`]; `exchange` with `begin`, `ask`, `heads`, `relay`,
 //! `awaited`, `trouble` and `direct`; [`pool`] with `policy/round_robin` and `row`; `upstream`,
 //! `idle`, `habit`; [`http::body`]; `linger`; and last what holds it all up: `lot`, `slots`,
 //! `socket`, `timer`, `crowd`; with TLS, `handshake`, `stream` and [`tls`].
 
+pub mod balancer;
 pub mod blame;
 #[cfg(feature = "client")]
 pub mod client;
@@ -55,7 +57,8 @@ pub mod lab;
 pub mod log;
 pub mod pool;
 pub mod printable;
-pub mod proxy;
+pub mod relay;
+
 pub mod thread;
 pub mod tls;
 pub mod watch;

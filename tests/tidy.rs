@@ -25,13 +25,14 @@ const ROOMS: &str = "
     dial:
     config:  http pool printable
     tls:     pool config
-    proxy:   http pool log thread blame dial config tls
+    relay:   http pool log thread blame dial config tls
     watch:   http pool log thread blame dial config tls
     client:  http pool log thread blame config tls watch
     notify:  http pool log thread config
     admin:   http pool log thread config
-    lab:     http pool log thread blame config tls proxy printable
-    cmd:     http pool log thread config tls proxy watch client notify admin lab printable
+    lab:     http pool log thread blame config tls relay printable
+    balancer: http pool log thread config tls relay watch
+    cmd:     http pool log thread config tls relay balancer client notify admin lab printable
     main:    cmd
 ";
 

@@ -3,8 +3,8 @@
 
 use std::io::{self, Write};
 
-use super::trial::Trial;
-use super::{Failure, Source, summary, warn};
+use super::{Failure, Source, warn};
+use crate::balancer::{Trial, summary};
 use crate::config::Extent;
 use crate::tls::Tls;
 
@@ -35,6 +35,7 @@ pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
     }
     out.flush()?;
     warn(warnings.into_iter().chain(notes));
+    let faults: Vec<Failure> = faults.into_iter().map(Failure::from).collect();
     for fault in &faults {
         // A closed stderr is no reason to hide the exit code.
         let _ = writeln!(io::stderr(), "{fault}");

@@ -1,11 +1,10 @@
 //! `evenly demo`: three demo backends and the balancer over them, in one process.
 
 use super::Failure;
-use super::balancer::Balancer;
-use super::signals::Signals;
+use crate::balancer::{Balancer, Signals};
 use crate::config::{Config, Overrides};
 use crate::lab::backend::{Demo, Options};
-use crate::proxy::Listener;
+use crate::relay::Listener;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};

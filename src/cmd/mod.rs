@@ -3,7 +3,6 @@
 
 pub mod args;
 pub mod backend;
-pub mod balancer;
 #[cfg(feature = "lab")]
 pub mod bench;
 pub mod check;
@@ -12,17 +11,16 @@ pub mod demo;
 pub mod get;
 mod help;
 pub mod serve;
-mod signals;
 #[cfg(feature = "lab")]
 pub mod simulate;
-mod trial;
 
 use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::{Config, Errors, Extent, Mode, Overrides, exposed};
+use crate::balancer::CannotStart;
+use crate::config::{Config, Errors, Extent, Overrides, exposed};
 use crate::lab::backend::Options;
 use crate::printable::Escaped;
 
@@ -145,21 +143,21 @@ impl From<Errors> for Failure {
     }
 }
 
+impl From<CannotStart> for Failure {
+    fn from(why: CannotStart) -> Self {
+        match why {
+            CannotStart::Config(errors) => Self::Config(errors),
+            CannotStart::System(what) => Self::Run(what),
+        }
+    }
+}
+
 /// Only a command's words are passed on by `?` as they fail. Whatever else does is given its
 /// subject by whoever did it, with `failed`.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         failed("cannot write to standard output")(error)
     }
-}
-
-/// What is served, in a few words, to which the address is added.
-fn summary(config: &Config) -> String {
-    let (count, policy) = (config.applications.len(), config.balance.policy.name());
-    let noun = if count == 1 { "application" } else { "applications" };
-    let how = if config.server.mode == Mode::Redirect { ", redirecting" } else { "" };
-    let tls = if config.tls.certificates.is_empty() { "" } else { ", with TLS" };
-    format!("{count} {noun}, {policy}{how}{tls}")
 }
 
 /// Puts its subject in front of an error of the system, which names none.

@@ -1,8 +1,7 @@
 //! `evenly serve`: balance, until told to stop.
 
-use super::balancer::Balancer;
-use super::signals::Signals;
 use super::{Failure, Source};
+use crate::balancer::{Balancer, Signals};
 
 /// Runs a balancer in the foreground. Fails if it cannot be started.
 pub fn run(source: &Source) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use evenly::config::Config;
 use evenly::log::{self, Log};
 use evenly::pool::policy::{Policy, View};
 use evenly::pool::{Mode, Outcome, Pool, Rules, Snapshot};
-use evenly::proxy::{Listener, Server};
+use evenly::relay::{Listener, Server};
 use evenly::tls::Tls;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

@@ -1,7 +1,7 @@
 //! One run: a scenario, a seed and a policy, played on a virtual clock.
 //!
 //! The pool, the policy, the retry rule and its budget, and the waiting line are those of the proxy
-//! (`pool`), asked in the same order as `proxy/exchange` asks them. What stands in for the rest:
+//! (`pool`), asked in the same order as `relay/exchange` asks them. What stands in for the rest:
 //! requests are GETs that come by chance (Poisson) at a steady rate whatever becomes of the others;
 //! the network takes no time, but for a refused connect; a client waits as long as it takes.
 

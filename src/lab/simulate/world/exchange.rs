@@ -1,5 +1,5 @@
 //! A request's way through a run: picked for, sent, answered, tried again or given up, as
-//! `proxy/exchange` and `proxy/queue` do it, with the pool asked the same things in the same order.
+//! `relay/exchange` and `relay/queue` do it, with the pool asked the same things in the same order.
 
 use std::sync::Arc;
 use std::time::Duration;

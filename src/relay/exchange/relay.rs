@@ -7,9 +7,9 @@ use crate::blame::Blame;
 use crate::http::body::{self, Reader};
 use crate::http::{self, Framing, Malformed, Parsed, Repairs, request};
 use crate::pool::Outcome;
-use crate::proxy::complaints::About;
-use crate::proxy::socket::Read;
-use crate::proxy::worker::{Context, HEADROOM, STEP_BYTES};
+use crate::relay::complaints::About;
+use crate::relay::socket::Read;
+use crate::relay::worker::{Context, HEADROOM, STEP_BYTES};
 use std::ops::Range;
 use std::time::Duration;
 

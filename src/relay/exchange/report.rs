@@ -5,9 +5,9 @@
 use super::Exchange;
 use crate::pool::hash::siphash;
 use crate::pool::{Fault, Lease, Outcome, Witness};
-use crate::proxy::Shared;
-use crate::proxy::complaints::About;
-use crate::proxy::worker::Context;
+use crate::relay::Shared;
+use crate::relay::complaints::About;
+use crate::relay::worker::Context;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;

@@ -7,14 +7,14 @@ use crate::http::request::name_host;
 use crate::http::{Refusal, Repairs, body};
 use crate::log::Cause;
 use crate::pool::{Ask, Backend, Unavailable};
-use crate::proxy::affinity::Ties;
-use crate::proxy::complaints::About;
-use crate::proxy::idle::Wanted;
-use crate::proxy::queue::Ticket;
-use crate::proxy::slots::Owner;
-use crate::proxy::socket::Read;
-use crate::proxy::upstream::Upstream;
-use crate::proxy::worker::Context;
+use crate::relay::affinity::Ties;
+use crate::relay::complaints::About;
+use crate::relay::idle::Wanted;
+use crate::relay::queue::Ticket;
+use crate::relay::slots::Owner;
+use crate::relay::socket::Read;
+use crate::relay::upstream::Upstream;
+use crate::relay::worker::Context;
 use std::io;
 
 /// Says to a client that its body is wanted (RFC 9110 15.2.1).

@@ -5,11 +5,11 @@ use super::{Asked, Exchange, Moved, RelayedAnswer, Times, Tries};
 use crate::http::Framing;
 use crate::http::body::Reader;
 use crate::http::request::{Forwarding, Request};
-use crate::proxy::client::Client;
-use crate::proxy::origin::Origin;
-use crate::proxy::outbox::Outbox;
-use crate::proxy::task::{Next, Task};
-use crate::proxy::worker::Context;
+use crate::relay::client::Client;
+use crate::relay::origin::Origin;
+use crate::relay::outbox::Outbox;
+use crate::relay::task::{Next, Task};
+use crate::relay::worker::Context;
 use std::sync::Arc;
 use std::time::Duration;
 

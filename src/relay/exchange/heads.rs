@@ -7,7 +7,7 @@ use super::{Exchange, RelayedAnswer};
 use crate::http::body::Reader;
 use crate::http::response::{Onward, Response};
 use crate::http::{Framing, INTERIM_BYTES_MAX, Repairs, Version};
-use crate::proxy::worker::Context;
+use crate::relay::worker::Context;
 use std::time::Duration;
 
 impl RelayedAnswer {

@@ -3,15 +3,15 @@
 use super::Exchange;
 use crate::log::{Access, Cause};
 use crate::pool::Backend;
-use crate::proxy::Shared;
-use crate::proxy::complaints::About;
+use crate::relay::Shared;
+use crate::relay::complaints::About;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
 impl Exchange {
     /// Counts the bytes and writes the access log's line; to be called once, when the exchange is
     /// over.
-    pub(in crate::proxy) fn account(&self, cause: Cause, shared: &Shared, now: Duration) {
+    pub(in crate::relay) fn account(&self, cause: Cause, shared: &Shared, now: Duration) {
         self.account_for(cause, "", shared, now);
     }
 

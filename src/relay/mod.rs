@@ -1,6 +1,6 @@
 //! The relay itself: tasks, the Lot in which they wait, and the threads that move them.
 //!
-//! `Server` is the whole of it, for `cmd/serve`, the demo and the tests. Below it:
+//! `Server` is the whole of it, for the balancer and the tests. Below it:
 //! workers accept at the door and step tasks, the timer wakes those that are late. Nothing here
 //! decides which backend is next or whether one is healthy: that is `pool`.
 

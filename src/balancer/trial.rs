@@ -3,35 +3,35 @@
 
 use std::io;
 
-use super::Failure;
-use super::balancer::{NAMES_PATIENCE, cannot_listen, log_target};
+use super::CannotStart;
+use super::build::{NAMES_PATIENCE, cannot_listen, log_target};
 use crate::config::{AccessLog, Config};
 use crate::log::Log;
 use crate::pool::{Found, Spec};
-use crate::proxy::{Listener, descriptors};
+use crate::relay::{Listener, descriptors};
 use crate::watch;
 
 /// What came of it.
-pub(super) struct Trial {
+pub struct Trial {
     /// What would fail.
-    pub(super) faults: Vec<Failure>,
+    pub faults: Vec<CannotStart>,
     /// What may be as it should.
-    pub(super) notes: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 impl Trial {
     /// Tries everything; returns within a few seconds, however long the resolver takes.
-    pub(super) fn of(config: &Config) -> Self {
+    pub fn of(config: &Config) -> Self {
         let (mut faults, mut notes) = (Vec::new(), Vec::new());
         match descriptors::fit(config.server.max_connections) {
             Ok((_, lowered)) => notes.extend(lowered),
-            Err(few) => faults.push(Failure::Run(few.to_string())),
+            Err(few) => faults.push(CannotStart::System(few.to_string())),
         }
         if config.log.access != AccessLog::Off {
             let probed = Log::probe(&log_target(config));
-            faults.extend(probed.err().map(|error| Failure::Run(error.to_string())));
+            faults.extend(probed.err().map(|error| CannotStart::System(error.to_string())));
         }
-        faults.extend(unresolved(&config.applications).into_iter().map(Failure::Run));
+        faults.extend(unresolved(&config.applications).into_iter().map(CannotStart::System));
         let listen = config.server.listen;
         match Listener::try_bind(listen) {
             Ok(()) => {}

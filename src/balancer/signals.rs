@@ -1,7 +1,7 @@
 //! The signals, heard by a thread of their own from the first moment of a command that serves: what
 //! its start waits for (a name, a disk, a file that is a pipe) keeps nobody from ending it.
 
-use super::{Failure, failed};
+use super::{CannotStart, failed};
 use crate::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -23,7 +23,7 @@ pub struct Signals {
 impl Signals {
     /// Hears them from now on. Until the start is over, TERM and INT end the process: nobody is
     /// served who could be drained. Fails when the system has no thread or descriptor for it.
-    pub fn listen() -> Result<Self, Failure> {
+    pub fn listen() -> Result<Self, CannotStart> {
         let source = Heard::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP]);
         let source = source.map_err(failed("cannot listen to signals"))?;
         let (sender, heard) = bounded(WAITING_MAX);

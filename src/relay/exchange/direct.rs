@@ -11,8 +11,8 @@ use crate::config::{Config, Mode};
 use crate::http::location;
 use crate::log::{Cause, json};
 use crate::pool::Unavailable;
-use crate::proxy::answer::{Answer, JSON};
-use crate::proxy::worker::Context;
+use crate::relay::answer::{Answer, JSON};
+use crate::relay::worker::Context;
 
 /// What the configuration wants answered here.
 pub(crate) struct Direct {

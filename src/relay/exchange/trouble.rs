@@ -8,10 +8,10 @@ use crate::http::request::ALLOW;
 use crate::http::response::{HEAD_TOO_LONG, TOO_MANY_FIELDS, is_http};
 use crate::log::Cause;
 use crate::pool::{Fault, Lease, Outcome, Unavailable};
-use crate::proxy::answer::{self, Answer};
-use crate::proxy::linger::Linger;
-use crate::proxy::task::{Next, Task};
-use crate::proxy::worker::Context;
+use crate::relay::answer::{self, Answer};
+use crate::relay::linger::Linger;
+use crate::relay::task::{Next, Task};
+use crate::relay::worker::Context;
 use std::io;
 use std::net::SocketAddr;
 

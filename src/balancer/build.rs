@@ -1,0 +1,104 @@
+//! What the configuration becomes: a log, a pool with the addresses of its backends, a listening
+//! socket. Called by the start, and by its trial, which tries the same and keeps nothing.
+
+use super::CannotStart;
+use crate::config::{AccessLog, Config, LogTarget, Mode};
+use crate::log::{self, Level, Log};
+use crate::pool::{Pool, Rules, Secret};
+use crate::relay::descriptors;
+use crate::watch;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the start, or its trial, waits for names. Those that are late are down until they are
+/// found.
+pub(super) const NAMES_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What is served, in a few words, to which the address is added.
+pub fn summary(config: &Config) -> String {
+    let (count, policy) = (config.applications.len(), config.balance.policy.name());
+    let noun = if count == 1 { "application" } else { "applications" };
+    let how = if config.server.mode == Mode::Redirect { ", redirecting" } else { "" };
+    let tls = if config.tls.certificates.is_empty() { "" } else { ", with TLS" };
+    format!("{count} {noun}, {policy}{how}{tls}")
+}
+
+pub(super) fn start_log(config: &Config) -> Result<Log, CannotStart> {
+    let access = match config.log.access {
+        AccessLog::Off => None,
+        AccessLog::Common => Some(log::Format::Common),
+        AccessLog::Combined => Some(log::Format::Combined),
+        AccessLog::Json => Some(log::Format::Json),
+    };
+    let settings = log::Settings { access, to: log_target(config) };
+    Log::start(settings).map_err(|error| CannotStart::System(error.to_string()))
+}
+
+/// Where access lines go.
+pub(super) fn log_target(config: &Config) -> log::Target {
+    match &config.log.to {
+        LogTarget::Stdout => log::Target::Stdout,
+        LogTarget::Stderr => log::Target::Stderr,
+        LogTarget::File(path) => log::Target::File(path.clone()),
+    }
+}
+
+/// The pool, with where its backends are. One that is not found begins as down, so that it is
+/// checked before it is used.
+pub(super) fn build_pool(config: &Config, log: &Log) -> Arc<Pool> {
+    let mut specs = config.applications.clone();
+    let found = watch::look_up_all(&specs, NAMES_PATIENCE);
+    for (spec, found) in specs.iter_mut().zip(&found) {
+        if let Err(why) = found {
+            spec.alive &= config.health.interval.is_none();
+            let text = format_args!("backend {}: {why}; down until it does", spec.name);
+            log.event(Level::Warn, text);
+        }
+    }
+    if found.iter().all(Result::is_err) {
+        let text = "NO BACKEND IS FOUND: no name resolves; until one does, every answer is 503";
+        log.event(Level::Error, format_args!("{text}"));
+    }
+    if config.server.mode == Mode::Redirect {
+        // Nothing passes through that could be counted; a limit would only hit those who happen to
+        // be told at the same instant.
+        specs.iter_mut().for_each(|spec| spec.max_connections = 0);
+    }
+    let policy = config.balance.policy.build(&specs, &config.scored.rules());
+    Pool::new(specs, found, policy, rules(config))
+}
+
+/// What the configuration says about the pool's decisions, with a secret for the sticky cookies.
+fn rules(config: &Config) -> Rules {
+    let sticky = config.sticky.cookie.as_ref().map(|_| secret(&config.sticky.secret));
+    Rules { sticky, ..config.rules() }
+}
+
+/// The operator's secret; without one the cookies last until the restart.
+fn secret(written: &str) -> Secret {
+    let random = RandomState::new();
+    match written {
+        "" => Secret::drawn([0, 1].map(|half| random.hash_one(half))),
+        text => Secret::of(text),
+    }
+}
+
+pub(super) fn cannot_listen(listen: SocketAddr, error: &io::Error) -> CannotStart {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => "end the program that uses it, or choose another with --listen",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE",
+        _ => "set [server] listen to an address of this machine",
+    };
+    CannotStart::System(format!("cannot listen on {listen}: {error}; {remedy}"))
+}
+
+/// Promises no more clients than fit, and says if that is fewer.
+pub(super) fn fit_descriptors(config: &mut Config) -> Result<Option<String>, CannotStart> {
+    let fit = descriptors::fit(config.server.max_connections);
+    let (fitting, lowered) = fit.map_err(|few| CannotStart::System(few.to_string()))?;
+    config.server.max_connections = fitting;
+    Ok(lowered)
+}

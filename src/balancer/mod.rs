@@ -1,0 +1,170 @@
+//! The whole of a balancer: a configuration becomes one that runs. `serve` and `demo` start it,
+//! `check` tries what a start would need.
+//!
+//! Start in this order, so that nothing is half-started: certificates, log, names, pool, the
+//! listening socket, the first round of health checks, then the relay. Stop in the opposite one.
+//! Whatever of it may block, the signals are heard: `signals.rs`.
+
+mod build;
+mod signals;
+mod tell;
+mod trial;
+
+use crate::config::{Config, Errors};
+use crate::log::{Level, Log, Throttle};
+use crate::pool::{Reader, Snapshot};
+use crate::relay::{Listener, Server};
+use crate::tls::Tls;
+use crate::watch::{self, Watch};
+use build::{build_pool, cannot_listen, fit_descriptors, start_log};
+use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use build::summary;
+pub use signals::Signals;
+use signals::is_end;
+pub use trial::Trial;
+
+/// How long the last lines of the log may take to be written.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How much longer than one check the first round may take.
+const FIRST_ROUND_MARGIN: Duration = Duration::from_millis(500);
+/// How long clients wait for it at the most, whatever a check may take.
+const FIRST_ROUND_MAX: Duration = Duration::from_secs(10);
+
+/// Why there is no balancer. Displayed, it says what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CannotStart {
+    /// The configuration names files that do not do.
+    Config(Errors),
+    /// The system does not give what is needed, such as an address.
+    System(String),
+}
+
+/// A relay with its health checks, its log and its signals.
+pub struct Balancer {
+    server: Server,
+    watch: Watch,
+    log: Log,
+    signals: Signals,
+    lame_duck: Duration,
+    drain: Duration,
+    /// For the status, with the zero of its clock.
+    pool: Reader,
+    epoch: Instant,
+}
+
+impl Balancer {
+    /// Starts everything; when it returns, clients are served.
+    pub fn start(mut config: Config, signals: Signals) -> Result<Self, CannotStart> {
+        let tls = Tls::load(&config)?;
+        let epoch = Instant::now();
+        let lowered = fit_descriptors(&mut config)?;
+        let log = start_log(&config)?;
+        let pool = Snapshot::new(build_pool(&config, &log));
+        let listen = config.server.listen;
+        let listener = Listener::bind(listen).map_err(|error| cannot_listen(listen, &error))?;
+        let watch = start_watch(&config, &tls, &pool, &log, epoch)?;
+        let (lame_duck, drain) = (config.timeouts.lame_duck, config.timeouts.drain);
+        let (address, summary) = (listener.address(), summary(&config));
+        let reader = pool.reader();
+        for warning in lowered.into_iter().chain(tls.warnings(&config.applications)) {
+            log.event(Level::Warn, format_args!("{warning}"));
+        }
+        // From here on there may be clients: a signal waits, and then drains them.
+        signals.start_is_over();
+        let server = Server::start(config, tls, listener, pool, log.clone(), epoch);
+        let server = server.map_err(failed("cannot start the relay"))?;
+        log.event(Level::Info, format_args!("listening on {address}: {summary}"));
+        Ok(Self { server, watch, log, signals, lame_duck, drain, pool: reader, epoch })
+    }
+
+    /// Says something that an operator should know.
+    pub fn warn(&self, text: &str) {
+        self.log.event(Level::Warn, format_args!("{text}"));
+    }
+
+    /// Where clients are served.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Serves until TERM or INT, then drains; a second one stops at once.
+    pub fn run(mut self) {
+        self.wait_for_the_end(None);
+        let is_hurried = !self.lame_duck.is_zero() && self.be_lame();
+        let patience = if is_hurried { Duration::ZERO } else { self.drain };
+        let open = self.server.connections();
+        let text = format_args!("stopping: {open} connections have up to {patience:?} to finish");
+        self.log.event(Level::Info, text);
+        if !self.server.drain(patience, &mut || self.signals.want_the_end()) {
+            let left = self.server.connections();
+            self.log.event(Level::Warn, format_args!("stopping with {left} connections open"));
+        }
+        self.watch.stop();
+        self.server.stop();
+        self.log.event(Level::Info, format_args!("stopped"));
+        self.log.flush(LAST_WORDS);
+    }
+
+    /// Serves on for a while, and is seen not to be ready, so that balancers in front send no more;
+    /// true if a signal ended that.
+    fn be_lame(&mut self) -> bool {
+        self.server.say_unready();
+        let lame_duck = self.lame_duck;
+        let text = format_args!("not ready any more: serving on for {lame_duck:?}, then stopping");
+        self.log.event(Level::Info, text);
+        self.wait_for_the_end(Some(Instant::now() + lame_duck))
+    }
+
+    /// Does as signals say until one ends it; false if `until` comes first.
+    fn wait_for_the_end(&mut self, until: Option<Instant>) -> bool {
+        while let Some(signal) = self.signals.next(until) {
+            match signal {
+                SIGUSR1 => self.log.reopen(),
+                SIGUSR2 => tell::status(&self.log, self.pool.pool(), self.epoch.elapsed()),
+                SIGHUP => {
+                    let text = format_args!("HUP: this version cannot reload; restart it instead");
+                    self.log.event(Level::Warn, text);
+                }
+                end if is_end(end) => return true,
+                _ => {}
+            }
+        }
+        false
+    }
+}
+
+impl From<Errors> for CannotStart {
+    fn from(errors: Errors) -> Self {
+        Self::Config(errors)
+    }
+}
+
+/// Puts its subject in front of an error of the system, which names none.
+fn failed(what: &str) -> impl Fn(io::Error) -> CannotStart {
+    move |error| CannotStart::System(format!("{what}: {error}"))
+}
+
+/// Starts the checks and waits, within reason, until each backend was asked once.
+fn start_watch(
+    config: &Config,
+    tls: &Tls,
+    pool: &Arc<Snapshot>,
+    log: &Log,
+    epoch: Instant,
+) -> Result<Watch, CannotStart> {
+    let health = &config.health;
+    let connectors = tls.connectors.clone();
+    let settings = watch::Settings { connectors, ..watch::Settings::from(health) };
+    let log = log.clone();
+    let judged: Vec<_> = config.applications.iter().map(|_| Throttle::new()).collect();
+    let watch =
+        Watch::start(settings, pool, epoch, move |event| tell::noticed(&log, &judged, event));
+    let watch = watch.map_err(failed("cannot start the checks"))?;
+    watch.first_round((health.timeout + FIRST_ROUND_MARGIN).min(FIRST_ROUND_MAX));
+    Ok(watch)
+}
