@@ -28,22 +28,23 @@
 //!
 //! `http` and `pool` are pure: bytes in, bytes out; facts in, decisions out; no I/O, no clock.
 //! `blame` tells whose fault an error of the system is, `dial` begins a connection, `printable`
-//! says what of a stranger's text may be shown.
-//! `config` turns the file into what was meant. `log` writes lines without making anyone wait.
-//! `tls` reads certificates and turns records into bytes, for whoever has a connection.
-//! `relay` moves the bytes, `watch` asks backends how they are, `lab` tries things out: a demo
-//! backend, a load generator, a simulator. [`client`] is the balancing inside a program of your
-//! own: start there to use this crate as a library. `balancer` wires them together, starts and
-//! stops them and tells what happens; `cmd` has one thin file a command. Who may import whom is a
-//! test (`tests/tidy.rs`).
+//! says what of a stranger's text may be shown. `config` turns the file into what was meant. `log`
+//! writes lines without making anyone wait. `tls` reads certificates and turns records into bytes,
+//! for whoever has a connection. `engine` moves tasks, whatever they are about: it knows no HTTP.
+//! `relay` is what they are about, a client's connection with all its requests. `watch` asks
+//! backends how they are, `lab` tries things out: a demo backend, a load generator, a simulator.
+//! [`client`] is the balancing inside a program of your own: start there to use this crate as a
+//! library. `balancer` wires them together, starts and stops them and tells what happens; `cmd` has
+//! one thin file a command. Who may import whom is a test (`tests/tidy.rs`).
 //!
 //! # Reading order
 //!
-//! `main`, [`cmd`]'s `serve`, [`balancer`]; then the way of a request through [`relay`]: `door`,
-//! `worker`, `task`, `head`; [`http::request`]; `exchange` with `begin`, `ask`, `heads`, `relay`,
-//! `awaited`, `trouble` and `direct`; [`pool`] with `policy/round_robin` and `row`; `upstream`,
-//! `idle`, `habit`; [`http::body`]; `linger`; and last what holds it all up: `lot`, `slots`,
-//! `socket`, `timer`, `crowd`; with TLS, `handshake`, `stream` and [`tls`].
+//! `main`, [`cmd`]'s `serve`, [`balancer`]; then the way of a request through [`relay`]: `greeter`,
+//! `task`, `head`; [`http::request`]; `exchange` with `begin`, `ask`, `heads`, `relay`, `awaited`,
+//! `trouble` and `direct`; [`pool`] with `policy/round_robin` and `row`; `upstream`, `idle`,
+//! `habit`; [`http::body`]; `linger`; and last what holds it all up, the [`engine`]: `task`,
+//! `desk`, `worker`, `lot`, `slots`, `registry`, `socket`, `door`, `timer`; then `crowd`; with TLS,
+//! `handshake`, `stream` and [`tls`].
 
 pub mod balancer;
 pub mod blame;
@@ -52,6 +53,7 @@ pub mod client;
 pub mod cmd;
 pub mod config;
 pub mod dial;
+pub mod engine;
 pub mod http;
 pub mod lab;
 pub mod log;

@@ -25,14 +25,15 @@ const ROOMS: &str = "
     dial:
     config:  http pool printable
     tls:     pool config
-    relay:   http pool log thread blame dial config tls
+    engine:  thread log tls
+    relay:   http pool log thread blame dial config tls engine
     watch:   http pool log thread blame dial config tls
     client:  http pool log thread blame config tls watch
     notify:  http pool log thread config
     admin:   http pool log thread config
     lab:     http pool log thread blame config tls relay printable
-    balancer: http pool log thread config tls relay watch
-    cmd:     http pool log thread config tls relay balancer client notify admin lab printable
+    balancer: http pool log thread config tls engine relay watch
+    cmd:     http pool log thread config tls engine relay balancer client notify admin lab printable
     main:    cmd
 ";
 

@@ -3,9 +3,9 @@
 
 use super::CannotStart;
 use crate::config::{AccessLog, Config, LogTarget, Mode};
+use crate::engine::descriptors;
 use crate::log::{self, Level, Log};
 use crate::pool::{Pool, Rules, Secret};
-use crate::relay::descriptors;
 use crate::watch;
 use std::hash::{BuildHasher, RandomState};
 use std::io;

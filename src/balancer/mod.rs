@@ -11,9 +11,10 @@ mod tell;
 mod trial;
 
 use crate::config::{Config, Errors};
+use crate::engine::Listener;
 use crate::log::{Level, Log, Throttle};
 use crate::pool::{Reader, Snapshot};
-use crate::relay::{Listener, Server};
+use crate::relay::Server;
 use crate::tls::Tls;
 use crate::watch::{self, Watch};
 use build::{build_pool, cannot_listen, fit_descriptors, start_log};

@@ -6,9 +6,9 @@ use std::io;
 use super::CannotStart;
 use super::build::{NAMES_PATIENCE, cannot_listen, log_target};
 use crate::config::{AccessLog, Config};
+use crate::engine::{Listener, descriptors};
 use crate::log::Log;
 use crate::pool::{Found, Spec};
-use crate::relay::{Listener, descriptors};
 use crate::watch;
 
 /// What came of it.

@@ -3,8 +3,8 @@
 use super::Failure;
 use crate::balancer::{Balancer, Signals};
 use crate::config::{Config, Overrides};
+use crate::engine::Listener;
 use crate::lab::backend::{Demo, Options};
-use crate::relay::Listener;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};

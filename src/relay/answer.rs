@@ -3,10 +3,13 @@
 
 use super::affinity::Ties;
 use super::client::Client;
-use super::worker::Context;
+use super::exchange::Direct;
+use super::kit::Context;
 use crate::http::reply::{Reply, TEXT};
 use crate::http::request::ALLOW;
-use crate::http::{Refusal, Version};
+use crate::http::{FirstLine, Refusal, Version};
+use crate::log::{Access, Cause};
+use std::time::SystemTime;
 
 /// An answer of our own, before it is worded for a client.
 pub(crate) struct Answer<'a> {
@@ -69,7 +72,7 @@ impl<'a> Answer<'a> {
 
 /// Puts the answer into the client's outbox, and returns how many bytes its body has.
 pub(crate) fn put(client: &mut Client, answer: &Answer, asker: &Asker, cx: &Context) -> u64 {
-    let affinity = cx.shared.affinity.as_ref();
+    let affinity = cx.kit.shared.affinity.as_ref();
     let reply = Reply {
         keep_alive: asker.keep_alive,
         head_only: asker.head_only,
@@ -81,8 +84,43 @@ pub(crate) fn put(client: &mut Client, answer: &Answer, asker: &Asker, cx: &Cont
         request_id: asker.request_id.as_deref(),
         set_cookie: affinity
             .and_then(|ties| ties.cookie(answer.token, Ties::default(), asker.secure)),
-        ..Reply::new(answer.status, answer.reason, &cx.date.text)
+        ..Reply::new(answer.status, answer.reason, &cx.kit.date.text)
     };
     reply.write(&mut client.out.bytes, asker.version);
     reply.body_bytes() as u64
+}
+
+/// Answers a head that will not be forwarded, of which this is what came.
+pub(crate) fn refuse(client: &mut Client, refusal: &Refusal, head: &[u8], cx: &mut Context) {
+    client.held = Vec::new();
+    client.requests += 1;
+    let mut answer = Answer::refusal(refusal);
+    if let Some(fewer) = cx.kit.shared.direct.as_ref().and_then(Direct::allow) {
+        answer.allow = answer.allow.map(|_| fewer);
+    }
+    let id = cx.kit.ids.next().to_owned();
+    let request_id = cx.kit.shared.config.server.request_id.then(|| id.clone());
+    let asker = Asker { request_id, ..UNKNOWN };
+    let bytes_sent = put(client, &answer, &asker, cx);
+    let FirstLine { method, target, version } = FirstLine::of(head);
+    cx.kit.shared.log.access(&Access {
+        when: SystemTime::now(),
+        client: client.address(),
+        peer: client.address(),
+        method,
+        target,
+        version,
+        status: refusal.status,
+        bytes_sent,
+        bytes_received: 0,
+        referer: b"",
+        user_agent: b"",
+        backend: None,
+        tries: 0,
+        first_byte: None,
+        total: cx.now.saturating_sub(client.head_begun),
+        cause: if refusal.status == 408 { Cause::ClientTimeout } else { Cause::Refused },
+        reason: refusal.reason,
+        request_id: &id,
+    });
 }

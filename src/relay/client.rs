@@ -1,24 +1,22 @@
 //! A client's connection, whatever it is doing: the part of a task that lives as long as the
 //! connection does. Small, since thousands of them wait at a time.
 
-use super::Shared;
-use super::crowd;
-use super::door::Place;
-use super::outbox::Outbox;
-use super::stream::Stream;
-use super::task::Task;
+use super::crowd::ASKING;
 use crate::config::Timeouts;
+use crate::engine::{Outbox, Place, Stream};
 use crate::http::request;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
 use std::time::Duration;
+
+/// How long a client that may be about to ask may take to do so when the server is to stop.
+pub(super) const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// One client's connection.
 pub(crate) struct Client {
     pub(crate) stream: Stream,
     pub(crate) peer: SocketAddr,
     /// Read but not used yet: a part of a head, or requests sent ahead of their turn. At most
-    /// [`READ_AHEAD`](super::head::READ_AHEAD) and a head.
+    /// `READ_AHEAD` of `head.rs` and a head.
     pub(crate) held: Vec<u8>,
     /// Not written yet; while there is some, nothing more is read for this client.
     pub(crate) out: Outbox,
@@ -35,10 +33,33 @@ pub(crate) struct Client {
     /// When the first byte of the head came, or might have come.
     pub(crate) head_begun: Duration,
     /// Counts this connection against `max_connections` until it is dropped.
-    pub(crate) _place: Place,
+    _place: Place,
 }
 
 impl Client {
+    /// One that has just come in, and has until `deadline` to begin.
+    pub(crate) fn new(
+        stream: Stream,
+        peer: SocketAddr,
+        trusted: bool,
+        place: Place,
+        now: Duration,
+        deadline: Duration,
+    ) -> Box<Self> {
+        Box::new(Self {
+            stream,
+            peer,
+            held: Vec::new(),
+            out: Outbox::default(),
+            requests: 0,
+            trusted,
+            head_deadline: deadline,
+            idle_since: now + ASKING,
+            head_begun: now,
+            _place: place,
+        })
+    }
+
     /// The peer's address; an IPv4 one that came in through an IPv6 socket as what it is.
     pub(crate) fn address(&self) -> IpAddr {
         self.peer.ip().to_canonical()
@@ -60,7 +81,7 @@ impl Client {
 
     /// Its last answer is written. It counts as idle once it has had the time to read it.
     pub(crate) fn await_close(&mut self, now: Duration) {
-        self.idle_since = now + crowd::ASKING;
+        self.idle_since = now + ASKING;
     }
 
     /// Since when it has done nothing but keep a place, if it waits for a head, a handshake or
@@ -72,29 +93,5 @@ impl Client {
     /// True while nothing of a request is here: an empty line begins none.
     fn is_blank(&self) -> bool {
         request::blank(&self.held) == self.held.len()
-    }
-
-    /// A client that has just been accepted.
-    pub(crate) fn accepted(fd: OwnedFd, peer: SocketAddr, place: Place, shared: &Shared) -> Task {
-        let config = &shared.config;
-        let ip = peer.ip().to_canonical();
-        let tls = shared.tls.acceptor.as_ref();
-        let now = shared.now();
-        let (begin, patience): (fn(Box<Self>) -> Task, _) = match tls {
-            Some(_) => (Task::Handshake, config.timeouts.handshake),
-            None => (Task::Head, config.timeouts.request_head),
-        };
-        begin(Box::new(Self {
-            stream: Stream::accepted(fd, &shared.lot, tls),
-            peer,
-            held: Vec::new(),
-            out: Outbox::default(),
-            requests: 0,
-            trusted: config.server.trusted_proxies.iter().any(|network| network.contains(ip)),
-            head_deadline: now + patience,
-            idle_since: now + crowd::ASKING,
-            head_begun: now,
-            _place: place,
-        }))
     }
 }

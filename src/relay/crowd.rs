@@ -12,7 +12,6 @@
 //! (RFC 9112 9.6); so nobody is closed before its time while there is room.
 
 use super::Shared;
-use super::client::Client;
 use crate::log::{Level, Throttle};
 use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,18 +44,24 @@ pub(crate) struct Lookout {
 }
 
 impl Crowd {
-    /// True when this client is idle, and its place is wanted.
-    pub(crate) fn wants_place_of(&self, client: &Client) -> bool {
+    /// True when the place is wanted of a client that has been idle since then, if it is idle.
+    pub(crate) fn wants_place_of(&self, idle_since: Option<Duration>) -> bool {
         let cutoff_us = self.cutoff_us.load(Ordering::Relaxed);
         // As the slots have it, and so the cutoff: without the nanoseconds.
         let is_late = |since: Duration| since.as_micros() as u64 <= cutoff_us;
-        client.idle_since().is_some_and(is_late)
+        idle_since.is_some_and(is_late)
     }
 }
 
 impl Lookout {
-    /// Looks around, and returns the cutoff for this sweep.
-    pub(crate) fn look(&mut self, shared: &Shared, now: Duration) -> Duration {
+    /// Looks around, and returns the cutoff for this sweep. `idle_since_us`: since when each idle
+    /// client has been so, in no order.
+    pub(crate) fn look(
+        &mut self,
+        shared: &Shared,
+        idle_since_us: impl Iterator<Item = u64>,
+        now: Duration,
+    ) -> Duration {
         let since = self.callers_since.unwrap_or(now);
         self.callers_since = shared.door.has_callers().then_some(since);
         let limit = shared.config.server.max_connections;
@@ -70,7 +75,7 @@ impl Lookout {
         if house.is_filling() {
             let turn = now >= since + CALLERS_PATIENCE;
             let latest = if turn { now } else { now.saturating_sub(RESTING) };
-            let idle = oldest(shared.lot.slots.idle_since_us(), limit.div_ceil(SHARE), latest);
+            let idle = oldest(idle_since_us, limit.div_ceil(SHARE), latest);
             let leaving = house.leaving(&idle, now);
             cutoff = idle[..leaving].last().copied().unwrap_or_default();
             if house.wanted > 0 && leaving > 0 {

@@ -1,61 +1,67 @@
 //! The TLS handshake of a client that has just been accepted: a state like any other, which costs
 //! no worker while the client is slow or silent.
 
-use super::client::Client;
-use super::head;
-use super::linger::Linger;
-use super::task::{Next, Task};
-use super::worker::Context;
+use super::client::{Client, LAST_CALL};
+use super::kit::Context;
+use crate::engine::Next;
 use crate::http::Refusal;
 use crate::pool::Took;
 use std::io::{self, ErrorKind};
 
+/// What follows a handshake.
+pub(crate) enum Shaken {
+    /// It is done: the client may ask.
+    Head(Box<Client>),
+    /// The client speaks plain HTTP, and is told so. These are the bytes that it sent.
+    Refuse(Box<Client>, Refusal, Vec<u8>),
+    /// It has failed. The client has had its alert, and gets the time to read it.
+    Linger(Box<Client>),
+}
+
 /// Moves a handshake on.
-pub(crate) fn step(mut client: Box<Client>, cx: &mut Context) -> Next {
+pub(crate) fn step(mut client: Box<Client>, cx: &mut Context) -> Next<Box<Client>, Shaken> {
     client.stream.refresh();
     match client.stream.handshake() {
         Ok(true) => {
-            client.head_deadline = cx.now + cx.shared.config.timeouts.request_head;
-            Next::Step(Task::Head(client))
+            client.head_deadline = cx.now + cx.kit.shared.config.timeouts.request_head;
+            Next::Go(Shaken::Head(client))
         }
         Ok(false) => wait(client, cx),
         Err(error) => fail(client, &error, cx),
     }
 }
 
-fn wait(mut client: Box<Client>, cx: &Context) -> Next {
-    if cx.shared.is_draining() {
-        client.head_deadline = client.head_deadline.min(cx.now + head::LAST_CALL);
+fn wait(mut client: Box<Client>, cx: &Context) -> Next<Box<Client>, Shaken> {
+    if cx.kit.shared.is_draining() {
+        client.head_deadline = client.head_deadline.min(cx.now + LAST_CALL);
     }
-    if cx.shared.crowd.wants_place_of(&client) {
+    if cx.kit.shared.crowd.wants_place_of(client.idle_since()) {
         return Next::Done;
     }
     let deadline = client.head_deadline;
     if cx.now < deadline {
-        return Next::Park(Task::Handshake(client), deadline);
+        return Next::Park(client, deadline);
     }
-    let limit = Took(cx.shared.config.timeouts.handshake);
+    let limit = Took(cx.kit.shared.config.timeouts.handshake);
     say(&client, &format_args!("TLS: handshake not done after {limit}"), cx);
     Next::Done
 }
 
-/// A client that speaks plain HTTP is told so. Another one has had its alert, and the time to read
-/// it.
-fn fail(mut client: Box<Client>, error: &io::Error, cx: &mut Context) -> Next {
+fn fail(mut client: Box<Client>, error: &io::Error, cx: &Context) -> Next<Box<Client>, Shaken> {
     let is_plain = client.stream.is_plain_spoken();
     let received = client.stream.leave_tls();
     if is_plain {
-        return head::refuse(client, &PLAIN, &received, cx);
+        return Next::Go(Shaken::Refuse(client, PLAIN, received));
     }
     // Who leaves before it has begun is a port scan, or a balancer's check of the port.
     if !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) {
         say(&client, error, cx);
     }
-    Linger::begin(client, cx)
+    Next::Go(Shaken::Linger(client))
 }
 
 const PLAIN: Refusal = Refusal { status: 400, reason: "this port speaks TLS: ask with https" };
 
 fn say(client: &Client, what: &dyn std::fmt::Display, cx: &Context) {
-    cx.shared.say_unshaken(format_args!("client {}: {what}", client.address()));
+    cx.kit.shared.say_unshaken(format_args!("client {}: {what}", client.address()));
 }

@@ -3,16 +3,12 @@
 //! Reads until a head is whole, then begins the exchange; refuses what is malformed, too large or
 //! too late. Between requests the task keeps no buffer, only what came ahead of its turn.
 
-use super::answer::{self, Answer, Asker};
-use super::client::Client;
-use super::exchange::{Direct, Exchange};
-use super::linger::Linger;
-use super::socket::Read;
-use super::task::{Next, Task};
-use super::worker::{Context, HEADROOM};
-use crate::http::{self, FirstLine, Parsed, Refusal};
-use crate::log::{Access, Cause};
-use std::time::{Duration, SystemTime};
+use super::client::{Client, LAST_CALL};
+use super::exchange::Exchange;
+use super::kit::Context;
+use crate::engine::{HEADROOM, Next, Read};
+use crate::http::{self, Parsed, Refusal};
+use std::time::Duration;
 
 /// How much is read beyond the largest head that is allowed: the start of a body, or requests sent
 /// ahead.
@@ -22,22 +18,31 @@ pub(crate) const READ_AHEAD: usize = 64 * 1024;
 /// as can be moved in the time that it takes. Whoever sends many at once lets others go first.
 const REQUEST_COST_BYTES: usize = 4 * 1024;
 
-/// How long a new client may take to ask when the server is to stop.
-pub(super) const LAST_CALL: Duration = Duration::from_secs(1);
+/// What follows a head.
+pub(crate) enum Heard {
+    /// The request is on its way.
+    Exchange(Box<Exchange>),
+    /// It will not be: these bytes are what came of it.
+    Refuse(Box<Client>, Refusal, Vec<u8>),
+}
 
 /// Moves a connection that waits for a request head.
-pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) -> Next {
+pub(crate) fn step(
+    mut client: Box<Client>,
+    cx: &mut Context,
+    buf: &mut [u8],
+) -> Next<Box<Client>, Heard> {
     client.stream.refresh();
     match client.out.drain_to(&mut client.stream) {
         Err(_) => return Next::Done,
         Ok(_) if !client.out.is_flushed() => return wait_for_reader(client, cx),
         Ok(0) => {}
-        Ok(_) => client.await_next(cx.now, &cx.shared.config.timeouts),
+        Ok(_) => client.await_next(cx.now, &cx.kit.shared.config.timeouts),
     }
     if cx.is_spent() {
-        return Next::Queue(Task::Head(client));
+        return Next::Queue(client);
     }
-    let limits = cx.shared.config.limits.head();
+    let limits = cx.kit.shared.config.limits.head();
     let room = &mut buf[HEADROOM..][..limits.head_bytes + READ_AHEAD];
     let mut filled = client.held.len();
     room[..filled].copy_from_slice(&client.held);
@@ -50,10 +55,12 @@ pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) ->
                     cx.spend(REQUEST_COST_BYTES);
                     // A client that sends its body unasked waits for no 100 (RFC 9110 10.1.1).
                     head.expects_continue &= length == filled;
-                    return Exchange::begin(client, &mut head, &room[length..filled], cx);
+                    let ahead = &room[length..filled];
+                    let exchange = Exchange::begin(client, &mut head, ahead, cx);
+                    return Next::Go(Heard::Exchange(exchange));
                 }
                 Ok(Parsed::Partial) => {}
-                Err(refusal) => return refuse(client, &refusal, &room[..filled], cx),
+                Err(refusal) => return refuse(client, refusal, &room[..filled]),
             }
         }
         let idle = is_blank(&room[..filled]);
@@ -61,11 +68,11 @@ pub(crate) fn step(mut client: Box<Client>, cx: &mut Context, buf: &mut [u8]) ->
             Ok(Read::Bytes(n)) => {
                 filled += n;
                 if idle && !is_blank(&room[..filled]) {
-                    client.head_deadline = cx.now + cx.shared.config.timeouts.request_head;
+                    client.head_deadline = cx.now + cx.kit.shared.config.timeouts.request_head;
                     client.head_begun = cx.now;
                 }
             }
-            Ok(Read::End) if !idle => return refuse(client, &CUT_SHORT, &room[..filled], cx),
+            Ok(Read::End) if !idle => return refuse(client, CUT_SHORT, &room[..filled]),
             Ok(Read::WouldBlock) => return wait(client, &room[..filled], cx),
             Ok(Read::End) => return leave(&mut client),
             Err(_) => return Next::Done,
@@ -79,9 +86,9 @@ const LATE: Refusal =
 
 /// Parks until the client takes the answer that it has: until then no request of its is read, so
 /// that what we say ourselves takes no more memory than what a backend says.
-fn wait_for_reader(client: Box<Client>, cx: &Context) -> Next {
+fn wait_for_reader(client: Box<Client>, cx: &Context) -> Next<Box<Client>, Heard> {
     let deadline = client.head_deadline;
-    if cx.now >= deadline { Next::Done } else { Next::Park(Task::Head(client), deadline) }
+    if cx.now >= deadline { Next::Done } else { Next::Park(client, deadline) }
 }
 
 /// True while nothing of a request has come. An old client ends a body with an empty line, which
@@ -92,71 +99,35 @@ fn is_blank(bytes: &[u8]) -> bool {
 }
 
 /// Parks until more comes; a partial head is all that is kept.
-fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next {
+fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next<Box<Client>, Heard> {
     let idle = is_blank(partial);
-    if idle && cx.shared.is_draining() {
+    if idle && cx.kit.shared.is_draining() {
         // Who came just before the end may be about to ask; who has asked again already, though
         // its event is still under way, is not to be reset. Others were served and know the risk.
         let asks = client.requests == 0 || !client.stream.is_silent();
         let grace = if asks { LAST_CALL } else { Duration::ZERO };
         client.head_deadline = client.head_deadline.min(cx.now + grace);
     }
-    if idle && cx.shared.crowd.wants_place_of(&client) && client.stream.is_silent() {
+    if idle && cx.kit.shared.crowd.wants_place_of(client.idle_since()) && client.stream.is_silent()
+    {
         return leave(&mut client);
     }
     if cx.now >= client.head_deadline {
-        return if idle { leave(&mut client) } else { refuse(client, &LATE, partial, cx) };
+        return if idle { leave(&mut client) } else { refuse(client, LATE, partial) };
     }
     if client.held.len() != partial.len() {
         client.held = partial.to_vec();
     }
     let deadline = client.head_deadline;
-    Next::Park(Task::Head(client), deadline)
+    Next::Park(client, deadline)
 }
 
 /// Between two requests: a good end.
-fn leave(client: &mut Client) -> Next {
+fn leave(client: &mut Client) -> Next<Box<Client>, Heard> {
     client.stream.say_end();
     Next::Done
 }
 
-/// Answers a head that will not be forwarded, of which this is what came, and ends the connection.
-pub(super) fn refuse(
-    mut client: Box<Client>,
-    refusal: &Refusal,
-    head: &[u8],
-    cx: &mut Context,
-) -> Next {
-    client.held = Vec::new();
-    client.requests += 1;
-    let mut answer = Answer::refusal(refusal);
-    if let Some(fewer) = cx.shared.direct.as_ref().and_then(Direct::allow) {
-        answer.allow = answer.allow.map(|_| fewer);
-    }
-    let id = cx.ids.next().to_owned();
-    let request_id = cx.shared.config.server.request_id.then(|| id.clone());
-    let asker = Asker { request_id, ..answer::UNKNOWN };
-    let bytes_sent = answer::put(&mut client, &answer, &asker, cx);
-    let FirstLine { method, target, version } = FirstLine::of(head);
-    cx.shared.log.access(&Access {
-        when: SystemTime::now(),
-        client: client.address(),
-        peer: client.address(),
-        method,
-        target,
-        version,
-        status: refusal.status,
-        bytes_sent,
-        bytes_received: 0,
-        referer: b"",
-        user_agent: b"",
-        backend: None,
-        tries: 0,
-        first_byte: None,
-        total: cx.now.saturating_sub(client.head_begun),
-        cause: if refusal.status == 408 { Cause::ClientTimeout } else { Cause::Refused },
-        reason: refusal.reason,
-        request_id: &id,
-    });
-    Linger::begin(client, cx)
+fn refuse(client: Box<Client>, refusal: Refusal, head: &[u8]) -> Next<Box<Client>, Heard> {
+    Next::Go(Heard::Refuse(client, refusal, head.to_vec()))
 }

@@ -6,9 +6,8 @@
 //! under way, no bit can tell: how each backend is used to closing is learnt here (`habit.rs`).
 
 use super::habit::{Habit, Learnt};
-use super::slots::{Key, Owner};
-use super::sync::Mutex;
 use super::upstream::Upstream;
+use crate::engine::{Key, Mutex, Owner};
 use crate::log::{Level, Log, Throttle};
 use crate::pool::Lease;
 use std::collections::VecDeque;

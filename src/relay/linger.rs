@@ -5,11 +5,10 @@
 //! follows with an empty line (RFC 9112 9.6). So bytes are read and dropped for as long as they
 //! come: a deadline between two reads, another one in all.
 
-use super::client::Client;
-use super::head::LAST_CALL;
-use super::socket::Read;
-use super::task::{Next, Task};
-use super::worker::Context;
+use super::client::{Client, LAST_CALL};
+use super::kit::Context;
+use crate::engine::{Next, Read};
+use std::convert::Infallible;
 use std::time::Duration;
 
 /// How much is discarded at a time.
@@ -33,20 +32,12 @@ pub(crate) struct Linger {
 }
 
 impl Linger {
-    /// Closes `client` once its outbox is written and it has had the time to read it.
-    pub(crate) fn begin(client: Box<Client>, cx: &mut Context) -> Next {
-        Self::after(client, false, cx)
-    }
-
-    /// Likewise, where the client's last answer ends before its time.
-    pub(crate) fn cut_short(client: Box<Client>, cx: &mut Context) -> Next {
-        Self::after(client, true, cx)
-    }
-
-    fn after(mut client: Box<Client>, cut: bool, cx: &mut Context) -> Next {
+    /// Closes `client` once its outbox is written and it has had the time to read it. `cut`: its
+    /// last answer ends before its time.
+    pub(crate) fn begin(mut client: Box<Client>, cut: bool, cx: &Context) -> Box<Self> {
         client.held = Vec::new();
-        let end = cx.now + cx.shared.config.timeouts.client_write;
-        Next::Step(Task::Linger(Box::new(Self {
+        let end = cx.now + cx.kit.shared.config.timeouts.client_write;
+        Box::new(Self {
             client,
             cut,
             finished: false,
@@ -54,11 +45,15 @@ impl Linger {
             answered: cx.now,
             heard: cx.now,
             end,
-        })))
+        })
     }
 
     /// Writes the rest of the answer, then discards until the client closes or patience ends.
-    pub(crate) fn step(mut self: Box<Self>, cx: &mut Context, buf: &mut [u8]) -> Next {
+    pub(crate) fn step(
+        mut self: Box<Self>,
+        cx: &mut Context,
+        buf: &mut [u8],
+    ) -> Next<Box<Self>, Infallible> {
         let client = &mut self.client;
         client.stream.refresh();
         match client.out.drain_to(&mut client.stream) {
@@ -81,17 +76,14 @@ impl Linger {
                 Err(_) => return Next::Done,
             }
             if cx.is_spent() {
-                return Next::Queue(Task::Linger(self));
+                return Next::Queue(self);
             }
         }
         let deadline = self.deadline(cx);
-        let unwanted = self.finished && cx.shared.crowd.wants_place_of(&self.client);
+        let unwanted =
+            self.finished && cx.kit.shared.crowd.wants_place_of(self.client.idle_since());
         let done = self.finished && self.silent || unwanted;
-        if done || cx.now >= deadline {
-            Next::Done
-        } else {
-            Next::Park(Task::Linger(self), deadline)
-        }
+        if done || cx.now >= deadline { Next::Done } else { Next::Park(self, deadline) }
     }
 
     /// Since when it has only kept a place: others may need it more.
@@ -101,7 +93,7 @@ impl Linger {
 
     /// The client takes its answer: each byte gives it as long as it may take, as in an exchange.
     fn reader_moved(&mut self, bytes: u64, cx: &Context) {
-        let timeouts = &cx.shared.config.timeouts;
+        let timeouts = &cx.kit.shared.config.timeouts;
         let worth = Duration::from_secs(bytes / timeouts.slowest.max(1));
         self.end = (self.end + worth).min(cx.now + timeouts.client_write);
     }
@@ -115,7 +107,7 @@ impl Linger {
         self.finished = true;
         self.client.await_close(cx.now);
         (self.answered, self.heard) = (cx.now, cx.now);
-        self.end = cx.now + cx.shared.config.timeouts.linger_total;
+        self.end = cx.now + cx.kit.shared.config.timeouts.linger_total;
     }
 
     /// A client that does not take its answer has the time of any reader, one that only goes on
@@ -124,9 +116,9 @@ impl Linger {
         if !self.finished {
             return self.end;
         }
-        let patience = self.heard + cx.shared.config.timeouts.linger;
+        let patience = self.heard + cx.kit.shared.config.timeouts.linger;
         let last_call = self.answered + LAST_CALL;
-        let patience = if cx.shared.is_draining() { patience.min(last_call) } else { patience };
+        let patience = if cx.kit.shared.is_draining() { patience.min(last_call) } else { patience };
         self.end.min(patience)
     }
 }

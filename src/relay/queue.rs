@@ -5,17 +5,14 @@
 //! first in line asks again: as soon as it has drawn (what was released before that, it finds), and
 //! whenever a release rings it. A ticket that is dropped, served or not, lets the next one ask.
 
-use super::lot::Lot;
-use super::slots::Key;
-use super::sync::Mutex;
-use super::task::Task;
+use crate::engine::{Key, Mutex, Registry};
 use crate::pool::Line;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The line in front of a pool.
 pub(crate) struct Queue {
-    lot: Arc<Lot<Task>>,
+    lot: Arc<dyn Registry>,
     /// The homes of the tasks that wait.
     line: Mutex<Line<Key>>,
     /// How long the line is, for those who only look.
@@ -29,9 +26,9 @@ pub(crate) struct Ticket {
 }
 
 impl Queue {
-    pub(crate) fn new(lot: &Arc<Lot<Task>>, length_max: usize) -> Arc<Self> {
+    pub(crate) fn new(lot: Arc<dyn Registry>, length_max: usize) -> Arc<Self> {
         let (line, length) = (Mutex::new(Line::new(length_max)), AtomicUsize::new(0));
-        Arc::new(Self { lot: Arc::clone(lot), line, length })
+        Arc::new(Self { lot, line, length })
     }
 
     /// True while nobody waits: a newcomer may ask the pool.
@@ -51,8 +48,8 @@ impl Queue {
     /// lock makes sure that whoever draws later finds the place.
     pub(crate) fn ring_first(&self) {
         let first = self.line.lock().first().copied();
-        if let Some(task) = first.and_then(|home| self.lot.slots.ring(home)) {
-            self.lot.queue(task);
+        if let Some(home) = first {
+            self.lot.ring(home);
         }
     }
 }

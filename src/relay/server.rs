@@ -1,22 +1,21 @@
-//! Starting, draining and stopping the relay; and what all its threads share.
+//! Starting, draining and stopping the relay.
 
+use super::Shared;
 use super::affinity::Affinity;
-use super::client::Client;
 use super::complaints::Complaints;
-use super::crowd::Crowd;
-use super::door::{Door, Listener};
+use super::crowd::{Crowd, Lookout};
 use super::exchange::Direct;
+use super::greeter::Greeter;
 use super::idle::Idle;
-use super::lot::Lot;
+use super::kit::Kit;
 use super::queue::Queue;
-use super::stop::Stop;
 use super::task::Task;
-use super::timer;
-use super::worker::Worker;
 use crate::config::Config;
+use crate::engine::{Desk, Door, Listener, Lot, Registry, Stop, Timer, Worker};
 use crate::http::Claims;
 use crate::log::Log;
 use crate::pool;
+use crate::thread::spawn;
 use crate::tls::Tls;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -31,37 +30,10 @@ const DRAIN_LOOK: Duration = Duration::from_millis(100);
 
 /// A running relay.
 pub struct Server {
+    lot: Arc<Lot<Task>>,
     shared: Arc<Shared>,
     address: SocketAddr,
     threads: Vec<JoinHandle<()>>,
-}
-
-/// What the threads of a server have in common.
-pub(crate) struct Shared {
-    pub(crate) config: Config,
-    pub(crate) tls: Tls,
-    pub(crate) pool: Arc<pool::Snapshot>,
-    pub(crate) lot: Arc<Lot<Task>>,
-    pub(crate) idle: Idle,
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) door: Arc<Door>,
-    pub(crate) crowd: Crowd,
-    pub(crate) log: Log,
-    pub(crate) stop: Stop,
-    /// Fields that untrusted clients do not get through.
-    pub(crate) claims: Claims,
-    /// None if nothing ties clients to backends.
-    pub(crate) affinity: Option<Affinity>,
-    /// None if every request is relayed.
-    pub(crate) direct: Option<Direct>,
-    /// Some application has a `max_connections`.
-    pub(crate) limits_places: bool,
-    /// What clients and paths are hashed with, so that no client chooses whom it is taken for.
-    pub(crate) witness_key: [u64; 2],
-    unready: AtomicBool,
-    draining: AtomicBool,
-    epoch: Instant,
-    pub(super) complaints: Complaints,
 }
 
 impl Server {
@@ -81,15 +53,16 @@ impl Server {
         };
         let address = listener.address();
         let lot = Arc::new(Lot::new()?);
+        let registry = Arc::clone(&lot) as Arc<dyn Registry>;
         let shared = Arc::new(Shared {
-            door: Door::open(listener, config.server.max_connections, &lot)?,
-            queue: Queue::new(&lot, config.queue.length),
+            door: Door::new(config.server.max_connections),
+            queue: Queue::new(Arc::clone(&registry), config.queue.length),
             pool,
-            lot,
+            lot: registry,
             idle: Idle::new(log.clone()),
             crowd: Crowd::default(),
             log,
-            stop: Stop::default(),
+            stop: Arc::new(Stop::default()),
             claims: Claims::new(config.server.untrusted_fields.iter().map(String::as_str)),
             affinity: Affinity::new(&config),
             direct: Direct::new(&config),
@@ -104,12 +77,18 @@ impl Server {
         });
         let mut threads = Vec::new();
         for number in 1..=workers {
-            let worker = Worker::new(Arc::clone(&shared), workers);
-            threads.push(crate::thread::spawn(&format!("worker {number}"), || worker.run())?);
+            let desk = Desk::new(Kit::new(&shared), epoch);
+            let worker = Worker::new(&lot, desk, workers);
+            threads.push(spawn(&format!("worker {number}"), || worker.run())?);
         }
-        let timed = Arc::clone(&shared);
-        threads.push(crate::thread::spawn("timer", move || timer::run(&timed))?);
-        Ok(Self { shared, address, threads })
+        let timer = Timer { lot: Arc::clone(&lot), stop: Arc::clone(&shared.stop), epoch };
+        let (looked, slots) = (Arc::clone(&shared), Arc::clone(&lot));
+        let mut lookout = Lookout::default();
+        let look = move |now| looked.look(&mut lookout, slots.slots.idle_since_us(), now);
+        threads.push(spawn("timer", move || timer.run(look))?);
+        let keeper = shared.door.keeper(listener, &lot, Greeter(Arc::clone(&shared)));
+        threads.push(spawn("door", keeper)?);
+        Ok(Self { lot, shared, address, threads })
     }
 
     /// Where clients are served.
@@ -134,12 +113,11 @@ impl Server {
         self.say_unready();
         let shared = &self.shared;
         shared.draining.store(true, Ordering::SeqCst);
-        shared.door.close(|fd, peer, place| {
-            shared.lot.queue(Client::accepted(fd, peer, place, shared));
-        });
+        shared.door.close();
         let deadline = Instant::now() + patience;
         loop {
-            shared.wake_all();
+            // Each task is stepped once, so that it learns of the draining.
+            self.lot.slots.take_all(|task| self.lot.queue(task));
             let left = deadline.saturating_duration_since(Instant::now());
             if shared.door.wait_until_empty(left.min(DRAIN_LOOK)) {
                 return true;
@@ -152,49 +130,18 @@ impl Server {
 
     /// Ends every thread; connections that are left are closed.
     pub fn stop(self) {
+        self.shared.door.close();
         self.shared.stop.set();
-        self.shared.lot.ring_stop();
+        self.lot.ring_stop();
         for thread in self.threads {
             let _ = thread.join();
         }
         // Tasks hold the Lot that holds them: empty it, so that their sockets close now.
         let shared = &self.shared;
-        shared.lot.slots.take_all(|task| task.abandon(shared));
-        while let Some(task) = shared.lot.next_ready() {
+        self.lot.slots.take_all(|task| task.abandon(shared));
+        while let Some(task) = self.lot.next_ready() {
             task.abandon(shared);
         }
         self.shared.idle.clear();
-    }
-}
-
-impl Shared {
-    /// The server's clock.
-    pub(crate) fn now(&self) -> Duration {
-        self.epoch.elapsed()
-    }
-
-    /// How clients reach us.
-    pub(crate) fn proto(&self) -> &'static str {
-        if self.tls.acceptor.is_some() { "https" } else { "http" }
-    }
-
-    /// True where a request's body is awaited before it takes one of the places that are limited.
-    pub(crate) fn awaits_bodies(&self) -> bool {
-        self.limits_places && self.config.limits.buffer_bytes > 0
-    }
-
-    /// True until the end has begun.
-    pub(crate) fn is_ready(&self) -> bool {
-        !self.unready.load(Ordering::Relaxed)
-    }
-
-    /// True when no new work is wanted.
-    pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
-    }
-
-    /// Has every parked task stepped once, so that it learns of the draining.
-    fn wake_all(&self) {
-        self.lot.slots.take_all(|task| self.lot.queue(task));
     }
 }

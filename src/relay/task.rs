@@ -1,18 +1,22 @@
-//! A connection as a value: the states of its life, and what a step makes of it.
+//! The states of a client's connection, and which of them follows which: the one file that names
+//! them all.
 //!
-//! Workers step tasks and the Lot parks them; the files named below hold one state each. A step
-//! never waits: it moves bytes until it would have to, then says here what it waits for.
+//! Each state is a file of its own. Its step says what follows as data (`Shaken`, `Heard`,
+//! `Ended`), and here that becomes the next state: so the way of a connection can be read in one
+//! place, and no state knows its neighbours.
 
 use super::Shared;
+use super::answer::refuse;
 use super::client::Client;
-use super::exchange::Exchange;
-use super::handshake;
-use super::head;
+use super::exchange::{Ended, Exchange};
+use super::handshake::{self, Shaken};
+use super::head::{self, Heard};
+use super::kit::{Context, Kit};
 use super::linger::Linger;
-use super::slots::{Key, Owner};
 use super::tunnel::Tunnel;
-use super::worker::Context;
-use crate::log::Cause;
+use crate::engine::{self, Key, Next, Owner};
+use crate::http::Refusal;
+use crate::log::{Cause, Level};
 use std::io;
 use std::time::Duration;
 
@@ -30,58 +34,109 @@ pub(crate) enum Task {
     Linger(Box<Linger>),
 }
 
-/// What a step leaves behind.
-pub(crate) enum Next {
-    /// A new state that may be able to go on at once.
-    Step(Task),
-    /// Wait for an event of the task's sockets, or until this time on the server's clock.
-    Park(Task, Duration),
-    /// The step has moved its share of bytes: let others go first.
-    Queue(Task),
-    /// The connection is over.
-    Done,
+impl engine::Task for Task {
+    type Kit = Kit;
+
+    fn step(self, cx: &mut Context, buf: &mut [u8]) -> Next<Self> {
+        cx.kit.date.refresh(cx.now);
+        match self {
+            Self::Handshake(client) => {
+                let next = handshake::step(client, cx);
+                next.map(Self::Handshake, |shaken| after_handshake(shaken, cx))
+            }
+            Self::Head(client) => {
+                let next = head::step(client, cx, buf);
+                next.map(Self::Head, |heard| after_head(heard, cx))
+            }
+            Self::Exchange(exchange) => {
+                let next = exchange.step(cx, buf);
+                next.map(Self::Exchange, |ended| after_exchange(ended, cx, buf))
+            }
+            Self::Tunnel(tunnel) => tunnel.step(cx, buf).map(Self::Tunnel, |never| match never {}),
+            Self::Linger(linger) => linger.step(cx, buf).map(Self::Linger, |never| match never {}),
+        }
+    }
+
+    fn home(&mut self) -> io::Result<Key> {
+        let client = match self {
+            Self::Handshake(client) | Self::Head(client) => client,
+            Self::Exchange(exchange) => &mut exchange.client,
+            Self::Tunnel(tunnel) => &mut tunnel.exchange.client,
+            Self::Linger(linger) => &mut linger.client,
+        };
+        client.stream.key(Owner::Itself)
+    }
+
+    fn idle_since(&self) -> Option<Duration> {
+        match self {
+            Self::Handshake(client) | Self::Head(client) => client.idle_since(),
+            Self::Linger(linger) => linger.idle_since(),
+            Self::Exchange(_) | Self::Tunnel(_) => None,
+        }
+    }
+
+    fn lose(self, error: &io::Error, cx: &mut Context) {
+        cx.kit.shared.say_exhausted("watching a connection", error);
+    }
+
+    fn stirred(list: u32, key: Key, cx: &mut Context) {
+        cx.kit.shared.idle.discard(list, key, cx.now);
+    }
+
+    fn panicked(cx: &mut Context) {
+        let text = format_args!("a step panicked; its connection is closed");
+        cx.kit.shared.log.event(Level::Error, text);
+    }
+}
+
+fn after_handshake(shaken: Shaken, cx: &mut Context) -> Next<Task> {
+    match shaken {
+        Shaken::Head(client) => Next::Go(Task::Head(client)),
+        Shaken::Refuse(client, refusal, received) => turn_away(client, &refusal, &received, cx),
+        Shaken::Linger(client) => linger(client, false, cx),
+    }
+}
+
+fn after_head(heard: Heard, cx: &mut Context) -> Next<Task> {
+    match heard {
+        Heard::Exchange(exchange) => Next::Go(Task::Exchange(exchange)),
+        Heard::Refuse(client, refusal, head) => turn_away(client, &refusal, &head, cx),
+    }
+}
+
+fn after_exchange(ended: Ended, cx: &Context, buf: &[u8]) -> Next<Task> {
+    match ended {
+        Ended::Head(client) => Next::Go(Task::Head(client)),
+        Ended::Linger(client, cut) => linger(client, cut, cx),
+        Ended::Tunnel(exchange, surplus) => match Tunnel::begin(exchange, &buf[surplus]) {
+            Some(tunnel) => Next::Go(Task::Tunnel(tunnel)),
+            None => Next::Done,
+        },
+    }
+}
+
+/// Answers what is no request, and ends the connection.
+fn turn_away(
+    mut client: Box<Client>,
+    refusal: &Refusal,
+    head: &[u8],
+    cx: &mut Context,
+) -> Next<Task> {
+    refuse(&mut client, refusal, head, cx);
+    linger(client, false, cx)
+}
+
+fn linger(client: Box<Client>, cut: bool, cx: &Context) -> Next<Task> {
+    Next::Go(Task::Linger(Linger::begin(client, cut, cx)))
 }
 
 impl Task {
-    /// Moves the task as far as it goes without waiting. `buf` is the worker's, and holds nothing
-    /// between steps.
-    pub(crate) fn step(self, cx: &mut Context, buf: &mut [u8]) -> Next {
-        match self {
-            Task::Handshake(client) => handshake::step(client, cx),
-            Task::Head(client) => head::step(client, cx, buf),
-            Task::Exchange(exchange) => exchange.step(cx, buf),
-            Task::Tunnel(tunnel) => tunnel.step(cx, buf),
-            Task::Linger(linger) => linger.step(cx, buf),
-        }
-    }
-
     /// The server stops before the task is done: an exchange is accounted for, all are dropped.
     pub(crate) fn abandon(self, shared: &Shared) {
         match self {
-            Task::Exchange(exchange) => exchange.account(Cause::Stopped, shared, shared.now()),
-            Task::Tunnel(tunnel) => tunnel.exchange.account(Cause::Stopped, shared, shared.now()),
-            Task::Handshake(_) | Task::Head(_) | Task::Linger(_) => {}
+            Self::Exchange(exchange) => exchange.account(Cause::Stopped, shared, shared.now()),
+            Self::Tunnel(tunnel) => tunnel.exchange.account(Cause::Stopped, shared, shared.now()),
+            Self::Handshake(_) | Self::Head(_) | Self::Linger(_) => {}
         }
-    }
-
-    /// Since when it has only kept a place; none while it is in the middle of something.
-    pub(crate) fn idle_since(&self) -> Option<Duration> {
-        match self {
-            Task::Handshake(client) | Task::Head(client) => client.idle_since(),
-            Task::Linger(linger) => linger.idle_since(),
-            Task::Exchange(_) | Task::Tunnel(_) => None,
-        }
-    }
-
-    /// The slot where this task is parked: its client's. Registers the client's socket when this
-    /// is the first time that the task must wait.
-    pub(crate) fn home(&mut self) -> io::Result<Key> {
-        let client = match self {
-            Task::Handshake(client) | Task::Head(client) => client,
-            Task::Exchange(exchange) => &mut exchange.client,
-            Task::Tunnel(tunnel) => &mut tunnel.exchange.client,
-            Task::Linger(linger) => &mut linger.client,
-        };
-        client.stream.key(Owner::Itself)
     }
 }

@@ -3,14 +3,11 @@
 //! One side may stop sending and still listen: its end is passed on as a shutdown, no more.
 
 use super::exchange::Exchange;
-use super::outbox::Outbox;
-use super::slots::Owner;
-use super::socket::Read;
-use super::stream::Stream;
-use super::task::{Next, Task};
+use super::kit::Context;
 use super::upstream::Upstream;
-use super::worker::Context;
+use crate::engine::{Next, Outbox, Owner, Read, Stream};
 use crate::log::Cause;
+use std::convert::Infallible;
 use std::io;
 
 /// How much is read at a time, and so the most that each side's outbox holds.
@@ -37,20 +34,22 @@ struct Way {
 impl Tunnel {
     /// Takes over an exchange whose 101 stands in the client's outbox; `surplus` is what the
     /// backend sent behind it.
-    pub(crate) fn begin(mut exchange: Box<Exchange>, surplus: &[u8]) -> Next {
-        let Some(upstream) = exchange.take_upstream() else {
-            return Next::Done;
-        };
+    pub(crate) fn begin(mut exchange: Box<Exchange>, surplus: &[u8]) -> Option<Box<Self>> {
+        let upstream = exchange.take_upstream()?;
         let client = &mut exchange.client;
         client.out.bytes.extend_from_slice(surplus);
         let to_backend =
             Way { out: Outbox::of(std::mem::take(&mut client.held)), ..Way::default() };
         let to_client = Way { out: std::mem::take(&mut client.out), ..Way::default() };
-        Next::Step(Task::Tunnel(Box::new(Self { exchange, upstream, to_backend, to_client })))
+        Some(Box::new(Self { exchange, upstream, to_backend, to_client }))
     }
 
     /// Moves bytes both ways until neither moves.
-    pub(crate) fn step(mut self: Box<Self>, cx: &mut Context, buf: &mut [u8]) -> Next {
+    pub(crate) fn step(
+        mut self: Box<Self>,
+        cx: &mut Context,
+        buf: &mut [u8],
+    ) -> Next<Box<Self>, Infallible> {
         self.exchange.client.stream.refresh();
         self.upstream.stream.refresh();
         loop {
@@ -64,7 +63,7 @@ impl Tunnel {
                 return self.close(Cause::Done, cx);
             }
             if cx.is_spent() {
-                return Next::Queue(Task::Tunnel(self));
+                return Next::Queue(self);
             }
             if !up && !down {
                 return self.wait(cx);
@@ -73,19 +72,19 @@ impl Tunnel {
         }
     }
 
-    fn wait(mut self: Box<Self>, cx: &mut Context) -> Next {
-        let deadline = self.exchange.last_moved() + cx.shared.config.timeouts.tunnel_idle;
+    fn wait(mut self: Box<Self>, cx: &mut Context) -> Next<Box<Self>, Infallible> {
+        let deadline = self.exchange.last_moved() + cx.kit.shared.config.timeouts.tunnel_idle;
         if cx.now >= deadline {
             return self.close(Cause::ClientTimeout, cx);
         }
         let home = self.exchange.client.stream.key(Owner::Itself);
         match home.and_then(|home| self.upstream.stream.key(Owner::Home(home))) {
-            Ok(_) => Next::Park(Task::Tunnel(self), deadline),
+            Ok(_) => Next::Park(self, deadline),
             Err(_) => self.close(Cause::Exhausted, cx),
         }
     }
 
-    fn close(&mut self, cause: Cause, cx: &mut Context) -> Next {
+    fn close(&mut self, cause: Cause, cx: &mut Context) -> Next<Box<Self>, Infallible> {
         self.exchange.end_tunnel(self.to_backend.bytes, self.to_client.bytes, cause, cx);
         Next::Done
     }

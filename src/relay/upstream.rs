@@ -1,9 +1,7 @@
 //! A connection to a backend, begun without waiting. Between two exchanges it is in `idle.rs`.
 
-use super::lot::Lot;
-use super::stream::Stream;
-use super::task::Task;
 use crate::dial;
+use crate::engine::{Registry, Stream};
 use crate::tls::Connector;
 use std::io;
 use std::net::SocketAddr;
@@ -33,7 +31,7 @@ impl Upstream {
     /// TLS, if any, is spoken by the same writes and reads.
     pub(crate) fn connect(
         address: SocketAddr,
-        lot: &Arc<Lot<Task>>,
+        lot: Arc<dyn Registry>,
         tls: Option<&Connector>,
     ) -> io::Result<Self> {
         let fd = dial::begin(address)?;

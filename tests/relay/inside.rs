@@ -3,10 +3,11 @@
 
 use crate::harness::{Backend, Place, Wire, eventually};
 use evenly::config::Config;
+use evenly::engine::Listener;
 use evenly::log::{self, Log};
 use evenly::pool::policy::{Policy, View};
 use evenly::pool::{Mode, Outcome, Pool, Rules, Snapshot};
-use evenly::relay::{Listener, Server};
+use evenly::relay::Server;
 use evenly::tls::Tls;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

@@ -3,6 +3,7 @@
 use super::trouble::Trouble;
 use super::{Exchange, Progress, TOO_LARGE};
 use crate::blame::Blame;
+use crate::engine::{Owner, Read};
 use crate::http::request::name_host;
 use crate::http::{Refusal, Repairs, body};
 use crate::log::Cause;
@@ -10,12 +11,11 @@ use crate::pool::{Ask, Backend, Unavailable};
 use crate::relay::affinity::Ties;
 use crate::relay::complaints::About;
 use crate::relay::idle::Wanted;
+use crate::relay::kit::Context;
 use crate::relay::queue::Ticket;
-use crate::relay::slots::Owner;
-use crate::relay::socket::Read;
 use crate::relay::upstream::Upstream;
-use crate::relay::worker::Context;
 use std::io;
+use std::sync::Arc;
 
 /// Says to a client that its body is wanted (RFC 9110 15.2.1).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -32,7 +32,7 @@ impl Exchange {
         cx: &mut Context,
         buf: &mut [u8],
     ) -> Result<Option<Progress>, Trouble> {
-        if !cx.shared.awaits_bodies() || self.ticket.is_some() {
+        if !cx.kit.shared.awaits_bodies() || self.ticket.is_some() {
             return Ok(None);
         }
         let client = &mut self.client;
@@ -42,7 +42,7 @@ impl Exchange {
         }
         self.times.bytes.to_client +=
             client.out.drain_to(&mut client.stream).map_err(|_| Trouble::CLIENT_GONE)?;
-        let enough = self.asked.head_length + cx.shared.config.limits.buffer_bytes;
+        let enough = self.asked.head_length + cx.kit.shared.config.limits.buffer_bytes;
         while !self.body.is_done() && self.sent.bytes.len() < enough {
             if cx.is_spent() {
                 return Ok(Some(Progress::Moved));
@@ -50,14 +50,14 @@ impl Exchange {
             if !self.read_body(cx, buf)? {
                 return Ok(Some(Progress::Stuck));
             }
-            self.moved(cx.now, &cx.shared.config);
+            self.moved(cx.now, &cx.kit.shared.config);
         }
         Ok(None)
     }
 
     /// Leases a backend; false while the request must wait for its turn.
     pub(super) fn admit(&mut self, cx: &mut Context) -> Result<bool, Trouble> {
-        if self.ticket.is_none() && cx.shared.queue.is_empty() && self.picked(cx)? {
+        if self.ticket.is_none() && cx.kit.shared.queue.is_empty() && self.picked(cx)? {
             return Ok(true);
         }
         if self.client_has_left(cx) {
@@ -65,7 +65,7 @@ impl Exchange {
         }
         if self.ticket.is_none() {
             let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
-            self.ticket = Some(cx.shared.queue.draw(home).ok_or(Trouble::QueueFull)?);
+            self.ticket = Some(cx.kit.shared.queue.draw(home).ok_or(Trouble::QueueFull)?);
         }
         let first = self.ticket.as_ref().is_some_and(Ticket::is_first);
         if !first || !self.picked(cx)? {
@@ -98,15 +98,16 @@ impl Exchange {
         let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
         let wanted = Wanted { backend: index, address, sure: !self.is_repeatable(cx) };
         let idle = match self.tries.fresh {
-            false => cx.shared.idle.take(&wanted, home, cx.now),
+            false => cx.kit.shared.idle.take(&wanted, home, cx.now),
             true => None,
         };
         self.answer.repairs = Repairs::default();
         self.upstream = Some(match idle {
             Some(upstream) => upstream,
             None => {
-                let tls = cx.shared.tls.connectors.get(index).and_then(Option::as_ref);
-                Upstream::connect(address, &cx.shared.lot, tls).map_err(connect_failed)?
+                let tls = cx.kit.shared.tls.connectors.get(index).and_then(Option::as_ref);
+                Upstream::connect(address, Arc::clone(&cx.kit.shared.lot), tls)
+                    .map_err(connect_failed)?
             }
         });
         Ok(())
@@ -133,7 +134,7 @@ impl Exchange {
         match trouble {
             Trouble::Backend { reason, .. } if has_other => {
                 let what = format_args!("{reason} at {address}; its next address is asked");
-                self.complain(About::Elsewhere, what, &cx.shared);
+                self.complain(About::Elsewhere, what, &cx.kit.shared);
             }
             Trouble::Backend { reason, .. } if self.tries.dead.len() > 1 => {
                 let count = self.tries.dead.len();
@@ -150,7 +151,7 @@ impl Exchange {
 
     /// True when the request can be sent again, should its connection turn out to be closed.
     fn is_repeatable(&self, cx: &Context) -> bool {
-        let rules = &cx.shared.config.retry;
+        let rules = &cx.kit.shared.config.retry;
         let is_held = match self.body.is_done() {
             true => self.sent.bytes.len() <= self.asked.head_length + rules.body_bytes,
             false => (1..=rules.body_bytes as u64).contains(&self.asked.announced),
@@ -174,7 +175,8 @@ impl Exchange {
     pub(super) fn pick(&mut self, cx: &mut Context) -> Result<(), Unavailable> {
         let Ties { key, token } = self.ties;
         self.tries.tried.extend(self.tries.last);
-        let ask = Ask { now: cx.now, chance: cx.dice.roll(), key, token, tried: &self.tries.tried };
+        let ask =
+            Ask { now: cx.now, chance: cx.kit.dice.roll(), key, token, tried: &self.tries.tried };
         let lease = self.pool.pick(&ask)?;
         self.tries.last = Some(lease.index());
         self.tries.fresh = false;
@@ -238,7 +240,7 @@ impl Exchange {
         if self.body.is_done() {
             self.times.asked = Some(cx.now);
         }
-        let held_max = self.asked.head_length + cx.shared.config.retry.body_bytes;
+        let held_max = self.asked.head_length + cx.kit.shared.config.retry.body_bytes;
         if self.tries.unrepeatable || self.sent.bytes.len() > held_max {
             self.tries.unrepeatable = true;
             self.sent.forget_after(self.asked.head_length);
@@ -276,7 +278,7 @@ impl Exchange {
 
     /// Decodes body bytes and frames them for the backend; returns how many belonged to the body.
     fn take_body(&mut self, bytes: &[u8], cx: &Context) -> Result<usize, Trouble> {
-        let limit = cx.shared.config.limits.body_bytes;
+        let limit = cx.kit.shared.config.limits.body_bytes;
         let mut used = 0;
         while used < bytes.len() && !self.body.is_done() {
             let piece = self.body.next(&bytes[used..]).map_err(malformed)?;
@@ -292,7 +294,7 @@ impl Exchange {
             }
         }
         if self.asked.chunked && self.body.is_done() {
-            let trailers = cx.shared.claims.without(self.body.trailers());
+            let trailers = cx.kit.shared.claims.without(self.body.trailers());
             body::write_last_chunk(&mut self.sent.bytes, &trailers);
         }
         Ok(used)

@@ -2,14 +2,13 @@
 //! request while its bytes are gone is kept.
 
 use super::{Asked, Exchange, Moved, RelayedAnswer, Times, Tries};
+use crate::engine::Outbox;
 use crate::http::Framing;
 use crate::http::body::Reader;
 use crate::http::request::{Forwarding, Request};
 use crate::relay::client::Client;
+use crate::relay::kit::Context;
 use crate::relay::origin::Origin;
-use crate::relay::outbox::Outbox;
-use crate::relay::task::{Next, Task};
-use crate::relay::worker::Context;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,14 +19,14 @@ impl Exchange {
         request: &mut Request,
         ahead: &[u8],
         cx: &mut Context,
-    ) -> Next {
+    ) -> Box<Self> {
         client.requests += 1;
         // Where a body is awaited before a backend hears of it, no backend can ask for it.
-        let asks_for_body = request.expects_continue && cx.shared.awaits_bodies();
+        let asks_for_body = request.expects_continue && cx.kit.shared.awaits_bodies();
         request.expects_continue &= !asks_for_body;
-        let origin = Origin::of(request, &client, &cx.shared);
+        let origin = Origin::of(request, &client, &cx.kit.shared);
         let sent = write_head(request, &client, origin, cx);
-        let affinity = cx.shared.affinity.as_ref();
+        let affinity = cx.kit.shared.affinity.as_ref();
         let ties = affinity.map(|affinity| affinity.read(request, origin)).unwrap_or_default();
         let mut exchange = Box::new(Self {
             asked: Asked { asks_for_body, ..Asked::of(request, origin, sent.len()) },
@@ -41,30 +40,30 @@ impl Exchange {
             upstream: None,
             tries: Tries::default(),
             answer: RelayedAnswer::awaited(),
-            times: Times::from(cx.now, cx.shared.config.timeouts.request),
+            times: Times::from(cx.now, cx.kit.shared.config.timeouts.request),
             bytes_received: 0,
             client,
         });
         exchange.client.held.extend_from_slice(ahead);
-        Next::Step(Task::Exchange(exchange))
+        exchange
     }
 }
 
 /// The head as the backend gets it, in a buffer that is used again.
 fn write_head(request: &Request, client: &Client, origin: Origin, cx: &mut Context) -> Vec<u8> {
     let mut sent = cx.spare();
-    let server = &cx.shared.config.server;
+    let server = &cx.kit.shared.config.server;
     let how = Forwarding {
         peer: client.address(),
-        peer_proto: cx.shared.proto(),
+        peer_proto: cx.kit.shared.proto(),
         client: origin.client,
         proto: origin.proto(),
         trusted: client.trusted,
-        claims: &cx.shared.claims,
+        claims: &cx.kit.shared.claims,
         forwarded: server.forwarded,
         via: server.via,
         upgrade_h2c: server.upgrade_h2c,
-        request_id: cx.ids.next(),
+        request_id: cx.kit.ids.next(),
     };
     request.write_forward(&mut sent, &how);
     sent

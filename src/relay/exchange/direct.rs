@@ -12,7 +12,7 @@ use crate::http::location;
 use crate::log::{Cause, json};
 use crate::pool::Unavailable;
 use crate::relay::answer::{Answer, JSON};
-use crate::relay::worker::Context;
+use crate::relay::kit::Context;
 
 /// What the configuration wants answered here.
 pub(crate) struct Direct {
@@ -101,7 +101,7 @@ impl Direct {
 impl Exchange {
     /// Goes no further with a request that is to be answered here.
     pub(super) fn answer_directly(&mut self, cx: &mut Context) -> Result<(), Trouble> {
-        let Some(direct) = &cx.shared.direct else {
+        let Some(direct) = &cx.kit.shared.direct else {
             return Ok(());
         };
         let (method, target) = self.request_line();
@@ -109,7 +109,7 @@ impl Exchange {
             None => return Ok(()),
             Some(Wanted::Redirect { status }) => self.redirect(status, cx)?,
             Some(Wanted::LookUp) => self.look_up(cx),
-            Some(Wanted::Readiness) => readiness(cx.shared.is_ready()),
+            Some(Wanted::Readiness) => readiness(cx.kit.shared.is_ready()),
             Some(Wanted::Refusal { reason, allow }) => Given {
                 allow: Some(allow.to_owned()),
                 cause: Cause::Refused,
@@ -132,7 +132,7 @@ impl Exchange {
 
     /// Waits for nobody: who is told to wait can ask again.
     fn look_up(&mut self, cx: &mut Context) -> Given {
-        if !cx.shared.queue.is_empty() {
+        if !cx.kit.shared.queue.is_empty() {
             return Given::unavailable("every backend is busy", RETRY_AFTER_S);
         }
         if let Err(none) = self.pick(cx) {
@@ -163,7 +163,7 @@ fn none_for_a_look_up(none: &Unavailable, cx: &Context) -> Given {
     if none.full > 0 {
         return Given::unavailable("every backend is busy", RETRY_AFTER_S);
     }
-    cx.shared.say_unavailable(none, "asked for the next server");
+    cx.kit.shared.say_unavailable(none, "asked for the next server");
     Given::unavailable("no backend can take the request now", none.retry_after_s())
 }
 

@@ -7,7 +7,7 @@ use super::{Exchange, RelayedAnswer};
 use crate::http::body::Reader;
 use crate::http::response::{Onward, Response};
 use crate::http::{Framing, INTERIM_BYTES_MAX, Repairs, Version};
-use crate::relay::worker::Context;
+use crate::relay::kit::Context;
 use std::time::Duration;
 
 impl RelayedAnswer {
@@ -74,14 +74,14 @@ impl Exchange {
         self.answer.listens = self.answer.reusable && !self.body_given_up && body_comes;
         let to_the_end = self.body.is_done() || self.answer.listens;
         self.answer.keep_alive = self.may_go_on(cx) && to_the_end && !self.answer.until_close;
-        let (shared, lease) = (&cx.shared, self.lease.as_ref());
+        let (shared, lease) = (&cx.kit.shared, self.lease.as_ref());
         let sent = &self.sent.bytes[..self.asked.head_length.min(self.sent.bytes.len())];
         let token = |affinity| Some((affinity, self.pool.token(lease?.index())));
         let tied = shared.affinity.as_ref().and_then(token);
         let how = Onward {
             client: self.asked.version,
             keep_alive: self.answer.keep_alive,
-            date: &cx.date.text,
+            date: &cx.kit.date.text,
             served_by: lease
                 .filter(|_| shared.config.server.served_by)
                 .map(|lease| lease.backend().name()),
@@ -126,7 +126,7 @@ impl Exchange {
             let how = Onward {
                 client: Version::Http11,
                 keep_alive: true,
-                date: &cx.date.text,
+                date: &cx.kit.date.text,
                 served_by: None,
                 request_id: None,
                 set_cookie: None,

@@ -20,15 +20,11 @@ mod trouble;
 use super::affinity::Ties;
 use super::answer::Asker;
 use super::client::Client;
-use super::linger::Linger;
+use super::kit::Context;
 use super::origin::Origin;
-use super::outbox::Outbox;
 use super::queue::Ticket;
-use super::slots::Owner;
-use super::task::{Next, Task};
-use super::tunnel::Tunnel;
 use super::upstream::Upstream;
-use super::worker::Context;
+use crate::engine::{Next, Outbox, Owner};
 use crate::http::body::Reader;
 use crate::http::{Refusal, Repairs, Version};
 use crate::log::Cause;
@@ -153,13 +149,29 @@ struct Moved {
     to_client: usize,
 }
 
+/// What follows an exchange.
+pub(crate) enum Ended {
+    /// The client may ask again.
+    Head(Box<Client>),
+    /// Its connection closes once it has had the time to read what it was answered. True: that ends
+    /// before its time.
+    Linger(Box<Client>, bool),
+    /// The connection is another protocol's now. What the backend sent behind its 101 stands in
+    /// this part of the buffer.
+    Tunnel(Box<Exchange>, Range<usize>),
+}
+
 /// An answer up to here is on its way whole when it is written: nothing that the client sends after
 /// it can take it back.
 const QUICK_CLOSE_BYTES_MAX: u64 = 8 * 1024;
 
 impl Exchange {
     /// Moves bytes both ways until neither moves.
-    pub(crate) fn step(mut self: Box<Self>, cx: &mut Context, buf: &mut [u8]) -> Next {
+    pub(crate) fn step(
+        mut self: Box<Self>,
+        cx: &mut Context,
+        buf: &mut [u8],
+    ) -> Next<Box<Self>, Ended> {
         self.client.stream.refresh();
         if let Some(upstream) = &mut self.upstream {
             upstream.stream.refresh();
@@ -167,16 +179,16 @@ impl Exchange {
         loop {
             let mut trouble = match self.advance(cx, buf) {
                 Ok(Progress::Ended) => return self.finish(cx),
-                Ok(Progress::Upgraded(surplus)) => return Tunnel::begin(self, &buf[surplus]),
+                Ok(Progress::Upgraded(surplus)) => return Next::Go(Ended::Tunnel(self, surplus)),
                 Ok(Progress::Moved) => {
-                    self.moved(cx.now, &cx.shared.config);
+                    self.moved(cx.now, &cx.kit.shared.config);
                     if cx.is_spent() {
-                        return Next::Queue(Task::Exchange(self));
+                        return Next::Queue(self);
                     }
                     continue;
                 }
                 Ok(Progress::Stuck) => match self.wait(cx) {
-                    Ok(deadline) => return Next::Park(Task::Exchange(self), deadline),
+                    Ok(deadline) => return Next::Park(self, deadline),
                     Err(trouble) => trouble,
                 },
                 Err(trouble) => trouble,
@@ -194,7 +206,7 @@ impl Exchange {
     /// Answers what is not to go on; else first what is at hand of the body, so that no backend
     /// hears of a request that is bad already.
     fn check(&mut self, cx: &mut Context) -> Result<(), Trouble> {
-        let limit = cx.shared.config.limits.body_bytes;
+        let limit = cx.kit.shared.config.limits.body_bytes;
         if limit > 0 && self.asked.announced > limit {
             return Err(Trouble::Refused(TOO_LARGE, Cause::Refused));
         }
@@ -252,12 +264,12 @@ impl Exchange {
 
     /// True when the client has closed its side, and is not to be served all the same.
     fn client_has_left(&self, cx: &Context) -> bool {
-        self.client.stream.has_hung_up() && cx.shared.config.server.abort_on_close
+        self.client.stream.has_hung_up() && cx.kit.shared.config.server.abort_on_close
     }
 
     /// Until when to wait, with both sockets watched; or what is late.
     fn wait(&mut self, cx: &Context) -> Result<Duration, Trouble> {
-        let config = &cx.shared.config;
+        let config = &cx.kit.shared.config;
         let deadline = self.deadline(cx.now, config);
         if cx.now >= deadline {
             let awaited = self.awaited();
@@ -272,21 +284,21 @@ impl Exchange {
     }
 
     /// The answer is with the client: account for it, and go on to the next request or close.
-    fn finish(mut self: Box<Self>, cx: &mut Context) -> Next {
-        self.account(Cause::Done, &cx.shared, cx.now);
+    fn finish(mut self: Box<Self>, cx: &mut Context) -> Next<Box<Self>, Ended> {
+        self.account(Cause::Done, &cx.kit.shared, cx.now);
         // A backend that stopped listening has left a part of the body behind.
         let keep_alive = self.answer.keep_alive && self.body.is_done();
         let quick = self.may_close_at_once();
         cx.recycle(std::mem::take(&mut self.sent.bytes));
         let mut client = self.client;
         if keep_alive {
-            client.await_next(cx.now, &cx.shared.config.timeouts);
-            Next::Step(Task::Head(client))
+            client.await_next(cx.now, &cx.kit.shared.config.timeouts);
+            Next::Go(Ended::Head(client))
         } else if quick {
             client.stream.say_end();
             Next::Done
         } else {
-            Linger::begin(client, cx)
+            Next::Go(Ended::Linger(client, false))
         }
     }
 
@@ -320,12 +332,12 @@ impl Exchange {
         if let Some(lease) = self.lease.take() {
             self.report(lease, Outcome::Answered { status: 101, latency: Duration::ZERO }, cx);
         }
-        self.account(cause, &cx.shared, cx.now);
+        self.account(cause, &cx.kit.shared, cx.now);
     }
 
     /// How the client is to be answered if we must do it ourselves.
     fn asker(&self, cx: &Context) -> Asker {
-        let tells_id = cx.shared.config.server.request_id;
+        let tells_id = cx.kit.shared.config.server.request_id;
         Asker {
             version: self.asked.version,
             head_only: self.asked.head_only,
@@ -337,12 +349,12 @@ impl Exchange {
 
     /// True when the client's connection can carry another request behind the end of this one.
     fn may_go_on(&self, cx: &Context) -> bool {
-        let config = &cx.shared.config;
+        let config = &cx.kit.shared.config;
         let enough = config.limits.requests_per_connection;
         self.asked.keep_alive
             && (enough == 0 || self.client.requests < enough)
             && !config.timeouts.keep_alive.is_zero()
-            && cx.shared.is_ready()
+            && cx.kit.shared.is_ready()
     }
 }
 

@@ -4,12 +4,12 @@ use super::account::text;
 use super::trouble::Trouble;
 use super::{Exchange, Progress};
 use crate::blame::Blame;
+use crate::engine::{HEADROOM, Read, STEP_BYTES};
 use crate::http::body::{self, Reader};
 use crate::http::{self, Framing, Malformed, Parsed, Repairs, request};
 use crate::pool::Outcome;
 use crate::relay::complaints::About;
-use crate::relay::socket::Read;
-use crate::relay::worker::{Context, HEADROOM, STEP_BYTES};
+use crate::relay::kit::Context;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ impl Exchange {
         let unanswered = self.answer.status == 0;
         while self.answer.status == 0 {
             let mut slots = http::slots();
-            let limits = cx.shared.config.limits.head();
+            let limits = cx.kit.shared.config.limits.head();
             let method = text(&self.sent.bytes[..self.asked.method_length]);
             let parsed = http::response::parse(&buf[bytes.clone()], &limits, method, &mut slots);
             let bad = |malformed: Malformed| Trouble::bad_head(&buf[bytes.clone()], malformed.0);
@@ -227,7 +227,7 @@ impl Exchange {
         if self.lease.is_some() && !self.asked.head_only {
             let what =
                 "bytes behind the end of its answer; they are dropped, and the connection is";
-            self.complain(About::Surplus, format_args!("{what} closed"), &cx.shared);
+            self.complain(About::Surplus, format_args!("{what} closed"), &cx.kit.shared);
         }
     }
 
@@ -260,16 +260,16 @@ impl Exchange {
         let upstream = self.upstream.take();
         let keeps = self.answer.reusable
             && self.request_is_sent()
-            && !cx.shared.config.timeouts.upstream_keep_alive.is_zero();
+            && !cx.kit.shared.config.timeouts.upstream_keep_alive.is_zero();
         let told_end = upstream.as_ref().is_some_and(|upstream| upstream.told_end);
         if let Some(lease) = self.lease.take() {
             // Another connection has carried the request: the one before was closed as idle.
             if let Some((address, rested)) = self.tries.stale {
-                cx.shared.idle.was_closed(lease.index(), address, rested, cx.now);
+                cx.kit.shared.idle.was_closed(lease.index(), address, rested, cx.now);
             }
             if let Some(upstream) = upstream.filter(|_| keeps && !told_end) {
-                let limit = cx.shared.config.timeouts.upstream_keep_alive;
-                cx.shared.idle.keep(&lease, upstream, cx.now, limit);
+                let limit = cx.kit.shared.config.timeouts.upstream_keep_alive;
+                cx.kit.shared.idle.keep(&lease, upstream, cx.now, limit);
             }
             let latency = self.latency(cx.now);
             let answered = Outcome::Answered { status: self.answer.status, latency };

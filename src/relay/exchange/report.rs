@@ -7,7 +7,7 @@ use crate::pool::hash::siphash;
 use crate::pool::{Fault, Lease, Outcome, Witness};
 use crate::relay::Shared;
 use crate::relay::complaints::About;
-use crate::relay::worker::Context;
+use crate::relay::kit::Context;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -21,9 +21,9 @@ impl Exchange {
         let status = if let Outcome::Answered { status, .. } = outcome { status } else { 0 };
         if self.pool.rules().passive.statuses.contains(status) {
             let what = format_args!("answered {status}");
-            self.complain_of(lease.index(), About::Status, what, &cx.shared);
+            self.complain_of(lease.index(), About::Status, what, &cx.kit.shared);
         }
-        cx.report(lease, outcome, || self.witness(&cx.shared));
+        cx.report(lease, outcome, || self.witness(&cx.kit.shared));
     }
 
     /// Says how the backend failed.

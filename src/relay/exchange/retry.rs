@@ -3,7 +3,7 @@
 use super::Exchange;
 use super::trouble::Trouble;
 use crate::pool::{Attempt, Fault, Outcome, RetryPermit, Setback, Verdict};
-use crate::relay::worker::Context;
+use crate::relay::kit::Context;
 use std::net::SocketAddr;
 use std::time::Duration;
 

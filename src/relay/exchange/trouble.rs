@@ -1,17 +1,16 @@
 //! What can go wrong in an exchange, whose fault it is, and what becomes of the request.
 
-use super::Exchange;
 use super::awaited::Awaited;
 use super::direct::Given;
+use super::{Ended, Exchange};
+use crate::engine::Next;
 use crate::http::Refusal;
 use crate::http::request::ALLOW;
 use crate::http::response::{HEAD_TOO_LONG, TOO_MANY_FIELDS, is_http};
 use crate::log::Cause;
 use crate::pool::{Fault, Lease, Outcome, Unavailable};
 use crate::relay::answer::{self, Answer};
-use crate::relay::linger::Linger;
-use crate::relay::task::{Next, Task};
-use crate::relay::worker::Context;
+use crate::relay::kit::Context;
 use std::io;
 use std::net::SocketAddr;
 
@@ -151,7 +150,7 @@ impl Exchange {
         mut self: Box<Self>,
         mut trouble: Trouble,
         cx: &mut Context,
-    ) -> Result<Box<Self>, Next> {
+    ) -> Result<Box<Self>, Next<Box<Self>, Ended>> {
         if self.answer.is_whole() {
             return Err(self.leave_rest(&trouble, cx));
         }
@@ -168,14 +167,14 @@ impl Exchange {
         }
         self.give_up(&trouble, cx);
         if let Trouble::NoWay(error) = &trouble {
-            self.say_exhausted(error, &cx.shared);
+            self.say_exhausted(error, &cx.kit.shared);
         }
         if self.answer.status != 0 {
             return Err(self.break_off(&trouble, cx));
         }
         if let Trouble::Client(cause) = trouble {
             self.answer.status = CLIENT_CLOSED;
-            self.account_for(cause, trouble.reason(), &cx.shared, cx.now);
+            self.account_for(cause, trouble.reason(), &cx.kit.shared, cx.now);
             return Err(Next::Done);
         }
         Err(self.end(&trouble, cx))
@@ -186,11 +185,11 @@ impl Exchange {
         let waited_for_client = self.waits_for_client();
         let address = self.upstream.take().map(|upstream| upstream.address);
         match trouble {
-            Trouble::NoBackend(none) => cx.shared.say_unavailable(none, self.shown()),
-            Trouble::QueueFull | Trouble::QueueLate => cx.shared.say_busy(self.shown()),
+            Trouble::NoBackend(none) => cx.kit.shared.say_unavailable(none, self.shown()),
+            Trouble::QueueFull | Trouble::QueueLate => cx.kit.shared.say_busy(self.shown()),
             Trouble::Ours(error) => {
-                cx.shared.idle.give_way(cx.now);
-                self.say_exhausted(error, &cx.shared);
+                cx.kit.shared.idle.give_way(cx.now);
+                self.say_exhausted(error, &cx.kit.shared);
             }
             _ => {}
         }
@@ -199,7 +198,7 @@ impl Exchange {
         };
         let outcome = match trouble {
             Trouble::Backend { fault, reason, .. } => {
-                self.say_failed(*fault, reason, &cx.shared);
+                self.say_failed(*fault, reason, &cx.kit.shared);
                 self.learn_from(*fault, &lease, address, cx);
                 // It may well have lost patience with a client that does not go on.
                 match waited_for_client && *fault == Fault::Reset {
@@ -209,7 +208,7 @@ impl Exchange {
             }
             Trouble::Overdue(awaited) => self.judge_overdue(*awaited, cx),
             Trouble::NoWay(error) => {
-                self.say_no_way(error, &cx.shared);
+                self.say_no_way(error, &cx.kit.shared);
                 Outcome::Abandoned
             }
             _ => Outcome::Abandoned,
@@ -221,7 +220,7 @@ impl Exchange {
     /// none; and one that takes none any more had not closed its idle connections for their age.
     fn learn_from(&self, fault: Fault, lease: &Lease, at: Option<SocketAddr>, cx: &Context) {
         match (fault, at) {
-            (Fault::Connect, _) => cx.shared.idle.forget(lease.index(), lease.backend().name()),
+            (Fault::Connect, _) => cx.kit.shared.idle.forget(lease.index(), lease.backend().name()),
             (Fault::Reset | Fault::Timeout | Fault::NoHttp, Some(at)) => lease.backend().avoid(at),
             _ => {}
         }
@@ -238,30 +237,34 @@ impl Exchange {
         if had * 2 < all {
             return Outcome::Abandoned;
         }
-        self.say_failed(fault, Trouble::Overdue(awaited).reason(), &cx.shared);
+        self.say_failed(fault, Trouble::Overdue(awaited).reason(), &cx.kit.shared);
         Outcome::Failed(fault)
     }
 
     /// Ends the exchange with an answer of our own.
-    fn end(mut self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next {
+    fn end(mut self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next<Box<Self>, Ended> {
         let (answer, asker) = (&trouble.answer(), self.asker(cx));
         self.answer.status = answer.status;
         let before = self.client.out.bytes.len();
         self.answer.bytes = answer::put(&mut self.client, answer, &asker, cx);
         cx.spend(self.client.out.bytes.len() - before);
-        self.account_for(trouble.cause(), trouble.reason(), &cx.shared, cx.now);
+        self.account_for(trouble.cause(), trouble.reason(), &cx.kit.shared, cx.now);
         cx.recycle(std::mem::take(&mut self.sent.bytes));
         let mut client = self.client;
         if asker.keep_alive {
-            client.await_next(cx.now, &cx.shared.config.timeouts);
-            return Next::Step(Task::Head(client));
+            client.await_next(cx.now, &cx.kit.shared.config.timeouts);
+            return Next::Go(Ended::Head(client));
         }
-        Linger::begin(client, cx)
+        Next::Go(Ended::Linger(client, false))
     }
 
     /// The answer is whole, and something keeps the rest of the request from going up: the backend
     /// has done its part, and is not blamed for a body that nobody waits for.
-    fn leave_rest(mut self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next {
+    fn leave_rest(
+        mut self: Box<Self>,
+        trouble: &Trouble,
+        cx: &mut Context,
+    ) -> Next<Box<Self>, Ended> {
         self.answer.reusable = false;
         self.release(cx);
         self.break_off(trouble, cx)
@@ -270,18 +273,15 @@ impl Exchange {
     /// The client has a part of the answer already, and is to get all that came before the end. A
     /// length or chunks make the cut visible; where only the close marks the end, that takes a
     /// reset.
-    fn break_off(self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next {
-        self.account_for(trouble.cause(), trouble.reason(), &cx.shared, cx.now);
+    fn break_off(self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next<Box<Self>, Ended> {
+        self.account_for(trouble.cause(), trouble.reason(), &cx.kit.shared, cx.now);
         let is_whole = self.answer.is_whole();
         let unread = matches!(trouble, Trouble::Client(_) | Trouble::Overdue(Awaited::Reader));
         if unread || (self.answer.until_close && !is_whole) {
             self.client.stream.reset_on_close();
             return Next::Done;
         }
-        match is_whole {
-            true => Linger::begin(self.client, cx),
-            false => Linger::cut_short(self.client, cx),
-        }
+        Next::Go(Ended::Linger(self.client, !is_whole))
     }
 }
 

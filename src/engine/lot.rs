@@ -2,20 +2,26 @@
 //!
 //! It owns the epoll set, the slots (`slots.rs`), the queue of tasks that are ready without an
 //! event, the bell that tells of them and the stop signal. Workers wait here and step what they
-//! are handed; the listener, the timer and the tasks put work in. Nothing in it ever blocks but
+//! are handed; the doors, the timer and the tasks put work in. Nothing in it ever blocks but
 //! `wait`, and it never looks inside a task.
+//!
+//! A task is either parked in its home slot, or in the ready queue, or in the hands of one worker:
+//! whoever takes it from one of the first two has it alone, so a step needs no lock.
 
-use super::slots::{Key, Ready, Slots};
+use super::registry::Registry;
+use super::slots::{Key, NEVER, Owner, Ready, Slots, Wait};
 use super::sync::{AtomicBool, Mutex, Ordering};
+use super::task::Task;
 use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// epoll data that no socket's key can equal: slots end far below 2^32.
 const BELL: u64 = u64::MAX;
 const STOP: u64 = u64::MAX - 1;
-const DOOR: u64 = u64::MAX - 2;
 
 /// The parking lot of tasks of type `T`.
 pub(crate) struct Lot<T> {
@@ -30,15 +36,11 @@ pub(crate) struct Lot<T> {
 pub(crate) enum Event {
     /// The ready queue has tasks.
     Bell,
-    /// Clients wait to be accepted.
-    Door,
     /// The server stops: leave the loop.
     Stop,
     /// This socket has something to say.
     Socket(Key, Ready),
 }
-
-const DOOR_INTEREST: epoll::EventFlags = epoll::EventFlags::IN.union(epoll::EventFlags::ET);
 
 /// Room for what one `epoll_wait` returns.
 pub(crate) type Events = Vec<epoll::Event>;
@@ -59,30 +61,6 @@ impl<T> Lot<T> {
         let stop = epoll::EventFlags::IN;
         epoll::add(&lot.epoll, &lot.stop, epoll::EventData::new_u64(STOP), stop)?;
         Ok(lot)
-    }
-
-    /// Watches a socket for the rest of its life, edge-triggered: parking then costs no system
-    /// call. `writes`: also for room to write, as a connect in progress needs.
-    pub(crate) fn register(&self, socket: impl AsFd, key: Key, writes: bool) -> io::Result<()> {
-        let data = epoll::EventData::new_u64(key.to_u64());
-        Ok(epoll::add(&self.epoll, socket, data, interest(writes))?)
-    }
-
-    /// Watches a registered socket for room to write too. MOD reports again what is already true,
-    /// so nothing that came before is lost.
-    pub(crate) fn watch_writes(&self, socket: impl AsFd, key: Key) -> io::Result<()> {
-        let data = epoll::EventData::new_u64(key.to_u64());
-        Ok(epoll::modify(&self.epoll, socket, data, interest(true))?)
-    }
-
-    /// Watches the listening socket, edge-triggered too: each client that comes is an edge.
-    pub(crate) fn watch_door(&self, socket: impl AsFd) -> io::Result<()> {
-        Ok(epoll::add(&self.epoll, socket, epoll::EventData::new_u64(DOOR), DOOR_INTEREST)?)
-    }
-
-    /// Reports the listening socket once more if somebody waits there.
-    pub(crate) fn report_door(&self, socket: impl AsFd) -> io::Result<()> {
-        Ok(epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(DOOR), DOOR_INTEREST)?)
     }
 
     /// Puts a task at the tail of the ready queue and tells a worker.
@@ -126,13 +104,72 @@ impl<T> Lot<T> {
     }
 }
 
+impl<T: Task> Lot<T> {
+    /// Parks a task in its home until an event, a ring or `deadline`. Hands it back if it was rung
+    /// while it ran; fails, and loses the task, where there is no room for its socket.
+    pub(crate) fn park(&self, mut task: T, deadline: Duration) -> Result<Option<T>, Lost<T>> {
+        let home = match task.home() {
+            Ok(home) => home,
+            Err(error) => return Err(Lost { task, error }),
+        };
+        let us = |time: Duration| time.as_micros() as u64;
+        let idle_since_us = task.idle_since().map_or(NEVER, us);
+        let wait = Wait { deadline_us: us(deadline), idle_since_us };
+        Ok(self.slots.park(home, task, wait))
+    }
+}
+
+/// A task that could not be parked: nobody would hear of it again.
+pub(crate) struct Lost<T> {
+    pub(crate) task: T,
+    pub(crate) error: io::Error,
+}
+
+impl<T: Send> Registry for Lot<T> {
+    fn enter(&self, socket: BorrowedFd<'_>, owner: Owner, writes: bool) -> io::Result<Key> {
+        let key = self.slots.insert().ok_or(Errno::NFILE)?;
+        self.slots.bind(key, owner);
+        // Edge-triggered and for the rest of the socket's life: parking then costs no system call.
+        let data = epoll::EventData::new_u64(key.to_u64());
+        if let Err(error) = epoll::add(&self.epoll, socket, data, interest(writes)) {
+            // Whoever parks at a socket that is not watched hears of nothing but its deadline.
+            drop(self.slots.remove(key));
+            return Err(error.into());
+        }
+        Ok(key)
+    }
+
+    fn watch_writes(&self, socket: BorrowedFd<'_>, key: Key) -> io::Result<()> {
+        // MOD reports again what is already true, so nothing that came before is lost.
+        let data = epoll::EventData::new_u64(key.to_u64());
+        Ok(epoll::modify(&self.epoll, socket, data, interest(true))?)
+    }
+
+    fn bind(&self, key: Key, owner: Owner) -> Ready {
+        self.slots.bind(key, owner)
+    }
+
+    fn take_ready(&self, key: Key) -> Ready {
+        self.slots.take_ready(key)
+    }
+
+    fn leave(&self, key: Key) {
+        drop(self.slots.remove(key));
+    }
+
+    fn ring(&self, home: Key) {
+        if let Some(task) = self.slots.ring(home) {
+            self.queue(task);
+        }
+    }
+}
+
 /// What epoll said, in the Lot's words.
 pub(crate) fn read_event(event: epoll::Event) -> Event {
     let (data, flags) = (event.data, event.flags);
     match data.u64() {
         BELL => Event::Bell,
         STOP => Event::Stop,
-        DOOR => Event::Door,
         key => Event::Socket(Key::from_u64(key), read_flags(flags)),
     }
 }

@@ -4,10 +4,9 @@
 //! with it, so no step has to know of one; law 2 holds through TLS too, since a read has opened all
 //! that came before it answers `WouldBlock`.
 
-use super::lot::Lot;
+use super::registry::Registry;
 use super::slots::{Key, Owner};
 use super::socket::{Read, Socket};
-use super::task::Task;
 use crate::tls::{Acceptor, Connector, Session};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
@@ -21,7 +20,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// That of a client who was let in.
-    pub(crate) fn accepted(fd: OwnedFd, lot: &Arc<Lot<Task>>, tls: Option<&Acceptor>) -> Self {
+    pub(crate) fn accepted(fd: OwnedFd, lot: Arc<dyn Registry>, tls: Option<&Acceptor>) -> Self {
         let session = tls.map(|acceptor| Box::new(acceptor.session()));
         Self { socket: Socket::accepted(fd, lot), session }
     }
@@ -29,7 +28,7 @@ impl Stream {
     /// That to a backend, whose connect may be under way. Fails when there is no chance to draw.
     pub(crate) fn connecting(
         fd: OwnedFd,
-        lot: &Arc<Lot<Task>>,
+        lot: Arc<dyn Registry>,
         tls: Option<&Connector>,
     ) -> io::Result<Self> {
         let session = tls.map(Connector::session).transpose()?.map(Box::new);

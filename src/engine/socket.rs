@@ -4,9 +4,8 @@
 //! the slot before the calls they license (`refresh`), they are never cleared after, and a read or
 //! write without a licence answers `WouldBlock` without a system call.
 
-use super::lot::Lot;
+use super::registry::Registry;
 use super::slots::{Key, Owner, Ready};
-use super::task::Task;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use std::io;
@@ -16,7 +15,7 @@ use std::sync::Arc;
 /// A connection to a client or to a backend. Closed when dropped.
 pub(crate) struct Socket {
     fd: OwnedFd,
-    lot: Arc<Lot<Task>>,
+    lot: Arc<dyn Registry>,
     key: Option<Key>,
     /// What has been announced and not been used up yet.
     ready: Ready,
@@ -33,20 +32,20 @@ pub(crate) enum Read {
 }
 
 impl Socket {
-    /// Takes a connected, non-blocking socket. It is read and written at once, on the chance that
-    /// there is something, and registered only when it must wait.
-    pub(crate) fn accepted(fd: OwnedFd, lot: &Arc<Lot<Task>>) -> Self {
+    /// Takes a connected, non-blocking socket. Whoever steps it first reads and writes at once, on
+    /// the chance that there is something; it is registered only when it must wait.
+    pub(crate) fn accepted(fd: OwnedFd, lot: Arc<dyn Registry>) -> Self {
         Self::new(fd, lot, true)
     }
 
     /// Takes a socket whose connect may be under way: nothing to read yet.
-    pub(crate) fn connecting(fd: OwnedFd, lot: &Arc<Lot<Task>>) -> Self {
+    pub(crate) fn connecting(fd: OwnedFd, lot: Arc<dyn Registry>) -> Self {
         Self::new(fd, lot, false)
     }
 
-    fn new(fd: OwnedFd, lot: &Arc<Lot<Task>>, read: bool) -> Self {
+    fn new(fd: OwnedFd, lot: Arc<dyn Registry>, read: bool) -> Self {
         let ready = Ready { read, write: true, hangup: false, broken: false };
-        Self { fd, lot: Arc::clone(lot), key: None, ready, watches_writes: false }
+        Self { fd, lot, key: None, ready, watches_writes: false }
     }
 
     /// The slot of this socket, registered with epoll the first time. Fails when a table is full:
@@ -55,14 +54,8 @@ impl Socket {
         if let Some(key) = self.key {
             return Ok(key);
         }
-        let key = self.lot.slots.insert().ok_or(Errno::NFILE)?;
-        self.lot.slots.bind(key, owner);
         self.watches_writes = !self.ready.write;
-        if let Err(error) = self.lot.register(&self.fd, key, self.watches_writes) {
-            // Whoever parks at a socket that is not watched hears of nothing but its deadline.
-            drop(self.lot.slots.remove(key));
-            return Err(error);
-        }
+        let key = self.lot.enter(self.fd.as_fd(), owner, self.watches_writes)?;
         self.key = Some(key);
         Ok(key)
     }
@@ -75,14 +68,14 @@ impl Socket {
     /// Makes events of this socket wake `owner`, and learns of those that came before.
     pub(crate) fn bind(&mut self, owner: Owner) {
         if let Some(key) = self.key {
-            self.ready.add(self.lot.slots.bind(key, owner));
+            self.ready.add(self.lot.bind(key, owner));
         }
     }
 
     /// Learns what events have announced. Every step begins with it.
     pub(crate) fn refresh(&mut self) {
         if let Some(key) = self.key {
-            self.ready.add(self.lot.slots.take_ready(key));
+            self.ready.add(self.lot.take_ready(key));
         }
     }
 
@@ -157,7 +150,7 @@ impl Socket {
         match self.key {
             Some(key) if !self.watches_writes => {
                 self.watches_writes = true;
-                self.lot.watch_writes(&self.fd, key)
+                self.lot.watch_writes(self.fd.as_fd(), key)
             }
             _ => Ok(()),
         }
@@ -201,7 +194,7 @@ impl Drop for Socket {
     /// out of the epoll set, since nothing else holds it open.
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            drop(self.lot.slots.remove(key));
+            self.lot.leave(key);
         }
     }
 }

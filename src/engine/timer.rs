@@ -1,0 +1,37 @@
+//! The timer thread: wakes tasks whose deadline has come, or whose place is wanted by others.
+//!
+//! It never steps a task. It takes it under the slot's lock as an event does and queues it; the
+//! step then tries once more what it waited for, and finds that it is late. A sweep over all slots
+//! every 100 ms costs less than a timer wheel that every parking would have to touch: 10,000
+//! connections are 10,000 relaxed loads.
+
+use super::lot::Lot;
+use super::stop::Stop;
+use super::task::Task;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How late a deadline may be noticed.
+const GRAIN: Duration = Duration::from_millis(100);
+
+/// The timer of one Lot.
+pub(crate) struct Timer<T: Task> {
+    pub(crate) lot: Arc<Lot<T>>,
+    pub(crate) stop: Arc<Stop>,
+    /// The zero of the server's clock.
+    pub(crate) epoch: Instant,
+}
+
+impl<T: Task> Timer<T> {
+    /// Sweeps until the server stops. Before each sweep `look` is told the time, does what else is
+    /// to be done so often, and says who must leave: tasks that have been idle since that time, or
+    /// for longer, are woken.
+    pub(crate) fn run(&self, mut look: impl FnMut(Duration) -> Duration) {
+        while !self.stop.wait(GRAIN) {
+            let now = self.epoch.elapsed();
+            let idle_since = look(now);
+            let (now_us, idle_since_us) = (now.as_micros() as u64, idle_since.as_micros() as u64);
+            self.lot.slots.expire(now_us, idle_since_us, |task| self.lot.queue(task));
+        }
+    }
+}

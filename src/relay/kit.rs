@@ -1,0 +1,102 @@
+//! What the steps of the relay use beside the engine's desk: what all threads of a server share,
+//! and what each worker has for itself.
+
+use super::Shared;
+use crate::engine::Desk;
+use crate::pool::chance::Dice;
+use crate::pool::{self, Lease, Outcome, Pool, Witness};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// A desk with this kit: what every step is given.
+pub(crate) type Context = Desk<Kit>;
+
+/// One worker's.
+pub(crate) struct Kit {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) date: Date,
+    pub(crate) ids: RequestIds,
+    /// For policies that go by chance.
+    pub(crate) dice: Dice,
+    pool: pool::Reader,
+}
+
+impl Kit {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            date: Date::default(),
+            ids: RequestIds::new(),
+            dice: Dice::new(random_seed()),
+            pool: shared.pool.reader(),
+            shared: Arc::clone(shared),
+        }
+    }
+}
+
+impl Desk<Kit> {
+    /// The pool as it is now.
+    pub(crate) fn pool(&mut self) -> &Arc<Pool> {
+        self.kit.pool.pool()
+    }
+
+    /// Ends a lease; what follows from its outcome is said in the log.
+    pub(crate) fn report(&self, lease: Lease, outcome: Outcome, witness: impl FnOnce() -> Witness) {
+        let limited = lease.backend().max_connections() > 0;
+        if let Some(notice) = lease.finish_for(witness, outcome, self.now) {
+            self.kit.shared.say(&notice);
+        }
+        if limited {
+            self.kit.shared.queue.ring_first();
+        }
+    }
+}
+
+/// The `Date` of answers, worded once a second.
+#[derive(Default)]
+pub(crate) struct Date {
+    pub(crate) text: String,
+    second: Option<u64>,
+}
+
+impl Date {
+    pub(super) fn refresh(&mut self, now: Duration) {
+        if self.second != Some(now.as_secs()) {
+            self.second = Some(now.as_secs());
+            self.text = httpdate::fmt_http_date(SystemTime::now());
+        }
+    }
+}
+
+/// Names for requests: 16 hex digits drawn for this worker, then a count.
+pub(crate) struct RequestIds {
+    text: [u8; 32],
+    count: u64,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        let mut ids = Self { text: [b'0'; 32], count: 0 };
+        write_hex(random_seed(), &mut ids.text[..16]);
+        ids
+    }
+
+    /// The next name.
+    pub(crate) fn next(&mut self) -> &str {
+        self.count += 1;
+        write_hex(self.count, &mut self.text[16..]);
+        std::str::from_utf8(&self.text).expect("hex digits are ASCII")
+    }
+}
+
+/// A number that differs from worker to worker and from start to start.
+fn random_seed() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
+fn write_hex(mut number: u64, digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 15) as usize];
+        number >>= 4;
+    }
+}
