@@ -13,7 +13,7 @@ mod trial;
 use crate::config::{Config, Errors};
 use crate::engine::Listener;
 use crate::log::{Level, Log, Throttle};
-use crate::pool::{Reader, Snapshot};
+use crate::pool::{Look, Pool, Snapshot};
 use crate::relay::Server;
 use crate::tls::Tls;
 use crate::watch::{self, Watch};
@@ -54,7 +54,7 @@ pub struct Balancer {
     lame_duck: Duration,
     drain: Duration,
     /// For the status, with the zero of its clock.
-    pool: Reader,
+    pool: Look<Pool>,
     epoch: Instant,
 }
 
@@ -71,13 +71,13 @@ impl Balancer {
         let watch = start_watch(&config, &tls, &pool, &log, epoch)?;
         let (lame_duck, drain) = (config.timeouts.lame_duck, config.timeouts.drain);
         let (address, summary) = (listener.address(), summary(&config));
-        let reader = pool.reader();
+        let (reader, served) = (pool.look(), pool.look().current().clone());
         for warning in lowered.into_iter().chain(tls.warnings(&config.applications)) {
             log.event(Level::Warn, format_args!("{warning}"));
         }
         // From here on there may be clients: a signal waits, and then drains them.
         signals.start_is_over();
-        let server = Server::start(config, tls, listener, pool, log.clone(), epoch);
+        let server = Server::start(config, tls, listener, served, log.clone(), epoch);
         let server = server.map_err(failed("cannot start the relay"))?;
         log.event(Level::Info, format_args!("listening on {address}: {summary}"));
         Ok(Self { server, watch, log, signals, lame_duck, drain, pool: reader, epoch })
@@ -126,7 +126,7 @@ impl Balancer {
         while let Some(signal) = self.signals.next(until) {
             match signal {
                 SIGUSR1 => self.log.reopen(),
-                SIGUSR2 => tell::status(&self.log, self.pool.pool(), self.epoch.elapsed()),
+                SIGUSR2 => tell::status(&self.log, self.pool.current(), self.epoch.elapsed()),
                 SIGHUP => {
                     let text = format_args!("HUP: this version cannot reload; restart it instead");
                     self.log.event(Level::Warn, text);
@@ -154,7 +154,7 @@ fn failed(what: &str) -> impl Fn(io::Error) -> CannotStart {
 fn start_watch(
     config: &Config,
     tls: &Tls,
-    pool: &Arc<Snapshot>,
+    pool: &Arc<Snapshot<Pool>>,
     log: &Log,
     epoch: Instant,
 ) -> Result<Watch, CannotStart> {

@@ -81,12 +81,17 @@ fn bound(address: SocketAddr) -> io::Result<OwnedFd> {
 }
 
 /// What becomes of those who come in at one door, and of its keeper's complaints.
-pub(crate) trait Greeter: Send + Sync + 'static {
+pub(crate) trait Greeter: Send + 'static {
     /// What a client's connection becomes.
     type Task: Task;
 
     /// A client has come in: its task, and when that is late if it hears nothing.
-    fn welcome(&self, socket: OwnedFd, peer: SocketAddr, place: Place) -> (Self::Task, Duration);
+    fn welcome(
+        &mut self,
+        socket: OwnedFd,
+        peer: SocketAddr,
+        place: Place,
+    ) -> (Self::Task, Duration);
 
     /// Somebody waits outside, and every place is taken.
     fn say_full(&self);
@@ -97,7 +102,7 @@ pub(crate) trait Greeter: Send + Sync + 'static {
 
 /// All doors of one server: whoever comes in takes one of its places.
 pub(crate) struct Door {
-    limit: usize,
+    limit: AtomicUsize,
     taken: AtomicUsize,
     /// Keepers that wait for a client to leave.
     shut: AtomicUsize,
@@ -117,7 +122,7 @@ impl Door {
     /// Doors for at most `limit` clients.
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
-            limit,
+            limit: AtomicUsize::new(limit),
             taken: AtomicUsize::new(0),
             shut: AtomicUsize::new(0),
             called: AtomicUsize::new(0),
@@ -152,6 +157,16 @@ impl Door {
         }
     }
 
+    /// How many clients there may be.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.load(SeqCst)
+    }
+
+    /// Lets so many in from now on. Where more are in the house, they stay.
+    pub(crate) fn resize(&self, limit: usize) {
+        self.limit.store(limit, SeqCst);
+    }
+
     /// Clients in the house.
     pub(crate) fn taken(&self) -> usize {
         self.taken.load(SeqCst)
@@ -169,13 +184,13 @@ impl Door {
 
     /// A place, if there is one.
     fn enter(self: &Arc<Self>) -> Option<Place> {
-        let below = |taken| (taken < self.limit).then_some(taken + 1);
+        let below = |taken| (taken < self.limit()).then_some(taken + 1);
         let entered = self.taken.fetch_update(SeqCst, SeqCst, below).is_ok();
         entered.then(|| Place(Arc::clone(self)))
     }
 
     fn is_full(&self) -> bool {
-        self.taken() >= self.limit
+        self.taken() >= self.limit()
     }
 
     fn is_closing(&self) -> bool {

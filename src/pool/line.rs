@@ -20,6 +20,11 @@ impl<T> Line<T> {
         Self { waiting: VecDeque::new(), drawn: 0, length_max }
     }
 
+    /// Takes in at most so many from now on; who waits goes on waiting.
+    pub fn resize(&mut self, length_max: usize) {
+        self.length_max = length_max;
+    }
+
     /// How many wait.
     pub fn len(&self) -> usize {
         self.waiting.len()

@@ -46,7 +46,7 @@ use policy::{Policy, View};
 pub use retry::{Attempt, BODY_HELD_MAX, RetryPermit, Setback, Verdict};
 pub use row::Witness;
 pub use rules::{CheckRules, PassiveRules, RetryOn, RetryRules, Rules, Statuses};
-pub use snapshot::{Reader, Snapshot};
+pub use snapshot::{Look, Snapshot};
 pub use sticky::Secret;
 use sticky::Tokens;
 pub use unavailable::Unavailable;

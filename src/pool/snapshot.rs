@@ -1,65 +1,69 @@
-//! The pool that everyone shares, replaceable as one.
+//! What everyone shares and somebody replaces as a whole: a pool, a configuration.
 //!
-//! Each worker and each background thread holds a [`Reader`]. Reading costs one atomic load;
-//! only after a replacement does a reader take the lock, once. A request keeps the pool it began
-//! with: its lease holds on to it.
+//! Each worker and each background thread holds a [`Look`] at it. Looking costs one atomic load;
+//! only after a replacement does it take the lock, once. A request keeps what it began with.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Pool;
-
-/// The current pool.
-pub struct Snapshot {
+/// The current one.
+pub struct Snapshot<T> {
     /// Moves with each replacement, under the lock and after `current`.
     version: AtomicU64,
-    current: Mutex<Arc<Pool>>,
+    current: Mutex<Arc<T>>,
 }
 
-impl Snapshot {
-    /// Shares `pool`.
-    pub fn new(pool: Arc<Pool>) -> Arc<Self> {
-        Arc::new(Self { version: AtomicU64::new(0), current: Mutex::new(pool) })
+impl<T> Snapshot<T> {
+    /// Shares `first`.
+    pub fn new(first: Arc<T>) -> Arc<Self> {
+        Arc::new(Self { version: AtomicU64::new(0), current: Mutex::new(first) })
     }
 
-    /// Puts `pool` in the place of the current one, for every reader's next look.
-    pub fn replace(&self, pool: Arc<Pool>) {
+    /// Puts `next` in the place of the current one, for everyone's next look.
+    pub fn replace(&self, next: Arc<T>) {
         let mut current = self.lock();
-        *current = pool;
+        *current = next;
         self.version.fetch_add(1, Ordering::Release);
     }
 
-    /// A reader for one thread.
-    pub fn reader(self: &Arc<Self>) -> Reader {
-        let (version, pool) = self.read();
-        Reader { snapshot: Arc::clone(self), version, pool }
+    /// For one thread to look at it.
+    pub fn look(self: &Arc<Self>) -> Look<T> {
+        let (version, seen) = self.read();
+        Look { snapshot: Arc::clone(self), version, seen }
     }
 
-    /// The pool with its version; the lock makes them one pair.
-    fn read(&self) -> (u64, Arc<Pool>) {
+    /// The current one with its version; the lock makes them one pair.
+    fn read(&self) -> (u64, Arc<T>) {
         let current = self.lock();
         (self.version.load(Ordering::Relaxed), Arc::clone(&current))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Arc<Pool>> {
+    fn lock(&self) -> MutexGuard<'_, Arc<T>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One thread's view of the current pool.
-pub struct Reader {
-    snapshot: Arc<Snapshot>,
+/// One thread's look at a [`Snapshot`].
+pub struct Look<T> {
+    snapshot: Arc<Snapshot<T>>,
     version: u64,
-    pool: Arc<Pool>,
+    seen: Arc<T>,
 }
 
-impl Reader {
-    /// The current pool.
-    pub fn pool(&mut self) -> &Arc<Pool> {
-        if self.snapshot.version.load(Ordering::Acquire) != self.version {
-            (self.version, self.pool) = self.snapshot.read();
+impl<T> Look<T> {
+    /// The current one.
+    pub fn current(&mut self) -> &Arc<T> {
+        self.replaced();
+        &self.seen
+    }
+
+    /// The current one, if that is another than at the last look.
+    pub fn replaced(&mut self) -> Option<&Arc<T>> {
+        if self.snapshot.version.load(Ordering::Acquire) == self.version {
+            return None;
         }
-        &self.pool
+        (self.version, self.seen) = self.snapshot.read();
+        Some(&self.seen)
     }
 }
 
@@ -69,24 +73,24 @@ mod tests {
 
     use super::*;
     use crate::pool::testing::{named, pool};
-    use crate::pool::{Ask, Rules};
+    use crate::pool::{Ask, Pool, Rules};
 
     #[test]
-    fn a_reader_sees_a_replacement_at_its_next_look() {
+    fn a_look_sees_a_replacement_at_its_next_look() {
         let snapshot = Snapshot::new(pool(1, Rules::default()));
-        let mut reader = snapshot.reader();
-        let before = Arc::clone(reader.pool());
-        assert!(Arc::ptr_eq(&before, reader.pool()));
+        let mut look = snapshot.look();
+        let before = Arc::clone(look.current());
+        assert!(Arc::ptr_eq(&before, look.current()));
         snapshot.replace(pool(2, Rules::default()));
-        assert_eq!(reader.pool().backends().len(), 2);
-        assert!(Arc::ptr_eq(snapshot.reader().pool(), reader.pool()));
+        assert_eq!(look.current().backends().len(), 2);
+        assert!(Arc::ptr_eq(snapshot.look().current(), look.current()));
     }
 
     #[test]
     fn a_lease_holds_on_to_the_pool_it_came_from() {
         let first = pool(1, Rules::default());
         let snapshot = Snapshot::new(Arc::clone(&first));
-        let lease = snapshot.reader().pool().pick(&Ask::default()).unwrap();
+        let lease = snapshot.look().current().pick(&Ask::default()).unwrap();
         snapshot.replace(pool(1, Rules::default()));
         assert_eq!(first.in_flight(), 1);
         drop(lease);
@@ -95,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn readers_never_go_back_and_all_end_at_the_last_pool() {
+    fn nobody_looks_back_and_all_end_at_the_last_pool() {
         const LAST: usize = 2000;
         let snapshot = Snapshot::new(named("0"));
         let done = AtomicBool::new(false);
@@ -103,13 +107,13 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    let (mut reader, mut seen) = (snapshot.reader(), 0);
+                    let (mut look, mut seen) = (snapshot.look(), 0);
                     while !done.load(Ordering::Acquire) {
-                        let next = number(reader.pool());
+                        let next = number(look.current());
                         assert!(next >= seen, "{next} after {seen}");
                         seen = next;
                     }
-                    assert_eq!(number(reader.pool()), LAST);
+                    assert_eq!(number(look.current()), LAST);
                 });
             }
             (1..=LAST).for_each(|next| snapshot.replace(named(&next.to_string())));

@@ -3,7 +3,7 @@
 
 use super::affinity::Ties;
 use super::client::Client;
-use super::exchange::Direct;
+use super::direct::Direct;
 use super::kit::Context;
 use crate::http::reply::{Reply, TEXT};
 use crate::http::request::ALLOW;
@@ -72,7 +72,7 @@ impl<'a> Answer<'a> {
 
 /// Puts the answer into the client's outbox, and returns how many bytes its body has.
 pub(crate) fn put(client: &mut Client, answer: &Answer, asker: &Asker, cx: &Context) -> u64 {
-    let affinity = cx.kit.shared.affinity.as_ref();
+    let affinity = cx.kit.site.affinity.as_ref();
     let reply = Reply {
         keep_alive: asker.keep_alive,
         head_only: asker.head_only,
@@ -95,11 +95,11 @@ pub(crate) fn refuse(client: &mut Client, refusal: &Refusal, head: &[u8], cx: &m
     client.held = Vec::new();
     client.requests += 1;
     let mut answer = Answer::refusal(refusal);
-    if let Some(fewer) = cx.kit.shared.direct.as_ref().and_then(Direct::allow) {
+    if let Some(fewer) = cx.kit.site.direct.as_ref().and_then(Direct::allow) {
         answer.allow = answer.allow.map(|_| fewer);
     }
     let id = cx.kit.ids.next().to_owned();
-    let request_id = cx.kit.shared.config.server.request_id.then(|| id.clone());
+    let request_id = cx.kit.site.config.server.request_id.then(|| id.clone());
     let asker = Asker { request_id, ..UNKNOWN };
     let bytes_sent = put(client, &answer, &asker, cx);
     let FirstLine { method, target, version } = FirstLine::of(head);

@@ -93,7 +93,7 @@ impl Shared {
     }
 
     pub(crate) fn say_full(&self) {
-        let limit = self.config.server.max_connections;
+        let limit = self.door.limit();
         let text =
             format_args!("max_connections = {limit} reached: new clients wait in the backlog");
         self.log.limited(&self.complaints.full, Level::Warn, text);

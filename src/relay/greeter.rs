@@ -2,8 +2,10 @@
 
 use super::Shared;
 use super::client::Client;
+use super::site::Site;
 use super::task::Task;
-use crate::engine::{self, Place, Registry, Stream};
+use crate::engine::{self, Place, Stream};
+use crate::pool::Look;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -11,32 +13,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// At the door of a listener that speaks HTTP, in the clear or through TLS.
-pub(super) struct Greeter(pub(super) Arc<Shared>);
+pub(super) struct Greeter {
+    shared: Arc<Shared>,
+    site: Look<Site>,
+}
+
+impl Greeter {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), site: shared.site.look() }
+    }
+}
 
 impl engine::Greeter for Greeter {
     type Task = Task;
 
-    fn welcome(&self, socket: OwnedFd, peer: SocketAddr, place: Place) -> (Task, Duration) {
-        let shared = &self.0;
-        let (config, now) = (&shared.config, shared.now());
-        let tls = shared.tls.acceptor.as_ref();
-        let (begin, patience): (fn(Box<Client>) -> Task, _) = match tls {
-            Some(_) => (Task::Handshake, config.timeouts.handshake),
-            None => (Task::Head, config.timeouts.request_head),
+    fn welcome(&mut self, socket: OwnedFd, peer: SocketAddr, place: Place) -> (Task, Duration) {
+        let (site, now) = (self.site.current(), self.shared.now());
+        let timeouts = &site.config.timeouts;
+        let (begin, patience): (fn(Box<Client>) -> Task, _) = match site.acceptor() {
+            Some(_) => (Task::Handshake, timeouts.handshake),
+            None => (Task::Head, timeouts.request_head),
         };
-        let (ip, deadline) = (peer.ip().to_canonical(), now + patience);
-        let trusted = config.server.trusted_proxies.iter().any(|network| network.contains(ip));
-        let lot = Arc::clone(&shared.lot) as Arc<dyn Registry>;
-        let stream = Stream::accepted(socket, lot, tls);
+        let deadline = now + patience;
+        let trusted = site.trusts(peer.ip().to_canonical());
+        let stream = Stream::accepted(socket, Arc::clone(&self.shared.lot), site.acceptor());
         (begin(Client::new(stream, peer, trusted, place, now, deadline)), deadline)
     }
 
     fn say_full(&self) {
-        self.0.say_full();
+        self.shared.say_full();
     }
 
     fn say_exhausted(&self, error: &io::Error) {
-        self.0.idle.give_way(self.0.now());
-        self.0.say_exhausted("accepting a client", error);
+        self.shared.idle.give_way(self.shared.now());
+        self.shared.say_exhausted("accepting a client", error);
     }
 }

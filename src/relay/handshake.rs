@@ -23,7 +23,7 @@ pub(crate) fn step(mut client: Box<Client>, cx: &mut Context) -> Next<Box<Client
     client.stream.refresh();
     match client.stream.handshake() {
         Ok(true) => {
-            client.head_deadline = cx.now + cx.kit.shared.config.timeouts.request_head;
+            client.head_deadline = cx.now + cx.kit.site.config.timeouts.request_head;
             Next::Go(Shaken::Head(client))
         }
         Ok(false) => wait(client, cx),
@@ -42,7 +42,7 @@ fn wait(mut client: Box<Client>, cx: &Context) -> Next<Box<Client>, Shaken> {
     if cx.now < deadline {
         return Next::Park(client, deadline);
     }
-    let limit = Took(cx.kit.shared.config.timeouts.handshake);
+    let limit = Took(cx.kit.site.config.timeouts.handshake);
     say(&client, &format_args!("TLS: handshake not done after {limit}"), cx);
     Next::Done
 }

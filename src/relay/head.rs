@@ -37,12 +37,12 @@ pub(crate) fn step(
         Err(_) => return Next::Done,
         Ok(_) if !client.out.is_flushed() => return wait_for_reader(client, cx),
         Ok(0) => {}
-        Ok(_) => client.await_next(cx.now, &cx.kit.shared.config.timeouts),
+        Ok(_) => client.await_next(cx.now, &cx.kit.site.config.timeouts),
     }
     if cx.is_spent() {
         return Next::Queue(client);
     }
-    let limits = cx.kit.shared.config.limits.head();
+    let limits = cx.kit.site.config.limits.head();
     let room = &mut buf[HEADROOM..][..limits.head_bytes + READ_AHEAD];
     let mut filled = client.held.len();
     room[..filled].copy_from_slice(&client.held);
@@ -68,7 +68,7 @@ pub(crate) fn step(
             Ok(Read::Bytes(n)) => {
                 filled += n;
                 if idle && !is_blank(&room[..filled]) {
-                    client.head_deadline = cx.now + cx.kit.shared.config.timeouts.request_head;
+                    client.head_deadline = cx.now + cx.kit.site.config.timeouts.request_head;
                     client.head_begun = cx.now;
                 }
             }

@@ -2,9 +2,10 @@
 //! and what each worker has for itself.
 
 use super::Shared;
+use super::site::Site;
 use crate::engine::Desk;
+use crate::pool::Look;
 use crate::pool::chance::Dice;
-use crate::pool::{self, Lease, Outcome, Pool, Witness};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,7 +20,9 @@ pub(crate) struct Kit {
     pub(crate) ids: RequestIds,
     /// For policies that go by chance.
     pub(crate) dice: Dice,
-    pool: pool::Reader,
+    /// The configuration that is in force as this step begins.
+    pub(crate) site: Arc<Site>,
+    sites: Look<Site>,
 }
 
 impl Kit {
@@ -28,26 +31,19 @@ impl Kit {
             date: Date::default(),
             ids: RequestIds::new(),
             dice: Dice::new(random_seed()),
-            pool: shared.pool.reader(),
+            site: shared.site.look().current().clone(),
+            sites: shared.site.look(),
             shared: Arc::clone(shared),
         }
     }
 }
 
-impl Desk<Kit> {
-    /// The pool as it is now.
-    pub(crate) fn pool(&mut self) -> &Arc<Pool> {
-        self.kit.pool.pool()
-    }
-
-    /// Ends a lease; what follows from its outcome is said in the log.
-    pub(crate) fn report(&self, lease: Lease, outcome: Outcome, witness: impl FnOnce() -> Witness) {
-        let limited = lease.backend().max_connections() > 0;
-        if let Some(notice) = lease.finish_for(witness, outcome, self.now) {
-            self.kit.shared.say(&notice);
-        }
-        if limited {
-            self.kit.shared.queue.ring_first();
+impl Kit {
+    /// A step begins: the configuration in force is the one of now, and so is the date.
+    pub(super) fn begin(&mut self, now: Duration) {
+        self.date.refresh(now);
+        if let Some(site) = self.sites.replaced() {
+            self.site = Arc::clone(site);
         }
     }
 }

@@ -36,7 +36,7 @@ impl Linger {
     /// last answer ends before its time.
     pub(crate) fn begin(mut client: Box<Client>, cut: bool, cx: &Context) -> Box<Self> {
         client.held = Vec::new();
-        let end = cx.now + cx.kit.shared.config.timeouts.client_write;
+        let end = cx.now + cx.kit.site.config.timeouts.client_write;
         Box::new(Self {
             client,
             cut,
@@ -93,7 +93,7 @@ impl Linger {
 
     /// The client takes its answer: each byte gives it as long as it may take, as in an exchange.
     fn reader_moved(&mut self, bytes: u64, cx: &Context) {
-        let timeouts = &cx.kit.shared.config.timeouts;
+        let timeouts = &cx.kit.site.config.timeouts;
         let worth = Duration::from_secs(bytes / timeouts.slowest.max(1));
         self.end = (self.end + worth).min(cx.now + timeouts.client_write);
     }
@@ -107,7 +107,7 @@ impl Linger {
         self.finished = true;
         self.client.await_close(cx.now);
         (self.answered, self.heard) = (cx.now, cx.now);
-        self.end = cx.now + cx.kit.shared.config.timeouts.linger_total;
+        self.end = cx.now + cx.kit.site.config.timeouts.linger_total;
     }
 
     /// A client that does not take its answer has the time of any reader, one that only goes on
@@ -116,7 +116,7 @@ impl Linger {
         if !self.finished {
             return self.end;
         }
-        let patience = self.heard + cx.kit.shared.config.timeouts.linger;
+        let patience = self.heard + cx.kit.site.config.timeouts.linger;
         let last_call = self.answered + LAST_CALL;
         let patience = if cx.kit.shared.is_draining() { patience.min(last_call) } else { patience };
         self.end.min(patience)

@@ -5,8 +5,6 @@
 //! client is must never be believed of the client itself; how it asked is, for whoever lies there
 //! gets cookies and links that do not suit it, and no more.
 
-use super::Shared;
-use super::client::Client;
 use crate::config::Network;
 use crate::http::request::Request;
 use std::net::{IpAddr, SocketAddr};
@@ -20,15 +18,6 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// What is known of it, and nothing is looked at of what a stranger says.
-    pub(crate) fn of(request: &Request, client: &Client, shared: &Shared) -> Self {
-        let own = Self { client: client.address(), secure: shared.tls.acceptor.is_some() };
-        match client.trusted {
-            true => own.behind(request, &shared.config.server.trusted_proxies),
-            false => own,
-        }
-    }
-
     /// As `http` or `https`.
     pub(crate) fn proto(self) -> &'static str {
         if self.secure { "https" } else { "http" }
@@ -37,7 +26,7 @@ impl Origin {
     /// Whom a trusted peer asks for: by X-Forwarded-For, or by Forwarded (RFC 7239) where it has
     /// none of that. X-Forwarded-Proto goes before what Forwarded says; of a list of them the first
     /// counts, as the client's own connection is the one that its browser knows of.
-    fn behind(self, request: &Request, proxies: &[Network]) -> Self {
+    pub(crate) fn behind(self, request: &Request, proxies: &[Network]) -> Self {
         let mut addresses =
             members(request, "x-forwarded-for").map(|named| (named, None)).peekable();
         let elements = elements(request).into_iter().map(|element| {

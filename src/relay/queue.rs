@@ -31,6 +31,11 @@ impl Queue {
         Arc::new(Self { lot, line, length })
     }
 
+    /// Takes in at most so many from now on; who waits goes on waiting.
+    pub(super) fn resize(&self, length_max: usize) {
+        self.line.lock().resize(length_max);
+    }
+
     /// True while nobody waits: a newcomer may ask the pool.
     pub(crate) fn is_empty(&self) -> bool {
         self.length.load(Ordering::SeqCst) == 0

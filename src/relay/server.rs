@@ -1,20 +1,19 @@
 //! Starting, draining and stopping the relay.
 
 use super::Shared;
-use super::affinity::Affinity;
 use super::complaints::Complaints;
-use super::crowd::{Crowd, Lookout};
-use super::exchange::Direct;
+use super::crowd::Crowd;
 use super::greeter::Greeter;
 use super::idle::Idle;
 use super::kit::Kit;
+use super::lookout::Lookout;
 use super::queue::Queue;
+use super::site::Site;
 use super::task::Task;
 use crate::config::Config;
 use crate::engine::{Desk, Door, Listener, Lot, Registry, Stop, Timer, Worker};
-use crate::http::Claims;
 use crate::log::Log;
-use crate::pool;
+use crate::pool::{Pool, Snapshot};
 use crate::thread::spawn;
 use crate::tls::Tls;
 use std::hash::{BuildHasher, RandomState};
@@ -43,7 +42,7 @@ impl Server {
         config: Config,
         tls: Tls,
         listener: Listener,
-        pool: Arc<pool::Snapshot>,
+        pool: Arc<Pool>,
         log: Log,
         epoch: Instant,
     ) -> io::Result<Self> {
@@ -54,41 +53,52 @@ impl Server {
         let address = listener.address();
         let lot = Arc::new(Lot::new()?);
         let registry = Arc::clone(&lot) as Arc<dyn Registry>;
+        let queue = Queue::new(Arc::clone(&registry), config.queue.length);
         let shared = Arc::new(Shared {
-            door: Door::new(config.server.max_connections),
-            queue: Queue::new(Arc::clone(&registry), config.queue.length),
-            pool,
             lot: registry,
             idle: Idle::new(log.clone()),
+            door: Door::new(config.server.max_connections),
             crowd: Crowd::default(),
             log,
             stop: Arc::new(Stop::default()),
-            claims: Claims::new(config.server.untrusted_fields.iter().map(String::as_str)),
-            affinity: Affinity::new(&config),
-            direct: Direct::new(&config),
-            limits_places: config.applications.iter().any(|spec| spec.max_connections > 0),
             witness_key: [0, 1].map(|half: u64| RandomState::new().hash_one(half)),
             unready: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             epoch,
             complaints: Complaints::of(config.applications.len()),
-            tls,
-            config,
+            site: Snapshot::new(Site::new(config, tls, pool, queue)),
         });
-        let mut threads = Vec::new();
+        let mut server = Self { lot, shared, address, threads: Vec::new() };
+        server.begin(workers, listener)?;
+        Ok(server)
+    }
+
+    fn begin(&mut self, workers: usize, listener: Listener) -> io::Result<()> {
+        let Self { lot, shared, threads, .. } = self;
         for number in 1..=workers {
-            let desk = Desk::new(Kit::new(&shared), epoch);
-            let worker = Worker::new(&lot, desk, workers);
+            let desk = Desk::new(Kit::new(shared), shared.epoch);
+            let worker = Worker::new(lot, desk, workers);
             threads.push(spawn(&format!("worker {number}"), || worker.run())?);
         }
-        let timer = Timer { lot: Arc::clone(&lot), stop: Arc::clone(&shared.stop), epoch };
-        let (looked, slots) = (Arc::clone(&shared), Arc::clone(&lot));
-        let mut lookout = Lookout::default();
-        let look = move |now| looked.look(&mut lookout, slots.slots.idle_since_us(), now);
-        threads.push(spawn("timer", move || timer.run(look))?);
-        let keeper = shared.door.keeper(listener, &lot, Greeter(Arc::clone(&shared)));
+        let (stop, epoch) = (Arc::clone(&shared.stop), shared.epoch);
+        let timer = Timer { lot: Arc::clone(lot), stop, epoch };
+        let mut lookout = Lookout::new(shared, lot);
+        threads.push(spawn("timer", move || timer.run(|now| lookout.look(now)))?);
+        let keeper = shared.door.keeper(listener, lot, Greeter::new(shared));
         threads.push(spawn("door", keeper)?);
-        Ok(Self { lot, shared, address, threads })
+        Ok(())
+    }
+
+    /// Serves by another configuration from the next head on; each request that is under way ends
+    /// by the one that it began with. Where clients are served and the number of workers stay as
+    /// they were.
+    pub fn replace(&self, config: Config, tls: Tls, pool: Arc<Pool>) {
+        let shared = &self.shared;
+        // Those who wait in it are waiting still: the line outlives the configuration.
+        let queue = Arc::clone(&shared.site.look().current().queue);
+        queue.resize(config.queue.length);
+        shared.door.resize(config.server.max_connections);
+        shared.site.replace(Site::new(config, tls, pool, queue));
     }
 
     /// Where clients are served.

@@ -38,7 +38,7 @@ impl engine::Task for Task {
     type Kit = Kit;
 
     fn step(self, cx: &mut Context, buf: &mut [u8]) -> Next<Self> {
-        cx.kit.date.refresh(cx.now);
+        cx.kit.begin(cx.now);
         match self {
             Self::Handshake(client) => {
                 let next = handshake::step(client, cx);

@@ -73,7 +73,7 @@ impl Tunnel {
     }
 
     fn wait(mut self: Box<Self>, cx: &mut Context) -> Next<Box<Self>, Infallible> {
-        let deadline = self.exchange.last_moved() + cx.kit.shared.config.timeouts.tunnel_idle;
+        let deadline = self.exchange.last_moved() + self.exchange.tunnel_idle();
         if cx.now >= deadline {
             return self.close(Cause::ClientTimeout, cx);
         }

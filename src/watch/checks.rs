@@ -21,7 +21,7 @@ use super::transport::Answer;
 use super::{Listener, Never, Settings, WatchEvent};
 use crate::blame::Blame;
 use crate::pool::chance::Dice;
-use crate::pool::{CheckOutcome, Pool, Reader};
+use crate::pool::{CheckOutcome, Look, Pool};
 use crate::tls::Connector;
 
 /// The interval while results speak against a backend's state, if the usual one is longer. Also
@@ -41,7 +41,7 @@ pub(super) struct Checks {
     question: Question,
     /// How each backend is reached, in the order of the pool; in the clear where there is none.
     connectors: Vec<Option<Connector>>,
-    reader: Reader,
+    look: Look<Pool>,
     /// The pool that `schedule` and `probes` are for.
     pool: Arc<Pool>,
     schedule: Schedule,
@@ -66,19 +66,19 @@ impl Checks {
     pub(super) fn new(
         interval: Duration,
         settings: Settings,
-        mut reader: Reader,
+        mut look: Look<Pool>,
         sockets: Sockets,
         epoch: Instant,
         first_done: Sender<Never>,
         on: Listener,
     ) -> Self {
-        let pool = Arc::clone(reader.pool());
+        let pool = Arc::clone(look.current());
         Self {
             interval,
             timeout: settings.timeout,
             question: Question::new(&settings),
             connectors: settings.connectors,
-            reader,
+            look,
             schedule: Schedule::new(pool.backends().len()),
             pool,
             dice: Dice::new(RandomState::new().hash_one(0)),
@@ -115,7 +115,7 @@ impl Checks {
 
     /// Starts over if the pool was replaced. What is under way is of no use any more.
     fn follow(&mut self) {
-        let pool = self.reader.pool();
+        let pool = self.look.current();
         if !Arc::ptr_eq(pool, &self.pool) {
             self.pool = Arc::clone(pool);
             self.schedule = Schedule::new(self.pool.backends().len());

@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::config::Health;
-use crate::pool::{Notice, Snapshot, Statuses};
+use crate::pool::{Notice, Pool, Snapshot, Statuses};
 use crate::tls::Connector;
 use checks::Checks;
 pub use lookup::look_up_all;
@@ -147,7 +147,7 @@ impl Watch {
     /// where the pool's `now` counts from. Errors: no thread or no descriptor was to be had.
     pub fn start(
         settings: Settings,
-        snapshot: &Arc<Snapshot>,
+        snapshot: &Arc<Snapshot<Pool>>,
         epoch: Instant,
         on: impl Fn(WatchEvent) + Send + Sync + 'static,
     ) -> io::Result<Self> {
@@ -159,12 +159,12 @@ impl Watch {
         let (line, every) = (Arc::new(line), settings.names_every);
         let asked = Arc::downgrade(&line);
         let hurry = Box::new(move || asked.upgrade().iter().for_each(|line| line.hurry()));
-        let names = Names::new(snapshot.reader(), every, epoch, hurry, Arc::clone(&on));
+        let names = Names::new(snapshot.look(), every, epoch, hurry, Arc::clone(&on));
         spawn("names", &on, move || names.run(&stopped))?;
         let heard = Arc::clone(&on);
         let checks = |every| {
-            let reader = snapshot.reader();
-            let checks = Checks::new(every, settings, reader, sockets, epoch, first_done, heard);
+            let look = snapshot.look();
+            let checks = Checks::new(every, settings, look, sockets, epoch, first_done, heard);
             spawn("checks", &on, move || checks.run())
         };
         let checks = interval.map(checks).transpose()?;

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, select};
 
 use super::lookup::{LookUps, Report, Resolve, at, is_name, system};
 use super::{Listener, Never, WatchEvent};
-use crate::pool::{Backend, Found, Notice, Pool, Reader};
+use crate::pool::{Backend, Found, Look, Notice, Pool};
 
 /// The least time between two look-ups of a name, so that failures make no storm of them.
 const DISTANCE_MIN: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ pub(super) type Hurry = Box<dyn Fn() + Send>;
 
 /// The state of the names thread.
 pub(super) struct Names {
-    reader: Reader,
+    look: Look<Pool>,
     /// The pool that `known` is for.
     pool: Arc<Pool>,
     every: Duration,
@@ -51,25 +51,25 @@ struct Name {
 
 impl Names {
     pub(super) fn new(
-        reader: Reader,
+        look: Look<Pool>,
         every: Duration,
         epoch: Instant,
         hurry: Hurry,
         on: Listener,
     ) -> Self {
-        Self::asking(system, reader, every, epoch, hurry, on)
+        Self::asking(system, look, every, epoch, hurry, on)
     }
 
     fn asking(
         resolve: Resolve,
-        mut reader: Reader,
+        mut look: Look<Pool>,
         every: Duration,
         epoch: Instant,
         hurry: Hurry,
         on: Listener,
     ) -> Self {
-        let (lookups, pool) = (LookUps::new(resolve), Arc::clone(reader.pool()));
-        let mut names = Self { reader, pool, every, epoch, known: Vec::new(), lookups, hurry, on };
+        let (lookups, pool) = (LookUps::new(resolve), Arc::clone(look.current()));
+        let mut names = Self { look, pool, every, epoch, known: Vec::new(), lookups, hurry, on };
         names.know_all(Instant::now());
         names
     }
@@ -92,7 +92,7 @@ impl Names {
     /// Begins the look-ups that are due; how long until there may be another. As this is done at
     /// each glance, it costs a name no more than a few loads.
     fn begin_due(&mut self, now: Instant) -> Duration {
-        let pool = self.reader.pool();
+        let pool = self.look.current();
         if !Arc::ptr_eq(pool, &self.pool) {
             self.pool = Arc::clone(pool);
             self.know_all(now);
@@ -210,7 +210,7 @@ mod tests {
     struct Bench {
         names: Names,
         pool: Arc<Pool>,
-        snapshot: Arc<Snapshot>,
+        snapshot: Arc<Snapshot<Pool>>,
         events: Arc<Mutex<Vec<WatchEvent>>>,
         now: Instant,
     }
@@ -234,9 +234,9 @@ mod tests {
             let heard = Arc::clone(&events);
             let on: Listener = Arc::new(move |event| heard.lock().unwrap().push(event));
             let snapshot = Snapshot::new(Arc::clone(&pool));
-            let reader = snapshot.reader();
+            let look = snapshot.look();
             let (every, now) = (Duration::from_secs(30), Instant::now());
-            let names = Names::asking(|_| panic!("asked"), reader, every, now, Box::new(|| ()), on);
+            let names = Names::asking(|_| panic!("asked"), look, every, now, Box::new(|| ()), on);
             Self { names, pool, snapshot, events, now }
         }
 

@@ -115,7 +115,7 @@ fn specs(addresses: &[SocketAddr]) -> Vec<Spec> {
 /// A pool under watch.
 struct Watched {
     pool: Arc<Pool>,
-    snapshot: Arc<Snapshot>,
+    snapshot: Arc<Snapshot<Pool>>,
     watch: Watch,
     events: Receiver<WatchEvent>,
     epoch: Instant,

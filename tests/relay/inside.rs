@@ -6,7 +6,7 @@ use evenly::config::Config;
 use evenly::engine::Listener;
 use evenly::log::{self, Log};
 use evenly::pool::policy::{Policy, View};
-use evenly::pool::{Mode, Outcome, Pool, Rules, Snapshot};
+use evenly::pool::{Mode, Outcome, Pool, Rules};
 use evenly::relay::Server;
 use evenly::tls::Tls;
 use std::fmt::Write as _;
@@ -37,8 +37,8 @@ fn relay_with(
     let specs = config.applications.clone();
     let pool = Pool::new(specs, found, Box::new(policy), Rules::default());
     let log = Log::start(log::Settings { access: None, to: log::Target::Stderr }).unwrap();
-    let shared = Snapshot::new(Arc::clone(&pool));
-    (Server::start(config, Tls::default(), listener, shared, log, Instant::now()).unwrap(), pool)
+    let served = Arc::clone(&pool);
+    (Server::start(config, Tls::default(), listener, served, log, Instant::now()).unwrap(), pool)
 }
 
 /// Stops a relay whose clients have left.

@@ -17,7 +17,7 @@ impl Exchange {
 
     /// The same, with the cause in words.
     pub(super) fn account_for(&self, cause: Cause, reason: &str, shared: &Shared, now: Duration) {
-        let backend = self.tries.last.map(|index| &self.pool.backends()[index]);
+        let backend = self.tries.last.map(|index| &self.site.pool.backends()[index]);
         if let Some(backend) = backend.filter(|_| self.tries.count > 0) {
             backend.counters().bytes_up.fetch_add(self.bytes_received, Relaxed);
             backend.counters().bytes_down.fetch_add(self.answer.bytes, Relaxed);

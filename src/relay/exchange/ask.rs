@@ -32,7 +32,7 @@ impl Exchange {
         cx: &mut Context,
         buf: &mut [u8],
     ) -> Result<Option<Progress>, Trouble> {
-        if !cx.kit.shared.awaits_bodies() || self.ticket.is_some() {
+        if !self.site.awaits_bodies() || self.ticket.is_some() {
             return Ok(None);
         }
         let client = &mut self.client;
@@ -42,7 +42,7 @@ impl Exchange {
         }
         self.times.bytes.to_client +=
             client.out.drain_to(&mut client.stream).map_err(|_| Trouble::CLIENT_GONE)?;
-        let enough = self.asked.head_length + cx.kit.shared.config.limits.buffer_bytes;
+        let enough = self.asked.head_length + self.site.config.limits.buffer_bytes;
         while !self.body.is_done() && self.sent.bytes.len() < enough {
             if cx.is_spent() {
                 return Ok(Some(Progress::Moved));
@@ -50,22 +50,22 @@ impl Exchange {
             if !self.read_body(cx, buf)? {
                 return Ok(Some(Progress::Stuck));
             }
-            self.moved(cx.now, &cx.kit.shared.config);
+            self.moved(cx.now);
         }
         Ok(None)
     }
 
     /// Leases a backend; false while the request must wait for its turn.
     pub(super) fn admit(&mut self, cx: &mut Context) -> Result<bool, Trouble> {
-        if self.ticket.is_none() && cx.kit.shared.queue.is_empty() && self.picked(cx)? {
+        if self.ticket.is_none() && self.site.queue.is_empty() && self.picked(cx)? {
             return Ok(true);
         }
-        if self.client_has_left(cx) {
+        if self.client_has_left() {
             return Err(Trouble::CLIENT_GONE);
         }
         if self.ticket.is_none() {
             let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
-            self.ticket = Some(cx.kit.shared.queue.draw(home).ok_or(Trouble::QueueFull)?);
+            self.ticket = Some(self.site.queue.draw(home).ok_or(Trouble::QueueFull)?);
         }
         let first = self.ticket.as_ref().is_some_and(Ticket::is_first);
         if !first || !self.picked(cx)? {
@@ -96,7 +96,7 @@ impl Exchange {
         self.tries.address = Some(address);
         self.name_host();
         let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
-        let wanted = Wanted { backend: index, address, sure: !self.is_repeatable(cx) };
+        let wanted = Wanted { backend: index, address, sure: !self.is_repeatable() };
         let idle = match self.tries.fresh {
             false => cx.kit.shared.idle.take(&wanted, home, cx.now),
             true => None,
@@ -105,7 +105,7 @@ impl Exchange {
         self.upstream = Some(match idle {
             Some(upstream) => upstream,
             None => {
-                let tls = cx.kit.shared.tls.connectors.get(index).and_then(Option::as_ref);
+                let tls = self.site.connector(index);
                 Upstream::connect(address, Arc::clone(&cx.kit.shared.lot), tls)
                     .map_err(connect_failed)?
             }
@@ -126,7 +126,7 @@ impl Exchange {
         };
         let backend = lease.backend();
         backend.avoid(address);
-        if is_overdue || self.client_has_left(cx) {
+        if is_overdue || self.client_has_left() {
             return false; // this request has no time left, or nobody; the next one asks another
         }
         self.tries.dead.push(address);
@@ -150,8 +150,8 @@ impl Exchange {
     }
 
     /// True when the request can be sent again, should its connection turn out to be closed.
-    fn is_repeatable(&self, cx: &Context) -> bool {
-        let rules = &cx.kit.shared.config.retry;
+    fn is_repeatable(&self) -> bool {
+        let rules = &self.site.config.retry;
         let is_held = match self.body.is_done() {
             true => self.sent.bytes.len() <= self.asked.head_length + rules.body_bytes,
             false => (1..=rules.body_bytes as u64).contains(&self.asked.announced),
@@ -177,7 +177,7 @@ impl Exchange {
         self.tries.tried.extend(self.tries.last);
         let ask =
             Ask { now: cx.now, chance: cx.kit.dice.roll(), key, token, tried: &self.tries.tried };
-        let lease = self.pool.pick(&ask)?;
+        let lease = self.site.pool.pick(&ask)?;
         self.tries.last = Some(lease.index());
         self.tries.fresh = false;
         self.tries.dead.clear();
@@ -240,7 +240,7 @@ impl Exchange {
         if self.body.is_done() {
             self.times.asked = Some(cx.now);
         }
-        let held_max = self.asked.head_length + cx.kit.shared.config.retry.body_bytes;
+        let held_max = self.asked.head_length + self.site.config.retry.body_bytes;
         if self.tries.unrepeatable || self.sent.bytes.len() > held_max {
             self.tries.unrepeatable = true;
             self.sent.forget_after(self.asked.head_length);
@@ -249,13 +249,13 @@ impl Exchange {
 
     /// Reads the next bytes of the body into `sent`; false when there are none yet.
     fn read_body(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<bool, Trouble> {
-        if self.take_held(cx)? {
+        if self.take_held()? {
             return Ok(true);
         }
         match self.client.stream.read(&mut buf[..BODY_READ]) {
             Ok(Read::Bytes(n)) => {
                 cx.spend(n);
-                let used = self.take_body(&buf[..n], cx)?;
+                let used = self.take_body(&buf[..n])?;
                 self.client.held.extend_from_slice(&buf[used..n]);
                 Ok(true)
             }
@@ -266,19 +266,19 @@ impl Exchange {
     }
 
     /// Takes what came with the head, or behind it; false if there was nothing.
-    pub(super) fn take_held(&mut self, cx: &Context) -> Result<bool, Trouble> {
+    pub(super) fn take_held(&mut self) -> Result<bool, Trouble> {
         if self.client.held.is_empty() || self.body.is_done() {
             return Ok(false);
         }
         let mut held = std::mem::take(&mut self.client.held);
-        let used = self.take_body(&held, cx)?;
+        let used = self.take_body(&held)?;
         self.client.held = held.split_off(used); // with no more memory than is left in it
         Ok(true)
     }
 
     /// Decodes body bytes and frames them for the backend; returns how many belonged to the body.
-    fn take_body(&mut self, bytes: &[u8], cx: &Context) -> Result<usize, Trouble> {
-        let limit = cx.kit.shared.config.limits.body_bytes;
+    fn take_body(&mut self, bytes: &[u8]) -> Result<usize, Trouble> {
+        let limit = self.site.config.limits.body_bytes;
         let mut used = 0;
         while used < bytes.len() && !self.body.is_done() {
             let piece = self.body.next(&bytes[used..]).map_err(malformed)?;
@@ -294,7 +294,7 @@ impl Exchange {
             }
         }
         if self.asked.chunked && self.body.is_done() {
-            let trailers = cx.kit.shared.claims.without(self.body.trailers());
+            let trailers = self.site.claims.without(self.body.trailers());
             body::write_last_chunk(&mut self.sent.bytes, &trailers);
         }
         Ok(used)

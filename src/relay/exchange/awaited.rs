@@ -168,7 +168,7 @@ impl Exchange {
     }
 
     /// Until when it is waited for, on the server's clock.
-    pub(super) fn deadline(&mut self, now: Duration, config: &Config) -> Duration {
+    pub(super) fn deadline(&mut self, now: Duration) -> Duration {
         let awaited = self.awaited();
         // Whoever is awaited anew has the whole time, whatever the others took of theirs.
         if self.times.awaited.replace(awaited) != Some(awaited) {
@@ -180,13 +180,13 @@ impl Exchange {
             Awaited::Answer => self.times.asked.unwrap_or_default().max(self.times.interim),
             _ => self.times.moved,
         };
-        since + self.limit(awaited, config)
+        since + self.limit(awaited)
     }
 
     /// How long it may last. The time for a connect is one for all addresses of the backend: each
     /// gets an even share of what is left, so that the last is asked in time, too.
-    pub(super) fn limit(&self, awaited: Awaited, config: &Config) -> Duration {
-        let limit = awaited.limit(config);
+    pub(super) fn limit(&self, awaited: Awaited) -> Duration {
+        let limit = awaited.limit(&self.site.config);
         match awaited {
             Awaited::Connection | Awaited::Handshake => {
                 let Times { tried, connecting, addresses_left, .. } = self.times;
@@ -199,7 +199,7 @@ impl Exchange {
     /// Bytes moved. Whoever is awaited has shown itself if they are its own: an answer that flows
     /// does not excuse a client that stopped its body. Each byte is worth what it may take, so that
     /// a body at one byte a second, which would never be silent, falls behind until it is late.
-    pub(super) fn moved(&mut self, now: Duration, config: &Config) {
+    pub(super) fn moved(&mut self, now: Duration) {
         let bytes = std::mem::take(&mut self.times.bytes);
         let own = match self.times.awaited {
             Some(Awaited::Body) => bytes.from_client,
@@ -209,7 +209,7 @@ impl Exchange {
             _ => return self.times.moved = now,
         };
         let arises = self.times.awaited == Some(Awaited::MoreAnswer) && self.answer.arises;
-        let floor = if arises { 0 } else { config.timeouts.slowest };
+        let floor = if arises { 0 } else { self.site.config.timeouts.slowest };
         if own > 0 {
             let caught_up = self.times.moved + worth(own as u64, floor);
             self.times.moved = if floor == 0 { now } else { now.min(caught_up) };

@@ -9,6 +9,7 @@ use crate::http::request::{Forwarding, Request};
 use crate::relay::client::Client;
 use crate::relay::kit::Context;
 use crate::relay::origin::Origin;
+use crate::relay::site::Site;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,45 +22,61 @@ impl Exchange {
         cx: &mut Context,
     ) -> Box<Self> {
         client.requests += 1;
+        let site = Arc::clone(&cx.kit.site);
         // Where a body is awaited before a backend hears of it, no backend can ask for it.
-        let asks_for_body = request.expects_continue && cx.kit.shared.awaits_bodies();
+        let asks_for_body = request.expects_continue && site.awaits_bodies();
         request.expects_continue &= !asks_for_body;
-        let origin = Origin::of(request, &client, &cx.kit.shared);
-        let sent = write_head(request, &client, origin, cx);
-        let affinity = cx.kit.shared.affinity.as_ref();
+        let origin = origin(request, &client, &site);
+        let sent = write_head(request, &client, origin, &site, cx);
+        let affinity = site.affinity.as_ref();
         let ties = affinity.map(|affinity| affinity.read(request, origin)).unwrap_or_default();
         let mut exchange = Box::new(Self {
             asked: Asked { asks_for_body, ..Asked::of(request, origin, sent.len()) },
             sent: Outbox::of(sent),
             body: Reader::new(request.framing),
             body_given_up: false,
-            pool: Arc::clone(cx.pool()),
             ties,
             ticket: None,
             lease: None,
             upstream: None,
             tries: Tries::default(),
             answer: RelayedAnswer::awaited(),
-            times: Times::from(cx.now, cx.kit.shared.config.timeouts.request),
+            times: Times::from(cx.now, site.config.timeouts.request),
             bytes_received: 0,
             client,
+            site,
         });
         exchange.client.held.extend_from_slice(ahead);
         exchange
     }
 }
 
+/// What is known of who asks: nothing is looked at of what a stranger says.
+fn origin(request: &Request, client: &Client, site: &Site) -> Origin {
+    let own = Origin { client: client.address(), secure: site.acceptor().is_some() };
+    match client.trusted {
+        true => own.behind(request, &site.config.server.trusted_proxies),
+        false => own,
+    }
+}
+
 /// The head as the backend gets it, in a buffer that is used again.
-fn write_head(request: &Request, client: &Client, origin: Origin, cx: &mut Context) -> Vec<u8> {
+fn write_head(
+    request: &Request,
+    client: &Client,
+    origin: Origin,
+    site: &Site,
+    cx: &mut Context,
+) -> Vec<u8> {
     let mut sent = cx.spare();
-    let server = &cx.kit.shared.config.server;
+    let server = &site.config.server;
     let how = Forwarding {
         peer: client.address(),
-        peer_proto: cx.kit.shared.proto(),
+        peer_proto: site.proto(),
         client: origin.client,
         proto: origin.proto(),
         trusted: client.trusted,
-        claims: &cx.kit.shared.claims,
+        claims: &site.claims,
         forwarded: server.forwarded,
         via: server.via,
         upgrade_h2c: server.upgrade_h2c,

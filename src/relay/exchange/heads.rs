@@ -74,18 +74,23 @@ impl Exchange {
         self.answer.listens = self.answer.reusable && !self.body_given_up && body_comes;
         let to_the_end = self.body.is_done() || self.answer.listens;
         self.answer.keep_alive = self.may_go_on(cx) && to_the_end && !self.answer.until_close;
-        let (shared, lease) = (&cx.kit.shared, self.lease.as_ref());
+        let lease = self.lease.as_ref();
         let sent = &self.sent.bytes[..self.asked.head_length.min(self.sent.bytes.len())];
-        let token = |affinity| Some((affinity, self.pool.token(lease?.index())));
-        let tied = shared.affinity.as_ref().and_then(token);
+        let token = |affinity| Some((affinity, self.site.pool.token(lease?.index())));
+        let tied = self.site.affinity.as_ref().and_then(token);
         let how = Onward {
             client: self.asked.version,
             keep_alive: self.answer.keep_alive,
             date: &cx.kit.date.text,
             served_by: lease
-                .filter(|_| shared.config.server.served_by)
+                .filter(|_| self.site.config.server.served_by)
                 .map(|lease| lease.backend().name()),
-            request_id: shared.config.server.request_id.then(|| text(field(sent, b"x-request-id"))),
+            request_id: self
+                .site
+                .config
+                .server
+                .request_id
+                .then(|| text(field(sent, b"x-request-id"))),
             set_cookie: tied.and_then(|(affinity, token)| {
                 affinity.cookie(token, self.ties, self.asked.origin.secure)
             }),

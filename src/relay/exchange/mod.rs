@@ -11,6 +11,7 @@ mod ask;
 mod awaited;
 mod begin;
 mod direct;
+mod given;
 mod heads;
 mod relay;
 mod report;
@@ -23,20 +24,19 @@ use super::client::Client;
 use super::kit::Context;
 use super::origin::Origin;
 use super::queue::Ticket;
+use super::site::Site;
 use super::upstream::Upstream;
 use crate::engine::{Next, Outbox, Owner};
 use crate::http::body::Reader;
 use crate::http::{Refusal, Repairs, Version};
 use crate::log::Cause;
-use crate::pool::{Lease, Outcome, Pool};
+use crate::pool::{Lease, Outcome};
 use awaited::Awaited;
 use retry::Tries;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use trouble::Trouble;
-
-pub(crate) use direct::Direct;
 
 /// A request, the backend it was given to, and the answer as far as it has come.
 pub(crate) struct Exchange {
@@ -47,7 +47,8 @@ pub(crate) struct Exchange {
     body: Reader,
     /// The body is read no further: the backend has stopped listening.
     body_given_up: bool,
-    pool: Arc<Pool>,
+    /// The configuration that it began with.
+    site: Arc<Site>,
     ties: Ties,
     /// Held while the request waits for a place at a backend.
     ticket: Option<Ticket>,
@@ -181,7 +182,7 @@ impl Exchange {
                 Ok(Progress::Ended) => return self.finish(cx),
                 Ok(Progress::Upgraded(surplus)) => return Next::Go(Ended::Tunnel(self, surplus)),
                 Ok(Progress::Moved) => {
-                    self.moved(cx.now, &cx.kit.shared.config);
+                    self.moved(cx.now);
                     if cx.is_spent() {
                         return Next::Queue(self);
                     }
@@ -206,11 +207,11 @@ impl Exchange {
     /// Answers what is not to go on; else first what is at hand of the body, so that no backend
     /// hears of a request that is bad already.
     fn check(&mut self, cx: &mut Context) -> Result<(), Trouble> {
-        let limit = cx.kit.shared.config.limits.body_bytes;
+        let limit = self.site.config.limits.body_bytes;
         if limit > 0 && self.asked.announced > limit {
             return Err(Trouble::Refused(TOO_LARGE, Cause::Refused));
         }
-        self.take_held(cx)?;
+        self.take_held()?;
         self.answer_directly(cx)?;
         if self.asked.last_hop { Err(Trouble::LastHop) } else { Ok(()) }
     }
@@ -246,8 +247,8 @@ impl Exchange {
     /// Tells a backend that has the whole request of a client that left, as the client would have
     /// done by itself: it may have nothing more to do, and would keep its place. With one that is
     /// not connected yet it is over.
-    fn tell_end(&mut self, cx: &Context) -> Result<(), Trouble> {
-        if !self.client_has_left(cx) {
+    fn tell_end(&mut self) -> Result<(), Trouble> {
+        if !self.client_has_left() {
             return Ok(());
         }
         let is_sent = self.request_is_sent();
@@ -263,19 +264,18 @@ impl Exchange {
     }
 
     /// True when the client has closed its side, and is not to be served all the same.
-    fn client_has_left(&self, cx: &Context) -> bool {
-        self.client.stream.has_hung_up() && cx.kit.shared.config.server.abort_on_close
+    fn client_has_left(&self) -> bool {
+        self.client.stream.has_hung_up() && self.site.config.server.abort_on_close
     }
 
     /// Until when to wait, with both sockets watched; or what is late.
     fn wait(&mut self, cx: &Context) -> Result<Duration, Trouble> {
-        let config = &cx.kit.shared.config;
-        let deadline = self.deadline(cx.now, config);
+        let deadline = self.deadline(cx.now);
         if cx.now >= deadline {
             let awaited = self.awaited();
-            return Err(awaited.late(self.limit(awaited, config), config));
+            return Err(awaited.late(self.limit(awaited), &self.site.config));
         }
-        self.tell_end(cx)?;
+        self.tell_end()?;
         if let Some(upstream) = &mut self.upstream {
             let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
             upstream.stream.key(Owner::Home(home)).map_err(Trouble::Ours)?;
@@ -292,7 +292,7 @@ impl Exchange {
         cx.recycle(std::mem::take(&mut self.sent.bytes));
         let mut client = self.client;
         if keep_alive {
-            client.await_next(cx.now, &cx.kit.shared.config.timeouts);
+            client.await_next(cx.now, &self.site.config.timeouts);
             Next::Go(Ended::Head(client))
         } else if quick {
             client.stream.say_end();
@@ -320,6 +320,11 @@ impl Exchange {
         self.times.moved
     }
 
+    /// How long a tunnel may be silent.
+    pub(super) fn tunnel_idle(&self) -> Duration {
+        self.site.config.timeouts.tunnel_idle
+    }
+
     /// Bytes moved now.
     pub(super) fn touch(&mut self, now: Duration) {
         self.times.moved = now;
@@ -337,7 +342,7 @@ impl Exchange {
 
     /// How the client is to be answered if we must do it ourselves.
     fn asker(&self, cx: &Context) -> Asker {
-        let tells_id = cx.kit.shared.config.server.request_id;
+        let tells_id = self.site.config.server.request_id;
         Asker {
             version: self.asked.version,
             head_only: self.asked.head_only,
@@ -349,7 +354,7 @@ impl Exchange {
 
     /// True when the client's connection can carry another request behind the end of this one.
     fn may_go_on(&self, cx: &Context) -> bool {
-        let config = &cx.kit.shared.config;
+        let config = &self.site.config;
         let enough = config.limits.requests_per_connection;
         self.asked.keep_alive
             && (enough == 0 || self.client.requests < enough)

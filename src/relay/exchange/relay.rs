@@ -93,7 +93,7 @@ impl Exchange {
         let unanswered = self.answer.status == 0;
         while self.answer.status == 0 {
             let mut slots = http::slots();
-            let limits = cx.kit.shared.config.limits.head();
+            let limits = self.site.config.limits.head();
             let method = text(&self.sent.bytes[..self.asked.method_length]);
             let parsed = http::response::parse(&buf[bytes.clone()], &limits, method, &mut slots);
             let bad = |malformed: Malformed| Trouble::bad_head(&buf[bytes.clone()], malformed.0);
@@ -260,7 +260,7 @@ impl Exchange {
         let upstream = self.upstream.take();
         let keeps = self.answer.reusable
             && self.request_is_sent()
-            && !cx.kit.shared.config.timeouts.upstream_keep_alive.is_zero();
+            && !self.site.config.timeouts.upstream_keep_alive.is_zero();
         let told_end = upstream.as_ref().is_some_and(|upstream| upstream.told_end);
         if let Some(lease) = self.lease.take() {
             // Another connection has carried the request: the one before was closed as idle.
@@ -268,7 +268,7 @@ impl Exchange {
                 cx.kit.shared.idle.was_closed(lease.index(), address, rested, cx.now);
             }
             if let Some(upstream) = upstream.filter(|_| keeps && !told_end) {
-                let limit = cx.kit.shared.config.timeouts.upstream_keep_alive;
+                let limit = self.site.config.timeouts.upstream_keep_alive;
                 cx.kit.shared.idle.keep(&lease, upstream, cx.now, limit);
             }
             let latency = self.latency(cx.now);

@@ -19,11 +19,17 @@ impl Exchange {
     /// Ends a lease, and tells the pool what came of it for this request.
     pub(super) fn report(&self, lease: Lease, outcome: Outcome, cx: &Context) {
         let status = if let Outcome::Answered { status, .. } = outcome { status } else { 0 };
-        if self.pool.rules().passive.statuses.contains(status) {
+        if self.site.pool.rules().passive.statuses.contains(status) {
             let what = format_args!("answered {status}");
             self.complain_of(lease.index(), About::Status, what, &cx.kit.shared);
         }
-        cx.report(lease, outcome, || self.witness(&cx.kit.shared));
+        let limited = lease.backend().max_connections() > 0;
+        if let Some(notice) = lease.finish_for(|| self.witness(&cx.kit.shared), outcome, cx.now) {
+            cx.kit.shared.say(&notice);
+        }
+        if limited {
+            self.site.queue.ring_first();
+        }
     }
 
     /// Says how the backend failed.
@@ -52,7 +58,7 @@ impl Exchange {
     }
 
     fn complain_of(&self, index: usize, about: About, what: fmt::Arguments, shared: &Shared) {
-        let name = self.pool.backends()[index].name();
+        let name = self.site.pool.backends()[index].name();
         shared.say_of(index, name, about, format_args!("{what}; {}", self.shown()));
     }
 

@@ -36,7 +36,7 @@ pub(super) struct Tries {
 impl Exchange {
     /// Makes ready for another try, if the rules and the budget allow one.
     pub(super) fn tries_again(&mut self, trouble: &Trouble, cx: &mut Context) -> bool {
-        if self.client_has_left(cx) {
+        if self.client_has_left() {
             return false;
         }
         let setback = match trouble {
@@ -61,7 +61,7 @@ impl Exchange {
             _ => return false,
         };
         let attempt = self.attempt(setback);
-        match attempt.verdict(&self.pool.rules().retry) {
+        match attempt.verdict(&self.site.pool.rules().retry) {
             Verdict::GiveUp => return false,
             Verdict::FreshConnection => {
                 self.tries.fresh = true;
@@ -83,8 +83,8 @@ impl Exchange {
     /// The backend answers with this status: true if another is asked instead, which has then been
     /// leased. Where none can be had, the answer is the client's.
     pub(super) fn goes_elsewhere(&mut self, status: u16, cx: &mut Context) -> bool {
-        let rules = &self.pool.rules().retry;
-        if !rules.on.statuses.contains(status) || self.client_has_left(cx) {
+        let rules = &self.site.pool.rules().retry;
+        if !rules.on.statuses.contains(status) || self.client_has_left() {
             return false; // as nearly always: no need to gather what the rule asks for
         }
         let attempt = self.attempt(Setback::Status(status));
@@ -125,7 +125,7 @@ impl Exchange {
     /// what the others bear, so it needs no permit: a dead backend then costs no request.
     fn is_within_budget(&mut self, was_sent: bool) -> bool {
         if was_sent && self.tries.permit.is_none() {
-            self.tries.permit = self.pool.retry_permit();
+            self.tries.permit = self.site.pool.retry_permit();
         }
         !was_sent || self.tries.permit.is_some()
     }

@@ -1,7 +1,7 @@
 //! What can go wrong in an exchange, whose fault it is, and what becomes of the request.
 
 use super::awaited::Awaited;
-use super::direct::Given;
+use super::given::Given;
 use super::{Ended, Exchange};
 use crate::engine::Next;
 use crate::http::Refusal;
@@ -252,7 +252,7 @@ impl Exchange {
         cx.recycle(std::mem::take(&mut self.sent.bytes));
         let mut client = self.client;
         if asker.keep_alive {
-            client.await_next(cx.now, &cx.kit.shared.config.timeouts);
+            client.await_next(cx.now, &self.site.config.timeouts);
             return Next::Go(Ended::Head(client));
         }
         Next::Go(Ended::Linger(client, false))

@@ -1,0 +1,88 @@
+//! An answer of our own to a request that is not relayed, with all that goes into it.
+
+use crate::log::{Cause, json};
+use crate::relay::answer::{Answer, JSON};
+
+/// An answer that no backend gave.
+pub(super) struct Given {
+    pub(super) status: u16,
+    pub(super) body: String,
+    /// The body is JSON.
+    pub(super) json: bool,
+    pub(super) location: Option<String>,
+    pub(super) allow: Option<String>,
+    pub(super) retry_after_s: Option<u64>,
+    /// Of the sticky cookie, where the client lacks it.
+    pub(super) token: Option<u64>,
+    pub(super) cause: Cause,
+}
+
+impl Given {
+    pub(super) fn new(status: u16, body: &str) -> Self {
+        Self {
+            status,
+            body: body.to_owned(),
+            json: false,
+            location: None,
+            allow: None,
+            retry_after_s: None,
+            token: None,
+            cause: Cause::Done,
+        }
+    }
+
+    /// What a look-up is told where there is nobody to name.
+    pub(super) fn unavailable(why: &str, retry_after_s: u64) -> Self {
+        Self {
+            json: true,
+            retry_after_s: Some(retry_after_s),
+            cause: Cause::NoBackend,
+            ..Self::new(503, &object(&[("error", why)]))
+        }
+    }
+
+    /// Why the request was refused, if it was.
+    pub(super) fn reason(&self) -> &str {
+        if self.cause == Cause::Refused { &self.body } else { "" }
+    }
+
+    pub(super) fn answer(&self) -> Answer<'_> {
+        let usual = Answer::new(self.status, &self.body);
+        Answer {
+            retry_after_s: self.retry_after_s,
+            allow: self.allow.as_deref(),
+            location: self.location.as_deref(),
+            content_type: if self.json { JSON } else { usual.content_type },
+            // The next to ask is told something else.
+            no_store: true,
+            token: self.token,
+            ..usual
+        }
+    }
+}
+
+/// A JSON object of strings.
+pub(super) fn object(members: &[(&str, &str)]) -> String {
+    let mut out = Vec::new();
+    for (name, value) in members {
+        out.push(if out.is_empty() { b'{' } else { b',' });
+        json(&mut out, name.as_bytes());
+        out.push(b':');
+        json(&mut out, value.as_bytes());
+    }
+    out.push(b'}');
+    String::from_utf8(out).expect("JSON is written in ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_signs_is_json_all_the_same() {
+        let text = object(&[("name", r#"a"\b"#), ("url", "http://[::1]:80")]);
+        assert_eq!(text, r#"{"name":"a\"\\b","url":"http://[::1]:80"}"#);
+        let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(parsed["name"], r#"a"\b"#);
+    }
+}

@@ -1,0 +1,199 @@
+//! Who must leave as the house fills: those that have been idle for longest.
+//!
+//! The timer looks once a sweep. An idle client may stay for `keep_alive` while half of the places
+//! are free, and for ever less as they are taken; where new clients wait at the door, the longest
+//! idle make room for them. Whoever is in the middle of a request, or of a head, stays. A client
+//! that has not asked yet counts as idle too, from [`ASKING`](super::crowd::ASKING) after it came:
+//! else silent clients would hold every place for as long as `request_head`.
+//!
+//! It is a matter of one number, the *cutoff*: who has been idle since then, or longer, is woken.
+//! Its step looks once more whether the next request has come, and closes the connection if not. A
+//! request that is under way at that moment is lost, as with every close of an idle connection
+//! (RFC 9112 9.6); so nobody is closed before its time while there is room.
+
+use super::Shared;
+use super::site::Site;
+use super::task::Task;
+use crate::engine::Lot;
+use crate::log::Level;
+use crate::pool::Look;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A shorter pause is no idleness: the answer, or the next request, may be under way. Where nobody
+/// pauses for longer, new clients wait for `CALLERS_PATIENCE`; then it is their turn.
+const RESTING: Duration = Duration::from_millis(200);
+const CALLERS_PATIENCE: Duration = Duration::from_secs(1);
+/// How long an idle client may stay in a full house as long as nobody waits at the door.
+const KEEP_ALIVE_MIN: Duration = Duration::from_secs(5);
+/// One in so many places is freed in a sweep, at most: a whole house in 1.6 s.
+const SHARE: usize = 16;
+
+/// The timer's eye on what nobody tells.
+pub(crate) struct Lookout {
+    shared: Arc<Shared>,
+    lot: Arc<Lot<Task>>,
+    site: Look<Site>,
+    /// Since when somebody has waited at the door at each look.
+    callers_since: Option<Duration>,
+}
+
+impl Lookout {
+    pub(super) fn new(shared: &Arc<Shared>, lot: &Arc<Lot<Task>>) -> Self {
+        let (shared, lot) = (Arc::clone(shared), Arc::clone(lot));
+        Self { site: shared.site.look(), shared, lot, callers_since: None }
+    }
+
+    /// Looks around before a sweep, and returns the cutoff for it.
+    pub(crate) fn look(&mut self, now: Duration) -> Duration {
+        self.shared.idle.expire(now);
+        let queue = &self.site.current().queue;
+        // A place at a backend that has just come up is one of which nobody tells.
+        if !queue.is_empty() {
+            queue.ring_first();
+        }
+        let cutoff = self.cutoff(now);
+        self.shared.crowd.set(cutoff);
+        cutoff
+    }
+
+    fn cutoff(&mut self, now: Duration) -> Duration {
+        let (shared, timeouts) = (&self.shared, &self.site.current().config.timeouts);
+        let since = self.callers_since.unwrap_or(now);
+        self.callers_since = shared.door.has_callers().then_some(since);
+        let limit = shared.door.limit();
+        let house = House {
+            limit,
+            taken: shared.door.taken(),
+            keep_alive: timeouts.keep_alive,
+            wanted: if self.callers_since.is_some() { limit.div_ceil(SHARE) } else { 0 },
+        };
+        if !house.is_filling() {
+            return Duration::ZERO;
+        }
+        let turn = now >= since + CALLERS_PATIENCE;
+        let latest = if turn { now } else { now.saturating_sub(RESTING) };
+        let idle = oldest(self.lot.slots.idle_since_us(), limit.div_ceil(SHARE), latest);
+        let leaving = house.leaving(&idle, now);
+        if house.wanted > 0 && leaving > 0 {
+            let taken = house.taken;
+            let text = format_args!(
+                "{taken} of {limit} places taken, and more clients wait: \
+                 the longest idle are closed, {leaving} now"
+            );
+            shared.log.limited(&shared.crowd.said, Level::Warn, text);
+        }
+        idle[..leaving].last().copied().unwrap_or_default()
+    }
+}
+
+/// The `count` that have been idle for longest, and since `latest` at the latest; longest first.
+fn oldest(since_us: impl Iterator<Item = u64>, count: usize, latest: Duration) -> Vec<Duration> {
+    let latest_us = latest.as_micros() as u64;
+    let mut oldest = BinaryHeap::with_capacity(count + 1);
+    for since_us in since_us.filter(|since_us| *since_us <= latest_us) {
+        if oldest.len() < count {
+            oldest.push(since_us);
+        } else if oldest.peek().is_some_and(|youngest| since_us < *youngest) {
+            oldest.pop();
+            oldest.push(since_us);
+        }
+    }
+    oldest.into_sorted_vec().into_iter().map(Duration::from_micros).collect()
+}
+
+/// How full it is, and who waits.
+struct House {
+    limit: usize,
+    taken: usize,
+    keep_alive: Duration,
+    /// Places to be freed for those at the door.
+    wanted: usize,
+}
+
+impl House {
+    fn is_filling(&self) -> bool {
+        self.wanted > 0 || self.taken > self.limit / 2
+    }
+
+    /// How many of those that have been idle since these times, the longest first, must leave.
+    fn leaving(&self, idle_since: &[Duration], now: Duration) -> usize {
+        let leaves = |(left, since): &(usize, &Duration)| {
+            *left < self.wanted || **since + self.patience(self.taken - left) <= now
+        };
+        idle_since.iter().enumerate().take_while(leaves).count()
+    }
+
+    /// How long an idle client may stay with so many places taken: from half of them on, it falls
+    /// in a straight line.
+    fn patience(&self, taken: usize) -> Duration {
+        let half = self.limit / 2;
+        let (above, span) = (taken.saturating_sub(half), (self.limit - half).max(1));
+        let least = self.keep_alive.min(KEEP_ALIVE_MIN);
+        let share = above.min(span) as f64 / span as f64;
+        self.keep_alive - (self.keep_alive - least).mul_f64(share)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::crowd::ASKING;
+
+    const fn s(s: u64) -> Duration {
+        Duration::from_secs(s)
+    }
+
+    const NOW: Duration = s(1000);
+
+    /// With 100 places, where idle clients may stay for 65 s.
+    fn house(taken: usize, wanted: usize) -> House {
+        House { limit: 100, taken, keep_alive: s(65), wanted }
+    }
+
+    /// Idle for so many seconds, the longest first.
+    fn idle(ages_s: &[u64]) -> Vec<Duration> {
+        ages_s.iter().map(|age_s| NOW - s(*age_s)).collect()
+    }
+
+    #[test]
+    fn idle_clients_may_stay_for_less_as_the_house_fills() {
+        let patience = [0, 50, 75, 95, 100].map(|taken| house(taken, 0).patience(taken).as_secs());
+        assert_eq!(patience, [65, 65, 35, 11, 5]);
+    }
+
+    #[test]
+    fn a_short_keep_alive_stays_as_it_is() {
+        let house = House { keep_alive: Duration::from_millis(200), ..house(100, 0) };
+        assert_eq!(house.patience(100), Duration::from_millis(200));
+        let house = House { limit: 1, taken: 1, ..house };
+        assert_eq!(house.patience(1), Duration::from_millis(200));
+    }
+
+    #[test]
+    fn those_leave_whose_time_is_up_even_after_the_others_have_left() {
+        // With 90 of 100 taken it is 17 s, and 1.2 s more for each that leaves.
+        assert_eq!(house(90, 0).leaving(&idle(&[60, 18, 18, 18, 2]), NOW), 1);
+        assert_eq!(house(90, 0).leaving(&idle(&[20, 20, 20, 20]), NOW), 3);
+        assert_eq!(house(50, 0).leaving(&idle(&[60]), NOW), 0);
+    }
+
+    #[test]
+    fn for_those_at_the_door_the_longest_idle_leave_and_no_more_than_are_wanted() {
+        assert_eq!(house(100, 2).leaving(&idle(&[0, 0, 0]), NOW), 2);
+        assert_eq!(house(100, 2).leaving(&idle(&[0]), NOW), 1);
+        assert_eq!(house(100, 2).leaving(&[], NOW), 0);
+    }
+
+    #[test]
+    fn the_longest_idle_are_found_and_those_who_may_be_asking_are_not() {
+        let us = |ages_s: &[u64]| idle(ages_s).iter().map(|at| at.as_micros() as u64).collect();
+        let mut since: Vec<u64> = us(&[3, 50, 1, 70, 0, 20]);
+        since.push((NOW + ASKING).as_micros() as u64);
+        let oldest = |count, latest| oldest(since.iter().copied(), count, latest);
+        assert_eq!(oldest(3, NOW), idle(&[70, 50, 20]));
+        assert_eq!(oldest(9, NOW), idle(&[70, 50, 20, 3, 1, 0]));
+        assert_eq!(oldest(9, NOW - RESTING), idle(&[70, 50, 20, 3, 1]));
+    }
+}

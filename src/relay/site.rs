@@ -1,0 +1,73 @@
+//! What a request needs of a configuration, as one value: replaced as a whole, and kept by each
+//! request until its end, so that nobody is served by halves of two configurations.
+//!
+//! What outlives a configuration is not here: idle connections and the line of those who wait are
+//! [`Shared`](super::Shared), counters and health belong to the pool's records.
+
+use super::affinity::Affinity;
+use super::direct::Direct;
+use super::queue::Queue;
+use crate::config::Config;
+use crate::http::Claims;
+use crate::pool::Pool;
+use crate::tls::{Acceptor, Connector, Tls};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What a request needs of a configuration.
+pub(crate) struct Site {
+    /// Limits, timeouts, and what the answers say.
+    pub(crate) config: Config,
+    pub(crate) pool: Arc<Pool>,
+    /// The line in front of the pool.
+    pub(crate) queue: Arc<Queue>,
+    /// None if nothing ties clients to backends.
+    pub(crate) affinity: Option<Affinity>,
+    /// None if every request is relayed.
+    pub(crate) direct: Option<Direct>,
+    /// Fields that untrusted clients do not get through.
+    pub(crate) claims: Claims,
+    tls: Tls,
+    /// Some application has a `max_connections`.
+    limits_places: bool,
+}
+
+impl Site {
+    pub(super) fn new(config: Config, tls: Tls, pool: Arc<Pool>, queue: Arc<Queue>) -> Arc<Self> {
+        Arc::new(Self {
+            affinity: Affinity::new(&config),
+            direct: Direct::new(&config),
+            claims: Claims::new(config.server.untrusted_fields.iter().map(String::as_str)),
+            limits_places: config.applications.iter().any(|spec| spec.max_connections > 0),
+            config,
+            pool,
+            queue,
+            tls,
+        })
+    }
+
+    /// What the listener proves to clients; none if it speaks no TLS.
+    pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
+        self.tls.acceptor.as_ref()
+    }
+
+    /// How the backend at `index` of the pool is reached; none in the clear.
+    pub(crate) fn connector(&self, index: usize) -> Option<&Connector> {
+        self.tls.connectors.get(index).and_then(Option::as_ref)
+    }
+
+    /// How clients reach us.
+    pub(crate) fn proto(&self) -> &'static str {
+        if self.acceptor().is_some() { "https" } else { "http" }
+    }
+
+    /// True for a peer that is believed what it says of the client before it.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        self.config.server.trusted_proxies.iter().any(|network| network.contains(peer))
+    }
+
+    /// True where a request's body is awaited before it takes one of the places that are limited.
+    pub(crate) fn awaits_bodies(&self) -> bool {
+        self.limits_places && self.config.limits.buffer_bytes > 0
+    }
+}
