@@ -54,7 +54,12 @@ fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
 impl Source {
     fn read(root: &Path, path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap();
-        let path = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+        Source::of(path.strip_prefix(root).unwrap().to_str().unwrap(), text)
+    }
+
+    /// A file as it would stand there.
+    pub fn of(path: &str, text: String) -> Self {
+        let path = path.to_owned();
         let code = text::blank(&text);
         let shipped = text::without_tests(&code);
         let is_test = path.starts_with("tests/");

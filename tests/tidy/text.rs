@@ -145,16 +145,20 @@ pub fn named(code: &str, keyword: &str) -> Vec<(usize, String)> {
 
 /// The first name of each path in `a::b` or `{a::b, c::{d, e}}`.
 pub fn first_steps(paths: &str) -> Vec<String> {
-    let Some(group) = paths.strip_prefix('{') else {
-        return vec![word(paths)];
-    };
-    let mut steps = Vec::new();
+    match paths.strip_prefix('{') {
+        None => vec![word(paths)],
+        Some(group) => branches(group).into_iter().map(word).collect(),
+    }
+}
+
+/// The parts of `a::b, c::{d, e}}`, in which commas part, up to the brace that closes it.
+pub fn branches(group: &str) -> Vec<&str> {
+    let mut branches = Vec::new();
     let mut depth = 0;
     let mut start = 0;
     for (at, c) in group.char_indices() {
-        let ends = depth == 0 && matches!(c, ',' | '}');
-        if ends {
-            steps.push(word(group[start..at].trim_start()));
+        if depth == 0 && matches!(c, ',' | '}') {
+            branches.push(group[start..at].trim());
             start = at + 1;
         }
         match c {
@@ -164,8 +168,8 @@ pub fn first_steps(paths: &str) -> Vec<String> {
             _ => {}
         }
     }
-    steps.retain(|step| !step.is_empty());
-    steps
+    branches.retain(|branch| !branch.is_empty());
+    branches
 }
 
 /// The line of a place, from 1.
@@ -202,7 +206,7 @@ fn word(code: &str) -> String {
     code.chars().take_while(|c| is_word(*c)).collect()
 }
 
-fn is_word(c: char) -> bool {
+pub fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
