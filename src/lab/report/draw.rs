@@ -1,10 +1,11 @@
-//! A plot as SVG: frame, grid, lines, and names at their ends. `Plot::write_svg` and `page` ask for
-//! it; what is drawn where in values is `scale`'s business, what it looks like `plot.css`'s.
+//! A plot as SVG: frame, grid, lines, and names at their ends. Commands write it as a file, `page`
+//! among its text; what is drawn where in values is `scale`'s business, what it looks like
+//! `plot.css`'s.
 
-use std::io;
+use std::io::{self, Write};
 
 use super::markup::Markup;
-use super::plot::{Plot, Style, thinned};
+use super::plot::{Plot, Style, rulers, styles, thinned};
 use super::scale::{Ruler, Tick};
 
 /// Light, dark, tones and dashes; the page has it once for all its plots.
@@ -62,6 +63,16 @@ struct Frame {
     right: f64,
     top: f64,
     bottom: f64,
+}
+
+impl Plot {
+    /// Writes an SVG file of its own, for light and dark. Errors are those of `out`.
+    pub fn write_svg(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut svg = Markup::new(out);
+        let (x, y) = rulers(&[self]);
+        let styles = styles(&[self]);
+        Drawing { plot: self, size: Size::FILE, x: &x, y: &y, styles: &styles[0] }.write(&mut svg)
+    }
 }
 
 impl Drawing<'_> {

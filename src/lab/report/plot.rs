@@ -1,10 +1,6 @@
 //! A plot as values: axes, series, and which of their points are drawn. Commands fill it, `draw`
 //! draws it, `page` shows it.
 
-use std::io::{self, Write};
-
-use super::draw::{Drawing, Size};
-use super::markup::Markup;
 use super::scale::{Fit, Ruler, Scale};
 
 /// Points that are drawn of a series. Of more, the lowest and the highest of each equal part of the
@@ -47,14 +43,6 @@ pub struct Series {
 }
 
 impl Plot {
-    /// Writes an SVG file of its own, for light and dark. Errors are those of `out`.
-    pub fn write_svg(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut svg = Markup::new(out);
-        let (x, y) = rulers(&[self]);
-        let styles = styles(&[self]);
-        Drawing { plot: self, size: Size::FILE, x: &x, y: &y, styles: &styles[0] }.write(&mut svg)
-    }
-
     /// The points that have a place on both axes.
     fn shown(&self) -> impl Iterator<Item = (f64, f64)> {
         let points = self.series.iter().flat_map(|series| &series.points).copied();
