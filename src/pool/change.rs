@@ -1,43 +1,17 @@
-//! What a backend's state is called, and the one line that says it changed.
+//! How a backend stands at a moment, and the one line that says it changed.
 //!
 //! Made by the pool, written to the log by whoever the pool told. Never spans two lines: a reason
 //! may quote what a backend sent.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::Backend;
+use super::{Backend, Standing};
 use crate::printable::Escaped;
 
 /// How many names a line of the log has on each side.
 const NAMES_MAX: usize = 8;
-
-/// Where a backend stands: its mode if that keeps it out, else its health.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Takes requests.
-    Up,
-    /// Checks fail, or the file says `alive = false` and no check has spoken yet.
-    Down,
-    /// Out for a while after failures in a row.
-    Ejected,
-    /// Finishes what it has and takes nothing new; an operator said so.
-    Drain,
-    /// Out of service; an operator said so.
-    Maint,
-}
-
-/// What an operator wants of a backend. Kept apart from its health, which goes on being watched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Takes requests while it is healthy.
-    #[default]
-    Ready,
-    /// Takes no new requests.
-    Drain,
-    /// Takes no requests, not even when nothing else is up.
-    Maint,
-}
 
 /// One check's result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,6 +105,23 @@ pub struct Status {
     pub policy: Option<String>,
 }
 
+impl Status {
+    /// Of this backend, which the policy sees so.
+    pub(super) fn of(backend: &Backend, policy: Option<String>, now: Duration) -> Self {
+        let (counters, load) = (backend.counters(), |count: &AtomicU64| count.load(Relaxed));
+        Self {
+            backend: backend.name().to_owned(),
+            standing: backend.standing(now),
+            why: backend.addresses().err(),
+            in_use: backend.in_use(),
+            requests: load(&counters.requests),
+            failures: load(&counters.failures),
+            repaired: load(&counters.repaired),
+            policy,
+        }
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { backend, standing, why, in_use, requests, failures, repaired, policy } = self;
@@ -209,28 +200,6 @@ fn named<T>(all: &[T], word: impl Fn(&T) -> String) -> String {
         text.push_str(&format!(" and {} more", more.len()));
     }
     text
-}
-
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Up => "up",
-            Self::Down => "down",
-            Self::Ejected => "ejected",
-            Self::Drain => "drain",
-            Self::Maint => "maint",
-        })
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Ready => "ready",
-            Self::Drain => "drain",
-            Self::Maint => "maint",
-        })
-    }
 }
 
 impl fmt::Display for CheckOutcome {
@@ -312,16 +281,5 @@ mod tests {
     fn a_reason_cannot_forge_a_line() {
         let line = change(1, "a\r\n\nb\u{1b}[1m\u{85}é").to_string();
         assert!(line.starts_with("backend API01: a\\r\\n\\nb\\u{1b}[1m\\u{85}é; up"), "{line}");
-    }
-
-    #[test]
-    fn standings_and_modes_are_named_as_operators_type_them() {
-        let standings =
-            [Standing::Up, Standing::Down, Standing::Ejected, Standing::Drain, Standing::Maint];
-        let names: Vec<String> = standings.iter().map(Standing::to_string).collect();
-        assert_eq!(names, ["up", "down", "ejected", "drain", "maint"]);
-        let modes: Vec<String> =
-            [Mode::Ready, Mode::Drain, Mode::Maint].iter().map(Mode::to_string).collect();
-        assert_eq!(modes, ["ready", "drain", "maint"]);
     }
 }

@@ -23,6 +23,7 @@ mod retry;
 mod row;
 mod rules;
 mod snapshot;
+mod standing;
 mod sticky;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -30,7 +31,7 @@ pub(crate) mod testing;
 mod tests;
 mod unavailable;
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub use addresses::{ADDRESSES_MAX, Found};
 pub use ask::Ask;
 pub use backend::{Backend, Counters, Spec, Trust, authority};
 use candidates::{Candidates, Tier};
-pub use change::{Change, CheckOutcome, Mode, Notice, Standing, Status, Took};
+pub use change::{Change, CheckOutcome, Notice, Status, Took};
 use health::Effect;
 pub use lease::{Fault, Lease, Outcome};
 pub use line::Line;
@@ -47,6 +48,7 @@ pub use retry::{Attempt, BODY_HELD_MAX, RetryPermit, Setback, Verdict};
 pub use row::Witness;
 pub use rules::{CheckRules, PassiveRules, RetryOn, RetryRules, Rules, Statuses};
 pub use snapshot::{Look, Snapshot};
+pub use standing::{Mode, Standing};
 pub use sticky::Secret;
 use sticky::Tokens;
 pub use unavailable::Unavailable;
@@ -76,7 +78,8 @@ impl Pool {
         assert_eq!(specs.len(), found.len(), "each backend was looked up");
         let backends = specs.into_iter().zip(found);
         let backends: Vec<_> = backends.map(|(spec, found)| Backend::new(spec, found)).collect();
-        let tokens = rules.sticky.map(|secret| Tokens::new(secret, &backends));
+        let tokens =
+            rules.sticky.map(|secret| Tokens::new(secret, backends.iter().map(Backend::name)));
         let retrying = retry::Retrying::default();
         Arc::new(Self { backends, policy, rules, retrying, tokens, turn: Mutex::new(()) })
     }
@@ -216,18 +219,7 @@ impl Pool {
     /// The backend at `index` in one line for people: where it stands, what it does, and how the
     /// policy sees it.
     pub fn status(&self, index: usize, now: Duration) -> Status {
-        let (backend, load) = (&self.backends[index], |count: &AtomicU64| count.load(Relaxed));
-        let counters = backend.counters();
-        Status {
-            backend: backend.name().to_owned(),
-            standing: backend.standing(now),
-            why: backend.addresses().err(),
-            in_use: backend.in_use(),
-            requests: load(&counters.requests),
-            failures: load(&counters.failures),
-            repaired: load(&counters.repaired),
-            policy: self.explain(index),
-        }
+        Status::of(&self.backends[index], self.explain(index), now)
     }
 
     /// How the policy sees the backend at `index` now, in words, if it has a view of its own.

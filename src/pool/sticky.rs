@@ -8,7 +8,6 @@
 
 use std::fmt;
 
-use super::Backend;
 use super::hash::siphash;
 
 /// What the tokens are made with.
@@ -38,9 +37,8 @@ impl fmt::Debug for Secret {
 pub(super) struct Tokens(Vec<u64>);
 
 impl Tokens {
-    pub(super) fn new(secret: Secret, backends: &[Backend]) -> Self {
-        let token = |backend: &Backend| siphash(secret.0, backend.name().as_bytes());
-        Self(backends.iter().map(token).collect())
+    pub(super) fn new<'n>(secret: Secret, names: impl Iterator<Item = &'n str>) -> Self {
+        Self(names.map(|name| siphash(secret.0, name.as_bytes())).collect())
     }
 
     /// The token of the backend at `index`.
