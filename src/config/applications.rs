@@ -4,19 +4,18 @@
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::APPLICATIONS;
 use super::grammar::{self, origin};
 use super::keys::{CHECKING, RELAYING, count, port};
 use super::kind::{Flag, Kind, Unset, found, text};
-use super::meaning::{Need, Needs, is, is_not, is_set};
+use super::message::Place;
 #[cfg(feature = "client")]
 use super::message::quote;
-use super::message::{Place, Report};
-use super::raw::read_table;
+use super::needs::{Need, Needs, is, is_not, is_set};
+use super::report::Report;
 use super::table::{Field, Slot, Table, table};
+use super::written::read_table;
 use crate::pool::{Spec, Trust};
-
-/// The table's name, in the file and in messages.
-pub(super) const NAME: &str = "applications";
 
 /// A key about TLS that means nothing is a slip in another one: where `tls` was forgotten, what was
 /// to be secret would go in the clear.
@@ -81,10 +80,10 @@ pub(super) fn read(
         Some((start, DeValue::Array(items))) => (report.at(start), Some(items)),
         Some((start, other)) => {
             let what = format!(
-                "found {}; write [[{NAME}]], in double brackets, above each application",
+                "found {}; write [[{APPLICATIONS}]], in double brackets, above each application",
                 found(other)
             );
-            report.add(report.at(start), NAME, what);
+            report.add(report.at(start), APPLICATIONS, what);
             return Vec::new();
         }
     };
@@ -96,7 +95,7 @@ pub(super) fn read(
             }
             false => "there are none; write [[applications]] and below it ip and port of each",
         };
-        report.add(place, NAME, what);
+        report.add(place, APPLICATIONS, what);
         return Vec::new();
     };
     let mut specs: Vec<(Spec, Place)> = Vec::new();
@@ -115,16 +114,16 @@ pub(super) fn read(
 fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Option<Spec> {
     let DeValue::Table(table) = item else {
         let what = format!("found {}; expected a table with ip and port", found(item));
-        report.add(place.clone(), NAME, what);
+        report.add(place.clone(), APPLICATIONS, what);
         return None;
     };
     let table = with_tsl_as_tls(table.clone(), report);
     let mut written = Application::default();
-    read_table(NAME, &table, &mut written, report);
+    read_table(APPLICATIONS, &table, &mut written, report);
     for (key, example) in [("ip", "\"127.0.0.1\""), ("port", "8001")] {
         if !table.contains_key(key) {
             let what = format!("missing; write for example {key} = {example}");
-            report.add(place.clone(), &format!("{NAME}.{key}"), what);
+            report.add(place.clone(), &format!("{APPLICATIONS}.{key}"), what);
         }
     }
     let mut spec = Spec {
@@ -154,7 +153,7 @@ fn with_tsl_as_tls<'i>(mut table: DeTable<'i>, report: &mut Report<'_>) -> DeTab
     if let Some((key, value)) = table.remove_entry("tsl") {
         if table.contains_key("tls") {
             let what = "the same as tls; remove one of the two";
-            report.add(report.at(key.span().start), &format!("{NAME}.tsl"), what);
+            report.add(report.at(key.span().start), &format!("{APPLICATIONS}.tsl"), what);
         } else {
             table.insert(Spanned::new(key.span(), "tls".into()), value);
         }
@@ -171,11 +170,11 @@ fn refuse_twins(spec: &Spec, place: &Place, earlier: &[(Spec, Place)], report: &
     if let Some((_, at)) = twin(&|other| (&other.host, other.port) == (&spec.host, spec.port)) {
         let (address, line) = (spec.authority(), line(at));
         let what = format!("{address} is listed at line {line} already; remove one of the two");
-        report.add(place.clone(), &format!("{NAME}.ip"), what);
+        report.add(place.clone(), &format!("{APPLICATIONS}.ip"), what);
     } else if let Some((_, at)) = twin(&|other| other.name == spec.name) {
         let (name, line) = (&spec.name, line(at));
         let what = format!("\"{name}\" is the name of the one at line {line}; choose another");
-        report.add(place.clone(), &format!("{NAME}.name"), what);
+        report.add(place.clone(), &format!("{APPLICATIONS}.name"), what);
     }
 }
 

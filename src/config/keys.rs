@@ -16,7 +16,7 @@ use super::choices::{AccessLog, HashBy, LogTarget, Mode, RetryReason, TlsVersion
 use super::kind::{
     Choice, Count, Flag, Hidden, Kind, List, Only, OrOff, Quantity, Text, Unset, text,
 };
-use super::meaning::{Need, Needs, is, is_not};
+use super::needs::{Need, Needs, is, is_not};
 use super::table::{Field, Slot, Table, table};
 use super::{Network, grammar, units};
 use crate::http::{HEADERS_MAX, HeadLimits};

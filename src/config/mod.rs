@@ -1,10 +1,11 @@
 //! The configuration: `applications.toml` as written, then variables and flags, become [`Config`],
 //! the configuration as meant. Called by `cmd`; knows nothing of sockets, and resolves no name.
 //!
-//! Each key has one line in `keys`: its name, type, default and kind. The rest of the room follows
-//! from those lines: `raw` reads them, `overrides` sets them, `render` writes them, `meaning`
-//! knows those that mean nothing where they stand; `valid` holds the other rules between them and
-//! `message` says what is wrong; `syntax` and `words` guess what was meant.
+//! Each key has one line in `keys`: its name, type, default, kind and `needs`. The rest of the room
+//! follows from those lines: `raw` and `written` read them, `overrides` sets them, `settings`
+//! remembers what was set, `render` writes them, `meaning` knows those that mean nothing where they
+//! stand; `valid` holds the other rules between them, `report` collects what is wrong and `message`
+//! says it; `syntax` and `words` guess what was meant.
 
 mod applications;
 mod choices;
@@ -14,11 +15,14 @@ mod keys;
 mod kind;
 mod meaning;
 mod message;
+mod needs;
 mod network;
 mod overrides;
 mod raw;
 mod render;
+mod report;
 mod rules;
+mod settings;
 mod syntax;
 mod table;
 #[cfg(test)]
@@ -26,11 +30,13 @@ mod tests;
 mod units;
 mod valid;
 mod words;
+mod written;
 
 use std::path::Path;
 
 use crate::pool::Spec;
 use applications::Application;
+use needs::Needs;
 use table::{Field, Table};
 
 #[cfg(feature = "client")]
@@ -44,8 +50,6 @@ pub use keys::{
 #[cfg(feature = "lab")]
 pub(crate) use kind::found;
 pub use message::Errors;
-#[cfg(feature = "lab")]
-pub(crate) use message::Report;
 pub(crate) use message::nearest;
 #[cfg(any(feature = "client", feature = "lab"))]
 pub(crate) use message::quote;
@@ -53,7 +57,12 @@ pub use network::Network;
 pub use overrides::{CONFIG_VARIABLE, Overrides};
 pub use render::Extent;
 #[cfg(feature = "lab")]
+pub(crate) use report::Report;
+#[cfg(feature = "lab")]
 pub(crate) use units::TIME;
+
+/// The list of tables that names the backends, in the file and in messages.
+const APPLICATIONS: &str = "applications";
 
 /// The configuration as meant: complete, in range and free of contradictions.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -171,8 +180,25 @@ impl Config {
 /// Visits every key there is with its table, at its default.
 fn each_key(visit: &mut dyn FnMut(&'static str, &'static str, &mut dyn Field)) {
     let (mut application, mut config) = (Application::default(), Config::default());
-    application.each(&mut |key, field| visit(applications::NAME, key, field));
+    application.each(&mut |key, field| visit(APPLICATIONS, key, field));
     for (name, table) in config.tables() {
         table.each(&mut |key, field| visit(name, key, field));
     }
+}
+
+/// True for the name of a table, that of the applications too.
+fn is_table(word: &str) -> bool {
+    let mut found = false;
+    each_key(&mut |table, _, _| found |= table == word);
+    found
+}
+
+/// When the keys of a table count.
+fn needs(name: &str) -> Needs {
+    if name == APPLICATIONS {
+        return Application::default().needs();
+    }
+    let mut config = Config::default();
+    let table = config.tables().into_iter().find(|(table, _)| *table == name);
+    table.expect("each setting is of a table").1.needs()
 }

@@ -4,7 +4,8 @@
 use std::ffi::OsString;
 
 use super::Config;
-use super::message::{Errors, Place, Report, nearest};
+use super::message::{Errors, Place, nearest};
+use super::report::Report;
 
 /// The variable that names the file.
 pub const CONFIG_VARIABLE: &str = "EVENLY_CONFIG";

@@ -1,10 +1,10 @@
 //! The effective configuration as TOML that reads back to the same. Called by `evenly check`.
 
-use super::Config;
-use super::applications::{self, Application};
-use super::meaning::{self, Setting, Settings};
+use super::applications::Application;
 use super::message::quote;
+use super::settings::{self, Setting, Settings};
 use super::table::{Field, Table};
+use super::{APPLICATIONS, Config};
 
 /// What stands for a secret. As one it is too short: whoever reads the file back is told so, and
 /// has none that all the world knows.
@@ -48,14 +48,14 @@ impl Config {
     fn text(&mut self, extent: Extent, hides: bool) -> String {
         let mut all = Settings::default();
         let mut items: Vec<_> = self.applications.iter().map(Application::from).collect();
-        all.items = items.iter_mut().map(|item| meaning::of(applications::NAME, item)).collect();
+        all.items = items.iter_mut().map(|item| settings::of(APPLICATIONS, item)).collect();
         for (name, table) in self.tables() {
-            all.tables.extend(meaning::of(name, table));
+            all.tables.extend(settings::of(name, table));
         }
         let mut page = Page { out: String::new(), extent, hides, usual: Settings::usual(), all };
         for (index, item) in items.iter_mut().enumerate() {
             let own = page.all.items[index].clone();
-            page.write("[[applications]]", applications::NAME, item, &own);
+            page.write("[[applications]]", APPLICATIONS, item, &own);
         }
         for (name, table) in self.tables() {
             page.write(&format!("[{name}]"), name, table, &[]);
@@ -85,7 +85,7 @@ impl Page {
         table.each(&mut |key, field| {
             let setting = Setting::of(name, key, field);
             let is_usual = self.usual.has(&setting);
-            let is_address = name == applications::NAME && matches!(key, "ip" | "port");
+            let is_address = name == APPLICATIONS && matches!(key, "ip" | "port");
             if self.extent == Extent::Changed && is_usual && !is_address {
                 return;
             }

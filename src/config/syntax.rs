@@ -5,9 +5,8 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::each_key;
 use super::message::quote;
-use super::raw::is_table;
+use super::{each_key, is_table};
 
 /// Where to look (a byte of the text) and what to do, given where the parser stumbled and what it
 /// said.

@@ -5,7 +5,7 @@
 use toml::de::DeValue;
 
 use super::kind::Kind;
-use super::meaning::Needs;
+use super::needs::Needs;
 
 /// Defines a struct and its keys. A default is written as in an `EVENLY_*` variable, so that code,
 /// documentation, file and variable say it in the same words. `when` has what else must hold for a

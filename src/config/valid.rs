@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::meaning::Setting;
-use super::message::{Place, Report, quote};
+use super::message::{Place, quote};
+use super::report::Report;
+use super::settings::Setting;
 use super::units::TIME;
 use super::{Config, meaning};
 

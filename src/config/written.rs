@@ -1,0 +1,85 @@
+//! One table as written: each key that is known is read, and each other is told what was meant.
+//! Called for every table of the file; must never skip what it does not know.
+
+use toml::de::DeTable;
+
+use super::message::nearest;
+use super::report::Report;
+use super::table::Table;
+use super::{APPLICATIONS, each_key, is_table, words};
+
+/// Tables and keys of the contract that are still to come.
+const PLANNED: [&str; 2] = ["alerts", "admin.token"];
+
+/// More tables than this tell nobody which one was meant.
+const HOMES_MAX: usize = 3;
+
+/// Reads each known key of a table and reports every other.
+pub(super) fn read_table(
+    name: &'static str,
+    written: &DeTable<'_>,
+    into: &mut dyn Table,
+    report: &mut Report<'_>,
+) {
+    let mut known = Vec::new();
+    into.each(&mut |key, field| {
+        known.push(key);
+        if let Some(value) = written.get(key) {
+            let place = report.at(value.span().start);
+            let read = field.read(value.get_ref());
+            report.take(place, (name, key), field, read);
+        }
+    });
+    refuse_unknown(name, written, &known, report);
+}
+
+/// Reports each key that is not known. The top of the file is a table without a name.
+pub(super) fn refuse_unknown(
+    name: &str,
+    written: &DeTable<'_>,
+    known: &[&str],
+    report: &mut Report<'_>,
+) {
+    for key in written.keys() {
+        let word = key.get_ref().as_ref();
+        if !known.contains(&word) {
+            let path = if name.is_empty() { word.to_string() } else { format!("{name}.{word}") };
+            report.add(report.at(key.span().start), &path, unknown(&path, word, known));
+        }
+    }
+}
+
+/// What to do about the unknown word at the end of a path.
+fn unknown(path: &str, word: &str, known: &[&str]) -> String {
+    let at = path.strip_suffix(word).and_then(|at| at.strip_suffix('.')).unwrap_or_default();
+    let noun = if at.is_empty() { "table" } else { "key" };
+    if PLANNED.contains(&path) {
+        return format!("this {noun} is not in this version; remove it");
+    }
+    if let Some(ours) = words::ours(at, word) {
+        return format!("unknown {noun}; did you mean {ours}?");
+    }
+    if let Some(name) = nearest(word, known.iter().copied()) {
+        return format!("unknown {noun}; did you mean \"{name}\"?");
+    }
+    let homes = homes(word);
+    match &homes[..] {
+        [home] => format!("unknown {noun}; did you mean {word} in {home}?"),
+        [first @ .., last] if homes.len() <= HOMES_MAX => {
+            format!("unknown {noun}; {word} is a key of {} and {last}", first.join(", "))
+        }
+        _ if is_table(word) => format!("unknown {noun}; did you mean the table [{word}]?"),
+        _ => format!("unknown {noun}; the {noun}s here are {}", known.join(", ")),
+    }
+}
+
+/// Where this very word is a key. Whoever writes the name of a table means that.
+fn homes(word: &str) -> Vec<String> {
+    let mut homes = Vec::new();
+    each_key(&mut |table, key, _| match table {
+        _ if key != word => {}
+        APPLICATIONS => homes.push(format!("[[{APPLICATIONS}]]")),
+        _ => homes.push(format!("[{table}]")),
+    });
+    if is_table(word) { Vec::new() } else { homes }
+}
