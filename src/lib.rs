@@ -27,15 +27,15 @@
 //! # The rooms
 //!
 //! `http` and `pool` are pure: bytes in, bytes out; facts in, decisions out; no I/O, no clock.
-//! `blame` tells whose fault an error of the system is, `dial` begins a connection, `printable`
-//! says what of a stranger's text may be shown. `config` turns the file into what was meant. `log`
-//! writes lines without making anyone wait. `tls` reads certificates and turns records into bytes,
-//! for whoever has a connection. `engine` moves tasks, whatever they are about: it knows no HTTP.
-//! `relay` is what they are about, a client's connection with all its requests. `watch` asks
-//! backends how they are, `lab` tries things out: a demo backend, a load generator, a simulator.
-//! [`client`] is the balancing inside a program of your own: start there to use this crate as a
-//! library. `balancer` wires them together, starts and stops them and tells what happens; `cmd` has
-//! one thin file a command. Who may import whom is a test (`tests/tidy.rs`).
+//! `text` turns values into words and says what of a stranger's may be shown, `blame` tells whose
+//! fault an error of the system is, `dial` begins a connection. `config` turns the file into what
+//! was meant. `log` writes lines without making anyone wait. `tls` reads certificates and turns
+//! records into bytes, for whoever has a connection. `engine` moves tasks, whatever they are about:
+//! it knows no HTTP. `relay` is what they are about, a client's connection with all its requests.
+//! `watch` asks backends how they are, `lab` tries things out: a demo backend, a load generator, a
+//! simulator. [`client`] is the balancing inside a program of your own: start there to use this
+//! crate as a library. `balancer` wires them together, starts and stops them and tells what happens;
+//! `cmd` has one thin file a command. Who may import whom is a test (`tests/tidy.rs`).
 //!
 //! # Reading order
 //!
@@ -58,9 +58,8 @@ pub mod http;
 pub mod lab;
 pub mod log;
 pub mod pool;
-pub mod printable;
 pub mod relay;
-
+pub mod text;
 pub mod thread;
 pub mod tls;
 pub mod watch;

@@ -18,24 +18,24 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Each room, and those it may import. A room names only rooms above its own line, so no circle
 /// can arise.
 const ROOMS: &str = "
-    printable:
-    http:
-    pool:    printable
+    text:
+    http:    text
+    pool:    text
     thread:
-    log:     printable thread
+    log:     text thread
     blame:
     dial:
-    config:  http pool printable
+    config:  http pool text
     tls:     pool config
     engine:  thread log tls
-    relay:   http pool log thread blame dial config tls engine
-    watch:   http pool log thread blame dial config tls
+    relay:   http pool log thread blame dial config tls text engine
+    watch:   http pool log thread blame dial config tls text
     client:  http pool log thread blame config tls watch
     notify:  http pool log thread config
     admin:   http pool log thread config
-    lab:     http pool log thread blame config tls relay printable
+    lab:     http pool thread blame config tls relay text
     balancer: http pool log thread config tls engine relay watch
-    cmd:     http pool log thread config tls engine relay balancer client notify admin lab printable
+    cmd:     http pool log thread config tls engine relay balancer client notify admin lab text
     main:    cmd
 ";
 

@@ -12,7 +12,7 @@ use signal_hook::consts::SIGINT;
 
 use super::Failure;
 use crate::lab::bench::{Plan, Progress, Refusal, Report, Tally, run_watched};
-use crate::printable;
+use crate::text::json_printable;
 
 /// What to run, and how to tell what came of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +48,7 @@ pub fn run(options: Options) -> Result<(), Failure> {
     let report = Report { plan: &plan, tally: &tally };
     let mut out = io::stdout().lock();
     if json {
-        writeln!(out, "{}", printable::json(&report.json().to_string()))?;
+        writeln!(out, "{}", json_printable(&report.json().to_string()))?;
     } else {
         report.write_text(&mut out)?;
     }

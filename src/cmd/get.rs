@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Failure, Source, warn};
 use crate::client::{Client, Error, Request, Response, Step};
 use crate::config::Config;
-use crate::printable::Escaped;
+use crate::text::Escaped;
 use crate::tls;
 
 /// What to get, as typed.

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use crate::balancer::CannotStart;
 use crate::config::{Config, Errors, Extent, Overrides, exposed};
 use crate::lab::backend::Options;
-use crate::printable::Escaped;
+use crate::text::Escaped;
 
 /// A command line as meant.
 #[derive(Clone, Debug, PartialEq)]

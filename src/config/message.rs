@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::printable::{Escaped, is_printable};
+use crate::text::{Escaped, is_printable};
 
 /// All that is wrong, at least one problem. Displayed as one line each:
 /// `applications.toml:12:8: balance.policy: unknown policy "x"; use "round-robin"`.

@@ -7,6 +7,7 @@
 use super::fields::{self, Trailer};
 use super::framing::LENGTH_MAX;
 use super::{Broken, Framing, Malformed, Repairs, render, repairs};
+use crate::text::hex;
 
 /// A chunk's size line, extensions included. They mean something to nobody and are dropped; the
 /// longest in the wild, the signatures of S3 uploads, take a hundred bytes.
@@ -311,7 +312,7 @@ pub fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
     if data.is_empty() {
         return;
     }
-    render::hex(out, data.len() as u64);
+    hex(out, data.len() as u64);
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(data);
     out.extend_from_slice(b"\r\n");

@@ -3,7 +3,7 @@
 //! `request` reads with it and `response` writes with it; the cookies of others pass by untouched.
 //! What a client sends is never trusted to be well-formed: what is not, is no cookie.
 
-use super::render;
+use crate::text::decimal;
 
 /// The cookie that keeps a client with its backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl SetCookie<'_> {
         }
         if let Some(seconds) = self.max_age_s {
             out.extend_from_slice(b"; Max-Age=");
-            render::decimal(out, seconds);
+            decimal(out, seconds);
         }
         out.extend_from_slice(b"\r\n");
     }

@@ -10,6 +10,7 @@ use super::fields::{self, Name};
 use super::likeness::Likeness;
 use super::request::Request;
 use super::{Claims, Framing, Version, render};
+use crate::text::address;
 
 /// What Evenly knows about the request and the client does not say.
 #[derive(Clone, Copy, Debug)]
@@ -100,10 +101,10 @@ impl Request<'_, '_> {
         let said = if how.trusted { self.write_trusted(out, how) } else { Said::default() };
         out.extend_from_slice(b"X-Forwarded-For: ");
         if !self.write_earlier(out, how, Name::ForwardedFor) && how.client != how.peer {
-            render::address(out, how.client);
+            address(out, how.client);
             out.extend_from_slice(b", ");
         }
-        render::address(out, how.peer);
+        address(out, how.peer);
         out.extend_from_slice(b"\r\n");
         render::field(out, "X-Forwarded-Proto", how.proto.as_bytes());
         if !said.host && !self.host.is_empty() {
@@ -191,10 +192,10 @@ impl Request<'_, '_> {
 }
 
 /// The first half of an element of Forwarded. Quotes are needed around an IPv6 address and a port.
-fn write_asker(out: &mut Vec<u8>, address: IpAddr) {
-    let six = address.to_canonical().is_ipv6();
+fn write_asker(out: &mut Vec<u8>, asker: IpAddr) {
+    let six = asker.to_canonical().is_ipv6();
     out.extend_from_slice(if six { b"for=\"[" } else { b"for=" });
-    render::address(out, address);
+    address(out, asker);
     out.extend_from_slice(if six { b"]\"" } else { b"" });
 }
 

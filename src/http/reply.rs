@@ -6,6 +6,7 @@
 use super::cookie::SetCookie;
 use super::response::write_persistence;
 use super::{Version, render};
+use crate::text::decimal;
 
 /// An answer of our own. [`Reply::new`] fills in what is usual; set the rest by name.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +67,7 @@ impl<'a> Reply<'a> {
     /// Appends the whole answer, for a client of that version.
     pub fn write(&self, out: &mut Vec<u8>, client: Version) {
         out.extend_from_slice(b"HTTP/1.1 ");
-        render::decimal(out, self.status.into());
+        decimal(out, self.status.into());
         out.push(b' ');
         out.extend_from_slice(reason(self.status).as_bytes());
         out.extend_from_slice(b"\r\n");

@@ -16,6 +16,7 @@ use super::framing::Declared;
 use super::request::leading_lines;
 use super::{Framing, HEADERS_MAX, HeadLimits, Malformed, Parsed, Repairs, Slots, Version};
 use super::{render, repairs};
+use crate::text::decimal;
 
 /// The words for a head of more bytes than the reader allows.
 pub const HEAD_TOO_LONG: &str = "the response head is longer than allowed";
@@ -279,7 +280,7 @@ impl<'b> Response<'_, 'b> {
     /// Date and no Connection; the caller keeps them from HTTP/1.0 clients (RFC 9110 15.2).
     pub fn write_forward(&self, out: &mut Vec<u8>, how: &Onward) {
         out.extend_from_slice(b"HTTP/1.1 ");
-        render::decimal(out, self.status.into());
+        decimal(out, self.status.into());
         out.push(b' ');
         out.extend_from_slice(self.reason.as_bytes());
         out.extend_from_slice(b"\r\n");

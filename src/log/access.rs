@@ -17,7 +17,8 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use super::Cause;
-use super::text::{address, bare, clf_time, json_field, millis, number, quoted, rfc3339};
+use super::text::{address, clf_time, json_field, millis, number, quoted_field, rfc3339};
+use crate::text::bare;
 
 /// The form of an access line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +109,7 @@ impl Access<'_> {
                 if out.len() > start {
                     out.push(b' ');
                 }
-                quoted(out, word);
+                quoted_field(out, word);
             }
         }
         if out.len() == start {
@@ -119,7 +120,7 @@ impl Access<'_> {
     fn write_agents(&self, out: &mut Vec<u8>) {
         for agent in [self.referer, self.user_agent] {
             out.extend_from_slice(b" \"");
-            quoted(out, if agent.is_empty() { b"-" } else { agent });
+            quoted_field(out, if agent.is_empty() { b"-" } else { agent });
             out.push(b'"');
         }
     }
@@ -140,7 +141,7 @@ impl Access<'_> {
         out.extend_from_slice(self.code().as_bytes());
         if !self.reason.is_empty() {
             out.extend_from_slice(b" \"");
-            quoted(out, self.reason.as_bytes());
+            quoted_field(out, self.reason.as_bytes());
             out.push(b'"');
         }
         out.push(b'\n');

@@ -31,7 +31,6 @@ pub use throttle::Throttle;
 use lane::{Lane, Room};
 use losses::Losses;
 use sink::Sink;
-pub(crate) use text::json;
 use throttle::LeftOut;
 use writer::Writer;
 

@@ -1,6 +1,6 @@
 //! How values become bytes of a line: numbers, addresses, times, and text that a stranger chose.
-//! Called by `access` and `Log`, and by the proxy for its JSON. Must never let through a byte that
-//! ends a line or a quoted field, nor as many bytes as a stranger likes.
+//! Called by `access` and `Log`. Must never let through a byte that ends a line or a quoted field,
+//! nor as many bytes as a stranger likes.
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Level;
-use crate::printable::Escaped;
+use crate::text::{Escaped, json_text, quoted};
 
 /// What of one field goes into an access line, before it is escaped: more than a URL of use has
 /// (HAProxy keeps 1024 of it), and a fraction of what a head may hold.
@@ -61,15 +61,9 @@ pub(super) fn address(out: &mut Vec<u8>, ip: IpAddr) {
     }
 }
 
-/// Appends a field that stands between quotes: anything but printable ASCII, `"` and `\` as `\xHH`,
-/// as nginx does.
-pub(super) fn quoted(out: &mut Vec<u8>, field: &[u8]) {
-    clipped(out, field, |out, text| escape(out, text, is_plain));
-}
-
-/// Appends text that stands between blanks: a blank too becomes `\x20`.
-pub(super) fn bare(out: &mut Vec<u8>, text: &[u8]) {
-    escape(out, text, |byte| is_plain(byte) && byte != b' ');
+/// Appends a field that stands between quotes.
+pub(super) fn quoted_field(out: &mut Vec<u8>, field: &[u8]) {
+    clipped(out, field, quoted);
 }
 
 /// Appends a field as a JSON string.
@@ -87,60 +81,6 @@ fn clipped(out: &mut Vec<u8>, field: &[u8], write: impl FnOnce(&mut Vec<u8>, &[u
         out.extend_from_slice(b"...[+");
         number(out, rest.len() as u64);
         out.push(b']');
-    }
-}
-
-/// A client may send nothing but bytes to be escaped: no format machinery for each of them.
-fn escape(out: &mut Vec<u8>, text: &[u8], plain: impl Fn(u8) -> bool) {
-    let mut rest = text;
-    while let Some(at) = rest.iter().position(|&byte| !plain(byte)) {
-        let (high, low) = (digit(rest[at] >> 4), digit(rest[at]));
-        out.extend_from_slice(&rest[..at]);
-        out.extend_from_slice(&[b'\\', b'x', high, low]);
-        rest = &rest[at + 1..];
-    }
-    out.extend_from_slice(rest);
-}
-
-/// The last four bits as a hexadecimal digit.
-fn digit(bits: u8) -> u8 {
-    b"0123456789ABCDEF"[usize::from(bits & 15)]
-}
-
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
-}
-
-/// Appends a JSON string, quotes included, in ASCII (so no terminal reads a control code into it).
-/// What is not UTF-8 becomes U+FFFD: a JSON string cannot hold it.
-pub(crate) fn json(out: &mut Vec<u8>, text: &[u8]) {
-    out.push(b'"');
-    json_text(out, text);
-    out.push(b'"');
-}
-
-fn json_text(out: &mut Vec<u8>, text: &[u8]) {
-    if text.iter().all(|&byte| is_plain(byte)) {
-        return out.extend_from_slice(text);
-    }
-    for chunk in text.utf8_chunks() {
-        chunk.valid().chars().for_each(|char| json_char(out, char));
-        if !chunk.invalid().is_empty() {
-            json_char(out, char::REPLACEMENT_CHARACTER);
-        }
-    }
-}
-
-fn json_char(out: &mut Vec<u8>, char: char) {
-    match char {
-        '"' | '\\' => out.extend_from_slice(&[b'\\', char as u8]),
-        ' '..='~' => out.push(char as u8),
-        _ => char.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
-            let [first, last] = unit.to_be_bytes();
-            let digits = [digit(first >> 4), digit(first), digit(last >> 4), digit(last)];
-            out.extend_from_slice(b"\\u");
-            out.extend_from_slice(&digits);
-        }),
     }
 }
 
@@ -272,16 +212,11 @@ mod tests {
     }
 
     #[test]
-    fn json_escapes_beyond_the_basic_plane_as_surrogates() {
-        assert_eq!(made(|out| json(out, "\u{1f600}".as_bytes())), "\"\\uD83D\\uDE00\"");
-    }
-
-    #[test]
     fn a_long_field_is_cut_and_says_how_much_is_missing() {
         let long = [b'x'; FIELD_BYTES_MAX + 7];
         let (fits, kept) = (&long[..FIELD_BYTES_MAX], "x".repeat(FIELD_BYTES_MAX));
-        assert_eq!(made(|out| quoted(out, fits)), kept);
-        assert_eq!(made(|out| quoted(out, &long)), format!("{kept}...[+7]"));
+        assert_eq!(made(|out| quoted_field(out, fits)), kept);
+        assert_eq!(made(|out| quoted_field(out, &long)), format!("{kept}...[+7]"));
         assert_eq!(made(|out| json_field(out, &long)), format!("\"{kept}...[+7]\""));
         let hostile = "\u{e9}".repeat(FIELD_BYTES_MAX);
         let text = made(|out| json_field(out, hostile.as_bytes()));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::{Backend, Standing};
-use crate::printable::Escaped;
+use crate::text::{Escaped, Took};
 
 /// How many names a line of the log has on each side.
 const NAMES_MAX: usize = 8;
@@ -221,21 +221,6 @@ impl fmt::Display for Change {
             f.write_str(", the first that is up")?;
         }
         write!(f, "{}", Escaped(&self.roll))
-    }
-}
-
-/// A length of time for people: `2.0 s`, `1.2 ms`. Whole numbers do: the standard library's way to
-/// write fractions would be a hundredth of the static binary.
-pub struct Took(pub Duration);
-
-impl fmt::Display for Took {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (tenths, unit) = match self.0.as_secs() {
-            0 => ((self.0.as_micros() + 50) / 100, "ms"),
-            _ => ((self.0.as_millis() + 50) / 100, "s"),
-        };
-        let tenths = u64::try_from(tenths).unwrap_or(u64::MAX);
-        write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
     }
 }
 

@@ -39,7 +39,7 @@ pub use addresses::{ADDRESSES_MAX, Found};
 pub use ask::Ask;
 pub use backend::{Backend, Counters, Spec, Trust, authority};
 use candidates::{Candidates, Tier};
-pub use change::{Change, CheckOutcome, Notice, Status, Took};
+pub use change::{Change, CheckOutcome, Notice, Status};
 use health::Effect;
 pub use lease::{Fault, Lease, Outcome};
 pub use line::Line;
@@ -52,6 +52,8 @@ pub use standing::{Mode, Standing};
 pub use sticky::Secret;
 use sticky::Tokens;
 pub use unavailable::Unavailable;
+
+use crate::text::Took;
 
 /// Places lost to other pickers before the policy is no longer asked.
 const LOST_MAX: usize = 8;

@@ -4,7 +4,7 @@
 //! tell: whether the close is already under way. A request that is sent into it is lost, unless it
 //! may be sent again. Pure: it reads no clock, and knows ages only.
 
-use crate::pool::Took;
+use crate::text::Took;
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use super::client::{Client, LAST_CALL};
 use super::kit::Context;
 use crate::engine::Next;
 use crate::http::Refusal;
-use crate::pool::Took;
+use crate::text::Took;
 use std::io::{self, ErrorKind};
 
 /// What follows a handshake.

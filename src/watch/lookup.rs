@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::pool::{Found, Spec, Took};
+use crate::pool::{Found, Spec};
+use crate::text::Took;
 use crate::thread;
 
 /// Most look-ups at once, and threads for them. One that hangs takes none of the others' time until

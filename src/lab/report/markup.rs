@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use crate::printable::is_printable;
+use crate::text::is_printable;
 
 /// Names and values; the values are escaped.
 pub type Attributes<'a> = &'a [(&'a str, &'a dyn Display)];

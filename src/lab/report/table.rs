@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::markup::Markup;
-use crate::printable::is_printable;
+use crate::text::is_printable;
 
 /// Space between two columns of text.
 const GAP: usize = 2;

@@ -9,7 +9,7 @@ use super::summary::{Quartiles, Summary};
 use super::{Comparison, name};
 use crate::lab::report::Table;
 use crate::pool::policy::Kind;
-use crate::printable::{self, Escaped};
+use crate::text::{Escaped, json_printable};
 
 /// The table, with a line above that says what it is and some below that say how to read it.
 pub fn write_text(out: &mut impl Write, comparison: &Comparison) -> io::Result<()> {
@@ -62,7 +62,7 @@ Medians over the seeds; in brackets the quarters around the median.";
 
 /// `{"scenario":..,"seeds":[..],"policies":[..]}` in one line; see the README.
 pub fn write_json(out: &mut impl Write, comparison: &Comparison) -> io::Result<()> {
-    let scenario = printable::json(&serde_json::to_string(&comparison.scenario)?);
+    let scenario = json_printable(&serde_json::to_string(&comparison.scenario)?);
     let seeds: Vec<String> = comparison.seeds.iter().map(u64::to_string).collect();
     write!(out, "{{\"scenario\":{scenario},\"seeds\":[{}],\"policies\":[", seeds.join(","))?;
     for (place, (kind, summary)) in summaries(comparison).iter().enumerate() {

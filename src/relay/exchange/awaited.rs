@@ -9,7 +9,8 @@ use super::{Exchange, Times};
 use crate::config::Config;
 use crate::http::Refusal;
 use crate::log::Cause;
-use crate::pool::{Fault, Took};
+use crate::pool::Fault;
+use crate::text::Took;
 use std::time::Duration;
 
 /// What an exchange can wait for.

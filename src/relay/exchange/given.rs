@@ -1,7 +1,8 @@
 //! An answer of our own to a request that is not relayed, with all that goes into it.
 
-use crate::log::{Cause, json};
+use crate::log::Cause;
 use crate::relay::answer::{Answer, JSON};
+use crate::text::json;
 
 /// An answer that no backend gave.
 pub(super) struct Given {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::ScoredRules;
 use super::average::{Average, percent};
-use crate::pool::Took;
+use crate::text::Took;
 
 /// Results that are remembered one by one.
 const RECENT_MAX: u32 = 20;

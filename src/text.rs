@@ -1,0 +1,268 @@
+//! Values as words: numbers, addresses, lengths of time, and what a stranger wrote, quoted or
+//! escaped so that it stays where it is put.
+//!
+//! Called by every room that shows something; imports none. What is appended to bytes is written by
+//! hand: heads and access lines are made of it, so it may neither allocate nor go through
+//! `std::fmt`.
+
+use std::fmt::{self, Write};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+/// Appends a number in decimal.
+pub fn decimal(out: &mut Vec<u8>, value: u64) {
+    radix::<10>(out, value);
+}
+
+/// Appends a number in lower-case hexadecimal.
+pub fn hex(out: &mut Vec<u8>, value: u64) {
+    radix::<16>(out, value);
+}
+
+/// 20 digits hold any u64 in base 10 and more than that in base 16.
+fn radix<const BASE: u64>(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b"0123456789abcdef"[(value % BASE) as usize];
+        value /= BASE;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+/// Appends an address; an IPv4 address mapped into IPv6 reads as the IPv4 address that it is.
+pub fn address(out: &mut Vec<u8>, address: IpAddr) {
+    match address.to_canonical() {
+        IpAddr::V4(four) => {
+            for (index, octet) in four.octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                decimal(out, octet.into());
+            }
+        }
+        IpAddr::V6(six) => ipv6(out, six),
+    }
+}
+
+/// RFC 5952: hexadecimal without leading zeros, the first longest run of two or more zeros as `::`.
+fn ipv6(out: &mut Vec<u8>, address: Ipv6Addr) {
+    let groups = address.segments();
+    let (start, length) = longest_zeros(&groups);
+    let mut index = 0;
+    while index < groups.len() {
+        if length > 1 && index == start {
+            out.extend_from_slice(b"::");
+            index += length;
+            continue;
+        }
+        if index > 0 && !(length > 1 && index == start + length) {
+            out.push(b':');
+        }
+        hex(out, groups[index].into());
+        index += 1;
+    }
+}
+
+fn longest_zeros(groups: &[u16; 8]) -> (usize, usize) {
+    let mut longest = (0, 0);
+    let mut run = 0;
+    for (index, group) in groups.iter().enumerate() {
+        run = if *group == 0 { run + 1 } else { 0 };
+        if run > longest.1 {
+            longest = (index + 1 - run, run);
+        }
+    }
+    longest
+}
+
+/// A length of time for people: `2.0 s`, `1.2 ms`. Whole numbers do: the standard library's way to
+/// write fractions would be a hundredth of the static binary.
+pub struct Took(pub Duration);
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (tenths, unit) = match self.0.as_secs() {
+            0 => ((self.0.as_micros() + 50) / 100, "ms"),
+            _ => ((self.0.as_millis() + 50) / 100, "s"),
+        };
+        let tenths = u64::try_from(tenths).unwrap_or(u64::MAX);
+        write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
+    }
+}
+
+/// False for what changes how the text around it is shown or split: control characters (C1 among
+/// them, which terminals obey too), the marks that turn the direction of writing ("Trojan Source",
+/// CVE-2021-42574), and the two separators that some readers take for line ends.
+pub fn is_printable(char: char) -> bool {
+    !matches!(char,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        && !char.is_control()
+}
+
+/// Displays a text with all that is not printable escaped as Rust does: `\n`, `\u{9b}`.
+pub struct Escaped<'t>(pub &'t str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some(at) = rest.find(|char| !is_printable(char)) {
+            f.write_str(&rest[..at])?;
+            let mut odd = rest[at..].chars();
+            odd.next().into_iter().try_for_each(|char| write!(f, "{}", char.escape_default()))?;
+            rest = odd.as_str();
+        }
+        f.write_str(rest)
+    }
+}
+
+/// Appends text that stands between quotes: anything but printable ASCII, `"` and `\` as `\xHH`, as
+/// nginx does.
+pub fn quoted(out: &mut Vec<u8>, text: &[u8]) {
+    escape(out, text, is_plain);
+}
+
+/// Appends text that stands between blanks: a blank too becomes `\x20`.
+pub fn bare(out: &mut Vec<u8>, text: &[u8]) {
+    escape(out, text, |byte| is_plain(byte) && byte != b' ');
+}
+
+/// A client may send nothing but bytes to be escaped: no format machinery for each of them.
+fn escape(out: &mut Vec<u8>, text: &[u8], plain: impl Fn(u8) -> bool) {
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|&byte| !plain(byte)) {
+        let (high, low) = (digit(rest[at] >> 4), digit(rest[at]));
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(&[b'\\', b'x', high, low]);
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// The last four bits as a hexadecimal digit.
+fn digit(bits: u8) -> u8 {
+    b"0123456789ABCDEF"[usize::from(bits & 15)]
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
+/// Appends a JSON string, quotes included, in ASCII (so no terminal reads a control code into it).
+/// What is not UTF-8 becomes U+FFFD: a JSON string cannot hold it.
+pub fn json(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    json_text(out, text);
+    out.push(b'"');
+}
+
+/// The same without the quotes.
+pub fn json_text(out: &mut Vec<u8>, text: &[u8]) {
+    if text.iter().all(|&byte| is_plain(byte)) {
+        return out.extend_from_slice(text);
+    }
+    for chunk in text.utf8_chunks() {
+        chunk.valid().chars().for_each(|char| json_char(out, char));
+        if !chunk.invalid().is_empty() {
+            json_char(out, char::REPLACEMENT_CHARACTER);
+        }
+    }
+}
+
+fn json_char(out: &mut Vec<u8>, char: char) {
+    match char {
+        '"' | '\\' => out.extend_from_slice(&[b'\\', char as u8]),
+        ' '..='~' => out.push(char as u8),
+        _ => char.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+            let [first, last] = unit.to_be_bytes();
+            let digits = [digit(first >> 4), digit(first), digit(last >> 4), digit(last)];
+            out.extend_from_slice(b"\\u");
+            out.extend_from_slice(&digits);
+        }),
+    }
+}
+
+/// JSON in which all that is not printable is escaped (RFC 8259 section 7). It can stand in strings
+/// only.
+pub fn json_printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for char in text.chars() {
+        match is_printable(char) {
+            true => safe.push(char),
+            // All of them are in the basic plane: four digits do.
+            false => drop(write!(safe, "\\u{:04x}", u32::from(char))),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn made(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn addresses_read_as_people_write_them() {
+        for shown in ["192.0.2.1", "0.0.0.0", "::", "::1", "2001:db8::1", "1::", "1:2:3:4:5:6:7:8"]
+        {
+            assert_eq!(made(|out| address(out, shown.parse().unwrap())), shown);
+        }
+        for shown in ["2001:db8:0:1:1:1:1:1", "1:0:0:2::3", "2001::1:0:0:1"] {
+            let parsed: IpAddr = shown.parse().unwrap();
+            assert_eq!(made(|out| address(out, parsed)), parsed.to_string());
+        }
+        assert_eq!(made(|out| address(out, "::ffff:192.0.2.1".parse().unwrap())), "192.0.2.1");
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_and_addresses_equal_those_of_std(
+            value: u64,
+            groups: [u16; 8],
+            zeros: [bool; 8],
+        ) {
+            prop_assert_eq!(made(|out| decimal(out, value)), value.to_string());
+            prop_assert_eq!(made(|out| hex(out, value)), format!("{value:x}"));
+            let mut groups = groups;
+            for (group, zero) in groups.iter_mut().zip(zeros) {
+                *group *= u16::from(!zero);
+            }
+            let six = Ipv6Addr::from(groups);
+            prop_assert_eq!(made(|out| ipv6(out, six)).parse::<Ipv6Addr>().unwrap(), six);
+            let canonical = IpAddr::V6(six).to_canonical();
+            prop_assert_eq!(made(|out| address(out, six.into())), canonical.to_string());
+        }
+    }
+
+    #[test]
+    fn json_escapes_beyond_the_basic_plane_as_surrogates() {
+        assert_eq!(made(|out| json(out, "\u{1f600}".as_bytes())), "\"\\uD83D\\uDE00\"");
+    }
+
+    #[test]
+    fn letters_of_any_script_are_printable_and_what_turns_them_is_not() {
+        for char in "aé汉ع🦀 ~".chars() {
+            assert!(is_printable(char), "{char:?}");
+        }
+        for char in "\0\n\u{7f}\u{85}\u{9b}\u{200e}\u{2028}\u{202a}\u{202e}\u{2069}".chars() {
+            assert!(!is_printable(char), "{char:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_printable_is_escaped_and_the_rest_stays() {
+        let text = "a\r\n\u{9b}31mé\u{202e}";
+        assert_eq!(Escaped(text).to_string(), "a\\r\\n\\u{9b}31mé\\u{202e}");
+        assert_eq!(json_printable(text), "a\\u000d\\u000a\\u009b31mé\\u202e");
+    }
+}
