@@ -212,6 +212,13 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_whole_from_the_least_to_the_most() {
+        for value in [0, 9, 10, 404, u64::MAX] {
+            assert_eq!(made(|out| decimal(out, value)), value.to_string());
+        }
+    }
+
+    #[test]
     fn addresses_read_as_people_write_them() {
         for shown in ["192.0.2.1", "0.0.0.0", "::", "::1", "2001:db8::1", "1::", "1:2:3:4:5:6:7:8"]
         {

@@ -17,8 +17,8 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use super::Cause;
-use super::text::{address, clf_time, json_field, millis, number, quoted_field, rfc3339};
-use crate::text::bare;
+use super::text::{clf_time, json_field, millis, quoted_field, rfc3339};
+use crate::text::{address, bare, decimal};
 
 /// The form of an access line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,11 +94,11 @@ impl Access<'_> {
         out.extend_from_slice(b"] \"");
         self.write_request_line(out);
         out.extend_from_slice(b"\" ");
-        number(out, self.status.into());
+        decimal(out, self.status.into());
         out.push(b' ');
         match self.bytes_sent {
             0 => out.push(b'-'),
-            bytes => number(out, bytes),
+            bytes => decimal(out, bytes),
         }
     }
 
@@ -129,7 +129,7 @@ impl Access<'_> {
         out.push(b' ');
         bare(out, self.backend.unwrap_or("-").as_bytes());
         out.push(b' ');
-        number(out, self.tries.into());
+        decimal(out, self.tries.into());
         out.push(b' ');
         match self.first_byte {
             Some(waited) => millis(out, waited),
@@ -163,11 +163,11 @@ impl Access<'_> {
         out.extend_from_slice(b",\"version\":");
         json_field(out, self.version);
         out.extend_from_slice(b",\"status\":");
-        number(out, self.status.into());
+        decimal(out, self.status.into());
         out.extend_from_slice(b",\"bytes_sent\":");
-        number(out, self.bytes_sent);
+        decimal(out, self.bytes_sent);
         out.extend_from_slice(b",\"bytes_received\":");
-        number(out, self.bytes_received);
+        decimal(out, self.bytes_received);
         out.extend_from_slice(b",\"referer\":");
         json_field(out, self.referer);
         out.extend_from_slice(b",\"user_agent\":");
@@ -182,7 +182,7 @@ impl Access<'_> {
             None => out.extend_from_slice(b"null"),
         }
         out.extend_from_slice(b",\"tries\":");
-        number(out, self.tries.into());
+        decimal(out, self.tries.into());
         out.extend_from_slice(b",\"first_byte_ms\":");
         match self.first_byte {
             Some(waited) => millis(out, waited),

@@ -1,15 +1,14 @@
-//! How values become bytes of a line: numbers, addresses, times, and text that a stranger chose.
-//! Called by `access` and `Log`. Must never let through a byte that ends a line or a quoted field,
-//! nor as many bytes as a stranger likes.
+//! How values become bytes of a line: times, and text that a stranger chose, as far as a line has
+//! room for it. Called by `access` and `Log`. Must never let through a byte that ends a line or a
+//! quoted field, nor as many bytes as a stranger likes.
 
 use std::cell::Cell;
 use std::fmt;
 use std::io::Write;
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Level;
-use crate::text::{Escaped, json_text, quoted};
+use crate::text::{Escaped, decimal, json_text, quoted};
 
 /// What of one field goes into an access line, before it is escaped: more than a URL of use has
 /// (HAProxy keeps 1024 of it), and a fraction of what a head may hold.
@@ -20,45 +19,16 @@ const EVENT_BYTES_MAX: usize = 4096;
 /// The end of the year 9999, where both date crates stop; a clock beyond it is wrong anyway.
 const SECONDS_MAX: u64 = 253_402_300_799;
 
-/// Appends decimal digits.
-pub(super) fn number(out: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [0; 20]; // u64::MAX has 20
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            return out.extend_from_slice(&digits[start..]);
-        }
-    }
-}
-
 /// Appends milliseconds with three decimals: `12.598`.
 pub(super) fn millis(out: &mut Vec<u8>, time: Duration) {
     let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    number(out, micros / 1000);
+    decimal(out, micros / 1000);
     out.push(b'.');
     three_digits(out, micros % 1000);
 }
 
 fn three_digits(out: &mut Vec<u8>, value: u64) {
     out.extend([value / 100, value / 10 % 10, value % 10].map(|digit| b'0' + digit as u8));
-}
-
-/// Appends an address; an IPv4 one that came in through an IPv6 socket as what it is.
-pub(super) fn address(out: &mut Vec<u8>, ip: IpAddr) {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let [a, b, c, d] = ip.octets();
-            number(out, a.into());
-            for octet in [b, c, d] {
-                out.push(b'.');
-                number(out, octet.into());
-            }
-        }
-        IpAddr::V6(ip) => write!(out, "{ip}").expect("writing to a Vec cannot fail"),
-    }
 }
 
 /// Appends a field that stands between quotes.
@@ -79,7 +49,7 @@ fn clipped(out: &mut Vec<u8>, field: &[u8], write: impl FnOnce(&mut Vec<u8>, &[u
     write(out, start);
     if !rest.is_empty() {
         out.extend_from_slice(b"...[+");
-        number(out, rest.len() as u64);
+        decimal(out, rest.len() as u64);
         out.push(b']');
     }
 }
@@ -172,13 +142,6 @@ mod tests {
         let mut out = Vec::new();
         write(&mut out);
         String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn numbers_are_whole_from_the_least_to_the_most() {
-        for value in [0, 9, 10, 404, u64::MAX] {
-            assert_eq!(made(|out| number(out, value)), value.to_string());
-        }
     }
 
     #[test]
