@@ -8,6 +8,7 @@
 //! | pool | all backends, and what decides between them |
 //! | policy | the rule by which the pool picks one |
 //! | lease | one request's use of one backend, from the pick to the outcome |
+//! | course | a request's way from backend to backend: its tries, and what may follow each |
 //! | token | what a client's sticky cookie holds: it stands for one backend |
 //! | standing | whether a backend is used: up, down, ejected, draining or in maintenance |
 //! | downstream, upstream | towards the client, towards the backend |
@@ -34,17 +35,17 @@
 //! it knows no HTTP. `relay` is what they are about, a client's connection with all its requests.
 //! `watch` asks backends how they are, `lab` tries things out: a demo backend, a load generator, a
 //! simulator. [`client`] is the balancing inside a program of your own: start there to use this
-//! crate as a library. `balancer` wires them together, starts and stops them and tells what happens;
-//! `cmd` has one thin file a command. Who may import whom is a test (`tests/tidy.rs`).
+//! crate as a library. `balancer` wires them together, starts and stops them and tells what
+//! happens; `cmd` has one thin file a command. Who may import whom is a test (`tests/tidy.rs`).
 //!
 //! # Reading order
 //!
 //! `main`, [`cmd`]'s `serve`, [`balancer`]; then the way of a request through [`relay`]: `greeter`,
 //! `task`, `head`; [`http::request`]; `exchange` with `begin`, `ask`, `heads`, `relay`, `awaited`,
-//! `trouble` and `direct`; [`pool`] with `policy/round_robin` and `row`; `upstream`, `idle`,
-//! `habit`; [`http::body`]; `linger`; and last what holds it all up, the [`engine`]: `task`,
-//! `desk`, `worker`, `lot`, `slots`, `registry`, `socket`, `door`, `timer`; then `crowd`; with TLS,
-//! `handshake`, `stream` and [`tls`].
+//! `trouble` and `direct`; [`pool`] with `policy/round_robin`, `course` and `row`; `upstream`,
+//! `idle`, `habit`; [`http::body`]; `linger`; and last what holds it all up, the [`engine`]:
+//! `task`, `desk`, `worker`, `lot`, `slots`, `registry`, `socket`, `door`, `timer`; then `crowd`;
+//! with TLS, `handshake`, `stream` and [`tls`].
 
 pub mod balancer;
 pub mod blame;

@@ -12,7 +12,7 @@ use super::vigil::Woken;
 use super::wire::{Answer, Failed, Wire};
 use super::{Client, Error, GaveUp, Request, Response, Skipped, Step};
 use crate::pool::{
-    self, Attempt, Fault, Lease, Outcome, RetryPermit, Standing, Unavailable, Verdict,
+    Attempt, Course, Decision, Fault, Lease, Outcome, Setback, Standing, Unavailable,
 };
 
 /// A call under way.
@@ -28,7 +28,7 @@ pub(super) struct Call<'c> {
 }
 
 /// Why a round has no answer.
-enum Setback {
+enum Impasse {
     /// Nobody is left. Better news may help.
     NoneLeft { skipped: Vec<Skipped>, needs_place: bool },
     /// There was one more, but the rules would not have it. A later round may.
@@ -58,17 +58,17 @@ impl<'c> Call<'c> {
             }
             // Read first, so that no news is missed between the round and the rest.
             let seen = self.client.vigil.seen();
-            let setback = match self.round() {
+            let impasse = match self.round() {
                 Ok(response) => return Ok(response),
-                Err(setback) => setback,
+                Err(impasse) => impasse,
             };
-            let until = began + self.patience(&setback);
+            let until = began + self.patience(&impasse);
             let left = until.saturating_duration_since(Instant::now());
-            let is_final = matches!(setback, Setback::Final(_));
+            let is_final = matches!(impasse, Impasse::Final(_));
             if !is_final && !left.is_zero() {
                 (self.tell)(Step::Waiting(left));
                 let rests = waiting.get_or_insert_with(|| self.client.vigil.join(Instant::now()));
-                match rests.rest(seen, setback.needs_place(), until) {
+                match rests.rest(seen, impasse.needs_place(), until) {
                     Woken::News => continue,
                     Woken::Beat => {
                         self.client.watch.hurry();
@@ -77,101 +77,87 @@ impl<'c> Call<'c> {
                     Woken::Late => {}
                 }
             }
-            return Err(setback.into_error(began.elapsed(), !self.client.terms.wait.is_zero()));
+            return Err(impasse.into_error(began.elapsed(), !self.client.terms.wait.is_zero()));
         }
     }
 
     /// How long to wait for better news. Where all are merely full it is as long as a request may
     /// stand in the proxy's queue, if that is more.
-    fn patience(&self, setback: &Setback) -> Duration {
+    fn patience(&self, impasse: &Impasse) -> Duration {
         let terms = &self.client.terms;
-        match setback {
-            _ if setback.needs_place() => terms.wait.max(terms.queue),
+        match impasse {
+            _ if impasse.needs_place() => terms.wait.max(terms.queue),
             _ => terms.wait,
         }
     }
 
     /// Tries one backend after the other. An answer that another was asked for in vain is the
     /// answer.
-    fn round(&mut self) -> Result<Response, Setback> {
+    fn round(&mut self) -> Result<Response, Impasse> {
         let until = Instant::now() + self.client.terms.timeout;
         let mut round = Round::default();
         let failed = loop {
             match self.turn(&mut round, until) {
                 Ok(Some(response)) => return Ok(response),
                 Ok(None) => {}
-                Err(setback) => break setback,
+                Err(impasse) => break impasse,
             }
         };
         round.answered.ok_or(failed)
     }
 
     /// Tries the next backend; none where another may be tried.
-    fn turn(&mut self, round: &mut Round, until: Instant) -> Result<Option<Response>, Setback> {
-        let indexes: Vec<usize> = round.tried.iter().map(|(index, _)| *index).collect();
-        let picked = self.client.pick(self.request.hash_key(), &indexes);
+    fn turn(&mut self, round: &mut Round, until: Instant) -> Result<Option<Response>, Impasse> {
+        let picked = self.client.pick(&mut round.course, self.request.hash_key());
         let lease = picked.map_err(|none| self.none_left(&none, &round.tried))?;
         self.tell_skipped(&lease);
         let (index, backend) = (lease.index(), lease.backend().name().to_owned());
         (self.tell)(Step::Using(backend.clone()));
-        let (why, came_to, sent_any) = match self.attempt(lease, until) {
+        round.course.begin();
+        let (why, setback, sent_any) = match self.attempt(lease, until) {
             Ok(response) => {
                 let status = response.status();
                 round.answered = Some(response);
-                (format!("status {status}"), pool::Setback::Status(status), true)
+                (format!("status {status}"), Setback::Status(status), true)
             }
-            Err(Trouble::Backend { why, came_to, sent_any }) => (why, came_to, sent_any),
-            Err(Trouble::Final(error)) => return Err(Setback::Final(error)),
+            Err(Trouble::Backend { why, setback, sent_any }) => (why, setback, sent_any),
+            Err(Trouble::Final(error)) => return Err(Impasse::Final(error)),
         };
-        round.took(came_to, sent_any);
-        let forbidden = self.forbids(round, came_to, sent_any, until);
-        if forbidden.is_some() && matches!(came_to, pool::Setback::Status(_)) {
+        let forbidden = self.forbids(round, setback, sent_any, until);
+        if forbidden.is_some() && matches!(setback, Setback::Status(_)) {
             return Ok(round.answered.take());
         }
         let failed = Skipped { backend, why };
         (self.tell)(Step::Failed(failed.clone()));
         round.tried.push((index, failed.clone()));
-        if let Some(because) = forbidden {
-            let error = Error::Failed { last: failed, because };
-            return Err(match because {
-                GaveUp::MayHaveActed | GaveUp::BadAnswer => Setback::Final(error),
-                _ => Setback::Spent(error),
-            });
-        }
-        // As in the proxy: one that no backend has heard of needs no permit.
-        if sent_any && round.permit.is_none() {
-            round.permit = self.client.pool.retry_permit();
-            if round.permit.is_none() {
-                let because = GaveUp::Budget;
-                return Err(Setback::Spent(Error::Failed { last: failed, because }));
-            }
-        }
-        Ok(None)
+        let Some(because) = forbidden else { return Ok(None) };
+        let error = Error::Failed { last: failed, because };
+        Err(match because {
+            GaveUp::MayHaveActed | GaveUp::BadAnswer => Impasse::Final(error),
+            _ => Impasse::Spent(error),
+        })
     }
 
     /// Why there may be no other try in this round.
     fn forbids(
         &self,
-        round: &Round,
-        setback: pool::Setback,
+        round: &mut Round,
+        setback: Setback,
         sent_any: bool,
         until: Instant,
     ) -> Option<GaveUp> {
         let attempt = Attempt {
             setback,
-            tries: round.count,
-            unanswered: round.unanswered,
-            idempotent: self.idempotent,
             sent_any,
+            idempotent: self.idempotent,
             body_held: true,
             // An answer is handed out when it is whole: what broke off has reached nobody.
             response_started: false,
         };
-        match attempt.verdict(&self.client.pool.rules().retry) {
-            Verdict::GiveUp if setback == pool::Setback::Refused => Some(GaveUp::BadAnswer),
-            Verdict::GiveUp if sent_any && !self.idempotent => Some(GaveUp::MayHaveActed),
-            Verdict::GiveUp => Some(GaveUp::Attempts),
+        match round.course.judge(&attempt, &self.client.pool.rules().retry) {
+            Decision::GiveUp(because) => Some(because),
             _ if Instant::now() >= until => Some(GaveUp::Deadline),
+            _ if !round.course.has_leave(&self.client.pool) => Some(GaveUp::Budget),
             _ => None,
         }
     }
@@ -203,17 +189,13 @@ impl<'c> Call<'c> {
         match failed {
             Failed::Backend(fault, why) => {
                 self.finish(lease, Outcome::Failed(fault));
-                let came_to = match fault {
-                    Fault::BadAnswer => pool::Setback::Refused,
-                    // What is no HTTP came from no application: the next may have one.
-                    other => pool::Setback::Fault(other),
-                };
-                Trouble::Backend { why, came_to, sent_any }
+                // What is no HTTP came from no application: the next may have one.
+                Trouble::Backend { why, setback: fault.into(), sent_any }
             }
             Failed::Hurried(why) => {
                 self.finish(lease, Outcome::Abandoned);
                 let fault = if sent_any { Fault::Timeout } else { Fault::Connect };
-                Trouble::Backend { why, came_to: pool::Setback::Fault(fault), sent_any }
+                Trouble::Backend { why, setback: Setback::Fault(fault), sent_any }
             }
             Failed::TooLong(status, latency) => {
                 self.finish(lease, Outcome::Answered { status, latency });
@@ -227,7 +209,7 @@ impl<'c> Call<'c> {
             Failed::NoWay(error) => {
                 self.finish(lease, Outcome::Abandoned);
                 let why = format!("no way there: {error}; out of local ports?");
-                Trouble::Backend { why, came_to: pool::Setback::NoWay, sent_any }
+                Trouble::Backend { why, setback: Setback::NoWay, sent_any }
             }
         }
     }
@@ -249,7 +231,7 @@ impl<'c> Call<'c> {
         }
     }
 
-    fn none_left(&mut self, none: &Unavailable, tried: &[(usize, Skipped)]) -> Setback {
+    fn none_left(&mut self, none: &Unavailable, tried: &[(usize, Skipped)]) -> Impasse {
         let now = self.client.now();
         let count = self.client.pool.backends().len();
         let skipped = (0..count).map(|index| match tried.iter().find(|(one, _)| *one == index) {
@@ -257,7 +239,7 @@ impl<'c> Call<'c> {
             None => self.skip(index, now),
         });
         let needs_place = none.full > 0 && tried.is_empty();
-        Setback::NoneLeft { skipped: skipped.collect(), needs_place }
+        Impasse::NoneLeft { skipped: skipped.collect(), needs_place }
     }
 
     /// Why the backend at `index` is not used, told if that is new.
@@ -279,32 +261,20 @@ impl<'c> Call<'c> {
 /// What has been tried in a round.
 #[derive(Default)]
 struct Round {
+    course: Course,
+    /// How each of them failed.
     tried: Vec<(usize, Skipped)>,
-    count: u32,
-    /// How many of them got some of the request, and gave no answer.
-    unanswered: u32,
-    permit: Option<RetryPermit>,
     /// The last answer that another is asked for instead.
     answered: Option<Response>,
 }
 
 /// Why a try has no answer.
 enum Trouble {
-    Backend { why: String, came_to: pool::Setback, sent_any: bool },
+    Backend { why: String, setback: Setback, sent_any: bool },
     Final(Error),
 }
 
-impl Round {
-    /// Counts a try. Where we had no way it was none: there are as many of these as backends at
-    /// most.
-    fn took(&mut self, came_to: pool::Setback, sent_any: bool) {
-        let is_answered = matches!(came_to, pool::Setback::Status(_));
-        self.count += u32::from(came_to != pool::Setback::NoWay);
-        self.unanswered += u32::from(sent_any && !is_answered);
-    }
-}
-
-impl Setback {
+impl Impasse {
     /// Someone is up, with all places taken: what helps is a call that ends.
     fn needs_place(&self) -> bool {
         matches!(self, Self::NoneLeft { needs_place: true, .. })

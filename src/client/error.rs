@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::config::Errors;
+use crate::pool::GaveUp;
 
 /// Why there is no answer, or no client.
 #[derive(Debug)]
@@ -49,22 +50,6 @@ pub struct Skipped {
     pub why: String,
 }
 
-/// Why a request that failed is not sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GaveUp {
-    /// The backend may have acted on it, and acting twice is not the same as acting once.
-    MayHaveActed,
-    /// There was an answer, and it breaks the rules of HTTP: another backend runs the same
-    /// application and would give it, too.
-    BadAnswer,
-    /// `[retry]` allows no other try after this: by `on`, `attempts` or `unanswered`.
-    Attempts,
-    /// So many calls retry that one more would be a storm: `[retry] budget_percent`.
-    Budget,
-    /// The call's time was up.
-    Deadline,
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -102,18 +87,6 @@ impl std::error::Error for Error {
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.backend, self.why)
-    }
-}
-
-impl fmt::Display for GaveUp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::MayHaveActed => "not sent again, for it may have been acted on",
-            Self::BadAnswer => "not sent again, for the application has answered",
-            Self::Attempts => "not sent again, for [retry] allows no more tries",
-            Self::Budget => "not sent again, for too many requests are being retried",
-            Self::Deadline => "not sent again, for the time of the call is up",
-        })
     }
 }
 

@@ -45,14 +45,15 @@ use std::time::{Duration, Instant};
 
 use crate::config::{Config, Overrides, Timeouts};
 use crate::http::HeadLimits;
-use crate::pool::{Ask, Lease, Pool, Snapshot, Standing, Unavailable, chance};
+use crate::pool::{Ask, Course, Lease, Pool, Snapshot, Standing, Unavailable, chance};
 use crate::tls::{Connector, Tls};
 use crate::watch::{Settings, Watch};
 use call::Call;
 use vigil::Vigil;
 
+pub use crate::pool::GaveUp;
 pub use builder::Builder;
-pub use error::{Error, GaveUp, Skipped};
+pub use error::{Error, Skipped};
 pub use request::Request;
 pub use response::Response;
 
@@ -254,9 +255,9 @@ impl Client {
         self.epoch.elapsed()
     }
 
-    fn pick(&self, key: Option<u64>, tried: &[usize]) -> Result<Lease, Unavailable> {
+    fn pick(&self, course: &mut Course, key: Option<u64>) -> Result<Lease, Unavailable> {
         let chance = chance::scramble(self.seed ^ self.picks.fetch_add(1, Relaxed));
-        self.pool.pick(&Ask { now: self.now(), chance, key, tried, ..Ask::default() })
+        course.pick(&self.pool, &Ask { now: self.now(), chance, key, ..Ask::default() })
     }
 }
 

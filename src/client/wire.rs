@@ -9,7 +9,7 @@ use super::Terms;
 use crate::blame::Blame;
 use crate::http::body::Reader;
 use crate::http::{Framing, INTERIM_BYTES_MAX, Malformed, Parsed, response, slots};
-use crate::pool::{Backend, Fault};
+use crate::pool::{Backend, Fault, is_better_part};
 use crate::tls::{Connector, Stream};
 
 /// What one read takes at most.
@@ -44,7 +44,7 @@ struct Time {
 impl Time {
     /// True if who was asked at `began` has had the better part of it.
     fn was_spent_since(self, began: Instant) -> bool {
-        began.elapsed() * 2 > self.whole
+        is_better_part(began.elapsed(), self.whole)
     }
 }
 

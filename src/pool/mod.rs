@@ -14,6 +14,7 @@ mod backend;
 mod candidates;
 pub mod chance;
 mod change;
+mod course;
 pub mod hash;
 mod health;
 mod lease;
@@ -40,11 +41,12 @@ pub use ask::Ask;
 pub use backend::{Backend, Counters, Spec, Trust, authority};
 use candidates::{Candidates, Tier};
 pub use change::{Change, CheckOutcome, Notice, Status};
+pub use course::{Attempt, Course, Decision, GaveUp, Setback, is_better_part};
 use health::Effect;
 pub use lease::{Fault, Lease, Outcome};
 pub use line::Line;
 use policy::{Policy, View};
-pub use retry::{Attempt, BODY_HELD_MAX, RetryPermit, Setback, Verdict};
+pub use retry::BODY_HELD_MAX;
 pub use row::Witness;
 pub use rules::{CheckRules, PassiveRules, RetryOn, RetryRules, Rules, Statuses};
 pub use snapshot::{Look, Snapshot};
@@ -176,11 +178,6 @@ impl Pool {
         let tier = if let Tier::Regular = tier { Tier::Warming } else { tier };
         let view = Candidates { pool: self, ask, tier, chance: ask.chance };
         (view.is_usable(index) && self.backends[index].occupy()).then_some(index)
-    }
-
-    /// Leave to retry a request, while fewer than the budget do.
-    pub fn retry_permit(self: &Arc<Self>) -> Option<RetryPermit> {
-        RetryPermit::new(self)
     }
 
     /// Takes in the result of a check of the backend at `index`.

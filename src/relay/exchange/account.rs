@@ -17,8 +17,9 @@ impl Exchange {
 
     /// The same, with the cause in words.
     pub(super) fn account_for(&self, cause: Cause, reason: &str, shared: &Shared, now: Duration) {
-        let backend = self.tries.last.map(|index| &self.site.pool.backends()[index]);
-        if let Some(backend) = backend.filter(|_| self.tries.count > 0) {
+        let course = &self.tries.course;
+        let backend = course.last().map(|index| &self.site.pool.backends()[index]);
+        if let Some(backend) = backend.filter(|_| course.tries() > 0) {
             backend.counters().bytes_up.fetch_add(self.bytes_received, Relaxed);
             backend.counters().bytes_down.fetch_add(self.answer.bytes, Relaxed);
             self.tell_repairs(backend, shared);
@@ -41,7 +42,7 @@ impl Exchange {
             referer: field(head, b"referer"),
             user_agent: field(head, b"user-agent"),
             backend: backend.map(|backend| backend.name()),
-            tries: self.tries.count,
+            tries: course.tries(),
             first_byte: self.times.first_byte.map(|at| at.saturating_sub(self.times.begun)),
             total: now.saturating_sub(self.times.begun),
             cause,

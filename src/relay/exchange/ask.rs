@@ -89,7 +89,9 @@ impl Exchange {
     pub(super) fn connect(&mut self, cx: &mut Context) -> Result<(), Trouble> {
         let lease = self.lease.as_ref().expect("it connects once it is admitted");
         let (index, backend) = (lease.index(), lease.backend());
-        self.tries.count += u32::from(self.tries.dead.is_empty());
+        if self.tries.dead.is_empty() {
+            self.tries.course.begin();
+        }
         let next = backend.address_besides(&self.tries.dead);
         let (address, left) = next.ok_or_else(|| nowhere(backend))?;
         self.times.connect(left, self.tries.dead.is_empty(), cx.now);
@@ -156,7 +158,7 @@ impl Exchange {
             true => self.sent.bytes.len() <= self.asked.head_length + rules.body_bytes,
             false => (1..=rules.body_bytes as u64).contains(&self.asked.announced),
         };
-        self.asked.idempotent && is_held && self.tries.count < rules.attempts
+        self.asked.idempotent && is_held && self.tries.course.tries() < rules.attempts
     }
 
     /// Tells the backend its own address where an HTTP/1.0 client did not say whom it meant.
@@ -174,14 +176,10 @@ impl Exchange {
     /// Leases a backend that has not been tried.
     pub(super) fn pick(&mut self, cx: &mut Context) -> Result<(), Unavailable> {
         let Ties { key, token } = self.ties;
-        self.tries.tried.extend(self.tries.last);
-        let ask =
-            Ask { now: cx.now, chance: cx.kit.dice.roll(), key, token, tried: &self.tries.tried };
-        let lease = self.site.pool.pick(&ask)?;
-        self.tries.last = Some(lease.index());
+        let ask = Ask { now: cx.now, chance: cx.kit.dice.roll(), key, token, ..Ask::default() };
+        self.lease = Some(self.tries.course.pick(&self.site.pool, &ask)?);
         self.tries.fresh = false;
         self.tries.dead.clear();
-        self.lease = Some(lease);
         Ok(())
     }
 

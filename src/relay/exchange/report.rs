@@ -52,7 +52,7 @@ impl Exchange {
     /// Says something of the backend that has, or had, this request, and at what: an operator can
     /// ask for it, too, and find it in other logs.
     pub(super) fn complain(&self, about: About, what: fmt::Arguments, shared: &Shared) {
-        if let Some(index) = self.tries.last {
+        if let Some(index) = self.tries.course.last() {
             self.complain_of(index, about, what, shared);
         }
     }

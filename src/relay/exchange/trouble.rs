@@ -8,7 +8,7 @@ use crate::http::Refusal;
 use crate::http::request::ALLOW;
 use crate::http::response::{HEAD_TOO_LONG, TOO_MANY_FIELDS, is_http};
 use crate::log::Cause;
-use crate::pool::{Fault, Lease, Outcome, Unavailable};
+use crate::pool::{Fault, Lease, Outcome, Unavailable, is_better_part};
 use crate::relay::answer::{self, Answer};
 use crate::relay::kit::Context;
 use std::io;
@@ -200,11 +200,7 @@ impl Exchange {
             Trouble::Backend { fault, reason, .. } => {
                 self.say_failed(*fault, reason, &cx.kit.shared);
                 self.learn_from(*fault, &lease, address, cx);
-                // It may well have lost patience with a client that does not go on.
-                match waited_for_client && *fault == Fault::Reset {
-                    true => Outcome::Abandoned,
-                    false => Outcome::Failed(*fault),
-                }
+                Outcome::failed(*fault, waited_for_client)
             }
             Trouble::Overdue(awaited) => self.judge_overdue(*awaited, cx),
             Trouble::NoWay(error) => {
@@ -226,15 +222,14 @@ impl Exchange {
         }
     }
 
-    /// What the end of the whole request's time says of the backend that has it. It failed if it
-    /// had the better part of it, and not the line before or those that were tried first.
+    /// What the end of the whole request's time says of the backend that has it.
     fn judge_overdue(&self, awaited: Awaited, cx: &Context) -> Outcome {
         let Some(fault) = awaited.fault() else {
             return Outcome::Abandoned;
         };
         let [had, all] =
             [self.times.tried, self.times.begun].map(|since| cx.now.saturating_sub(since));
-        if had * 2 < all {
+        if !is_better_part(had, all) {
             return Outcome::Abandoned;
         }
         self.say_failed(fault, Trouble::Overdue(awaited).reason(), &cx.kit.shared);

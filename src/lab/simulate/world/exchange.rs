@@ -1,7 +1,6 @@
 //! A request's way through a run: picked for, sent, answered, tried again or given up, as
 //! `relay/exchange` and `relay/queue` do it, with the pool asked the same things in the same order.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Event, REFUSAL_NS, World};
@@ -9,7 +8,7 @@ use crate::lab::simulate::instance::{End, Job, Reception};
 use crate::lab::simulate::scenario::Scenario;
 use crate::pool::chance::{below, fraction, scramble};
 use crate::pool::{
-    Ask, Attempt, Fault, Lease, Outcome, RetryPermit, Setback, Unavailable, Verdict, Witness,
+    Ask, Attempt, Course, Decision, Fault, Lease, Outcome, Setback, Unavailable, Witness,
 };
 
 /// Who asks, and for what.
@@ -28,12 +27,8 @@ pub(super) struct Request {
     asked: Asked,
     begun_ns: u64,
     sent_ns: u64,
-    tries: u32,
-    /// Instances that got it, and gave no answer.
-    unanswered: u32,
-    tried: Vec<usize>,
+    course: Course,
     lease: Option<Lease>,
-    permit: Option<RetryPermit>,
     ticket: Option<u64>,
     /// It is over, and its slot is free.
     is_over: bool,
@@ -95,10 +90,8 @@ impl World<'_> {
         let (now, chance) = (self.now(), self.picks.roll());
         let request = &mut self.requests[slot as usize];
         let key = Some(scramble(request.asked.client));
-        let ask = Ask { now, chance, key, tried: &request.tried, ..Ask::default() };
-        let lease = self.pool.pick(&ask)?;
-        request.tried.push(lease.index());
-        request.lease = Some(lease);
+        let ask = Ask { now, chance, key, ..Ask::default() };
+        request.lease = Some(request.course.pick(&self.pool, &ask)?);
         Ok(())
     }
 
@@ -106,9 +99,9 @@ impl World<'_> {
     fn send(&mut self, slot: u32) {
         let now_ns = self.agenda.now_ns();
         let request = self.request(slot);
-        request.tries += 1;
+        request.course.begin();
         request.sent_ns = now_ns;
-        let is_retry = request.tries > 1;
+        let is_retry = request.course.tries() > 1;
         let index = request.lease.as_ref().expect("it is sent once it is leased").index();
         let job = self.job(slot);
         self.counting.tried(index, is_retry, now_ns);
@@ -165,13 +158,9 @@ impl World<'_> {
         let request = self.request(slot);
         let lease = request.lease.take().expect("who fails was leased");
         let witness = request.asked.witness();
-        let setback = match fault {
-            Fault::BadAnswer => Setback::Refused,
-            fault => Setback::Fault(fault),
-        };
         let notice = lease.finish_for(|| witness, Outcome::Failed(fault), now);
         self.counting.noticed(notice.as_ref());
-        match self.takes_another(slot, setback) {
+        match self.takes_another(slot, fault.into()) {
             true => self.send(slot),
             false => self.end(slot, true, fault != Fault::Connect),
         }
@@ -180,31 +169,18 @@ impl World<'_> {
 
     /// Leases another backend after a try that came to this, if the rules and the budget allow one.
     fn takes_another(&mut self, slot: u32, setback: Setback) -> bool {
-        let was_sent = setback != Setback::Fault(Fault::Connect);
-        let is_answered = matches!(setback, Setback::Status(_));
-        let request = self.request(slot);
-        request.unanswered += u32::from(was_sent && !is_answered);
         let attempt = Attempt {
             setback,
-            tries: request.tries,
-            unanswered: request.unanswered,
+            sent_any: setback != Setback::Fault(Fault::Connect),
             idempotent: true,
-            sent_any: was_sent,
             body_held: true,
             response_started: false,
         };
-        let may_try = attempt.verdict(&self.pool.rules().retry) == Verdict::AnotherBackend;
-        may_try && self.is_within_budget(slot, was_sent) && self.pick(slot).is_ok()
-    }
-
-    /// As the proxy has it: a try that no backend has heard of needs no permit.
-    fn is_within_budget(&mut self, slot: u32, was_sent: bool) -> bool {
-        let pool = Arc::clone(&self.pool);
-        let request = self.request(slot);
-        if was_sent && request.permit.is_none() {
-            request.permit = pool.retry_permit();
-        }
-        !was_sent || request.permit.is_some()
+        let course = &mut self.requests[slot as usize].course;
+        let decision = course.judge(&attempt, &self.pool.rules().retry);
+        decision == Decision::AnotherBackend
+            && course.has_leave(&self.pool)
+            && self.pick(slot).is_ok()
     }
 
     /// No place came free in time.
@@ -243,7 +219,7 @@ impl World<'_> {
         self.leave_line(slot);
         let now_ns = self.agenda.now_ns();
         let request = self.request(slot);
-        request.permit = None;
+        request.course = Course::default();
         request.is_over = true;
         let time_ns = now_ns - request.begun_ns;
         if is_error {
@@ -256,7 +232,7 @@ impl World<'_> {
         self.under_way -= 1;
     }
 
-    /// A slot for a request that has just come. Slots are used again, with the memory they hold.
+    /// A slot for a request that has just come. Slots are used again.
     fn open(&mut self, number: u64, asked: Asked) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.requests.push(Request::default());
@@ -264,9 +240,7 @@ impl World<'_> {
         });
         let begun_ns = self.agenda.now_ns();
         let request = self.request(slot);
-        let mut tried = std::mem::take(&mut request.tried);
-        tried.clear();
-        *request = Request { number, asked, begun_ns, tried, ..Request::default() };
+        *request = Request { number, asked, begun_ns, ..Request::default() };
         slot
     }
 
@@ -276,8 +250,8 @@ impl World<'_> {
 
     /// The try that the request is at.
     fn job(&self, slot: u32) -> Job {
-        let Request { number, tries, asked, .. } = self.requests[slot as usize];
-        Job { slot, request: number, tries, bad_path: asked.bad_path }
+        let Request { number, asked, course, .. } = &self.requests[slot as usize];
+        Job { slot, request: *number, tries: course.tries(), bad_path: asked.bad_path }
     }
 
     /// True if the request still waits for what comes of this very try.
