@@ -23,6 +23,7 @@
 //! | claim | a field with which a client could pose as a proxy or as somebody else |
 //! | repair | what was mended of an answer, as it had one meaning |
 //! | door | the listening socket, and how many clients are in the house |
+//! | event | something that happened and may matter to an operator; the teller is who hears of it |
 //! | session | one connection's TLS: records on the side of the socket, plain bytes on the other |
 //!
 //! # The rooms
@@ -30,9 +31,10 @@
 //! `http` and `pool` are pure: bytes in, bytes out; facts in, decisions out; no I/O, no clock.
 //! `text` turns values into words and says what of a stranger's may be shown, `blame` tells whose
 //! fault an error of the system is, `dial` begins a connection. `config` turns the file into what
-//! was meant. `log` writes lines without making anyone wait. `tls` reads certificates and turns
-//! records into bytes, for whoever has a connection. `engine` moves tasks, whatever they are about:
-//! it knows no HTTP. `relay` is what they are about, a client's connection with all its requests.
+//! was meant. `log` writes lines without making anyone wait. `event` says what may happen and how
+//! much it matters, and is the one mouth that tells it. `tls` reads certificates and turns records
+//! into bytes, for whoever has a connection. `engine` moves tasks, whatever they are about: it
+//! knows no HTTP. `relay` is what they are about, a client's connection with all its requests.
 //! `watch` asks backends how they are, `lab` tries things out: a demo backend, a load generator, a
 //! simulator. [`client`] is the balancing inside a program of your own: start there to use this
 //! crate as a library. `balancer` wires them together, starts and stops them and tells what
@@ -55,6 +57,7 @@ pub mod cmd;
 pub mod config;
 pub mod dial;
 pub mod engine;
+pub mod event;
 pub mod http;
 pub mod lab;
 pub mod log;

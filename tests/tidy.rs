@@ -23,18 +23,19 @@ const ROOMS: &str = "
     pool:    text
     thread:
     log:     text thread
+    event:   log text
     blame:
     dial:
     config:  http pool text
     tls:     pool config
     engine:  thread log tls
-    relay:   http pool log thread blame dial config tls text engine
-    watch:   http pool log thread blame dial config tls text
-    client:  http pool log thread blame config tls watch
-    notify:  http pool log thread config
-    admin:   http pool log thread config
+    relay:   http pool log event thread blame dial config tls text engine
+    watch:   http pool log event thread blame dial config tls text
+    client:  http pool log event thread blame config tls watch
+    notify:  http pool log event thread config
+    admin:   http pool log event thread config
     lab:     http pool thread blame config tls relay text
-    balancer: http pool log thread config tls engine relay watch
+    balancer: http pool log event thread config tls engine relay watch
     cmd:     http pool log thread config tls engine relay balancer client notify admin lab text
     main:    cmd
 ";

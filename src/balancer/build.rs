@@ -4,7 +4,8 @@
 use super::CannotStart;
 use crate::config::{AccessLog, Config, LogTarget, Mode};
 use crate::engine::descriptors;
-use crate::log::{self, Level, Log};
+use crate::event::{Event, Teller};
+use crate::log::{self, Log};
 use crate::pool::{Pool, Rules, Secret};
 use crate::watch;
 use std::hash::{BuildHasher, RandomState};
@@ -48,19 +49,18 @@ pub(super) fn log_target(config: &Config) -> log::Target {
 
 /// The pool, with where its backends are. One that is not found begins as down, so that it is
 /// checked before it is used.
-pub(super) fn build_pool(config: &Config, log: &Log) -> Arc<Pool> {
+pub(super) fn build_pool(config: &Config, teller: &Teller) -> Arc<Pool> {
     let mut specs = config.applications.clone();
     let found = watch::look_up_all(&specs, NAMES_PATIENCE);
     for (spec, found) in specs.iter_mut().zip(&found) {
         if let Err(why) = found {
             spec.alive &= config.health.interval.is_none();
-            let text = format_args!("backend {}: {why}; down until it does", spec.name);
-            log.event(Level::Warn, text);
+            let why = &format_args!("{why}; down until it does");
+            teller.tell(Event::Unresolved { backend: &spec.name, why });
         }
     }
     if found.iter().all(Result::is_err) {
-        let text = "NO BACKEND IS FOUND: no name resolves; until one does, every answer is 503";
-        log.event(Level::Error, format_args!("{text}"));
+        teller.tell(Event::NoneFound);
     }
     if config.server.mode == Mode::Redirect {
         // Nothing passes through that could be counted; a limit would only hit those who happen to

@@ -8,14 +8,16 @@
 mod build;
 mod signals;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod trial;
 
 use crate::config::{Config, Errors};
 use crate::engine::Listener;
-use crate::log::{Level, Log, Throttle};
+use crate::event::{Event, Teller};
 use crate::pool::{Look, Pool, Snapshot};
 use crate::relay::Server;
-use crate::tls::Tls;
+use crate::tls::{self, Tls};
 use crate::watch::{self, Watch};
 use build::{build_pool, cannot_listen, fit_descriptors, start_log};
 use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
@@ -49,7 +51,7 @@ pub enum CannotStart {
 pub struct Balancer {
     server: Server,
     watch: Watch,
-    log: Log,
+    teller: Teller,
     signals: Signals,
     lame_duck: Duration,
     drain: Duration,
@@ -64,28 +66,29 @@ impl Balancer {
         let tls = Tls::load(&config)?;
         let epoch = Instant::now();
         let lowered = fit_descriptors(&mut config)?;
-        let log = start_log(&config)?;
-        let pool = Snapshot::new(build_pool(&config, &log));
+        let teller = Teller::new(start_log(&config)?);
+        let pool = Snapshot::new(build_pool(&config, &teller));
         let listen = config.server.listen;
         let listener = Listener::bind(listen).map_err(|error| cannot_listen(listen, &error))?;
-        let watch = start_watch(&config, &tls, &pool, &log, epoch)?;
+        let watch = start_watch(&config, &tls, &pool, &teller, epoch)?;
         let (lame_duck, drain) = (config.timeouts.lame_duck, config.timeouts.drain);
         let (address, summary) = (listener.address(), summary(&config));
         let (reader, served) = (pool.look(), pool.look().current().clone());
-        for warning in lowered.into_iter().chain(tls.warnings(&config.applications)) {
-            log.event(Level::Warn, format_args!("{warning}"));
-        }
+        lowered.iter().for_each(|text| teller.tell(Event::Lowered(text)));
+        tls.warnings().for_each(|text| teller.tell(Event::Certificate(&text)));
+        let unverified = tls::unverified(&config.applications);
+        unverified.for_each(|text| teller.tell(Event::Configuration(&text)));
         // From here on there may be clients: a signal waits, and then drains them.
         signals.start_is_over();
-        let server = Server::start(config, tls, listener, served, log.clone(), epoch);
+        let server = Server::start(config, tls, listener, served, teller.clone(), epoch);
         let server = server.map_err(failed("cannot start the relay"))?;
-        log.event(Level::Info, format_args!("listening on {address}: {summary}"));
-        Ok(Self { server, watch, log, signals, lame_duck, drain, pool: reader, epoch })
+        teller.tell(Event::Listening { address, summary: &summary });
+        Ok(Self { server, watch, teller, signals, lame_duck, drain, pool: reader, epoch })
     }
 
-    /// Says something that an operator should know.
+    /// Warns of something in the configuration.
     pub fn warn(&self, text: &str) {
-        self.log.event(Level::Warn, format_args!("{text}"));
+        self.teller.tell(Event::Configuration(text));
     }
 
     /// Where clients are served.
@@ -98,17 +101,16 @@ impl Balancer {
         self.wait_for_the_end(None);
         let is_hurried = !self.lame_duck.is_zero() && self.be_lame();
         let patience = if is_hurried { Duration::ZERO } else { self.drain };
-        let open = self.server.connections();
-        let text = format_args!("stopping: {open} connections have up to {patience:?} to finish");
-        self.log.event(Level::Info, text);
+        let connections = self.server.connections();
+        self.teller.tell(Event::Stopping { connections, patience });
         if !self.server.drain(patience, &mut || self.signals.want_the_end()) {
-            let left = self.server.connections();
-            self.log.event(Level::Warn, format_args!("stopping with {left} connections open"));
+            let connections = self.server.connections();
+            self.teller.tell(Event::CutOff { connections });
         }
         self.watch.stop();
         self.server.stop();
-        self.log.event(Level::Info, format_args!("stopped"));
-        self.log.flush(LAST_WORDS);
+        self.teller.tell(Event::Stopped);
+        self.teller.log().flush(LAST_WORDS);
     }
 
     /// Serves on for a while, and is seen not to be ready, so that balancers in front send no more;
@@ -116,8 +118,7 @@ impl Balancer {
     fn be_lame(&mut self) -> bool {
         self.server.say_unready();
         let lame_duck = self.lame_duck;
-        let text = format_args!("not ready any more: serving on for {lame_duck:?}, then stopping");
-        self.log.event(Level::Info, text);
+        self.teller.tell(Event::Unready { lame_duck });
         self.wait_for_the_end(Some(Instant::now() + lame_duck))
     }
 
@@ -125,12 +126,12 @@ impl Balancer {
     fn wait_for_the_end(&mut self, until: Option<Instant>) -> bool {
         while let Some(signal) = self.signals.next(until) {
             match signal {
-                SIGUSR1 => self.log.reopen(),
-                SIGUSR2 => tell::status(&self.log, self.pool.current(), self.epoch.elapsed()),
-                SIGHUP => {
-                    let text = format_args!("HUP: this version cannot reload; restart it instead");
-                    self.log.event(Level::Warn, text);
+                SIGUSR1 => self.teller.log().reopen(),
+                SIGUSR2 => {
+                    let (log, now) = (self.teller.log(), self.epoch.elapsed());
+                    tell::status(log, self.pool.current(), now);
                 }
+                SIGHUP => self.teller.tell(Event::NotReloaded),
                 end if is_end(end) => return true,
                 _ => {}
             }
@@ -155,16 +156,14 @@ fn start_watch(
     config: &Config,
     tls: &Tls,
     pool: &Arc<Snapshot<Pool>>,
-    log: &Log,
+    teller: &Teller,
     epoch: Instant,
 ) -> Result<Watch, CannotStart> {
     let health = &config.health;
     let connectors = tls.connectors.clone();
     let settings = watch::Settings { connectors, ..watch::Settings::from(health) };
-    let log = log.clone();
-    let judged: Vec<_> = config.applications.iter().map(|_| Throttle::new()).collect();
-    let watch =
-        Watch::start(settings, pool, epoch, move |event| tell::noticed(&log, &judged, event));
+    let teller = teller.clone();
+    let watch = Watch::start(settings, pool, epoch, move |event| tell::watched(&teller, event));
     let watch = watch.map_err(failed("cannot start the checks"))?;
     watch.first_round((health.timeout + FIRST_ROUND_MARGIN).min(FIRST_ROUND_MAX));
     Ok(watch)

@@ -1,37 +1,32 @@
-//! What happens becomes a line of the log.
+//! What the balancer tells beside what its rooms tell themselves: what the watch hears, and how the
+//! backends stand when an operator asks.
 
 use super::LAST_WORDS;
-use crate::log::{Level, Log, Throttle};
-use crate::pool::{Notice, Pool};
-use crate::relay;
+use crate::event::{Event, Teller};
+use crate::log::{Level, Log};
+use crate::pool::Pool;
 use crate::watch::WatchEvent;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-/// A line in the log for each backend, as HAProxy writes them on HUP.
+/// A line in the log for each backend, as HAProxy writes them on HUP. It answers a question and is
+/// no event: nothing has happened, and what has is not to be pushed out of the ring.
 pub(super) fn status(log: &Log, pool: &Pool, now: Duration) {
     for index in 0..pool.backends().len() {
         let status = pool.status(index, now);
-        log.event(Level::Info, format_args!("{status}"));
+        log.event(SystemTime::now(), Level::Info, format_args!("{status}"));
     }
 }
 
-/// Words what the watch noticed. A thread of its that died leaves nobody to notice the next thing.
-pub(super) fn noticed(log: &Log, judged: &[Throttle], event: WatchEvent) {
-    match event {
-        WatchEvent::Noticed(ref notice @ Notice::Changed(_)) => {
-            log.event(relay::level(notice), format_args!("{notice}"));
-        }
-        WatchEvent::Noticed(ref notice @ Notice::Judged { index, .. }) => {
-            if let Some(judged) = judged.get(index) {
-                log.limited(judged, Level::Info, format_args!("{notice}"));
-            }
-        }
-        WatchEvent::Note(text) => log.event(Level::Info, format_args!("{text}")),
-        WatchEvent::Warning(text) => log.event(Level::Warn, format_args!("{text}")),
-        WatchEvent::Died(name) => {
-            log.event(Level::Error, format_args!("thread {name} panicked: ending the process"));
-            log.flush(LAST_WORDS);
-            std::process::exit(1);
-        }
+/// Tells what the watch has to say. A thread of its that died leaves nobody to notice the next
+/// thing, so that ends the process.
+pub(super) fn watched(teller: &Teller, event: WatchEvent) {
+    let event = match event {
+        WatchEvent::Noticed(notice) => Event::from(notice),
+        WatchEvent::Other(event) => event,
+    };
+    teller.tell(event);
+    if matches!(event, Event::Died { .. }) {
+        teller.log().flush(LAST_WORDS);
+        std::process::exit(1);
     }
 }

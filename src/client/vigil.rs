@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::event::Event;
 use crate::pool::chance::{Dice, fraction};
 use crate::pool::{Notice, Standing};
 use crate::watch::WatchEvent;
@@ -77,14 +78,14 @@ impl Vigil {
     /// Hears of the watch.
     pub(super) fn hear(&self, event: WatchEvent) {
         match event {
-            WatchEvent::Noticed(notice) => self.notice(&notice),
-            WatchEvent::Died(thread) => {
-                self.lock().died = Some(thread);
+            WatchEvent::Noticed(notice) => self.notice(notice),
+            WatchEvent::Other(Event::Died { thread }) => {
+                self.lock().died = Some(thread.to_owned());
                 self.wake();
             }
             // An address that is another is news.
-            WatchEvent::Note(_) => self.wake(),
-            WatchEvent::Warning(_) => {}
+            WatchEvent::Other(Event::Moved { .. }) => self.wake(),
+            WatchEvent::Other(_) => {}
         }
     }
 
@@ -284,7 +285,7 @@ mod tests {
     #[test]
     fn a_thread_that_died_is_not_forgotten() {
         let vigil = Vigil::new(None);
-        vigil.hear(WatchEvent::Died("checks".into()));
+        vigil.hear(WatchEvent::Other(Event::Died { thread: "checks" }));
         assert_eq!(vigil.died().as_deref(), Some("checks"));
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::{Failure, Source, warn};
 use crate::balancer::{Trial, summary};
 use crate::config::Extent;
-use crate::tls::Tls;
+use crate::tls::{self, Tls};
 
 /// Prints the verdict and the configuration as TOML, secrets hidden, and below it, as comments, the
 /// certificates and when they expire. What would fail, or needs an eye soon, goes to standard
@@ -41,6 +41,6 @@ pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
         let _ = writeln!(io::stderr(), "{fault}");
     }
     // Last of all, as it decides how this ends.
-    warn(tls?.warnings(&config.applications));
+    warn(tls?.warnings().chain(tls::unverified(&config.applications)));
     if faults.is_empty() { Ok(()) } else { Err(Failure::Told) }
 }

@@ -108,9 +108,9 @@ impl Lane {
     }
 
     /// Takes an event, to be written at once; false if it is dropped.
-    pub(super) fn say(&self, level: Level, text: fmt::Arguments) -> bool {
+    pub(super) fn say(&self, when: SystemTime, level: Level, text: fmt::Arguments) -> bool {
         let mut line = self.buffer();
-        text::event(&mut line, SystemTime::now(), level, text);
+        text::event(&mut line, when, level, text);
         let taken = self.offer(line, Room::ALL);
         self.ring();
         taken

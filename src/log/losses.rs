@@ -1,8 +1,11 @@
 //! What did not make it into the log, counted by whoever noticed it until the writer of the events
-//! says so.
+//! says so; and who else is to hear of that.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+use super::own::{OnOwnEvent, OwnEvent};
 
 /// Shared by the callers and the writers.
 #[derive(Default)]
@@ -15,9 +18,21 @@ pub(super) struct Losses {
     why: Mutex<String>,
     /// There is more than the writer of the events has heard of.
     is_news: AtomicBool,
+    /// Hears of what the writers say.
+    on: OnceLock<OnOwnEvent>,
 }
 
 impl Losses {
+    /// Has `on` hear of what the writers say, unless somebody does already.
+    pub(super) fn listen(&self, on: OnOwnEvent) {
+        let _ = self.on.set(on);
+    }
+
+    /// A writer says this.
+    pub(super) fn said(&self, own: &OwnEvent, when: SystemTime) {
+        self.on.get().into_iter().for_each(|on| on(own, when));
+    }
+
     /// Counts a line that was dropped; true if the writer of the events is to be told.
     pub(super) fn drop_one(&self) -> bool {
         self.dropped.fetch_add(1, Ordering::Relaxed);

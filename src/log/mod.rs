@@ -4,34 +4,34 @@
 //! renders its line and offers it to a `lane`, which is bounded by lines and by bytes; a thread a
 //! lane (`writer`) does all the writing. A caller must never wait: what finds no room is dropped
 //! and counted, and the count is said among the events, which have a lane of their own. Nothing a
-//! client or a backend sends may forge a line, or make one long (`text`).
+//! client or a backend sends may forge a line, or make one long (`text`). What an event is, and how
+//! often it is said, is decided above, in the room `event`.
 
 mod access;
 mod cause;
 mod lane;
 mod losses;
+mod own;
 mod sink;
 mod text;
-mod throttle;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 pub use access::{Access, Format};
 pub use cause::Cause;
-pub use throttle::Throttle;
+pub use own::{OnOwnEvent, OwnEvent};
 
 use lane::{Lane, Room};
 use losses::Losses;
 use sink::Sink;
-use throttle::LeftOut;
 use writer::Writer;
 
 /// What is logged, and where.
@@ -138,25 +138,16 @@ impl Log {
     }
 
     /// Logs one event: `2026-11-21T06:15:28.123Z INFO  text`. Never blocks.
-    pub fn event(&self, level: Level, text: fmt::Arguments) {
-        if !self.0.events.say(level, text) {
+    pub fn event(&self, when: SystemTime, level: Level, text: fmt::Arguments) {
+        if !self.0.events.say(when, level, text) {
             self.drop_one();
         }
     }
 
-    /// Logs an event at most once a second for each throttle, with how many of its kind were left
-    /// out before, and in what time: a count that comes after a quiet night is no news of now.
-    pub fn limited(&self, throttle: &Throttle, level: Level, text: fmt::Arguments) {
-        match throttle.pass(Instant::now()) {
-            None => {}
-            Some(LeftOut { count: 0, .. }) => self.event(level, text),
-            Some(LeftOut { count, within }) => {
-                let within = within.as_secs();
-                let left_out =
-                    format_args!("{text} ({count} more of these left out in {within} s)");
-                self.event(level, left_out);
-            }
-        }
+    /// Has `on` hear of what happens to the log itself, beside the line that it writes of that. For
+    /// one listener, the first.
+    pub fn on_own_event(&self, on: OnOwnEvent) {
+        self.0.losses.listen(on);
     }
 
     /// Lines that were dropped because the writer could not keep up, since the start.

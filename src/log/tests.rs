@@ -29,7 +29,13 @@ fn path(name: &str) -> String {
     path.to_str().unwrap().into()
 }
 
-fn text_of(mut read: UnixStream) -> String {
+/// A log of events alone, and the end that reads them.
+pub(crate) fn piped() -> (Log, UnixStream) {
+    let (events, said) = pipe();
+    (Log::start_with(None, events).unwrap(), said)
+}
+
+pub(crate) fn text_of(mut read: UnixStream) -> String {
     let mut text = String::new();
     read.read_to_string(&mut text).unwrap();
     text
@@ -46,7 +52,7 @@ fn log_statuses(access: Sink, events: Sink) {
     let log = Log::start_with(Some((Format::Common, access)), events).unwrap();
     for status in 200..300 {
         log.access(&Access { status, ..sample() });
-        log.event(Level::Info, format_args!("status {status}"));
+        log.event(SystemTime::now(), Level::Info, format_args!("status {status}"));
     }
     assert!(log.flush(LONG));
 }
@@ -87,7 +93,7 @@ fn a_sink_that_nobody_reads_blocks_no_caller_and_what_was_dropped_is_said() {
     let mut first = String::new();
     said.read_line(&mut first).unwrap();
     assert!(first.contains(" lines dropped: "), "it is said while nothing reads: {first}");
-    log.event(Level::Warn, format_args!("there is room for events"));
+    log.event(SystemTime::now(), Level::Warn, format_args!("there is room for events"));
 
     let dropped = log.dropped();
     let reader = std::thread::spawn(|| text_of(lines));
@@ -112,7 +118,7 @@ fn what_waits_is_bounded_in_bytes_too_and_events_have_their_share() {
     record.write(Format::Combined, &mut line);
     let fitting = (0..).take_while(|_| lane.offer(line.clone(), Room::ACCESS)).count();
     assert!(fitting * line.len() <= Room::ACCESS.bytes && (fitting + 2) * line.len() > 3 << 20);
-    assert!(lane.say(Level::Warn, format_args!("there is room for an event")));
+    assert!(lane.say(SystemTime::now(), Level::Warn, format_args!("there is room for an event")));
     while let Ok(lane::Line::Text(line)) = waiting.lines.try_recv() {
         waiting.give_back(line);
     }
@@ -177,7 +183,7 @@ fn a_full_disk_is_counted_and_said_and_ends_nothing() {
     }
     assert!(log.flush(LONG));
     assert_eq!(log.lost(), 10);
-    log.event(Level::Info, format_args!("still here"));
+    log.event(SystemTime::now(), Level::Info, format_args!("still here"));
     assert!(log.flush(LONG));
     drop(log);
     let said = text_of(said);
@@ -191,24 +197,7 @@ fn a_closed_pipe_is_counted_and_ends_nothing() {
     drop((lines, said));
     let log = Log::start_with(Some((Format::Common, access)), events).unwrap();
     log.access(&sample());
-    log.event(Level::Info, format_args!("to nobody"));
+    log.event(SystemTime::now(), Level::Info, format_args!("to nobody"));
     assert!(log.flush(LONG) && log.flush(LONG));
     assert_eq!(log.lost(), 2);
-}
-
-#[test]
-fn a_flood_is_throttled_and_what_was_left_out_is_said() {
-    let (events, said) = pipe();
-    let log = Log::start_with(None, events).unwrap();
-    let flood = Throttle::new();
-    let before = Instant::now() - Duration::from_secs(2);
-    assert!(flood.pass(before).is_some() && flood.pass(before).is_none());
-    for _ in 0..5 {
-        log.limited(&flood, Level::Warn, format_args!("out of descriptors"));
-    }
-    assert!(log.flush(LONG));
-    drop(log);
-    assert!(
-        text_of(said).ends_with("Z WARN  out of descriptors (1 more of these left out in 2 s)\n")
-    );
 }

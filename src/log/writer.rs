@@ -15,7 +15,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender};
 
 use super::lane::{Lane, Line, Waiting};
 use super::sink::{self, Sink};
-use super::{Level, Losses, text};
+use super::{Losses, OwnEvent, text};
 use crate::thread;
 
 /// A batch ends with the line that reaches this.
@@ -109,12 +109,8 @@ impl Writer {
     fn reopen(&mut self) {
         let name = self.sink.name();
         match self.sink.reopen() {
-            Ok(()) => self.say(Level::Info, format_args!("{name}: reopened")),
-            Err(error) => {
-                let remedy = sink::remedy(&error);
-                let text = format_args!("{name}: not reopened, kept as is: {error}; {remedy}");
-                self.say(Level::Error, text);
-            }
+            Ok(()) => self.say(&OwnEvent::Reopened(&name)),
+            Err(error) => self.say(&OwnEvent::NotReopened { name: &name, error: &error }),
         }
     }
 
@@ -143,12 +139,11 @@ impl Writer {
         let (dropped, lost) = (self.losses.dropped(), self.losses.lost());
         let (dropped_now, lost_now) = (dropped - self.said.dropped, lost - self.said.lost);
         if dropped_now > 0 {
-            let why = "too many before them are not written yet";
-            self.say(Level::Warn, format_args!("log: {dropped_now} lines dropped: {why}"));
+            self.say(&OwnEvent::Dropped(dropped_now));
         }
         if lost_now > 0 {
             let why = self.losses.why();
-            self.say(Level::Error, format_args!("log: {lost_now} lines lost: {why}"));
+            self.say(&OwnEvent::Lost { lines: lost_now, why: &why });
         }
         // A report that fails has nowhere to go; counting it would make the next one, for ever.
         let _ = self.sink.write(&|| false);
@@ -161,11 +156,13 @@ impl Writer {
         self.events.is_none() && (dropped > self.said.dropped || lost > self.said.lost)
     }
 
-    fn say(&mut self, level: Level, text: std::fmt::Arguments) {
+    fn say(&mut self, own: &OwnEvent) {
+        let (when, level) = (SystemTime::now(), own.level());
+        self.losses.said(own, when);
         match &self.events {
             // That one more event may be dropped is said with the others.
-            Some(events) => drop(events.say(level, text)),
-            None => text::event(&mut self.sink.batch, SystemTime::now(), level, text),
+            Some(events) => drop(events.say(when, level, format_args!("{own}"))),
+            None => text::event(&mut self.sink.batch, when, level, format_args!("{own}")),
         }
     }
 }

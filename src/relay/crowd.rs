@@ -1,7 +1,6 @@
 //! Whose place is wanted by others: one number, the *cutoff*, which the timer sets (`lookout.rs`)
 //! and the steps of idle clients look at.
 
-use crate::log::Throttle;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -13,8 +12,6 @@ pub(crate) const ASKING: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct Crowd {
     cutoff_us: AtomicU64,
-    /// Of what is said of it.
-    pub(super) said: Throttle,
 }
 
 impl Crowd {

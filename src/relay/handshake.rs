@@ -4,6 +4,7 @@
 use super::client::{Client, LAST_CALL};
 use super::kit::Context;
 use crate::engine::Next;
+use crate::event::Event;
 use crate::http::Refusal;
 use crate::text::Took;
 use std::io::{self, ErrorKind};
@@ -63,5 +64,6 @@ fn fail(mut client: Box<Client>, error: &io::Error, cx: &Context) -> Next<Box<Cl
 const PLAIN: Refusal = Refusal { status: 400, reason: "this port speaks TLS: ask with https" };
 
 fn say(client: &Client, what: &dyn std::fmt::Display, cx: &Context) {
-    cx.kit.shared.say_unshaken(format_args!("client {}: {what}", client.address()));
+    let client = client.address();
+    cx.kit.shared.teller.tell(Event::Unshaken { client, why: what });
 }

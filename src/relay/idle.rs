@@ -5,10 +5,10 @@
 //! the bits; so nobody is handed a connection that is known to be closed. That a close may be
 //! under way, no bit can tell: how each backend is used to closing is learnt here (`habit.rs`).
 
-use super::habit::{Habit, Learnt};
+use super::habit::Habit;
 use super::upstream::Upstream;
 use crate::engine::{Key, Mutex, Owner};
-use crate::log::{Level, Log, Throttle};
+use crate::event::{Event, Teller};
 use crate::pool::Lease;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -27,9 +27,7 @@ const SPARED: Duration = Duration::from_millis(100);
 /// The idle connections to all backends.
 pub(crate) struct Idle {
     lists: [Mutex<List>; LISTS],
-    log: Log,
-    /// One for each list.
-    told: [Throttle; LISTS],
+    teller: Teller,
 }
 
 #[derive(Default)]
@@ -62,9 +60,9 @@ pub(crate) struct Wanted {
 }
 
 impl Idle {
-    pub(crate) fn new(log: Log) -> Self {
+    pub(crate) fn new(teller: Teller) -> Self {
         let lists = std::array::from_fn(|_| Mutex::new(List::default()));
-        Self { lists, log, told: std::array::from_fn(|_| Throttle::new()) }
+        Self { lists, teller }
     }
 
     /// The connection that was used last and is still fit for use, bound to `home`. None where a
@@ -142,7 +140,7 @@ impl Idle {
         });
         drop(list);
         if let Some((name, learnt)) = learnt {
-            self.say(backend, &name, &learnt);
+            self.teller.tell(Event::Habit { backend: &name, learnt: &learnt });
         }
     }
 
@@ -152,11 +150,6 @@ impl Idle {
         for known in list.known.iter_mut().filter(|known| known.name == name) {
             known.habit = Habit::default();
         }
-    }
-
-    fn say(&self, backend: usize, name: &str, learnt: &Learnt) {
-        let told = &self.told[backend % LISTS];
-        self.log.limited(told, Level::Info, format_args!("backend {name} {learnt}"));
     }
 
     /// Closes what has been idle for as long as it may be.

@@ -15,7 +15,7 @@ use super::Shared;
 use super::site::Site;
 use super::task::Task;
 use crate::engine::Lot;
-use crate::log::Level;
+use crate::event::Event;
 use crate::pool::Look;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -78,11 +78,7 @@ impl Lookout {
         let leaving = house.leaving(&idle, now);
         if house.wanted > 0 && leaving > 0 {
             let taken = house.taken;
-            let text = format_args!(
-                "{taken} of {limit} places taken, and more clients wait: \
-                 the longest idle are closed, {leaving} now"
-            );
-            shared.log.limited(&shared.crowd.said, Level::Warn, text);
+            shared.teller.tell(Event::Crowded { taken, limit, leaving });
         }
         idle[..leaving].last().copied().unwrap_or_default()
     }

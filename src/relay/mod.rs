@@ -28,6 +28,5 @@ mod task;
 mod tunnel;
 mod upstream;
 
-pub use complaints::level;
 pub use server::Server;
 pub(crate) use shared::Shared;

@@ -1,7 +1,6 @@
 //! Starting, draining and stopping the relay.
 
 use super::Shared;
-use super::complaints::Complaints;
 use super::crowd::Crowd;
 use super::greeter::Greeter;
 use super::idle::Idle;
@@ -12,7 +11,7 @@ use super::site::Site;
 use super::task::Task;
 use crate::config::Config;
 use crate::engine::{Desk, Door, Listener, Lot, Registry, Stop, Timer, Worker};
-use crate::log::Log;
+use crate::event::Teller;
 use crate::pool::{Pool, Snapshot};
 use crate::thread::spawn;
 use crate::tls::Tls;
@@ -43,7 +42,7 @@ impl Server {
         tls: Tls,
         listener: Listener,
         pool: Arc<Pool>,
-        log: Log,
+        teller: Teller,
         epoch: Instant,
     ) -> io::Result<Self> {
         let workers = match config.server.workers {
@@ -56,16 +55,16 @@ impl Server {
         let queue = Queue::new(Arc::clone(&registry), config.queue.length);
         let shared = Arc::new(Shared {
             lot: registry,
-            idle: Idle::new(log.clone()),
+            idle: Idle::new(teller.clone()),
             door: Door::new(config.server.max_connections),
             crowd: Crowd::default(),
-            log,
+            log: teller.log().clone(),
+            teller,
             stop: Arc::new(Stop::default()),
             witness_key: [0, 1].map(|half: u64| RandomState::new().hash_one(half)),
             unready: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             epoch,
-            complaints: Complaints::of(config.applications.len()),
             site: Snapshot::new(Site::new(config, tls, pool, queue)),
         });
         let mut server = Self { lot, shared, address, threads: Vec::new() };

@@ -1,10 +1,10 @@
 //! What the threads of a server have in common, and what outlives its configurations.
 
-use super::complaints::Complaints;
 use super::crowd::Crowd;
 use super::idle::Idle;
 use super::site::Site;
 use crate::engine::{Door, Registry, Stop};
+use crate::event::Teller;
 use crate::log::Log;
 use crate::pool::Snapshot;
 use std::sync::Arc;
@@ -19,7 +19,9 @@ pub(crate) struct Shared {
     pub(crate) idle: Idle,
     pub(crate) door: Arc<Door>,
     pub(crate) crowd: Crowd,
+    /// For access lines. Events go to the teller.
     pub(crate) log: Log,
+    pub(crate) teller: Teller,
     pub(crate) stop: Arc<Stop>,
     /// What clients and paths are hashed with, so that no client chooses whom it is taken for.
     pub(crate) witness_key: [u64; 2],
@@ -27,7 +29,6 @@ pub(crate) struct Shared {
     pub(super) draining: AtomicBool,
     /// The zero of the server's clock.
     pub(super) epoch: Instant,
-    pub(super) complaints: Complaints,
 }
 
 impl Shared {

@@ -15,8 +15,9 @@ use super::kit::{Context, Kit};
 use super::linger::Linger;
 use super::tunnel::Tunnel;
 use crate::engine::{self, Key, Next, Owner};
+use crate::event::Event;
 use crate::http::Refusal;
-use crate::log::{Cause, Level};
+use crate::log::Cause;
 use std::io;
 use std::time::Duration;
 
@@ -84,8 +85,7 @@ impl engine::Task for Task {
     }
 
     fn panicked(cx: &mut Context) {
-        let text = format_args!("a step panicked; its connection is closed");
-        cx.kit.shared.log.event(Level::Error, text);
+        cx.kit.shared.teller.tell(Event::Panicked);
     }
 }
 

@@ -20,6 +20,7 @@ use super::sockets::{Sockets, Word};
 use super::transport::Answer;
 use super::{Listener, Never, Settings, WatchEvent};
 use crate::blame::Blame;
+use crate::event::Event;
 use crate::pool::chance::Dice;
 use crate::pool::{CheckOutcome, Look, Pool};
 use crate::tls::Connector;
@@ -265,7 +266,7 @@ impl Checks {
         let now = self.epoch.elapsed();
         let notice = outcome.and_then(|outcome| self.pool.record_check(index, outcome, now));
         if let Some(notice) = notice {
-            (self.on)(WatchEvent::Noticed(notice));
+            (self.on)(WatchEvent::Noticed(&notice));
         }
         let is_calm = outcome.is_some() && !self.pool.backends()[index].is_changing();
         let pause = if is_calm { self.interval } else { self.interval.min(CHANGING) };
@@ -285,7 +286,7 @@ impl Checks {
         let now = self.epoch.elapsed();
         let last = self.last_short.replace(now);
         if last.is_none_or(|last| now - last > SHORTAGE_FORGOTTEN) {
-            (self.on)(WatchEvent::Warning(text.to_owned()));
+            (self.on)(WatchEvent::Other(Event::ChecksShort(text)));
         }
     }
 
@@ -295,11 +296,11 @@ impl Checks {
             return;
         }
         let question = self.question.words(&self.pool.backends()[index]);
-        let text = format!(
-            "backend {name}: {question} answered {status}, which counts as up while [health] path \
-             is not set; set it to a path that tells whether the application is well"
+        let what = &format_args!(
+            "{question} answered {status}, which counts as up while [health] path is not set; set \
+             it to a path that tells whether the application is well"
         );
+        (self.on)(WatchEvent::Other(Event::UnknownPath { backend: name, what }));
         self.warned.push(name.to_owned());
-        (self.on)(WatchEvent::Warning(text));
     }
 }

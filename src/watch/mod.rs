@@ -15,7 +15,7 @@
 //! and never answer cost a socket each and some 0.5 KiB. ureq writes the requests and reads the
 //! answers, over memory instead of a socket (`transport`), so that none of its calls waits.
 //!
-//! What it learns goes to the pool, what is worth a line in the log to a callback. It never writes
+//! What it learns goes to the pool, what others should hear to a callback. It never writes
 //! anywhere itself, and it stops at once: no thread waits out an interval.
 
 mod checks;
@@ -38,6 +38,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::config::Health;
+use crate::event::Event;
 use crate::pool::{Notice, Pool, Snapshot, Statuses};
 use crate::tls::Connector;
 use checks::Checks;
@@ -114,17 +115,13 @@ impl From<&Health> for Settings {
     }
 }
 
-/// Something worth a line in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WatchEvent {
-    /// What a check made of a backend.
-    Noticed(Notice),
-    /// Good to know.
-    Note(String),
-    /// Something needs a person's eye.
-    Warning(String),
-    /// The thread of this name panicked, and what it did is done no more: end the process.
-    Died(String),
+/// Something that whoever watches should hear.
+#[derive(Clone, Copy)]
+pub enum WatchEvent<'e> {
+    /// What the pool made of a check, or of an address.
+    Noticed(&'e Notice),
+    /// Something else. After `Died` what the thread did is done no more: end the process.
+    Other(Event<'e>),
 }
 
 /// Hears of events, from several threads. Must not block for long.
@@ -217,7 +214,7 @@ struct Tripwire {
 impl Drop for Tripwire {
     fn drop(&mut self) {
         if thread::panicking() {
-            (self.on)(WatchEvent::Died(std::mem::take(&mut self.name)));
+            (self.on)(WatchEvent::Other(Event::Died { thread: &self.name }));
         }
     }
 }

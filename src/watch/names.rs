@@ -4,6 +4,7 @@
 //! or a check of its backend has failed: it may have moved. One that has no address yet is looked
 //! up until it has. No look-up holds up another, nor a check.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use crossbeam_channel::{Receiver, select};
 
 use super::lookup::{LookUps, Report, Resolve, at, is_name, system};
 use super::{Listener, Never, WatchEvent};
+use crate::event::Event;
 use crate::pool::{Backend, Found, Look, Notice, Pool};
 
 /// The least time between two look-ups of a name, so that failures make no storm of them.
@@ -154,30 +156,33 @@ impl Names {
         let first = || backend.address_besides(&[]).map(|(address, _)| address);
         let old = first();
         let change = self.pool.relocate(index, found, self.now());
-        let (name, host) = (backend.name(), backend.host());
-        let event = match (change, old, first()) {
-            (Some(change), ..) => WatchEvent::Noticed(Notice::Changed(change)),
+        let host = backend.host();
+        match (change, old, first()) {
+            (Some(change), ..) => (self.on)(WatchEvent::Noticed(&Notice::Changed(change))),
             (None, Some(old), Some(new)) if old != new => {
-                WatchEvent::Note(format!("backend {name}: {host} is at {new} now, was at {old}"))
+                self.moved(backend, format_args!("{host} is at {new} now, was at {old}"));
             }
             (None, None, Some(new)) => {
                 (self.hurry)();
-                WatchEvent::Note(format!("backend {name}: {host} is at {new} now"))
+                self.moved(backend, format_args!("{host} is at {new} now"));
             }
-            _ => return,
-        };
-        (self.on)(event);
+            _ => {}
+        }
+    }
+
+    fn moved(&self, backend: &Backend, what: fmt::Arguments) {
+        (self.on)(WatchEvent::Other(Event::Moved { backend: backend.name(), what: &what }));
     }
 
     /// What is known is kept, and that is said once.
     fn missed(&self, index: usize, why: &str) {
         let backend = &self.pool.backends()[index];
-        let name = backend.name();
-        let text = match backend.address_besides(&[]) {
-            Some((address, _)) => format!("backend {name}: {why}; {address} is kept"),
-            None => format!("backend {name}: {why}"),
+        let kept = match backend.address_besides(&[]) {
+            Some((address, _)) => format!("; {address} is kept"),
+            None => String::new(),
         };
-        (self.on)(WatchEvent::Warning(text));
+        let why = &format_args!("{why}{kept}");
+        (self.on)(WatchEvent::Other(Event::Unresolved { backend: backend.name(), why }));
     }
 
     fn now(&self) -> Duration {
@@ -201,6 +206,7 @@ mod tests {
     use std::net::SocketAddr;
     use std::sync::Mutex;
 
+    use super::super::tests::Heard;
     use super::*;
     use crate::pool::policy::{Kind, ScoredRules};
     use crate::pool::testing::spec;
@@ -211,7 +217,7 @@ mod tests {
         names: Names,
         pool: Arc<Pool>,
         snapshot: Arc<Snapshot<Pool>>,
-        events: Arc<Mutex<Vec<WatchEvent>>>,
+        events: Arc<Mutex<Vec<Heard>>>,
         now: Instant,
     }
 
@@ -232,7 +238,8 @@ mod tests {
             let pool = Pool::new(specs, found, policy, Rules::default());
             let events = Arc::new(Mutex::new(Vec::new()));
             let heard = Arc::clone(&events);
-            let on: Listener = Arc::new(move |event| heard.lock().unwrap().push(event));
+            let on: Listener =
+                Arc::new(move |event: WatchEvent| heard.lock().unwrap().push(event.into()));
             let snapshot = Snapshot::new(Arc::clone(&pool));
             let look = snapshot.look();
             let (every, now) = (Duration::from_secs(30), Instant::now());
@@ -262,7 +269,7 @@ mod tests {
             self.pool.backends()[0].addresses().ok().map(|all| all[0])
         }
 
-        fn said(&self) -> Vec<WatchEvent> {
+        fn said(&self) -> Vec<Heard> {
             self.events.lock().unwrap().clone()
         }
     }
@@ -283,7 +290,7 @@ mod tests {
         bench.finds(|_| Ok(vec![at(9, 0), at(8, 0)]));
         assert_eq!(bench.first(), Some(at(9, 8001)));
         let told = "backend a: app.local is at 127.0.0.9:8001 now, was at 127.0.0.1:8001";
-        assert_eq!(bench.said(), [WatchEvent::Note(told.into())]);
+        assert_eq!(bench.said(), [Heard::Told("moved", told.into())]);
     }
 
     #[test]
@@ -302,7 +309,7 @@ mod tests {
         }
         assert_eq!(bench.first(), Some(at(1, 8001)));
         let told = "backend a: app.local does not resolve: no such name; 127.0.0.1:8001 is kept";
-        let told = WatchEvent::Warning(told.into());
+        let told = Heard::Told("unresolved", told.into());
         assert_eq!(bench.said(), [told.clone(), told], "again after it had resolved");
     }
 
@@ -315,7 +322,7 @@ mod tests {
         assert!(why.contains("a: down: app.local does not resolve: no such name, 0 in"), "{why}");
         bench.finds(|_| Ok(vec![at(1, 0)]));
         let said = bench.said();
-        let WatchEvent::Noticed(Notice::Changed(change)) = &said[0] else { panic!("{said:?}") };
+        let Heard::Noticed(Notice::Changed(change)) = &said[0] else { panic!("{said:?}") };
         assert_eq!(
             change.to_string().split(';').next(),
             Some("backend a: app.local is at 127.0.0.1:8001")
@@ -335,7 +342,7 @@ mod tests {
         bench.names.epoch -= 60 * SECOND;
         bench.finds(|_| Ok(vec![at(9, 0)]));
         let told = "backend a: app.local is at 127.0.0.9:8001 now, was at 127.0.0.1:8001";
-        assert_eq!(bench.said(), [WatchEvent::Note(told.into())]);
+        assert_eq!(bench.said(), [Heard::Told("moved", told.into())]);
     }
 
     #[test]

@@ -117,8 +117,31 @@ struct Watched {
     pool: Arc<Pool>,
     snapshot: Arc<Snapshot<Pool>>,
     watch: Watch,
-    events: Receiver<WatchEvent>,
+    events: Receiver<Heard>,
     epoch: Instant,
+}
+
+/// What was told, as it was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    Noticed(Notice),
+    /// The kind of event, and its line.
+    Told(&'static str, String),
+}
+
+impl From<WatchEvent<'_>> for Heard {
+    fn from(event: WatchEvent) -> Self {
+        match event {
+            WatchEvent::Noticed(notice) => Self::Noticed(notice.clone()),
+            WatchEvent::Other(event) => Self::Told(event.class().word, event.to_string()),
+        }
+    }
+}
+
+/// A listener, and what it heard.
+fn hearing() -> (super::Listener, Receiver<Heard>) {
+    let (heard, events) = unbounded();
+    (Arc::new(move |event: WatchEvent| drop(heard.send(event.into()))), events)
 }
 
 impl Watched {
@@ -128,10 +151,9 @@ impl Watched {
 
     fn over(pool: Arc<Pool>, settings: Settings) -> Self {
         let snapshot = Snapshot::new(Arc::clone(&pool));
-        let (heard, events) = unbounded();
-        let on = move |event| drop(heard.send(event));
+        let (on, events) = hearing();
         let epoch = Instant::now();
-        let watch = Watch::start(settings, &snapshot, epoch, on).unwrap();
+        let watch = Watch::start(settings, &snapshot, epoch, move |event| on(event)).unwrap();
         Self { pool, snapshot, watch, events, epoch }
     }
 
@@ -149,11 +171,18 @@ impl Watched {
     /// The next change, as a line.
     fn next_change(&self) -> String {
         loop {
-            if let WatchEvent::Noticed(Notice::Changed(change)) =
-                self.events.recv_timeout(SOON).unwrap()
+            if let Heard::Noticed(Notice::Changed(change)) = self.events.recv_timeout(SOON).unwrap()
             {
                 return change.to_string();
             }
+        }
+    }
+
+    /// The next event, which is of this kind, as a line.
+    fn next_of(&self, kind: &str) -> String {
+        match self.events.recv_timeout(SOON).unwrap() {
+            Heard::Told(told, text) if told == kind => text,
+            other => panic!("{other:?}"),
         }
     }
 
@@ -312,7 +341,7 @@ fn an_unknown_default_path_counts_as_up_with_one_warning_a_backend() {
     let mut warnings: Vec<String> = events
         .try_iter()
         .map(|event| match event {
-            WatchEvent::Warning(text) => text,
+            Heard::Told("unknown-path", text) => text,
             other => panic!("{other:?}"),
         })
         .collect();
@@ -429,11 +458,11 @@ fn stopping_waits_for_no_interval_and_no_check() {
 
 #[test]
 fn a_thread_that_panics_is_told_of() {
-    let (heard, events) = unbounded();
-    let on: super::Listener = Arc::new(move |event| drop(heard.send(event)));
+    let (on, events) = hearing();
     let quiet = || std::panic::resume_unwind(Box::new("a bug"));
     assert!(spawn("checks", &on, quiet).unwrap().join().is_err());
-    assert_eq!(events.recv_timeout(SOON).unwrap(), WatchEvent::Died("checks".into()));
+    let told = Heard::Told("died", "thread checks panicked: ending the process".into());
+    assert_eq!(events.recv_timeout(SOON).unwrap(), told);
     spawn("checks", &on, || ()).unwrap().join().unwrap();
     assert!(events.is_empty(), "one that ends in peace is not");
 }

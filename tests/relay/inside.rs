@@ -4,6 +4,7 @@
 use crate::harness::{Backend, Place, Wire, eventually};
 use evenly::config::Config;
 use evenly::engine::Listener;
+use evenly::event::Teller;
 use evenly::log::{self, Log};
 use evenly::pool::policy::{Policy, View};
 use evenly::pool::{Mode, Outcome, Pool, Rules};
@@ -37,8 +38,8 @@ fn relay_with(
     let specs = config.applications.clone();
     let pool = Pool::new(specs, found, Box::new(policy), Rules::default());
     let log = Log::start(log::Settings { access: None, to: log::Target::Stderr }).unwrap();
-    let served = Arc::clone(&pool);
-    (Server::start(config, Tls::default(), listener, served, log, Instant::now()).unwrap(), pool)
+    let (served, teller) = (Arc::clone(&pool), Teller::new(log));
+    (Server::start(config, Tls::default(), listener, served, teller, Instant::now()).unwrap(), pool)
 }
 
 /// Stops a relay whose clients have left.

@@ -1,10 +1,10 @@
 //! The exchange's entry in the access log and in its backend's counters.
 
 use super::Exchange;
+use crate::event::About;
 use crate::log::{Access, Cause};
 use crate::pool::Backend;
 use crate::relay::Shared;
-use crate::relay::complaints::About;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 

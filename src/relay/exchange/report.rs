@@ -3,10 +3,11 @@
 //! the head as it was sent: nothing is kept for it, and a request that goes well pays nothing.
 
 use super::Exchange;
+use crate::event::About;
+use crate::event::Event;
 use crate::pool::hash::siphash;
 use crate::pool::{Fault, Lease, Outcome, Witness};
 use crate::relay::Shared;
-use crate::relay::complaints::About;
 use crate::relay::kit::Context;
 use std::fmt;
 use std::io;
@@ -25,7 +26,7 @@ impl Exchange {
         }
         let limited = lease.backend().max_connections() > 0;
         if let Some(notice) = lease.finish_for(|| self.witness(&cx.kit.shared), outcome, cx.now) {
-            cx.kit.shared.say(&notice);
+            cx.kit.shared.teller.tell(Event::from(&notice));
         }
         if limited {
             self.site.queue.ring_first();
@@ -40,7 +41,7 @@ impl Exchange {
     /// Says that no local port is left to the backend.
     pub(super) fn say_no_way(&self, error: &io::Error, shared: &Shared) {
         let what = "out of local ports? Not held against it";
-        self.complain(About::NoWay, format_args!("no way there: {error}; {what}"), shared);
+        self.complain(About::NoPort, format_args!("no way there: {error}; {what}"), shared);
     }
 
     /// Says that we are short of something.
@@ -59,7 +60,7 @@ impl Exchange {
 
     fn complain_of(&self, index: usize, about: About, what: fmt::Arguments, shared: &Shared) {
         let name = self.site.pool.backends()[index].name();
-        shared.say_of(index, name, about, format_args!("{what}; {}", self.shown()));
+        shared.say_of(name, about, format_args!("{what}; {}", self.shown()));
     }
 
     /// What was asked for, as the log may show it.

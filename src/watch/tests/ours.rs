@@ -25,9 +25,7 @@ fn want_of_descriptors_is_not_held_against_a_backend() {
 fn alone_descriptors_run_out_and_come_back() {
     let watched = Watched::checked(&[status(200)], quick());
     let limit = no_more_descriptors();
-    let WatchEvent::Warning(text) = watched.events.recv_timeout(SOON).unwrap() else {
-        panic!("no warning");
-    };
+    let text = watched.next_of("checks-short");
     assert!(text.starts_with("backends are not checked, for want of our own: "), "{text}");
     let counters = watched.pool.backends()[0].counters();
     let passed = counters.checks_passed.load(Relaxed);
@@ -54,8 +52,7 @@ fn alone_there_is_none_for_the_next_address() {
     let watched = Watched::over(pool, one_round(ms(2000)));
     await_that("the first address is asked", || open_sockets() > before);
     let limit = no_more_descriptors();
-    let event = watched.events.recv_timeout(SOON).unwrap();
-    let WatchEvent::Warning(text) = event else { panic!("{event:?}") };
+    let text = watched.next_of("checks-short");
     assert!(text.starts_with("backends are not checked, for want of our own: "), "{text}");
     setrlimit(Resource::Nofile, limit).unwrap();
     assert_eq!(watched.pool.backends()[0].counters().checks_failed.load(Relaxed), 0);
@@ -115,7 +112,7 @@ fn an_answer_that_came_while_nobody_looked_is_as_good_as_any() {
     let pool = pool_of(addresses.iter().enumerate().map(named).collect(), Rules::default());
     let snapshot = Snapshot::new(Arc::clone(&pool));
     let epoch = Instant::now();
-    let on = move |_| {
+    let on = move |_: WatchEvent| {
         if !is_away.swap(true, Relaxed) {
             await_that("all have answered", || answered.load(Relaxed) == COUNT);
             await_that("all are overdue", || epoch.elapsed() > 2 * TIMEOUT);

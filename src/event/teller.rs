@@ -1,0 +1,60 @@
+//! The teller: what everyone tells events to.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use super::ring::{Ring, Since};
+use super::throttle::{LeftOut, Throttle};
+use super::what::Event;
+use crate::log::Log;
+
+/// The handle through which everyone tells what happened. No call waits.
+#[derive(Clone)]
+pub struct Teller(Arc<Inner>);
+
+struct Inner {
+    log: Log,
+    throttle: Throttle,
+    /// Apart, as the log's own threads hold it too.
+    ring: Arc<Ring>,
+}
+
+impl Teller {
+    /// One that writes to this log, and remembers what the log has to say of itself.
+    pub fn new(log: Log) -> Self {
+        let ring = Arc::new(Ring::default());
+        let heard = Arc::clone(&ring);
+        log.on_own_event(Box::new(move |own, when| {
+            heard.keep(&Event::Log(own), when, &own.to_string());
+        }));
+        Self(Arc::new(Inner { log, throttle: Throttle::default(), ring }))
+    }
+
+    /// Tells an event, unless one of its kind was told of the same backend a moment ago: then it is
+    /// counted, and the next one says how many there were.
+    pub fn tell(&self, event: Event) {
+        let Inner { log, throttle, ring } = &*self.0;
+        let class = event.class();
+        let left_out = match class.may_flood {
+            true => match throttle.pass(class.word, event.backend(), Instant::now()) {
+                Some(left_out) => left_out,
+                None => return,
+            },
+            false => LeftOut::default(),
+        };
+        let (when, words) = (SystemTime::now(), format!("{event}{left_out}"));
+        ring.keep(&event, when, &words);
+        log.event(when, class.level, format_args!("{words}"));
+    }
+
+    /// What was told after the event of this `number`; 0 is for all that is remembered. A number
+    /// that was never given is from before a restart, and taken for 0.
+    pub fn since(&self, number: u64) -> Since {
+        self.0.ring.since(number)
+    }
+
+    /// For lines that are no events.
+    pub fn log(&self) -> &Log {
+        &self.0.log
+    }
+}

@@ -1,0 +1,287 @@
+//! What may happen, and the one table of how much each matters and whether it may come in floods.
+//!
+//! An event borrows everything and is formed only if it is told: one that is left out costs no
+//! words. The sentences are in `words.rs`.
+
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::log::{Level, OwnEvent};
+
+/// Words that are formed only if they are needed.
+type Words<'e> = &'e dyn Display;
+
+/// Something that happened. Displayed, it is one line of the log.
+#[derive(Clone, Copy)]
+pub enum Event<'e> {
+    /// A backend's standing changed: by a check, a request, or an operator who set its mode.
+    Standing {
+        /// The backend's name.
+        backend: &'e str,
+        /// For better or worse.
+        shift: Shift,
+        /// The whole line.
+        words: Words<'e>,
+    },
+    /// A backend is seen in another light, and its standing stays as it was.
+    Judged {
+        /// The backend's name.
+        backend: &'e str,
+        /// It fails, and stays in for want of others.
+        is_grave: bool,
+        /// The whole line.
+        words: Words<'e>,
+    },
+    /// A backend did badly by one request.
+    Complaint {
+        /// The backend's name.
+        backend: &'e str,
+        /// In what way.
+        about: About,
+        /// What it did, and at which request.
+        what: Words<'e>,
+    },
+    /// It was learnt for how long a backend leaves idle connections open.
+    Habit {
+        /// The backend's name.
+        backend: &'e str,
+        /// What was learnt, with the backend as its subject.
+        learnt: Words<'e>,
+    },
+    /// A backend's name leads to another address, or to one at last.
+    Moved {
+        /// The backend's name.
+        backend: &'e str,
+        /// From where to where.
+        what: Words<'e>,
+    },
+    /// A backend's name leads nowhere.
+    Unresolved {
+        /// The backend's name.
+        backend: &'e str,
+        /// Why, and what follows from it.
+        why: Words<'e>,
+    },
+    /// The path that checks ask a backend for is unknown there, and nobody chose it.
+    UnknownPath {
+        /// The backend's name.
+        backend: &'e str,
+        /// What was asked and answered, and what to do.
+        what: Words<'e>,
+    },
+    /// At the start, no backend's name leads anywhere.
+    NoneFound,
+    /// No backend can take a request.
+    Unavailable {
+        /// How they stand.
+        none: Words<'e>,
+        /// The request that is refused.
+        request: Words<'e>,
+    },
+    /// A request has waited in vain for a place, or found the line full.
+    Busy {
+        /// The request that is refused.
+        request: Words<'e>,
+    },
+    /// A client's TLS handshake failed.
+    Unshaken {
+        /// Where it came from.
+        client: IpAddr,
+        /// Why.
+        why: Words<'e>,
+    },
+    /// Every place for clients is taken.
+    Full {
+        /// `max_connections`.
+        limit: usize,
+    },
+    /// Idle clients are closed to make room for new ones.
+    Crowded {
+        /// Places taken.
+        taken: usize,
+        /// `max_connections`.
+        limit: usize,
+        /// Clients that must leave now.
+        leaving: usize,
+    },
+    /// Descriptors, ports or memory have run out.
+    Exhausted {
+        /// What could not be done.
+        doing: &'e str,
+        /// As the system says it.
+        error: Words<'e>,
+    },
+    /// Fewer clients are let in than the configuration asks for, as descriptors are limited.
+    Lowered(&'e str),
+    /// Checks wait, for want of descriptors, ports or room.
+    ChecksShort(&'e str),
+    /// The log has lost lines, or has opened its file anew.
+    Log(&'e OwnEvent<'e>),
+    /// The configuration may not say what was meant.
+    Configuration(&'e str),
+    /// A certificate expires or has expired, or its key is for others to read.
+    Certificate(&'e str),
+    /// A signal asks for a new configuration, which takes a restart.
+    NotReloaded,
+    /// Clients are served from now on.
+    Listening {
+        /// Where.
+        address: SocketAddr,
+        /// What is served.
+        summary: &'e str,
+    },
+    /// The end has begun: balancers in front are to send no more.
+    Unready {
+        /// For so long it goes on as before.
+        lame_duck: Duration,
+    },
+    /// No new clients are taken.
+    Stopping {
+        /// Connections that are open.
+        connections: usize,
+        /// How long they may take to finish.
+        patience: Duration,
+    },
+    /// Time is up for connections that are still open.
+    CutOff {
+        /// How many there are.
+        connections: usize,
+    },
+    /// All is over.
+    Stopped,
+    /// A step panicked.
+    Panicked,
+    /// A thread panicked whose work nobody else does.
+    Died {
+        /// The thread's name.
+        thread: &'e str,
+    },
+}
+
+/// Where a change of standing leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shift {
+    /// The backend takes requests.
+    Up,
+    /// It does not, and others do.
+    Out,
+    /// It does not, and no other is up.
+    LastOut,
+}
+
+/// In what way a backend did badly by a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// It took no connection.
+    Connect,
+    /// One of its addresses took none and another is asked: no failure of the backend yet.
+    Elsewhere,
+    /// It broke the connection off.
+    Reset,
+    /// It was too slow.
+    Timeout,
+    /// Its answer was no HTTP.
+    NoHttp,
+    /// Its answer could be read in two ways.
+    BadAnswer,
+    /// Its answer has a status that counts as a failure.
+    Status,
+    /// Bytes came behind the end of its answer.
+    Surplus,
+    /// Its answer broke a rule and was mended.
+    Repaired,
+    /// No local port was left for a connection to it. That is ours, and not held against it.
+    NoPort,
+}
+
+/// What is the same for all events of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// What programs know it by.
+    pub word: &'static str,
+    /// How much it matters.
+    pub level: Level,
+    /// It may come in floods: of each backend once a second is enough.
+    pub may_flood: bool,
+}
+
+impl<'e> Event<'e> {
+    /// The one table: how each event is called, how much it matters, and whether it may flood.
+    pub fn class(&self) -> Class {
+        use Level::{Error, Info, Warn};
+        match self {
+            Self::Standing { shift: Shift::Up, .. } => each("up", Info),
+            Self::Standing { shift: Shift::Out, .. } => each("out", Warn),
+            Self::Standing { shift: Shift::LastOut, .. } => each("last-out", Error),
+            Self::Judged { is_grave: true, .. } => some("spared", Warn),
+            Self::Judged { is_grave: false, .. } => some("judged", Info),
+            Self::Complaint { about, .. } => some(about.word(), Warn),
+            Self::Habit { .. } => some("habit", Info),
+            Self::Moved { .. } => each("moved", Info),
+            Self::Unresolved { .. } => each("unresolved", Warn),
+            Self::UnknownPath { .. } => each("unknown-path", Warn),
+            Self::NoneFound => each("none-found", Error),
+            Self::Unavailable { .. } => some("unavailable", Error),
+            Self::Busy { .. } => some("busy", Warn),
+            Self::Unshaken { .. } => some("handshake", Info),
+            Self::Full { .. } => some("full", Warn),
+            Self::Crowded { .. } => some("crowded", Warn),
+            Self::Exhausted { .. } => some("exhausted", Error),
+            Self::Lowered(_) => each("lowered", Warn),
+            Self::ChecksShort(_) => each("checks-short", Warn),
+            Self::Log(own) => each(own.word(), own.level()),
+            Self::Configuration(_) => each("configuration", Warn),
+            Self::Certificate(_) => each("certificate", Warn),
+            Self::NotReloaded => each("not-reloaded", Warn),
+            Self::Listening { .. } => each("listening", Info),
+            Self::Unready { .. } => each("unready", Info),
+            Self::Stopping { .. } => each("stopping", Info),
+            Self::CutOff { .. } => each("cut-off", Warn),
+            Self::Stopped => each("stopped", Info),
+            Self::Panicked => each("panicked", Error),
+            Self::Died { .. } => each("died", Error),
+        }
+    }
+
+    /// The name of the backend that it is about, if it is about one.
+    pub fn backend(&self) -> Option<&'e str> {
+        match *self {
+            Self::Standing { backend, .. }
+            | Self::Judged { backend, .. }
+            | Self::Complaint { backend, .. }
+            | Self::Habit { backend, .. }
+            | Self::Moved { backend, .. }
+            | Self::Unresolved { backend, .. }
+            | Self::UnknownPath { backend, .. } => Some(backend),
+            _ => None,
+        }
+    }
+}
+
+impl About {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Elsewhere => "elsewhere",
+            Self::Reset => "reset",
+            Self::Timeout => "timeout",
+            Self::NoHttp => "no-http",
+            Self::BadAnswer => "bad-answer",
+            Self::Status => "status",
+            Self::Surplus => "surplus",
+            Self::Repaired => "repaired",
+            Self::NoPort => "no-port",
+        }
+    }
+}
+
+/// Each one is told.
+fn each(word: &'static str, level: Level) -> Class {
+    Class { word, level, may_flood: false }
+}
+
+/// In a flood, some are told.
+fn some(word: &'static str, level: Level) -> Class {
+    Class { word, level, may_flood: true }
+}

@@ -1,0 +1,72 @@
+//! The sentences of the log: each event as one line.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::what::Event;
+
+impl Display for Event<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Standing { words, .. } | Self::Judged { words, .. } => words.fmt(f),
+            Self::Complaint { backend, what, .. }
+            | Self::Moved { backend, what }
+            | Self::Unresolved { backend, why: what }
+            | Self::UnknownPath { backend, what } => write!(f, "backend {backend}: {what}"),
+            Self::Habit { backend, learnt } => write!(f, "backend {backend} {learnt}"),
+            Self::NoneFound => f.write_str(
+                "NO BACKEND IS FOUND: no name resolves; until one does, every answer is 503",
+            ),
+            Self::Unavailable { none, request } => {
+                write!(f, "answering 503: {none}; {request}")
+            }
+            Self::Busy { request } => {
+                write!(f, "answering 503: every backend is busy; {request}")
+            }
+            Self::Unshaken { client, why } => write!(f, "client {client}: {why}"),
+            Self::Lowered(text)
+            | Self::ChecksShort(text)
+            | Self::Configuration(text)
+            | Self::Certificate(text) => f.write_str(text),
+            Self::Log(own) => own.fmt(f),
+            _ => self.fmt_own(f),
+        }
+    }
+}
+
+impl Event<'_> {
+    /// What happens to the balancer itself.
+    fn fmt_own(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Full { limit } => {
+                write!(f, "max_connections = {limit} reached: new clients wait in the backlog")
+            }
+            Self::Crowded { taken, limit, leaving } => write!(
+                f,
+                "{taken} of {limit} places taken, and more clients wait: \
+                 the longest idle are closed, {leaving} now"
+            ),
+            Self::Exhausted { doing, error } => {
+                write!(f, "{doing}: {error}; raise the limit or lower max_connections")
+            }
+            Self::NotReloaded => f.write_str("HUP: this version cannot reload; restart it instead"),
+            Self::Listening { address, summary } => {
+                write!(f, "listening on {address}: {summary}")
+            }
+            Self::Unready { lame_duck } => {
+                write!(f, "not ready any more: serving on for {lame_duck:?}, then stopping")
+            }
+            Self::Stopping { connections, patience } => {
+                write!(f, "stopping: {connections} connections have up to {patience:?} to finish")
+            }
+            Self::CutOff { connections } => {
+                write!(f, "stopping with {connections} connections open")
+            }
+            Self::Stopped => f.write_str("stopped"),
+            Self::Panicked => f.write_str("a step panicked; its connection is closed"),
+            Self::Died { thread } => {
+                write!(f, "thread {thread} panicked: ending the process")
+            }
+            _ => Ok(()),
+        }
+    }
+}
