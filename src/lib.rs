@@ -61,6 +61,7 @@ pub mod event;
 pub mod http;
 pub mod lab;
 pub mod log;
+pub mod plain;
 pub mod pool;
 pub mod relay;
 pub mod text;

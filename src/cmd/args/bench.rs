@@ -9,7 +9,8 @@ use super::super::bench::{Body, Options};
 use super::super::{Command, help};
 use super::{everywhere, number, text};
 use crate::config;
-use crate::lab::bench::{Plan, Url};
+use crate::lab::bench::Plan;
+use crate::plain::url::Url;
 
 /// Every long option, for suggestions.
 pub(super) const OPTIONS: [&str; 13] = [

@@ -10,8 +10,8 @@
 //! It must never be kinder than a strict client: answers are read by `http`'s own parser, and
 //! whatever is wrong with one is counted under a name of its own.
 //!
-//! Reading order: this file, `pace`, `worker`, `wire`, `tally`, `show`; `url` and `request` before
-//! the start.
+//! Reading order: this file, `pace`, `worker`, `wire`, `tally`, `show`; `request` before the
+//! start.
 
 mod fault;
 mod pace;
@@ -20,7 +20,6 @@ mod show;
 mod tally;
 #[cfg(test)]
 mod tests;
-mod url;
 mod wire;
 mod worker;
 
@@ -33,6 +32,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
+use crate::plain::url::Url;
 use crate::pool::Trust;
 use crate::tls::Connector;
 pub use fault::{Failures, Fault};
@@ -40,7 +40,6 @@ use pace::Pace;
 pub use request::Request;
 pub use show::Report;
 pub use tally::Tally;
-pub use url::Url;
 use wire::Target;
 
 /// The most workers: each is a thread and a descriptor, and soft limits of 1024 are common.

@@ -1,7 +1,7 @@
 //! The request of a run: written once into bytes that every worker sends again and again. It must
 //! never let an option become more than the field it was meant to be.
 
-use super::Url;
+use crate::plain::url::Url;
 
 /// Fields that say where the message or the connection ends: ours to write.
 const FRAMING: [(&str, &str); 3] = [

@@ -1,0 +1,6 @@
+//! Plain HTTP over sockets that block, written once. For those who have few connections and a
+//! thread for each; the relay has an engine of its own.
+//!
+//! It knows no pool and no configuration: whoever calls says how long and how much.
+
+pub mod url;
