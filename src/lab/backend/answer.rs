@@ -1,12 +1,17 @@
-//! What the demo API answers: a request's method and path to a route, a route to an answer. No I/O;
-//! `serve` reads the request and writes the answer.
+//! What the demo API answers: a request's method and path to a route, a route to an answer. A plain
+//! server reads the request and writes the answer.
 
+use std::borrow::Cow;
 use std::str;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::de::IgnoredAny;
 
+use super::connection::{Handled, Handler, WholeRequest};
 use super::pattern::{Pattern, Turn};
+use crate::http::Refusal;
+
+const JSON: &str = "application/json";
 
 /// One instance: its name, health and pattern, and its fixed answers, rendered once.
 pub(super) struct Api {
@@ -25,7 +30,7 @@ pub(super) struct Api {
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Route {
+enum Route {
     Welcome,
     Health,
     Flip,
@@ -35,16 +40,8 @@ pub(super) enum Route {
     WrongMethod(&'static str),
 }
 
-/// An answer, but for its framing.
-pub(super) struct Answer<'a> {
-    pub status: u16,
-    pub body: &'a str,
-    /// For the Allow field of a 405.
-    pub allow: Option<&'static str>,
-}
-
 impl Route {
-    pub(super) fn of(method: &str, target: &str) -> Route {
+    fn of(method: &str, target: &str) -> Route {
         let path = target.split_once('?').map_or(target, |(path, _)| path);
         match (path, method) {
             ("/", "GET" | "HEAD") => Route::Welcome,
@@ -86,60 +83,63 @@ impl Api {
 
     /// What the pattern has for the next request. Health is exempt, lest the pattern blur the
     /// checks.
-    pub(super) fn turn(&self, route: Route) -> Option<Turn> {
+    fn turn(&self, route: Route) -> Option<Turn> {
         let pattern = self.pattern.as_ref()?;
         let of_health = matches!(route, Route::Health | Route::Flip);
         (!of_health).then(|| pattern.turn(self.turns.fetch_add(1, Ordering::Relaxed)))
     }
+}
 
-    /// The answer to a request that the pattern fails.
-    pub(super) fn failure(&self) -> Answer<'_> {
-        Answer::new(500, &self.failed)
-    }
-
-    /// `scratch` takes the text of answers that are made for the occasion.
-    pub(super) fn answer<'a>(
-        &'a self,
-        route: Route,
-        body: &'a [u8],
-        scratch: &'a mut String,
-    ) -> Answer<'a> {
+impl Handler for Api {
+    fn answer<'a>(&'a self, asked: &WholeRequest<'a>) -> Handled<'a> {
+        let route = Route::of(asked.head.method, asked.head.target);
+        if let Some(Turn { latency, fails }) = self.turn(route) {
+            asked.wait(latency);
+            if fails {
+                return json(500, &self.failed);
+            }
+        }
         match route {
-            Route::Welcome => Answer::new(200, &self.welcome),
-            Route::Health if self.healthy.load(Ordering::Relaxed) => Answer::new(200, &self.well),
-            Route::Health => Answer::new(503, &self.ill),
-            Route::Flip if self.flip() => Answer::new(200, &self.now_well),
-            Route::Flip => Answer::new(200, &self.now_ill),
-            Route::Echo => match json(body) {
-                Ok(text) => Answer::new(200, text),
-                Err(reason) => {
-                    *scratch = message(false, &reason);
-                    Answer::new(400, scratch)
-                }
-            },
-            Route::NotFound => Answer::new(404, r#"{"Result":false,"Message":"Not found"}"#),
-            Route::WrongMethod(allow) => Answer {
+            Route::Welcome => json(200, &self.welcome),
+            Route::Health if self.healthy.load(Ordering::Relaxed) => json(200, &self.well),
+            Route::Health => json(503, &self.ill),
+            Route::Flip if self.flip() => json(200, &self.now_well),
+            Route::Flip => json(200, &self.now_ill),
+            Route::Echo => echo(asked),
+            Route::NotFound => json(404, r#"{"Result":false,"Message":"Not found"}"#),
+            Route::WrongMethod(allow) => Handled {
                 allow: Some(allow),
-                ..Answer::new(405, r#"{"Result":false,"Message":"Method not allowed"}"#)
+                ..json(405, r#"{"Result":false,"Message":"Method not allowed"}"#)
             },
         }
     }
+
+    fn refuse(&self, refusal: Refusal) -> Handled<'_> {
+        json(refusal.status, message(false, refusal.reason))
+    }
 }
 
-impl<'a> Answer<'a> {
-    pub(super) fn new(status: u16, body: &'a str) -> Answer<'a> {
-        Answer { status, body, allow: None }
+fn json<'a>(status: u16, body: impl Into<Cow<'a, str>>) -> Handled<'a> {
+    Handled::new(status, JSON, body)
+}
+
+/// The body as it came, under the type it had, if it is JSON; else why not.
+fn echo<'a>(asked: &WholeRequest<'a>) -> Handled<'a> {
+    let given = asked.head.field("content-type").and_then(|value| str::from_utf8(value).ok());
+    match check_json(asked.body) {
+        Ok(text) => Handled::new(200, given.unwrap_or(JSON), text),
+        Err(reason) => json(400, message(false, &reason)),
     }
 }
 
 /// The body every answer of ours has.
-pub(super) fn message(result: bool, message: &str) -> String {
+fn message(result: bool, message: &str) -> String {
     let message = serde_json::to_string(message).expect("a string is JSON");
     format!(r#"{{"Result":{result},"Message":{message}}}"#)
 }
 
 /// The body as text if it is JSON, else why not.
-fn json(body: &[u8]) -> Result<&str, String> {
+fn check_json(body: &[u8]) -> Result<&str, String> {
     let text = str::from_utf8(body).map_err(|error| format!("The body is not JSON: {error}"))?;
     match serde_json::from_str::<IgnoredAny>(text) {
         Ok(_) => Ok(text),

@@ -1,18 +1,18 @@
-//! One client's connection to the demo backend, from its first request to its last: reads with the
-//! same strict code as the proxy, answers what `answer` says. Runs on a thread of its own
+//! One client's connection to a plain server, from its first request to its last: reads with the
+//! same strict code as the proxy, answers what the handler says. Runs on a thread of its own
 //! (`serve`).
 
+use std::borrow::Cow;
 use std::convert::Infallible;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::Receiver;
 
-use super::answer::{Api, Route, message};
-use super::pattern::Turn;
+use super::ahead::Ahead;
 use crate::http::body::Reader;
-use crate::http::reply::Reply;
+use crate::http::reply::{Reply, TEXT};
 use crate::http::{Framing, HeadLimits, Malformed, Parsed, Refusal, Version, request, slots};
 
 /// The largest body taken.
@@ -24,37 +24,66 @@ const INPUT_BYTES: usize = 20 * 1024;
 /// read of its answer is lost with it (RFC 9112 9.6).
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_TOTAL: Duration = Duration::from_secs(60);
-const JSON: &str = "application/json";
 const TOO_LARGE: Refusal = Refusal { status: 413, reason: "The body is larger than 1 MiB" };
 
-/// The buffers are reused from request to request.
-pub(super) struct Connection<'a> {
-    socket: &'a TcpStream,
-    api: &'a Api,
+/// Whoever has the answers. Many threads call it at once.
+pub trait Handler: Send + Sync {
+    /// The answer to a request. It may take its time: the client's own thread waits.
+    fn answer<'a>(&'a self, asked: &WholeRequest<'a>) -> Handled<'a>;
+
+    /// The answer to what is no request, after which the connection closes.
+    fn refuse(&self, refusal: Refusal) -> Handled<'_> {
+        Handled::new(refusal.status, TEXT, refusal.reason)
+    }
+}
+
+/// A request, read to its end.
+pub struct WholeRequest<'a> {
+    /// Its head, which obeys every rule.
+    pub head: &'a request::Request<'a, 'a>,
+    /// Its body, without the framing.
+    pub body: &'a [u8],
     stopped: &'a Receiver<Infallible>,
-    input: Vec<u8>,
-    /// `input[start..end]` was read and not yet used.
-    start: usize,
-    end: usize,
+}
+
+impl WholeRequest<'_> {
+    /// Waits before the answer, but not longer than the server runs.
+    pub fn wait(&self, time: Duration) {
+        let _ = self.stopped.recv_timeout(time);
+    }
+}
+
+/// What a handler makes of a request: an answer, but for its framing.
+pub struct Handled<'a> {
+    /// A final status: 200 to 599.
+    pub status: u16,
+    /// What the body is.
+    pub content_type: &'a str,
+    /// The body; only counted where the request was HEAD.
+    pub body: Cow<'a, str>,
+    /// For the Allow field of a 405.
+    pub allow: Option<&'a str>,
+}
+
+impl<'a> Handled<'a> {
+    /// With this status and body, and no field but those that every answer has.
+    pub fn new(status: u16, content_type: &'a str, body: impl Into<Cow<'a, str>>) -> Self {
+        Handled { status, content_type, body: body.into(), allow: None }
+    }
+}
+
+/// The buffers are reused from request to request.
+pub(super) struct Conversation<'s> {
+    socket: &'s TcpStream,
+    handler: &'s dyn Handler,
+    stopped: &'s Receiver<Infallible>,
     body: Vec<u8>,
-    content_type: String,
-    scratch: String,
-    date: Date,
+    date: HeldDate,
     out: Vec<u8>,
 }
 
-/// What is kept of a head once its bytes are let go.
-struct Asked {
-    route: Route,
-    head_only: bool,
-    version: Version,
-    framing: Framing,
-    keep_alive: bool,
-    expects_continue: bool,
-}
-
 /// Why there is no next request.
-enum End {
+enum Ending {
     /// The client left, or was too slow.
     Closed,
     /// The client has its last answer.
@@ -62,129 +91,108 @@ enum End {
     Refused(Refusal),
 }
 
-impl<'a> Connection<'a> {
+/// Where the bytes behind a request are.
+enum Behind {
+    /// There, after so many that are used now.
+    Used(usize),
+    /// All that was there is used, and more was read.
+    More(Ahead),
+}
+
+impl<'s> Conversation<'s> {
     pub(super) fn new(
-        socket: &'a TcpStream,
-        api: &'a Api,
-        stopped: &'a Receiver<Infallible>,
-    ) -> Connection<'a> {
-        Connection {
-            socket,
-            api,
-            stopped,
-            input: vec![0; INPUT_BYTES],
-            start: 0,
-            end: 0,
-            body: Vec::new(),
-            content_type: String::new(),
-            scratch: String::new(),
-            date: Date::default(),
-            out: Vec::new(),
-        }
+        socket: &'s TcpStream,
+        handler: &'s dyn Handler,
+        stopped: &'s Receiver<Infallible>,
+    ) -> Self {
+        let (body, out) = (Vec::new(), Vec::new());
+        Conversation { socket, handler, stopped, body, date: HeldDate::default(), out }
     }
 
     /// Answers request after request until one side ends it.
     pub(super) fn run(mut self) {
+        let mut ahead = Ahead::new(INPUT_BYTES);
         loop {
-            match self.exchange() {
+            match self.exchange(&mut ahead) {
                 Ok(()) => {}
-                Err(End::Closed) => return,
+                Err(Ending::Closed) => return,
                 // Whether the client hears it is up to the client.
-                Err(End::Answered) => return self.linger().unwrap_or_default(),
-                Err(End::Refused(refusal)) => {
+                Err(Ending::Answered) => return self.linger().unwrap_or_default(),
+                Err(Ending::Refused(refusal)) => {
                     return self.refuse(refusal).and_then(|()| self.linger()).unwrap_or_default();
                 }
             }
         }
     }
 
-    fn exchange(&mut self) -> Result<(), End> {
-        let asked = self.read_head()?;
-        self.read_body(&asked)?;
-        self.answer(&asked)?;
-        self.let_go();
-        if asked.keep_alive { Ok(()) } else { Err(End::Answered) }
-    }
-
-    fn read_head(&mut self) -> Result<Asked, End> {
+    /// One request and its answer. The head lies in `ahead` until it is answered; so a body that
+    /// does not fit behind it is read into a buffer of its own.
+    fn exchange(&mut self, ahead: &mut Ahead) -> Result<(), Ending> {
         loop {
-            if self.start < self.end
-                && let Some(asked) = self.parse_head()?
-            {
-                return Ok(asked);
+            let mut slots = slots();
+            let parsed = request::parse(ahead.bytes(), &HeadLimits::default(), &mut slots)?;
+            let Parsed::Complete { head, length } = parsed else {
+                self.fill(ahead)?;
+                continue;
+            };
+            let behind = self.read_body(&head, &ahead.bytes()[length..])?;
+            self.answer(&head)?;
+            let keep_alive = head.keep_alive;
+            match behind {
+                Behind::Used(bytes) => ahead.used(length + bytes),
+                Behind::More(more) => *ahead = more,
             }
-            self.fill()?;
+            self.let_go();
+            return if keep_alive { Ok(()) } else { Err(Ending::Answered) };
         }
     }
 
-    fn parse_head(&mut self) -> Result<Option<Asked>, Refusal> {
-        let mut slots = slots();
-        let input = &self.input[self.start..self.end];
-        let Parsed::Complete { head, length } =
-            request::parse(input, &HeadLimits::default(), &mut slots)?
-        else {
-            return Ok(None);
-        };
-        let content_type = head.field("content-type").and_then(|value| str::from_utf8(value).ok());
-        self.content_type.clear();
-        self.content_type.push_str(content_type.unwrap_or(JSON));
-        self.start += length;
-        Ok(Some(Asked {
-            route: Route::of(head.method, head.target),
-            head_only: head.method == "HEAD",
-            version: head.version,
-            framing: head.framing,
-            keep_alive: head.keep_alive,
-            expects_continue: head.expects_continue,
-        }))
-    }
-
-    fn read_body(&mut self, asked: &Asked) -> Result<(), End> {
+    fn read_body(&mut self, head: &request::Request, ahead: &[u8]) -> Result<Behind, Ending> {
         self.body.clear();
-        match asked.framing {
-            Framing::None => return Ok(()),
-            Framing::Length(length) if length > BODY_BYTES_MAX as u64 => {
-                return Err(TOO_LARGE.into());
-            }
-            _ => {}
+        if matches!(head.framing, Framing::Length(length) if length > BODY_BYTES_MAX as u64) {
+            return Err(TOO_LARGE.into());
         }
-        if asked.expects_continue && self.start == self.end {
+        let mut reader = Reader::new(head.framing);
+        let used = self.take_body(&mut reader, ahead)?;
+        if reader.is_done() {
+            return Ok(Behind::Used(used));
+        }
+        if head.expects_continue && ahead.is_empty() {
             self.socket.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        let mut reader = Reader::new(asked.framing);
+        let mut more = Ahead::new(INPUT_BYTES);
         while !reader.is_done() {
-            if self.start == self.end {
-                self.fill()?;
-            }
-            let piece = reader.next(&self.input[self.start..self.end])?;
+            self.fill(&mut more)?;
+            let used = self.take_body(&mut reader, more.bytes())?;
+            more.used(used);
+        }
+        Ok(Behind::More(more))
+    }
+
+    /// Takes what is here of the body, and says how many bytes that is.
+    fn take_body(&mut self, reader: &mut Reader, bytes: &[u8]) -> Result<usize, Ending> {
+        let mut at = 0;
+        while at < bytes.len() && !reader.is_done() {
+            let piece = reader.next(&bytes[at..])?;
             if self.body.len() + piece.data.len() > BODY_BYTES_MAX {
                 return Err(TOO_LARGE.into());
             }
             self.body.extend_from_slice(piece.data);
-            self.start += piece.consumed;
+            at += piece.consumed;
         }
-        Ok(())
+        Ok(at)
     }
 
-    fn answer(&mut self, asked: &Asked) -> io::Result<()> {
-        let turn = self.api.turn(asked.route);
-        if let Some(Turn { latency, .. }) = turn {
-            let _ = self.stopped.recv_timeout(latency);
-        }
-        let answer = match turn {
-            Some(Turn { fails: true, .. }) => self.api.failure(),
-            _ => self.api.answer(asked.route, &self.body, &mut self.scratch),
-        };
-        let echoes = asked.route == Route::Echo && answer.status == 200;
+    fn answer(&mut self, head: &request::Request) -> io::Result<()> {
+        let asked = WholeRequest { head, body: &self.body, stopped: self.stopped };
+        let handled = self.handler.answer(&asked);
         self.out.clear();
         let reply = Reply {
-            content_type: if echoes { &self.content_type } else { JSON },
-            keep_alive: asked.keep_alive,
-            head_only: asked.head_only,
-            allow: answer.allow,
-            ..Reply::new(answer.status, answer.body, self.date.now())
+            keep_alive: head.keep_alive,
+            head_only: head.method == "HEAD",
+            ..reply(&handled, self.date.now())
         };
-        reply.write(&mut self.out, asked.version);
+        reply.write(&mut self.out, head.version);
         self.socket.write_all(&self.out)
     }
 
@@ -194,16 +202,12 @@ impl<'a> Connection<'a> {
         self.body.shrink_to(INPUT_BYTES);
         self.out.clear();
         self.out.shrink_to(INPUT_BYTES);
-        self.scratch.clear();
-        self.scratch.shrink_to(INPUT_BYTES);
     }
 
     fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {
-        let body = message(false, refusal.reason);
+        let handled = self.handler.refuse(refusal);
         self.out.clear();
-        let reply =
-            Reply { content_type: JSON, ..Reply::new(refusal.status, &body, self.date.now()) };
-        reply.write(&mut self.out, Version::Http11);
+        reply(&handled, self.date.now()).write(&mut self.out, Version::Http11);
         self.socket.write_all(&self.out)
     }
 
@@ -211,54 +215,51 @@ impl<'a> Connection<'a> {
         self.socket.shutdown(Shutdown::Write)?;
         self.socket.set_read_timeout(Some(LINGER))?;
         let until = Instant::now() + LINGER_TOTAL;
-        while Instant::now() < until && self.socket.read(&mut self.input)? > 0 {}
+        self.body.resize(INPUT_BYTES, 0);
+        while Instant::now() < until && self.socket.read(&mut self.body)? > 0 {}
         Ok(())
     }
 
-    /// Reads more input, at least a byte.
-    fn fill(&mut self) -> Result<(), End> {
-        self.input.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
-        loop {
-            match self.socket.read(&mut self.input[self.end..]) {
-                Ok(0) => return Err(End::Closed),
-                Ok(bytes) => {
-                    self.end += bytes;
-                    return Ok(());
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
+    /// Reads more, at least a byte.
+    fn fill(&mut self, ahead: &mut Ahead) -> Result<(), Ending> {
+        match ahead.fill(&mut self.socket)? {
+            0 => Err(Ending::Closed),
+            _ => Ok(()),
         }
     }
 }
 
-impl From<Refusal> for End {
-    fn from(refusal: Refusal) -> End {
-        End::Refused(refusal)
+fn reply<'a>(handled: &'a Handled, date: &'a str) -> Reply<'a> {
+    let Handled { status, content_type, body, allow } = handled;
+    Reply { content_type, allow: *allow, ..Reply::new(*status, body, date) }
+}
+
+impl From<Refusal> for Ending {
+    fn from(refusal: Refusal) -> Ending {
+        Ending::Refused(refusal)
     }
 }
 
-impl From<Malformed> for End {
-    fn from(Malformed(reason): Malformed) -> End {
-        End::Refused(Refusal { status: 400, reason })
+impl From<Malformed> for Ending {
+    fn from(Malformed(reason): Malformed) -> Ending {
+        Ending::Refused(Refusal { status: 400, reason })
     }
 }
 
-impl From<io::Error> for End {
-    fn from(_: io::Error) -> End {
-        End::Closed
+impl From<io::Error> for Ending {
+    fn from(_: io::Error) -> Ending {
+        Ending::Closed
     }
 }
 
 /// The value of the Date field, rendered once a second.
 #[derive(Default)]
-struct Date {
+struct HeldDate {
     second: u64,
     text: String,
 }
 
-impl Date {
+impl HeldDate {
     fn now(&mut self) -> &str {
         let now = SystemTime::now();
         let second = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();

@@ -12,6 +12,7 @@
 //! HEAD goes where GET goes, flipping apart. It serves plainly: one thread a connection, blocking
 //! reads (`serve`). It must never stand in for the proxy's engine, nor grow into a web server.
 
+mod ahead;
 mod answer;
 mod connection;
 mod pattern;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 
 use answer::Api;
 use pattern::Pattern;
-use serve::Server;
+use serve::PlainServer;
 
 pub use pattern::Nature;
 
@@ -68,7 +69,12 @@ impl Options {
 }
 
 /// Running instances; they stop when it is dropped.
-pub struct Demo(Vec<Server>);
+pub struct Demo(Vec<Instance>);
+
+struct Instance {
+    api: Arc<Api>,
+    server: PlainServer,
+}
 
 impl Demo {
     /// Opens all ports, then serves them. An error names the address that could not be had.
@@ -76,29 +82,30 @@ impl Demo {
         let listeners: Vec<TcpListener> = (0..options.instances)
             .map(|index| bind(nth_address(options.listen, index)?))
             .collect::<io::Result<_>>()?;
-        let mut servers = Vec::new();
+        let mut instances = Vec::new();
         for (listener, index) in listeners.into_iter().zip(0..) {
             let name = nth_name(&options.name, index);
-            let api = Api::new(&name, options.seed, index, !options.unhealthy);
-            servers.push(Server::start(listener, Arc::new(api))?);
+            let api = Arc::new(Api::new(&name, options.seed, index, !options.unhealthy));
+            let server = PlainServer::start(listener, api.clone())?;
+            instances.push(Instance { api, server });
         }
-        Ok(Demo(servers))
+        Ok(Demo(instances))
     }
 
     /// Where the instances listen, in order.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().map(Server::address).collect()
+        self.0.iter().map(|instance| instance.server.address()).collect()
     }
 
     /// What the instances are called, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|server| server.api().name())
+        self.0.iter().map(|instance| instance.api.name())
     }
 
     /// Turns the health of an instance; returns the new state. Panics when there is no such
     /// instance.
     pub fn flip(&self, index: usize) -> bool {
-        self.0[index].api().flip()
+        self.0[index].api.flip()
     }
 
     /// Closes every connection and port; returns when the last thread has ended.

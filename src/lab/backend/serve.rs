@@ -1,6 +1,6 @@
-//! One instance's port: a thread accepts, and each connection has a thread of its own for its life.
+//! A plain server: a thread accepts, and each connection has a thread of its own for its life.
 //! Plain on purpose: blocking reads and writes, each with a timeout; a bounded number of threads,
-//! beyond which connections wait in the kernel's backlog. What is answered is `answer`'s affair.
+//! beyond which connections wait in the kernel's backlog. What is answered is the handler's affair.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::answer::Api;
-use super::connection::Connection;
+use super::connection::{Conversation, Handler};
 
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 1024;
@@ -26,19 +25,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Silence after which a connection is closed, in reading and in writing.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// A port being served.
-pub(super) struct Server {
+/// A listening socket that is being served. It stops when it is dropped.
+pub struct PlainServer {
     address: SocketAddr,
-    shared: Arc<Shared>,
-    /// Dropped to cut the latency of the pattern short.
+    shared: Arc<Serving>,
+    /// Dropped to cut short what a handler waits for.
     going: Option<Sender<Infallible>>,
     acceptor: Option<JoinHandle<()>>,
 }
 
-struct Shared {
+struct Serving {
     listener: TcpListener,
-    api: Arc<Api>,
-    open: Mutex<Open>,
+    handler: Arc<dyn Handler>,
+    open: Mutex<OpenSockets>,
     /// A connection ended, or the server stops.
     room: Condvar,
     stopped: Receiver<Infallible>,
@@ -46,37 +45,33 @@ struct Shared {
 
 /// The sockets that are open, for `stop` to shut. Its lock is never held across I/O that waits.
 #[derive(Default)]
-struct Open {
+struct OpenSockets {
     stopping: bool,
     next: u64,
     sockets: HashMap<u64, Arc<TcpStream>>,
 }
 
-impl Server {
-    pub(super) fn start(listener: TcpListener, api: Arc<Api>) -> io::Result<Server> {
+impl PlainServer {
+    pub fn start(listener: TcpListener, handler: Arc<dyn Handler>) -> io::Result<PlainServer> {
         rustix::net::listen(&listener, BACKLOG)?;
         let address = listener.local_addr()?;
         let (going, stopped) = bounded(0);
-        let open = Mutex::new(Open::default());
-        let shared = Arc::new(Shared { listener, api, open, room: Condvar::new(), stopped });
+        let open = Mutex::new(OpenSockets::default());
+        let shared = Arc::new(Serving { listener, handler, open, room: Condvar::new(), stopped });
         let serving = shared.clone();
         let name = format!("accept {}", address.port());
         let acceptor = thread::Builder::new()
             .name(name)
             .spawn(move || thread::scope(|scope| serving.accept(scope)))?;
-        Ok(Server { address, shared, going: Some(going), acceptor: Some(acceptor) })
+        Ok(PlainServer { address, shared, going: Some(going), acceptor: Some(acceptor) })
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub(super) fn api(&self) -> &Api {
-        &self.shared.api
-    }
-
     /// Has every thread end; `drop` waits for them.
-    pub(super) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.going = None;
         let mut open = self.shared.open();
         open.stopping = true;
@@ -92,7 +87,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for PlainServer {
     fn drop(&mut self) {
         self.stop();
         if let Some(acceptor) = self.acceptor.take() {
@@ -101,7 +96,7 @@ impl Drop for Server {
     }
 }
 
-impl Shared {
+impl Serving {
     fn accept<'s>(&'s self, scope: &'s Scope<'s, '_>) {
         while self.wait_for_room() {
             match self.listener.accept() {
@@ -133,7 +128,7 @@ impl Shared {
         open.sockets.insert(id, socket.clone());
         drop(open);
         let begun = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || {
-            // An error is a client that left or was too slow: nothing that a demo need report.
+            // An error is a client that left or was too slow: nothing to report.
             let _ = self.converse(&socket);
             self.forget(id);
         });
@@ -147,7 +142,7 @@ impl Shared {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(IDLE))?;
         socket.set_write_timeout(Some(IDLE))?;
-        Connection::new(socket, &self.api, &self.stopped).run();
+        Conversation::new(socket, &*self.handler, &self.stopped).run();
         Ok(())
     }
 
@@ -156,7 +151,7 @@ impl Shared {
         self.room.notify_one();
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
+    fn open(&self) -> MutexGuard<'_, OpenSockets> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
