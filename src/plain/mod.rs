@@ -2,5 +2,11 @@
 //! thread for each; the relay has an engine of its own.
 //!
 //! It knows no pool and no configuration: whoever calls says how long and how much.
+//!
+//! Reading order: `handler`, `server`, `connection`, `ahead`; `url`.
 
+mod ahead;
+mod connection;
+pub mod handler;
+pub mod server;
 pub mod url;

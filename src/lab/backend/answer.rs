@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::de::IgnoredAny;
 
-use super::connection::{Handled, Handler, WholeRequest};
 use super::pattern::{Pattern, Turn};
 use crate::http::Refusal;
+use crate::plain::handler::{Handled, Handler, WholeRequest};
 
 const JSON: &str = "application/json";
 

@@ -9,14 +9,12 @@
 //! | POST anywhere else         | 200 and the JSON it was given, under the content type it had   |
 //! | anything else              | 404, or 405 with Allow                                         |
 //!
-//! HEAD goes where GET goes, flipping apart. It serves plainly: one thread a connection, blocking
-//! reads (`serve`). It must never stand in for the proxy's engine, nor grow into a web server.
+//! HEAD goes where GET goes, flipping apart. It is served plainly: one thread a connection,
+//! blocking reads (`plain::server`). It must never stand in for the proxy's engine, nor grow into a
+//! web server.
 
-mod ahead;
 mod answer;
-mod connection;
 mod pattern;
-mod serve;
 
 #[cfg(test)]
 mod tests;
@@ -25,9 +23,9 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use crate::plain::server::PlainServer;
 use answer::Api;
 use pattern::Pattern;
-use serve::PlainServer;
 
 pub use pattern::Nature;
 

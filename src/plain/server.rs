@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::connection::{Conversation, Handler};
+use super::connection::Conversation;
+use super::handler::Handler;
 
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 1024;
@@ -52,6 +53,10 @@ struct OpenSockets {
 }
 
 impl PlainServer {
+    /// Serves the socket from now on.
+    ///
+    /// # Errors
+    /// It does not listen, or there is no thread for it.
     pub fn start(listener: TcpListener, handler: Arc<dyn Handler>) -> io::Result<PlainServer> {
         rustix::net::listen(&listener, BACKLOG)?;
         let address = listener.local_addr()?;
@@ -66,6 +71,7 @@ impl PlainServer {
         Ok(PlainServer { address, shared, going: Some(going), acceptor: Some(acceptor) })
     }
 
+    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

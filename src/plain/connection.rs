@@ -1,8 +1,7 @@
 //! One client's connection to a plain server, from its first request to its last: reads with the
 //! same strict code as the proxy, answers what the handler says. Runs on a thread of its own
-//! (`serve`).
+//! (`server`).
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -11,8 +10,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crossbeam_channel::Receiver;
 
 use super::ahead::Ahead;
+use super::handler::{Handled, Handler, WholeRequest};
 use crate::http::body::Reader;
-use crate::http::reply::{Reply, TEXT};
+use crate::http::reply::Reply;
 use crate::http::{Framing, HeadLimits, Malformed, Parsed, Refusal, Version, request, slots};
 
 /// The largest body taken.
@@ -25,52 +25,6 @@ const INPUT_BYTES: usize = 20 * 1024;
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_TOTAL: Duration = Duration::from_secs(60);
 const TOO_LARGE: Refusal = Refusal { status: 413, reason: "The body is larger than 1 MiB" };
-
-/// Whoever has the answers. Many threads call it at once.
-pub trait Handler: Send + Sync {
-    /// The answer to a request. It may take its time: the client's own thread waits.
-    fn answer<'a>(&'a self, asked: &WholeRequest<'a>) -> Handled<'a>;
-
-    /// The answer to what is no request, after which the connection closes.
-    fn refuse(&self, refusal: Refusal) -> Handled<'_> {
-        Handled::new(refusal.status, TEXT, refusal.reason)
-    }
-}
-
-/// A request, read to its end.
-pub struct WholeRequest<'a> {
-    /// Its head, which obeys every rule.
-    pub head: &'a request::Request<'a, 'a>,
-    /// Its body, without the framing.
-    pub body: &'a [u8],
-    stopped: &'a Receiver<Infallible>,
-}
-
-impl WholeRequest<'_> {
-    /// Waits before the answer, but not longer than the server runs.
-    pub fn wait(&self, time: Duration) {
-        let _ = self.stopped.recv_timeout(time);
-    }
-}
-
-/// What a handler makes of a request: an answer, but for its framing.
-pub struct Handled<'a> {
-    /// A final status: 200 to 599.
-    pub status: u16,
-    /// What the body is.
-    pub content_type: &'a str,
-    /// The body; only counted where the request was HEAD.
-    pub body: Cow<'a, str>,
-    /// For the Allow field of a 405.
-    pub allow: Option<&'a str>,
-}
-
-impl<'a> Handled<'a> {
-    /// With this status and body, and no field but those that every answer has.
-    pub fn new(status: u16, content_type: &'a str, body: impl Into<Cow<'a, str>>) -> Self {
-        Handled { status, content_type, body: body.into(), allow: None }
-    }
-}
 
 /// The buffers are reused from request to request.
 pub(super) struct Conversation<'s> {

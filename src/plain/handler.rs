@@ -1,0 +1,57 @@
+//! Who answers what a plain server has read: the demo backend, and whoever else has something to
+//! say. The server reads the whole request first; a handler never sees what breaks a rule.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+
+use crate::http::reply::TEXT;
+use crate::http::{Refusal, request};
+
+/// Whoever has the answers. Many threads call it at once.
+pub trait Handler: Send + Sync {
+    /// The answer to a request. It may take its time: the client's own thread waits.
+    fn answer<'a>(&'a self, asked: &WholeRequest<'a>) -> Handled<'a>;
+
+    /// The answer to what is no request, after which the connection closes.
+    fn refuse(&self, refusal: Refusal) -> Handled<'_> {
+        Handled::new(refusal.status, TEXT, refusal.reason)
+    }
+}
+
+/// A request, read to its end.
+pub struct WholeRequest<'a> {
+    /// Its head, which obeys every rule.
+    pub head: &'a request::Request<'a, 'a>,
+    /// Its body, without the framing.
+    pub body: &'a [u8],
+    pub(super) stopped: &'a Receiver<Infallible>,
+}
+
+impl WholeRequest<'_> {
+    /// Waits before the answer, but not longer than the server runs.
+    pub fn wait(&self, time: Duration) {
+        let _ = self.stopped.recv_timeout(time);
+    }
+}
+
+/// What a handler makes of a request: an answer, but for its framing.
+pub struct Handled<'a> {
+    /// A final status: 200 to 599.
+    pub status: u16,
+    /// What the body is.
+    pub content_type: &'a str,
+    /// The body; only counted where the request was HEAD.
+    pub body: Cow<'a, str>,
+    /// For the Allow field of a 405.
+    pub allow: Option<&'a str>,
+}
+
+impl<'a> Handled<'a> {
+    /// With this status and body, and no field but those that every answer has.
+    pub fn new(status: u16, content_type: &'a str, body: impl Into<Cow<'a, str>>) -> Self {
+        Handled { status, content_type, body: body.into(), allow: None }
+    }
+}
