@@ -35,10 +35,11 @@
 //! much it matters, and is the one mouth that tells it. `tls` reads certificates and turns records
 //! into bytes, for whoever has a connection. `engine` moves tasks, whatever they are about: it
 //! knows no HTTP. `relay` is what they are about, a client's connection with all its requests.
-//! `watch` asks backends how they are, `lab` tries things out: a demo backend, a load generator, a
-//! simulator. [`client`] is the balancing inside a program of your own: start there to use this
-//! crate as a library. `balancer` wires them together, starts and stops them and tells what
-//! happens; `cmd` has one thin file a command. Who may import whom is a test (`tests/tidy.rs`).
+//! `plain` is HTTP over sockets that block, for all but the relay. `watch` asks backends how they
+//! are, `lab` tries things out: a demo backend, a load generator, a simulator. [`client`] is the
+//! balancing inside a program of your own: start there to use this crate as a library. `balancer`
+//! wires them together, starts and stops them and tells what happens; `cmd` has one thin file a
+//! command. Who may import whom is a test (`tests/tidy.rs`).
 //!
 //! # Reading order
 //!

@@ -3,32 +3,33 @@
 //! (`server`).
 
 use std::convert::Infallible;
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::Receiver;
 
 use super::ahead::Ahead;
-use super::handler::{Handled, Handler, WholeRequest};
+use super::handler::{Handled, Handler, ServerLimits, WholeRequest};
 use crate::http::body::Reader;
 use crate::http::reply::Reply;
-use crate::http::{Framing, HeadLimits, Malformed, Parsed, Refusal, Version, request, slots};
+use crate::http::{Framing, Malformed, Parsed, Refusal, Version, request, slots};
+use crate::tls::Stream;
 
-/// The largest body taken.
-const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// Room for what was read and not yet used: the largest head, and then some.
+/// Room for what was read and not yet used: the largest usual head, and then some.
 const INPUT_BYTES: usize = 20 * 1024;
 /// After the last answer: how long a client may be silent before the close, and how long it may go
 /// on sending in all. Closing on unread bytes resets the connection, and what the client has not
 /// read of its answer is lost with it (RFC 9112 9.6).
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_TOTAL: Duration = Duration::from_secs(60);
-const TOO_LARGE: Refusal = Refusal { status: 413, reason: "The body is larger than 1 MiB" };
+const TOO_LARGE: Refusal = Refusal { status: 413, reason: "The body is larger than allowed" };
+const TOO_LATE: Refusal = Refusal { status: 408, reason: "The request was not whole in time" };
 
 /// The buffers are reused from request to request.
 pub(super) struct Conversation<'s> {
-    socket: &'s TcpStream,
+    stream: Stream,
+    limits: &'s ServerLimits,
     handler: &'s dyn Handler,
     stopped: &'s Receiver<Infallible>,
     body: Vec<u8>,
@@ -55,12 +56,13 @@ enum Behind {
 
 impl<'s> Conversation<'s> {
     pub(super) fn new(
-        socket: &'s TcpStream,
+        stream: Stream,
+        limits: &'s ServerLimits,
         handler: &'s dyn Handler,
         stopped: &'s Receiver<Infallible>,
     ) -> Self {
         let (body, out) = (Vec::new(), Vec::new());
-        Conversation { socket, handler, stopped, body, date: HeldDate::default(), out }
+        Conversation { stream, limits, handler, stopped, body, date: HeldDate::default(), out }
     }
 
     /// Answers request after request until one side ends it.
@@ -82,11 +84,18 @@ impl<'s> Conversation<'s> {
     /// One request and its answer. The head lies in `ahead` until it is answered; so a body that
     /// does not fit behind it is read into a buffer of its own.
     fn exchange(&mut self, ahead: &mut Ahead) -> Result<(), Ending> {
+        self.allow(self.limits.idle);
+        let mut has_begun = false;
         loop {
+            if !has_begun && !ahead.bytes().is_empty() {
+                has_begun = true;
+                self.allow(self.limits.request);
+            }
             let mut slots = slots();
-            let parsed = request::parse(ahead.bytes(), &HeadLimits::default(), &mut slots)?;
+            let parsed = request::parse(ahead.bytes(), &self.limits.head, &mut slots)?;
             let Parsed::Complete { head, length } = parsed else {
-                self.fill(ahead)?;
+                let late = if has_begun { TOO_LATE.into() } else { Ending::Closed };
+                self.fill(ahead, late)?;
                 continue;
             };
             let behind = self.read_body(&head, &ahead.bytes()[length..])?;
@@ -103,7 +112,9 @@ impl<'s> Conversation<'s> {
 
     fn read_body(&mut self, head: &request::Request, ahead: &[u8]) -> Result<Behind, Ending> {
         self.body.clear();
-        if matches!(head.framing, Framing::Length(length) if length > BODY_BYTES_MAX as u64) {
+        if let Framing::Length(length) = head.framing
+            && length > self.limits.body_bytes_max as u64
+        {
             return Err(TOO_LARGE.into());
         }
         let mut reader = Reader::new(head.framing);
@@ -112,11 +123,11 @@ impl<'s> Conversation<'s> {
             return Ok(Behind::Used(used));
         }
         if head.expects_continue && ahead.is_empty() {
-            self.socket.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+            self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         let mut more = Ahead::new(INPUT_BYTES);
         while !reader.is_done() {
-            self.fill(&mut more)?;
+            self.fill(&mut more, TOO_LATE.into())?;
             let used = self.take_body(&mut reader, more.bytes())?;
             more.used(used);
         }
@@ -128,7 +139,7 @@ impl<'s> Conversation<'s> {
         let mut at = 0;
         while at < bytes.len() && !reader.is_done() {
             let piece = reader.next(&bytes[at..])?;
-            if self.body.len() + piece.data.len() > BODY_BYTES_MAX {
+            if self.body.len() + piece.data.len() > self.limits.body_bytes_max {
                 return Err(TOO_LARGE.into());
             }
             self.body.extend_from_slice(piece.data);
@@ -147,7 +158,7 @@ impl<'s> Conversation<'s> {
             ..reply(&handled, self.date.now())
         };
         reply.write(&mut self.out, head.version);
-        self.socket.write_all(&self.out)
+        self.send()
     }
 
     /// Who idles behind a large body holds no memory for it.
@@ -162,23 +173,38 @@ impl<'s> Conversation<'s> {
         let handled = self.handler.refuse(refusal);
         self.out.clear();
         reply(&handled, self.date.now()).write(&mut self.out, Version::Http11);
-        self.socket.write_all(&self.out)
+        self.send()
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        self.allow(self.limits.answer);
+        self.stream.write_all(&self.out)
     }
 
     fn linger(&mut self) -> io::Result<()> {
-        self.socket.shutdown(Shutdown::Write)?;
-        self.socket.set_read_timeout(Some(LINGER))?;
+        self.stream.socket().shutdown(Shutdown::Write)?;
         let until = Instant::now() + LINGER_TOTAL;
         self.body.resize(INPUT_BYTES, 0);
-        while Instant::now() < until && self.socket.read(&mut self.body)? > 0 {}
-        Ok(())
+        loop {
+            self.stream.set_deadline(Some(until.min(Instant::now() + LINGER)));
+            if self.stream.read(&mut self.body)? == 0 {
+                return Ok(());
+            }
+        }
     }
 
-    /// Reads more, at least a byte.
-    fn fill(&mut self, ahead: &mut Ahead) -> Result<(), Ending> {
-        match ahead.fill(&mut self.socket)? {
-            0 => Err(Ending::Closed),
-            _ => Ok(()),
+    /// From here on all may last so long.
+    fn allow(&mut self, time: Duration) {
+        self.stream.set_deadline(Some(Instant::now() + time));
+    }
+
+    /// Reads more, at least a byte. What it comes to if there is none in time, the caller knows.
+    fn fill(&mut self, ahead: &mut Ahead, late: Ending) -> Result<(), Ending> {
+        match ahead.fill(&mut self.stream) {
+            Ok(0) => Err(Ending::Closed),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Err(late),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Who answers what a plain server has read: the demo backend, and whoever else has something to
-//! say. The server reads the whole request first; a handler never sees what breaks a rule.
+//! say; and what their clients may take. The server reads the whole request first; a handler never
+//! sees what breaks a rule.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 
 use crate::http::reply::TEXT;
-use crate::http::{Refusal, request};
+use crate::http::{HeadLimits, Refusal, request};
 
 /// Whoever has the answers. Many threads call it at once.
 pub trait Handler: Send + Sync {
@@ -19,6 +20,23 @@ pub trait Handler: Send + Sync {
     fn refuse(&self, refusal: Refusal) -> Handled<'_> {
         Handled::new(refusal.status, TEXT, refusal.reason)
     }
+}
+
+/// What a client of a plain server may take of room and of time.
+#[derive(Clone, Debug)]
+pub struct ServerLimits {
+    /// Connections at a time, each with a thread. More wait in the kernel.
+    pub connections_max: usize,
+    /// Of a request's head. More is 414 or 431.
+    pub head: HeadLimits,
+    /// Bytes of a request's body. More is 413.
+    pub body_bytes_max: usize,
+    /// From the last answer to the first byte of a request; then the connection closes.
+    pub idle: Duration,
+    /// From the first byte of a request to its last. Later is 408.
+    pub request: Duration,
+    /// For the client to take an answer; then the connection closes.
+    pub answer: Duration,
 }
 
 /// A request, read to its end.

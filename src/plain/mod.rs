@@ -9,4 +9,6 @@ mod ahead;
 mod connection;
 pub mod handler;
 pub mod server;
+#[cfg(test)]
+mod tests;
 pub mod url;

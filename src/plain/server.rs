@@ -1,42 +1,41 @@
 //! A plain server: a thread accepts, and each connection has a thread of its own for its life.
-//! Plain on purpose: blocking reads and writes, each with a timeout; a bounded number of threads,
+//! Plain on purpose: blocking reads and writes, each with a deadline; a bounded number of threads,
 //! beyond which connections wait in the kernel's backlog. What is answered is the handler's affair.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, Scope};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use rustix::net::SocketFlags;
 
 use super::connection::Conversation;
-use super::handler::Handler;
+use super::handler::{Handler, ServerLimits};
+use crate::tls::Stream;
 
-/// Connections at a time.
-const CONNECTIONS_MAX: usize = 1024;
 /// Connections that may wait in the kernel; std asks for 128, too few for a burst.
 const BACKLOG: i32 = 4096;
-/// A connection's stack: a head's slots are 8 KiB, the rest is shallow.
+/// A connection's stack: a head's slots are 16 KiB, the rest is shallow.
 const STACK_BYTES: usize = 128 * 1024;
 /// The rest after an accept that failed, most likely for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
-/// Silence after which a connection is closed, in reading and in writing.
-const IDLE: Duration = Duration::from_secs(60);
 
 /// A listening socket that is being served. It stops when it is dropped.
 pub struct PlainServer {
-    address: SocketAddr,
-    shared: Arc<Serving>,
+    serving: Arc<Serving>,
     /// Dropped to cut short what a handler waits for.
     going: Option<Sender<Infallible>>,
     acceptor: Option<JoinHandle<()>>,
 }
 
 struct Serving {
-    listener: TcpListener,
+    listener: OwnedFd,
+    limits: ServerLimits,
     handler: Arc<dyn Handler>,
     open: Mutex<OpenSockets>,
     /// A connection ended, or the server stops.
@@ -52,44 +51,49 @@ struct OpenSockets {
     sockets: HashMap<u64, Arc<TcpStream>>,
 }
 
+/// A connection's place among the open ones: given back at its end, be that a panic of a handler.
+struct OpenPlace<'s> {
+    serving: &'s Serving,
+    id: u64,
+}
+
 impl PlainServer {
-    /// Serves the socket from now on.
+    /// Serves a listening socket of the network or of the file system from now on. `name` is that
+    /// of the thread that accepts.
     ///
     /// # Errors
     /// It does not listen, or there is no thread for it.
-    pub fn start(listener: TcpListener, handler: Arc<dyn Handler>) -> io::Result<PlainServer> {
+    pub fn start(
+        listener: impl Into<OwnedFd>,
+        name: &str,
+        limits: ServerLimits,
+        handler: Arc<dyn Handler>,
+    ) -> io::Result<PlainServer> {
+        let listener = listener.into();
         rustix::net::listen(&listener, BACKLOG)?;
-        let address = listener.local_addr()?;
         let (going, stopped) = bounded(0);
-        let open = Mutex::new(OpenSockets::default());
-        let shared = Arc::new(Serving { listener, handler, open, room: Condvar::new(), stopped });
-        let serving = shared.clone();
-        let name = format!("accept {}", address.port());
-        let acceptor = thread::Builder::new()
-            .name(name)
-            .spawn(move || thread::scope(|scope| serving.accept(scope)))?;
-        Ok(PlainServer { address, shared, going: Some(going), acceptor: Some(acceptor) })
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+        let (open, room) = (Mutex::new(OpenSockets::default()), Condvar::new());
+        let serving = Arc::new(Serving { listener, limits, handler, open, room, stopped });
+        let accepting = serving.clone();
+        let accept = move || thread::scope(|scope| accepting.accept(scope));
+        let acceptor = crate::thread::start(name, Box::new(accept))?;
+        Ok(PlainServer { serving, going: Some(going), acceptor: Some(acceptor) })
     }
 
     /// Has every thread end; `drop` waits for them.
     pub fn stop(&mut self) {
         self.going = None;
-        let mut open = self.shared.open();
+        let mut open = self.serving.open();
         open.stopping = true;
         for socket in open.sockets.values() {
             // Fails when the client was faster, which is as good.
-            let _ = socket.shutdown(std::net::Shutdown::Both);
+            let _ = socket.shutdown(Shutdown::Both);
         }
         drop(open);
-        self.shared.room.notify_all();
+        self.serving.room.notify_all();
         // Ends an accept that waits, and needs no descriptor for it. What is in the backlog is
         // reset.
-        let _ = rustix::net::shutdown(&self.shared.listener, rustix::net::Shutdown::Both);
+        let _ = rustix::net::shutdown(&self.serving.listener, rustix::net::Shutdown::Both);
     }
 }
 
@@ -97,7 +101,7 @@ impl Drop for PlainServer {
     fn drop(&mut self) {
         self.stop();
         if let Some(acceptor) = self.acceptor.take() {
-            let _ = acceptor.join(); // an error is its panic, which was printed
+            let _ = acceptor.join(); // an error is a panic, which was printed
         }
     }
 }
@@ -105,11 +109,9 @@ impl Drop for PlainServer {
 impl Serving {
     fn accept<'s>(&'s self, scope: &'s Scope<'s, '_>) {
         while self.wait_for_room() {
-            match self.listener.accept() {
-                Ok((socket, _)) => self.serve(scope, socket),
-                Err(_) => {
-                    let _ = self.stopped.recv_timeout(ACCEPT_PAUSE);
-                }
+            let accepted = rustix::net::accept_with(&self.listener, SocketFlags::CLOEXEC);
+            if accepted.map_or_else(|e| Err(e.into()), |fd| self.serve(scope, fd)).is_err() {
+                let _ = self.stopped.recv_timeout(ACCEPT_PAUSE);
             }
         }
     }
@@ -117,47 +119,46 @@ impl Serving {
     /// False when the server stops.
     fn wait_for_room(&self) -> bool {
         let mut open = self.open();
-        while !open.stopping && open.sockets.len() >= CONNECTIONS_MAX {
+        while !open.stopping && open.sockets.len() >= self.limits.connections_max {
             open = self.room.wait(open).unwrap_or_else(PoisonError::into_inner);
         }
         !open.stopping
     }
 
-    fn serve<'s>(&'s self, scope: &'s Scope<'s, '_>, socket: TcpStream) {
-        let socket = Arc::new(socket);
+    /// Begins a connection's thread, unless the server stops. An error is that there is none left.
+    fn serve<'s>(&'s self, scope: &'s Scope<'s, '_>, socket: OwnedFd) -> io::Result<()> {
+        // To the kernel a stream is a stream: all that std's type for TCP is asked for here (read,
+        // write, time out, shut down), a socket of the file system does as well.
+        let socket = TcpStream::from(socket);
+        let _ = socket.set_nodelay(true); // a socket of the file system has no such thing
+        let stream = Stream::new(socket, None)?;
+        let Some(place) = self.place(stream.socket()) else { return Ok(()) };
+        thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || {
+            let _place = place; // outlives the stream
+            Conversation::new(stream, &self.limits, &*self.handler, &self.stopped).run();
+        })?;
+        Ok(())
+    }
+
+    fn place(&self, socket: &Arc<TcpStream>) -> Option<OpenPlace<'_>> {
         let mut open = self.open();
         if open.stopping {
-            return;
+            return None;
         }
         open.next += 1;
         let id = open.next;
         open.sockets.insert(id, socket.clone());
-        drop(open);
-        let begun = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || {
-            // An error is a client that left or was too slow: nothing to report.
-            let _ = self.converse(&socket);
-            self.forget(id);
-        });
-        if begun.is_err() {
-            self.forget(id);
-            let _ = self.stopped.recv_timeout(ACCEPT_PAUSE);
-        }
-    }
-
-    fn converse(&self, socket: &TcpStream) -> io::Result<()> {
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(IDLE))?;
-        socket.set_write_timeout(Some(IDLE))?;
-        Conversation::new(socket, &*self.handler, &self.stopped).run();
-        Ok(())
-    }
-
-    fn forget(&self, id: u64) {
-        self.open().sockets.remove(&id);
-        self.room.notify_one();
+        Some(OpenPlace { serving: self, id })
     }
 
     fn open(&self) -> MutexGuard<'_, OpenSockets> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for OpenPlace<'_> {
+    fn drop(&mut self) {
+        self.serving.open().sockets.remove(&self.id);
+        self.serving.room.notify_one();
     }
 }

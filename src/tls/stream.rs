@@ -4,9 +4,13 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Connector, Session};
+
+/// How much longer than its deadline a call may last: so exchange after exchange with a like
+/// deadline needs no system call but its own.
+const SLACK: Duration = Duration::from_millis(10);
 
 /// A socket, and the TLS on it if there is any.
 pub struct Stream {
@@ -14,13 +18,21 @@ pub struct Stream {
     socket: Arc<TcpStream>,
     session: Option<Box<Session>>,
     until: Option<Instant>,
+    timeouts: SocketTimeouts,
+}
+
+/// What the socket's own timeouts were last set to.
+#[derive(Clone, Copy, Default)]
+struct SocketTimeouts {
+    read: Option<Duration>,
+    write: Option<Duration>,
 }
 
 impl Stream {
     /// Takes a connected socket; the handshake comes with the first read or write.
     pub fn new(socket: TcpStream, connector: Option<&Connector>) -> io::Result<Self> {
         let session = connector.map(Connector::session).transpose()?.map(Box::new);
-        Ok(Self { socket: Arc::new(socket), session, until: None })
+        Ok(Self { socket: Arc::new(socket), session, until: None, timeouts: Default::default() })
     }
 
     /// The socket, for its timeouts and addresses.
@@ -33,9 +45,10 @@ impl Stream {
         self.session.is_some()
     }
 
-    /// From now on no call lasts longer than until then; it fails with `WouldBlock`. Without a
-    /// deadline the socket's own timeouts hold, and TLS may make several reads of one: a peer that
-    /// drips a record byte by byte takes as long as it likes.
+    /// From now on no call lasts longer than until then, or 10 ms more; it fails with `WouldBlock`.
+    /// Whoever sets one leaves the socket's own timeouts alone. Without one these hold, and TLS may
+    /// make several reads of one: a peer that drips a record byte by byte takes as long as it
+    /// likes.
     pub fn set_deadline(&mut self, until: Option<Instant>) {
         self.until = until;
     }
@@ -43,7 +56,8 @@ impl Stream {
     /// Goes on with the handshake until it is done; in the clear there is none.
     pub fn handshake(&mut self) -> io::Result<()> {
         let Some(session) = &mut self.session else { return Ok(()) };
-        match session.handshake(&mut Timed { socket: &self.socket, until: self.until })? {
+        let mut socket = Timed::new(&self.socket, self.until, &mut self.timeouts);
+        match session.handshake(&mut socket)? {
             true => Ok(()),
             false => Err(ErrorKind::WouldBlock.into()),
         }
@@ -56,14 +70,14 @@ impl Drop for Stream {
         if let Some(session) = &mut self.session
             && self.socket.set_nonblocking(true).is_ok()
         {
-            session.close(&mut Timed { socket: &self.socket, until: None });
+            session.close(&mut Timed::new(&self.socket, None, &mut self.timeouts));
         }
     }
 }
 
 impl Read for Stream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let mut socket = Timed { socket: &self.socket, until: self.until };
+        let mut socket = Timed::new(&self.socket, self.until, &mut self.timeouts);
         match &mut self.session {
             Some(session) => session.read(&mut socket, into),
             None => socket.read(into),
@@ -73,7 +87,7 @@ impl Read for Stream {
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut socket = Timed { socket: &self.socket, until: self.until };
+        let mut socket = Timed::new(&self.socket, self.until, &mut self.timeouts);
         match &mut self.session {
             Some(session) => match session.write(&mut socket, bytes, false) {
                 Ok(0) if !bytes.is_empty() => Err(ErrorKind::WouldBlock.into()),
@@ -92,32 +106,48 @@ impl Write for Stream {
 struct Timed<'s> {
     socket: &'s TcpStream,
     until: Option<Instant>,
+    timeouts: &'s mut SocketTimeouts,
 }
 
-impl Timed<'_> {
-    /// Sets a timeout, if there is a deadline.
-    fn hurry(&self, set: SetTimeout) -> io::Result<()> {
-        let Some(until) = self.until else { return Ok(()) };
-        let left = until.saturating_duration_since(Instant::now());
-        match left.is_zero() {
-            true => Err(ErrorKind::WouldBlock.into()),
-            false => set(self.socket, Some(left)),
-        }
+impl<'s> Timed<'s> {
+    fn new(
+        socket: &'s TcpStream,
+        until: Option<Instant>,
+        timeouts: &'s mut SocketTimeouts,
+    ) -> Self {
+        Self { socket, until, timeouts }
     }
 }
 
-type SetTimeout = fn(&TcpStream, Option<std::time::Duration>) -> io::Result<()>;
+/// Sets a timeout, if there is a deadline and what was `last` set will not do.
+fn hurry(
+    until: Option<Instant>,
+    last: &mut Option<Duration>,
+    set: impl FnOnce(Option<Duration>) -> io::Result<()>,
+) -> io::Result<()> {
+    let Some(until) = until else { return Ok(()) };
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(ErrorKind::WouldBlock.into());
+    }
+    let slack = SLACK.min(left / 8);
+    if !last.is_some_and(|last| (left..=left + slack).contains(&last)) {
+        set(Some(left))?;
+        *last = Some(left);
+    }
+    Ok(())
+}
 
 impl Read for Timed<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.hurry(TcpStream::set_read_timeout)?;
+        hurry(self.until, &mut self.timeouts.read, |left| self.socket.set_read_timeout(left))?;
         self.socket.read(into)
     }
 }
 
 impl Write for Timed<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.hurry(TcpStream::set_write_timeout)?;
+        hurry(self.until, &mut self.timeouts.write, |left| self.socket.set_write_timeout(left))?;
         self.socket.write(bytes)
     }
 

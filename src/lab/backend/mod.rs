@@ -22,7 +22,10 @@ mod tests;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::http::HeadLimits;
+use crate::plain::handler::ServerLimits;
 use crate::plain::server::PlainServer;
 use answer::Api;
 use pattern::Pattern;
@@ -71,7 +74,9 @@ pub struct Demo(Vec<Instance>);
 
 struct Instance {
     api: Arc<Api>,
-    server: PlainServer,
+    address: SocketAddr,
+    /// Serves until it is dropped.
+    _server: PlainServer,
 }
 
 impl Demo {
@@ -84,15 +89,17 @@ impl Demo {
         for (listener, index) in listeners.into_iter().zip(0..) {
             let name = nth_name(&options.name, index);
             let api = Arc::new(Api::new(&name, options.seed, index, !options.unhealthy));
-            let server = PlainServer::start(listener, api.clone())?;
-            instances.push(Instance { api, server });
+            let address = listener.local_addr()?;
+            let name = format!("accept {}", address.port());
+            let server = PlainServer::start(listener, &name, limits(), api.clone())?;
+            instances.push(Instance { api, address, _server: server });
         }
         Ok(Demo(instances))
     }
 
     /// Where the instances listen, in order.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().map(|instance| instance.server.address()).collect()
+        self.0.iter().map(|instance| instance.address).collect()
     }
 
     /// What the instances are called, in order.
@@ -109,6 +116,19 @@ impl Demo {
     /// Closes every connection and port; returns when the last thread has ended.
     pub fn stop(self) {
         drop(self);
+    }
+}
+
+/// What a client of the demo may take: far more than any needs that is not meant to try it.
+fn limits() -> ServerLimits {
+    let minute = Duration::from_secs(60);
+    ServerLimits {
+        connections_max: 1024,
+        head: HeadLimits::default(),
+        body_bytes_max: 1024 * 1024,
+        idle: minute,
+        request: minute,
+        answer: minute,
     }
 }
 

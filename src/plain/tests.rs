@@ -1,0 +1,190 @@
+//! The plain server through real sockets, with a handler that does what its path says.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::handler::{Handled, Handler, ServerLimits, WholeRequest};
+use super::server::PlainServer;
+use crate::http::HeadLimits;
+use crate::http::reply::TEXT;
+
+/// Enough for any event on a busy machine.
+const LONG: Duration = Duration::from_secs(20);
+/// What a client is allowed in the tests that wait until it is over.
+const SHORT: Duration = Duration::from_millis(200);
+
+struct Scripted;
+
+impl Handler for Scripted {
+    fn answer<'a>(&'a self, asked: &WholeRequest<'a>) -> Handled<'a> {
+        let body = match asked.head.target {
+            "/host" => asked.head.host.to_owned(),
+            "/large" => "x".repeat(64 << 20),
+            "/panic" => panic!("as the test asked for"),
+            "/patient" => {
+                asked.wait(10 * LONG);
+                "done".to_owned()
+            }
+            _ => String::from_utf8_lossy(asked.body).into_owned(),
+        };
+        Handled::new(200, TEXT, body)
+    }
+}
+
+fn limits() -> ServerLimits {
+    let (head, body_bytes_max) = (HeadLimits::default(), 1000);
+    let (idle, request, answer) = (LONG, LONG, LONG);
+    ServerLimits { connections_max: 10, head, body_bytes_max, idle, request, answer }
+}
+
+fn start(limits: ServerLimits) -> (PlainServer, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (PlainServer::start(listener, "test", limits, Arc::new(Scripted)).unwrap(), address)
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    socket
+}
+
+/// Sends these bytes and reads until there is `end`, or the connection's.
+fn ask(socket: &mut (impl Read + Write), request: &str, end: &str) -> String {
+    socket.write_all(request.as_bytes()).unwrap();
+    let (mut answer, mut byte) = (Vec::new(), [0]);
+    while !answer.ends_with(end.as_bytes()) && matches!(socket.read(&mut byte), Ok(1)) {
+        answer.push(byte[0]);
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+fn status(answer: &str) -> &str {
+    answer.get(9..12).unwrap_or(answer)
+}
+
+const GET: &str = "GET /host HTTP/1.1\r\nHost: a.test\r\n\r\n";
+
+#[test]
+fn requests_of_one_connection_are_answered_one_after_the_other() {
+    let (_server, address) = start(limits());
+    let mut client = connect(address);
+    for body in ["one", "", "a longer one"] {
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n", body.len());
+        let line = if body.is_empty() { "\r\n\r\n".to_owned() } else { format!("{body}\n") };
+        assert_eq!(status(&ask(&mut client, &format!("{head}\r\n{body}"), &line)), "200");
+    }
+    let last = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert!(
+        ask(&mut client, &format!("{GET}{last}"), "\0").contains("\r\n\r\na.test\nHTTP/1.1 200")
+    );
+}
+
+#[test]
+fn a_socket_of_the_file_system_is_served_like_one_of_the_network() {
+    let directory = std::env::temp_dir().join(format!("evenly-plain-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let server = PlainServer::start(listener, "test", limits(), Arc::new(Scripted)).unwrap();
+    let mut client = UnixStream::connect(&path).unwrap();
+    client.set_read_timeout(Some(LONG)).unwrap();
+    for _ in 0..2 {
+        assert_eq!(status(&ask(&mut client, GET, "a.test\n")), "200");
+    }
+    let begun = Instant::now();
+    drop(server); // ends the accept that waits, and the client that idles
+    assert!(begun.elapsed() < LONG && matches!(client.read(&mut [0]), Ok(0)));
+    assert!(UnixStream::connect(&path).is_err());
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn a_request_that_drips_is_late_however_short_its_pauses() {
+    let (_server, address) = start(ServerLimits { request: SHORT, ..limits() });
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 999\r\n\r\n";
+    for begin in ["G", post] {
+        let mut client = connect(address);
+        client.write_all(begin.as_bytes()).unwrap();
+        client.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let (begun, mut first) = (Instant::now(), [0]);
+        while !matches!(client.read(&mut first), Ok(1)) {
+            assert!(begun.elapsed() < LONG, "never answered");
+            client.write_all(b"x").unwrap();
+        }
+        client.set_read_timeout(Some(LONG)).unwrap();
+        assert!(ask(&mut client, "", "\r\n").starts_with("TTP/1.1 408 "), "{begin}");
+    }
+}
+
+#[test]
+fn who_asks_nothing_is_closed_without_a_word() {
+    let (_server, address) = start(ServerLimits { idle: SHORT, ..limits() });
+    assert_eq!(ask(&mut connect(address), "", "\0"), "");
+    let mut client = connect(address);
+    assert_eq!(status(&ask(&mut client, GET, "a.test\n")), "200");
+    assert_eq!(ask(&mut client, "", "\0"), "");
+}
+
+#[test]
+fn who_does_not_read_its_answer_keeps_no_place_from_others() {
+    let limits = ServerLimits { connections_max: 1, answer: SHORT, ..limits() };
+    let (_server, address) = start(limits);
+    let mut deaf = connect(address);
+    deaf.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!(status(&ask(&mut connect(address), GET, "a.test\n")), "200");
+}
+
+#[test]
+fn a_connection_beyond_the_limit_waits_for_a_place() {
+    let (_server, address) = start(ServerLimits { connections_max: 1, ..limits() });
+    let mut first = connect(address);
+    assert_eq!(status(&ask(&mut first, GET, "a.test\n")), "200");
+    let mut second = connect(address);
+    second.write_all(GET.as_bytes()).unwrap();
+    second.set_read_timeout(Some(SHORT)).unwrap();
+    assert!(second.read(&mut [0]).is_err(), "served beside the first");
+    second.set_read_timeout(Some(LONG)).unwrap();
+    first.shutdown(Shutdown::Both).unwrap();
+    assert_eq!(status(&ask(&mut second, "", "a.test\n")), "200");
+}
+
+#[test]
+fn heads_and_bodies_over_the_limit_are_refused_with_a_status() {
+    let head = HeadLimits { head_bytes: 200, headers: 3, target_bytes: 20 };
+    let (_server, address) = start(ServerLimits { head, ..limits() });
+    let long = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(300));
+    let many = "GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n";
+    let target = format!("GET /{} HTTP/1.1\r\n", "x".repeat(30));
+    let body = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n";
+    let chunks = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunks = format!("{chunks}3E9\r\n{}\r\n0\r\n\r\n", "x".repeat(1001));
+    for (request, expected) in
+        [(&*long, "431"), (many, "431"), (&target, "414"), (body, "413"), (&chunks, "413")]
+    {
+        assert_eq!(status(&ask(&mut connect(address), request, "\r\n")), expected, "{request}");
+    }
+}
+
+#[test]
+fn a_handler_that_panics_costs_its_connection_and_no_place() {
+    let (_server, address) = start(ServerLimits { connections_max: 1, ..limits() });
+    let panics = "GET /panic HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(ask(&mut connect(address), panics, "\0"), "");
+    assert_eq!(status(&ask(&mut connect(address), GET, "a.test\n")), "200");
+}
+
+#[test]
+fn a_stop_cuts_short_what_a_handler_waits_for() {
+    let (server, address) = start(limits());
+    let mut client = connect(address);
+    client.write_all(b"GET /patient HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    // Answered by the same acceptor, so that the first is being served.
+    assert_eq!(status(&ask(&mut connect(address), GET, "a.test\n")), "200");
+    let begun = Instant::now();
+    drop(server);
+    assert!(begun.elapsed() < LONG);
+}
