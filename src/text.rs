@@ -7,7 +7,7 @@
 
 use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv6Addr};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Appends a number in decimal.
 pub fn decimal(out: &mut Vec<u8>, value: u64) {
@@ -93,6 +93,24 @@ impl fmt::Display for Took {
         let tenths = u64::try_from(tenths).unwrap_or(u64::MAX);
         write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
     }
+}
+
+/// The end of the year 9999, where dates of four digits stop; a clock beyond it is wrong anyway.
+const SECONDS_MAX: u64 = 253_402_300_799;
+/// As HTTP's dates have them.
+const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+/// The time since 1970, between the ends of what has a date of four digits.
+pub fn since_epoch(when: SystemTime) -> Duration {
+    let since = when.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.min(Duration::from_secs(SECONDS_MAX))
+}
+
+/// The day in UTC, such as `2026-11-21`.
+pub fn day(when: SystemTime) -> String {
+    let date = httpdate::fmt_http_date(UNIX_EPOCH + since_epoch(when)); // Sat, 21 Nov 2026 ...
+    let month = MONTHS.find(&date[8..11]).map_or(0, |at| at / 3 + 1);
+    format!("{}-{month:02}-{}", &date[12..16], &date[5..7])
 }
 
 /// False for what changes how the text around it is shown or split: control characters (C1 among
@@ -254,6 +272,17 @@ mod tests {
     #[test]
     fn json_escapes_beyond_the_basic_plane_as_surrogates() {
         assert_eq!(made(|out| json(out, "\u{1f600}".as_bytes())), "\"\\uD83D\\uDE00\"");
+    }
+
+    #[test]
+    fn days_are_right_in_every_month_and_at_the_ends() {
+        let at = |days: u64| day(UNIX_EPOCH + Duration::from_secs(days * 86_400));
+        let firsts = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334].map(at);
+        let expected: [String; 12] = std::array::from_fn(|n| format!("1970-{:02}-01", n + 1));
+        assert_eq!(firsts, expected);
+        assert_eq!(at(11_016), "2000-02-29");
+        assert_eq!(at(u64::MAX >> 20), "9999-12-31");
+        assert_eq!(day(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01");
     }
 
     #[test]

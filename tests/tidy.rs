@@ -27,7 +27,7 @@ const ROOMS: &str = "
     blame:
     dial:
     config:  http pool text
-    tls:     pool config
+    tls:     pool config text
     plain:   http thread blame dial tls text
     engine:  thread log tls
     relay:   http pool log event thread blame dial config tls text engine

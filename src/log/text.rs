@@ -8,16 +8,13 @@ use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Level;
-use crate::text::{Escaped, decimal, json_text, quoted};
+use crate::text::{Escaped, day, decimal, json_text, quoted, since_epoch};
 
 /// What of one field goes into an access line, before it is escaped: more than a URL of use has
 /// (HAProxy keeps 1024 of it), and a fraction of what a head may hold.
 const FIELD_BYTES_MAX: usize = 2048;
 /// What of an event goes into its line.
 const EVENT_BYTES_MAX: usize = 4096;
-
-/// The end of the year 9999, where both date crates stop; a clock beyond it is wrong anyway.
-const SECONDS_MAX: u64 = 253_402_300_799;
 
 /// Appends milliseconds with three decimals: `12.598`.
 pub(super) fn millis(out: &mut Vec<u8>, time: Duration) {
@@ -69,11 +66,6 @@ pub(super) fn rfc3339(out: &mut Vec<u8>, when: SystemTime) {
     out.push(b'Z');
 }
 
-fn since_epoch(when: SystemTime) -> Duration {
-    let since = when.duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.min(Duration::from_secs(SECONDS_MAX))
-}
-
 /// A second, rendered; each thread keeps its last, since most lines share their second with it.
 #[derive(Clone, Copy)]
 struct Stamp {
@@ -92,10 +84,10 @@ fn stamp(second: u64) -> Stamp {
     let when = UNIX_EPOCH + Duration::from_secs(second);
     let date = httpdate::fmt_http_date(when); // Sat, 21 Nov 2026 06:15:28 GMT
     let clf = format!("{}/{}/{}:{}", &date[5..7], &date[8..11], &date[12..16], &date[17..25]);
-    let rfc3339 = humantime::format_rfc3339_seconds(when).to_string();
+    let rfc3339 = format!("{}T{}", day(when), &date[17..25]);
     let mut fresh = Stamp { second, clf: [0; 20], rfc3339: [0; 19] };
     fresh.clf.copy_from_slice(clf.as_bytes());
-    fresh.rfc3339.copy_from_slice(&rfc3339.as_bytes()[..19]);
+    fresh.rfc3339.copy_from_slice(rfc3339.as_bytes());
     LAST.set(Some(fresh));
     fresh
 }
@@ -162,7 +154,8 @@ mod tests {
         };
         assert_eq!(both(0), "01/Jan/1970:00:00:00 +0000|1970-01-01T00:00:00.000Z");
         assert_eq!(both(951_782_400), "29/Feb/2000:00:00:00 +0000|2000-02-29T00:00:00.000Z");
-        assert_eq!(both(u64::MAX >> 2), both(SECONDS_MAX));
+        let last = "31/Dec/9999:23:59:59 +0000|9999-12-31T23:59:59.000Z";
+        assert_eq!(both(u64::MAX >> 2), last);
         let early = UNIX_EPOCH - Duration::from_secs(1);
         assert_eq!(made(|out| rfc3339(out, early)), "1970-01-01T00:00:00.000Z");
     }

@@ -14,6 +14,7 @@ use webpki::EndEntityCert;
 use super::fault;
 use super::files::{self, Validity, refusal};
 use crate::config::{Errors, exposed};
+use crate::text::day;
 
 /// How long before a certificate expires that is said.
 const WARNING: Duration = Duration::from_secs(14 * DAY_S);
@@ -83,17 +84,17 @@ impl Shown {
     fn expiry(&self, now: SystemTime) -> String {
         let Validity { from, until } = self.validity;
         if now > until {
-            return format!("expired on {}; renew it", date(until));
+            return format!("expired on {}; renew it", day(until));
         }
         if now < from {
             let remedy = "check the clock, or use the one before";
-            return format!("is not valid before {}; {remedy}", date(from));
+            return format!("is not valid before {}; {remedy}", day(from));
         }
         let left = until.duration_since(now).unwrap_or_default();
         let days = left.as_secs() / DAY_S;
         let noun = if days == 1 { "day" } else { "days" };
         let remedy = if left < WARNING { "; renew it" } else { "" };
-        format!("expires on {}, in {days} {noun}{remedy}", date(until))
+        format!("expires on {}, in {days} {noun}{remedy}", day(until))
     }
 }
 
@@ -103,11 +104,4 @@ impl fmt::Display for Shown {
         let (path, expiry) = (&self.path, self.expiry(SystemTime::now()));
         write!(f, "{path}: for {names}; {expiry}")
     }
-}
-
-/// The day, such as `2026-11-21`.
-fn date(time: SystemTime) -> String {
-    let mut text = humantime::format_rfc3339_seconds(time).to_string();
-    text.truncate(text.find('T').unwrap_or(text.len()));
-    text
 }
