@@ -10,61 +10,8 @@ use std::time::Duration;
 
 use super::addresses::{Addresses, Found};
 use super::health::Health;
+use super::spec::{Spec, origin};
 use super::{Mode, Standing};
-
-/// One backend as configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spec {
-    /// Unique name.
-    pub name: String,
-    /// Address or host name, IPv6 without brackets.
-    pub host: String,
-    /// 1 to 65535.
-    pub port: u16,
-    /// What to believe before the first check.
-    pub alive: bool,
-    /// Share under a weighted policy, at least 1.
-    pub weight: u32,
-    /// Most requests at once; 0 is no limit.
-    pub max_connections: u32,
-    /// Used only when no other is usable.
-    pub backup: bool,
-    /// Where clients reach it themselves: scheme and authority, such as `https://a.example.org`.
-    /// Without it that is `http://host:port`, or `https` where it speaks TLS.
-    pub public: Option<String>,
-    /// Set if it speaks TLS.
-    pub tls: Option<Trust>,
-    /// Where its checks go, if not to `port`.
-    pub health_port: Option<u16>,
-}
-
-impl Spec {
-    /// Its host and port: [`authority`].
-    pub fn authority(&self) -> String {
-        authority(&self.host, self.port)
-    }
-}
-
-/// `host:port` as URLs and the Host field want them (RFC 9110 section 7.2), with the brackets that
-/// IPv6 needs (RFC 3986 section 3.2.2).
-pub fn authority(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
-/// Whom a backend that speaks TLS must prove to be, and what we prove. Files are PEM.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trust {
-    /// False takes whatever certificate it shows.
-    pub verify: bool,
-    /// The file of those who may have signed its certificate; none is whom the system trusts.
-    pub ca: Option<String>,
-    /// The name that its certificate must be for; none is its host.
-    pub name: Option<String>,
-    /// The file of the certificate that it is shown, with the chain; none shows it none.
-    pub certificate: Option<String>,
-    /// The file of that certificate's key; none is the same file.
-    pub key: Option<String>,
-}
 
 /// What a backend has done since the start. Each number stands alone: read together they may be
 /// a request apart.
@@ -295,13 +242,6 @@ impl Backend {
     }
 }
 
-/// Names the host as the file does: a client resolves it for itself.
-fn origin(spec: &Spec) -> String {
-    let scheme = if spec.tls.is_some() { "https" } else { "http" };
-    let own = || format!("{scheme}://{}", spec.authority());
-    spec.public.clone().unwrap_or_else(own)
-}
-
 impl Counters {
     /// Counts one answer in its class; a status outside 100 to 599 is in none.
     pub(super) fn answered(&self, status: u16) {
@@ -317,7 +257,7 @@ mod tests {
     use super::*;
     use crate::pool::health::Effect;
     use crate::pool::testing::{spec, together};
-    use crate::pool::{CheckRules, PassiveRules};
+    use crate::pool::{CheckRules, PassiveRules, Trust};
 
     fn backend(max_connections: u32) -> Backend {
         let address = ([127, 0, 0, 1], 8001).into();

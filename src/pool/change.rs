@@ -1,10 +1,9 @@
-//! How a backend stands at a moment, and the one line that says it changed.
+//! The one line that says that a backend's standing changed, and the one that says how it is.
 //!
 //! Made by the pool, written to the log by whoever the pool told. Never spans two lines: a reason
 //! may quote what a backend sent.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::{Backend, Standing};
@@ -12,17 +11,6 @@ use crate::text::{Escaped, Took};
 
 /// How many names a line of the log has on each side.
 const NAMES_MAX: usize = 8;
-
-/// One check's result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckOutcome {
-    /// Whether the backend counts as healthy by it.
-    pub passed: bool,
-    /// What was seen: `status 200`, `connect timed out after 500ms`.
-    pub seen: String,
-    /// How long it took.
-    pub took: Duration,
-}
 
 /// A backend's standing changed. Displayed, it is one line of the log: `backend API01: check
 /// failed: status 503 (1.2 ms); up -> down; 1 of 3 left: API02; out: API01 (down), API03
@@ -105,23 +93,6 @@ pub struct Status {
     pub policy: Option<String>,
 }
 
-impl Status {
-    /// Of this backend, which the policy sees so.
-    pub(super) fn of(backend: &Backend, policy: Option<String>, now: Duration) -> Self {
-        let (counters, load) = (backend.counters(), |count: &AtomicU64| count.load(Relaxed));
-        Self {
-            backend: backend.name().to_owned(),
-            standing: backend.standing(now),
-            why: backend.addresses().err(),
-            in_use: backend.in_use(),
-            requests: load(&counters.requests),
-            failures: load(&counters.failures),
-            repaired: load(&counters.repaired),
-            policy,
-        }
-    }
-}
-
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { backend, standing, why, in_use, requests, failures, repaired, policy } = self;
@@ -202,13 +173,6 @@ fn named<T>(all: &[T], word: impl Fn(&T) -> String) -> String {
     text
 }
 
-impl fmt::Display for CheckOutcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = if self.passed { "passed" } else { "failed" };
-        write!(f, "check {verdict}: {} ({})", self.seen, Took(self.took))
-    }
-}
-
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A line feed in either would forge a line wherever this is shown.
@@ -227,6 +191,7 @@ impl fmt::Display for Change {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::CheckOutcome;
 
     fn change(usable: usize, reason: &str) -> Change {
         Change {

@@ -7,44 +7,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Backend, Notice, Pool, Witness};
+use super::{Backend, Notice, Outcome, Pool, Witness};
 
 /// One request's use of one backend. Dropped without a report, it was [`Outcome::Abandoned`].
 pub struct Lease {
     pool: Arc<Pool>,
     index: usize,
-}
-
-/// What came of a try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The backend answered, well or not: its status says which.
-    Answered {
-        /// 100 to 599.
-        status: u16,
-        /// From the request's last byte to the answer's first.
-        latency: Duration,
-    },
-    /// The backend failed.
-    Failed(Fault),
-    /// The client left, or we are stopping: nothing is known about the backend.
-    Abandoned,
-}
-
-/// How a backend failed. Our own limits (descriptors, ports) are never a fault of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// No connection came about, in time or at all.
-    Connect,
-    /// The connection ended before the answer did.
-    Reset,
-    /// The answer, or its next byte, came too late.
-    Timeout,
-    /// What came was no HTTP: a TLS alert, the greeting of another protocol, garbage.
-    NoHttp,
-    /// An answer came, and our rules refuse it: the application's word for this request, which its
-    /// other instances would give too.
-    BadAnswer,
 }
 
 impl Lease {
@@ -97,33 +65,11 @@ impl fmt::Debug for Lease {
     }
 }
 
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Answered { status, .. } => write!(f, "status {status}"),
-            Self::Failed(fault) => fault.fmt(f),
-            Self::Abandoned => f.write_str("abandoned"),
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Connect => "connect failed",
-            Self::Reset => "connection reset",
-            Self::Timeout => "timed out",
-            Self::NoHttp => "no HTTP",
-            Self::BadAnswer => "bad answer",
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::pool::testing::pool;
-    use crate::pool::{Ask, Rules};
+    use crate::pool::{Ask, Fault, Rules};
 
     const NOW: Duration = Duration::ZERO;
 
@@ -157,16 +103,5 @@ mod tests {
         });
         assert!(panicked.join().is_err());
         assert_eq!(pool.backends()[0].in_use(), 0);
-    }
-
-    #[test]
-    fn outcomes_are_worded_for_the_log() {
-        let faults =
-            [Fault::Connect, Fault::Reset, Fault::Timeout, Fault::NoHttp, Fault::BadAnswer];
-        let words = faults.map(|fault| Outcome::Failed(fault).to_string());
-        let expected = ["connect failed", "connection reset", "timed out", "no HTTP", "bad answer"];
-        assert_eq!(words, expected);
-        assert_eq!(Outcome::Answered { status: 503, latency: NOW }.to_string(), "status 503");
-        assert_eq!(Outcome::Abandoned.to_string(), "abandoned");
     }
 }

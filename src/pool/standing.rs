@@ -1,5 +1,4 @@
-//! What a backend's state is called, and what an operator wants it to be. Words alone: who stands
-//! where is the backend's to say.
+//! What a backend's state is called.
 
 use std::fmt;
 

@@ -37,6 +37,7 @@ impl fmt::Debug for Secret {
 pub(super) struct Tokens(Vec<u64>);
 
 impl Tokens {
+    /// For backends of these names.
     pub(super) fn new<'n>(secret: Secret, names: impl Iterator<Item = &'n str>) -> Self {
         Self(names.map(|name| siphash(secret.0, name.as_bytes())).collect())
     }
