@@ -45,10 +45,10 @@
 //!
 //! `main`, [`cmd`]'s `serve`, [`balancer`]; then the way of a request through [`relay`]: `greeter`,
 //! `task`, `head`; [`http::request`]; `exchange` with `begin`, `ask`, `heads`, `relay`, `awaited`,
-//! `trouble` and `direct`; [`pool`] with `policy/round_robin`, `course` and `row`; `upstream`,
-//! `idle`, `habit`; [`http::body`]; `linger`; and last what holds it all up, the [`engine`]:
-//! `task`, `desk`, `worker`, `lot`, `slots`, `registry`, `socket`, `door`, `timer`; then `crowd`;
-//! with TLS, `handshake`, `stream` and [`tls`].
+//! `trouble`, `settle`, `retry` and `direct`; [`pool`] with `policy/round_robin`, `course` and
+//! `row`; `upstream`, `idle`, `habit`; [`http::body`]; `linger`; and last what holds it all up, the
+//! [`engine`]: `task`, `desk`, `worker`, `lot`, `slots`, `registry`, `socket`, `door`, `timer`;
+//! then `crowd`; with TLS, `handshake`, `stream` and [`tls`].
 
 pub mod balancer;
 pub mod blame;

@@ -1,7 +1,8 @@
 //! How an exchange begins: the head is written as a backend gets it, and what must be known of the
 //! request while its bytes are gone is kept.
 
-use super::{Asked, Exchange, Moved, RelayedAnswer, Times, Tries};
+use super::tries::Tries;
+use super::{Asked, Exchange, Moved, RelayedAnswer, Times};
 use crate::engine::Outbox;
 use crate::http::Framing;
 use crate::http::body::Reader;

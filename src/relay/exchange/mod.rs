@@ -1,10 +1,11 @@
 //! One request in flight: from its whole head to the last byte of its answer.
 //!
 //! It begins (`begin.rs`); the request goes up (`ask.rs`) while the answer comes down (`heads.rs`,
-//! `relay.rs`), each as far as it can in a step. Who is late is told by `awaited.rs`; what goes
-//! wrong is judged in `trouble.rs`: another try (`retry.rs`), an answer of our own, or a visible
-//! break. What is not relayed at all, `direct.rs` answers. `report.rs` tells the pool and the log
-//! what came of a try, `account.rs` of the whole. Every exchange watches both its sockets.
+//! `relay.rs`), each as far as it can in a step. Who is awaited, `awaited.rs` tells, and
+//! `patience.rs` for how long; what goes wrong is a `Trouble`, which `settle.rs` deals with:
+//! another try (`retry.rs`), an answer of our own, or a visible break. What is not relayed at all,
+//! `direct.rs` answers. `report.rs` tells the pool and the log what came of a try, `account.rs` of
+//! the whole. Every exchange watches both its sockets.
 
 mod account;
 mod ask;
@@ -13,9 +14,12 @@ mod begin;
 mod direct;
 mod given;
 mod heads;
+mod patience;
 mod relay;
 mod report;
 mod retry;
+mod settle;
+mod tries;
 mod trouble;
 
 use super::affinity::Ties;
@@ -32,10 +36,10 @@ use crate::http::{Refusal, Repairs, Version};
 use crate::log::Cause;
 use crate::pool::{Lease, Outcome};
 use awaited::Awaited;
-use retry::Tries;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
+use tries::Tries;
 use trouble::Trouble;
 
 /// A request, the backend it was given to, and the answer as far as it has come.
@@ -273,7 +277,7 @@ impl Exchange {
         let deadline = self.deadline(cx.now);
         if cx.now >= deadline {
             let awaited = self.awaited();
-            return Err(awaited.late(self.limit(awaited), &self.site.config));
+            return Err(Trouble::late(awaited, self.limit(awaited), &self.site.config));
         }
         self.tell_end()?;
         if let Some(upstream) = &mut self.upstream {

@@ -2,26 +2,9 @@
 
 use super::Exchange;
 use super::trouble::Trouble;
-use crate::pool::{Attempt, Course, Decision, Fault, Outcome, Setback};
+use crate::pool::{Attempt, Decision, Fault, Outcome, Setback};
 use crate::relay::kit::Context;
-use std::net::SocketAddr;
 use std::time::Duration;
-
-/// Where the request has been.
-#[derive(Default)]
-pub(super) struct Tries {
-    pub(super) course: Course,
-    /// The address of the last backend that was asked for a connection.
-    pub(super) address: Option<SocketAddr>,
-    /// Those before it, where there was none.
-    pub(super) dead: Vec<SocketAddr>,
-    /// The next connection must be a new one: a kept one was stale.
-    pub(super) fresh: bool,
-    /// Where that one led, and how long it had been idle.
-    pub(super) stale: Option<(SocketAddr, Duration)>,
-    /// Body bytes beyond what is held have gone up: it cannot be sent again.
-    pub(super) unrepeatable: bool,
-}
 
 impl Exchange {
     /// Makes ready for another try, if the rules and the budget allow one.

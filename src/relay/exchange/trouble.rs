@@ -1,18 +1,18 @@
-//! What can go wrong in an exchange, whose fault it is, and what becomes of the request.
+//! What can go wrong in an exchange, whose fault it is, and what the client and the log are told of
+//! it.
 
 use super::awaited::Awaited;
 use super::given::Given;
-use super::{Ended, Exchange};
-use crate::engine::Next;
+use crate::config::Config;
 use crate::http::Refusal;
 use crate::http::request::ALLOW;
 use crate::http::response::{HEAD_TOO_LONG, TOO_MANY_FIELDS, is_http};
 use crate::log::Cause;
-use crate::pool::{Fault, Lease, Outcome, Unavailable, is_better_part};
-use crate::relay::answer::{self, Answer};
-use crate::relay::kit::Context;
+use crate::pool::{Fault, Unavailable};
+use crate::relay::answer::Answer;
+use crate::text::Took;
 use std::io;
-use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Why an exchange cannot go on as it is.
 pub(super) enum Trouble {
@@ -80,8 +80,26 @@ impl Trouble {
         Self::Backend { fault: Fault::Reset, cause: Cause::BackendReset, status: 502, reason }
     }
 
+    /// What was awaited did not come within `limit`.
+    pub(super) fn late(awaited: Awaited, limit: Duration, config: &Config) -> Self {
+        let what = match awaited {
+            Awaited::Place => return Self::QueueLate,
+            Awaited::Reader => return Self::Client(awaited.cause()),
+            Awaited::Body => return Self::Refused(LATE_BODY, awaited.cause()),
+            Awaited::Connection => "connect timed out",
+            Awaited::Handshake => "TLS handshake not done",
+            Awaited::Answer => "no answer",
+            Awaited::MoreAnswer => "silent, or too slow, in its answer",
+            Awaited::Taker => "took the body no more, or too slowly",
+        };
+        let (_, key) = awaited.key(config);
+        let reason = format!("{what} after {} ({key})", Took(limit));
+        let fault = awaited.fault().unwrap_or(Fault::Timeout);
+        Self::Backend { fault, cause: awaited.cause(), status: 504, reason }
+    }
+
     /// What the access log says.
-    fn cause(&self) -> Cause {
+    pub(super) fn cause(&self) -> Cause {
         match self {
             Self::Client(cause) | Self::Refused(_, cause) | Self::Backend { cause, .. } => *cause,
             Self::LastHop => Cause::Done,
@@ -95,7 +113,7 @@ impl Trouble {
     }
 
     /// The same in words; none where nothing went wrong, or where the cause says it all.
-    fn reason(&self) -> &str {
+    pub(super) fn reason(&self) -> &str {
         match self {
             Self::Refused(refusal, _) => refusal.reason,
             Self::Backend { reason, .. } => reason,
@@ -115,7 +133,7 @@ impl Trouble {
     }
 
     /// What the client is told, if it has not been told anything yet.
-    fn answer(&self) -> Answer<'_> {
+    pub(super) fn answer(&self) -> Answer<'_> {
         match self {
             Self::Refused(refusal, _) => Answer::refusal(refusal),
             Self::LastHop => Answer { allow: Some(ALLOW), ..Answer::new(200, "") },
@@ -144,143 +162,10 @@ impl Trouble {
     }
 }
 
-impl Exchange {
-    /// Goes on with another backend or a fresh connection, or ends the exchange.
-    pub(super) fn settle(
-        mut self: Box<Self>,
-        mut trouble: Trouble,
-        cx: &mut Context,
-    ) -> Result<Box<Self>, Next<Box<Self>, Ended>> {
-        if self.answer.is_whole() {
-            return Err(self.leave_rest(&trouble, cx));
-        }
-        // Whatever it made of the end of a client that left, that is why.
-        if self.upstream.as_ref().is_some_and(|upstream| upstream.told_end) {
-            trouble = Trouble::CLIENT_GONE;
-        }
-        if matches!(trouble, Trouble::Elsewhere) || self.tries_again(&trouble, cx) {
-            return Ok(self);
-        }
-        // With no other try it is the crash that it may have been.
-        if matches!(trouble, Trouble::Stale) {
-            trouble = Trouble::reset("closed a kept connection without an answer");
-        }
-        self.give_up(&trouble, cx);
-        if let Trouble::NoWay(error) = &trouble {
-            self.say_exhausted(error, &cx.kit.shared);
-        }
-        if self.answer.status != 0 {
-            return Err(self.break_off(&trouble, cx));
-        }
-        if let Trouble::Client(cause) = trouble {
-            self.answer.status = CLIENT_CLOSED;
-            self.account_for(cause, trouble.reason(), &cx.kit.shared, cx.now);
-            return Err(Next::Done);
-        }
-        Err(self.end(&trouble, cx))
-    }
+const LATE_BODY: Refusal = Refusal {
+    status: 408,
+    reason: "the request body came no more, or too slowly ([timeouts] client_body)",
+};
 
-    /// Ends the lease and tells the pool what became of it.
-    pub(super) fn give_up(&mut self, trouble: &Trouble, cx: &mut Context) {
-        let waited_for_client = self.waits_for_client();
-        let address = self.upstream.take().map(|upstream| upstream.address);
-        match trouble {
-            Trouble::NoBackend(none) => cx.kit.shared.say_unavailable(none, self.shown()),
-            Trouble::QueueFull | Trouble::QueueLate => cx.kit.shared.say_busy(self.shown()),
-            Trouble::Ours(error) => {
-                cx.kit.shared.idle.give_way(cx.now);
-                self.say_exhausted(error, &cx.kit.shared);
-            }
-            _ => {}
-        }
-        let Some(lease) = self.lease.take() else {
-            return;
-        };
-        let outcome = match trouble {
-            Trouble::Backend { fault, reason, .. } => {
-                self.say_failed(*fault, reason, &cx.kit.shared);
-                self.learn_from(*fault, &lease, address, cx);
-                Outcome::failed(*fault, waited_for_client)
-            }
-            Trouble::Overdue(awaited) => self.judge_overdue(*awaited, cx),
-            Trouble::NoWay(error) => {
-                self.say_no_way(error, &cx.kit.shared);
-                Outcome::Abandoned
-            }
-            _ => Outcome::Abandoned,
-        };
-        self.report(lease, outcome, cx);
-    }
-
-    /// One of several addresses that takes connections and fails is asked last, as one that takes
-    /// none; and one that takes none any more had not closed its idle connections for their age.
-    fn learn_from(&self, fault: Fault, lease: &Lease, at: Option<SocketAddr>, cx: &Context) {
-        match (fault, at) {
-            (Fault::Connect, _) => cx.kit.shared.idle.forget(lease.index(), lease.backend().name()),
-            (Fault::Reset | Fault::Timeout | Fault::NoHttp, Some(at)) => lease.backend().avoid(at),
-            _ => {}
-        }
-    }
-
-    /// What the end of the whole request's time says of the backend that has it.
-    fn judge_overdue(&self, awaited: Awaited, cx: &Context) -> Outcome {
-        let Some(fault) = awaited.fault() else {
-            return Outcome::Abandoned;
-        };
-        let [had, all] =
-            [self.times.tried, self.times.begun].map(|since| cx.now.saturating_sub(since));
-        if !is_better_part(had, all) {
-            return Outcome::Abandoned;
-        }
-        self.say_failed(fault, Trouble::Overdue(awaited).reason(), &cx.kit.shared);
-        Outcome::Failed(fault)
-    }
-
-    /// Ends the exchange with an answer of our own.
-    fn end(mut self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next<Box<Self>, Ended> {
-        let (answer, asker) = (&trouble.answer(), self.asker(cx));
-        self.answer.status = answer.status;
-        let before = self.client.out.bytes.len();
-        self.answer.bytes = answer::put(&mut self.client, answer, &asker, cx);
-        cx.spend(self.client.out.bytes.len() - before);
-        self.account_for(trouble.cause(), trouble.reason(), &cx.kit.shared, cx.now);
-        cx.recycle(std::mem::take(&mut self.sent.bytes));
-        let mut client = self.client;
-        if asker.keep_alive {
-            client.await_next(cx.now, &self.site.config.timeouts);
-            return Next::Go(Ended::Head(client));
-        }
-        Next::Go(Ended::Linger(client, false))
-    }
-
-    /// The answer is whole, and something keeps the rest of the request from going up: the backend
-    /// has done its part, and is not blamed for a body that nobody waits for.
-    fn leave_rest(
-        mut self: Box<Self>,
-        trouble: &Trouble,
-        cx: &mut Context,
-    ) -> Next<Box<Self>, Ended> {
-        self.answer.reusable = false;
-        self.release(cx);
-        self.break_off(trouble, cx)
-    }
-
-    /// The client has a part of the answer already, and is to get all that came before the end. A
-    /// length or chunks make the cut visible; where only the close marks the end, that takes a
-    /// reset.
-    fn break_off(self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next<Box<Self>, Ended> {
-        self.account_for(trouble.cause(), trouble.reason(), &cx.kit.shared, cx.now);
-        let is_whole = self.answer.is_whole();
-        let unread = matches!(trouble, Trouble::Client(_) | Trouble::Overdue(Awaited::Reader));
-        if unread || (self.answer.until_close && !is_whole) {
-            self.client.stream.reset_on_close();
-            return Next::Done;
-        }
-        Next::Go(Ended::Linger(self.client, !is_whole))
-    }
-}
-
-/// What the access log says of a client that left before its answer (nginx's code).
-const CLIENT_CLOSED: u16 = 499;
 /// What a 503 suggests when it is we who are short of something.
 pub(super) const RETRY_AFTER_S: u64 = 1;

@@ -1,0 +1,21 @@
+//! Where a request has been, as far as the relay alone knows of it.
+
+use crate::pool::Course;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Where the request has been.
+#[derive(Default)]
+pub(super) struct Tries {
+    pub(super) course: Course,
+    /// The address of the last backend that was asked for a connection.
+    pub(super) address: Option<SocketAddr>,
+    /// Those before it, where there was none.
+    pub(super) dead: Vec<SocketAddr>,
+    /// The next connection must be a new one: a kept one was stale.
+    pub(super) fresh: bool,
+    /// Where that one led, and how long it had been idle.
+    pub(super) stale: Option<(SocketAddr, Duration)>,
+    /// Body bytes beyond what is held have gone up: it cannot be sent again.
+    pub(super) unrepeatable: bool,
+}
