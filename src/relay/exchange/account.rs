@@ -27,7 +27,8 @@ impl Exchange {
         if !shared.log.keeps_access() {
             return;
         }
-        let head = self.head();
+        let names: [&[u8]; 3] = [b"referer", b"user-agent", b"x-request-id"];
+        let [referer, user_agent, id] = fields(self.head(), names);
         let (method, target) = self.request_line();
         shared.log.access(&Access {
             when: SystemTime::now(),
@@ -39,15 +40,15 @@ impl Exchange {
             status: self.answer.status,
             bytes_sent: self.answer.bytes,
             bytes_received: self.bytes_received,
-            referer: field(head, b"referer"),
-            user_agent: field(head, b"user-agent"),
+            referer,
+            user_agent,
             backend: backend.map(|backend| backend.name()),
             tries: course.tries(),
             first_byte: self.times.first_byte.map(|at| at.saturating_sub(self.times.begun)),
             total: now.saturating_sub(self.times.begun),
             cause,
             reason,
-            request_id: self.request_id(),
+            request_id: text(id),
         });
     }
 
@@ -85,11 +86,38 @@ pub(super) fn text(bytes: &[u8]) -> &str {
 
 /// The value of the field `name` (lower case) in a head that we wrote ourselves.
 pub(super) fn field<'h>(head: &'h [u8], name: &[u8]) -> &'h [u8] {
-    let lines = head.split(|&byte| byte == b'\n').skip(1);
-    let mut values = lines.filter_map(|line| {
-        let (found, value) = line.split_at_checked(name.len())?;
-        let value = value.strip_prefix(b":")?;
-        found.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
-    });
-    values.next().unwrap_or_default()
+    let [value] = fields(head, [name]);
+    value
+}
+
+/// The values of several fields, in one walk over the head: three were a fifth of what a request
+/// with its line in the log costs.
+fn fields<'h, const N: usize>(head: &'h [u8], names: [&[u8]; N]) -> [&'h [u8]; N] {
+    let mut values = [None; N];
+    for line in head.split(|&byte| byte == b'\n').skip(1) {
+        for (value, name) in values.iter_mut().zip(names) {
+            if value.is_none() && line.get(name.len()) == Some(&b':') {
+                let (found, rest) = line.split_at(name.len());
+                *value = found.eq_ignore_ascii_case(name).then(|| rest[1..].trim_ascii());
+            }
+        }
+    }
+    values.map(Option::unwrap_or_default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_wherever_they_stand_and_the_first_counts() {
+        let head =
+            b"GET /a: HTTP/1.1\r\nB: 1\r\nReferer:\r\nUser-Agent: \xff x \r\nReferer: no\r\n\r\n";
+        let names: [&[u8]; 4] = [b"user-agent", b"referer", b"get /a", b"b"];
+        let none: &[u8] = b"";
+        assert_eq!(fields(head, names), [b"\xff x", none, none, b"1"]);
+        assert_eq!(field(head, b"user-agent"), b"\xff x");
+        assert_eq!(field(head, b"user"), none);
+        assert_eq!(field(b"", b"b"), none);
+    }
 }
