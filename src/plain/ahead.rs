@@ -3,6 +3,11 @@
 
 use std::io::{self, ErrorKind, Read};
 
+/// The first buffer: most heads and many an answer fit.
+const BYTES_MIN: usize = 4 * 1024;
+/// It grows up to this while reads fill it: what comes fast comes with few calls.
+const READ_BYTES_MAX: usize = 64 * 1024;
+
 /// A buffer that is filled behind and used up in front.
 pub(super) struct Ahead {
     buffer: Vec<u8>,
@@ -12,9 +17,8 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// An empty one that takes so many bytes before it grows, at least one.
-    pub(super) fn new(bytes: usize) -> Self {
-        Ahead { buffer: vec![0; bytes], start: 0, end: 0 }
+    pub(super) fn new() -> Self {
+        Ahead { buffer: vec![0; BYTES_MIN], start: 0, end: 0 }
     }
 
     /// All that was read and not used.
@@ -27,13 +31,15 @@ impl Ahead {
         self.start += bytes;
     }
 
-    /// Reads more, with one call; 0 is the end. A full buffer grows: whoever reads on although it
-    /// has so much must have a limit of its own, as the parser of heads has.
+    /// Reads more, with one call; 0 is the end. Where nothing was used of a full buffer it grows
+    /// without end: whoever reads on has a limit of its own, as the parsers of heads have.
     pub(super) fn fill(&mut self, source: &mut impl Read) -> io::Result<usize> {
+        let was_filled = self.end == self.buffer.len();
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
-        if self.end == self.buffer.len() {
-            self.buffer.resize(2 * self.end, 0);
+        let is_full = self.end == self.buffer.len();
+        if is_full || (was_filled && self.buffer.len() < READ_BYTES_MAX) {
+            self.buffer.resize(2 * self.buffer.len(), 0);
         }
         loop {
             match source.read(&mut self.buffer[self.end..]) {

@@ -16,8 +16,8 @@ use crate::http::reply::Reply;
 use crate::http::{Framing, Malformed, Parsed, Refusal, Version, request, slots};
 use crate::tls::Stream;
 
-/// Room for what was read and not yet used: the largest usual head, and then some.
-const INPUT_BYTES: usize = 20 * 1024;
+/// What is kept of buffers between requests, and one read of what nobody wants.
+const KEPT_BYTES: usize = 20 * 1024;
 /// After the last answer: how long a client may be silent before the close, and how long it may go
 /// on sending in all. Closing on unread bytes resets the connection, and what the client has not
 /// read of its answer is lost with it (RFC 9112 9.6).
@@ -67,7 +67,7 @@ impl<'s> Conversation<'s> {
 
     /// Answers request after request until one side ends it.
     pub(super) fn run(mut self) {
-        let mut ahead = Ahead::new(INPUT_BYTES);
+        let mut ahead = Ahead::new();
         loop {
             match self.exchange(&mut ahead) {
                 Ok(()) => {}
@@ -125,7 +125,7 @@ impl<'s> Conversation<'s> {
         if head.expects_continue && ahead.is_empty() {
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        let mut more = Ahead::new(INPUT_BYTES);
+        let mut more = Ahead::new();
         while !reader.is_done() {
             self.fill(&mut more, TOO_LATE.into())?;
             let used = self.take_body(&mut reader, more.bytes())?;
@@ -164,9 +164,9 @@ impl<'s> Conversation<'s> {
     /// Who idles behind a large body holds no memory for it.
     fn let_go(&mut self) {
         self.body.clear();
-        self.body.shrink_to(INPUT_BYTES);
+        self.body.shrink_to(KEPT_BYTES);
         self.out.clear();
-        self.out.shrink_to(INPUT_BYTES);
+        self.out.shrink_to(KEPT_BYTES);
     }
 
     fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {
@@ -184,7 +184,7 @@ impl<'s> Conversation<'s> {
     fn linger(&mut self) -> io::Result<()> {
         self.stream.socket().shutdown(Shutdown::Write)?;
         let until = Instant::now() + LINGER_TOTAL;
-        self.body.resize(INPUT_BYTES, 0);
+        self.body.resize(KEPT_BYTES, 0);
         loop {
             self.stream.set_deadline(Some(until.min(Instant::now() + LINGER)));
             if self.stream.read(&mut self.body)? == 0 {

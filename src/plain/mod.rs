@@ -3,9 +3,10 @@
 //!
 //! It knows no pool and no configuration: whoever calls says how long and how much.
 //!
-//! Reading order: `handler`, `server`, `connection`, `ahead`; `url`.
+//! Reading order: `handler`, `server`, `connection`, `ahead`; `client`, `url`.
 
 mod ahead;
+pub mod client;
 mod connection;
 pub mod handler;
 pub mod server;

@@ -2,8 +2,10 @@
 //! counts it. It must never hold more than one example of each: a dead server is asked often.
 
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 
 use crate::blame::Blame;
+use crate::plain::client::LinkError;
 
 /// Why there was no whole, sound answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,7 +103,7 @@ impl Failed {
         Failed { fault, example: example.into() }
     }
 
-    pub(super) fn connect(error: &io::Error, to: impl std::fmt::Display) -> Self {
+    fn connect(error: &io::Error, to: SocketAddr) -> Self {
         let fault = match error.kind() {
             _ if Blame::of(error).is_ours() => Fault::Local,
             ErrorKind::ConnectionRefused => Fault::Refused,
@@ -112,27 +114,33 @@ impl Failed {
         Failed::new(fault, format!("connect to {to}: {error}"))
     }
 
-    /// A read or write on an open connection.
-    pub(super) fn io(error: &io::Error) -> Self {
-        match error.kind() {
-            // What a socket's own timeout looks like on Linux.
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => Failed::timeout(),
-            _ if Blame::of(error).is_ours() => Failed::new(Fault::Local, error.to_string()),
+    /// An open connection failed; `otherwise` where the error alone does not tell.
+    fn io(error: &io::Error, otherwise: Fault) -> Self {
+        let fault = match error.kind() {
+            _ if Blame::of(error).is_ours() => Fault::Local,
             // What a session makes of records and certificates that it does not believe.
-            ErrorKind::InvalidData => Failed::new(Fault::Tls, error.to_string()),
-            _ => Failed::new(Fault::Reset, error.to_string()),
-        }
+            ErrorKind::InvalidData => Fault::Tls,
+            _ => otherwise,
+        };
+        Failed::new(fault, error.to_string())
     }
+}
 
-    /// A connection on which no request was sent yet.
-    pub(super) fn handshake(error: &io::Error) -> Self {
-        match Failed::io(error) {
-            Failed { fault: Fault::Reset, example } => Failed::new(Fault::Tls, example),
-            other => other,
+impl From<LinkError> for Failed {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Connect { address, error, .. } => Failed::connect(&error, address),
+            LinkError::Handshake(error) => Failed::io(&error, Fault::Tls),
+            LinkError::Io(error) => Failed::io(&error, Fault::Reset),
+            LinkError::Late(..) => {
+                Failed::new(Fault::Timeout, "no whole answer within the timeout")
+            }
+            LinkError::Closed { inside } => {
+                let how = if inside { "inside a head" } else { "before an answer" };
+                Failed::new(Fault::Closed, format!("the server closed {how}"))
+            }
+            LinkError::Cut(why) => Failed::new(Fault::ShortBody, why),
+            LinkError::BadHead(why) | LinkError::BadBody(why) => Failed::new(Fault::Malformed, why),
         }
-    }
-
-    pub(super) fn timeout() -> Self {
-        Failed::new(Fault::Timeout, "no whole answer within the timeout")
     }
 }
