@@ -32,6 +32,8 @@ pub(super) struct Conversation<'s> {
     limits: &'s ServerLimits,
     handler: &'s dyn Handler,
     stopped: &'s Receiver<Infallible>,
+    /// Whether the time for the current request runs.
+    has_begun: bool,
     body: Vec<u8>,
     date: HeldDate,
     out: Vec<u8>,
@@ -61,8 +63,8 @@ impl<'s> Conversation<'s> {
         handler: &'s dyn Handler,
         stopped: &'s Receiver<Infallible>,
     ) -> Self {
-        let (body, out) = (Vec::new(), Vec::new());
-        Conversation { stream, limits, handler, stopped, body, date: HeldDate::default(), out }
+        let (body, out, date) = (Vec::new(), Vec::new(), HeldDate::default());
+        Conversation { stream, limits, handler, stopped, has_begun: false, body, date, out }
     }
 
     /// Answers request after request until one side ends it.
@@ -85,17 +87,15 @@ impl<'s> Conversation<'s> {
     /// does not fit behind it is read into a buffer of its own.
     fn exchange(&mut self, ahead: &mut Ahead) -> Result<(), Ending> {
         self.allow(self.limits.idle);
-        let mut has_begun = false;
+        self.has_begun = false;
         loop {
-            if !has_begun && !ahead.bytes().is_empty() {
-                has_begun = true;
-                self.allow(self.limits.request);
-            }
             let mut slots = slots();
             let parsed = request::parse(ahead.bytes(), &self.limits.head, &mut slots)?;
             let Parsed::Complete { head, length } = parsed else {
-                let late = if has_begun { TOO_LATE.into() } else { Ending::Closed };
-                self.fill(ahead, late)?;
+                if request::blank(ahead.bytes()) < ahead.bytes().len() {
+                    self.begin();
+                }
+                self.fill(ahead)?;
                 continue;
             };
             let behind = self.read_body(&head, &ahead.bytes()[length..])?;
@@ -125,9 +125,10 @@ impl<'s> Conversation<'s> {
         if head.expects_continue && ahead.is_empty() {
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
+        self.begin();
         let mut more = Ahead::new();
         while !reader.is_done() {
-            self.fill(&mut more, TOO_LATE.into())?;
+            self.fill(&mut more)?;
             let used = self.take_body(&mut reader, more.bytes())?;
             more.used(used);
         }
@@ -198,12 +199,22 @@ impl<'s> Conversation<'s> {
         self.stream.set_deadline(Some(Instant::now() + time));
     }
 
-    /// Reads more, at least a byte. What it comes to if there is none in time, the caller knows.
-    fn fill(&mut self, ahead: &mut Ahead, late: Ending) -> Result<(), Ending> {
+    /// Some of a request is here, and not all: the time for it runs.
+    fn begin(&mut self) {
+        if !self.has_begun {
+            self.has_begun = true;
+            self.allow(self.limits.request);
+        }
+    }
+
+    /// Reads more, at least a byte.
+    fn fill(&mut self, ahead: &mut Ahead) -> Result<(), Ending> {
         match ahead.fill(&mut self.stream) {
             Ok(0) => Err(Ending::Closed),
             Ok(_) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Err(late),
+            Err(error) if error.kind() == ErrorKind::WouldBlock && self.has_begun => {
+                Err(TOO_LATE.into())
+            }
             Err(error) => Err(error.into()),
         }
     }
