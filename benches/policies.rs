@@ -16,7 +16,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use evenly::lab::backend::{Demo, Options};
+use evenly::lab::backend::{Demo, DemoOptions};
 use evenly::lab::bench::{self, Plan, Tally};
 use evenly::lab::report::{Axis, Page, Plot, Scale, Series, Table};
 use evenly::pool::policy::Kind;
@@ -82,7 +82,7 @@ struct Run {
 fn runs(seed: u64) -> Result<Vec<Run>, Box<dyn Error>> {
     let run = |(policy, _): (&'static str, Kind)| {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let options = Options { listen, instances: BACKENDS, seed, ..Options::default() };
+        let options = DemoOptions { listen, instances: BACKENDS, seed, ..DemoOptions::default() };
         let demo = Demo::start(&options)?;
         let balancer = Balancer::start(policy, &demo)?;
         let mut plan = Plan::to(format!("http://{}/", balancer.address).parse()?);

@@ -8,11 +8,11 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use evenly::client::{Client, Request, Step};
-use evenly::lab::backend::{Demo, Options};
+use evenly::lab::backend::{Demo, DemoOptions};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let listen = ([127, 0, 0, 1], 0).into();
-    let apis = Demo::start(&Options { listen, instances: 2, ..Options::default() })?;
+    let apis = Demo::start(&DemoOptions { listen, instances: 2, ..DemoOptions::default() })?;
     let [first, second] = apis.addresses()[..] else {
         return Err("two were asked for".into());
     };

@@ -3,11 +3,11 @@
 //!
 //! ```
 //! use evenly::client::Client;
-//! use evenly::lab::backend::{Demo, Options};
+//! use evenly::lab::backend::{Demo, DemoOptions};
 //!
 //! // Two demo APIs; yours are in applications.toml: `Client::from_file("applications.toml")`.
 //! let listen = "127.0.0.1:0".parse()?;
-//! let demo = Demo::start(&Options { listen, instances: 2, ..Options::default() })?;
+//! let demo = Demo::start(&DemoOptions { listen, instances: 2, ..DemoOptions::default() })?;
 //! let apis = demo.addresses();
 //!
 //! demo.flip(0); // the first is ill

@@ -18,7 +18,7 @@ use lexopt::{Error, Parser};
 use super::help;
 use super::{Command, Failure, Source};
 use crate::config::{CONFIG_VARIABLE, Extent, Overrides, nearest};
-use crate::lab::backend::Options;
+use crate::lab::backend::DemoOptions;
 
 /// The file that is read unless one is named.
 const FILE: &str = "applications.toml";
@@ -111,7 +111,7 @@ fn set(overrides: &mut Overrides, text: &str) -> Result<(), Failure> {
 }
 
 fn backend(parser: &mut Parser) -> Result<Command, Error> {
-    let mut options = Options::default();
+    let mut options = DemoOptions::default();
     while let Some(arg) = parser.next()? {
         match arg {
             Long("listen") => {
@@ -126,7 +126,7 @@ fn backend(parser: &mut Parser) -> Result<Command, Error> {
             other => return everywhere(other),
         }
     }
-    let Options { listen, instances, .. } = &options;
+    let DemoOptions { listen, instances, .. } = &options;
     if *instances == 0 {
         return Err("--instances 0 starts nothing; give it at least 1".into());
     }

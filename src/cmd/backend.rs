@@ -6,11 +6,11 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{Failure, failed};
-use crate::lab::backend::{Demo, Options};
+use crate::lab::backend::{Demo, DemoOptions};
 
 /// Starts the instances, prints a line for each, and waits for TERM or INT. Fails mostly for an
 /// address in use.
-pub fn run(options: &Options) -> Result<(), Failure> {
+pub fn run(options: &DemoOptions) -> Result<(), Failure> {
     // Before anyone can know that we run.
     let signals = Signals::new([SIGTERM, SIGINT]);
     let mut signals = signals.map_err(failed("cannot listen to signals"))?;

@@ -16,7 +16,7 @@ use crate::text::json_printable;
 
 /// What to run, and how to tell what came of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Options {
+pub struct BenchOptions {
     /// The run, but for its body.
     pub plan: Plan,
     /// The body of each request.
@@ -39,8 +39,8 @@ pub enum Body {
 }
 
 /// Runs the plan and prints what came of it. Fails if nothing succeeded.
-pub fn run(options: Options) -> Result<(), Failure> {
-    let Options { mut plan, body, json, html } = options;
+pub fn run(options: BenchOptions) -> Result<(), Failure> {
+    let BenchOptions { mut plan, body, json, html } = options;
     plan.request.body = body.read()?;
     // Before the run: nobody wants to lose its figures to a slip in a path.
     let page = html.map(|path| open(&path).map(|file| (path, file))).transpose()?;

@@ -4,7 +4,7 @@ use super::Failure;
 use crate::balancer::{Balancer, Signals};
 use crate::config::{Config, Overrides};
 use crate::engine::Listener;
-use crate::lab::backend::{Demo, Options};
+use crate::lab::backend::{Demo, DemoOptions};
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -51,7 +51,7 @@ fn start_backends() -> io::Result<Demo> {
     let mut port = BACKENDS_PORT;
     loop {
         let listen = (Ipv4Addr::LOCALHOST, port).into();
-        match Demo::start(&Options { listen, instances: 3, ..Options::default() }) {
+        match Demo::start(&DemoOptions { listen, instances: 3, ..DemoOptions::default() }) {
             Err(error)
                 if error.kind() == ErrorKind::AddrInUse && port < BACKENDS_PORT + PORTS_TRIED =>
             {

@@ -14,7 +14,7 @@ use crate::tls;
 
 /// What to get, as typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct GetOptions {
     /// Where the applications are.
     pub source: Source,
     /// The path, with its query.
@@ -28,7 +28,7 @@ pub struct Options {
 }
 
 /// Gets the path. Fails if no application is left, or if the one that answers says 400 and above.
-pub fn run(options: &Options) -> Result<(), Failure> {
+pub fn run(options: &GetOptions) -> Result<(), Failure> {
     let (config, warnings) = options.source.load_onto(Config::for_client())?;
     let mut story = Story(options.verbose);
     story.configured(&config);

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use crate::balancer::CannotStart;
 use crate::config::{Config, Errors, Extent, Overrides, exposed};
-use crate::lab::backend::Options;
+use crate::lab::backend::DemoOptions;
 use crate::text::Escaped;
 
 /// A command line as meant.
@@ -34,16 +34,16 @@ pub enum Command {
     /// Balance over demo backends, all in one process.
     Demo(Overrides),
     /// Be a demo backend.
-    Backend(Options),
+    Backend(DemoOptions),
     /// Get a path from whichever application is well.
     #[cfg(feature = "client")]
-    Get(get::Options),
+    Get(get::GetOptions),
     /// Send requests and count what comes back.
     #[cfg(feature = "lab")]
-    Bench(Box<bench::Options>),
+    Bench(Box<bench::BenchOptions>),
     /// Compare policies on a virtual clock.
     #[cfg(feature = "lab")]
-    Simulate(simulate::Options),
+    Simulate(simulate::SimulateOptions),
     /// Print this text, for `--help` and `--version`.
     Tell(String),
 }

@@ -14,7 +14,7 @@ use crate::pool::policy::Kind;
 
 /// What to simulate, as typed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Options {
+pub struct SimulateOptions {
     /// A shipped scenario or a file; `None`: each seed draws its own.
     pub scenario: Option<String>,
     /// At least one.
@@ -35,7 +35,7 @@ pub struct Options {
     pub config: Option<PathBuf>,
 }
 
-impl Default for Options {
+impl Default for SimulateOptions {
     fn default() -> Self {
         Self {
             scenario: None,
@@ -52,14 +52,14 @@ impl Default for Options {
 }
 
 /// Plays and reports. Fails with a usage error if the scenario or the configuration is unsound.
-pub fn run(options: &Options) -> Result<(), Failure> {
+pub fn run(options: &SimulateOptions) -> Result<(), Failure> {
     let plan = plan(options)?;
     let page = options.html.as_ref().map(|path| Sheet::open(path)).transpose()?;
     let bar = progress(plan.runs() * if page.is_some() { 2 } else { 1 });
     let play = |plan: &Plan| plan.play(&|| bar.inc(1)).map_err(Failure::Usage);
     let comparison = play(&plan)?;
     if let Some(page) = page {
-        let opposite = Options { retry: !options.retry, ..options.clone() };
+        let opposite = SimulateOptions { retry: !options.retry, ..options.clone() };
         page.write(&comparison, &play(&self::plan(&opposite)?)?)?;
     }
     bar.finish_and_clear();
@@ -102,7 +102,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
     Failure::Run(format!("--html {}: cannot be written: {error}", path.display()))
 }
 
-fn plan(options: &Options) -> Result<Plan, Failure> {
+fn plan(options: &SimulateOptions) -> Result<Plan, Failure> {
     let config = match &options.config {
         Some(path) => {
             let read = Config::default().load_telling(path, &Overrides::default())?;

@@ -3,7 +3,7 @@
 
 use crate::client;
 use crate::harness::{DEADLINE, Process, Scratch, eventually};
-use evenly::lab::backend::{Demo, Options};
+use evenly::lab::backend::{Demo, DemoOptions};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 const CALLERS: usize = 8;
@@ -26,7 +26,8 @@ fn balancer(scratch: &Scratch, ports: &[u16]) -> (Process, u16) {
 #[test]
 fn one_of_two_balancers_is_killed_under_load_and_no_request_is_lost() {
     let listen = ([127, 0, 0, 1], 0).into();
-    let demo = Demo::start(&Options { listen, instances: 2, ..Options::default() }).unwrap();
+    let demo =
+        Demo::start(&DemoOptions { listen, instances: 2, ..DemoOptions::default() }).unwrap();
     let ports: Vec<u16> = demo.addresses().iter().map(|address| address.port()).collect();
     let scratch = Scratch::new();
     let (doomed, first) = balancer(&scratch, &ports);

@@ -1,7 +1,7 @@
 //! `evenly get`: what it prints and says, and how it ends.
 
 use crate::harness::{Process, Scratch};
-use evenly::lab::backend::{Demo, Options};
+use evenly::lab::backend::{Demo, DemoOptions};
 
 /// Two demo APIs, and a directory with a file that names them.
 struct Apis {
@@ -15,7 +15,8 @@ type Ended = (Option<i32>, String, String);
 impl Apis {
     fn start() -> Self {
         let listen = ([127, 0, 0, 1], 0).into();
-        let demo = Demo::start(&Options { listen, instances: 2, ..Options::default() }).unwrap();
+        let demo =
+            Demo::start(&DemoOptions { listen, instances: 2, ..DemoOptions::default() }).unwrap();
         let ports: Vec<u16> = demo.addresses().iter().map(|address| address.port()).collect();
         let table = |(name, port): (&str, &u16)| {
             format!("[[applications]]\nname = \"{name}\"\nip = \"127.0.0.1\"\nport = {port}\n")

@@ -4,7 +4,7 @@ use crate::harness::{Backend, Overrun, Place, Vacant, Wire, has_few_ports};
 use crate::{CHECKED_ONCE, NO_CHECKS, asked, client};
 use evenly::client::{Client, Error, GaveUp, Request, Step};
 use evenly::config::Config;
-use evenly::lab::backend::{Demo, Options};
+use evenly::lab::backend::{Demo, DemoOptions};
 use evenly::pool::policy::Kind;
 use std::sync::Barrier;
 
@@ -215,7 +215,8 @@ fn a_name_that_does_not_resolve_costs_only_its_backend() {
 #[test]
 fn threads_share_one_client_and_each_backend_gets_its_share() {
     let listen = ([127, 0, 0, 1], 0).into();
-    let demo = Demo::start(&Options { listen, instances: 3, ..Options::default() }).unwrap();
+    let demo =
+        Demo::start(&DemoOptions { listen, instances: 3, ..DemoOptions::default() }).unwrap();
     let ports: Vec<u16> = demo.addresses().iter().map(|address| address.port()).collect();
     let keys = [CHECKED_ONCE[0], ("balance.policy", "round-robin")];
     let client = client(&[&ports[0], &ports[1], &ports[2]], &keys);

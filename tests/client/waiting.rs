@@ -3,7 +3,7 @@
 use crate::harness::{Backend, DEADLINE, Gate, Vacant, eventually, serve, timed};
 use crate::{CHECKED_ONCE, NO_CHECKS, asked, client};
 use evenly::client::{Client, Error, Request, Step};
-use evenly::lab::backend::{Demo, Options};
+use evenly::lab::backend::{Demo, DemoOptions};
 use std::net::TcpListener;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_secs(30);
 
 fn demo(instances: u16) -> (Demo, Vec<u16>) {
     let listen = ([127, 0, 0, 1], 0).into();
-    let demo = Demo::start(&Options { listen, instances, ..Options::default() }).unwrap();
+    let demo = Demo::start(&DemoOptions { listen, instances, ..DemoOptions::default() }).unwrap();
     let ports = demo.addresses().iter().map(|address| address.port()).collect();
     (demo, ports)
 }

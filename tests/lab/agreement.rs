@@ -12,7 +12,7 @@
 
 use crate::harness::{Backend, Place, Proxy, Vacant};
 use evenly::config::Config;
-use evenly::lab::backend::{Demo, Options};
+use evenly::lab::backend::{Demo, DemoOptions};
 use evenly::lab::bench;
 use evenly::lab::simulate::{Patch, Plan, Scenario, Spread, Tally, Terms, Traits, Which};
 use evenly::pool::policy::{Kind, ScoredRules};
@@ -38,9 +38,9 @@ const POLICIES: [Kind; 6] = [
     Kind::ScoredRoundRobin,
 ];
 
-fn options() -> Options {
+fn options() -> DemoOptions {
     let listen = ([127, 0, 0, 1], 0).into();
-    Options { listen, instances: INSTANCES, seed: SEED, ..Options::default() }
+    DemoOptions { listen, instances: INSTANCES, seed: SEED, ..DemoOptions::default() }
 }
 
 /// Mean latency in ms in the simulator.

@@ -1,7 +1,7 @@
 //! `evenly bench`: what it prints, what it writes, and how it ends.
 
 use crate::harness::{Process, Scratch};
-use evenly::lab::backend::{Demo, Options};
+use evenly::lab::backend::{Demo, DemoOptions};
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -12,7 +12,8 @@ use std::path::Path;
 use std::thread;
 
 fn demo() -> Demo {
-    Demo::start(&Options { listen: ([127, 0, 0, 1], 0).into(), ..Options::default() }).unwrap()
+    Demo::start(&DemoOptions { listen: ([127, 0, 0, 1], 0).into(), ..DemoOptions::default() })
+        .unwrap()
 }
 
 fn url(address: SocketAddr) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lexopt::prelude::*;
 use lexopt::{Error, Parser};
 
-use super::super::bench::{Body, Options};
+use super::super::bench::{BenchOptions, Body};
 use super::super::{Command, help};
 use super::{everywhere, number, text};
 use crate::config;
@@ -39,7 +39,8 @@ pub(super) fn parse(parser: &mut Parser) -> Result<Command, Error> {
     let mut method = None;
     // The URL comes last as well as first, so a plan can only be made in the end.
     let mut plan = Plan::to("http://localhost/".parse().expect("this URL obeys every rule"));
-    let mut options = Options { body: Body::None, json: false, html: None, plan: plan.clone() };
+    let mut options =
+        BenchOptions { body: Body::None, json: false, html: None, plan: plan.clone() };
     plan.duration = None;
     while let Some(arg) = parser.next()? {
         match arg {
@@ -68,7 +69,7 @@ pub(super) fn parse(parser: &mut Parser) -> Result<Command, Error> {
     if plan.requests.is_none() && plan.duration.is_none() {
         plan.duration = Some(DURATION);
     }
-    Ok(Command::Bench(Box::new(Options { plan, ..options })))
+    Ok(Command::Bench(Box::new(BenchOptions { plan, ..options })))
 }
 
 const COUNT: &str = "a whole number";
@@ -101,7 +102,7 @@ mod tests {
         super::super::parse(words, []).map_err(|failure| failure.to_string())
     }
 
-    fn options(words: &[&str]) -> Options {
+    fn options(words: &[&str]) -> BenchOptions {
         match parsed(words) {
             Ok(Command::Bench(options)) => *options,
             other => panic!("{other:?}"),
@@ -111,7 +112,8 @@ mod tests {
     #[test]
     fn a_url_alone_is_measured_for_ten_seconds() {
         let url: Url = "http://a.test:81/".parse().unwrap();
-        let expected = Options { plan: Plan::to(url), body: Body::None, json: false, html: None };
+        let expected =
+            BenchOptions { plan: Plan::to(url), body: Body::None, json: false, html: None };
         assert_eq!(options(&["http://a.test:81/"]), expected);
     }
 
@@ -122,7 +124,7 @@ mod tests {
                     --cacert ca.pem --insecure";
         let mut words: Vec<_> = line.split_whitespace().collect();
         words.extend(["--header", "A: b:c ", "--header=D:e"]);
-        let Options { plan, body, json, html } = options(&words);
+        let BenchOptions { plan, body, json, html } = options(&words);
         assert_eq!((plan.requests, plan.workers, plan.rate), (Some(5), 2, Some(0.5)));
         let seconds = Duration::from_secs;
         assert_eq!((plan.duration, plan.timeout), (Some(seconds(60)), seconds(2)));
@@ -135,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_body_is_posted_and_a_number_of_requests_needs_no_time() {
-        let Options { plan, body, .. } = options(&["http://a/", "--body", "{}", "--requests=1"]);
+        let BenchOptions { plan, body, .. } =
+            options(&["http://a/", "--body", "{}", "--requests=1"]);
         assert_eq!((plan.request.method.as_str(), body), ("POST", Body::Text("{}".into())));
         assert_eq!(plan.duration, None);
     }

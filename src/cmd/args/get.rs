@@ -6,7 +6,7 @@ use std::time::Duration;
 use lexopt::prelude::*;
 use lexopt::{Error, Parser};
 
-use super::super::get::Options;
+use super::super::get::GetOptions;
 use super::super::{Command, Failure, help};
 use super::{everywhere, said_by, set, text};
 use crate::config;
@@ -42,7 +42,7 @@ pub(super) fn parse(
             "get takes a path, such as {path}; the addresses are in the file"
         )));
     }
-    Ok(Command::Get(Options { source, path, wait, timeout, verbose }))
+    Ok(Command::Get(GetOptions { source, path, wait, timeout, verbose }))
 }
 
 fn duration(parser: &mut Parser, option: &str) -> Result<Duration, Error> {
@@ -55,7 +55,7 @@ mod tests {
     use crate::cmd::Source;
     use crate::config::Overrides;
 
-    fn parsed(line: &str, variables: &[(&str, &str)]) -> Result<Options, String> {
+    fn parsed(line: &str, variables: &[(&str, &str)]) -> Result<GetOptions, String> {
         let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
         match parse(&mut Parser::from_args(line.split_whitespace()), variables) {
             Ok(Command::Get(options)) => Ok(options),
@@ -68,7 +68,7 @@ mod tests {
     fn a_path_alone_is_got_once_from_the_applications_in_the_working_directory() {
         let source = Source { path: "applications.toml".into(), overrides: Overrides::default() };
         let (path, wait, timeout) = ("/x?y=1".to_owned(), Duration::ZERO, None);
-        let expected = Options { source, path, wait, timeout, verbose: false };
+        let expected = GetOptions { source, path, wait, timeout, verbose: false };
         assert_eq!(parsed("/x?y=1", &[]), Ok(expected));
     }
 

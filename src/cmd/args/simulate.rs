@@ -3,7 +3,7 @@
 use lexopt::prelude::*;
 use lexopt::{Error, Parser};
 
-use super::super::simulate::Options;
+use super::super::simulate::SimulateOptions;
 use super::super::{Command, help};
 use super::{everywhere, nearest, number, text};
 use crate::lab::simulate::{INSTANCES_MAX, REQUESTS_MAX, SHIPPED};
@@ -27,7 +27,7 @@ pub(super) const OPTIONS: [&str; 10] = [
 const SEEDS_MAX: u64 = 100_000;
 
 pub(super) fn parse(parser: &mut Parser) -> Result<Command, Error> {
-    let mut options = Options::default();
+    let mut options = SimulateOptions::default();
     while let Some(arg) = parser.next()? {
         match arg {
             Long("scenario") => options.scenario = Some(text(parser)?),
@@ -102,7 +102,7 @@ fn within(parser: &mut Parser, option: &str, why_not_0: &str, most: u64) -> Resu
 mod tests {
     use super::*;
 
-    fn parsed(line: &str) -> Result<Options, String> {
+    fn parsed(line: &str) -> Result<SimulateOptions, String> {
         match parse(&mut Parser::from_args(line.split_whitespace())) {
             Ok(Command::Simulate(options)) => Ok(options),
             Ok(other) => panic!("{other:?}"),
@@ -114,7 +114,7 @@ mod tests {
     fn every_option_finds_its_place() {
         let line = "--scenario one-slow --seeds 3..5 --instances 7 --requests 99 --retry --json \
             --policy two-choices,round-robin --html a.html -c b.toml";
-        let expected = Options {
+        let expected = SimulateOptions {
             scenario: Some("one-slow".to_owned()),
             seeds: vec![3, 4, 5],
             instances: Some(7),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::de::IgnoredAny;
 
-use super::pattern::{Pattern, Turn};
+use super::pattern::{Fate, Pattern};
 use crate::http::Refusal;
 use crate::plain::handler::{Handled, Handler, WholeRequest};
 
@@ -83,7 +83,7 @@ impl Api {
 
     /// What the pattern has for the next request. Health is exempt, lest the pattern blur the
     /// checks.
-    fn turn(&self, route: Route) -> Option<Turn> {
+    fn turn(&self, route: Route) -> Option<Fate> {
         let pattern = self.pattern.as_ref()?;
         let of_health = matches!(route, Route::Health | Route::Flip);
         (!of_health).then(|| pattern.turn(self.turns.fetch_add(1, Ordering::Relaxed)))
@@ -93,7 +93,7 @@ impl Api {
 impl Handler for Api {
     fn answer<'a>(&'a self, asked: &WholeRequest<'a>) -> Handled<'a> {
         let route = Route::of(asked.head.method, asked.head.target);
-        if let Some(Turn { latency, fails }) = self.turn(route) {
+        if let Some(Fate { latency, fails }) = self.turn(route) {
             asked.wait(latency);
             if fails {
                 return json(500, &self.failed);

@@ -34,7 +34,7 @@ pub use pattern::Nature;
 
 /// What to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct DemoOptions {
     /// Where the first instance listens; the others take the ports that follow. With port 0 each
     /// instance takes a free port.
     pub listen: SocketAddr,
@@ -50,9 +50,9 @@ pub struct Options {
     pub unhealthy: bool,
 }
 
-impl Default for Options {
-    fn default() -> Options {
-        Options {
+impl Default for DemoOptions {
+    fn default() -> DemoOptions {
+        DemoOptions {
             listen: ([127, 0, 0, 1], 9001).into(),
             name: "API01".into(),
             instances: 1,
@@ -62,7 +62,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl DemoOptions {
     /// What the instance at this index is like, from 0; `None` without a seed.
     pub fn nature(&self, index: u16) -> Option<Nature> {
         Pattern::new(self.seed, index).map(|pattern| pattern.nature())
@@ -70,9 +70,9 @@ impl Options {
 }
 
 /// Running instances; they stop when it is dropped.
-pub struct Demo(Vec<Instance>);
+pub struct Demo(Vec<DemoInstance>);
 
-struct Instance {
+struct DemoInstance {
     api: Arc<Api>,
     address: SocketAddr,
     /// Serves until it is dropped.
@@ -81,7 +81,7 @@ struct Instance {
 
 impl Demo {
     /// Opens all ports, then serves them. An error names the address that could not be had.
-    pub fn start(options: &Options) -> io::Result<Demo> {
+    pub fn start(options: &DemoOptions) -> io::Result<Demo> {
         let listeners: Vec<TcpListener> = (0..options.instances)
             .map(|index| bind(nth_address(options.listen, index)?))
             .collect::<io::Result<_>>()?;
@@ -92,7 +92,7 @@ impl Demo {
             let address = listener.local_addr()?;
             let name = format!("accept {}", address.port());
             let server = PlainServer::start(listener, &name, limits(), api.clone())?;
-            instances.push(Instance { api, address, _server: server });
+            instances.push(DemoInstance { api, address, _server: server });
         }
         Ok(Demo(instances))
     }

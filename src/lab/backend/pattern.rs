@@ -29,7 +29,7 @@ pub struct Nature {
 
 /// What befalls one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Turn {
+pub(super) struct Fate {
     pub latency: Duration,
     pub fails: bool,
 }
@@ -52,11 +52,11 @@ impl Pattern {
     }
 
     /// What befalls the instance's request number `count`.
-    pub(super) fn turn(&self, count: u64) -> Turn {
+    pub(super) fn turn(&self, count: u64) -> Fate {
         let draw = scramble(self.key.wrapping_add(scramble(count)));
         let jitter_us = (draw >> 32) % (self.base_us / 2 + 1);
         let fails = (draw & 0xffff_ffff) % 10_000 < self.errors_of_10000;
-        Turn { latency: Duration::from_micros(self.base_us + jitter_us), fails }
+        Fate { latency: Duration::from_micros(self.base_us + jitter_us), fails }
     }
 }
 
@@ -79,8 +79,8 @@ mod tests {
     fn latency_and_errors_stay_within_what_is_promised() {
         for instance in 0..200 {
             let pattern = Pattern::new(7, instance).unwrap();
-            let turns: Vec<Turn> = (0..2000).map(|count| pattern.turn(count)).collect();
-            let ms = |turn: &Turn| turn.latency.as_micros() / 1000;
+            let turns: Vec<Fate> = (0..2000).map(|count| pattern.turn(count)).collect();
+            let ms = |turn: &Fate| turn.latency.as_micros() / 1000;
             assert!(turns.iter().all(|turn| (1..=30).contains(&ms(turn))));
             assert!(turns.iter().filter(|turn| turn.fails).count() <= 2000 * 7 / 100);
         }
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn an_instance_is_on_average_what_its_nature_says() {
         let pattern = Pattern::new(7, 3).unwrap();
-        let turns: Vec<Turn> = (0..20_000).map(|count| pattern.turn(count)).collect();
+        let turns: Vec<Fate> = (0..20_000).map(|count| pattern.turn(count)).collect();
         let mean = turns.iter().map(|turn| turn.latency).sum::<Duration>() / 20_000;
         let errors = turns.iter().filter(|turn| turn.fails).count() as f64 / 20_000.0;
         let Nature { latency, errors: expected } = pattern.nature();

@@ -61,20 +61,20 @@ fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
-fn start(options: Options) -> Demo {
+fn start(options: DemoOptions) -> Demo {
     let listen = ([127, 0, 0, 1], 0).into();
-    Demo::start(&Options { listen, ..options }).unwrap()
+    Demo::start(&DemoOptions { listen, ..options }).unwrap()
 }
 
 fn one() -> (Demo, Client) {
-    let demo = start(Options::default());
+    let demo = start(DemoOptions::default());
     let client = Client::to(demo.addresses()[0]);
     (demo, client)
 }
 
 #[test]
 fn each_instance_says_its_name() {
-    let demo = start(Options { instances: 3, ..Options::default() });
+    let demo = start(DemoOptions { instances: 3, ..DemoOptions::default() });
     assert_eq!(demo.names().collect::<Vec<_>>(), ["API01", "API02", "API03"]);
     for (address, name) in demo.addresses().into_iter().zip(["API01", "API02", "API03"]) {
         let answer = Client::to(address).ask("GET", "/?x=1", "");
@@ -114,7 +114,7 @@ fn health_is_flipped_by_request_and_by_hand() {
 
 #[test]
 fn an_unhealthy_start_is_unhealthy() {
-    let demo = start(Options { unhealthy: true, ..Options::default() });
+    let demo = start(DemoOptions { unhealthy: true, ..DemoOptions::default() });
     assert_eq!(Client::to(demo.addresses()[0]).ask("GET", "/health", "").status, 503);
 }
 
@@ -206,7 +206,7 @@ fn a_client_that_expects_100_continue_gets_it() {
 
 #[test]
 fn a_body_over_a_mebibyte_is_413_even_for_a_client_that_sends_it_all_first() {
-    let demo = start(Options::default());
+    let demo = start(DemoOptions::default());
     let big = "1".repeat(16 * 1024 * 1024);
     for head in [format!("Content-Length: {}", big.len()), "Transfer-Encoding: chunked".into()] {
         let mut client = Client::to(demo.addresses()[0]);
@@ -246,7 +246,7 @@ fn an_http_1_0_client_is_closed_after_its_answer() {
 #[test]
 fn a_seed_gives_the_same_fate_in_every_run_and_spares_health() {
     let statuses = || {
-        let demo = start(Options { seed: 42, instances: 2, ..Options::default() });
+        let demo = start(DemoOptions { seed: 42, instances: 2, ..DemoOptions::default() });
         let fates = demo.addresses().into_iter().map(|address| {
             let mut client = Client::to(address);
             (0..60).map(|_| client.ask("GET", "/", "").status).collect::<Vec<_>>()
@@ -263,7 +263,7 @@ fn a_seed_gives_the_same_fate_in_every_run_and_spares_health() {
 
 #[test]
 fn many_connections_at_once_are_served() {
-    let demo = start(Options::default());
+    let demo = start(DemoOptions::default());
     let mut clients: Vec<Client> = (0..200).map(|_| Client::to(demo.addresses()[0])).collect();
     clients.iter_mut().for_each(|client| client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
     clients.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
@@ -271,7 +271,7 @@ fn many_connections_at_once_are_served() {
 
 #[test]
 fn stopping_is_prompt_and_frees_the_port() {
-    let demo = start(Options { instances: 3, seed: 1, ..Options::default() });
+    let demo = start(DemoOptions { instances: 3, seed: 1, ..DemoOptions::default() });
     let addresses = demo.addresses();
     let mut idle = Client::to(addresses[0]);
     assert!(idle.ask("GET", "/", "").status > 0);
@@ -287,9 +287,9 @@ fn stopping_is_prompt_and_frees_the_port() {
 
 #[test]
 fn an_address_in_use_is_an_error_that_names_it() {
-    let demo = start(Options::default());
+    let demo = start(DemoOptions::default());
     let listen = demo.addresses()[0];
-    let error = Demo::start(&Options { listen, ..Options::default() }).err().unwrap();
+    let error = Demo::start(&DemoOptions { listen, ..DemoOptions::default() }).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert!(error.to_string().starts_with(&format!("cannot listen on {listen}: Address")));
 }
@@ -297,6 +297,7 @@ fn an_address_in_use_is_an_error_that_names_it() {
 #[test]
 fn ports_that_do_not_exist_are_an_error() {
     let listen = ([127, 0, 0, 1], 65535).into();
-    let error = Demo::start(&Options { listen, instances: 2, ..Options::default() }).err().unwrap();
+    let error =
+        Demo::start(&DemoOptions { listen, instances: 2, ..DemoOptions::default() }).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use super::*;
-use crate::lab::backend::{Demo, Options};
+use crate::lab::backend::{Demo, DemoOptions};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -156,7 +156,7 @@ fn a_closed_loop_sends_exactly_as_many_as_asked() {
 
 fn demo(instances: u16) -> Demo {
     let listen = ([127, 0, 0, 1], 0).into();
-    Demo::start(&Options { listen, instances, ..Options::default() }).unwrap()
+    Demo::start(&DemoOptions { listen, instances, ..DemoOptions::default() }).unwrap()
 }
 
 #[test]
