@@ -28,22 +28,22 @@ pub fn summary(config: &Config) -> String {
 }
 
 pub(super) fn start_log(config: &Config) -> Result<Log, CannotStart> {
-    let access = match config.log.access {
+    let format = match config.log.access {
         AccessLog::Off => None,
         AccessLog::Common => Some(log::Format::Common),
         AccessLog::Combined => Some(log::Format::Combined),
         AccessLog::Json => Some(log::Format::Json),
     };
-    let settings = log::Settings { access, to: log_target(config) };
-    Log::start(settings).map_err(|error| CannotStart::System(error.to_string()))
+    let access = format.map(|format| (format, log_destination(config)));
+    Log::start(access).map_err(|error| CannotStart::System(error.to_string()))
 }
 
 /// Where access lines go.
-pub(super) fn log_target(config: &Config) -> log::Target {
+pub(super) fn log_destination(config: &Config) -> log::Destination {
     match &config.log.to {
-        LogTarget::Stdout => log::Target::Stdout,
-        LogTarget::Stderr => log::Target::Stderr,
-        LogTarget::File(path) => log::Target::File(path.clone()),
+        LogTarget::Stdout => log::Destination::Stdout,
+        LogTarget::Stderr => log::Destination::Stderr,
+        LogTarget::File(path) => log::Destination::File(path.clone()),
     }
 }
 

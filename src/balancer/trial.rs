@@ -4,7 +4,7 @@
 use std::io;
 
 use super::CannotStart;
-use super::build::{NAMES_PATIENCE, cannot_listen, log_target};
+use super::build::{NAMES_PATIENCE, cannot_listen, log_destination};
 use crate::config::{AccessLog, Config};
 use crate::engine::{Listener, descriptors};
 use crate::log::Log;
@@ -28,7 +28,7 @@ impl Trial {
             Err(few) => faults.push(CannotStart::System(few.to_string())),
         }
         if config.log.access != AccessLog::Off {
-            let probed = Log::probe(&log_target(config));
+            let probed = Log::probe(&log_destination(config));
             faults.extend(probed.err().map(|error| CannotStart::System(error.to_string())));
         }
         faults.extend(unresolved(&config.applications).into_iter().map(CannotStart::System));

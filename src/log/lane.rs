@@ -21,22 +21,22 @@ const LINE_BYTES: usize = 512;
 
 /// How much may wait in a lane before a line of some kind is dropped.
 #[derive(Clone, Copy)]
-pub(super) struct Room {
+pub(super) struct Capacity {
     /// 40 bytes each before their text.
     pub(super) lines: usize,
     /// In their buffers: clients choose how long their lines are.
     pub(super) bytes: usize,
 }
 
-impl Room {
+impl Capacity {
     /// All that there is, for events.
-    pub(super) const ALL: Room = Room { lines: 4096, bytes: 4 << 20 };
+    pub(super) const ALL: Capacity = Capacity { lines: 4096, bytes: 4 << 20 };
     /// For access lines, so that where both share a lane a flood of them hides no event.
-    pub(super) const ACCESS: Room = Room { lines: 4096 - 128, bytes: 3 << 20 };
+    pub(super) const ACCESS: Capacity = Capacity { lines: 4096 - 128, bytes: 3 << 20 };
 }
 
 /// What comes over the lane.
-pub(super) enum Line {
+pub(super) enum Message {
     Text(Vec<u8>),
     /// Answered when all that came before is written.
     Flush(Sender<()>),
@@ -47,7 +47,7 @@ pub(super) enum Line {
 /// The callers' end. The writer ends when the last clone is gone.
 #[derive(Clone)]
 pub(super) struct Lane {
-    lines: Sender<Line>,
+    messages: Sender<Message>,
     /// Cuts the writer's nap short; see `writer`.
     bell: Sender<()>,
     spent: Receiver<Vec<u8>>,
@@ -55,8 +55,8 @@ pub(super) struct Lane {
 }
 
 /// The writer's end.
-pub(super) struct Waiting {
-    pub(super) lines: Receiver<Line>,
+pub(super) struct Outlet {
+    pub(super) messages: Receiver<Message>,
     pub(super) bell: Receiver<()>,
     spent: Sender<Vec<u8>>,
     state: Arc<State>,
@@ -71,19 +71,19 @@ struct State {
 }
 
 impl Lane {
-    pub(super) fn new() -> (Lane, Waiting) {
-        let (lines, waiting) = bounded(Room::ALL.lines);
+    pub(super) fn new() -> (Lane, Outlet) {
+        let (messages, received) = bounded(Capacity::ALL.lines);
         let (bell, rung) = bounded(1);
         let (give_back, spent) = bounded(SPENT_MAX);
         let state = Arc::new(State::default());
-        let writers =
-            Waiting { lines: waiting, bell: rung, spent: give_back, state: state.clone() };
-        (Lane { lines, bell, spent, state }, writers)
+        let outlet =
+            Outlet { messages: received, bell: rung, spent: give_back, state: state.clone() };
+        (Lane { messages, bell, spent, state }, outlet)
     }
 
     /// True for two clones of one lane.
     pub(super) fn is(&self, other: &Lane) -> bool {
-        self.lines.same_channel(&other.lines)
+        self.messages.same_channel(&other.messages)
     }
 
     /// An empty buffer for a line.
@@ -92,15 +92,17 @@ impl Lane {
     }
 
     /// True while a line may still be taken: where not, it need not be made.
-    pub(super) fn has(&self, room: Room) -> bool {
-        self.lines.len() < room.lines && self.state.bytes.load(Ordering::Relaxed) < room.bytes
+    pub(super) fn has(&self, within: Capacity) -> bool {
+        self.messages.len() < within.lines
+            && self.state.bytes.load(Ordering::Relaxed) < within.bytes
     }
 
     /// Takes a line if there is room for it; false if it is dropped.
-    pub(super) fn offer(&self, line: Vec<u8>, room: Room) -> bool {
+    pub(super) fn offer(&self, line: Vec<u8>, within: Capacity) -> bool {
         let bytes = line.capacity();
         let before = self.state.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let taken = before + bytes <= room.bytes && self.lines.try_send(Line::Text(line)).is_ok();
+        let taken =
+            before + bytes <= within.bytes && self.messages.try_send(Message::Text(line)).is_ok();
         if !taken {
             self.state.bytes.fetch_sub(bytes, Ordering::Relaxed);
         }
@@ -111,7 +113,7 @@ impl Lane {
     pub(super) fn say(&self, when: SystemTime, level: Level, text: fmt::Arguments) -> bool {
         let mut line = self.buffer();
         text::event(&mut line, when, level, text);
-        let taken = self.offer(line, Room::ALL);
+        let taken = self.offer(line, Capacity::ALL);
         self.ring();
         taken
     }
@@ -119,7 +121,7 @@ impl Lane {
     /// Has the writer look around.
     pub(super) fn wake(&self) {
         // A full channel means that the writer is awake, or will be before it is empty.
-        let _ = self.lines.try_send(Line::Wake);
+        let _ = self.messages.try_send(Message::Wake);
         self.ring();
     }
 
@@ -132,7 +134,7 @@ impl Lane {
     /// Waits until what was offered before is written; false when `until` comes first.
     pub(super) fn flush(&self, until: Instant) -> bool {
         let (done, written) = bounded(1);
-        if self.lines.send_deadline(Line::Flush(done), until).is_err() {
+        if self.messages.send_deadline(Message::Flush(done), until).is_err() {
             return false;
         }
         self.ring();
@@ -145,7 +147,7 @@ impl Lane {
     }
 }
 
-impl Waiting {
+impl Outlet {
     /// Takes note that a line waits no more, and gives its buffer back.
     pub(super) fn give_back(&self, mut line: Vec<u8>) {
         self.state.bytes.fetch_sub(line.capacity(), Ordering::Relaxed);

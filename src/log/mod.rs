@@ -29,23 +29,14 @@ pub use access::{Access, Format};
 pub use cause::Cause;
 pub use own::{OnOwnEvent, OwnEvent};
 
-use lane::{Lane, Room};
+use lane::{Capacity, Lane};
 use losses::Losses;
 use sink::Sink;
 use writer::Writer;
 
-/// What is logged, and where.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The form of the access log; `None` keeps none.
-    pub access: Option<Format>,
-    /// Where access lines go. Events always go to stderr.
-    pub to: Target,
-}
-
 /// Where access lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum Destination {
     /// Standard output.
     Stdout,
     /// Standard error, between the events.
@@ -55,7 +46,7 @@ pub enum Target {
     File(PathBuf),
 }
 
-impl Target {
+impl Destination {
     fn name(&self) -> String {
         match self {
             Self::Stdout => "stdout".into(),
@@ -88,34 +79,35 @@ struct Inner {
 }
 
 impl Log {
-    /// Opens the access log and starts the writers. Fails, with a sentence, when either cannot be
-    /// done.
-    pub fn start(settings: Settings) -> io::Result<Log> {
-        let open = |format| Ok::<_, io::Error>((format, Sink::open(&settings.to)?));
-        let access = settings.access.map(open).transpose()?;
-        Log::start_with(access, Sink::open(&Target::Stderr)?)
+    /// Opens the access log and starts the writers: access lines in this form go to that
+    /// destination, events always to stderr; `None` keeps no access lines. Fails, with a sentence,
+    /// when either cannot be done.
+    pub fn start(access: Option<(Format, Destination)>) -> io::Result<Log> {
+        let open = |(format, to)| Ok::<_, io::Error>((format, Sink::open(&to)?));
+        let access = access.map(open).transpose()?;
+        Log::start_with(access, Sink::open(&Destination::Stderr)?)
     }
 
     /// What opening the access log there would come to; leaves nothing behind. An error is a whole
     /// sentence.
-    pub fn probe(to: &Target) -> io::Result<()> {
+    pub fn probe(to: &Destination) -> io::Result<()> {
         Sink::probe(to)
     }
 
     fn start_with(access: Option<(Format, Sink)>, events: Sink) -> io::Result<Log> {
         let losses = Arc::new(Losses::default());
-        let (lane, waiting) = Lane::new();
+        let (lane, outlet) = Lane::new();
         let access = match access {
             // Two threads would cut into each other's lines.
             Some((format, sink)) if sink.leads_where(&events) => Some((format, lane.clone())),
             Some((format, sink)) => {
-                let (own, waiting) = Lane::new();
-                Writer::new(waiting, sink, losses.clone(), Some(lane.clone())).spawn("access")?;
+                let (own, outlet) = Lane::new();
+                Writer::new(outlet, sink, losses.clone(), Some(lane.clone())).spawn("access")?;
                 Some((format, own))
             }
             None => None,
         };
-        Writer::new(waiting, events, losses.clone(), None).spawn("log")?;
+        Writer::new(outlet, events, losses.clone(), None).spawn("log")?;
         Ok(Log(Arc::new(Inner { access, events: lane, losses })))
     }
 
@@ -127,10 +119,10 @@ impl Log {
     /// Logs one request. Never blocks.
     pub fn access(&self, record: &Access) {
         let Some((format, lane)) = &self.0.access else { return };
-        let taken = lane.has(Room::ACCESS) && {
+        let taken = lane.has(Capacity::ACCESS) && {
             let mut line = lane.buffer();
             record.write(*format, &mut line);
-            lane.offer(line, Room::ACCESS)
+            lane.offer(line, Capacity::ACCESS)
         };
         if !taken {
             self.drop_one();

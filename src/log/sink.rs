@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
-use super::Target;
+use super::Destination;
 
 /// How often a writer that waits for a reader looks whether it is to open the file anew.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
@@ -23,32 +23,32 @@ const LINKS_MAX: usize = 8;
 
 pub(super) struct Sink {
     file: File,
-    target: Target,
+    to: Destination,
     /// Whole lines, to which the writer appends; `write` empties it.
     pub(super) batch: Vec<u8>,
 }
 
 impl Sink {
     /// An error is a whole sentence.
-    pub(super) fn open(target: &Target) -> io::Result<Sink> {
-        let file = open(target, true).map_err(|error| unopened(target, error))?;
-        Ok(Sink::new(file, target.clone()))
+    pub(super) fn open(to: &Destination) -> io::Result<Sink> {
+        let file = open(to, true).map_err(|error| unopened(to, error))?;
+        Ok(Sink::new(file, to.clone()))
     }
 
     /// What opening it would come to, with nothing left behind: of a file that is not there,
     /// another one beside it tells.
-    pub(super) fn probe(target: &Target) -> io::Result<()> {
-        let tried = match (open(target, false), target) {
-            (Err(error), Target::File(path)) if error.kind() == ErrorKind::NotFound => {
+    pub(super) fn probe(to: &Destination) -> io::Result<()> {
+        let tried = match (open(to, false), to) {
+            (Err(error), Destination::File(path)) if error.kind() == ErrorKind::NotFound => {
                 probe_beside(&landing(path))
             }
             (opened, _) => opened.map(drop),
         };
-        tried.map_err(|error| unopened(target, error))
+        tried.map_err(|error| unopened(to, error))
     }
 
-    pub(super) fn new(file: File, target: Target) -> Sink {
-        Sink { file, target, batch: Vec::new() }
+    pub(super) fn new(file: File, to: Destination) -> Sink {
+        Sink { file, to, batch: Vec::new() }
     }
 
     /// True when both write into one pipe, socket or terminal. Files are appended to, a whole
@@ -61,7 +61,7 @@ impl Sink {
     }
 
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        self.file = open(&self.target, true)?;
+        self.file = open(&self.to, true)?;
         if self.batch.first() == Some(&b'\n') {
             self.batch.remove(0); // the torn line stays behind in the old file
         }
@@ -69,7 +69,7 @@ impl Sink {
     }
 
     pub(super) fn name(&self) -> String {
-        self.target.name()
+        self.to.name()
     }
 
     /// Writes the batch and empties it; or how many lines were lost and why. Waits for a reader who
@@ -147,18 +147,18 @@ fn linked(path: &Path) -> Option<PathBuf> {
 }
 
 /// A whole sentence.
-fn unopened(target: &Target, error: io::Error) -> io::Error {
-    let (name, remedy) = (target.name(), remedy(&error));
+fn unopened(to: &Destination, error: io::Error) -> io::Error {
+    let (name, remedy) = (to.name(), remedy(&error));
     let text = format!("cannot open the log {name} ([log] to): {error}; {remedy}");
     io::Error::new(error.kind(), text)
 }
 
 /// `makes`: a file that is not there is made.
-fn open(target: &Target, makes: bool) -> io::Result<File> {
-    let path = match target {
-        Target::Stdout => return own(1),
-        Target::Stderr => return own(2),
-        Target::File(path) => path,
+fn open(to: &Destination, makes: bool) -> io::Result<File> {
+    let path = match to {
+        Destination::Stdout => return own(1),
+        Destination::Stderr => return own(2),
+        Destination::File(path) => path,
     };
     let descriptor = descriptor_of(path.clone());
     // As "stdout" is: opened by its path, one that is a socket, or another user's, is refused.
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_line_that_was_cut_short_is_ended_before_the_next() {
-        let mut sink = Sink::open(&Target::File("/dev/full".into())).unwrap();
+        let mut sink = Sink::open(&Destination::File("/dev/full".into())).unwrap();
         sink.batch.extend_from_slice(b"one\ntwo\nthree\n");
         assert_eq!(sink.give_up(5), 2);
         assert_eq!(sink.batch, b"\n");
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn lines_that_were_written_whole_are_not_lost() {
-        let mut sink = Sink::open(&Target::File("/dev/full".into())).unwrap();
+        let mut sink = Sink::open(&Destination::File("/dev/full".into())).unwrap();
         sink.batch.extend_from_slice(b"one\ntwo\n");
         assert_eq!(sink.give_up(4), 1);
         assert_eq!(sink.batch, b"");

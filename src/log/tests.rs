@@ -15,11 +15,11 @@ const LONG: Duration = Duration::from_secs(20);
 fn pipe() -> (Sink, UnixStream) {
     let (write, read) = UnixStream::pair().unwrap();
     read.set_read_timeout(Some(LONG)).unwrap();
-    (Sink::new(OwnedFd::from(write).into(), Target::Stdout), read)
+    (Sink::new(OwnedFd::from(write).into(), Destination::Stdout), read)
 }
 
 fn file_sink(path: &str) -> Sink {
-    Sink::open(&Target::File(path.into())).unwrap()
+    Sink::open(&Destination::File(path.into())).unwrap()
 }
 
 /// A path of its own for each test; what is there goes away first.
@@ -111,25 +111,25 @@ fn a_sink_that_nobody_reads_blocks_no_caller_and_what_was_dropped_is_said() {
 
 #[test]
 fn what_waits_is_bounded_in_bytes_too_and_events_have_their_share() {
-    let (lane, waiting) = lane::Lane::new();
+    let (lane, outlet) = lane::Lane::new();
     let hostile = [0x9b; 16 * 1024];
     let record = Access { user_agent: &hostile, ..sample() };
     let mut line = Vec::new();
     record.write(Format::Combined, &mut line);
-    let fitting = (0..).take_while(|_| lane.offer(line.clone(), Room::ACCESS)).count();
-    assert!(fitting * line.len() <= Room::ACCESS.bytes && (fitting + 2) * line.len() > 3 << 20);
+    let fitting = (0..).take_while(|_| lane.offer(line.clone(), Capacity::ACCESS)).count();
+    assert!(fitting * line.len() <= Capacity::ACCESS.bytes && (fitting + 2) * line.len() > 3 << 20);
     assert!(lane.say(SystemTime::now(), Level::Warn, format_args!("there is room for an event")));
-    while let Ok(lane::Line::Text(line)) = waiting.lines.try_recv() {
-        waiting.give_back(line);
+    while let Ok(lane::Message::Text(line)) = outlet.messages.try_recv() {
+        outlet.give_back(line);
     }
-    assert!(lane.has(Room::ACCESS) && lane.offer(line, Room::ACCESS), "room comes back");
+    assert!(lane.has(Capacity::ACCESS) && lane.offer(line, Capacity::ACCESS), "room comes back");
 }
 
 #[test]
 fn where_both_go_the_same_way_lines_stay_whole_and_in_order() {
     let (write, said) = UnixStream::pair().unwrap();
     let [access, events] = [write.try_clone().unwrap(), write]
-        .map(|end| Sink::new(OwnedFd::from(end).into(), Target::Stderr));
+        .map(|end| Sink::new(OwnedFd::from(end).into(), Destination::Stderr));
     log_statuses(access, events);
     let text = text_of(said);
     let lines: Vec<_> = text.lines().collect();
@@ -162,7 +162,7 @@ fn a_log_that_was_renamed_is_opened_anew() {
 #[test]
 fn a_log_that_cannot_be_opened_anew_goes_on_in_the_old_file() {
     let old = path("kept");
-    let access = Sink::new(fs::File::create(&old).unwrap(), Target::File("/no/where".into()));
+    let access = Sink::new(fs::File::create(&old).unwrap(), Destination::File("/no/where".into()));
     let (events, said) = pipe();
     let log = Log::start_with(Some((Format::Common, access)), events).unwrap();
     log.reopen();

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{RecvTimeoutError, Sender};
 
-use super::lane::{Lane, Line, Waiting};
+use super::lane::{Lane, Message, Outlet};
 use super::sink::{self, Sink};
 use super::{Losses, OwnEvent, text};
 use crate::thread;
@@ -26,7 +26,7 @@ const NAP: Duration = Duration::from_millis(5);
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct Writer {
-    waiting: Waiting,
+    outlet: Outlet,
     sink: Sink,
     losses: Arc<Losses>,
     /// Where events go; none for the writer of the events, which also reports the losses.
@@ -45,13 +45,13 @@ struct Said {
 
 impl Writer {
     pub(super) fn new(
-        waiting: Waiting,
+        outlet: Outlet,
         sink: Sink,
         losses: Arc<Losses>,
         events: Option<Lane>,
     ) -> Writer {
         let said = Said { dropped: 0, lost: 0, next: Instant::now() };
-        Writer { waiting, sink, losses, events, flushes: Vec::new(), said }
+        Writer { outlet, sink, losses, events, flushes: Vec::new(), said }
     }
 
     pub(super) fn spawn(self, name: &str) -> io::Result<()> {
@@ -60,7 +60,7 @@ impl Writer {
 
     fn run(mut self) {
         while self.collect() {
-            if self.waiting.is_to_reopen() {
+            if self.outlet.is_to_reopen() {
                 self.reopen();
             }
             self.write();
@@ -68,8 +68,8 @@ impl Writer {
             for done in self.flushes.drain(..) {
                 let _ = done.send(()); // whoever asked may have stopped waiting
             }
-            if self.waiting.lines.is_empty() {
-                let _ = self.waiting.bell.recv_timeout(NAP);
+            if self.outlet.messages.is_empty() {
+                let _ = self.outlet.bell.recv_timeout(NAP);
             }
         }
     }
@@ -77,32 +77,32 @@ impl Writer {
     /// Waits for a line, then takes what is there, up to a batch. False once every `Log` is gone.
     fn collect(&mut self) -> bool {
         let first = if self.has_news() {
-            self.waiting.lines.recv_deadline(self.said.next)
+            self.outlet.messages.recv_deadline(self.said.next)
         } else {
-            self.waiting.lines.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            self.outlet.messages.recv().map_err(|_| RecvTimeoutError::Disconnected)
         };
         match first {
-            Ok(line) => self.take(line),
+            Ok(message) => self.take(message),
             Err(RecvTimeoutError::Timeout) => return true,
             Err(RecvTimeoutError::Disconnected) => return false,
         }
         while self.sink.batch.len() < BATCH_BYTES {
-            match self.waiting.lines.try_recv() {
-                Ok(line) => self.take(line),
+            match self.outlet.messages.try_recv() {
+                Ok(message) => self.take(message),
                 Err(_) => break,
             }
         }
         true
     }
 
-    fn take(&mut self, line: Line) {
-        match line {
-            Line::Text(line) => {
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Text(line) => {
                 self.sink.batch.extend_from_slice(&line);
-                self.waiting.give_back(line);
+                self.outlet.give_back(line);
             }
-            Line::Flush(done) => self.flushes.push(done),
-            Line::Wake => {}
+            Message::Flush(done) => self.flushes.push(done),
+            Message::Wake => {}
         }
     }
 
@@ -115,8 +115,8 @@ impl Writer {
     }
 
     fn write(&mut self) {
-        let waiting = &self.waiting;
-        if let Err((lost, error)) = self.sink.write(&|| waiting.awaits_reopen()) {
+        let outlet = &self.outlet;
+        if let Err((lost, error)) = self.sink.write(&|| outlet.awaits_reopen()) {
             let name = self.sink.name();
             let why = match error.kind() {
                 io::ErrorKind::WouldBlock => format!("{name}: nobody reads it"),

@@ -18,7 +18,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
 
 use super::fault;
-use side::{Found, Sealed, Side};
+use side::{Records, Sealed, Side};
 
 /// The most plain bytes in one record (RFC 8446 section 5.1).
 const RECORD_BYTES: usize = 16 * 1024;
@@ -256,9 +256,9 @@ impl Session {
             let (done, found) = self.side.look(&mut records[used..], unsent, &mut take);
             used += done;
             match found {
-                Ok(Found::More) => {}
-                Ok(Found::Nothing) => return Ok((opened, used)),
-                Ok(Found::End) => self.ended = true,
+                Ok(Records::More) => {}
+                Ok(Records::Nothing) => return Ok((opened, used)),
+                Ok(Records::End) => self.ended = true,
                 Err(error) => {
                     self.closed = true;
                     self.side.word_alert(&mut records[used..], unsent);

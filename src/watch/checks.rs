@@ -14,11 +14,11 @@ use crossbeam_channel::Sender;
 
 use super::probe::Probe;
 use super::question::Question;
-use super::room::Room;
+use super::quota::Quota;
 use super::schedule::{Schedule, jitter};
 use super::sockets::{Sockets, Word};
-use super::transport::Answer;
-use super::{Listener, Never, Settings, WatchEvent};
+use super::transport::CheckAnswer;
+use super::{Never, OnEvent, Settings, WatchEvent};
 use crate::blame::Blame;
 use crate::event::Event;
 use crate::pool::chance::Dice;
@@ -36,7 +36,7 @@ const BEGIN_MAX: usize = 64;
 const SHORTAGE_FORGOTTEN: Duration = Duration::from_secs(60);
 
 /// The state of the checks thread.
-pub(super) struct Checks {
+pub(super) struct Checker {
     interval: Duration,
     timeout: Duration,
     question: Question,
@@ -50,7 +50,7 @@ pub(super) struct Checks {
     sockets: Sockets,
     /// The checks under way, by the place of the backend.
     probes: HashMap<usize, Probe>,
-    room: Room,
+    quota: Quota,
     /// Where `now` counts from.
     epoch: Instant,
     /// Dropped when the first round is over.
@@ -60,10 +60,10 @@ pub(super) struct Checks {
     warned: Vec<String>,
     /// When checks last lacked descriptors, ports or room.
     last_short: Option<Duration>,
-    on: Listener,
+    on: OnEvent,
 }
 
-impl Checks {
+impl Checker {
     pub(super) fn new(
         interval: Duration,
         settings: Settings,
@@ -71,7 +71,7 @@ impl Checks {
         sockets: Sockets,
         epoch: Instant,
         first_done: Sender<Never>,
-        on: Listener,
+        on: OnEvent,
     ) -> Self {
         let pool = Arc::clone(look.current());
         Self {
@@ -85,7 +85,7 @@ impl Checks {
             dice: Dice::new(RandomState::new().hash_one(0)),
             sockets,
             probes: HashMap::new(),
-            room: Room::new(),
+            quota: Quota::new(),
             epoch,
             first_done: Some(first_done),
             warned: Vec::new(),
@@ -131,12 +131,12 @@ impl Checks {
             let now = self.epoch.elapsed();
             let under_way = self.probes.len();
             let is_first_round = self.first_done.is_some();
-            let room = self.room.at(now, is_first_round);
+            let room = self.quota.at(now, is_first_round);
             match self.schedule.due(now, room) {
                 Some(index) => self.begin(index, now),
                 None => {
-                    if self.schedule.is_short(now, room) && !self.room.is_shrunk(now) {
-                        let bound = self.room.bound(is_first_round);
+                    if self.schedule.is_short(now, room) && !self.quota.is_shrunk(now) {
+                        let bound = self.quota.bound(is_first_round);
                         self.fall_short(&format!(
                             "{under_way} checks are under way, as many as may be at once \
                              ({bound}): those that kept their time last come first"
@@ -158,7 +158,7 @@ impl Checks {
             }
             // It stays due, and is the first to begin once one that is under way has ended.
             Err(error) if Blame::of(&error) == Blame::Ours => {
-                self.room.shrink(self.probes.len(), now + CHANGING);
+                self.quota.shrink(self.probes.len(), now + CHANGING);
                 self.lack(&error);
             }
             Err(error) => self.take(index, Err(error), Duration::ZERO),
@@ -226,7 +226,7 @@ impl Checks {
     }
 
     /// Takes in how a check ended.
-    fn take(&mut self, index: usize, answer: io::Result<Answer>, took: Duration) {
+    fn take(&mut self, index: usize, answer: io::Result<CheckAnswer>, took: Duration) {
         let outcome = match answer {
             Ok(answer) => {
                 let verdict = self.question.judge(&answer);

@@ -23,16 +23,16 @@ const LOOK_UPS_MAX: usize = 16;
 pub(super) type Resolve = fn(&str) -> io::Result<Vec<SocketAddr>>;
 
 /// A host, and what it came to; port 0.
-pub(super) type Report = (String, Found);
+pub(super) type Resolved = (String, Found);
 
 /// Look-ups under way, each on its thread, and those that wait for one.
 pub(super) struct LookUps {
     resolve: Resolve,
     waiting: VecDeque<String>,
     under_way: usize,
-    report: Sender<Report>,
+    tell: Sender<Resolved>,
     /// To be handed to `over` one by one.
-    pub(super) reports: Receiver<Report>,
+    pub(super) resolved: Receiver<Resolved>,
 }
 
 /// Where each of `specs` is, found within `patience`.
@@ -44,14 +44,14 @@ pub fn look_up_all(specs: &[Spec], patience: Duration) -> Vec<Found> {
     names.dedup();
     let mut lookups = LookUps::new(system);
     names.iter().for_each(|name| lookups.begin(name));
-    let mut reports: Vec<Report> = Vec::new();
+    let mut resolved: Vec<Resolved> = Vec::new();
     while lookups.under_way > 0
-        && let Ok(report) = lookups.reports.recv_deadline(until)
+        && let Ok(one) = lookups.resolved.recv_deadline(until)
     {
         lookups.over();
-        reports.push(report);
+        resolved.push(one);
     }
-    let found = |host: &str| reports.iter().find(|(name, _)| name == host).map(|(_, found)| found);
+    let found = |host: &str| resolved.iter().find(|(name, _)| name == host).map(|(_, found)| found);
     let of = |Spec { host, port, .. }: &Spec| match host.parse() {
         Ok(ip) => Ok(vec![SocketAddr::new(ip, *port)]),
         Err(_) => found(host).map_or_else(|| Err(late(host, patience)), |it| at(it, *port)),
@@ -85,8 +85,8 @@ fn late(host: &str, patience: Duration) -> String {
 
 impl LookUps {
     pub(super) fn new(resolve: Resolve) -> Self {
-        let (report, reports) = bounded(LOOK_UPS_MAX);
-        Self { resolve, waiting: VecDeque::new(), under_way: 0, report, reports }
+        let (tell, resolved) = bounded(LOOK_UPS_MAX);
+        Self { resolve, waiting: VecDeque::new(), under_way: 0, tell, resolved }
     }
 
     /// Looks `host` up as soon as there is a thread for it.
@@ -95,7 +95,7 @@ impl LookUps {
         self.go_on();
     }
 
-    /// One was taken from `reports`: its thread is free for the next.
+    /// One was taken from `resolved`: its thread is free for the next.
     pub(super) fn over(&mut self) {
         self.under_way -= 1;
         self.go_on();
@@ -106,12 +106,12 @@ impl LookUps {
             && let Some(host) = self.waiting.pop_front()
         {
             self.under_way += 1;
-            let (resolve, report, name) = (self.resolve, self.report.clone(), host.clone());
+            let (resolve, tell, name) = (self.resolve, self.tell.clone(), host.clone());
             // Too late is no error: nobody listens any more.
-            let duty = move || drop(report.send((name.clone(), ask(resolve, &name))));
+            let duty = move || drop(tell.send((name.clone(), ask(resolve, &name))));
             if let Err(error) = thread::spawn("look-up", duty) {
                 let why = format!("{host} was not looked up, for want of a thread: {error}");
-                let _ = self.report.try_send((host, Err(why)));
+                let _ = self.tell.try_send((host, Err(why)));
             }
         }
     }
@@ -169,7 +169,7 @@ mod tests {
         lookups.begin("silent");
         for number in 0..2 * LOOK_UPS_MAX {
             lookups.begin(&format!("name{number}"));
-            let (host, found) = lookups.reports.recv_timeout(PATIENCE).unwrap();
+            let (host, found) = lookups.resolved.recv_timeout(PATIENCE).unwrap();
             lookups.over();
             assert!(host.starts_with("name") && found.is_ok());
         }

@@ -23,7 +23,7 @@ mod lookup;
 mod names;
 mod probe;
 mod question;
-mod room;
+mod quota;
 mod schedule;
 mod sockets;
 #[cfg(test)]
@@ -41,10 +41,10 @@ use crate::config::Health;
 use crate::event::Event;
 use crate::pool::{Notice, Pool, Snapshot, Statuses};
 use crate::tls::Connector;
-use checks::Checks;
+use checks::Checker;
 pub use lookup::look_up_all;
 use names::Names;
-use sockets::{Line, Sockets};
+use sockets::{Control, Sockets};
 
 /// How to watch.
 #[derive(Clone, Debug)]
@@ -125,7 +125,7 @@ pub enum WatchEvent<'e> {
 }
 
 /// Hears of events, from several threads. Must not block for long.
-type Listener = Arc<dyn Fn(WatchEvent) + Send + Sync>;
+type OnEvent = Arc<dyn Fn(WatchEvent) + Send + Sync>;
 
 /// Closed rather than sent on: every thread sees that at once.
 enum Never {}
@@ -133,7 +133,7 @@ enum Never {}
 /// The running watch. Dropped, it stops as well, without waiting for its threads.
 pub struct Watch {
     stop: Sender<Never>,
-    line: Arc<Line>,
+    control: Arc<Control>,
     first_round: Receiver<Never>,
     /// None where they are off.
     checks: Option<JoinHandle<()>>,
@@ -148,24 +148,24 @@ impl Watch {
         epoch: Instant,
         on: impl Fn(WatchEvent) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let on: Listener = Arc::new(on);
+        let on: OnEvent = Arc::new(on);
         let (stop, stopped) = bounded(0);
         let (first_done, first_round) = bounded(0);
-        let (sockets, line) = Sockets::new()?;
+        let (sockets, control) = Sockets::new()?;
         let interval = settings.interval;
-        let (line, every) = (Arc::new(line), settings.names_every);
-        let asked = Arc::downgrade(&line);
-        let hurry = Box::new(move || asked.upgrade().iter().for_each(|line| line.hurry()));
+        let (control, every) = (Arc::new(control), settings.names_every);
+        let asked = Arc::downgrade(&control);
+        let hurry = Box::new(move || asked.upgrade().iter().for_each(|control| control.hurry()));
         let names = Names::new(snapshot.look(), every, epoch, hurry, Arc::clone(&on));
         spawn("names", &on, move || names.run(&stopped))?;
         let heard = Arc::clone(&on);
         let checks = |every| {
             let look = snapshot.look();
-            let checks = Checks::new(every, settings, look, sockets, epoch, first_done, heard);
-            spawn("checks", &on, move || checks.run())
+            let checker = Checker::new(every, settings, look, sockets, epoch, first_done, heard);
+            spawn("checks", &on, move || checker.run())
         };
         let checks = interval.map(checks).transpose()?;
-        Ok(Self { stop, line, first_round, checks })
+        Ok(Self { stop, control, first_round, checks })
     }
 
     /// Waits until every backend was checked once, at most for `deadline`; false if that was not
@@ -178,14 +178,14 @@ impl Watch {
     /// Has every backend checked now, but for those that are being checked. Does nothing if checks
     /// are off.
     pub fn hurry(&self) {
-        self.line.hurry();
+        self.control.hurry();
     }
 
     /// Stops. Afterwards no result of a check reaches the pool or the callback.
     ///
     /// Checks under way are cut off. A look-up cannot be, and is not waited for.
     pub fn stop(self) {
-        drop((self.stop, self.line));
+        drop((self.stop, self.control));
         // A panic was told through the callback.
         let _ = self.checks.map(JoinHandle::join);
     }
@@ -194,7 +194,7 @@ impl Watch {
 /// Starts a thread that tells `on` if it panics.
 fn spawn(
     name: &str,
-    on: &Listener,
+    on: &OnEvent,
     work: impl FnOnce() + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let tripwire = Tripwire { name: name.into(), on: Arc::clone(on) };
@@ -208,7 +208,7 @@ fn spawn(
 /// Dropped by a panic, it says so.
 struct Tripwire {
     name: String,
-    on: Listener,
+    on: OnEvent,
 }
 
 impl Drop for Tripwire {

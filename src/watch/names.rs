@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select};
 
-use super::lookup::{LookUps, Report, Resolve, at, is_name, system};
-use super::{Listener, Never, WatchEvent};
+use super::lookup::{LookUps, Resolve, Resolved, at, is_name, system};
+use super::{Never, OnEvent, WatchEvent};
 use crate::event::Event;
 use crate::pool::{Backend, Found, Look, Notice, Pool};
 
@@ -32,14 +32,14 @@ pub(super) struct Names {
     every: Duration,
     epoch: Instant,
     /// Each name of it once, and how it stands with that.
-    known: Vec<Name>,
+    known: Vec<KnownName>,
     lookups: LookUps,
     /// For a backend that was found.
     hurry: Hurry,
-    on: Listener,
+    on: OnEvent,
 }
 
-struct Name {
+struct KnownName {
     host: String,
     /// The backends that have it, by their places in the pool.
     users: Vec<usize>,
@@ -57,7 +57,7 @@ impl Names {
         every: Duration,
         epoch: Instant,
         hurry: Hurry,
-        on: Listener,
+        on: OnEvent,
     ) -> Self {
         Self::asking(system, look, every, epoch, hurry, on)
     }
@@ -68,7 +68,7 @@ impl Names {
         every: Duration,
         epoch: Instant,
         hurry: Hurry,
-        on: Listener,
+        on: OnEvent,
     ) -> Self {
         let (lookups, pool) = (LookUps::new(resolve), Arc::clone(look.current()));
         let mut names = Self { look, pool, every, epoch, known: Vec::new(), lookups, hurry, on };
@@ -78,13 +78,13 @@ impl Names {
 
     /// Runs until `stop` closes. The addresses at the start are fresh, so it begins with a wait.
     pub(super) fn run(mut self, stop: &Receiver<Never>) {
-        let reports = self.lookups.reports.clone();
+        let resolved = self.lookups.resolved.clone();
         loop {
             let wait = self.begin_due(Instant::now());
             select! {
                 recv(stop) -> _ => return,
-                recv(reports) -> report => {
-                    self.take(report.expect("`lookups` holds a sender"), Instant::now());
+                recv(resolved) -> one => {
+                    self.take(one.expect("`lookups` holds a sender"), Instant::now());
                 }
                 default(wait) => {}
             }
@@ -125,7 +125,7 @@ impl Names {
             }
             let place = self.known.iter().position(|name| name.host == host).unwrap_or_else(|| {
                 let old = before.iter().position(|name| name.host == host);
-                let new = || Name::new(backend, now, self.every);
+                let new = || KnownName::new(backend, now, self.every);
                 self.known.push(old.map_or_else(new, |old| before.swap_remove(old)));
                 self.known.len() - 1
             });
@@ -134,7 +134,7 @@ impl Names {
     }
 
     /// Takes in what a name has come to, for each backend that has it.
-    fn take(&mut self, (host, found): Report, now: Instant) {
+    fn take(&mut self, (host, found): Resolved, now: Instant) {
         self.lookups.over();
         let Some(name) = self.known.iter_mut().find(|name| name.host == host) else { return };
         let backends = self.pool.backends();
@@ -190,7 +190,7 @@ impl Names {
     }
 }
 
-impl Name {
+impl KnownName {
     /// That of `backend`, whose address is as fresh as `now` if it has one.
     fn new(backend: &Backend, now: Instant, every: Duration) -> Self {
         let is_failing = !backend.is_found();
@@ -238,7 +238,7 @@ mod tests {
             let pool = Pool::new(specs, found, policy, Rules::default());
             let events = Arc::new(Mutex::new(Vec::new()));
             let heard = Arc::clone(&events);
-            let on: Listener =
+            let on: OnEvent =
                 Arc::new(move |event: WatchEvent| heard.lock().unwrap().push(event.into()));
             let snapshot = Snapshot::new(Arc::clone(&pool));
             let look = snapshot.look();
@@ -261,8 +261,8 @@ mod tests {
             self.names.lookups = LookUps::new(resolve);
             (self.names.known[0].next, self.names.known[0].is_under_way) = (self.now, false);
             self.glance(Duration::ZERO);
-            let report = self.names.lookups.reports.recv().unwrap();
-            self.names.take(report, self.now);
+            let one = self.names.lookups.resolved.recv().unwrap();
+            self.names.take(one, self.now);
         }
 
         fn first(&self) -> Option<SocketAddr> {
@@ -353,8 +353,8 @@ mod tests {
         }
         bench.names.lookups = LookUps::new(|_| Ok(vec![at(2, 0)]));
         assert_eq!(bench.glance(2 * SECOND), 1);
-        let report = bench.names.lookups.reports.recv().unwrap();
-        bench.names.take(report, bench.now);
+        let one = bench.names.lookups.resolved.recv().unwrap();
+        bench.names.take(one, bench.now);
         assert_eq!(bench.said().len(), 2);
         assert_eq!(bench.glance(2 * SECOND), 0, "no doubt is left");
     }
@@ -367,7 +367,7 @@ mod tests {
         bench.snapshot.replace(Arc::clone(&next.pool));
         bench.names.lookups = LookUps::new(|_| Ok(vec![at(1, 0)]));
         assert_eq!(bench.glance(SECOND), 1);
-        assert_eq!(bench.names.lookups.reports.recv().unwrap().0, "new.local");
+        assert_eq!(bench.names.lookups.resolved.recv().unwrap().0, "new.local");
         let hosts: Vec<&str> = bench.names.known.iter().map(|name| name.host.as_str()).collect();
         assert_eq!(hosts, ["new.local", "app.local"]);
     }
@@ -382,8 +382,8 @@ mod tests {
         }
         bench.names.lookups = LookUps::new(|_| Ok(vec![at(1, 0)]));
         assert_eq!(bench.glance(SECOND), 1);
-        let report = bench.names.lookups.reports.recv().unwrap();
-        bench.names.take(report, bench.now);
+        let one = bench.names.lookups.resolved.recv().unwrap();
+        bench.names.take(one, bench.now);
         bench.pool.backends()[0].avoid(at(1, 8001));
         assert_eq!(bench.glance(SECOND / 5), 0, "too soon");
         assert_eq!(bench.glance(SECOND), 1, "and not forgotten");

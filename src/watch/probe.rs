@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use ureq::Error;
 use ureq::http::Request;
 
-use super::transport::{self, Answer, Incoming, Progress};
+use super::transport::{self, CheckAnswer, HowFar, Incoming};
 use crate::blame::Blame;
 use crate::dial;
 use crate::tls::{Connector, Stream};
@@ -109,14 +109,14 @@ impl Probe {
     }
 
     /// Goes on as far as the socket lets it. None until there is an answer, or none to be had.
-    pub(super) fn step(&mut self) -> Option<io::Result<Answer>> {
+    pub(super) fn step(&mut self) -> Option<io::Result<CheckAnswer>> {
         match self.go_on() {
             Err(error) if error.kind() == ErrorKind::WouldBlock => None,
             outcome => Some(outcome),
         }
     }
 
-    fn go_on(&mut self) -> io::Result<Answer> {
+    fn go_on(&mut self) -> io::Result<CheckAnswer> {
         loop {
             self.stage = match self.stage {
                 Stage::Connecting => {
@@ -156,7 +156,7 @@ impl Probe {
         Ok(())
     }
 
-    fn read(&mut self) -> io::Result<Answer> {
+    fn read(&mut self) -> io::Result<CheckAnswer> {
         loop {
             if let Some(answer) = self.incoming.answer(&self.request)? {
                 return Ok(answer);
@@ -167,13 +167,13 @@ impl Probe {
 
     /// What did not come within `timeout`.
     pub(super) fn lateness(&self, timeout: Duration) -> String {
-        match (self.stage, self.incoming.progress()) {
+        match (self.stage, self.incoming.how_far()) {
             (Stage::Connecting, _) => format!("connect timed out after {timeout:?}"),
             (Stage::Handshake, _) => format!("the TLS handshake was not over after {timeout:?}"),
             (Stage::Sending, _) => format!("the request was not taken after {timeout:?}"),
-            (_, Progress::Nothing) => format!("no answer within {timeout:?} of the check's start"),
-            (_, Progress::Head) => format!("the answer's head was not whole after {timeout:?}"),
-            (_, Progress::Body) => format!("the body was not whole after {timeout:?}"),
+            (_, HowFar::Nothing) => format!("no answer within {timeout:?} of the check's start"),
+            (_, HowFar::Head) => format!("the answer's head was not whole after {timeout:?}"),
+            (_, HowFar::Body) => format!("the body was not whole after {timeout:?}"),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use ureq::http::Request;
 
 use super::Settings;
-use super::transport::{Answer, BODY_MAX};
+use super::transport::{BODY_MAX, CheckAnswer};
 use crate::pool::{Backend, Statuses, authority};
 
 /// The port that a Host field need not name where TLS is spoken (RFC 9110 section 4.2.2).
@@ -92,7 +92,7 @@ impl Question {
     }
 
     /// What `answer` says about the backend.
-    pub(super) fn judge(&self, answer: &Answer) -> Verdict {
+    pub(super) fn judge(&self, answer: &CheckAnswer) -> Verdict {
         let status = answer.status;
         let is_healthy = match &self.expect {
             Some(expect) => expect.contains(status),

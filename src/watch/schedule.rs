@@ -14,19 +14,20 @@ const PART_OF_DOUBTFUL: usize = 8;
 /// would be asked late.
 const PART_OF_PROMPT: usize = 4;
 
-/// A place in a line, and whose it is: by time, and by the order of the pool where that is equal.
-type Turn = (Duration, usize);
+/// When a check is due, or has to end, and of which backend: in the order of time, and of the pool
+/// where that is equal.
+type Due = (Duration, usize);
 
-/// One place for each backend, in the order of the pool. Times are since the watch's epoch.
+/// One entry for each backend, in the order of the pool. Times are since the watch's epoch.
 pub(super) struct Schedule {
-    places: Vec<Place>,
+    entries: Vec<Entry>,
     /// Who waits for a check, by when it is due. Where room is short most of it goes to the first
     /// line, whose checks will not take it for long. In doubt is whose last check took all its
     /// time, and who was never checked.
-    prompt: BTreeSet<Turn>,
-    doubtful: BTreeSet<Turn>,
+    prompt: BTreeSet<Due>,
+    doubtful: BTreeSet<Due>,
     /// Who is being checked, by when that must end: never twice at once, however slow it is.
-    busy: BTreeSet<Turn>,
+    busy: BTreeSet<Due>,
     /// How many of these are in doubt.
     doubtful_busy: usize,
     /// Backends that were never checked.
@@ -34,7 +35,7 @@ pub(super) struct Schedule {
 }
 
 #[derive(Clone)]
-struct Place {
+struct Entry {
     /// When its check is due, or has to end.
     at: Duration,
     /// Not known to answer in time.
@@ -47,7 +48,7 @@ impl Schedule {
     /// `count` backends, all due at once.
     pub(super) fn new(count: usize) -> Self {
         Self {
-            places: vec![Place { at: Duration::ZERO, is_doubtful: true, seen: false }; count],
+            entries: vec![Entry { at: Duration::ZERO, is_doubtful: true, seen: false }; count],
             prompt: BTreeSet::new(),
             doubtful: (0..count).map(|index| (Duration::ZERO, index)).collect(),
             busy: BTreeSet::new(),
@@ -59,7 +60,7 @@ impl Schedule {
     /// Who is to be checked now, with room for so many checks at once: the one that has been due
     /// for the longest, one in doubt only if there is no other, or if these lack their part.
     pub(super) fn due(&self, now: Duration, room: usize) -> Option<usize> {
-        let due = |(at, index): &Turn| (*at <= now).then_some(*index);
+        let due = |(at, index): &Due| (*at <= now).then_some(*index);
         let [prompt, doubtful] = self.lines(room).map(|line| line?.first().and_then(due));
         match self.doubtful_busy < room / PART_OF_DOUBTFUL {
             true => doubtful.or(prompt),
@@ -74,7 +75,7 @@ impl Schedule {
     }
 
     /// The lines of those who may begin: the prompt, then those in doubt.
-    fn lines(&self, room: usize) -> [Option<&BTreeSet<Turn>>; 2] {
+    fn lines(&self, room: usize) -> [Option<&BTreeSet<Due>>; 2] {
         let doubtful_max = room.saturating_sub((room / PART_OF_PROMPT).max(1));
         let has_room = self.busy.len() < room;
         let doubtful = has_room && self.doubtful_busy < doubtful_max;
@@ -98,7 +99,7 @@ impl Schedule {
         for line in [&mut self.prompt, &mut self.doubtful] {
             for (at, index) in std::mem::take(line) {
                 let at = at.min(now);
-                self.places[index].at = at;
+                self.entries[index].at = at;
                 line.insert((at, index));
             }
         }
@@ -106,31 +107,31 @@ impl Schedule {
 
     /// A check of the backend at `index` began, and has to end at `until`.
     pub(super) fn began(&mut self, index: usize, until: Duration) {
-        let place = &mut self.places[index];
-        let line = if place.is_doubtful { &mut self.doubtful } else { &mut self.prompt };
-        line.remove(&(place.at, index));
-        self.doubtful_busy += usize::from(place.is_doubtful);
-        place.at = until;
+        let entry = &mut self.entries[index];
+        let line = if entry.is_doubtful { &mut self.doubtful } else { &mut self.prompt };
+        line.remove(&(entry.at, index));
+        self.doubtful_busy += usize::from(entry.is_doubtful);
+        entry.at = until;
         self.busy.insert((until, index));
     }
 
     /// A check that is under way has to end, or to go on in another way, at `until`.
     pub(super) fn prolong(&mut self, index: usize, until: Duration) {
-        self.busy.remove(&(self.places[index].at, index));
-        self.places[index].at = until;
+        self.busy.remove(&(self.entries[index].at, index));
+        self.entries[index].at = until;
         self.busy.insert((until, index));
     }
 
     /// It ended, or came to nothing, and the next is due at `due`. `hangs`: it took all its time.
     pub(super) fn ended(&mut self, index: usize, due: Duration, hangs: bool) {
-        let place = &mut self.places[index];
-        let was_busy = self.busy.remove(&(place.at, index));
-        self.doubtful_busy -= usize::from(was_busy && place.is_doubtful);
+        let entry = &mut self.entries[index];
+        let was_busy = self.busy.remove(&(entry.at, index));
+        self.doubtful_busy -= usize::from(was_busy && entry.is_doubtful);
         for line in [&mut self.prompt, &mut self.doubtful] {
-            line.remove(&(place.at, index));
+            line.remove(&(entry.at, index));
         }
-        self.unseen -= usize::from(!place.seen);
-        *place = Place { at: due, is_doubtful: hangs, seen: true };
+        self.unseen -= usize::from(!entry.seen);
+        *entry = Entry { at: due, is_doubtful: hangs, seen: true };
         let line = if hangs { &mut self.doubtful } else { &mut self.prompt };
         line.insert((due, index));
     }

@@ -1,7 +1,7 @@
 //! Where the checks thread waits: for the sockets of all checks under way, and for a word of
 //! whoever started the watch.
 //!
-//! Owned by the checks thread; the other end of the [`Line`] is with [`Watch`](super::Watch).
+//! Owned by the checks thread; the other end of the [`Control`] is with [`Watch`](super::Watch).
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::mem::MaybeUninit;
@@ -13,11 +13,11 @@ use rustix::event::{Timespec, epoll};
 /// What one wait brings at most; the rest comes with the next.
 const EVENTS_MAX: usize = 64;
 
-/// epoll data that stands for the line. No pool has so many backends.
-const LINE: u64 = u64::MAX;
+/// epoll data that stands for the control pipe. No pool has so many backends.
+const CONTROL: u64 = u64::MAX;
 
-/// The end of the line that speaks. Dropped, it says that all is over.
-pub(super) struct Line(PipeWriter);
+/// The control pipe, at the end where something is said. Dropped, it says that all is over.
+pub(super) struct Control(PipeWriter);
 
 /// What was said on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,27 +28,27 @@ pub(super) enum Word {
     Stop,
 }
 
-impl Line {
+impl Control {
     /// Has everybody checked. Nobody listens where checks are off, or when all is over.
     pub(super) fn hurry(&self) {
         let _ = (&self.0).write(b"!");
     }
 }
 
-/// The sockets, and the end of the line that listens.
+/// The sockets, and the end of the control pipe that listens.
 pub(super) struct Sockets {
     epoll: OwnedFd,
-    line: PipeReader,
+    control: PipeReader,
 }
 
 impl Sockets {
     /// Errors: no descriptors are left.
-    pub(super) fn new() -> io::Result<(Self, Line)> {
-        let (line, speaks) = io::pipe()?;
+    pub(super) fn new() -> io::Result<(Self, Control)> {
+        let (control, speaks) = io::pipe()?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let data = epoll::EventData::new_u64(LINE);
-        epoll::add(&epoll, &line, data, epoll::EventFlags::IN)?;
-        Ok((Self { epoll, line }, Line(speaks)))
+        let data = epoll::EventData::new_u64(CONTROL);
+        epoll::add(&epoll, &control, data, epoll::EventFlags::IN)?;
+        Ok((Self { epoll, control }, Control(speaks)))
     }
 
     /// Watches the socket of the backend at `index` until it is closed. Edge-triggered: whoever
@@ -68,7 +68,7 @@ impl Sockets {
         let mut is_told = false;
         for event in events.into_iter().flatten() {
             match event.data.u64() {
-                LINE => is_told = true,
+                CONTROL => is_told = true,
                 index => ready.push(index as usize),
             }
         }
@@ -77,7 +77,7 @@ impl Sockets {
 
     /// Takes what was said. The end of the pipe comes behind all words, and is as good as any.
     fn hear(&mut self) -> Word {
-        match self.line.read(&mut [0; 64]) {
+        match self.control.read(&mut [0; 64]) {
             Ok(0) => Word::Stop,
             _ => Word::Hurry,
         }

@@ -139,7 +139,7 @@ impl From<WatchEvent<'_>> for Heard {
 }
 
 /// A listener, and what it heard.
-fn hearing() -> (super::Listener, Receiver<Heard>) {
+fn hearing() -> (super::OnEvent, Receiver<Heard>) {
     let (heard, events) = unbounded();
     (Arc::new(move |event: WatchEvent| drop(heard.send(event.into()))), events)
 }

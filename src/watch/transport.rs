@@ -35,7 +35,7 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// An answer that is whole, or long enough.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct CheckAnswer {
     pub(super) status: u16,
     /// Without its framing, at most [`BODY_MAX`].
     pub(super) body: Vec<u8>,
@@ -64,13 +64,13 @@ pub(super) struct Incoming {
     seen: usize,
     interim_bytes: usize,
     /// Once the head is whole.
-    body: Option<Body>,
+    body: Option<IncomingBody>,
     /// Nothing more will come.
     ended: bool,
 }
 
 /// A body on its way, behind a whole head.
-struct Body {
+struct IncomingBody {
     status: u16,
     reader: Reader,
     data: Vec<u8>,
@@ -80,11 +80,11 @@ struct Body {
 
 impl Incoming {
     /// How far it has come, for a sentence about what did not: none, a part, all of the head.
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn how_far(&self) -> HowFar {
         match (&self.body, self.bytes.len() + self.interim_bytes) {
-            (Some(_), _) => Progress::Body,
-            (None, 0) => Progress::Nothing,
-            (None, _) => Progress::Head,
+            (Some(_), _) => HowFar::Body,
+            (None, 0) => HowFar::Nothing,
+            (None, _) => HowFar::Head,
         }
     }
 
@@ -110,7 +110,7 @@ impl Incoming {
     }
 
     /// The answer to `request`, once it is there.
-    pub(super) fn answer(&mut self, request: &Request<()>) -> io::Result<Option<Answer>> {
+    pub(super) fn answer(&mut self, request: &Request<()>) -> io::Result<Option<CheckAnswer>> {
         let Some(body) = &mut self.body else {
             return match self.ended {
                 true => Err(io::Error::new(ErrorKind::UnexpectedEof, "closed without an answer")),
@@ -145,7 +145,7 @@ impl Incoming {
                 }
                 Parsed::Complete { head, length } => {
                     let (status, reader) = (head.status, Reader::of_answer(head.framing));
-                    let mut body = Body { status, reader, data: Vec::new(), came: 0 };
+                    let mut body = IncomingBody { status, reader, data: Vec::new(), came: 0 };
                     let begun = body.take(&self.bytes[length..]);
                     (self.body, self.bytes) = (Some(body), Vec::new());
                     return begun;
@@ -166,7 +166,7 @@ impl Incoming {
     }
 }
 
-impl Body {
+impl IncomingBody {
     fn take(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         self.came += bytes.len();
         while !bytes.is_empty() && !self.reader.is_done() {
@@ -180,7 +180,7 @@ impl Body {
 
 /// How far an answer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum HowFar {
     /// Not a byte.
     Nothing,
     /// A part of the head, or interim answers.
@@ -199,7 +199,7 @@ fn bad_answer(Malformed(why): Malformed) -> io::Error {
 }
 
 /// What ureq makes of an answer that is whole, in a head that says as much as a check asks for.
-fn play(request: &Request<()>, status: u16, body: &[u8]) -> Result<Answer, Error> {
+fn play(request: &Request<()>, status: u16, body: &[u8]) -> Result<CheckAnswer, Error> {
     let length = body.len();
     let head =
         format!("HTTP/1.1 {status} \r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
@@ -207,7 +207,7 @@ fn play(request: &Request<()>, status: u16, body: &[u8]) -> Result<Answer, Error
     let answer = call(request, &Arc::new(Tape { read, ..Tape::default() }))?;
     let (status, mut body) = (answer.status().as_u16(), Vec::new());
     answer.into_body().into_reader().read_to_end(&mut body)?;
-    Ok(Answer { status, body })
+    Ok(CheckAnswer { status, body })
 }
 
 /// Has ureq make a call whose bytes are on the tape.
@@ -314,7 +314,7 @@ mod tests {
     }
 
     /// What comes of an answer in pieces of one byte, and how many of them that took.
-    fn drip(bytes: &[u8]) -> (io::Result<Answer>, usize) {
+    fn drip(bytes: &[u8]) -> (io::Result<CheckAnswer>, usize) {
         let request = Request::get("http://backend/").body(()).unwrap();
         let (mut incoming, mut from) = (Incoming::default(), Drip(bytes));
         let answer = loop {

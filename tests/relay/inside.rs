@@ -5,7 +5,7 @@ use crate::harness::{Backend, Place, Wire, eventually};
 use evenly::config::Config;
 use evenly::engine::Listener;
 use evenly::event::Teller;
-use evenly::log::{self, Log};
+use evenly::log::Log;
 use evenly::pool::policy::{Policy, View};
 use evenly::pool::{Mode, Outcome, Pool, Rules};
 use evenly::relay::Server;
@@ -37,7 +37,7 @@ fn relay_with(
     let found = backends.iter().map(found).collect();
     let specs = config.applications.clone();
     let pool = Pool::new(specs, found, Box::new(policy), Rules::default());
-    let log = Log::start(log::Settings { access: None, to: log::Target::Stderr }).unwrap();
+    let log = Log::start(None).unwrap();
     let (served, teller) = (Arc::clone(&pool), Teller::new(log));
     (Server::start(config, Tls::default(), listener, served, teller, Instant::now()).unwrap(), pool)
 }

@@ -28,8 +28,8 @@ pub(super) enum Side {
     Client(UnbufferedClientConnection),
 }
 
-/// What a look at the records came to.
-pub(super) enum Found {
+/// What follows a look at the records that were received.
+pub(super) enum Records {
     /// Something that there may be more behind.
     More,
     /// Nothing, until the peer says more.
@@ -82,7 +82,7 @@ impl Side {
         records: &mut [u8],
         unsent: &mut Vec<u8>,
         take: &mut impl FnMut(&[u8]),
-    ) -> (usize, Result<Found, Error>) {
+    ) -> (usize, Result<Records, Error>) {
         match self {
             Self::Server(side) => look(side.process_tls_records(records), unsent, take),
             Self::Client(side) => look(side.process_tls_records(records), unsent, take),
@@ -94,7 +94,7 @@ impl Side {
         // Each look takes one message; the error comes again once there is none left.
         while self.wants_write() {
             let (_, found) = self.look(records, unsent, &mut |_| {});
-            if !matches!(found, Ok(Found::More)) {
+            if !matches!(found, Ok(Records::More)) {
                 return;
             }
         }
@@ -127,7 +127,7 @@ fn look<D>(
     status: UnbufferedStatus<'_, '_, D>,
     unsent: &mut Vec<u8>,
     take: &mut impl FnMut(&[u8]),
-) -> (usize, Result<Found, Error>) {
+) -> (usize, Result<Records, Error>) {
     let mut done = status.discard;
     let found = match status.state {
         Ok(ConnectionState::ReadTraffic(mut records)) => loop {
@@ -137,20 +137,20 @@ fn look<D>(
                     take(record.payload);
                 }
                 Some(Err(error)) => break Err(error),
-                None => break Ok(Found::More),
+                None => break Ok(Records::More),
             }
         },
         Ok(ConnectionState::EncodeTlsData(mut message)) => {
             encode(unsent, |into| message.encode(into));
-            Ok(Found::More)
+            Ok(Records::More)
         }
         // It waits in `unsent`, in front of all that follows.
         Ok(ConnectionState::TransmitTlsData(message)) => {
             message.done();
-            Ok(Found::More)
+            Ok(Records::More)
         }
-        Ok(ConnectionState::PeerClosed) => Ok(Found::End),
-        Ok(_) => Ok(Found::Nothing),
+        Ok(ConnectionState::PeerClosed) => Ok(Records::End),
+        Ok(_) => Ok(Records::Nothing),
         Err(error) => Err(error),
     };
     (done, found)

@@ -4,7 +4,7 @@ use super::*;
 #[cfg(feature = "tls")]
 use crate::pool::Trust;
 use crate::watch::probe::Probe;
-use crate::watch::transport::Answer;
+use crate::watch::transport::CheckAnswer;
 
 /// A server whose answers have this body, and the requests that it gets.
 fn asked(body: &'static str) -> (SocketAddr, Receiver<String>) {
@@ -69,7 +69,7 @@ fn an_answer_to_head_has_no_body_whatever_its_length_says() {
 }
 
 /// Steps until there is an outcome, as the checks thread does when the socket has news.
-fn outcome(probe: &mut Probe) -> std::io::Result<Answer> {
+fn outcome(probe: &mut Probe) -> std::io::Result<CheckAnswer> {
     let deadline = Instant::now() + SOON;
     loop {
         if let Some(outcome) = probe.step() {

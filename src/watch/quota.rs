@@ -16,14 +16,14 @@ const PART: u64 = 8;
 const PART_FIRST: u64 = 2;
 
 /// How many checks may be under way.
-pub(super) struct Room {
+pub(super) struct Quota {
     usual: usize,
     first: usize,
     /// How many there was room for when we ran out of descriptors, and until when to believe it.
     shrunk: (usize, Duration),
 }
 
-impl Room {
+impl Quota {
     /// As the process's limit allows now.
     pub(super) fn new() -> Self {
         Self::of(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn the_bound_is_named_as_it_is() {
-        let words = |descriptors| [true, false].map(|first| Room::of(descriptors).bound(first));
+        let words = |descriptors| [true, false].map(|first| Quota::of(descriptors).bound(first));
         let half = "half of the limit on open files, in the first round";
         let eighth = "an eighth of the limit on open files";
         let most = "the most, whatever the limit on open files";
@@ -80,14 +80,14 @@ mod tests {
     }
 
     #[test]
-    fn room_shrinks_to_what_could_be_had_and_grows_back() {
+    fn it_shrinks_to_what_could_be_had_and_grows_back() {
         let second = Duration::from_secs(1);
-        let mut room = Room::new();
-        let (usual, first) = (room.at(second, false), room.at(second, true));
+        let mut quota = Quota::new();
+        let (usual, first) = (quota.at(second, false), quota.at(second, true));
         assert!(UNDER_WAY_MIN <= usual as u64 && usual <= first);
         assert!(first as u64 <= UNDER_WAY_MAX);
-        room.shrink(3, 2 * second);
-        assert_eq!((room.at(second, true), room.is_shrunk(second)), (3, true));
-        assert_eq!((room.at(2 * second, false), room.is_shrunk(2 * second)), (usual, false));
+        quota.shrink(3, 2 * second);
+        assert_eq!((quota.at(second, true), quota.is_shrunk(second)), (3, true));
+        assert_eq!((quota.at(2 * second, false), quota.is_shrunk(2 * second)), (usual, false));
     }
 }
