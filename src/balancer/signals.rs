@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Signals that may wait to be taken; of more, one of each kind would do.
+/// Signals that may wait to be taken.
 const WAITING_MAX: usize = 64;
 
 /// What was heard and not taken yet.
@@ -63,8 +63,9 @@ fn pass_on(mut source: Heard, heard: &Sender<i32>, is_started: &AtomicBool) {
         if is_end(signal) && !is_started.load(Ordering::SeqCst) {
             exit(0);
         }
-        // Whoever takes them is gone at the very end only. One that ends waits for its place; of
-        // the others so many wait that one more changes nothing.
+        // A signal that ends the process must not be lost, so sending it may wait. Of the others
+        // WAITING_MAX wait already where there is no place: one more changes nothing. An error means
+        // that nobody takes them any more: the process is at its end.
         let _ = match is_end(signal) {
             true => heard.send(signal).is_ok(),
             false => heard.try_send(signal).is_ok(),

@@ -35,7 +35,8 @@ impl Trial {
         let listen = config.server.listen;
         match Listener::try_bind(listen) {
             Ok(()) => {}
-            // As it is beside a server that runs: what else it could be, nobody here can tell.
+            // Most often it is the very server for which this configuration is meant, so it is a
+            // note and no fault. Who else it might be cannot be found out from here.
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 let what = "in use; if not by the server that this is for, choose another";
                 notes.push(format!("server.listen: {listen} is {what}"));

@@ -37,8 +37,9 @@ impl Acceptor {
             let (shown, certified) = Shown::load(path, key)?;
             certificates.push(Certificate { shown, certified });
         }
-        // Time alone makes a certificate bad, and not at a moment when anybody looks: one that is
-        // over takes its own names with it, and no others.
+        // A certificate expires at a time when nobody looks at it. One that has expired must not
+        // keep the listener from serving the names of the others, so only if none is left is the
+        // start refused.
         if let Some(first) = certificates.first()
             && certificates.iter().all(|one| !one.shown.is_in_date(now))
         {
@@ -94,8 +95,9 @@ impl ResolvesServerCert for Certificates {
     /// One for the name that the client asks for (RFC 6066 section 3): of a kind that it can verify
     /// before others, in date before one that is not, with this very name before a wildcard, and
     /// then by the order of the file. Who asks for no name, or for one that we do not have, gets
-    /// the first, unless it is to be refused: it will say itself what it thinks of it. Where the
-    /// client can verify no kind that we have, rustls says so once it sees one.
+    /// the first, unless such clients are to be refused: it decides itself whether that certificate
+    /// will do. For a client that can verify none of our kinds of key any choice is as good: rustls
+    /// ends the handshake then.
     fn resolve(&self, hello: ClientHello) -> Option<Arc<CertifiedKey>> {
         let (now, schemes) = (SystemTime::now(), hello.signature_schemes());
         let fits = |one: &Certificate| one.certified.key.choose_scheme(schemes).is_some();

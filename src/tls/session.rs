@@ -95,8 +95,8 @@ impl Session {
         }
     }
 
-    /// Goes on with the handshake as far as the socket lets it; true once it is done. Our last word
-    /// in it goes out with the next write or read: one packet saved.
+    /// Goes on with the handshake until the socket would block; true once it is done. Our last
+    /// message of it is not sent at once: it goes out with the next write or read, in one packet.
     pub fn handshake(&mut self, socket: &mut (impl Read + Write)) -> io::Result<bool> {
         while self.is_handshaking() {
             match self.receive(socket, &mut []) {
@@ -156,9 +156,14 @@ impl Session {
     }
 
     /// Writes plain bytes; returns how many are done with. Fewer than all means that the socket
-    /// took no more, and that the rest is to be offered again as it is. The last byte of what is
-    /// sealed counts as written when all of it has gone out; so nobody believes that all is sent
-    /// while it is not, nor that nothing is. `last`: nothing will follow, and the peer is told so.
+    /// took no more, and that the rest is to be offered again as it is.
+    ///
+    /// What has been sealed into a record can be taken back no more, though the socket may not have
+    /// taken it yet. Of such bytes all but the last count as written at once, the last one when all
+    /// have gone out. So the caller sees that it has begun, and does not send the request again
+    /// elsewhere; and it does not believe to be done, and drop the connection with bytes unsent.
+    ///
+    /// `last` says that nothing will follow, and the peer is told so.
     pub fn write(
         &mut self,
         socket: &mut (impl Read + Write),
@@ -201,7 +206,8 @@ impl Session {
     /// no room for goes to `self.plain`.
     fn receive(&mut self, socket: &mut (impl Read + Write), into: &mut [u8]) -> io::Result<usize> {
         SCRATCH.with_borrow_mut(|scratch| {
-            // Where it fails, the peer may have said why.
+            // If sending fails, the peer may have closed with an alert that says why: so what came
+            // is read before the error counts.
             let _ = self.flush(socket);
             let held = self.received.len();
             if held >= self.side.held_bytes_max() {
@@ -224,7 +230,8 @@ impl Session {
                 self.plain_spoken = scratch[0].is_ascii_uppercase();
                 if self.plain_spoken {
                     self.received = scratch[..read].to_vec();
-                    // No alert: it would be the first thing in an answer in the clear.
+                    // An alert is not sent to a client that spoke plain HTTP: it would stand in
+                    // front of the plain answer that tells it so.
                     return Err(io::Error::new(ErrorKind::InvalidData, "speaks no TLS"));
                 }
             }

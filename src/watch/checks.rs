@@ -124,8 +124,8 @@ impl Checker {
         }
     }
 
-    /// Begins what is due, as far as there is room for it. The longest time until there is more to
-    /// do: an answer may come sooner.
+    /// Begins the checks that are due, as many as may be under way. Returns how long to wait for
+    /// the sockets at the most, until the next check is due or late.
     fn begin_due(&mut self) -> Duration {
         for _ in 0..BEGIN_MAX {
             let now = self.epoch.elapsed();
@@ -156,7 +156,8 @@ impl Checker {
                 self.schedule.began(index, now + probe.patience(self.timeout));
                 self.probes.insert(index, probe);
             }
-            // It stays due, and is the first to begin once one that is under way has ended.
+            // The shortage is ours. The check stays due, and begins when another one has ended and
+            // has given its descriptor back.
             Err(error) if Blame::of(&error) == Blame::Ours => {
                 self.quota.shrink(self.probes.len(), now + CHANGING);
                 self.lack(&error);
@@ -187,8 +188,8 @@ impl Checker {
         }
     }
 
-    /// True if there was no connection, and another address is the one to judge by: it is tried
-    /// now, or the way there ended at its first step.
+    /// Goes on to the backend's next address if there was no connection at this one. True if it
+    /// did: then the next address decides how the check ends, or has already decided it.
     fn goes_elsewhere(&mut self, index: usize) -> bool {
         let can = |probe: &Probe| probe.can_go_elsewhere() && probe.took() < self.timeout;
         if !self.probes.get(&index).is_some_and(can) {
@@ -216,8 +217,8 @@ impl Checker {
         Ok(probe)
     }
 
-    /// True if there is some left for what the check of the backend at `index` is at; it then goes
-    /// on until that is over.
+    /// True if some of its timeout is left to the check of the backend at `index`. Then the
+    /// schedule calls it late again only when that has passed, too.
     fn has_time(&mut self, index: usize) -> bool {
         let Some(probe) = self.probes.get(&index) else { return false };
         let left = self.timeout.saturating_sub(probe.took());
@@ -244,8 +245,9 @@ impl Checker {
         self.end(index, outcome.as_ref(), false);
     }
 
-    /// The time of a check is up, or its part for one address. What has come while this thread was
-    /// elsewhere, or the whole process stopped, came in time: there is a last look at the socket.
+    /// The time of a check is up, or the part of it that is meant for one address. This thread may
+    /// have been busy, or the whole process stopped: so the socket is looked at once more, and an
+    /// answer that waits there counts as in time.
     fn give_up(&mut self, index: usize) {
         self.step(index);
         let is_still_late = self.schedule.late(self.epoch.elapsed()) == Some(index);
@@ -276,12 +278,12 @@ impl Checker {
         }
     }
 
-    /// We are what is at fault.
+    /// Says that a check could not be made for want of something of our own, such as descriptors.
     fn lack(&mut self, error: &io::Error) {
         self.fall_short(&format!("backends are not checked, for want of our own: {error}"));
     }
 
-    /// Says so, once until it has been over for long.
+    /// Tells of a shortage, unless it was told and has hardly been over since.
     fn fall_short(&mut self, text: &str) {
         let now = self.epoch.elapsed();
         let last = self.last_short.replace(now);

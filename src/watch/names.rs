@@ -31,7 +31,7 @@ pub(super) struct Names {
     pool: Arc<Pool>,
     every: Duration,
     epoch: Instant,
-    /// Each name of it once, and how it stands with that.
+    /// The host names of that pool, each once, with when it is to be looked up.
     known: Vec<KnownName>,
     lookups: LookUps,
     /// For a backend that was found.
@@ -47,7 +47,7 @@ struct KnownName {
     next: Instant,
     begun: Instant,
     is_under_way: bool,
-    /// It did not resolve the last time, and that was said.
+    /// It did not resolve the last time. That was told, and is not told again until it resolves.
     is_failing: bool,
 }
 
@@ -101,7 +101,8 @@ impl Names {
         }
         let backends = self.pool.backends();
         for name in &mut self.known {
-            // Each has a doubt of its own, to be taken whatever the others say.
+            // Every backend's doubt is taken, not only the first: one that is left behind would
+            // cause a further look-up a second later.
             let doubts = name.users.iter().filter(|index| backends[**index].take_doubt());
             if doubts.count() > 0 {
                 name.next = name.next.min(name.begun + DISTANCE_MIN);
@@ -114,7 +115,7 @@ impl Names {
         if self.known.is_empty() { self.every } else { GLANCE }
     }
 
-    /// Knows the names of the pool, those that it knew before as they stand.
+    /// Lists the host names of the pool. What is known of a name that was in the pool before stays.
     fn know_all(&mut self, now: Instant) {
         let mut before = std::mem::take(&mut self.known);
         before.iter_mut().for_each(|name| name.users.clear());
@@ -150,7 +151,8 @@ impl Names {
         }
     }
 
-    /// One that fails again has only another reason why there is no address, if there is none.
+    /// Tells the backend where it is now, and the listener if that is another place. After a
+    /// further failure it changes at most the reason why the backend has no address.
     fn relocate(&self, index: usize, found: Found) {
         let backend = &self.pool.backends()[index];
         let first = || backend.address_besides(&[]).map(|(address, _)| address);
@@ -174,7 +176,7 @@ impl Names {
         (self.on)(WatchEvent::Other(Event::Moved { backend: backend.name(), what: &what }));
     }
 
-    /// What is known is kept, and that is said once.
+    /// The name does not resolve: the backend keeps the addresses that it has, which is told once.
     fn missed(&self, index: usize, why: &str) {
         let backend = &self.pool.backends()[index];
         let kept = match backend.address_besides(&[]) {

@@ -71,8 +71,8 @@ impl Probe {
         })
     }
 
-    /// How long to wait from now on, of the time that is left: while there is no connection, the
-    /// other addresses have their part of it.
+    /// How much of the time that is left may be spent on what the check is at. While there is no
+    /// connection, the addresses that were not tried yet get their share of it.
     pub(super) fn patience(&self, left: Duration) -> Duration {
         match self.stage {
             Stage::Connecting | Stage::Handshake => left / (1 + self.others.len() as u32),
@@ -85,8 +85,8 @@ impl Probe {
         matches!(self.stage, Stage::Connecting | Stage::Handshake) && !self.others.is_empty()
     }
 
-    /// Begins anew at the next address. The socket is closed first: there may be no descriptor but
-    /// its own.
+    /// Begins anew at the next address. The old socket is closed before the new one is opened,
+    /// because its descriptor may be the only one that is to be had.
     pub(super) fn elsewhere(mut self) -> io::Result<Self> {
         drop(self.stream);
         let (address, stream) = connect(&mut self.others, self.connector.as_ref())?;
@@ -108,7 +108,7 @@ impl Probe {
         self.began.elapsed()
     }
 
-    /// Goes on as far as the socket lets it. None until there is an answer, or none to be had.
+    /// Goes on until the socket would block. None while the check is still under way.
     pub(super) fn step(&mut self) -> Option<io::Result<CheckAnswer>> {
         match self.go_on() {
             Err(error) if error.kind() == ErrorKind::WouldBlock => None,

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::pool::chance::{Dice, fraction};
 
-/// Of the room for checks, one part in so many is for those in doubt, whoever else is due: that one
-/// of them is well again is found out by nothing but a check.
+/// An eighth of the checks that may be under way at once is kept for backends in doubt, however
+/// many others are due: only a check can find out that one of them has recovered.
 const PART_OF_DOUBTFUL: usize = 8;
-/// And one part in so many is never theirs: they may hold it for all their time, and the others
-/// would be asked late.
+/// A quarter is never given to backends in doubt. A check of theirs may take until its timeout, and
+/// if such checks held every place, the backends that answer would be asked too late.
 const PART_OF_PROMPT: usize = 4;
 
 /// When a check is due, or has to end, and of which backend: in the order of time, and of the pool
@@ -21,12 +21,13 @@ type Due = (Duration, usize);
 /// One entry for each backend, in the order of the pool. Times are since the watch's epoch.
 pub(super) struct Schedule {
     entries: Vec<Entry>,
-    /// Who waits for a check, by when it is due. Where room is short most of it goes to the first
-    /// line, whose checks will not take it for long. In doubt is whose last check took all its
-    /// time, and who was never checked.
+    /// Backends that wait for their next check, by when it is due. A backend is in doubt if its
+    /// last check ran into the timeout, or if it was never checked. Where not all may be checked at
+    /// once, the prompt ones go first, because their checks give the place back soon.
     prompt: BTreeSet<Due>,
     doubtful: BTreeSet<Due>,
-    /// Who is being checked, by when that must end: never twice at once, however slow it is.
+    /// Backends that are being checked, by when that must end. A backend is in this line or in one
+    /// of the two above, so it is never checked twice at once, however slow it is.
     busy: BTreeSet<Due>,
     /// How many of these are in doubt.
     doubtful_busy: usize,
@@ -57,8 +58,9 @@ impl Schedule {
         }
     }
 
-    /// Who is to be checked now, with room for so many checks at once: the one that has been due
-    /// for the longest, one in doubt only if there is no other, or if these lack their part.
+    /// The backend to be checked now, where so many checks may be under way at once. Among those of
+    /// a line it is the one that has been due for the longest. One in doubt has its turn if no
+    /// prompt one is due, or if those in doubt hold less than their eighth.
     pub(super) fn due(&self, now: Duration, room: usize) -> Option<usize> {
         let due = |(at, index): &Due| (*at <= now).then_some(*index);
         let [prompt, doubtful] = self.lines(room).map(|line| line?.first().and_then(due));
@@ -68,7 +70,7 @@ impl Schedule {
         }
     }
 
-    /// True if somebody is due for whom there is no room.
+    /// True if a backend is due and cannot be checked yet, as too many checks are under way.
     pub(super) fn is_short(&self, now: Duration, room: usize) -> bool {
         let firsts = [self.prompt.first(), self.doubtful.first()];
         self.due(now, room).is_none() && firsts.iter().flatten().any(|(at, _)| *at <= now)
@@ -87,7 +89,8 @@ impl Schedule {
         self.busy.first().filter(|(at, _)| *at <= now).map(|(_, index)| *index)
     }
 
-    /// How long until there is something to do; where there is no room, that is not to begin.
+    /// How long until a check is due or late. A line from which none may begin does not count: only
+    /// the end of a check under way makes room for it.
     pub(super) fn wait(&self, now: Duration, room: usize) -> Option<Duration> {
         let lines = self.lines(room).into_iter().flatten().chain([&self.busy]);
         let firsts = lines.filter_map(|line| line.first());
@@ -122,7 +125,8 @@ impl Schedule {
         self.busy.insert((until, index));
     }
 
-    /// It ended, or came to nothing, and the next is due at `due`. `hangs`: it took all its time.
+    /// The check ended, or could not begin, and the next one is due at `due`. `hangs` says that it
+    /// ran into its timeout, which puts the backend in doubt.
     pub(super) fn ended(&mut self, index: usize, due: Duration, hangs: bool) {
         let entry = &mut self.entries[index];
         let was_busy = self.busy.remove(&(entry.at, index));

@@ -3,7 +3,7 @@
 //!
 //! Called by a check ([`probe`](super::probe)), which has the socket and never waits at it: so no
 //! call of ureq waits either, and none needs a thread or a timeout of its own. The answer's head is
-//! read as the relay reads it: an answer that clients get is none that takes a backend out.
+//! read by the same code as in the relay: an answer that clients would get must not fail a check.
 
 use std::io::{self, ErrorKind, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +26,8 @@ const BUFFER_BYTES: usize = 16 * 1024;
 /// to here.
 pub(super) const BODY_MAX: usize = 64 * 1024;
 
-/// As much as `[limits]` can allow: what clients may get takes nobody out.
+/// The highest values that `[limits]` takes: an answer that clients would get must not fail a
+/// check.
 const LIMITS: HeadLimits =
     HeadLimits { head_bytes: 128 * 1024, headers: HEADERS_MAX, target_bytes: 0 };
 
@@ -60,7 +61,7 @@ pub(super) fn write(request: &Request<()>) -> Result<Vec<u8>, Error> {
 pub(super) struct Incoming {
     /// What has come of the head, while that is not whole.
     bytes: Vec<u8>,
-    /// How much of that was looked at in vain.
+    /// How many of these bytes have been searched for the end of the head, without finding it.
     seen: usize,
     interim_bytes: usize,
     /// Once the head is whole.
@@ -90,12 +91,13 @@ impl Incoming {
 
     /// Reads once, to have something from the answer to a request of that `method`.
     pub(super) fn take(&mut self, from: &mut impl Read, method: &str) -> io::Result<()> {
-        // One that has nothing to say holds no buffer.
+        // On the stack, so that a check which waits for its answer holds no buffer.
         let mut chunk = [0; READ_BYTES];
         let read = match from.read(&mut chunk) {
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
-            // Whether TLS said the end of the body is all the same: nobody uses it.
+            // A peer that closes without TLS's farewell may have cut the body short. That is no
+            // harm here: the body is only searched for a text.
             Err(error) if self.body.is_some() && is_cut(&error) => 0,
             Err(error) => return Err(error),
         };
@@ -156,10 +158,11 @@ impl Incoming {
         Ok(())
     }
 
-    /// False while another look at all that has come is not worth it: no line ends a head in the
-    /// bytes read last, and there is not twice as much as at the last look, which could be bad.
+    /// True if it is worth the while to parse all that has come: the bytes read last hold the end
+    /// of a head; or twice as much has come as at the last attempt, so that a bad head without an
+    /// end is found out, too, and a head in single bytes is still not parsed for each of them.
     fn may_hold_a_head(&self, read: usize) -> bool {
-        // An end that they complete may have begun two bytes before.
+        // The blank line that ends a head may have begun with the last two bytes before these.
         let news = &self.bytes[self.bytes.len().saturating_sub(read + 2)..];
         let is_end = |at| news[at..].starts_with(b"\n\n") || news[at..].starts_with(b"\n\r\n");
         self.bytes.len() >= (2 * self.seen).max(1) || (0..news.len()).any(is_end)

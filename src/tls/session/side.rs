@@ -107,8 +107,9 @@ impl Side {
         }
     }
 
-    /// Seals a batch if its turn has come, else the message that is to go in front of it. `held` is
-    /// what has been received and is not whole: rustls needs to see what it has begun to read.
+    /// Seals a batch, unless TLS has a message of its own to send first: then it seals that. `held`
+    /// is what was received of a record that is not whole; rustls must be shown it again at each
+    /// call, as it keeps no bytes itself.
     pub(super) fn seal(
         &mut self,
         held: &mut [u8],
