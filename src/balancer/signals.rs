@@ -64,8 +64,8 @@ fn pass_on(mut source: Heard, heard: &Sender<i32>, is_started: &AtomicBool) {
             exit(0);
         }
         // A signal that ends the process must not be lost, so sending it may wait. Of the others
-        // WAITING_MAX wait already where there is no place: one more changes nothing. An error means
-        // that nobody takes them any more: the process is at its end.
+        // WAITING_MAX wait already where there is no place: one more changes nothing. An error
+        // means that nobody takes them any more: the process is at its end.
         let _ = match is_end(signal) {
             true => heard.send(signal).is_ok(),
             false => heard.try_send(signal).is_ok(),
