@@ -16,16 +16,26 @@ use crate::relay::kit::Context;
 use std::sync::Arc;
 
 impl Exchange {
-    /// Goes no further with a request that is to be answered here.
-    pub(super) fn answer_directly(&mut self, cx: &mut Context) -> Result<(), Trouble> {
-        if self.site.direct.is_none() {
-            return Ok(());
-        }
+    /// The answer, if no backend is to give it.
+    pub(super) fn answer_directly(
+        &mut self,
+        cx: &mut Context,
+    ) -> Result<Option<Box<Given>>, Trouble> {
+        let given = match self.site.direct {
+            Some(_) => self.configured(cx)?,
+            None => None,
+        };
+        let given = given.or_else(|| self.asked.last_hop.then(Given::to_the_last_hop));
+        Ok(given.map(Box::new))
+    }
+
+    /// What the configuration wants answered here.
+    fn configured(&mut self, cx: &mut Context) -> Result<Option<Given>, Trouble> {
         let site = Arc::clone(&self.site);
-        let Some(direct) = &site.direct else { return Ok(()) };
+        let Some(direct) = &site.direct else { return Ok(None) };
         let (method, target) = self.request_line();
-        let given = match direct.wanted(method, target) {
-            None => return Ok(()),
+        Ok(Some(match direct.wanted(method, target) {
+            None => return Ok(None),
             Some(Wanted::Redirect { status }) => self.redirect(status, cx)?,
             Some(Wanted::LookUp) => self.look_up(cx),
             Some(Wanted::Readiness) => readiness(cx.kit.shared.is_ready()),
@@ -34,8 +44,7 @@ impl Exchange {
                 cause: Cause::Refused,
                 ..Given::new(405, reason)
             },
-        };
-        Err(Trouble::Given(Box::new(given)))
+        }))
     }
 
     fn redirect(&mut self, status: u16, cx: &mut Context) -> Result<Given, Trouble> {

@@ -1,5 +1,6 @@
 //! An answer of our own to a request that is not relayed, with all that goes into it.
 
+use crate::http::request::ALLOW;
 use crate::log::Cause;
 use crate::relay::answer::{Answer, JSON};
 use crate::text::json;
@@ -30,6 +31,11 @@ impl Given {
             token: None,
             cause: Cause::Done,
         }
+    }
+
+    /// To an OPTIONS that may travel no further (RFC 9110 7.6.2).
+    pub(super) fn to_the_last_hop() -> Self {
+        Self { allow: Some(ALLOW.to_owned()), ..Self::new(200, "") }
     }
 
     /// What a look-up is told where there is nobody to name.

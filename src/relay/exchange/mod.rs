@@ -36,6 +36,7 @@ use crate::http::{Refusal, Repairs, Version};
 use crate::log::Cause;
 use crate::pool::{Lease, Outcome};
 use awaited::Awaited;
+use given::Given;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -184,6 +185,7 @@ impl Exchange {
         loop {
             let mut trouble = match self.advance(cx, buf) {
                 Ok(Progress::Ended) => return self.finish(cx),
+                Ok(Progress::Given(given)) => return self.give(&given, cx),
                 Ok(Progress::Upgraded(surplus)) => return Next::Go(Ended::Tunnel(self, surplus)),
                 Ok(Progress::Moved) => {
                     self.moved(cx.now);
@@ -208,16 +210,14 @@ impl Exchange {
         }
     }
 
-    /// Answers what is not to go on; else first what is at hand of the body, so that no backend
-    /// hears of a request that is bad already.
-    fn check(&mut self, cx: &mut Context) -> Result<(), Trouble> {
+    /// Looks at what has come of the body before a backend is asked for, so that none hears of a
+    /// request which is known to be bad.
+    fn check_body(&mut self) -> Result<(), Trouble> {
         let limit = self.site.config.limits.body_bytes;
         if limit > 0 && self.asked.announced > limit {
             return Err(Trouble::Refused(TOO_LARGE, Cause::Refused));
         }
-        self.take_held()?;
-        self.answer_directly(cx)?;
-        if self.asked.last_hop { Err(Trouble::LastHop) } else { Ok(()) }
+        self.take_held().map(drop)
     }
 
     /// Each direction once, as far as it goes.
@@ -229,7 +229,10 @@ impl Exchange {
             return Err(Trouble::Overdue(self.awaited()));
         }
         if self.upstream.is_none() && !self.answer.is_whole() {
-            self.check(cx)?;
+            self.check_body()?;
+            if let Some(given) = self.answer_directly(cx)? {
+                return Ok(Progress::Given(given));
+            }
             if self.lease.is_none() {
                 if let Some(turn) = self.await_body(cx, buf)? {
                     return Ok(turn);
@@ -373,6 +376,8 @@ enum Progress {
     Stuck,
     /// The answer has been read and written to its end.
     Ended,
+    /// The request is not for a backend to answer: this is the answer.
+    Given(Box<Given>),
     /// A 101 has been relayed; what the backend sent after it stands in this part of the buffer.
     Upgraded(Range<usize>),
 }

@@ -2,11 +2,13 @@
 //! visible break.
 
 use super::awaited::Awaited;
+use super::given::Given;
 use super::trouble::Trouble;
 use super::{Ended, Exchange};
 use crate::engine::Next;
+use crate::log::Cause;
 use crate::pool::{Fault, Lease, Outcome, is_better_part};
-use crate::relay::answer;
+use crate::relay::answer::{self, Answer};
 use crate::relay::kit::Context;
 use std::net::SocketAddr;
 
@@ -43,7 +45,7 @@ impl Exchange {
             self.account_for(cause, trouble.reason(), &cx.kit.shared, cx.now);
             return Err(Next::Done);
         }
-        Err(self.end(&trouble, cx))
+        Err(self.end(&trouble.answer(), trouble.cause(), trouble.reason(), cx))
     }
 
     /// Ends the lease and tells the pool what became of it.
@@ -102,14 +104,33 @@ impl Exchange {
         Outcome::Failed(fault)
     }
 
+    /// Gives an answer that no backend has part in. The one that it names, if it names one, is
+    /// given back: what the client does there, nobody here sees.
+    pub(super) fn give(
+        mut self: Box<Self>,
+        given: &Given,
+        cx: &mut Context,
+    ) -> Next<Box<Self>, Ended> {
+        if let Some(lease) = self.lease.take() {
+            self.report(lease, Outcome::Abandoned, cx);
+        }
+        self.end(&given.answer(), given.cause, given.reason(), cx)
+    }
+
     /// Ends the exchange with an answer of our own.
-    fn end(mut self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next<Box<Self>, Ended> {
-        let (answer, asker) = (&trouble.answer(), self.asker(cx));
+    fn end(
+        mut self: Box<Self>,
+        answer: &Answer,
+        cause: Cause,
+        reason: &str,
+        cx: &mut Context,
+    ) -> Next<Box<Self>, Ended> {
+        let asker = self.asker(cx);
         self.answer.status = answer.status;
         let before = self.client.out.bytes.len();
         self.answer.bytes = answer::put(&mut self.client, answer, &asker, cx);
         cx.spend(self.client.out.bytes.len() - before);
-        self.account_for(trouble.cause(), trouble.reason(), &cx.kit.shared, cx.now);
+        self.account_for(cause, reason, &cx.kit.shared, cx.now);
         cx.recycle(std::mem::take(&mut self.sent.bytes));
         let mut client = self.client;
         if asker.keep_alive {

@@ -2,10 +2,8 @@
 //! it.
 
 use super::awaited::Awaited;
-use super::given::Given;
 use crate::config::Config;
 use crate::http::Refusal;
-use crate::http::request::ALLOW;
 use crate::http::response::{HEAD_TOO_LONG, TOO_MANY_FIELDS, is_http};
 use crate::log::Cause;
 use crate::pool::{Fault, Unavailable};
@@ -20,10 +18,6 @@ pub(super) enum Trouble {
     Client(Cause),
     /// The client's request turned out to be bad, too large or too late.
     Refused(Refusal, Cause),
-    /// A request for us, not for a backend.
-    LastHop,
-    /// A request that is answered here: redirected, looked up, or refused as neither.
-    Given(Box<Given>),
     /// No backend can take the request.
     NoBackend(Unavailable),
     /// Every backend is full, and so is the line of those who wait for a place.
@@ -102,8 +96,6 @@ impl Trouble {
     pub(super) fn cause(&self) -> Cause {
         match self {
             Self::Client(cause) | Self::Refused(_, cause) | Self::Backend { cause, .. } => *cause,
-            Self::LastHop => Cause::Done,
-            Self::Given(given) => given.cause,
             Self::NoBackend(_) | Self::QueueFull => Cause::NoBackend,
             Self::QueueLate => Cause::QueueTimeout,
             Self::Ours(_) | Self::NoWay(_) => Cause::Exhausted,
@@ -117,7 +109,6 @@ impl Trouble {
         match self {
             Self::Refused(refusal, _) => refusal.reason,
             Self::Backend { reason, .. } => reason,
-            Self::Given(given) => given.reason(),
             Self::Client(Cause::ClientTimeout) => {
                 "the client took its answer no more, or too slowly ([timeouts] client_write)"
             }
@@ -127,7 +118,7 @@ impl Trouble {
             }
             Self::QueueLate => "every backend is busy: no place came free within [queue] timeout",
             Self::Overdue(_) => "the request took longer than [timeouts] request",
-            Self::LastHop | Self::Stale => "",
+            Self::Stale => "",
             _ => self.answer().reason,
         }
     }
@@ -136,8 +127,6 @@ impl Trouble {
     pub(super) fn answer(&self) -> Answer<'_> {
         match self {
             Self::Refused(refusal, _) => Answer::refusal(refusal),
-            Self::LastHop => Answer { allow: Some(ALLOW), ..Answer::new(200, "") },
-            Self::Given(given) => given.answer(),
             Self::NoBackend(none) => Answer {
                 retry_after_s: Some(none.retry_after_s()),
                 ..Answer::new(503, "no backend can take the request now")
