@@ -33,7 +33,7 @@ pub(crate) struct Lot<T> {
 }
 
 /// What a wait brought.
-pub(crate) enum Event {
+pub(crate) enum Wake {
     /// The ready queue has tasks.
     Bell,
     /// The server stops: leave the loop.
@@ -165,12 +165,12 @@ impl<T: Send> Registry for Lot<T> {
 }
 
 /// What epoll said, in the Lot's words.
-pub(crate) fn read_event(event: epoll::Event) -> Event {
+pub(crate) fn read_event(event: epoll::Event) -> Wake {
     let (data, flags) = (event.data, event.flags);
     match data.u64() {
-        BELL => Event::Bell,
-        STOP => Event::Stop,
-        key => Event::Socket(Key::from_u64(key), read_flags(flags)),
+        BELL => Wake::Bell,
+        STOP => Wake::Stop,
+        key => Wake::Socket(Key::from_u64(key), read_flags(flags)),
     }
 }
 

@@ -4,7 +4,7 @@
 //! kernel wakes one. A panic in a step costs its connection, never the worker.
 
 use super::desk::{Desk, HEADROOM, STEP_BYTES};
-use super::lot::{self, Event, Events, Lost, Lot};
+use super::lot::{self, Events, Lost, Lot, Wake};
 use super::slots::Woken;
 use super::task::{Next, Task};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,9 +45,9 @@ impl<T: Task> Worker<T> {
             self.lot.wait(&mut events);
             for event in &events {
                 match lot::read_event(*event) {
-                    Event::Stop => return,
-                    Event::Bell => self.serve(),
-                    Event::Socket(key, ready) => match self.lot.slots.event(key, ready) {
+                    Wake::Stop => return,
+                    Wake::Bell => self.serve(),
+                    Wake::Socket(key, ready) => match self.lot.slots.event(key, ready) {
                         Woken::Task(task) => self.work(task),
                         Woken::Idle(list) => {
                             self.desk.look_at_the_clock();

@@ -3,8 +3,8 @@
 use super::Shared;
 use super::client::Client;
 use super::site::Site;
-use super::task::Task;
-use crate::engine::{self, Place, Stream};
+use super::task::ClientTask;
+use crate::engine::{Greeter, Place, Stream};
 use crate::pool::Look;
 use std::io;
 use std::net::SocketAddr;
@@ -13,26 +13,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// At the door of a listener that speaks HTTP, in the clear or through TLS.
-pub(super) struct Greeter {
+pub(super) struct HttpGreeter {
     shared: Arc<Shared>,
     site: Look<Site>,
 }
 
-impl Greeter {
+impl HttpGreeter {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
         Self { shared: Arc::clone(shared), site: shared.site.look() }
     }
 }
 
-impl engine::Greeter for Greeter {
-    type Task = Task;
+impl Greeter for HttpGreeter {
+    type Task = ClientTask;
 
-    fn welcome(&mut self, socket: OwnedFd, peer: SocketAddr, place: Place) -> (Task, Duration) {
+    fn welcome(
+        &mut self,
+        socket: OwnedFd,
+        peer: SocketAddr,
+        place: Place,
+    ) -> (ClientTask, Duration) {
         let (site, now) = (self.site.current(), self.shared.now());
         let timeouts = &site.config.timeouts;
-        let (begin, patience): (fn(Box<Client>) -> Task, _) = match site.acceptor() {
-            Some(_) => (Task::Handshake, timeouts.handshake),
-            None => (Task::Head, timeouts.request_head),
+        let (begin, patience): (fn(Box<Client>) -> ClientTask, _) = match site.acceptor() {
+            Some(_) => (ClientTask::Handshake, timeouts.handshake),
+            None => (ClientTask::Head, timeouts.request_head),
         };
         let deadline = now + patience;
         let trusted = site.trusts(peer.ip().to_canonical());

@@ -13,7 +13,7 @@
 
 use super::Shared;
 use super::site::Site;
-use super::task::Task;
+use super::task::ClientTask;
 use crate::engine::Lot;
 use crate::event::Event;
 use crate::pool::Look;
@@ -33,14 +33,14 @@ const SHARE: usize = 16;
 /// The timer's eye on what nobody tells.
 pub(crate) struct Lookout {
     shared: Arc<Shared>,
-    lot: Arc<Lot<Task>>,
+    lot: Arc<Lot<ClientTask>>,
     site: Look<Site>,
     /// Since when somebody has waited at the door at each look.
     callers_since: Option<Duration>,
 }
 
 impl Lookout {
-    pub(super) fn new(shared: &Arc<Shared>, lot: &Arc<Lot<Task>>) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, lot: &Arc<Lot<ClientTask>>) -> Self {
         let (shared, lot) = (Arc::clone(shared), Arc::clone(lot));
         Self { site: shared.site.look(), shared, lot, callers_since: None }
     }

@@ -2,13 +2,13 @@
 
 use super::Shared;
 use super::crowd::Crowd;
-use super::greeter::Greeter;
+use super::greeter::HttpGreeter;
 use super::idle::Idle;
 use super::kit::Kit;
 use super::lookout::Lookout;
 use super::queue::Queue;
 use super::site::Site;
-use super::task::Task;
+use super::task::ClientTask;
 use crate::config::Config;
 use crate::engine::{Desk, Door, Listener, Lot, Registry, Stop, Timer, Worker};
 use crate::event::Teller;
@@ -28,7 +28,7 @@ const DRAIN_LOOK: Duration = Duration::from_millis(100);
 
 /// A running relay.
 pub struct Server {
-    lot: Arc<Lot<Task>>,
+    lot: Arc<Lot<ClientTask>>,
     shared: Arc<Shared>,
     address: SocketAddr,
     threads: Vec<JoinHandle<()>>,
@@ -83,7 +83,7 @@ impl Server {
         let timer = Timer { lot: Arc::clone(lot), stop, epoch };
         let mut lookout = Lookout::new(shared, lot);
         threads.push(spawn("timer", move || timer.run(|now| lookout.look(now)))?);
-        let keeper = shared.door.keeper(listener, lot, Greeter::new(shared));
+        let keeper = shared.door.keeper(listener, lot, HttpGreeter::new(shared));
         threads.push(spawn("door", keeper)?);
         Ok(())
     }

@@ -14,7 +14,7 @@ use super::head::{self, Heard};
 use super::kit::{Context, Kit};
 use super::linger::Linger;
 use super::tunnel::Tunnel;
-use crate::engine::{self, Key, Next, Owner};
+use crate::engine::{Key, Next, Owner, Task};
 use crate::event::Event;
 use crate::http::Refusal;
 use crate::log::Cause;
@@ -22,7 +22,7 @@ use std::io;
 use std::time::Duration;
 
 /// A client's connection, in one of the states of its life.
-pub(crate) enum Task {
+pub(crate) enum ClientTask {
     /// Waiting for the TLS handshake of a new client (`handshake.rs`).
     Handshake(Box<Client>),
     /// Waiting for a request head (`head.rs`).
@@ -35,7 +35,7 @@ pub(crate) enum Task {
     Linger(Box<Linger>),
 }
 
-impl engine::Task for Task {
+impl Task for ClientTask {
     type Kit = Kit;
 
     fn step(self, cx: &mut Context, buf: &mut [u8]) -> Next<Self> {
@@ -89,27 +89,27 @@ impl engine::Task for Task {
     }
 }
 
-fn after_handshake(shaken: Shaken, cx: &mut Context) -> Next<Task> {
+fn after_handshake(shaken: Shaken, cx: &mut Context) -> Next<ClientTask> {
     match shaken {
-        Shaken::Head(client) => Next::Go(Task::Head(client)),
+        Shaken::Head(client) => Next::Go(ClientTask::Head(client)),
         Shaken::Refuse(client, refusal, received) => turn_away(client, &refusal, &received, cx),
         Shaken::Linger(client) => linger(client, false, cx),
     }
 }
 
-fn after_head(heard: Heard, cx: &mut Context) -> Next<Task> {
+fn after_head(heard: Heard, cx: &mut Context) -> Next<ClientTask> {
     match heard {
-        Heard::Exchange(exchange) => Next::Go(Task::Exchange(exchange)),
+        Heard::Exchange(exchange) => Next::Go(ClientTask::Exchange(exchange)),
         Heard::Refuse(client, refusal, head) => turn_away(client, &refusal, &head, cx),
     }
 }
 
-fn after_exchange(ended: Ended, cx: &Context, buf: &[u8]) -> Next<Task> {
+fn after_exchange(ended: Ended, cx: &Context, buf: &[u8]) -> Next<ClientTask> {
     match ended {
-        Ended::Head(client) => Next::Go(Task::Head(client)),
+        Ended::Head(client) => Next::Go(ClientTask::Head(client)),
         Ended::Linger(client, cut) => linger(client, cut, cx),
         Ended::Tunnel(exchange, surplus) => match Tunnel::begin(exchange, &buf[surplus]) {
-            Some(tunnel) => Next::Go(Task::Tunnel(tunnel)),
+            Some(tunnel) => Next::Go(ClientTask::Tunnel(tunnel)),
             None => Next::Done,
         },
     }
@@ -121,16 +121,16 @@ fn turn_away(
     refusal: &Refusal,
     head: &[u8],
     cx: &mut Context,
-) -> Next<Task> {
+) -> Next<ClientTask> {
     refuse(&mut client, refusal, head, cx);
     linger(client, false, cx)
 }
 
-fn linger(client: Box<Client>, cut: bool, cx: &Context) -> Next<Task> {
-    Next::Go(Task::Linger(Linger::begin(client, cut, cx)))
+fn linger(client: Box<Client>, cut: bool, cx: &Context) -> Next<ClientTask> {
+    Next::Go(ClientTask::Linger(Linger::begin(client, cut, cx)))
 }
 
-impl Task {
+impl ClientTask {
     /// The server stops before the task is done: an exchange is accounted for, all are dropped.
     pub(crate) fn abandon(self, shared: &Shared) {
         match self {
