@@ -8,7 +8,7 @@ use rustls::pki_types::{DnsName, ServerName};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
-use rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion};
+use rustls::{ALL_VERSIONS, CipherSuite, ServerConfig, SupportedProtocolVersion};
 use webpki::EndEntityCert;
 
 use super::{Session, Shown};
@@ -17,9 +17,22 @@ use crate::config::{self, Errors, TlsVersion, UnknownNames};
 /// What we speak inside (RFC 7301): who insists on something else is refused with an alert.
 pub(super) const ALPN: &[u8] = b"http/1.1";
 
+/// The ciphers that we choose first: SHA-384 makes a handshake dearer than SHA-256, and nobody
+/// breaks a key of 128 bits. Who must have one of 256 offers nothing else.
+const FIRST: [CipherSuite; 3] = [
+    CipherSuite::TLS13_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+];
+
 /// What the listener proves to clients.
 #[derive(Clone, Debug)]
-pub struct Acceptor(Arc<ServerConfig>);
+pub struct Acceptor {
+    /// We choose the cipher.
+    ours: Arc<ServerConfig>,
+    /// The client does; all else is the same.
+    theirs: Arc<ServerConfig>,
+}
 
 impl Acceptor {
     /// Reads the files of `[tls]`; none if it names no certificate.
@@ -47,7 +60,9 @@ impl Acceptor {
         }
         shown.extend(certificates.iter().map(|one| one.shown.clone()));
         let broken = |error| Errors::of("[tls]", format!("TLS cannot be set up: {error}"));
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let mut provider = ring::default_provider();
+        provider.cipher_suites.sort_by_key(|one| !FIRST.contains(&one.suite()));
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(versions(tls.min_version))
             .map_err(broken)?
             .with_no_client_auth()
@@ -59,12 +74,16 @@ impl Acceptor {
         // A client that comes back is spared the signature, whichever worker it meets; the keys
         // of the tickets are drawn at the start and change every six hours.
         config.ticketer = ring::Ticketer::new().map_err(broken)?;
-        Ok(Some(Self(Arc::new(config))))
+        // As Go does: each connection that comes back is given the next one.
+        config.send_tls13_tickets = 1;
+        let theirs = Arc::new(config.clone());
+        config.ignore_client_order = true;
+        Ok(Some(Self { ours: Arc::new(config), theirs }))
     }
 
     /// The TLS of a client that has just been accepted.
     pub fn session(&self) -> Session {
-        Session::server(&self.0)
+        Session::server(&self.ours, &self.theirs)
     }
 }
 

@@ -6,6 +6,7 @@
 //! Records are made and opened in the thread's own [`SCRATCH`].
 
 mod alert;
+mod hello;
 mod side;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,8 @@ thread_local! {
 /// The TLS of one connection.
 pub struct Session {
     side: Side,
+    /// For a client that had better choose the cipher itself; until it has spoken.
+    theirs: Option<Arc<ServerConfig>>,
     /// Received, and not whole: a part of a record, or of a message that has several.
     received: Vec<u8>,
     /// Opened, and not handed out yet.
@@ -65,9 +68,10 @@ struct Held {
 }
 
 impl Session {
-    /// That of a client which was accepted.
-    pub(super) fn server(config: &Arc<ServerConfig>) -> Self {
-        Self::new(Side::server(config))
+    /// That of a client which was accepted: by `ours`, in which we choose the cipher, or else by
+    /// `theirs`, in which the client does.
+    pub(super) fn server(ours: &Arc<ServerConfig>, theirs: &Arc<ServerConfig>) -> Self {
+        Self { theirs: Some(Arc::clone(theirs)), ..Self::new(Side::server(ours)) }
     }
 
     /// That of a backend by this name.
@@ -84,6 +88,7 @@ impl Session {
     fn new(side: Side) -> Self {
         Self {
             side,
+            theirs: None,
             received: Vec::new(),
             plain: Held::default(),
             unsent: Held::default(),
@@ -234,6 +239,7 @@ impl Session {
                     // front of the plain answer that tells it so.
                     return Err(io::Error::new(ErrorKind::InvalidData, "speaks no TLS"));
                 }
+                self.choose(&scratch[..read]);
             }
             let (opened, used) = match self.open(&mut scratch[..held + read], into) {
                 Ok(opened) => opened,
@@ -246,6 +252,16 @@ impl Session {
             self.received = scratch[used..held + read].to_vec();
             Ok(opened)
         })
+    }
+
+    /// Leaves the choice of the cipher to a client that prefers ChaCha20.
+    fn choose(&mut self, first: &[u8]) {
+        let prefers = |config: &Arc<ServerConfig>| {
+            hello::prefers_chacha(first, &config.crypto_provider().cipher_suites)
+        };
+        if let Some(theirs) = self.theirs.take().filter(prefers) {
+            self.side = Side::server(&theirs);
+        }
     }
 
     /// Opens all records that are whole; returns how many plain bytes are in `into`, and how many

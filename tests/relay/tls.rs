@@ -2,6 +2,7 @@
 
 mod backends;
 mod checks;
+mod ciphers;
 mod ends;
 mod files;
 mod names;
