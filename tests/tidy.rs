@@ -1,4 +1,4 @@
-//! The house rules, as far as a program can hold them: layers, lengths, names, dead files.
+//! The house rules, as far as a program can hold them: layers, rings, lengths, names, dead files.
 //!
 //! It reads the sources as text (`tidy/text.rs`) and knows no more of Rust than braces and
 //! keywords. A finding says where, which rule, and what to do about it.
