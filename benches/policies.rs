@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use evenly::lab::backend::{Demo, DemoOptions};
-use evenly::lab::bench::{self, Plan, Tally};
+use evenly::lab::bench::{self, LoadPlan, LoadTally};
 use evenly::lab::report::{Axis, Page, Plot, Scale, Series, Table};
 use evenly::pool::policy::Kind;
 
@@ -75,7 +75,7 @@ fn create(path: &Path) -> io::Result<File> {
 /// What came of a policy.
 struct Run {
     policy: &'static str,
-    tally: Tally,
+    tally: LoadTally,
 }
 
 /// Each policy over backends of its own: what one did to them is no start for the next.
@@ -85,7 +85,7 @@ fn runs(seed: u64) -> Result<Vec<Run>, Box<dyn Error>> {
         let options = DemoOptions { listen, instances: BACKENDS, seed, ..DemoOptions::default() };
         let demo = Demo::start(&options)?;
         let balancer = Balancer::start(policy, &demo)?;
-        let mut plan = Plan::to(format!("http://{}/", balancer.address).parse()?);
+        let mut plan = LoadPlan::to(format!("http://{}/", balancer.address).parse()?);
         plan.workers = WORKERS;
         plan.duration = Some(WARM_UP);
         bench::run(&plan).map_err(|refusal| refusal.to_string())?;

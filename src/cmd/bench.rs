@@ -11,14 +11,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::SIGINT;
 
 use super::Failure;
-use crate::lab::bench::{Plan, Progress, Refusal, Report, Tally, run_watched};
+use crate::lab::bench::{LoadPlan, LoadProgress, LoadRefusal, LoadReport, LoadTally, run_watched};
 use crate::text::json_printable;
 
 /// What to run, and how to tell what came of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BenchOptions {
     /// The run, but for its body.
-    pub plan: Plan,
+    pub plan: LoadPlan,
     /// The body of each request.
     pub body: Body,
     /// Print one JSON object instead of tables.
@@ -45,7 +45,7 @@ pub fn run(options: BenchOptions) -> Result<(), Failure> {
     // Before the run: nobody wants to lose its figures to a slip in a path.
     let page = html.map(|path| open(&path).map(|file| (path, file))).transpose()?;
     let tally = watched(&plan)?;
-    let report = Report { plan: &plan, tally: &tally };
+    let report = LoadReport { plan: &plan, tally: &tally };
     let mut out = io::stdout().lock();
     if json {
         writeln!(out, "{}", json_printable(&report.json().to_string()))?;
@@ -82,7 +82,7 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     Failure::Run(format!("--html {}: cannot write it: {error}", path.display()))
 }
 
-fn write(report: &Report, file: &File) -> io::Result<()> {
+fn write(report: &LoadReport, file: &File) -> io::Result<()> {
     file.set_len(0)?;
     let mut out = BufWriter::new(file);
     report.page().write_html(&mut out)?;
@@ -91,7 +91,7 @@ fn write(report: &Report, file: &File) -> io::Result<()> {
 
 /// Shows the progress on a terminal, and ends the run on the first Ctrl-C; a second one ends the
 /// process.
-fn watched(plan: &Plan) -> Result<Tally, Failure> {
+fn watched(plan: &LoadPlan) -> Result<LoadTally, Failure> {
     // Until the run has begun, Ctrl-C ends the process: it may wait for a resolver.
     let (interrupted, mut begun) = (Arc::new(AtomicBool::new(true)), false);
     signal_hook::flag::register_conditional_default(SIGINT, Arc::clone(&interrupted))?;
@@ -109,14 +109,14 @@ fn watched(plan: &Plan) -> Result<Tally, Failure> {
     });
     bar.finish_and_clear();
     tally.map_err(|refusal| match refusal {
-        Refusal::Plan(what) => Failure::Usage(what),
-        Refusal::Machine(what) => Failure::Run(what),
+        LoadRefusal::Plan(what) => Failure::Usage(what),
+        LoadRefusal::Machine(what) => Failure::Run(what),
     })
 }
 
 /// On stderr, and hidden where that is no terminal. It counts requests where their number is known,
 /// else milliseconds.
-fn bar(plan: &Plan) -> ProgressBar {
+fn bar(plan: &LoadPlan) -> ProgressBar {
     let (length, template) = match (plan.requests, plan.duration) {
         (Some(requests), _) => (requests, "{wide_bar} {pos}/{len} requests, {eta} left"),
         (None, duration) => (millis(duration.unwrap_or_default()), "{wide_bar} {eta} left"),
@@ -125,7 +125,7 @@ fn bar(plan: &Plan) -> ProgressBar {
     ProgressBar::new(length).with_style(style)
 }
 
-fn position(plan: &Plan, progress: Progress) -> u64 {
+fn position(plan: &LoadPlan, progress: LoadProgress) -> u64 {
     if plan.requests.is_some() { progress.requests } else { millis(progress.elapsed) }
 }
 
@@ -133,7 +133,7 @@ fn millis(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn nothing_succeeded(plan: &Plan, tally: &Tally) -> String {
+fn nothing_succeeded(plan: &LoadPlan, tally: &LoadTally) -> String {
     let url = &plan.request.url;
     if tally.requests() == 0 {
         return format!("{url}: the run ended before a request was made");

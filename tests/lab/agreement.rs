@@ -87,13 +87,13 @@ fn real(policy: Kind) -> f64 {
     // Its backends answer one in thirty with an error.
     proxy.no_farewell();
     let url = format!("http://{}/", proxy.address).parse().unwrap();
-    let plan = bench::Plan {
+    let plan = bench::LoadPlan {
         workers: 32,
         requests: Some(1000),
         duration: None,
         rate: Some(RATE),
         timeout: Duration::from_secs(5),
-        ..bench::Plan::to(url)
+        ..bench::LoadPlan::to(url)
     };
     let tally = bench::run(&plan).unwrap();
     assert_eq!(tally.answers(), 1000, "{name}: {:?}", tally.faults);

@@ -9,7 +9,7 @@ use super::super::bench::{BenchOptions, Body};
 use super::super::{Command, help};
 use super::{everywhere, number, text};
 use crate::config;
-use crate::lab::bench::Plan;
+use crate::lab::bench::LoadPlan;
 use crate::plain::url::Url;
 
 /// Every long option, for suggestions.
@@ -38,7 +38,7 @@ pub(super) fn parse(parser: &mut Parser) -> Result<Command, Error> {
     let mut headers = Vec::new();
     let mut method = None;
     // The URL comes last as well as first, so a plan can only be made in the end.
-    let mut plan = Plan::to("http://localhost/".parse().expect("this URL obeys every rule"));
+    let mut plan = LoadPlan::to("http://localhost/".parse().expect("this URL obeys every rule"));
     let mut options =
         BenchOptions { body: Body::None, json: false, html: None, plan: plan.clone() };
     plan.duration = None;
@@ -113,7 +113,7 @@ mod tests {
     fn a_url_alone_is_measured_for_ten_seconds() {
         let url: Url = "http://a.test:81/".parse().unwrap();
         let expected =
-            BenchOptions { plan: Plan::to(url), body: Body::None, json: false, html: None };
+            BenchOptions { plan: LoadPlan::to(url), body: Body::None, json: false, html: None };
         assert_eq!(options(&["http://a.test:81/"]), expected);
     }
 

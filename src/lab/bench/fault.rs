@@ -1,4 +1,4 @@
-//! What can go wrong with an exchange, each under a name that stays. `wire` finds it, `tally`
+//! What can go wrong with an exchange, each under a name that stays. `kept` finds it, `tally`
 //! counts it. It must never hold more than one example of each: a dead server is asked often.
 
 use std::io::{self, ErrorKind};
@@ -9,7 +9,7 @@ use crate::plain::client::LinkError;
 
 /// Why there was no whole, sound answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
+pub enum LoadFault {
     /// Nobody listens there: the connect was refused.
     Refused,
     /// The connect failed in another way, such as no route.
@@ -32,35 +32,35 @@ pub enum Fault {
     Local,
 }
 
-impl Fault {
+impl LoadFault {
     /// Each of them, in the order of a report.
-    pub const ALL: [Fault; 10] = [
-        Fault::Refused,
-        Fault::Unreachable,
-        Fault::Tls,
-        Fault::Timeout,
-        Fault::Reset,
-        Fault::Closed,
-        Fault::ShortBody,
-        Fault::LongBody,
-        Fault::Malformed,
-        Fault::Local,
+    pub const ALL: [LoadFault; 10] = [
+        LoadFault::Refused,
+        LoadFault::Unreachable,
+        LoadFault::Tls,
+        LoadFault::Timeout,
+        LoadFault::Reset,
+        LoadFault::Closed,
+        LoadFault::ShortBody,
+        LoadFault::LongBody,
+        LoadFault::Malformed,
+        LoadFault::Local,
     ];
 
     /// The key in `--json`.
     #[must_use]
     pub const fn key(self) -> &'static str {
         match self {
-            Fault::Refused => "refused",
-            Fault::Unreachable => "unreachable",
-            Fault::Tls => "tls",
-            Fault::Timeout => "timeout",
-            Fault::Reset => "reset",
-            Fault::Closed => "closed",
-            Fault::ShortBody => "short_body",
-            Fault::LongBody => "long_body",
-            Fault::Malformed => "malformed",
-            Fault::Local => "local",
+            LoadFault::Refused => "refused",
+            LoadFault::Unreachable => "unreachable",
+            LoadFault::Tls => "tls",
+            LoadFault::Timeout => "timeout",
+            LoadFault::Reset => "reset",
+            LoadFault::Closed => "closed",
+            LoadFault::ShortBody => "short_body",
+            LoadFault::LongBody => "long_body",
+            LoadFault::Malformed => "malformed",
+            LoadFault::Local => "local",
         }
     }
 
@@ -68,16 +68,16 @@ impl Fault {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Fault::Refused => "connection refused",
-            Fault::Unreachable => "unreachable",
-            Fault::Tls => "TLS failed",
-            Fault::Timeout => "timed out",
-            Fault::Reset => "connection reset",
-            Fault::Closed => "closed early",
-            Fault::ShortBody => "body shorter than announced",
-            Fault::LongBody => "body longer than announced",
-            Fault::Malformed => "bad answer",
-            Fault::Local => "out of ports or descriptors here",
+            LoadFault::Refused => "connection refused",
+            LoadFault::Unreachable => "unreachable",
+            LoadFault::Tls => "TLS failed",
+            LoadFault::Timeout => "timed out",
+            LoadFault::Reset => "connection reset",
+            LoadFault::Closed => "closed early",
+            LoadFault::ShortBody => "body shorter than announced",
+            LoadFault::LongBody => "body longer than announced",
+            LoadFault::Malformed => "bad answer",
+            LoadFault::Local => "out of ports or descriptors here",
         }
     }
 }
@@ -93,54 +93,56 @@ pub struct Failures {
 
 /// One exchange that failed.
 #[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) fault: Fault,
+pub(super) struct FailedExchange {
+    pub(super) fault: LoadFault,
     pub(super) example: String,
 }
 
-impl Failed {
-    pub(super) fn new(fault: Fault, example: impl Into<String>) -> Self {
-        Failed { fault, example: example.into() }
+impl FailedExchange {
+    pub(super) fn new(fault: LoadFault, example: impl Into<String>) -> Self {
+        FailedExchange { fault, example: example.into() }
     }
 
     fn connect(error: &io::Error, to: SocketAddr) -> Self {
         let fault = match error.kind() {
-            _ if Blame::of(error).is_ours() => Fault::Local,
-            ErrorKind::ConnectionRefused => Fault::Refused,
-            ErrorKind::TimedOut => Fault::Timeout,
-            ErrorKind::ConnectionReset => Fault::Reset,
-            _ => Fault::Unreachable,
+            _ if Blame::of(error).is_ours() => LoadFault::Local,
+            ErrorKind::ConnectionRefused => LoadFault::Refused,
+            ErrorKind::TimedOut => LoadFault::Timeout,
+            ErrorKind::ConnectionReset => LoadFault::Reset,
+            _ => LoadFault::Unreachable,
         };
-        Failed::new(fault, format!("connect to {to}: {error}"))
+        FailedExchange::new(fault, format!("connect to {to}: {error}"))
     }
 
     /// An open connection failed; `otherwise` where the error alone does not tell.
-    fn io(error: &io::Error, otherwise: Fault) -> Self {
+    fn io(error: &io::Error, otherwise: LoadFault) -> Self {
         let fault = match error.kind() {
-            _ if Blame::of(error).is_ours() => Fault::Local,
+            _ if Blame::of(error).is_ours() => LoadFault::Local,
             // What a session makes of records and certificates that it does not believe.
-            ErrorKind::InvalidData => Fault::Tls,
+            ErrorKind::InvalidData => LoadFault::Tls,
             _ => otherwise,
         };
-        Failed::new(fault, error.to_string())
+        FailedExchange::new(fault, error.to_string())
     }
 }
 
-impl From<LinkError> for Failed {
+impl From<LinkError> for FailedExchange {
     fn from(error: LinkError) -> Self {
         match error {
-            LinkError::Connect { address, error, .. } => Failed::connect(&error, address),
-            LinkError::Handshake(error) => Failed::io(&error, Fault::Tls),
-            LinkError::Io(error) => Failed::io(&error, Fault::Reset),
+            LinkError::Connect { address, error, .. } => FailedExchange::connect(&error, address),
+            LinkError::Handshake(error) => FailedExchange::io(&error, LoadFault::Tls),
+            LinkError::Io(error) => FailedExchange::io(&error, LoadFault::Reset),
             LinkError::Late(..) => {
-                Failed::new(Fault::Timeout, "no whole answer within the timeout")
+                FailedExchange::new(LoadFault::Timeout, "no whole answer within the timeout")
             }
             LinkError::Closed { inside } => {
                 let how = if inside { "inside a head" } else { "before an answer" };
-                Failed::new(Fault::Closed, format!("the server closed {how}"))
+                FailedExchange::new(LoadFault::Closed, format!("the server closed {how}"))
             }
-            LinkError::Cut(why) => Failed::new(Fault::ShortBody, why),
-            LinkError::BadHead(why) | LinkError::BadBody(why) => Failed::new(Fault::Malformed, why),
+            LinkError::Cut(why) => FailedExchange::new(LoadFault::ShortBody, why),
+            LinkError::BadHead(why) | LinkError::BadBody(why) => {
+                FailedExchange::new(LoadFault::Malformed, why)
+            }
         }
     }
 }

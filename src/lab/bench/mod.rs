@@ -1,5 +1,5 @@
-//! The load generator: `evenly bench` and comparisons of policies run a [`Plan`] and get a
-//! [`Tally`]. Each worker is a thread with one blocking connection.
+//! The load generator: `evenly bench` and comparisons of policies run a [`LoadPlan`] and get a
+//! [`LoadTally`]. Each worker is a thread with one blocking connection.
 //!
 //! *Closed loop*: a worker sends its next request when its last one is answered, so a server that
 //! stalls is asked less just then, and its worst moments are hardly measured. *Open loop*: requests
@@ -10,17 +10,17 @@
 //! It must never be kinder than a strict client: answers are read by `http`'s own parser, and
 //! whatever is wrong with one is counted under a name of its own.
 //!
-//! Reading order: this file, `pace`, `worker`, `wire`, `tally`, `show`; `request` before the
+//! Reading order: this file, `pace`, `worker`, `kept`, `tally`, `show`; `request` before the
 //! start.
 
 mod fault;
+mod kept;
 mod pace;
 mod request;
 mod show;
 mod tally;
 #[cfg(test)]
 mod tests;
-mod wire;
 mod worker;
 
 use std::fmt;
@@ -35,12 +35,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use crate::plain::url::Url;
 use crate::pool::Trust;
 use crate::tls::Connector;
-pub use fault::{Failures, Fault};
+pub use fault::{Failures, LoadFault};
+use kept::LoadTarget;
 use pace::Pace;
-pub use request::Request;
-pub use show::Report;
-pub use tally::Tally;
-use wire::Target;
+pub use request::LoadRequest;
+pub use show::LoadReport;
+pub use tally::LoadTally;
 
 /// The most workers: each is a thread and a descriptor, and soft limits of 1024 are common.
 pub const WORKERS_MAX: usize = 1000;
@@ -56,9 +56,9 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// What to send, how much of it, and how fast.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
+pub struct LoadPlan {
     /// The request that is sent again and again.
-    pub request: Request,
+    pub request: LoadRequest,
     /// Threads with one connection each, 1 to [`WORKERS_MAX`].
     pub workers: usize,
     /// How many requests to send. Without it, `duration` must end the run.
@@ -73,13 +73,13 @@ pub struct Plan {
     pub trust: Trust,
 }
 
-impl Plan {
+impl LoadPlan {
     /// Ten workers that GET this for ten seconds in a closed loop. With https, a server must be the
     /// URL's host by the word of somebody whom the system trusts.
     #[must_use]
-    pub fn to(url: Url) -> Plan {
-        Plan {
-            request: Request::get(url),
+    pub fn to(url: Url) -> LoadPlan {
+        LoadPlan {
+            request: LoadRequest::get(url),
             workers: 10,
             requests: None,
             duration: Some(Duration::from_secs(10)),
@@ -92,14 +92,14 @@ impl Plan {
 
 /// Why a run did not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum LoadRefusal {
     /// The plan cannot be carried out as written, such as a header with a line end in it.
     Plan(String),
     /// This machine could not: the host has no address here, or no thread was to be had.
     Machine(String),
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for LoadRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Plan(what) | Self::Machine(what)) = self;
         f.write_str(what)
@@ -108,7 +108,7 @@ impl fmt::Display for Refusal {
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct LoadProgress {
     /// Requests begun.
     pub requests: u64,
     /// Time since the start.
@@ -120,7 +120,7 @@ pub struct Progress {
 /// # Errors
 /// The plan makes no sense, or cannot begin on this machine. A server that refuses, closes or lies
 /// is no error here: it is counted in the tally.
-pub fn run(plan: &Plan) -> Result<Tally, Refusal> {
+pub fn run(plan: &LoadPlan) -> Result<LoadTally, LoadRefusal> {
     run_watched(plan, |_| ControlFlow::Continue(()))
 }
 
@@ -130,9 +130,9 @@ pub fn run(plan: &Plan) -> Result<Tally, Refusal> {
 /// # Errors
 /// As [`run`].
 pub fn run_watched(
-    plan: &Plan,
-    mut watch: impl FnMut(Progress) -> ControlFlow<()>,
-) -> Result<Tally, Refusal> {
+    plan: &LoadPlan,
+    mut watch: impl FnMut(LoadProgress) -> ControlFlow<()>,
+) -> Result<LoadTally, LoadRefusal> {
     let target = prepare(plan)?;
     let (going, stop) = bounded(0);
     let pace = Pace::new(plan, Instant::now(), stop);
@@ -148,7 +148,7 @@ pub fn run_watched(
             }
         }
         let tallies = workers.into_iter().map(|worker| worker.join());
-        Ok(tallies.fold(Tally::new(plan.rate.is_some()), |mut sum, tally| {
+        Ok(tallies.fold(LoadTally::new(plan.rate.is_some()), |mut sum, tally| {
             sum.add(tally.expect("a worker that panics has a bug, and its figures are worthless"));
             sum
         }))
@@ -158,15 +158,15 @@ pub fn run_watched(
     Ok(tally)
 }
 
-type Workers<'s> = Vec<ScopedJoinHandle<'s, Tally>>;
+type Workers<'s> = Vec<ScopedJoinHandle<'s, LoadTally>>;
 
 /// Starts the workers, and a channel that disconnects when the last of them has ended.
 fn start<'s>(
     scope: &'s Scope<'s, '_>,
     count: usize,
-    target: &'s Target,
+    target: &'s LoadTarget,
     pace: &'s Pace,
-) -> Result<(Workers<'s>, Receiver<()>), Refusal> {
+) -> Result<(Workers<'s>, Receiver<()>), LoadRefusal> {
     let (busy, done) = bounded(0);
     let mut workers = Vec::new();
     for _ in 0..count {
@@ -181,22 +181,22 @@ fn start<'s>(
     Ok((workers, done))
 }
 
-fn no_thread(workers: usize, error: &io::Error) -> Refusal {
-    Refusal::Machine(format!("{workers} workers are more threads than the system has: {error}"))
+fn no_thread(workers: usize, error: &io::Error) -> LoadRefusal {
+    LoadRefusal::Machine(format!("{workers} workers are more threads than the system has: {error}"))
 }
 
-fn prepare(plan: &Plan) -> Result<Target, Refusal> {
-    check(plan).map_err(Refusal::Plan)?;
-    let request = plan.request.bytes().map_err(Refusal::Plan)?;
+fn prepare(plan: &LoadPlan) -> Result<LoadTarget, LoadRefusal> {
+    check(plan).map_err(LoadRefusal::Plan)?;
+    let request = plan.request.bytes().map_err(LoadRefusal::Plan)?;
     let url = &plan.request.url;
     let connector = url.is_tls().then(|| Connector::new(url.host(), &plan.trust)).transpose();
-    let connector = connector.map_err(|errors| Refusal::Plan(errors.to_string()))?;
-    let addresses = resolve(url).map_err(Refusal::Machine)?;
-    Ok(Target::new(plan, request, addresses, connector))
+    let connector = connector.map_err(|errors| LoadRefusal::Plan(errors.to_string()))?;
+    let addresses = resolve(url).map_err(LoadRefusal::Machine)?;
+    Ok(LoadTarget::new(plan, request, addresses, connector))
 }
 
-fn check(plan: &Plan) -> Result<(), String> {
-    let Plan { workers, requests, duration, rate, timeout, .. } = plan;
+fn check(plan: &LoadPlan) -> Result<(), String> {
+    let LoadPlan { workers, requests, duration, rate, timeout, .. } = plan;
     if !(1..=WORKERS_MAX).contains(workers) {
         return Err(format!("{workers} workers: expected a number from 1 to {WORKERS_MAX}"));
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 
-use super::{Plan, Progress};
+use super::{LoadPlan, LoadProgress};
 
 /// The order in which requests are sent, shared by the workers.
 pub(super) struct Pace {
@@ -22,14 +22,14 @@ pub(super) struct Pace {
 }
 
 /// A request to be sent now.
-pub(super) struct Turn {
+pub(super) struct Due {
     /// When it was due by the schedule: in the past if no worker was free then. None in a closed
     /// loop, where a request is due when it is sent.
     pub(super) due: Option<Instant>,
 }
 
 impl Pace {
-    pub(super) fn new(plan: &Plan, start: Instant, stop: Receiver<Infallible>) -> Self {
+    pub(super) fn new(plan: &LoadPlan, start: Instant, stop: Receiver<Infallible>) -> Self {
         // A duration that no clock can count does not end the run.
         let end = plan.duration.and_then(|duration| start.checked_add(duration));
         let (requests, rate) = (plan.requests.unwrap_or(u64::MAX), plan.rate);
@@ -37,7 +37,7 @@ impl Pace {
     }
 
     /// Draws a request and waits until it is due. None when there is none left, or no time.
-    pub(super) fn next(&self) -> Option<Turn> {
+    pub(super) fn next(&self) -> Option<Due> {
         let number = self.drawn.fetch_add(1, Ordering::Relaxed);
         if number >= self.requests {
             return None;
@@ -45,14 +45,14 @@ impl Pace {
         let Some(rate) = self.rate else {
             let stopped = self.stop.try_recv() == Err(TryRecvError::Disconnected);
             let over = self.end.is_some_and(|end| Instant::now() >= end);
-            return (!stopped && !over).then_some(Turn { due: None });
+            return (!stopped && !over).then_some(Due { due: None });
         };
         let due = self.due(number, rate);
         if self.end.is_some_and(|end| due >= end || Instant::now() >= end) {
             return None;
         }
         match self.stop.recv_deadline(due) {
-            Err(RecvTimeoutError::Timeout) => Some(Turn { due: Some(due) }),
+            Err(RecvTimeoutError::Timeout) => Some(Due { due: Some(due) }),
             Err(RecvTimeoutError::Disconnected) => None,
         }
     }
@@ -86,9 +86,9 @@ impl Pace {
         self.start.elapsed()
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn progress(&self) -> LoadProgress {
         let requests = self.drawn.load(Ordering::Relaxed).min(self.requests);
-        Progress { requests, elapsed: self.elapsed() }
+        LoadProgress { requests, elapsed: self.elapsed() }
     }
 }
 
@@ -99,8 +99,8 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(3600);
 
-    fn pace(change: impl FnOnce(&mut Plan), start: Instant) -> (Pace, Sender<Infallible>) {
-        let mut plan = Plan::to("http://a.test/".parse().unwrap());
+    fn pace(change: impl FnOnce(&mut LoadPlan), start: Instant) -> (Pace, Sender<Infallible>) {
+        let mut plan = LoadPlan::to("http://a.test/".parse().unwrap());
         plan.duration = None;
         change(&mut plan);
         let (going, stop) = bounded(0);
@@ -130,7 +130,7 @@ mod tests {
         let (closed, _going) = pace(|plan| plan.duration = ten, start);
         assert!(closed.next().is_none());
         for (rate, owed) in [(7.0, 70), (0.3, 3), (0.01, 1), (1000.0 / 3.0, 3334)] {
-            let open = |plan: &mut Plan| (plan.duration, plan.rate) = (ten, Some(rate));
+            let open = |plan: &mut LoadPlan| (plan.duration, plan.rate) = (ten, Some(rate));
             let (pace, _going) = pace(open, start);
             assert!(pace.next().is_none());
             assert_eq!(pace.owed(None), owed);

@@ -15,7 +15,7 @@ const IDEMPOTENT: [&str; 6] = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE
 
 /// A request as meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct LoadRequest {
     /// Where it goes.
     pub url: Url,
     /// A token in its own spelling, such as GET. CONNECT is refused.
@@ -28,12 +28,12 @@ pub struct Request {
     pub keep_alive: bool,
 }
 
-impl Request {
+impl LoadRequest {
     /// A plain GET over connections that are kept.
     #[must_use]
-    pub fn get(url: Url) -> Request {
+    pub fn get(url: Url) -> LoadRequest {
         let (headers, body) = (Vec::new(), Vec::new());
-        Request { url, method: "GET".into(), headers, body, keep_alive: true }
+        LoadRequest { url, method: "GET".into(), headers, body, keep_alive: true }
     }
 
     /// Whether it may be sent twice without harm.
@@ -107,11 +107,11 @@ fn is_token(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn get() -> Request {
-        Request::get("http://a.test:81/x?y".parse().unwrap())
+    fn get() -> LoadRequest {
+        LoadRequest::get("http://a.test:81/x?y".parse().unwrap())
     }
 
-    fn text(request: &Request) -> String {
+    fn text(request: &LoadRequest) -> String {
         String::from_utf8(request.bytes().unwrap()).unwrap()
     }
 
@@ -120,7 +120,7 @@ mod tests {
         let agent = concat!("evenly/", env!("CARGO_PKG_VERSION"));
         let head = format!("Host: a.test:81\r\nUser-Agent: {agent}\r\nAccept: */*\r\n");
         assert_eq!(text(&get()), format!("GET /x?y HTTP/1.1\r\n{head}\r\n"));
-        let close = Request { keep_alive: false, ..get() };
+        let close = LoadRequest { keep_alive: false, ..get() };
         assert!(text(&close).ends_with("\r\nConnection: close\r\n\r\n"));
     }
 
@@ -128,7 +128,7 @@ mod tests {
     fn headers_replace_ours_and_a_body_brings_its_length() {
         let headers = [("host", "b"), ("X-A", "1"), ("X-A", "2")];
         let headers = headers.map(|(name, value)| (name.into(), value.into())).to_vec();
-        let post = Request { method: "POST".into(), headers, body: b"{}".to_vec(), ..get() };
+        let post = LoadRequest { method: "POST".into(), headers, body: b"{}".to_vec(), ..get() };
         let text = text(&post);
         assert!(text.contains("\r\nhost: b\r\nX-A: 1\r\nX-A: 2\r\n") && !text.contains("Host"));
         assert!(text.ends_with("\r\nContent-Length: 2\r\n\r\n{}"), "{text}");
@@ -136,22 +136,22 @@ mod tests {
 
     #[test]
     fn a_post_without_a_body_says_so() {
-        let post = Request { method: "POST".into(), ..get() };
+        let post = LoadRequest { method: "POST".into(), ..get() };
         assert!(text(&post).ends_with("\r\nContent-Length: 0\r\n\r\n"));
     }
 
     #[test]
     fn what_would_break_the_message_is_refused() {
         for method in ["", "GE T", "GET\r\n", "CONNECT"] {
-            assert!(Request { method: method.into(), ..get() }.bytes().is_err(), "{method}");
+            assert!(LoadRequest { method: method.into(), ..get() }.bytes().is_err(), "{method}");
         }
         let bad = [("", "x"), ("A B", "x"), ("A:", "x"), ("A", "x\r\nB: y"), ("A", "\0")];
         for (name, value) in bad {
             let headers = vec![(name.into(), value.into())];
-            assert!(Request { headers, ..get() }.bytes().is_err(), "{name} {value}");
+            assert!(LoadRequest { headers, ..get() }.bytes().is_err(), "{name} {value}");
         }
         let headers = vec![("Content-length".into(), "3".into())];
-        let error = Request { headers, ..get() }.bytes().unwrap_err();
+        let error = LoadRequest { headers, ..get() }.bytes().unwrap_err();
         assert_eq!(error, "header Content-length cannot be set: the body decides it");
     }
 }

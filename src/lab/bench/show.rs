@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
-use super::{Fault, Plan, Tally};
+use super::{LoadFault, LoadPlan, LoadTally};
 use crate::lab::report::{Axis, Page, Plot, Scale, Series, Table};
 
 /// The percentiles that are shown, with the names they have in JSON; the longest comes last.
@@ -19,14 +19,14 @@ const LATENCY: &str = "Of whole answers, whatever their status.";
 
 /// A run to be shown.
 #[derive(Clone, Copy, Debug)]
-pub struct Report<'r> {
+pub struct LoadReport<'r> {
     /// What was asked for.
-    pub plan: &'r Plan,
+    pub plan: &'r LoadPlan,
     /// What it came to.
-    pub tally: &'r Tally,
+    pub tally: &'r LoadTally,
 }
 
-impl Report<'_> {
+impl LoadReport<'_> {
     /// Writes tables for a terminal. Errors are those of `out`.
     pub fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{}", self.lead())?;
@@ -40,8 +40,8 @@ impl Report<'_> {
     /// One object with keys that stay.
     #[must_use]
     pub fn json(&self) -> Value {
-        let Report { plan, tally } = self;
-        let errors = Fault::ALL.iter().filter_map(|fault| tally.faults.get_key_value(fault));
+        let LoadReport { plan, tally } = self;
+        let errors = LoadFault::ALL.iter().filter_map(|fault| tally.faults.get_key_value(fault));
         let errors: Map<_, _> =
             errors.map(|(fault, failed)| (fault.key().into(), failed.count.into())).collect();
         let statuses: Map<_, _> = tally
@@ -85,7 +85,7 @@ impl Report<'_> {
 
     /// What was done, in a sentence.
     fn lead(&self) -> String {
-        let Plan { request, workers, rate, .. } = self.plan;
+        let LoadPlan { request, workers, rate, .. } = self.plan;
         let people = if *workers == 1 { "worker" } else { "workers" };
         let how = match rate {
             Some(rate) => format!("open loop at {rate} requests a second"),
@@ -243,30 +243,30 @@ fn size(bytes: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fault::Failed;
+    use super::super::fault::FailedExchange;
     use super::*;
     use std::time::Duration;
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn plan(rate: Option<f64>) -> Plan {
-        Plan { rate, workers: 1, ..Plan::to("http://a.test/".parse().unwrap()) }
+    fn plan(rate: Option<f64>) -> LoadPlan {
+        LoadPlan { rate, workers: 1, ..LoadPlan::to("http://a.test/".parse().unwrap()) }
     }
 
-    fn tally(rate: Option<f64>) -> Tally {
-        let mut tally = Tally::new(rate.is_some());
+    fn tally(rate: Option<f64>) -> LoadTally {
+        let mut tally = LoadTally::new(rate.is_some());
         for nth in 1..=8 {
             let status = if nth > 6 { 503 } else { 200 };
             tally.answered(status, ["a", "b"][nth % 2].as_bytes(), 20 * MS, 10 * MS);
         }
-        tally.failed(Failed::new(Fault::Timeout, "too late"));
-        tally.failed(Failed::new(Fault::Refused, "connect to x: refused"));
+        tally.failed(FailedExchange::new(LoadFault::Timeout, "too late"));
+        tally.failed(FailedExchange::new(LoadFault::Refused, "connect to x: refused"));
         (tally.bytes, tally.elapsed) = (4096, 2000 * MS);
         (tally.resent, tally.unsent) = (1, 3);
         tally
     }
 
-    fn text(report: &Report) -> String {
+    fn text(report: &LoadReport) -> String {
         let mut text = Vec::new();
         report.write_text(&mut text).unwrap();
         String::from_utf8(text).unwrap()
@@ -303,13 +303,13 @@ a                4  50.00 %
 b                4  50.00 %
 ";
         // 20 ms show as the upper end of what three digits tell apart.
-        assert_eq!(text(&Report { plan: &plan, tally: &tally }), expected);
+        assert_eq!(text(&LoadReport { plan: &plan, tally: &tally }), expected);
     }
 
     #[test]
     fn an_open_loop_shows_both_ways_to_count() {
         let rate = Some(50.0);
-        let text = text(&Report { plan: &plan(rate), tally: &tally(rate) });
+        let text = text(&LoadReport { plan: &plan(rate), tally: &tally(rate) });
         assert!(text.contains("open loop at 50 requests a second"), "{text}");
         let line = |name| text.lines().find(|line| line.starts_with(name)).unwrap();
         assert!(line("since it was due").contains("20.0"));
@@ -319,7 +319,7 @@ b                4  50.00 %
     #[test]
     fn the_json_has_its_keys() {
         let rate = Some(50.0);
-        let json = Report { plan: &plan(rate), tally: &tally(rate) }.json();
+        let json = LoadReport { plan: &plan(rate), tally: &tally(rate) }.json();
         let expected = json!({
             "url": "http://a.test/", "method": "GET", "workers": 1, "rate_asked": 50.0,
             "requests": 10, "ok": 6, "statuses": {"200": 6, "503": 2},
@@ -336,8 +336,8 @@ b                4  50.00 %
 
     #[test]
     fn a_run_without_an_answer_has_no_latency() {
-        let (plan, tally) = (plan(None), Tally::new(false));
-        let report = Report { plan: &plan, tally: &tally };
+        let (plan, tally) = (plan(None), LoadTally::new(false));
+        let report = LoadReport { plan: &plan, tally: &tally };
         assert_eq!(report.json()["latency_ms"], Value::Null);
         assert!(!text(&report).contains("latency"));
         let mut page = Vec::new();
@@ -349,7 +349,7 @@ b                4  50.00 %
     fn the_page_has_the_curve() {
         let (plan, tally) = (plan(None), tally(None));
         let mut page = Vec::new();
-        Report { plan: &plan, tally: &tally }.page().write_html(&mut page).unwrap();
+        LoadReport { plan: &plan, tally: &tally }.page().write_html(&mut page).unwrap();
         let page = String::from_utf8(page).unwrap();
         assert!(page.contains("<svg") && page.contains("http://a.test/"));
         assert!(page.contains("Latency by percentile") && page.contains("too late"));

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::fault::Failed;
-use super::{Failures, Fault};
+use super::fault::FailedExchange;
+use super::{Failures, LoadFault};
 
 /// Names in X-Served-By that are told apart; a server may send a new one with each answer.
 const NAMES_MAX: usize = 1000;
@@ -23,11 +23,11 @@ const LATENCY_MAX_US: u64 = 3_600_000_000;
 
 /// The figures of a run.
 #[derive(Clone, Debug)]
-pub struct Tally {
+pub struct LoadTally {
     /// Whole answers by status.
     pub statuses: BTreeMap<u16, u64>,
     /// Exchanges without a whole, sound answer.
-    pub faults: BTreeMap<Fault, Failures>,
+    pub faults: BTreeMap<LoadFault, Failures>,
     /// Whole answers by X-Served-By; those without the field are not in it.
     pub served_by: BTreeMap<String, u64>,
     /// Of whole answers, in microseconds: from the moment when the request was due. In a closed
@@ -46,10 +46,10 @@ pub struct Tally {
     pub elapsed: Duration,
 }
 
-impl Tally {
+impl LoadTally {
     /// Nothing yet.
     pub(super) fn new(is_open_loop: bool) -> Self {
-        Tally {
+        LoadTally {
             statuses: BTreeMap::new(),
             faults: BTreeMap::new(),
             served_by: BTreeMap::new(),
@@ -126,11 +126,11 @@ impl Tally {
         *self.served_by.entry(name.to_owned()).or_default() += more;
     }
 
-    pub(super) fn failed(&mut self, failed: Failed) {
+    pub(super) fn failed(&mut self, failed: FailedExchange) {
         self.count_fault(failed.fault, Failures { count: 1, example: failed.example });
     }
 
-    fn count_fault(&mut self, fault: Fault, more: Failures) {
+    fn count_fault(&mut self, fault: LoadFault, more: Failures) {
         match self.faults.get_mut(&fault) {
             Some(failures) => failures.count += more.count,
             None => drop(self.faults.insert(fault, more)),
@@ -138,7 +138,7 @@ impl Tally {
     }
 
     /// Adds another worker's figures.
-    pub(super) fn add(&mut self, other: Tally) {
+    pub(super) fn add(&mut self, other: LoadTally) {
         for (status, count) in other.statuses {
             *self.statuses.entry(status).or_default() += count;
         }
@@ -174,25 +174,25 @@ mod tests {
 
     #[test]
     fn workers_add_up() {
-        let mut sum = Tally::new(true);
+        let mut sum = LoadTally::new(true);
         for (status, name) in [(200, "a"), (200, "b"), (302, "a"), (404, ""), (503, "b")] {
-            let mut tally = Tally::new(true);
+            let mut tally = LoadTally::new(true);
             tally.answered(status, name.as_bytes(), 20 * MS, 10 * MS);
-            tally.failed(Failed::new(Fault::Reset, format!("after {status}")));
+            tally.failed(FailedExchange::new(LoadFault::Reset, format!("after {status}")));
             tally.bytes = 100;
             sum.add(tally);
         }
         assert_eq!((sum.requests(), sum.answers(), sum.ok()), (10, 5, 3));
         assert_eq!(sum.served_by, [("a".into(), 2), ("b".into(), 2)].into());
         let reset = Failures { count: 5, example: "after 200".into() };
-        assert_eq!(sum.faults, [(Fault::Reset, reset)].into());
+        assert_eq!(sum.faults, [(LoadFault::Reset, reset)].into());
         assert_eq!((sum.latency.len(), sum.bytes), (5, 500));
         assert!(sum.latency.min() > sum.service.unwrap().max());
     }
 
     #[test]
     fn a_server_that_makes_up_names_fills_no_memory() {
-        let mut tally = Tally::new(false);
+        let mut tally = LoadTally::new(false);
         for number in 0..3 * NAMES_MAX {
             tally.answered(200, number.to_string().as_bytes(), MS, MS);
         }
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn latencies_out_of_range_count_as_the_nearest_that_is_in_it() {
-        let mut tally = Tally::new(false);
+        let mut tally = LoadTally::new(false);
         tally.answered(200, b"", Duration::ZERO, Duration::ZERO);
         tally.answered(200, b"", Duration::MAX, Duration::MAX);
         assert_eq!((tally.latency.len(), tally.latency.min()), (2, 1));

@@ -67,7 +67,7 @@ impl Scripted {
         })
     }
 
-    fn plan(&self) -> Plan {
+    fn plan(&self) -> LoadPlan {
         plan(self.address)
     }
 
@@ -109,12 +109,12 @@ impl Peer {
     }
 }
 
-fn plan(address: SocketAddr) -> Plan {
+fn plan(address: SocketAddr) -> LoadPlan {
     let url = format!("http://{address}/").parse().unwrap();
-    Plan { workers: 1, requests: Some(3), duration: None, timeout: LONG, ..Plan::to(url) }
+    LoadPlan { workers: 1, requests: Some(3), duration: None, timeout: LONG, ..LoadPlan::to(url) }
 }
 
-fn tally(plan: &Plan) -> Tally {
+fn tally(plan: &LoadPlan) -> LoadTally {
     run(plan).unwrap()
 }
 
@@ -127,7 +127,7 @@ fn stall(time: Duration) {
 }
 
 /// The only fault of a run of which nothing succeeded, with an example.
-fn fault(plan: &Plan) -> (Fault, String) {
+fn fault(plan: &LoadPlan) -> (LoadFault, String) {
     let tally = tally(plan);
     assert_eq!((tally.answers(), tally.faults.len()), (0, 1), "{tally:?}");
     assert_eq!(Some(tally.failures()), plan.requests);
@@ -136,7 +136,7 @@ fn fault(plan: &Plan) -> (Fault, String) {
 }
 
 /// The figures of a run in which everything succeeded.
-fn sound(plan: &Plan) -> Tally {
+fn sound(plan: &LoadPlan) -> LoadTally {
     let tally = tally(plan);
     assert_eq!(Some((tally.ok(), 0)), plan.requests.map(|n| (n, tally.failures())), "{tally:?}");
     assert_eq!(tally.latency.len(), tally.answers());
@@ -147,7 +147,7 @@ fn sound(plan: &Plan) -> Tally {
 fn a_closed_loop_sends_exactly_as_many_as_asked() {
     let demo = demo(1);
     for workers in [1, 7] {
-        let plan = Plan { workers, requests: Some(500), ..plan(demo.addresses()[0]) };
+        let plan = LoadPlan { workers, requests: Some(500), ..plan(demo.addresses()[0]) };
         let tally = sound(&plan);
         assert_eq!(tally.statuses, [(200, 500)].into());
         assert!(tally.service.is_none() && tally.unsent == 0 && tally.bytes > 500 * 100);
@@ -169,14 +169,14 @@ fn answers_are_counted_by_who_gave_them() {
             peer.say(format!("HTTP/1.1 200 OK\r\n{field}Content-Length: 0\r\n\r\n"));
         }
     });
-    let tally = sound(&Plan { requests: Some(30), workers: 4, ..server.plan() });
+    let tally = sound(&LoadPlan { requests: Some(30), workers: 4, ..server.plan() });
     assert_eq!(tally.served_by, [("a".into(), 10), ("b c".into(), 10)].into());
 }
 
 #[test]
 fn a_connection_is_used_again_unless_asked_otherwise() {
     let server = Scripted::saying(OK);
-    sound(&Plan { requests: Some(20), ..server.plan() });
+    sound(&LoadPlan { requests: Some(20), ..server.plan() });
     assert_eq!(server.connections(), 1);
     let mut plan = server.plan();
     plan.request.keep_alive = false;
@@ -256,7 +256,7 @@ fn interim_answers_are_passed_over() {
     let (kind, example) = fault(&endless.plan());
     assert_eq!(
         (kind, example.as_str()),
-        (Fault::Malformed, "more interim answers than are allowed")
+        (LoadFault::Malformed, "more interim answers than are allowed")
     );
 }
 
@@ -292,16 +292,19 @@ fn a_port_where_nobody_listens_refuses() {
     bind(&held, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let address = SocketAddr::try_from(getsockname(&held).unwrap()).unwrap();
     let (kind, example) = fault(&plan(address));
-    assert_eq!(kind, Fault::Refused);
+    assert_eq!(kind, LoadFault::Refused);
     assert!(example.starts_with(&format!("connect to {address}: Connection refused")), "{example}");
 }
 
 #[test]
 fn a_close_before_the_head_is_whole_is_closed_early() {
     let silent = Scripted::closing_after("");
-    assert_eq!(fault(&silent.plan()), (Fault::Closed, "the server closed before an answer".into()));
+    assert_eq!(
+        fault(&silent.plan()),
+        (LoadFault::Closed, "the server closed before an answer".into())
+    );
     let cut = Scripted::closing_after("HTTP/1.1 200 OK\r\nContent-Le");
-    assert_eq!(fault(&cut.plan()), (Fault::Closed, "the server closed inside a head".into()));
+    assert_eq!(fault(&cut.plan()), (LoadFault::Closed, "the server closed inside a head".into()));
 }
 
 #[test]
@@ -312,7 +315,7 @@ fn a_body_that_is_cut_off_is_short() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
     ] {
         let server = Scripted::closing_after(answer);
-        assert_eq!(fault(&server.plan()).0, Fault::ShortBody, "{answer:?}");
+        assert_eq!(fault(&server.plan()).0, LoadFault::ShortBody, "{answer:?}");
     }
 }
 
@@ -320,11 +323,14 @@ fn a_body_that_is_cut_off_is_short() {
 fn a_body_that_goes_on_is_long() {
     let server = Scripted::saying("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokay");
     let (kind, example) = fault(&server.plan());
-    assert_eq!((kind, example.as_str()), (Fault::LongBody, "at least 2 bytes behind the answer"));
+    assert_eq!(
+        (kind, example.as_str()),
+        (LoadFault::LongBody, "at least 2 bytes behind the answer")
+    );
     let mut head = Scripted::saying(OK).plan();
     let server = Scripted::saying(OK);
-    head.request = Request { method: "HEAD".into(), ..server.plan().request };
-    assert_eq!(fault(&head).0, Fault::LongBody);
+    head.request = LoadRequest { method: "HEAD".into(), ..server.plan().request };
+    assert_eq!(fault(&head).0, LoadFault::LongBody);
 }
 
 #[test]
@@ -335,8 +341,8 @@ fn a_rest_that_comes_late_is_charged_to_the_body_it_belongs_to() {
         peer.request();
         peer.say(format!("ay{OK}"));
     });
-    let tally = tally(&Plan { requests: Some(2), ..server.plan() });
-    assert_eq!((tally.ok(), tally.faults[&Fault::LongBody].count), (1, 1));
+    let tally = tally(&LoadPlan { requests: Some(2), ..server.plan() });
+    assert_eq!((tally.ok(), tally.faults[&LoadFault::LongBody].count), (1, 1));
 }
 
 #[test]
@@ -352,7 +358,7 @@ fn what_is_no_http_is_malformed() {
         "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
     ] {
         let server = Scripted::saying(answer);
-        assert_eq!(fault(&server.plan()).0, Fault::Malformed, "{answer:?}");
+        assert_eq!(fault(&server.plan()).0, LoadFault::Malformed, "{answer:?}");
     }
     let endless = Scripted::saying(format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(20_000)));
     assert_eq!(fault(&endless.plan()).1, "the response head is longer than allowed");
@@ -365,7 +371,7 @@ fn a_reset_has_a_name_of_its_own() {
         let mut first = [0];
         std::io::Read::read_exact(peer.0.get_mut(), &mut first).unwrap();
     });
-    assert_eq!(fault(&server.plan()).0, Fault::Reset);
+    assert_eq!(fault(&server.plan()).0, LoadFault::Reset);
 }
 
 #[test]
@@ -385,8 +391,8 @@ fn silence_and_dribble_both_time_out() {
     });
     for server in [silent, dribbling] {
         let timeout = Duration::from_millis(200);
-        let plan = Plan { timeout, requests: Some(2), ..server.plan() };
-        assert_eq!(fault(&plan).0, Fault::Timeout);
+        let plan = LoadPlan { timeout, requests: Some(2), ..server.plan() };
+        assert_eq!(fault(&plan).0, LoadFault::Timeout);
     }
 }
 
@@ -425,7 +431,7 @@ fn statuses_are_counted_and_only_some_are_a_success() {
             peer.say(format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n"));
         }
     });
-    let tally = tally(&Plan { requests: Some(8), ..server.plan() });
+    let tally = tally(&LoadPlan { requests: Some(8), ..server.plan() });
     assert_eq!(tally.statuses, [(200, 2), (302, 2), (404, 2), (503, 2)].into());
     assert_eq!((tally.ok(), tally.requests()), (4, 8));
 }
@@ -434,7 +440,7 @@ fn statuses_are_counted_and_only_some_are_a_success() {
 fn a_name_that_leads_to_several_addresses_is_tried_at_each() {
     let server = Scripted::saying(OK);
     let url = format!("http://localhost:{}/", server.address.port());
-    let plan = Plan { request: Request::get(url.parse().unwrap()), ..server.plan() };
+    let plan = LoadPlan { request: LoadRequest::get(url.parse().unwrap()), ..server.plan() };
     sound(&plan);
 }
 
@@ -443,7 +449,8 @@ fn a_duration_ends_either_loop() {
     let demo = demo(1);
     for rate in [None, Some(500.0)] {
         let duration = Some(Duration::from_millis(600));
-        let plan = Plan { requests: None, duration, rate, workers: 2, ..plan(demo.addresses()[0]) };
+        let plan =
+            LoadPlan { requests: None, duration, rate, workers: 2, ..plan(demo.addresses()[0]) };
         let tally = run(&plan).unwrap();
         assert!(tally.ok() > 0 && tally.failures() == 0, "{tally:?}");
         if rate.is_some() {
@@ -455,8 +462,8 @@ fn a_duration_ends_either_loop() {
 #[test]
 fn whoever_watches_may_end_a_run_early() {
     let demo = demo(1);
-    let plan = Plan { requests: None, rate: Some(0.01), ..plan(demo.addresses()[0]) };
-    let plan = Plan { duration: Some(100 * LONG), workers: 3, ..plan };
+    let plan = LoadPlan { requests: None, rate: Some(0.01), ..plan(demo.addresses()[0]) };
+    let plan = LoadPlan { duration: Some(100 * LONG), workers: 3, ..plan };
     let mut told = 0;
     let tally = run_watched(&plan, |progress| {
         told += 1;
@@ -477,7 +484,7 @@ fn a_stall_shows_in_the_latency_of_what_was_due_meanwhile() {
             peer.say(OK);
         }
     });
-    let plan = Plan { requests: Some(1000), rate: Some(1000.0), ..server.plan() };
+    let plan = LoadPlan { requests: Some(1000), rate: Some(1000.0), ..server.plan() };
     let tally = sound(&plan);
     // One of 1000 was answered late, but some 400 were due by then.
     let service = tally.service.unwrap();
@@ -494,7 +501,7 @@ fn a_server_too_slow_for_the_rate_leaves_requests_unsent() {
         }
     });
     let duration = Some(Duration::from_millis(300));
-    let plan = Plan { requests: None, duration, rate: Some(1000.0), ..server.plan() };
+    let plan = LoadPlan { requests: None, duration, rate: Some(1000.0), ..server.plan() };
     let tally = run(&plan).unwrap();
     assert!(tally.unsent > 100, "{tally:?}");
     assert_eq!(tally.requests() + tally.unsent, 300);
@@ -504,22 +511,22 @@ fn a_server_too_slow_for_the_rate_leaves_requests_unsent() {
 fn plans_that_measure_nothing_are_refused() {
     let good = plan(([127, 0, 0, 1], 9).into());
     for bad in [
-        Plan { workers: 0, ..good.clone() },
-        Plan { workers: WORKERS_MAX + 1, ..good.clone() },
-        Plan { requests: Some(0), ..good.clone() },
-        Plan { requests: None, ..good.clone() },
-        Plan { duration: Some(Duration::ZERO), ..good.clone() },
-        Plan { rate: Some(0.0), ..good.clone() },
-        Plan { rate: Some(f64::NAN), ..good.clone() },
-        Plan { timeout: Duration::ZERO, ..good.clone() },
+        LoadPlan { workers: 0, ..good.clone() },
+        LoadPlan { workers: WORKERS_MAX + 1, ..good.clone() },
+        LoadPlan { requests: Some(0), ..good.clone() },
+        LoadPlan { requests: None, ..good.clone() },
+        LoadPlan { duration: Some(Duration::ZERO), ..good.clone() },
+        LoadPlan { rate: Some(0.0), ..good.clone() },
+        LoadPlan { rate: Some(f64::NAN), ..good.clone() },
+        LoadPlan { timeout: Duration::ZERO, ..good.clone() },
     ] {
-        assert!(matches!(run(&bad), Err(Refusal::Plan(_))), "{bad:?}");
+        assert!(matches!(run(&bad), Err(LoadRefusal::Plan(_))), "{bad:?}");
     }
     // A label has at most 63 letters: no resolver is asked.
     let host = "x".repeat(64);
     let url = format!("http://{host}/").parse().unwrap();
-    let nowhere = Plan { request: Request::get(url), ..good };
+    let nowhere = LoadPlan { request: LoadRequest::get(url), ..good };
     let refusal = run(&nowhere).unwrap_err();
-    assert!(matches!(&refusal, Refusal::Machine(_)));
+    assert!(matches!(&refusal, LoadRefusal::Machine(_)));
     assert!(refusal.to_string().starts_with(&format!("{host} has no address")), "{refusal}");
 }

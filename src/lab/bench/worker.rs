@@ -3,25 +3,25 @@
 
 use std::time::Instant;
 
+use super::kept::{KeptLink, LoadTarget};
 use super::pace::Pace;
-use super::tally::Tally;
-use super::wire::{Target, Wire};
+use super::tally::LoadTally;
 
 /// Works until the pace has no more turns.
-pub(super) fn work(target: &Target, pace: &Pace) -> Tally {
-    let mut wire = Wire::new(target);
-    let mut tally = Tally::new(target.is_open_loop);
+pub(super) fn work(target: &LoadTarget, pace: &Pace) -> LoadTally {
+    let mut link = KeptLink::new(target);
+    let mut tally = LoadTally::new(target.is_open_loop);
     while let Some(turn) = pace.next() {
         let sent = Instant::now();
-        match wire.exchange(sent) {
+        match link.exchange(sent) {
             Ok(status) => {
                 let done = Instant::now();
                 let response = done - turn.due.unwrap_or(sent);
-                tally.answered(status, wire.served_by(), response, done - sent);
+                tally.answered(status, link.served_by(), response, done - sent);
             }
             Err(failed) => tally.failed(failed),
         }
     }
-    (tally.bytes, tally.resent) = (wire.bytes, wire.resent);
+    (tally.bytes, tally.resent) = (link.bytes, link.resent);
     tally
 }

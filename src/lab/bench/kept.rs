@@ -5,15 +5,15 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::Plan;
-use super::fault::{Failed, Fault};
+use super::LoadPlan;
+use super::fault::{FailedExchange, LoadFault};
 use crate::http::HeadLimits;
 use crate::http::response::Response;
 use crate::plain::client::{Link, LinkError, LinkHead, Patience};
 use crate::tls::Connector;
 
 /// What every worker asks, and whom.
-pub(super) struct Target {
+pub(super) struct LoadTarget {
     request: Vec<u8>,
     addresses: Vec<SocketAddr>,
     connector: Option<Connector>,
@@ -24,14 +24,14 @@ pub(super) struct Target {
     pub(super) is_open_loop: bool,
 }
 
-impl Target {
+impl LoadTarget {
     pub(super) fn new(
-        plan: &Plan,
+        plan: &LoadPlan,
         request: Vec<u8>,
         addresses: Vec<SocketAddr>,
         connector: Option<Connector>,
     ) -> Self {
-        Target {
+        LoadTarget {
             request,
             addresses,
             connector,
@@ -45,8 +45,8 @@ impl Target {
 }
 
 /// A worker's connection to the target, made when it is needed.
-pub(super) struct Wire<'t> {
-    target: &'t Target,
+pub(super) struct KeptLink<'t> {
+    target: &'t LoadTarget,
     link: Option<Link>,
     /// Those of the target, first the one that answered last: where a name has several, the first
     /// may be one where nobody listens.
@@ -60,10 +60,10 @@ pub(super) struct Wire<'t> {
     pub(super) resent: u64,
 }
 
-impl<'t> Wire<'t> {
-    pub(super) fn new(target: &'t Target) -> Self {
+impl<'t> KeptLink<'t> {
+    pub(super) fn new(target: &'t LoadTarget) -> Self {
         let (addresses, served_by) = (target.addresses.clone(), Vec::new());
-        Wire { target, link: None, addresses, served_by, received: 0, bytes: 0, resent: 0 }
+        KeptLink { target, link: None, addresses, served_by, received: 0, bytes: 0, resent: 0 }
     }
 
     /// Sends the request, begun `now`, and reads the answer to its end. Returns its status.
@@ -71,7 +71,7 @@ impl<'t> Wire<'t> {
     /// A kept connection may be closed by the server just as the next request comes. As RFC 9112
     /// section 9.3.1 has it, an idempotent request is then sent once more on a new one. It is
     /// counted, and its latency goes on.
-    pub(super) fn exchange(&mut self, now: Instant) -> Result<u16, Failed> {
+    pub(super) fn exchange(&mut self, now: Instant) -> Result<u16, FailedExchange> {
         let whole = self.target.timeout;
         let until = now + whole;
         let patience =
@@ -91,12 +91,12 @@ impl<'t> Wire<'t> {
         &self.served_by
     }
 
-    fn may_resend(&self, fault: Fault) -> bool {
-        let was_closed = matches!(fault, Fault::Closed | Fault::Reset);
+    fn may_resend(&self, fault: LoadFault) -> bool {
+        let was_closed = matches!(fault, LoadFault::Closed | LoadFault::Reset);
         was_closed && self.received == 0 && self.target.is_idempotent
     }
 
-    fn attempt(&mut self, patience: Patience) -> Result<u16, Failed> {
+    fn attempt(&mut self, patience: Patience) -> Result<u16, FailedExchange> {
         self.received = 0;
         self.served_by.clear();
         // A request that may not be sent twice looks first, as the proxy does.
@@ -120,7 +120,7 @@ impl<'t> Wire<'t> {
         Ok(head.status)
     }
 
-    fn connect(&mut self, patience: Patience) -> Result<Link, Failed> {
+    fn connect(&mut self, patience: Patience) -> Result<Link, FailedExchange> {
         let connector = self.target.connector.as_ref();
         // Who answers and does not prove who it is is not passed over for another.
         let mut goes_on = |_, error: &LinkError| matches!(error, LinkError::Connect { .. });
@@ -130,8 +130,8 @@ impl<'t> Wire<'t> {
         Ok(link)
     }
 
-    fn converse(&mut self, link: &mut Link, is_kept: bool) -> Result<LinkHead, Failed> {
-        let Target { request, method, .. } = self.target;
+    fn converse(&mut self, link: &mut Link, is_kept: bool) -> Result<LinkHead, FailedExchange> {
+        let LoadTarget { request, method, .. } = self.target;
         let mut keep = |head: &Response| {
             self.served_by.extend_from_slice(&head.field("x-served-by").unwrap_or_default());
         };
@@ -142,7 +142,7 @@ impl<'t> Wire<'t> {
             0 => Ok(head),
             more => {
                 let what = format!("at least {more} bytes behind the answer");
-                Err(Failed::new(Fault::LongBody, what))
+                Err(FailedExchange::new(LoadFault::LongBody, what))
             }
         }
     }
@@ -150,11 +150,11 @@ impl<'t> Wire<'t> {
 
 /// Where a kept connection brings bytes that begin no answer, the one before has not told the truth
 /// about its length.
-fn explain(link: &Link, is_kept: bool, error: LinkError) -> Failed {
+fn explain(link: &Link, is_kept: bool, error: LinkError) -> FailedExchange {
     let is_first = is_kept && link.received() == link.unused().len() as u64;
     match error {
         LinkError::BadHead(_) if is_first && !link.unused().starts_with(b"HTTP/") => {
-            Failed::new(Fault::LongBody, "more came behind an answer that was over")
+            FailedExchange::new(LoadFault::LongBody, "more came behind an answer that was over")
         }
         other => other.into(),
     }
