@@ -24,6 +24,7 @@
 //! | repair | what was mended of an answer, as it had one meaning |
 //! | door | the listening socket, and how many clients are in the house |
 //! | event | something that happened and may matter to an operator; the teller is who hears of it |
+//! | link | a plain client's connection to a server, with the time that it may take |
 //! | session | one connection's TLS: records on the side of the socket, plain bytes on the other |
 //!
 //! # The rooms
