@@ -37,8 +37,12 @@ pub struct Counters {
     pub bytes_down: AtomicU64,
 }
 
+/// The number of the next record.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
 /// One backend of a pool.
 pub struct Backend {
+    number: u64,
     spec: Spec,
     origin: String,
     addresses: Addresses,
@@ -58,6 +62,7 @@ impl Backend {
     pub(super) fn new(spec: Spec, found: Found) -> Self {
         let is_up = spec.alive && found.is_ok();
         Self {
+            number: NEXT.fetch_add(1, Relaxed),
             health: Health::new(spec.alive),
             told: AtomicU8::new(if is_up { Standing::Up } else { Standing::Down } as u8),
             origin: origin(&spec),
@@ -68,6 +73,11 @@ impl Backend {
             in_use: AtomicU32::new(0),
             counters: Counters::default(),
         }
+    }
+
+    /// That of its record: no other has it in this process, nor had it before.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// Its unique name.

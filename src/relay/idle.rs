@@ -6,18 +6,18 @@
 //! under way, no bit can tell: how each backend is used to closing is learnt here (`habit.rs`).
 
 use super::habit::Habit;
-use super::upstream::Upstream;
+use super::upstream::{Destination, Upstream};
 use crate::engine::{Key, Mutex, Owner};
 use crate::event::{Event, Teller};
-use crate::pool::Lease;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// The most idle connections in one list; more are closed instead of kept.
 const IDLE_MAX: usize = 1024;
-/// Lists, so that workers seldom meet at one. A backend's number, modulo this, names its list;
-/// an entry remembers its address, so sharing a list, a reload or a moved name do no harm.
+/// Lists, so that workers seldom meet at one. The number of a backend's record, modulo this, names
+/// its list; an entry knows whom it is to and under which trust, so sharing a list does no harm, nor
+/// does a change of the configuration: a connection is found again by whoever may have it.
 const LISTS: usize = 64;
 /// Backends whose habits one list remembers.
 const KNOWN_MAX: usize = 64;
@@ -46,17 +46,10 @@ struct Kept {
 
 /// A backend and its ways.
 struct Known {
+    backend: u64,
     address: SocketAddr,
     name: String,
     habit: Habit,
-}
-
-/// What a request wants of an idle connection.
-pub(crate) struct Wanted {
-    pub(crate) backend: usize,
-    pub(crate) address: SocketAddr,
-    /// The request must not be sent twice: none that may be about to close will do.
-    pub(crate) sure: bool,
 }
 
 impl Idle {
@@ -65,27 +58,34 @@ impl Idle {
         Self { lists, teller }
     }
 
-    /// The connection that was used last and is still fit for use, bound to `home`. None where a
-    /// new one is the better choice.
-    pub(crate) fn take(&self, wanted: &Wanted, home: Key, now: Duration) -> Option<Upstream> {
+    /// The connection to there that was used last and is still fit for use, bound to `home`. None
+    /// where a new one is the better choice. `sure`: the request must not be sent twice, so none
+    /// that may be about to close will do.
+    pub(crate) fn take(
+        &self,
+        to: &Destination,
+        sure: bool,
+        home: Key,
+        now: Duration,
+    ) -> Option<Upstream> {
         loop {
-            let mut upstream = self.list(wanted.backend).lock().pop(wanted, now)?;
+            let mut upstream = self.list(to).lock().pop(to, sure, now)?;
             upstream.stream.bind(Owner::Home(home));
-            let suspect = wanted.sure || upstream.stream.may_read();
+            let suspect = sure || upstream.stream.may_read();
             if !suspect || upstream.stream.is_silent() {
                 return Some(upstream);
             }
             if upstream.stream.has_ended() {
-                self.was_closed(wanted.backend, upstream.address, upstream.rested, now);
+                self.was_closed(to, upstream.rested, now);
             }
         }
     }
 
-    /// Keeps a connection whose last answer was read to its end, for at most `limit`; drops it if
-    /// it is not silent.
+    /// Keeps a connection to the backend of this name, whose last answer was read to its end, for at
+    /// most `limit`; drops it if it is not silent.
     pub(crate) fn keep(
         &self,
-        lease: &Lease,
+        backend: &str,
         mut upstream: Upstream,
         now: Duration,
         limit: Duration,
@@ -93,9 +93,9 @@ impl Idle {
         if upstream.stream.may_read() && !upstream.stream.is_silent() {
             return;
         }
-        let number = lease.index() % LISTS;
+        let number = number_of(upstream.to.backend);
         let mut list = self.lists[number].lock();
-        let habit = list.habit(upstream.address, lease.backend().name());
+        let habit = list.habit(&upstream.to, backend);
         habit.hear(upstream.said);
         let kept_for = habit.kept_for(limit);
         // Bound while the list is locked: an event that comes from now on finds it there.
@@ -120,22 +120,15 @@ impl Idle {
             && upstream.stream.has_ended()
         {
             let rested = now.saturating_sub(since);
-            self.was_closed(number as usize, upstream.address, rested, now);
+            self.was_closed(&upstream.to, rested, now);
         }
     }
 
     /// A connection that had been idle for so long turned out to be closed when it was taken, or
     /// before it was.
-    pub(crate) fn was_closed(
-        &self,
-        backend: usize,
-        address: SocketAddr,
-        rested: Duration,
-        now: Duration,
-    ) {
-        let mut list = self.list(backend).lock();
-        let known = list.known.iter_mut().find(|known| known.address == address);
-        let learnt = known.and_then(|Known { name, habit, .. }| {
+    pub(crate) fn was_closed(&self, to: &Destination, rested: Duration, now: Duration) {
+        let mut list = self.list(to).lock();
+        let learnt = list.known(to).and_then(|Known { name, habit, .. }| {
             habit.saw_closed(rested, now).map(|learnt| (name.clone(), learnt))
         });
         drop(list);
@@ -145,9 +138,9 @@ impl Idle {
     }
 
     /// The backend is gone for now: what its idle connections did lately was not for their age.
-    pub(crate) fn forget(&self, backend: usize, name: &str) {
-        let mut list = self.list(backend).lock();
-        for known in list.known.iter_mut().filter(|known| known.name == name) {
+    pub(crate) fn forget(&self, backend: u64) {
+        let mut list = self.lists[number_of(backend)].lock();
+        for known in list.known.iter_mut().filter(|known| known.backend == backend) {
             known.habit = Habit::default();
         }
     }
@@ -181,21 +174,24 @@ impl Idle {
         }
     }
 
-    fn list(&self, backend: usize) -> &Mutex<List> {
-        &self.lists[backend % LISTS]
+    fn list(&self, to: &Destination) -> &Mutex<List> {
+        &self.lists[number_of(to.backend)]
     }
 }
 
+/// That of the list of this backend's connections.
+fn number_of(backend: u64) -> usize {
+    (backend % LISTS as u64) as usize
+}
+
 impl List {
-    fn pop(&mut self, wanted: &Wanted, now: Duration) -> Option<Upstream> {
-        let same = |address: &SocketAddr| *address == wanted.address;
-        let newest = self.kept.iter().rposition(|kept| same(&kept.upstream.address))?;
+    fn pop(&mut self, to: &Destination, sure: bool, now: Duration) -> Option<Upstream> {
+        let newest = self.kept.iter().rposition(|kept| kept.upstream.to == *to)?;
         let rested = now.saturating_sub(self.kept[newest].since);
         let is_told = self.kept[newest].upstream.said.is_some();
-        let known = || self.known.iter().find(|known| same(&known.address));
-        let trusted_for = || known().map_or(Duration::ZERO, |it| it.habit.trusted_for(is_told));
+        let trusted_for = |known: &mut Known| known.habit.trusted_for(is_told);
         // The others are older still.
-        if wanted.sure && rested > trusted_for() {
+        if sure && rested > self.known(to).map_or(Duration::ZERO, trusted_for) {
             return None;
         }
         let mut upstream = self.kept.remove(newest)?.upstream;
@@ -203,23 +199,25 @@ impl List {
         Some(upstream)
     }
 
-    /// What is known of the backend at `address`, from now on if not before.
-    fn habit(&mut self, address: SocketAddr, name: &str) -> &mut Habit {
-        let place = self.known.iter().position(|known| known.address == address);
-        let place = place.unwrap_or_else(|| {
+    fn known(&mut self, to: &Destination) -> Option<&mut Known> {
+        let is_it = |known: &&mut Known| known.backend == to.backend && known.address == to.address;
+        self.known.iter_mut().find(is_it)
+    }
+
+    /// What is known of the backend there, from now on if not before.
+    fn habit(&mut self, to: &Destination, name: &str) -> &mut Habit {
+        if self.known(to).is_none() {
             if self.known.len() == KNOWN_MAX {
                 self.known.pop_front();
             }
-            let known = Known { address, name: name.to_owned(), habit: Habit::default() };
-            self.known.push_back(known);
-            self.known.len() - 1
-        });
-        &mut self.known[place].habit
+            let (backend, address, name) = (to.backend, to.address, name.to_owned());
+            self.known.push_back(Known { backend, address, name, habit: Habit::default() });
+        }
+        &mut self.known(to).expect("it is there, or was put there").habit
     }
 
     fn saw_alive(&mut self, ended: &Kept, now: Duration) {
-        let address = ended.upstream.address;
-        if let Some(known) = self.known.iter_mut().find(|known| known.address == address) {
+        if let Some(known) = self.known(&ended.upstream.to) {
             known.habit.saw_alive(ended.until - ended.since, now);
         }
     }

@@ -8,10 +8,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Whom a connection is to, and under which trust it was made: where two connections agree in all
+/// of it, one stands for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Destination {
+    /// The number of the backend's record: it stays when the file around it changes.
+    pub(crate) backend: u64,
+    /// What stands for the trust; 0 in the clear. See [`Connector::trust`].
+    pub(crate) trust: u64,
+    pub(crate) address: SocketAddr,
+}
+
 /// A connection to a backend, in use by one exchange.
 pub(crate) struct Upstream {
     pub(crate) stream: Stream,
-    pub(crate) address: SocketAddr,
+    pub(crate) to: Destination,
     /// Has taken bytes: the connect is over.
     pub(crate) connected: bool,
     /// Has been told that the client is gone.
@@ -30,15 +41,15 @@ impl Upstream {
     /// saves a turn through epoll.
     /// TLS, if any, is spoken by the same writes and reads.
     pub(crate) fn connect(
-        address: SocketAddr,
+        to: Destination,
         lot: Arc<dyn Registry>,
         tls: Option<&Connector>,
     ) -> io::Result<Self> {
-        let fd = dial::begin(address)?;
+        let fd = dial::begin(to.address)?;
         let stream = Stream::connecting(fd, lot, tls)?;
         Ok(Self {
             stream,
-            address,
+            to,
             connected: false,
             told_end: false,
             reused: false,

@@ -43,6 +43,11 @@ impl Acceptor {
 }
 
 impl Connector {
+    /// Never called.
+    pub fn trust(&self) -> u64 {
+        match *self {}
+    }
+
     pub(super) fn load(
         specs: &[Spec],
         _shown: &mut Vec<Shown>,

@@ -1,7 +1,8 @@
 //! The side of the backends: whom each must prove to be, and what is proved to it.
 
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
@@ -11,7 +12,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use super::acceptor::ALPN;
 use super::trust::{Blind, believing};
-use super::{Session, Shown};
+use super::{Session, Shown, files};
 use crate::config::Errors;
 use crate::pool::{Spec, Trust};
 
@@ -20,6 +21,7 @@ use crate::pool::{Spec, Trust};
 pub struct Connector {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
+    trust: u64,
 }
 
 impl Connector {
@@ -29,7 +31,7 @@ impl Connector {
         specs: &[Spec],
         shown: &mut Vec<Shown>,
     ) -> Result<Vec<Option<Self>>, Errors> {
-        let mut known: Vec<(Trust, Arc<ClientConfig>)> = Vec::new();
+        let mut known: Vec<(Trust, Means)> = Vec::new();
         let mut connectors = Vec::with_capacity(specs.len());
         for spec in specs {
             let Some(trust) = &spec.tls else {
@@ -37,33 +39,71 @@ impl Connector {
                 continue;
             };
             let files = Trust { name: None, ..trust.clone() };
-            let config = match known.iter().find(|(same, _)| *same == files) {
-                Some((_, config)) => Arc::clone(config),
+            let means = match known.iter().find(|(same, _)| *same == files) {
+                Some((_, means)) => means.clone(),
                 None => {
-                    let config = Arc::new(configure(&files, shown)?);
-                    known.push((files, Arc::clone(&config)));
-                    config
+                    let means = Means::read(&files, shown)?;
+                    known.push((files, means.clone()));
+                    means
                 }
             };
-            let name = server_name(trust.name.as_ref().unwrap_or(&spec.host)).map_err(|what| {
+            let name = trust.name.as_ref().unwrap_or(&spec.host);
+            let connector = Self::to(name, means).map_err(|what| {
                 Errors::of(&format!("application {}", spec.name), format!("{what}; set tls_name"))
             })?;
-            connectors.push(Some(Self { config, name }));
+            connectors.push(Some(connector));
         }
         Ok(connectors)
     }
 
     /// One to whoever goes by `name`, unless `trust` has another. The errors say what will not do.
     pub fn new(name: &str, trust: &Trust) -> Result<Self, Errors> {
-        let config = Arc::new(configure(trust, &mut Vec::new())?);
-        let name = server_name(trust.name.as_deref().unwrap_or(name));
-        Ok(Self { config, name: name.map_err(|what| Errors::of("tls", what))? })
+        let means = Means::read(trust, &mut Vec::new())?;
+        let name = trust.name.as_deref().unwrap_or(name);
+        Self::to(name, means).map_err(|what| Errors::of("tls", what))
+    }
+
+    /// One to whoever goes by `name`.
+    fn to(name: &str, means: Means) -> Result<Self, String> {
+        let trust = hash_of((means.number, name));
+        Ok(Self { config: means.config, name: server_name(name)?, trust })
+    }
+
+    /// What stands for whom it believes and what it proves, never 0: equal for two that were made
+    /// of the same name and of files with the same bytes, so that a connection that one has made
+    /// may be the other's. Where files were replaced, it is another.
+    pub fn trust(&self) -> u64 {
+        self.trust
     }
 
     /// The TLS of a connection to this backend.
     pub fn session(&self) -> io::Result<Session> {
         Session::client(&self.config, self.name.clone())
     }
+}
+
+/// What the files of an application have come to, whatever it goes by.
+#[derive(Clone)]
+struct Means {
+    config: Arc<ClientConfig>,
+    /// Stands for their bytes.
+    number: u64,
+}
+
+impl Means {
+    fn read(trust: &Trust, shown: &mut Vec<Shown>) -> Result<Self, Errors> {
+        // Before they are read for use: one that is replaced meanwhile is another the next time.
+        let bytes = |path: &Option<String>| path.as_deref().map(files::read).transpose();
+        let Trust { verify, ca, certificate, key, .. } = trust;
+        let number = hash_of((verify, bytes(ca)?, bytes(certificate)?, bytes(key)?));
+        Ok(Self { config: Arc::new(configure(trust, shown)?), number })
+    }
+}
+
+/// Under a key that nobody outside knows, so that no file can be made to pass for another; never 0.
+fn hash_of(what: impl Hash) -> u64 {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    KEY.hash_one(what).max(1)
 }
 
 fn server_name(name: &str) -> Result<ServerName<'static>, String> {

@@ -37,7 +37,8 @@ pub(super) fn key(path: &str) -> Result<PrivateKeyDer<'static>, Errors> {
     })
 }
 
-fn read(path: &str) -> Result<Vec<u8>, Errors> {
+/// The bytes of a file.
+pub(super) fn read(path: &str) -> Result<Vec<u8>, Errors> {
     let mut text = Vec::new();
     let file = File::open(path);
     let read = file.and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut text));

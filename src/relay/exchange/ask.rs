@@ -10,10 +10,10 @@ use crate::http::{Refusal, Repairs, body};
 use crate::log::Cause;
 use crate::pool::{Ask, Backend, Unavailable};
 use crate::relay::affinity::Ties;
-use crate::relay::idle::Wanted;
 use crate::relay::kit::Context;
 use crate::relay::queue::Ticket;
-use crate::relay::upstream::Upstream;
+use crate::relay::upstream::{Destination, Upstream};
+use crate::tls::Connector;
 use std::io;
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ impl Exchange {
     /// that has not failed in this try.
     pub(super) fn connect(&mut self, cx: &mut Context) -> Result<(), Trouble> {
         let lease = self.lease.as_ref().expect("it connects once it is admitted");
-        let (index, backend) = (lease.index(), lease.backend());
+        let (index, backend, number) = (lease.index(), lease.backend(), lease.backend().number());
         if self.tries.dead.is_empty() {
             self.tries.course.begin();
         }
@@ -98,19 +98,18 @@ impl Exchange {
         self.tries.address = Some(address);
         self.name_host();
         let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
-        let wanted = Wanted { backend: index, address, sure: !self.is_repeatable() };
+        let tls = self.site.connector(index);
+        let trust = tls.map_or(0, Connector::trust);
+        let to = Destination { backend: number, trust, address };
         let idle = match self.tries.fresh {
-            false => cx.kit.shared.idle.take(&wanted, home, cx.now),
+            false => cx.kit.shared.idle.take(&to, !self.is_repeatable(), home, cx.now),
             true => None,
         };
         self.answer.repairs = Repairs::default();
         self.upstream = Some(match idle {
             Some(upstream) => upstream,
-            None => {
-                let tls = self.site.connector(index);
-                Upstream::connect(address, Arc::clone(&cx.kit.shared.lot), tls)
-                    .map_err(connect_failed)?
-            }
+            None => Upstream::connect(to, Arc::clone(&cx.kit.shared.lot), tls)
+                .map_err(connect_failed)?,
         });
         Ok(())
     }

@@ -264,12 +264,13 @@ impl Exchange {
         let told_end = upstream.as_ref().is_some_and(|upstream| upstream.told_end);
         if let Some(lease) = self.lease.take() {
             // Another connection has carried the request: the one before was closed as idle.
-            if let Some((address, rested)) = self.tries.stale {
-                cx.kit.shared.idle.was_closed(lease.index(), address, rested, cx.now);
+            if let Some((to, rested)) = self.tries.stale {
+                cx.kit.shared.idle.was_closed(&to, rested, cx.now);
             }
             if let Some(upstream) = upstream.filter(|_| keeps && !told_end) {
                 let limit = self.site.config.timeouts.upstream_keep_alive;
-                cx.kit.shared.idle.keep(&lease, upstream, cx.now, limit);
+                let name = lease.backend().name();
+                cx.kit.shared.idle.keep(name, upstream, cx.now, limit);
             }
             let latency = self.latency(cx.now);
             let answered = Outcome::Answered { status: self.answer.status, latency };

@@ -16,7 +16,7 @@ impl Exchange {
             Decision::GiveUp(_) => return false,
             Decision::FreshConnection => {
                 let stale = self.upstream.as_ref();
-                self.tries.stale = stale.map(|upstream| (upstream.address, upstream.rested));
+                self.tries.stale = stale.map(|upstream| (upstream.to, upstream.rested));
                 self.tries.fresh = true;
             }
             Decision::AnotherBackend => {

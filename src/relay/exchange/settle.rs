@@ -51,7 +51,7 @@ impl Exchange {
     /// Ends the lease and tells the pool what became of it.
     pub(super) fn give_up(&mut self, trouble: &Trouble, cx: &mut Context) {
         let waited_for_client = self.waits_for_client();
-        let address = self.upstream.take().map(|upstream| upstream.address);
+        let address = self.upstream.take().map(|upstream| upstream.to.address);
         match trouble {
             Trouble::NoBackend(none) => cx.kit.shared.say_unavailable(none, self.shown()),
             Trouble::QueueFull | Trouble::QueueLate => cx.kit.shared.say_busy(self.shown()),
@@ -84,7 +84,7 @@ impl Exchange {
     /// none; and one that takes none any more had not closed its idle connections for their age.
     fn learn_from(&self, fault: Fault, lease: &Lease, at: Option<SocketAddr>, cx: &Context) {
         match (fault, at) {
-            (Fault::Connect, _) => cx.kit.shared.idle.forget(lease.index(), lease.backend().name()),
+            (Fault::Connect, _) => cx.kit.shared.idle.forget(lease.backend().number()),
             (Fault::Reset | Fault::Timeout | Fault::NoHttp, Some(at)) => lease.backend().avoid(at),
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! Where a request has been, as far as the relay alone knows of it.
 
 use crate::pool::Course;
+use crate::relay::upstream::Destination;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ pub(super) struct Tries {
     /// The next connection must be a new one: a kept one was stale.
     pub(super) fresh: bool,
     /// Where that one led, and how long it had been idle.
-    pub(super) stale: Option<(SocketAddr, Duration)>,
+    pub(super) stale: Option<(Destination, Duration)>,
     /// Body bytes beyond what is held have gone up: it cannot be sent again.
     pub(super) unrepeatable: bool,
 }

@@ -214,7 +214,9 @@ fn configuration(backends: &[&dyn Place], settings: &str) -> String {
         }
     }
     writeln!(text, "{settings}").unwrap();
-    for (name, backend) in ('A'..='Z').zip(backends) {
+    let letters = ('A'..='Z').map(String::from);
+    let names = letters.chain((26..).map(|number| format!("N{number}")));
+    for (name, backend) in names.zip(backends) {
         let port = backend.port();
         let host = backend.host();
         writeln!(text, "[[applications]]\nname = \"{name}\"\nip = \"{host}\"").unwrap();

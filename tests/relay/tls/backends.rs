@@ -398,3 +398,48 @@ fn an_address_that_is_not_who_it_must_be_gets_nothing_and_the_next_is_asked() {
     }
     assert_eq!((proxy.said("->"), other.requests().len()), (0, 0));
 }
+
+/// One that is never asked.
+struct Down(u16);
+
+impl Place for Down {
+    fn port(&self) -> u16 {
+        self.0
+    }
+
+    fn keys(&self) -> &str {
+        "alive = false"
+    }
+}
+
+/// Sixty-five applications, of which the first and the last are up and at one address. What the
+/// first is believed, and shown, is not for the last: it never gets a connection of the first's.
+#[test]
+fn applications_at_one_address_share_no_connection_that_they_trust_otherwise() {
+    let certs = Certs::make();
+    let name = |name: &str| trusting(&certs) + &format!("tls_name = \"{name}\"\n");
+    let known = name("one.test") + &shown(&certs.leaf("evenly.test"));
+    let (other_name, unknown) = (name("two.test"), name("one.test"));
+    for (how, first, last) in [
+        ("another name", &known, &(other_name + &shown(&certs.leaf("evenly.test")))),
+        ("no certificate", &known, &unknown),
+        ("in the clear", &known, &String::new()),
+    ] {
+        let asking = Proving::asking(&only_for(&certs, "one.test"), &certs);
+        let backend = proving(asking, |_, wire| serve(wire));
+        let (first, last) = (Keyed(&backend, first), Keyed(&backend, last));
+        let between: Vec<_> = (1..=63).map(Down).collect();
+        let mut places: Vec<&dyn Place> = vec![&first];
+        places.extend(between.iter().map(|place| place as &dyn Place));
+        let last = Hosted(&last, "localhost");
+        places.push(&last);
+        let settings = "retry.attempts = 0\npassive.failures = 0\nserver.served_by = true";
+        let proxy = Proxy::with(&places, &format!("{settings}\n{KEEPING}"));
+        proxy.no_farewell();
+        let mut client = proxy.connect();
+        let statuses: Vec<_> = (0..8).map(|_| client.get("/").status()).collect();
+        let mut sorted = statuses.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, [200, 200, 200, 200, 502, 502, 502, 502], "{how}: {statuses:?}");
+    }
+}
