@@ -6,6 +6,8 @@
 //! |---|---|
 //! | backend | one application instance that requests are given to |
 //! | pool | all backends, and what decides between them |
+//! | record | what is known of a backend and what it has done; it outlives a change of the file |
+//! | family | a pool and those that follow it as the file changes, with the records they share |
 //! | policy | the rule by which the pool picks one |
 //! | lease | one request's use of one backend, from the pick to the outcome |
 //! | course | a request's way from backend to backend: its tries, and what may follow each |

@@ -19,24 +19,13 @@ pub const ADDRESSES_MAX: usize = 8;
 pub(super) struct Addresses {
     /// Never `Ok` of none.
     known: RwLock<Found>,
-    /// There is at least one. Beside the lock, for whoever looks at every backend in turn.
-    any: AtomicBool,
     /// They failed since the name was looked up.
     doubted: AtomicBool,
 }
 
 impl Addresses {
     pub(super) fn new(found: Found) -> Self {
-        let mut known = found;
-        if let Ok(list) = &mut known {
-            list.truncate(ADDRESSES_MAX);
-        }
-        let any = AtomicBool::new(known.is_ok());
-        Self { known: RwLock::new(known), any, doubted: AtomicBool::new(false) }
-    }
-
-    pub(super) fn any(&self) -> bool {
-        self.any.load(Relaxed)
+        Self { known: RwLock::new(kept(found)), doubted: AtomicBool::new(false) }
     }
 
     pub(super) fn all(&self) -> Found {
@@ -63,12 +52,13 @@ impl Addresses {
         }
     }
 
-    /// Takes in what the name came to. Those that are known keep their order, as resolvers shuffle
-    /// theirs; where there is none now, what was known is better than nothing.
-    pub(super) fn update(&self, found: Found) {
+    /// Takes in what the name came to; true if there is an address now. Those that are known keep
+    /// their order, as resolvers shuffle theirs; where there is none now, what was known is better
+    /// than nothing.
+    pub(super) fn update(&self, found: Found) -> bool {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         *known = match (&*known, found) {
-            (Ok(_), Err(_)) => return,
+            (Ok(_), Err(_)) => return true,
             (Ok(old), Ok(new)) => {
                 let kept = old.iter().filter(|address| new.contains(address));
                 let added = new.iter().filter(|address| !old.contains(address));
@@ -76,13 +66,15 @@ impl Addresses {
                 let room = ADDRESSES_MAX - added.clone().count().min(ADDRESSES_MAX / 2);
                 Ok(kept.take(room).chain(added).copied().take(ADDRESSES_MAX).collect())
             }
-            (Err(_), Ok(mut new)) => {
-                new.truncate(ADDRESSES_MAX);
-                Ok(new)
-            }
-            (Err(_), Err(why)) => Err(why),
+            (Err(_), found) => kept(found),
         };
-        self.any.store(known.is_ok(), Relaxed);
+        known.is_ok()
+    }
+
+    /// Forgets what was known: these are of another name.
+    pub(super) fn replace(&self, found: Found) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = kept(found);
+        self.doubted.store(false, Relaxed);
     }
 
     pub(super) fn doubt(&self) {
@@ -96,6 +88,14 @@ impl Addresses {
     fn read(&self) -> RwLockReadGuard<'_, Found> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// No more than are kept.
+fn kept(found: Found) -> Found {
+    found.map(|mut all| {
+        all.truncate(ADDRESSES_MAX);
+        all
+    })
 }
 
 #[cfg(test)]
@@ -153,11 +153,21 @@ mod tests {
         addresses.update(Err("gone".into()));
         assert_eq!(order(&addresses), [1]);
         let addresses = Addresses::new(Err("no such name".into()));
-        assert!(!addresses.any() && addresses.besides(&[]).is_none());
-        addresses.update(Err("silence".into()));
+        assert!(addresses.besides(&[]).is_none());
+        assert!(!addresses.update(Err("silence".into())));
         assert_eq!(addresses.all(), Err("silence".into()));
-        addresses.update(Ok(vec![at(1)]));
-        assert!(addresses.any());
+        assert!(addresses.update(Ok(vec![at(1)])) && addresses.update(Err("silence".into())));
+    }
+
+    #[test]
+    fn of_another_name_nothing_that_was_known_is_kept() {
+        let addresses = known(&[1, 2]);
+        addresses.avoid(at(1));
+        addresses.replace(Ok((2..30).map(at).collect()));
+        assert_eq!(order(&addresses), (2..10).collect::<Vec<_>>());
+        assert!(!addresses.take_doubt());
+        addresses.replace(Err("no such name".into()));
+        assert!(addresses.besides(&[]).is_none());
     }
 
     #[test]

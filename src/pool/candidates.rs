@@ -3,7 +3,7 @@
 //! Made by the pool for each pick, looked at by the policy. Decides who may be picked, never who
 //! is.
 
-use super::policy::View;
+use super::policy::{Facts, View};
 use super::{Ask, Pool, Standing, chance};
 
 /// Which backends a pick may use. A later tier is looked at only when those before it have none.
@@ -41,7 +41,7 @@ impl Candidates<'_> {
         if slow_start.is_zero() {
             return true;
         }
-        let Some(back) = self.pool.backends[index].back_at() else { return true };
+        let Some(back) = self.pool.backends[index].record.back_at() else { return true };
         let since = self.ask.now.saturating_sub(back);
         // Scrambled twice, for policies draw from the same number scrambled once: they would draw
         // a backend just when its lot is good.
@@ -72,12 +72,9 @@ impl View for Candidates<'_> {
             && (!matches!(self.tier, Tier::Regular) || self.is_warm_for_this(index))
     }
 
-    fn in_use(&self, index: usize) -> u32 {
-        self.pool.backends[index].in_use()
-    }
-
-    fn weight(&self, index: usize) -> u32 {
-        self.pool.backends[index].weight()
+    fn facts(&self, index: usize) -> Facts<'_> {
+        let backend = &self.pool.backends[index];
+        Facts { in_use: backend.in_use(), weight: backend.weight(), memory: backend.memory() }
     }
 
     fn chance(&self) -> u64 {

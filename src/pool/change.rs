@@ -45,7 +45,7 @@ impl Change {
         let backend = &backends[index];
         let to = backend.standing(now);
         if (from, to) == (Standing::Down, Standing::Ejected) {
-            let left = Took(backend.health.ejected_for(now).unwrap_or_default());
+            let left = Took(backend.record.health.ejected_for(now).unwrap_or_default());
             reason.push_str(&format!(", but out for {left} more after its failures"));
         }
         let is_up = |backend: &&Backend| backend.standing(now) == Standing::Up;
@@ -156,7 +156,7 @@ fn roll(backends: &[Backend], now: Duration) -> String {
     }
     let up = named(&up, |(backend, _)| backend.name().to_owned());
     let out = named(&out, |(backend, standing)| {
-        let is_both = *standing == Standing::Down && backend.health.is_ejected(now);
+        let is_both = *standing == Standing::Down && backend.record.health.is_ejected(now);
         format!("{} ({standing}{})", backend.name(), if is_both { ", ejected" } else { "" })
     });
     let colon = if up.is_empty() { "" } else { ": " };

@@ -157,7 +157,7 @@ impl Course {
     /// backend then costs no request.
     pub fn has_leave(&mut self, pool: &Arc<Pool>) -> bool {
         if self.was_heard && self.permit.is_none() {
-            self.permit = RetryPermit::new(pool);
+            self.permit = pool.retry_permit();
         }
         !self.was_heard || self.permit.is_some()
     }
@@ -427,13 +427,13 @@ mod tests {
             course.judge(attempt, &rules);
             course.has_leave(&pool)
         };
-        assert!(leave(&mut first, &CONNECT_FAILED) && RetryPermit::new(&pool).is_some());
-        assert!(leave(&mut first, &BROKEN) && RetryPermit::new(&pool).is_none());
+        assert!(leave(&mut first, &CONNECT_FAILED) && pool.retry_permit().is_some());
+        assert!(leave(&mut first, &BROKEN) && pool.retry_permit().is_none());
         assert!(leave(&mut first, &BUSY), "it has it already");
         assert!(!leave(&mut second, &BUSY) && !leave(&mut second, &BROKEN));
         assert!(leave(&mut second, &CONNECT_FAILED), "though it was sent before");
         drop(first);
-        assert!(leave(&mut second, &BROKEN) && RetryPermit::new(&pool).is_none());
+        assert!(leave(&mut second, &BROKEN) && pool.retry_permit().is_none());
     }
 
     #[test]

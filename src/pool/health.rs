@@ -46,9 +46,27 @@ pub(super) enum Effect {
 impl Health {
     /// `alive` is believed until the first check, whose result alone decides.
     pub(super) fn new(alive: bool) -> Self {
-        let checks = Checks { up: alive, decided: false, run: 0 };
         let [row, ejection] = [0, 0].map(AtomicU64::new);
-        Self { checks: AtomicU32::new(checks.pack()), row, ejection }
+        Self { checks: AtomicU32::new(Checks::first(alive).pack()), row, ejection }
+    }
+
+    /// Forgets everything, as a new one does: it is somewhere else now. What is noted at the same
+    /// moment by another thread may be kept: a failure, at most.
+    pub(super) fn begin_anew(&self, alive: bool) {
+        self.row.store(0, Release);
+        self.ejection.store(0, Release);
+        self.checks.store(Checks::first(alive).pack(), Relaxed);
+    }
+
+    /// The file says so now. True if that is another than what was believed before: no check has
+    /// spoken yet.
+    pub(super) fn believe(&self, alive: bool) -> bool {
+        let undecided = |word| {
+            let checks = Checks::unpack(word);
+            let is_news = !checks.decided && checks.up != alive;
+            is_news.then(|| Checks::first(alive).pack())
+        };
+        self.checks.fetch_update(Relaxed, Relaxed, undecided).is_ok()
     }
 
     /// True if checks call it up.
@@ -165,6 +183,11 @@ impl Checks {
     const DECIDED: u32 = 1 << 30;
     const RUN: u32 = Self::DECIDED - 1;
 
+    /// Before the first result.
+    fn first(alive: bool) -> Self {
+        Self { up: alive, decided: false, run: 0 }
+    }
+
     fn pack(self) -> u32 {
         let up = if self.up { Self::UP } else { 0 };
         let decided = if self.decided { Self::DECIDED } else { 0 };
@@ -277,6 +300,28 @@ mod tests {
         assert!(!health.checked(true, &rules));
         assert!(health.checked(false, &rules));
         assert!(health.checked(true, &rules));
+    }
+
+    #[test]
+    fn the_file_is_believed_until_a_check_has_spoken() {
+        let health = Health::new(true);
+        assert!(!health.believe(true) && health.believe(false) && !health.is_up());
+        health.checked(false, &CheckRules::default());
+        assert!(!health.believe(true) && !health.is_up());
+    }
+
+    #[test]
+    fn one_that_begins_anew_is_as_new() {
+        let health = Health::new(true);
+        health.checked(false, &CheckRules::default());
+        assert!(eject(&health, s(0)).is_some());
+        assert!(!fail(&health, s(11), &PassiveRules::default()));
+        health.begin_anew(true);
+        assert!(health.is_up() && !health.is_ejected(s(1)) && !health.succeeded(s(11)));
+        assert_eq!(health.last_ejection_ends(), s(0));
+        assert_eq!(eject(&health, s(11)), Some(s(10)), "neither two nor one of three are left");
+        health.begin_anew(true);
+        assert!(health.checked(false, &CheckRules::default()), "the first result decides");
     }
 
     /// A failure that counts by itself; true if it is enough to eject.

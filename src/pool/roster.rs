@@ -1,16 +1,18 @@
 //! The pool itself: its backends, what decides between them, and what changes their standing.
 //!
-//! One lock exists, `turn`: whoever changes a backend's standing holds it, so that rules which
-//! look at several backends (never eject the last one) see them all at rest, and so that each
-//! [`Change`] tells the truth about how many are left. Nothing else is locked under it.
+//! One lock exists, the family's `turn`: whoever changes a backend's standing holds it, so that
+//! rules which look at several backends (never eject the last one) see them all at rest, and so
+//! that each [`Change`] tells the truth about how many are left. Those that are looked at are the
+//! newest pool's, whichever pool the report came to.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::family::{Family, heirs};
 use super::health::Effect;
 use super::policy::Policy;
-use super::retry::Retrying;
+use super::retry::RetryPermit;
 use super::sticky::Tokens;
 use super::{
     Backend, Change, CheckOutcome, Fault, Found, Mode, Notice, Outcome, Rules, Spec, Standing,
@@ -20,13 +22,12 @@ use crate::text::Took;
 
 /// The backends and what decides between them.
 pub struct Pool {
-    pub(super) backends: Vec<Backend>,
+    pub(super) backends: Arc<[Backend]>,
     pub(super) policy: Box<dyn Policy>,
     pub(super) rules: Rules,
-    pub(super) retrying: Retrying,
     /// None without sticky sessions.
     pub(super) tokens: Option<Tokens>,
-    turn: Mutex<()>,
+    family: Arc<Family>,
 }
 
 impl Pool {
@@ -39,11 +40,57 @@ impl Pool {
     ) -> Arc<Self> {
         assert_eq!(specs.len(), found.len(), "each backend was looked up");
         let backends = specs.into_iter().zip(found);
-        let backends: Vec<_> = backends.map(|(spec, found)| Backend::new(spec, found)).collect();
-        let tokens =
-            rules.sticky.map(|secret| Tokens::new(secret, backends.iter().map(Backend::name)));
-        let retrying = Retrying::default();
-        Arc::new(Self { backends, policy, rules, retrying, tokens, turn: Mutex::new(()) })
+        let backends = backends.map(|(spec, found)| Backend::new(spec, found)).collect();
+        let family = Family::new(&backends);
+        Self::of(backends, policy, rules, family)
+    }
+
+    /// The pool that takes the place of `old` when the file has changed. A backend of the same
+    /// name, else one at the same host and port, has the same record as before: places in use,
+    /// counters, mode and health (`record.rs` says what of it is kept when). A policy of the same
+    /// kind goes on where the old one stood. Places and retries are counted together, so that
+    /// nothing is exceeded while requests still hold on to the old pool; what they report counts
+    /// for as long as the backend is still there.
+    ///
+    /// To be called once nothing can prevent the change any more: standings are told of these
+    /// backends from now on, also to whoever still asks `old`.
+    pub fn succeeding(
+        old: &Self,
+        specs: Vec<Spec>,
+        found: Vec<Found>,
+        mut policy: Box<dyn Policy>,
+        rules: Rules,
+    ) -> Arc<Self> {
+        assert_eq!(specs.len(), found.len(), "each backend was looked up");
+        let mut turn = old.family.take_turn();
+        let heirs = heirs(&turn.backends, specs.iter());
+        let follow = |((spec, found), heir): ((Spec, Found), Option<usize>)| match heir {
+            Some(index) => turn.backends[index].followed_by(spec, found),
+            None => Backend::new(spec, found),
+        };
+        let backends: Arc<[Backend]> =
+            specs.into_iter().zip(found).zip(heirs).map(follow).collect();
+        match old.policy.ledger() {
+            _ if old.policy.name() != policy.name() => {
+                backends.iter().for_each(|backend| backend.memory().forget());
+            }
+            Some(ledger) => policy.take_over(ledger),
+            None => {}
+        }
+        turn.follow(&backends);
+        drop(turn);
+        Self::of(backends, policy, rules, Arc::clone(&old.family))
+    }
+
+    fn of(
+        backends: Arc<[Backend]>,
+        policy: Box<dyn Policy>,
+        rules: Rules,
+        family: Arc<Family>,
+    ) -> Arc<Self> {
+        let names = || backends.iter().map(Backend::name);
+        let tokens = rules.sticky.map(|secret| Tokens::new(secret, names()));
+        Arc::new(Self { backends, policy, rules, tokens, family })
     }
 
     /// All backends, in the order of the file.
@@ -67,14 +114,19 @@ impl Pool {
         self.tokens.as_ref().map(|tokens| tokens.of(index))
     }
 
-    /// Requests in flight, over all backends.
+    /// Requests in flight, over all backends of this pool, those before it and those after it.
     pub fn in_flight(&self) -> usize {
-        self.backends.iter().map(|backend| backend.in_use() as usize).sum()
+        self.family.in_flight()
     }
 
     /// How many backends are up.
     pub fn usable(&self, now: Duration) -> usize {
-        self.backends.iter().filter(|backend| backend.standing(now) == Standing::Up).count()
+        usable(&self.backends, now)
+    }
+
+    /// Leave to retry a request, while fewer than the budget do.
+    pub(super) fn retry_permit(&self) -> Option<RetryPermit> {
+        RetryPermit::take(&self.family.retrying, || self.in_flight(), &self.rules.retry)
     }
 
     /// Takes in the result of a check of the backend at `index`.
@@ -84,29 +136,32 @@ impl Pool {
         outcome: &CheckOutcome,
         now: Duration,
     ) -> Option<Notice> {
-        let counters = self.backends[index].counters();
+        let backend = &self.backends[index];
         let count = match outcome.passed {
-            true => &counters.checks_passed,
-            false => &counters.checks_failed,
+            true => &backend.counters().checks_passed,
+            false => &backend.counters().checks_failed,
         };
         count.fetch_add(1, Relaxed);
-        if !outcome.passed {
-            self.backends[index].doubt();
+        if !backend.is_current() {
+            return None;
         }
-        let change = self.change(index, now, |backend, _| {
-            let turned = backend.health.checked(outcome.passed, &self.rules.check);
-            let is_news = turned || (outcome.passed && backend.is_back_untold(now));
+        if !outcome.passed {
+            backend.doubt();
+        }
+        let change = self.change(index, now, |Seat { backend, .. }| {
+            let turned = backend.record.health.checked(outcome.passed, &self.rules.check);
+            let is_news = turned || (outcome.passed && backend.record.is_back_untold(now));
             is_news.then(|| outcome.to_string())
         });
-        let judged = self.policy.checked(index, outcome).map(|why| self.judged(index, why, false));
-        change.map(Notice::Changed).or(judged)
+        let words = self.policy.checked(backend.memory(), outcome);
+        change.map(Notice::Changed).or(words.map(|why| self.judged(index, why, false)))
     }
 
     /// Takes in what the name of the backend at `index` has come to. One that is found for the
     /// first time is up, unless a check has still to say so. A look-up tells nothing else: that an
     /// ejection is over is for a check or a request to say.
     pub fn relocate(&self, index: usize, found: Found, now: Duration) -> Option<Change> {
-        self.change(index, now, |backend, _| {
+        self.change(index, now, |Seat { backend, .. }| {
             let first = backend.relocate(found)?;
             Some(format!("{} is at {first}", backend.host()))
         })
@@ -131,18 +186,18 @@ impl Pool {
 
     /// How the policy sees the backend at `index` now, in words, if it has a view of its own.
     pub fn explain(&self, index: usize) -> Option<String> {
-        self.policy.explain(index)
+        self.policy.explain(self.backends[index].memory())
     }
 
     /// The policy's score of the backend at `index`, if it has one; lower is better.
     pub fn score(&self, index: usize) -> Option<f64> {
-        self.policy.score(index)
+        self.policy.score(self.backends[index].memory())
     }
 
     /// Does as an operator says with the backend at `index`.
     pub fn set_mode(&self, index: usize, mode: Mode, now: Duration) -> Option<Change> {
-        self.change(index, now, |backend, _| {
-            backend.set_mode(mode);
+        self.change(index, now, |Seat { backend, .. }| {
+            backend.record.set_mode(mode);
             Some(format!("set to {mode}"))
         })
     }
@@ -157,8 +212,9 @@ impl Pool {
         now: Duration,
     ) -> Option<Notice> {
         let of_health = self.judge_health(index, outcome, witness, now);
-        let words = self.policy.served(index, outcome);
-        of_health.or(words.map(|why| self.judged(index, why, false)))
+        let backend = &self.backends[index];
+        let words = backend.is_current().then(|| self.policy.served(backend.memory(), outcome));
+        of_health.or(words.flatten().map(|why| self.judged(index, why, false)))
     }
 
     fn judged(&self, index: usize, why: String, is_grave: bool) -> Notice {
@@ -184,21 +240,23 @@ impl Pool {
         };
         if failed {
             backend.counters().failures.fetch_add(1, Relaxed);
-            return match *outcome {
-                Outcome::Failed(Fault::BadAnswer) if !passive.bad_answers => None,
-                // No request was sent: none can have brought it about.
-                Outcome::Failed(Fault::Connect) => {
-                    backend.doubt();
-                    self.failed(index, outcome, None, now)
-                }
-                _ => self.failed(index, outcome, witness(), now),
-            };
         }
-        if !backend.health.succeeded(now) {
-            return None;
+        match *outcome {
+            // It is somewhere else now, and this says nothing of that.
+            _ if !backend.is_current() => None,
+            Outcome::Failed(Fault::BadAnswer) if !passive.bad_answers => None,
+            // No request was sent: none can have brought it about.
+            Outcome::Failed(Fault::Connect) => {
+                backend.doubt();
+                self.failed(index, outcome, None, now)
+            }
+            _ if failed => self.failed(index, outcome, witness(), now),
+            _ if !backend.record.health.succeeded(now) => None,
+            _ => {
+                self.policy.returned(backend.memory());
+                self.welcome(index, outcome, now).map(Notice::Changed)
+            }
         }
-        self.policy.returned(index);
-        self.welcome(index, outcome, now).map(Notice::Changed)
     }
 
     fn failed(
@@ -208,7 +266,7 @@ impl Pool {
         witness: Option<Witness>,
         now: Duration,
     ) -> Option<Notice> {
-        match self.backends[index].health.failed(witness, now, &self.rules.passive) {
+        match self.backends[index].record.health.failed(witness, now, &self.rules.passive) {
             Effect::Nothing => None,
             Effect::OneClient(row) => {
                 let reason = "that may be the client's doing ([passive] clients)";
@@ -223,63 +281,75 @@ impl Pool {
 
     /// Ejects the backend at `index`, unless that were the last one up or over half of all.
     fn eject(&self, index: usize, last: &Outcome, now: Duration) -> Option<Change> {
-        self.change(index, now, |backend, standing| {
-            let is_out = |backend: &&Backend| backend.health.ejected_for(now).is_some();
-            let out = self.backends.iter().filter(is_out).count();
-            let too_many = (out + 1) * 2 > self.backends.len();
-            if standing != Standing::Up || too_many || self.usable(now) < 2 {
+        self.change(index, now, |Seat { all, backend, standing }| {
+            let is_out = |one: &&Backend| one.record.health.is_ejected(now);
+            let too_many = (all.iter().filter(is_out).count() + 1) * 2 > all.len();
+            if standing != Standing::Up || too_many || usable(all, now) < 2 {
                 return None;
             }
-            let (length, row) = backend.health.eject(now, &self.rules.passive)?;
+            let (length, row) = backend.record.health.eject(now, &self.rules.passive)?;
             Some(format!("{row}, the last: {last}; out for {}", Took(length)))
         })
     }
 
     /// Says why a backend that fails is not ejected, unless another thread has done so.
     fn spare(&self, index: usize, last: &Outcome, now: Duration) -> Option<Notice> {
-        let is_up = self.backends[index].standing(now) == Standing::Up;
-        let is_last = self.usable(now) < 2;
+        let is_last = {
+            let turn = self.family.take_turn();
+            let place = turn.place(&self.backends[index])?;
+            let is_up = turn.backends[place].standing(now) == Standing::Up;
+            is_up.then(|| usable(&turn.backends, now) < 2)?
+        };
         let why = if is_last { "it is the last one up" } else { "half of all are out already" };
         let text = format!("fails on, the last: {last}; it stays in, as {why}");
-        is_up.then(|| self.judged(index, text, true))
+        Some(self.judged(index, text, true))
     }
 
     /// The first success after an ejection: the backend was up again since its end, and now it is
     /// known to work. Only the log learns from this, unless a check has told it before.
     fn welcome(&self, index: usize, first: &Outcome, now: Duration) -> Option<Change> {
-        let _turn = self.take_turn();
-        let backend = &self.backends[index];
-        let is_news = backend.standing(now) == Standing::Up && backend.tell(Standing::Up);
+        let turn = self.family.take_turn();
+        let place = turn.place(&self.backends[index])?;
+        let backend = &turn.backends[place];
+        let is_news = backend.standing(now) == Standing::Up && backend.record.tell(Standing::Up);
         let reason = format!("answers after its ejection: {first}");
         let ejected = Standing::Ejected;
-        is_news.then(|| Change::new(&self.backends, index, ejected, reason, now))
+        is_news.then(|| Change::new(&turn.backends, place, ejected, reason, now))
     }
 
-    /// Lets `act` change one backend while no other changes. `act` gets its standing and returns
-    /// the reason if it did anything; there is a [`Change`] if the standing is another now, or
-    /// another than people were told.
+    /// Lets `act` change one backend while no other changes, if the newest file still has it where
+    /// this one does. `act` returns the reason if it did anything; there is a [`Change`] if the
+    /// standing is another now, or another than people were told.
     fn change(
         &self,
         index: usize,
         now: Duration,
-        act: impl FnOnce(&Backend, Standing) -> Option<String>,
+        act: impl FnOnce(Seat) -> Option<String>,
     ) -> Option<Change> {
-        let _turn = self.take_turn();
-        let backend = &self.backends[index];
-        let from = backend.standing(now);
-        let reason = act(backend, from)?;
+        let turn = self.family.take_turn();
+        let (all, place) = (&turn.backends, turn.place(&self.backends[index])?);
+        let (backend, from) = (&all[place], all[place].standing(now));
+        let reason = act(Seat { all, backend, standing: from })?;
         let to = backend.standing(now);
         if from != to && to == Standing::Up {
-            backend.came_back(now);
-            self.policy.returned(index);
+            backend.record.came_back(now);
+            self.policy.returned(backend.memory());
         }
-        let is_news = backend.tell(to);
+        let is_news = backend.record.tell(to);
         // An ejection has ended by itself.
         let from = if is_news && from == to { Standing::Ejected } else { from };
-        (from != to).then(|| Change::new(&self.backends, index, from, reason, now))
+        (from != to).then(|| Change::new(all, place, from, reason, now))
     }
+}
 
-    fn take_turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// One backend among all of the newest pool, while none of them changes.
+struct Seat<'t> {
+    all: &'t [Backend],
+    backend: &'t Backend,
+    standing: Standing,
+}
+
+/// How many of these are up.
+fn usable(backends: &[Backend], now: Duration) -> usize {
+    backends.iter().filter(|backend| backend.standing(now) == Standing::Up).count()
 }

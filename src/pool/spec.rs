@@ -27,6 +27,11 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// True if this is its host and port.
+    pub(super) fn is_at(&self, host: &str, port: u16) -> bool {
+        self.host == host && self.port == port
+    }
+
     /// Its host and port: [`authority`].
     pub fn authority(&self) -> String {
         authority(&self.host, self.port)

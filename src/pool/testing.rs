@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 use std::time::Duration;
 
-use super::policy::{Kind, Policy, ScoredRules, View};
-use super::{Ask, CheckOutcome, Pool, Rules, Spec, chance};
+use super::policy::{Facts, Kind, Memory, Policy, ScoredRules, View};
+use super::{Ask, CheckOutcome, Found, Pool, Rules, Spec, chance};
 
 /// A backend that is alive and has no limits.
 pub(crate) fn spec(name: &str) -> Spec {
@@ -31,9 +31,18 @@ pub(crate) fn pool_of(specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
 
 /// A pool of `specs` by the policy `kind`.
 pub(crate) fn pool_by(kind: Kind, specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
-    let found = specs.iter().map(|spec| Ok(vec![([127, 0, 0, 1], spec.port).into()])).collect();
-    let policy = kind.build(&specs, &ScoredRules::default());
+    let (found, policy) = (all_found(&specs), kind.build(&specs, &ScoredRules::default()));
     Pool::new(specs, found, policy, rules)
+}
+
+/// The pool that follows `old`.
+pub(super) fn succeeding(old: &Pool, kind: Kind, specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
+    let (found, policy) = (all_found(&specs), kind.build(&specs, &ScoredRules::default()));
+    Pool::succeeding(old, specs, found, policy, rules)
+}
+
+fn all_found(specs: &[Spec]) -> Vec<Found> {
+    specs.iter().map(|spec| Ok(vec![([127, 0, 0, 1], spec.port).into()])).collect()
 }
 
 /// A pool of `count` backends named a, b, c and so on.
@@ -62,6 +71,7 @@ pub(super) struct Cast {
     pub(super) usable: Vec<AtomicBool>,
     pub(super) in_use: Vec<AtomicU32>,
     pub(super) weights: Vec<u32>,
+    pub(super) memory: Vec<Memory>,
     pub(super) chance: u64,
     pub(super) key: Option<u64>,
     /// How often a number was drawn.
@@ -75,6 +85,7 @@ impl Cast {
             usable: usable.iter().map(|usable| AtomicBool::new(*usable)).collect(),
             in_use: usable.iter().map(|_| AtomicU32::new(0)).collect(),
             weights: vec![1; usable.len()],
+            memory: usable.iter().map(|_| Memory::default()).collect(),
             chance: 0,
             key: None,
             drawn: AtomicU64::new(0),
@@ -100,12 +111,9 @@ impl View for Cast {
         self.usable[index].load(Relaxed)
     }
 
-    fn in_use(&self, index: usize) -> u32 {
-        self.in_use[index].load(Relaxed)
-    }
-
-    fn weight(&self, index: usize) -> u32 {
-        self.weights[index]
+    fn facts(&self, index: usize) -> Facts<'_> {
+        let in_use = self.in_use[index].load(Relaxed);
+        Facts { in_use, weight: self.weights[index], memory: &self.memory[index] }
     }
 
     /// Another one each time, in a sequence that the field `chance` names.

@@ -3,13 +3,13 @@
 mod laws;
 mod rows;
 mod slow_start;
+mod succession;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::policy::{Kind, ScoredRules};
-use super::retry::RetryPermit;
 use super::testing::{ask, check, pool, pool_of, spec, together};
 use super::*;
 
@@ -429,13 +429,13 @@ fn the_counters_add_up() {
 #[test]
 fn a_retry_permit_counts_until_it_is_dropped() {
     let pool = pool(1, Rules::default());
-    let permits: Vec<_> = std::iter::from_fn(|| RetryPermit::new(&pool)).collect();
+    let permits: Vec<_> = std::iter::from_fn(|| pool.retry_permit()).collect();
     assert_eq!(permits.len(), 3);
     drop(permits);
     let leases: Vec<_> = (0..50).map(|_| pool.pick(&ask(s(0), &[])).unwrap()).collect();
-    assert_eq!(std::iter::from_fn(|| RetryPermit::new(&pool)).collect::<Vec<_>>().len(), 10);
+    assert_eq!(std::iter::from_fn(|| pool.retry_permit()).collect::<Vec<_>>().len(), 10);
     drop(leases);
-    assert!(RetryPermit::new(&pool).is_some());
+    assert!(pool.retry_permit().is_some());
 }
 
 #[test]

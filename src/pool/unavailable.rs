@@ -35,7 +35,7 @@ impl Unavailable {
             };
             *count += 1;
         }
-        why.back_in = backends.iter().filter_map(|one| one.health.ejected_for(now)).min();
+        why.back_in = backends.iter().filter_map(|one| one.record.health.ejected_for(now)).min();
         why
     }
 

@@ -6,7 +6,7 @@ use evenly::config::Config;
 use evenly::engine::Listener;
 use evenly::event::Teller;
 use evenly::log::Log;
-use evenly::pool::policy::{Policy, View};
+use evenly::pool::policy::{Memory, Policy, View};
 use evenly::pool::{Mode, Outcome, Pool, Rules};
 use evenly::relay::Server;
 use evenly::tls::Tls;
@@ -86,7 +86,7 @@ fn a_panic_in_a_step_costs_its_connection_and_no_other() {
 
 /// Picks the first usable backend, and keeps what it hears.
 #[derive(Clone, Default)]
-struct Listening(Arc<Mutex<Vec<(usize, Outcome)>>>);
+struct Listening(Arc<Mutex<Vec<Outcome>>>);
 
 impl Policy for Listening {
     fn pick(&self, view: &dyn View) -> Option<usize> {
@@ -97,8 +97,8 @@ impl Policy for Listening {
         "listening"
     }
 
-    fn served(&self, index: usize, outcome: &Outcome) -> Option<String> {
-        self.0.lock().unwrap().push((index, *outcome));
+    fn served(&self, _: &Memory, outcome: &Outcome) -> Option<String> {
+        self.0.lock().unwrap().push(*outcome);
         None
     }
 }
@@ -118,8 +118,8 @@ fn a_backend_is_not_charged_for_the_time_that_another_took_to_fail() {
     // The client has its answer a moment before the policy hears of it.
     eventually("both are heard", || heard.0.lock().unwrap().len() == 2);
     let heard = heard.0.lock().unwrap().clone();
-    assert!(matches!(heard[0], (0, Outcome::Failed(_))), "{heard:?}");
-    let (1, Outcome::Answered { status: 200, latency }) = heard[1] else { panic!("{heard:?}") };
+    assert!(matches!(heard[0], Outcome::Failed(_)), "{heard:?}");
+    let Outcome::Answered { status: 200, latency } = heard[1] else { panic!("{heard:?}") };
     assert!(latency < WAIT, "{latency:?}");
     drop(client);
     stop(server, &pool);
@@ -141,5 +141,5 @@ fn a_drained_backend_is_named_by_no_redirect() {
     drop(client);
     stop(server, &pool);
     let judged = heard.0.lock().unwrap().clone();
-    assert!(judged.iter().all(|(_, outcome)| *outcome == Outcome::Abandoned), "{judged:?}");
+    assert!(judged.iter().all(|outcome| *outcome == Outcome::Abandoned), "{judged:?}");
 }

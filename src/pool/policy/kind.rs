@@ -48,8 +48,8 @@ impl Kind {
         let weights: Vec<u32> = backends.iter().map(|spec| spec.weight).collect();
         match self {
             Self::RoundRobin => Box::new(RoundRobin::new(&weights)),
-            Self::WeightedRoundRobin => Box::new(WeightedRoundRobin::new(backends.len())),
-            Self::LeastConnections => Box::new(LeastConnections::new(&weights)),
+            Self::WeightedRoundRobin => Box::new(WeightedRoundRobin::default()),
+            Self::LeastConnections => Box::new(LeastConnections::default()),
             Self::TwoChoices => Box::new(TwoChoices::new(&weights)),
             Self::Hash => {
                 let names: Vec<&str> = backends.iter().map(|spec| spec.name.as_str()).collect();

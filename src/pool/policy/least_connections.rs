@@ -17,50 +17,60 @@
 //!
 //! Source: Waldspurger and Weihl, "Stride scheduling", 1995.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::load::Load;
-use super::{Policy, View};
+use super::{Facts, Ledger, Memory, Policy, View};
 
 /// What a backend of weight 1 waits between two turns. The clock lasts for 2^44 picks.
 const STRIDE: u64 = 1 << 20;
 
 /// The policy `least-connections`.
+#[derive(Default)]
 pub struct LeastConnections {
-    /// When each one's next turn is due.
-    due: Vec<AtomicU64>,
-    /// The latest time at which a turn was due that was taken.
-    clock: AtomicU64,
+    ledger: Arc<Ledger>,
 }
 
 impl LeastConnections {
-    /// For backends of these weights.
-    pub fn new(weights: &[u32]) -> Self {
-        let due = weights.iter().map(|weight| AtomicU64::new(stride(*weight) / 2)).collect();
-        Self { due, clock: AtomicU64::new(0) }
-    }
-
     /// Counts a turn. Of two threads that picked the same backend, none is forgotten.
-    fn took(&self, index: usize, weight: u32, turn: u64) {
-        self.clock.fetch_max(turn, Relaxed);
-        let missed = turn.saturating_sub(self.due[index].load(Relaxed));
-        self.due[index].fetch_add(missed + stride(weight), Relaxed);
+    fn took(&self, Facts { weight, memory: Memory { due, .. }, .. }: Facts, turn: u64) {
+        self.ledger.clock.fetch_max(turn, Relaxed);
+        let missed = turn.saturating_sub(due.load(Relaxed));
+        due.fetch_add(missed + stride(weight), Relaxed);
     }
 }
 
 impl Policy for LeastConnections {
     fn pick(&self, view: &dyn View) -> Option<usize> {
-        let clock = self.clock.load(Relaxed);
-        let turn = |index: usize| self.due[index].load(Relaxed).max(clock);
-        let usable = (0..view.count()).filter(|index| view.is_usable(*index));
-        let (_, turn, index) =
-            usable.map(|index| (Load::of(view, index), turn(index), index)).min()?;
-        self.took(index, view.weight(index), turn);
+        let clock = self.ledger.clock.load(Relaxed);
+        let mut best: Option<((Load, u64), Facts, usize)> = None;
+        for index in (0..view.count()).filter(|index| view.is_usable(*index)) {
+            let facts = view.facts(index);
+            let turn = match facts.memory.due.load(Relaxed) {
+                0 => (stride(facts.weight) / 2).max(clock),
+                due => due.max(clock),
+            };
+            let rank = (Load::of(facts), turn);
+            if best.is_none_or(|(least, ..)| rank.cmp(&least).is_lt()) {
+                best = Some((rank, facts, index));
+            }
+        }
+        let ((_, turn), facts, index) = best?;
+        self.took(facts, turn);
         Some(index)
     }
 
     fn name(&self) -> &'static str {
         "least-connections"
+    }
+
+    fn ledger(&self) -> Option<&Arc<Ledger>> {
+        Some(&self.ledger)
+    }
+
+    fn take_over(&mut self, ledger: &Arc<Ledger>) {
+        self.ledger = Arc::clone(ledger);
     }
 }
 
@@ -81,7 +91,7 @@ mod tests {
 
     #[test]
     fn the_least_busy_one_gets_the_next() {
-        let (view, policy) = (Cast::new(&[true; 3]), LeastConnections::new(&[1; 3]));
+        let (view, policy) = (Cast::new(&[true; 3]), LeastConnections::default());
         busy(&view, &[2, 1, 3]);
         assert_eq!(picks(&policy, &view, 3), [1, 1, 1]);
         busy(&view, &[2, 3, 1]);
@@ -90,7 +100,7 @@ mod tests {
 
     #[test]
     fn it_fills_up_evenly() {
-        let (view, policy) = (Cast::new(&[true; 3]), LeastConnections::new(&[1; 3]));
+        let (view, policy) = (Cast::new(&[true; 3]), LeastConnections::default());
         busy(&view, &[4, 0, 2]);
         for _ in 0..6 {
             let index = policy.pick(&view).unwrap();
@@ -103,7 +113,7 @@ mod tests {
     #[test]
     fn requests_count_for_their_share_of_the_weight() {
         let view = Cast::weighing(&[4, 1]);
-        let policy = LeastConnections::new(&view.weights);
+        let policy = LeastConnections::default();
         busy(&view, &[3, 1]);
         assert_eq!(picks(&policy, &view, 1), [0], "3 of 4 is less than 1 of 1");
         busy(&view, &[5, 1]);
@@ -112,26 +122,26 @@ mod tests {
 
     #[test]
     fn ties_go_by_turn() {
-        let policy = LeastConnections::new(&[1; 3]);
+        let policy = LeastConnections::default();
         assert_eq!(picks(&policy, &Cast::new(&[true; 3]), 7), [0, 1, 2, 0, 1, 2, 0]);
     }
 
     #[test]
     fn ties_go_by_weight_too_and_smoothly() {
         let view = Cast::weighing(&[3, 1, 2]);
-        let policy = LeastConnections::new(&view.weights);
+        let policy = LeastConnections::default();
         assert_eq!(picks(&policy, &view, 12), [0, 2, 0, 1, 2, 0, 0, 2, 0, 1, 2, 0]);
     }
 
     #[test]
     fn with_one_down_the_others_share_its_ties_equally() {
-        let policy = LeastConnections::new(&[1; 3]);
+        let policy = LeastConnections::default();
         assert_eq!(picks(&policy, &Cast::new(&[true, false, true]), 6), [0, 2, 0, 2, 0, 2]);
     }
 
     #[test]
     fn one_that_was_busy_or_down_has_saved_up_no_turns() {
-        let (view, policy) = (Cast::new(&[true; 3]), LeastConnections::new(&[1; 3]));
+        let (view, policy) = (Cast::new(&[true; 3]), LeastConnections::default());
         view.set(1, false);
         busy(&view, &[0, 0, 9]);
         assert_eq!(counts(&policy, &view, 1000), [1000, 0, 0]);
@@ -142,17 +152,17 @@ mod tests {
 
     #[test]
     fn the_last_one_standing_gets_everything_and_after_it_there_is_nobody() {
-        let (view, policy) = (Cast::new(&[false, false, true]), LeastConnections::new(&[1; 3]));
+        let (view, policy) = (Cast::new(&[false, false, true]), LeastConnections::default());
         busy(&view, &[0, 0, 100]);
         assert_eq!(picks(&policy, &view, 3), [2, 2, 2]);
         view.set(2, false);
         assert_eq!(policy.pick(&view), None);
-        assert_eq!(LeastConnections::new(&[]).pick(&Cast::new(&[])), None);
+        assert_eq!(LeastConnections::default().pick(&Cast::new(&[])), None);
     }
 
     #[test]
     fn concurrent_pickers_even_the_load_out() {
-        let (view, policy) = (Cast::weighing(&[1, 2, 1]), LeastConnections::new(&[1, 2, 1]));
+        let (view, policy) = (Cast::weighing(&[1, 2, 1]), LeastConnections::default());
         together(4, |_| {
             for _ in 0..10_000 {
                 view.in_use[policy.pick(&view).unwrap()].fetch_add(1, Relaxed);
@@ -166,7 +176,7 @@ mod tests {
 
     #[test]
     fn concurrent_pickers_share_ties_fairly() {
-        let (view, policy) = (Cast::new(&[true, false, true]), LeastConnections::new(&[1; 3]));
+        let (view, policy) = (Cast::new(&[true, false, true]), LeastConnections::default());
         let counts = together(4, |_| counts(&policy, &view, 10_000));
         let sum = |index: usize| counts.iter().map(|counts| counts[index]).sum::<usize>();
         assert_eq!((sum(0) + sum(2), sum(1)), (40_000, 0));

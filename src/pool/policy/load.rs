@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::View;
+use super::Facts;
 
 /// Requests for each unit of weight, compared without division: at weights 3 and 1, the first is as
 /// busy with 6 requests as the second with 2.
@@ -16,9 +16,9 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Of the backend at `index`, now.
-    pub(super) fn of(view: &dyn View, index: usize) -> Self {
-        Self { in_use: view.in_use(index), weight: view.weight(index) }
+    /// Of this backend, now.
+    pub(super) fn of(Facts { in_use, weight, .. }: Facts) -> Self {
+        Self { in_use, weight }
     }
 }
 

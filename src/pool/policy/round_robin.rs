@@ -2,7 +2,8 @@
 //! however many pick at once. One atomic addition a pick, and no lock; `turns.rs` says how.
 
 use super::turns::Turns;
-use super::{Policy, View};
+use super::{Ledger, Policy, View};
+use std::sync::Arc;
 
 /// The policy `round-robin`.
 pub struct RoundRobin {
@@ -24,6 +25,14 @@ impl Policy for RoundRobin {
     fn name(&self) -> &'static str {
         "round-robin"
     }
+
+    fn ledger(&self) -> Option<&Arc<Ledger>> {
+        Some(&self.turns.ledger)
+    }
+
+    fn take_over(&mut self, ledger: &Arc<Ledger>) {
+        self.turns.ledger = Arc::clone(ledger);
+    }
 }
 
 #[cfg(test)]
@@ -31,6 +40,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use super::*;
+    use crate::pool::policy::Facts;
     use crate::pool::testing::{Cast, counts, picks, together};
 
     #[test]
@@ -71,11 +81,8 @@ mod tests {
             fn is_usable(&self, index: usize) -> bool {
                 self.0.fetch_add(1, Relaxed) >= 64 && index == 1
             }
-            fn in_use(&self, _: usize) -> u32 {
-                0
-            }
-            fn weight(&self, _: usize) -> u32 {
-                1
+            fn facts(&self, _: usize) -> Facts<'_> {
+                unreachable!("it goes by nothing else")
             }
             fn chance(&self) -> u64 {
                 0

@@ -10,8 +10,10 @@
 //! table    A C A B C A
 //! ```
 
+use super::Ledger;
 use super::rounds::Rounds;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// The most places in the table; where the weights need more, they are scaled down to it.
 const PLACES_MAX: u64 = 1 << 20;
@@ -28,8 +30,8 @@ pub(super) struct Turns {
     count: usize,
     /// Empty where all weigh the same.
     table: Vec<u32>,
-    /// Wraps after 2^64 tickets, five centuries at a billion a second.
-    tickets: AtomicU64,
+    /// With the tickets.
+    pub(super) ledger: Arc<Ledger>,
 }
 
 impl Turns {
@@ -37,7 +39,7 @@ impl Turns {
     pub(super) fn new(weights: &[u32]) -> Self {
         let equal = weights.windows(2).all(|pair| pair[0] == pair[1]);
         let table = if equal { Vec::new() } else { spread(weights) };
-        Self { count: weights.len(), table, tickets: AtomicU64::new(0) }
+        Self { count: weights.len(), table, ledger: Arc::default() }
     }
 
     /// The next one that may take its turn. The turns of those that may not are lost, not passed to
@@ -61,7 +63,7 @@ impl Turns {
     }
 
     fn draw(&self, places: usize) -> usize {
-        let place = (self.tickets.fetch_add(1, Relaxed) % places as u64) as usize;
+        let place = (self.ledger.tickets.fetch_add(1, Relaxed) % places as u64) as usize;
         self.table.get(place).map_or(place, |index| *index as usize)
     }
 }

@@ -45,8 +45,8 @@ impl Policy for TwoChoices {
         let first = self.draw(view, &mut dice, |index| view.is_usable(index))?;
         let other = |index| index != first && view.is_usable(index);
         let second = self.draw(view, &mut dice, other);
-        let better = |second: &usize| Load::of(view, *second) < Load::of(view, first);
-        Some(second.filter(better).unwrap_or(first))
+        let load = |index| Load::of(view.facts(index));
+        Some(second.filter(|second| load(*second) < load(first)).unwrap_or(first))
     }
 
     fn name(&self) -> &'static str {
@@ -60,7 +60,7 @@ impl Policy for TwoChoices {
 fn draw_from_all(view: &dyn View, dice: &mut Dice, may: impl Fn(usize) -> bool) -> Option<usize> {
     let (mut seen, mut held) = (0, None);
     for index in (0..view.count()).filter(|index| may(*index)) {
-        let weight = view.weight(index) as usize;
+        let weight = view.facts(index).weight as usize;
         seen += weight;
         if held.is_none() || chance::below(dice.roll(), seen) < weight {
             held = Some(index);

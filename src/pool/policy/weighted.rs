@@ -18,42 +18,47 @@
 //!
 //! Source: nginx, `ngx_http_upstream_get_peer` (commit 52327e0627f4, 2012).
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 
-use super::{Policy, View};
+use super::{Facts, Ledger, Policy, View};
 
 /// The policy `weighted-round-robin`. A pick holds a lock while it looks at every backend once;
 /// `round-robin` gives the same shares without, only in another order.
+#[derive(Default)]
 pub struct WeightedRoundRobin {
-    /// Each backend's current weight. No other lock is taken while this one is held.
-    current: Mutex<Vec<i64>>,
-}
-
-impl WeightedRoundRobin {
-    /// For so many backends.
-    pub fn new(count: usize) -> Self {
-        Self { current: Mutex::new(vec![0; count]) }
-    }
+    ledger: Arc<Ledger>,
 }
 
 impl Policy for WeightedRoundRobin {
     fn pick(&self, view: &dyn View) -> Option<usize> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut sum, mut best) = (0, None);
+        let _turn = self.ledger.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut sum, mut best) = (0, None::<(i64, _, _)>);
         for index in (0..view.count()).filter(|index| view.is_usable(*index)) {
-            let weight = i64::from(view.weight(index));
-            current[index] += weight;
-            sum += weight;
-            if best.is_none_or(|best: usize| current[index] > current[best]) {
-                best = Some(index);
+            let Facts { weight, memory, .. } = view.facts(index);
+            let current = &memory.current;
+            let raised = current.load(Relaxed) + i64::from(weight);
+            current.store(raised, Relaxed);
+            sum += i64::from(weight);
+            if best.is_none_or(|(highest, ..)| raised > highest) {
+                best = Some((raised, current, index));
             }
         }
-        current[best?] -= sum;
-        best
+        let (raised, current, index) = best?;
+        current.store(raised - sum, Relaxed);
+        Some(index)
     }
 
     fn name(&self) -> &'static str {
         "weighted-round-robin"
+    }
+
+    fn ledger(&self) -> Option<&Arc<Ledger>> {
+        Some(&self.ledger)
+    }
+
+    fn take_over(&mut self, ledger: &Arc<Ledger>) {
+        self.ledger = Arc::clone(ledger);
     }
 }
 
@@ -72,7 +77,7 @@ mod tests {
     fn sequence(weights: [u32; 3], usable: [bool; 3]) -> String {
         let view = Cast::weighing(&weights);
         (0..3).for_each(|index| view.set(index, usable[index]));
-        letters(&WeightedRoundRobin::new(3), &view, 16)
+        letters(&WeightedRoundRobin::default(), &view, 16)
     }
 
     #[test]
@@ -91,7 +96,7 @@ mod tests {
     #[test]
     fn every_round_holds_exactly_the_weights() {
         let view = Cast::weighing(&[7, 1, 13, 4]);
-        let policy = WeightedRoundRobin::new(4);
+        let policy = WeightedRoundRobin::default();
         for _ in 0..100 {
             assert_eq!(counts(&policy, &view, 25), [7, 1, 13, 4]);
         }
@@ -99,7 +104,7 @@ mod tests {
 
     #[test]
     fn one_that_is_down_saves_up_no_turns() {
-        let (view, policy) = (Cast::weighing(&[1, 1, 1]), WeightedRoundRobin::new(3));
+        let (view, policy) = (Cast::weighing(&[1, 1, 1]), WeightedRoundRobin::default());
         view.set(1, false);
         assert_eq!(letters(&policy, &view, 6), "acacac");
         view.set(1, true);
@@ -108,18 +113,18 @@ mod tests {
 
     #[test]
     fn the_last_one_standing_gets_everything_and_after_it_there_is_nobody() {
-        let (view, policy) = (Cast::weighing(&[1, 1, 1000]), WeightedRoundRobin::new(3));
+        let (view, policy) = (Cast::weighing(&[1, 1, 1000]), WeightedRoundRobin::default());
         view.set(1, false);
         view.set(2, false);
         assert_eq!(letters(&policy, &view, 4), "aaaa");
         view.set(0, false);
         assert_eq!(policy.pick(&view), None);
-        assert_eq!(WeightedRoundRobin::new(0).pick(&Cast::new(&[])), None);
+        assert_eq!(WeightedRoundRobin::default().pick(&Cast::new(&[])), None);
     }
 
     #[test]
     fn concurrent_pickers_share_exactly_by_weight() {
-        let (view, policy) = (Cast::weighing(&[5, 1, 2]), WeightedRoundRobin::new(3));
+        let (view, policy) = (Cast::weighing(&[5, 1, 2]), WeightedRoundRobin::default());
         let all = together(8, |_| counts(&policy, &view, 2000));
         let sum = |index: usize| all.iter().map(|counts| counts[index]).sum::<usize>();
         assert_eq!([sum(0), sum(1), sum(2)], [10_000, 2000, 4000]);

@@ -126,7 +126,7 @@ fn judge_events(pool: &Arc<Pool>, events: &[Event]) {
         if change.to == Standing::Ejected && change.from == Standing::Up {
             assert!(change.usable >= 1 && before >= 2);
         }
-        let out = pool.backends().iter().filter(|one| one.health.ejected_for(now).is_some());
+        let out = pool.backends().iter().filter(|one| one.record.health.ejected_for(now).is_some());
         assert!(out.count() * 2 <= count);
     }
     drop(leases);

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// An average that forgets: exact over the first `window` latencies; from then on each new one
 /// counts for 1 / `window`.
 #[derive(Default)]
-pub(super) struct Average {
+pub(in crate::pool::policy) struct Average {
     /// 16 bits how many there were, as far as `window` needs to know; 48 bits the average in ns
     /// (3 days).
     word: AtomicU64,
@@ -22,6 +22,10 @@ impl Average {
     pub(super) fn read(&self) -> Option<Duration> {
         let word = self.word.load(Relaxed);
         (word != 0).then(|| Duration::from_nanos(word >> COUNT_BITS))
+    }
+
+    pub(super) fn forget(&self) {
+        self.word.store(0, Relaxed);
     }
 
     /// Takes in one more. Says how long it took in percent of the average before it, 100 for the

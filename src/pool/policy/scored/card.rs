@@ -1,22 +1,23 @@
 //! One backend's card: its score, the turns it still has to sit out, and what it was scored for.
 //!
-//! Held by the policy, one a backend, written from many threads at once. What must change together
-//! is one atomic word that only ever changes by compare-and-swap. Never knows of its neighbours.
+//! Part of what the policy remembers of a backend, written from many threads at once. What must
+//! change together is one atomic word that only ever changes by compare-and-swap. Never knows of
+//! its neighbours.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::ScoredRules;
-use super::record::Record;
+use super::results::Results;
 
 /// One backend's card.
 #[derive(Default)]
-pub(super) struct Card {
+pub(in crate::pool::policy) struct Card {
     /// A packed [`Score`].
     score: AtomicU64,
     /// Of requests.
-    pub(super) answers: Record,
+    pub(super) answers: Results,
     /// Of health checks.
-    pub(super) checks: Record,
+    pub(super) checks: Results,
 }
 
 /// What is worth a line in the log.
@@ -36,6 +37,13 @@ pub(super) enum Finding {
 }
 
 impl Card {
+    /// It is a new one.
+    pub(in crate::pool::policy) fn forget(&self) {
+        self.score.store(0, Relaxed);
+        self.answers.forget();
+        self.checks.forget();
+    }
+
     pub(super) fn score(&self) -> Score {
         Score::unpack(self.score.load(Relaxed))
     }

@@ -25,46 +25,37 @@
 
 mod average;
 mod card;
-mod record;
+mod results;
 mod rules;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::turns::Turns;
-use super::{Policy, View};
+use super::{Ledger, Memory, Policy, View};
 use crate::pool::{CheckOutcome, Outcome};
-use average::Average;
-use card::{Card, Finding, Turned};
-use record::Record;
+pub(super) use average::Average;
+pub(super) use card::Card;
+use card::{Finding, Turned};
+use results::Results;
 pub use rules::ScoredRules;
 
 /// The policy `scored-round-robin`.
 pub struct ScoredRoundRobin {
     turns: Turns,
     rules: ScoredRules,
-    cards: Vec<Card>,
-    /// Over all backends' good answers.
-    answers: Average,
-    /// Over all backends' passed checks.
-    checks: Average,
 }
 
 impl ScoredRoundRobin {
     /// For backends of these weights.
     pub fn new(weights: &[u32], rules: ScoredRules) -> Self {
-        Self {
-            turns: Turns::new(weights),
-            rules,
-            cards: weights.iter().map(|_| Card::default()).collect(),
-            answers: Average::default(),
-            checks: Average::default(),
-        }
+        Self { turns: Turns::new(weights), rules }
     }
 
     fn takes_its_turn(&self, index: usize, view: &dyn View) -> bool {
-        let card = &self.cards[index];
+        let card = &view.facts(index).memory.card;
         card.score().score < self.rules.threshold
             || card.turn(self.may_sit_out(index, view), &self.rules)
     }
@@ -73,10 +64,10 @@ impl ScoredRoundRobin {
     /// by the whole threshold: what ails all of them is held against none, and the others have to
     /// bear the load. So the last one never may.
     fn may_sit_out(&self, index: usize, view: &dyn View) -> bool {
-        let rank = |index: usize| (self.cards[index].score().score, index);
+        let rank = |index: usize| (view.facts(index).memory.card.score().score, index);
         let own = rank(index);
         let (mut usable, mut out, mut best) = (0, 0, own.0);
-        for index in (0..self.cards.len()).filter(|index| view.is_usable(*index)) {
+        for index in (0..view.count()).filter(|index| view.is_usable(*index)) {
             usable += 1;
             out += usize::from(rank(index) >= own);
             best = best.min(rank(index).0);
@@ -84,14 +75,14 @@ impl ScoredRoundRobin {
         own.0 - best >= self.rules.threshold && out * 100 <= usable * self.rules.out_max as usize
     }
 
-    fn explain_as(&self, index: usize, turned: Option<Turned>) -> String {
-        let (card, rules) = (&self.cards[index], &self.rules);
+    fn explain_as(&self, card: &Card, turned: Option<Turned>) -> String {
+        let (ledger, rules) = (&self.turns.ledger, &self.rules);
         let score = card.score();
         let mut reasons = String::new();
         let kinds =
-            [("answers", &card.answers, &self.answers), ("checks", &card.checks, &self.checks)];
-        for (noun, record, average) in kinds {
-            let written = record.explain(noun, average.read(), rules, &mut reasons);
+            [("answers", &card.answers, &ledger.answers), ("checks", &card.checks, &ledger.checks)];
+        for (noun, results, average) in kinds {
+            let written = results.explain(noun, average.read(), rules, &mut reasons);
             written.expect("a String takes every text");
         }
         let turns = match (turned, score.left) {
@@ -107,12 +98,12 @@ impl ScoredRoundRobin {
 
     /// Notes a result, a bad one without its latency, which is no merit and no fault: to fail is
     /// often quick.
-    fn note(&self, record: &Record, average: &Average, latency: Option<Duration>) -> Finding {
+    fn note(&self, results: &Results, average: &Average, latency: Option<Duration>) -> Finding {
         let Some(latency) = latency else {
-            record.bad();
+            results.bad();
             return Finding::Bad;
         };
-        record.good(latency);
+        results.good(latency);
         let pace = average.add(latency, self.rules.window, self.rules.slow_max.into());
         Finding::Good { pace }
     }
@@ -131,7 +122,7 @@ impl Policy for ScoredRoundRobin {
     }
 
     /// A 4xx says something of the client, neither good nor bad of the backend.
-    fn served(&self, index: usize, outcome: &Outcome) -> Option<String> {
+    fn served(&self, memory: &Memory, outcome: &Outcome) -> Option<String> {
         let bad = &self.rules.statuses;
         let latency = match *outcome {
             Outcome::Failed(_) => None,
@@ -139,29 +130,37 @@ impl Policy for ScoredRoundRobin {
             Outcome::Answered { status, latency } if status < 400 => Some(latency),
             Outcome::Answered { .. } | Outcome::Abandoned => return None,
         };
-        let card = &self.cards[index];
-        let finding = self.note(&card.answers, &self.answers, latency);
+        let card = &memory.card;
+        let finding = self.note(&card.answers, &self.turns.ledger.answers, latency);
         let turned = card.answered(finding, &self.rules)?;
-        Some(self.explain_as(index, Some(turned)))
+        Some(self.explain_as(card, Some(turned)))
     }
 
-    fn checked(&self, index: usize, outcome: &CheckOutcome) -> Option<String> {
-        let card = &self.cards[index];
+    fn checked(&self, memory: &Memory, outcome: &CheckOutcome) -> Option<String> {
+        let card = &memory.card;
         let latency = outcome.passed.then_some(outcome.took);
-        let finding = self.note(&card.checks, &self.checks, latency);
+        let finding = self.note(&card.checks, &self.turns.ledger.checks, latency);
         let turned = card.checked(finding, &self.rules)?;
-        Some(self.explain_as(index, Some(turned)))
+        Some(self.explain_as(card, Some(turned)))
     }
 
-    fn returned(&self, index: usize) {
-        self.cards[index].forgive(&self.rules);
+    fn returned(&self, memory: &Memory) {
+        memory.card.forgive(&self.rules);
     }
 
-    fn explain(&self, index: usize) -> Option<String> {
-        Some(self.explain_as(index, None))
+    fn explain(&self, memory: &Memory) -> Option<String> {
+        Some(self.explain_as(&memory.card, None))
     }
 
-    fn score(&self, index: usize) -> Option<f64> {
-        Some(self.cards[index].score().score.into())
+    fn score(&self, memory: &Memory) -> Option<f64> {
+        Some(memory.card.score().score.into())
+    }
+
+    fn ledger(&self) -> Option<&Arc<Ledger>> {
+        Some(&self.turns.ledger)
+    }
+
+    fn take_over(&mut self, ledger: &Arc<Ledger>) {
+        self.turns.ledger = Arc::clone(ledger);
     }
 }

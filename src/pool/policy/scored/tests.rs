@@ -77,7 +77,7 @@ fn serve(
     for _ in 0..requests {
         let index = policy.pick(view).unwrap();
         counts[index] += 1;
-        policy.served(index, &outcome(index));
+        policy.served(&view.memory[index], &outcome(index));
     }
     counts
 }
@@ -87,9 +87,9 @@ fn all_up(count: usize) -> Cast {
 }
 
 /// Makes a backend bad enough to sit out as long as can be. Checks count even while it does.
-fn ruin(policy: &ScoredRoundRobin, index: usize) {
-    (0..100).for_each(|_| drop(policy.checked(index, &check(false))));
-    assert_eq!(policy.cards[index].score().score, policy.rules.score_max());
+fn ruin(policy: &ScoredRoundRobin, view: &Cast, index: usize) {
+    (0..100).for_each(|_| drop(policy.checked(&view.memory[index], &check(false))));
+    assert_eq!(view.memory[index].card.score().score, policy.rules.score_max());
 }
 
 #[test]
@@ -101,9 +101,9 @@ fn the_turns_go_as_in_the_trace() {
         let takes_it = policy.takes_its_turn(B, &view);
         let (sign, outcome) = if turn <= 2 { ('!', broken()) } else { ('.', fine()) };
         if takes_it {
-            policy.served(B, &outcome);
+            policy.served(&view.memory[B], &outcome);
         }
-        let Score { score, left, .. } = policy.cards[B].score();
+        let Score { score, left, .. } = view.memory[B].card.score();
         seen += &format!("{} {score} {left}, ", if takes_it { sign } else { '-' });
     }
     assert_eq!(
@@ -118,7 +118,7 @@ fn where_all_are_equal_it_goes_round() {
     let picks: Vec<_> = (0..300)
         .filter_map(|_| {
             let index = policy.pick(&view)?;
-            policy.served(index, &fine());
+            policy.served(&view.memory[index], &fine());
             Some(index)
         })
         .collect();
@@ -130,8 +130,8 @@ fn weights_are_honoured_and_the_turns_of_the_heavy_are_as_long() {
     let policy = ScoredRoundRobin::new(&[3, 1, 2], ScoredRules::default());
     let view = all_up(3);
     assert_eq!(serve(&policy, &view, 6000, |_| fine()), [3000, 1000, 2000]);
-    ruin(&policy, 0);
-    let left = usize::from(policy.cards[0].score().left);
+    ruin(&policy, &view, 0);
+    let left = usize::from(view.memory[0].card.score().left);
     // Of 6 places 3 are the heavy one's; so as many turns as it sits out go to the two others.
     assert_eq!(serve(&policy, &view, left, |_| fine())[0], 0);
 }
@@ -159,20 +159,20 @@ fn to_fail_fast_is_no_merit() {
 
 #[test]
 fn what_says_nothing_of_the_backend_changes_no_score() {
-    let policy = policy(2, ScoredRules::default());
-    (0..3).for_each(|_| drop(policy.served(B, &broken())));
-    let score = policy.score(B);
+    let (policy, view) = (policy(2, ScoredRules::default()), all_up(2));
+    (0..3).for_each(|_| drop(policy.served(&view.memory[B], &broken())));
+    let score = policy.score(&view.memory[B]);
     for outcome in [Outcome::Abandoned, answer(404, 1), answer(429, 9999)] {
-        assert_eq!(policy.served(B, &outcome), None);
+        assert_eq!(policy.served(&view.memory[B], &outcome), None);
     }
-    assert_eq!(policy.score(B), score);
+    assert_eq!(policy.score(&view.memory[B]), score);
 }
 
 #[test]
 fn one_that_hangs_gets_a_single_request_on_trial() {
     let (policy, view) = (policy(2, fixed()), all_up(2));
-    ruin(&policy, B);
-    let turns = usize::from(policy.cards[B].score().left);
+    ruin(&policy, &view, B);
+    let turns = usize::from(view.memory[B].card.score().left);
     let mut picks = (0..3 * turns).filter_map(|_| policy.pick(&view));
     assert_eq!(picks.position(|index| index == B), Some(turns + 1));
     // Nothing is heard of it, and nothing more is sent to it.
@@ -182,12 +182,12 @@ fn one_that_hangs_gets_a_single_request_on_trial() {
 #[test]
 fn the_last_one_standing_is_never_kept_out() {
     let (policy, view) = (policy(3, ScoredRules::default()), Cast::new(&[false, true, false]));
-    ruin(&policy, B);
+    ruin(&policy, &view, B);
     assert_eq!(serve(&policy, &view, 100, |_| broken()), [0, 100, 0]);
     // Not even where all are allowed to sit out.
     let rules = ScoredRules { out_max: 100, ..ScoredRules::default() };
     let (policy, view) = (super::tests::policy(3, rules), all_up(3));
-    (0..3).for_each(|index| ruin(&policy, index));
+    (0..3).for_each(|index| ruin(&policy, &view, index));
     assert_eq!(serve(&policy, &view, 100, |_| broken()).iter().sum::<usize>(), 100);
 }
 
@@ -211,7 +211,7 @@ fn no_turn_is_sat_out_more_often_than_the_limit() {
     let picks: Vec<_> = (0..1000)
         .filter_map(|_| {
             let index = policy.pick(&view)?;
-            policy.served(index, &if index == B { broken() } else { fine() });
+            policy.served(&view.memory[index], &if index == B { broken() } else { fine() });
             Some(index)
         })
         .collect();
@@ -222,39 +222,39 @@ fn no_turn_is_sat_out_more_often_than_the_limit() {
 #[test]
 fn one_that_is_well_again_gets_its_share_again() {
     let (policy, view) = (policy(5, ScoredRules::default()), all_up(5));
-    ruin(&policy, B);
+    ruin(&policy, &view, B);
     serve(&policy, &view, 5_000, |_| fine());
-    assert_eq!(policy.cards[B].score().left, 0, "{:?}", policy.cards[B].score());
+    assert_eq!(view.memory[B].card.score().left, 0, "{:?}", view.memory[B].card.score());
     assert_eq!(serve(&policy, &view, 500, |_| fine())[B], 100);
 }
 
 #[test]
 fn turns_alone_forgive_though_nothing_is_heard() {
     let (policy, view) = (policy(2, ScoredRules::default()), all_up(2));
-    ruin(&policy, B);
+    ruin(&policy, &view, B);
     assert!((0..5_000).all(|_| policy.pick(&view).is_some()));
-    assert!(policy.cards[B].score().score < policy.rules.threshold);
+    assert!(view.memory[B].card.score().score < policy.rules.threshold);
 }
 
 #[test]
 fn answers_to_requests_from_before_say_nothing_new() {
-    let policy = policy(2, fixed());
-    (0..4).for_each(|_| drop(policy.served(B, &broken())));
-    let (score, view) = (policy.cards[B].score(), all_up(2));
+    let (policy, view) = (policy(2, fixed()), all_up(2));
+    (0..4).for_each(|_| drop(policy.served(&view.memory[B], &broken())));
+    let (score, view) = (view.memory[B].card.score(), all_up(2));
     assert_eq!((score.score, score.left), (200, 1));
-    (0..50).for_each(|_| drop(policy.served(B, &broken())));
-    assert_eq!(policy.cards[B].score(), score);
+    (0..50).for_each(|_| drop(policy.served(&view.memory[B], &broken())));
+    assert_eq!(view.memory[B].card.score(), score);
     assert!(!policy.takes_its_turn(B, &view));
     // Now it takes its turns again, and its answers count.
     assert!(policy.takes_its_turn(B, &view));
-    policy.served(B, &broken());
-    assert_eq!(policy.score(B), Some(249.0));
+    policy.served(&view.memory[B], &broken());
+    assert_eq!(policy.score(&view.memory[B]), Some(249.0));
 }
 
 #[test]
 fn what_ails_all_is_held_against_none() {
     let (policy, view) = (policy(4, ScoredRules::default()), all_up(4));
-    (0..4).for_each(|index| ruin(&policy, index));
+    (0..4).for_each(|index| ruin(&policy, &view, index));
     let picks: Vec<_> = (0..40).filter_map(|_| policy.pick(&view)).collect();
     assert!(picks.chunks(4).all(|round| round == [0, 1, 2, 3]), "{picks:?}");
 }
@@ -262,7 +262,7 @@ fn what_ails_all_is_held_against_none() {
 #[test]
 fn of_many_bad_ones_only_the_worst_sit_out() {
     let (policy, view) = (policy(5, ScoredRules::default()), all_up(5));
-    (0..4).for_each(|index| ruin(&policy, index));
+    (0..4).for_each(|index| ruin(&policy, &view, index));
     let sits_out = (0..5).filter(|index| policy.may_sit_out(*index, &view));
     assert_eq!(sits_out.collect::<Vec<_>>(), [2, 3]);
 }
@@ -270,10 +270,10 @@ fn of_many_bad_ones_only_the_worst_sit_out() {
 #[test]
 fn one_that_was_away_gets_another_chance() {
     let (policy, view) = (policy(5, fixed()), all_up(5));
-    ruin(&policy, B);
-    policy.returned(B);
+    ruin(&policy, &view, B);
+    policy.returned(&view.memory[B]);
     assert_eq!(
-        policy.explain(B).unwrap(),
+        policy.explain(&view.memory[B]).unwrap(),
         "score 100, threshold 200: takes its turns; 20 of the last 20 checks bad"
     );
     assert_eq!(serve(&policy, &view, 50, |_| fine())[B], 10);
@@ -281,43 +281,49 @@ fn one_that_was_away_gets_another_chance() {
 
 #[test]
 fn checks_count_like_answers() {
-    let policy = policy(2, fixed());
-    let words = (0..10).find_map(|_| policy.checked(B, &check(false)));
+    let (policy, view) = (policy(2, fixed()), all_up(2));
+    let words = (0..10).find_map(|_| policy.checked(&view.memory[B], &check(false)));
     assert_eq!(
         words.unwrap(),
         "score 200, threshold 200: sits out 1 turn; 4 of the last 4 checks bad"
     );
-    (0..100).for_each(|_| drop(policy.checked(B, &check(true))));
-    assert_eq!(policy.score(B), Some(150.0));
+    (0..100).for_each(|_| drop(policy.checked(&view.memory[B], &check(true))));
+    assert_eq!(policy.score(&view.memory[B]), Some(150.0));
 }
 
 #[test]
 fn slow_checks_count_against_the_average_of_checks() {
-    let policy = policy(2, fixed());
-    (0..100).for_each(|_| drop(policy.served(A, &answer(200, 500))));
+    let (policy, view) = (policy(2, fixed()), all_up(2));
+    (0..100).for_each(|_| drop(policy.served(&view.memory[A], &answer(200, 500))));
     for _ in 0..20 {
-        (0..4).for_each(|_| drop(policy.checked(A, &check(true))));
-        policy.checked(B, &CheckOutcome { took: Duration::from_millis(9), ..check(true) });
+        (0..4).for_each(|_| drop(policy.checked(&view.memory[A], &check(true))));
+        policy.checked(
+            &view.memory[B],
+            &CheckOutcome { took: Duration::from_millis(9), ..check(true) },
+        );
     }
-    assert!(policy.score(B) > Some(200.0) && policy.score(A) == Some(0.0));
+    assert!(
+        policy.score(&view.memory[B]) > Some(200.0) && policy.score(&view.memory[A]) == Some(0.0)
+    );
 }
 
 #[test]
 fn checks_that_count_for_nothing_change_nothing() {
-    let policy = policy(2, ScoredRules { checks: 0, ..ScoredRules::default() });
-    assert!((0..100).all(|_| policy.checked(B, &check(false)).is_none()));
-    assert_eq!(policy.score(B), Some(0.0));
+    let (policy, view) =
+        (policy(2, ScoredRules { checks: 0, ..ScoredRules::default() }), all_up(2));
+    assert!((0..100).all(|_| policy.checked(&view.memory[B], &check(false)).is_none()));
+    assert_eq!(policy.score(&view.memory[B]), Some(0.0));
 }
 
 #[test]
 fn a_decision_is_explained_in_words() {
-    let policy = policy(2, fixed());
-    assert_eq!(policy.explain(B).unwrap(), "score 0, threshold 200: takes its turns");
-    (0..200).for_each(|_| drop(policy.served(A, &answer(200, 12))));
-    (0..7).for_each(|_| drop(policy.served(B, &answer(200, 30))));
-    (0..3).for_each(|_| drop(policy.served(B, &broken())));
+    let (policy, view) = (policy(2, fixed()), all_up(2));
+    assert_eq!(policy.explain(&view.memory[B]).unwrap(), "score 0, threshold 200: takes its turns");
+    (0..200).for_each(|_| drop(policy.served(&view.memory[A], &answer(200, 12))));
+    (0..7).for_each(|_| drop(policy.served(&view.memory[B], &answer(200, 30))));
+    (0..3).for_each(|_| drop(policy.served(&view.memory[B], &broken())));
     assert_eq!(
-        policy.explain(B).unwrap(),
+        policy.explain(&view.memory[B]).unwrap(),
         "score 211, threshold 200: sits out 3 turns; \
          answers slow (2.3 x the pool's 13.0 ms), 3 of the last 10 answers bad"
     );
@@ -326,10 +332,12 @@ fn a_decision_is_explained_in_words() {
 #[test]
 fn the_log_hears_once_that_one_sits_out_and_once_that_it_is_back() {
     let (policy, view) = (policy(2, fixed()), all_up(2));
-    let words: Vec<String> = (0..50).filter_map(|_| policy.served(B, &broken())).collect();
-    assert_eq!(words, ["score 200, threshold 200: sits out 1 turn; 4 of the last 4 answers bad"]);
     let words: Vec<String> =
-        (0..10_000).filter_map(|_| policy.served(policy.pick(&view).unwrap(), &fine())).collect();
+        (0..50).filter_map(|_| policy.served(&view.memory[B], &broken())).collect();
+    assert_eq!(words, ["score 200, threshold 200: sits out 1 turn; 4 of the last 4 answers bad"]);
+    let words: Vec<String> = (0..10_000)
+        .filter_map(|_| policy.served(&view.memory[policy.pick(&view).unwrap()], &fine()))
+        .collect();
     assert_eq!(words, ["score 99, threshold 200: takes its turns again"]);
 }
 
@@ -343,7 +351,9 @@ fn concurrent_pickers_and_reporters_agree() {
             let index = policy.pick(&view).unwrap();
             counts[index].fetch_add(1, Relaxed);
             told += usize::from(
-                policy.served(index, &if index == B { broken() } else { fine() }).is_some(),
+                policy
+                    .served(&view.memory[index], &if index == B { broken() } else { fine() })
+                    .is_some(),
             );
         }
         told
@@ -352,7 +362,7 @@ fn concurrent_pickers_and_reporters_agree() {
     assert_eq!(counts.iter().sum::<usize>(), 80_000);
     assert!((1..2_000).contains(&counts[B]), "{counts:?}");
     assert_eq!(told.iter().sum::<usize>(), 1);
-    let Score { score, left, .. } = policy.cards[B].score();
+    let Score { score, left, .. } = view.memory[B].card.score();
     assert!(score <= policy.rules.score_max() && u32::from(left) <= policy.rules.turns(score) + 4);
 }
 

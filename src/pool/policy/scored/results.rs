@@ -18,13 +18,13 @@ const OWN_WINDOW: u32 = 8;
 
 /// The latest results of one kind.
 #[derive(Default)]
-pub(super) struct Record {
+pub(super) struct Results {
     average: Average,
     /// A bit for each, the newest lowest, set if it was bad; above them a marker.
     recent: AtomicU32,
 }
 
-impl Record {
+impl Results {
     /// A good one that took so long.
     pub(super) fn good(&self, latency: Duration) {
         self.average.add(latency, OWN_WINDOW, u64::MAX);
@@ -34,6 +34,11 @@ impl Record {
     /// A bad one.
     pub(super) fn bad(&self) {
         self.push(1);
+    }
+
+    pub(super) fn forget(&self) {
+        self.average.forget();
+        self.recent.store(0, Relaxed);
     }
 
     fn push(&self, bit: u32) {
@@ -80,40 +85,40 @@ mod tests {
 
     const POOL: Option<Duration> = Some(Duration::from_millis(12));
 
-    fn words(record: &Record) -> String {
+    fn words(results: &Results) -> String {
         let mut words = String::new();
-        record.explain("answers", POOL, &ScoredRules::default(), &mut words).unwrap();
+        results.explain("answers", POOL, &ScoredRules::default(), &mut words).unwrap();
         words
     }
 
     #[test]
     fn nothing_to_say_is_said_in_no_words() {
-        let record = Record::default();
-        assert_eq!(words(&record), "");
-        record.good(Duration::from_millis(13));
-        assert_eq!(words(&record), "");
+        let results = Results::default();
+        assert_eq!(words(&results), "");
+        results.good(Duration::from_millis(13));
+        assert_eq!(words(&results), "");
     }
 
     #[test]
     fn the_slow_and_the_bad_are_named_with_figures() {
-        let record = Record::default();
-        record.good(Duration::from_micros(38_400));
-        assert_eq!(words(&record), "answers slow (3.2 x the pool's 12.0 ms)");
-        record.bad();
+        let results = Results::default();
+        results.good(Duration::from_micros(38_400));
+        assert_eq!(words(&results), "answers slow (3.2 x the pool's 12.0 ms)");
+        results.bad();
         assert_eq!(
-            words(&record),
+            words(&results),
             "answers slow (3.2 x the pool's 12.0 ms), 1 of the last 2 answers bad"
         );
     }
 
     #[test]
     fn only_the_last_twenty_are_remembered() {
-        let record = Record::default();
-        (0..100).for_each(|_| record.bad());
-        assert_eq!(words(&record), "20 of the last 20 answers bad");
-        (0..19).for_each(|_| record.good(Duration::from_millis(1)));
-        assert_eq!(words(&record), "1 of the last 20 answers bad");
-        record.good(Duration::from_millis(1));
-        assert_eq!(words(&record), "");
+        let results = Results::default();
+        (0..100).for_each(|_| results.bad());
+        assert_eq!(words(&results), "20 of the last 20 answers bad");
+        (0..19).for_each(|_| results.good(Duration::from_millis(1)));
+        assert_eq!(words(&results), "1 of the last 20 answers bad");
+        results.good(Duration::from_millis(1));
+        assert_eq!(words(&results), "");
     }
 }

@@ -1,0 +1,232 @@
+//! What is known of one backend and what it has done: whatever outlives a change of the
+//! configuration.
+//!
+//! Held by the backends of all pools of a family that stand for it, and through them by every
+//! lease; so it lives for as long as anybody uses the backend, in the newest file or not. All of it
+//! is atomic but the addresses, which are read once a connection. Never decides for the pool: it
+//! does not know of its neighbours.
+//!
+//! What is kept when the file changes, with the same name, or with another at the same host and
+//! port:
+//!
+//! | | at the same host and port | at another | under another policy |
+//! |---|---|---|---|
+//! | places in use, counters, mode | kept | kept | kept |
+//! | checks' verdict, failures in a row, ejection, slow start | kept | begin anew | kept |
+//! | addresses | kept in their order | those of the new place | kept |
+//! | what the policy remembers | kept | begins anew | begins anew |
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::addresses::{Addresses, Found};
+use super::health::Health;
+use super::policy::Memory;
+use super::{Mode, Standing};
+
+/// The number of the next record.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// One backend's record. The fields keep this order in memory, and begin with a line of the cache:
+/// that one line holds all that a pick looks at, which is what a look at a hundred backends costs.
+#[repr(C, align(64))]
+pub(super) struct Record {
+    pub(super) health: Health,
+    in_use: AtomicU32,
+    /// How often it has moved to another host or port. What is reported of a place that it has left
+    /// is not believed of the new one.
+    moves: AtomicU32,
+    /// A [`Mode`], as its discriminant.
+    mode: AtomicU8,
+    /// It has an address.
+    is_found: AtomicBool,
+    /// Where it stood when that was last told, as a [`Standing`]'s discriminant. Changed under the
+    /// family's `turn`.
+    told: AtomicU8,
+    pub(super) memory: Memory,
+    pub(super) counters: Counters,
+    /// When it came back from being down or out of service, in ms; 0 if it never did.
+    back_ms: AtomicU64,
+    pub(super) addresses: Addresses,
+    number: u64,
+}
+
+/// What a backend has done since the start. Each number stands alone: read together they may be
+/// a request apart.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Times it was picked, retries included.
+    pub requests: AtomicU64,
+    /// Tries that failed by its fault: no connection, no answer, a bad one, or a failing status.
+    pub failures: AtomicU64,
+    /// Times it was picked after another backend had failed the request.
+    pub retries: AtomicU64,
+    /// Answers that broke a rule and were mended. Kept by the proxy.
+    pub repaired: AtomicU64,
+    /// Answers by class: 1xx to 5xx.
+    pub statuses: [AtomicU64; 5],
+    /// Checks that passed.
+    pub checks_passed: AtomicU64,
+    /// Checks that failed.
+    pub checks_failed: AtomicU64,
+    /// Bytes sent to it. Kept by the proxy.
+    pub bytes_up: AtomicU64,
+    /// Bytes received from it. Kept by the proxy.
+    pub bytes_down: AtomicU64,
+}
+
+impl Record {
+    /// Of a backend that nothing is known of but what the file says and its name has come to.
+    pub(super) fn new(alive: bool, found: Found) -> Self {
+        Self {
+            told: AtomicU8::new(begins_at(alive, &found) as u8),
+            health: Health::new(alive),
+            is_found: AtomicBool::new(found.is_ok()),
+            addresses: Addresses::new(found),
+            in_use: AtomicU32::new(0),
+            moves: AtomicU32::new(0),
+            mode: AtomicU8::new(Mode::Ready as u8),
+            back_ms: AtomicU64::new(0),
+            memory: Memory::default(),
+            counters: Counters::default(),
+            number: NEXT.fetch_add(1, Relaxed),
+        }
+    }
+
+    /// The file has changed, and it is where it was. What the file believes counts only as long as
+    /// no check has spoken; what its name has come to, as any look-up.
+    pub(super) fn stay(&self, alive: bool, found: Found) {
+        if self.health.believe(alive) {
+            self.told.store(begins_at(alive, &found) as u8, Relaxed);
+        }
+        self.relocate(found);
+    }
+
+    /// The file has changed, and it is at another host or port: what was known of the old one is
+    /// forgotten, and its addresses are not asked any more. As with a new one, what the file
+    /// believes counts until the first check.
+    pub(super) fn move_to(&self, alive: bool, found: Found) {
+        self.moves.fetch_add(1, Relaxed);
+        self.told.store(begins_at(alive, &found) as u8, Relaxed);
+        self.back_ms.store(0, Relaxed);
+        self.health.begin_anew(alive);
+        self.memory.forget();
+        self.is_found.store(found.is_ok(), Relaxed);
+        self.addresses.replace(found);
+    }
+
+    /// Takes in what its name has come to.
+    pub(super) fn relocate(&self, found: Found) {
+        self.is_found.store(self.addresses.update(found), Relaxed);
+    }
+
+    pub(super) fn is_found(&self) -> bool {
+        self.is_found.load(Relaxed)
+    }
+
+    /// No other has it in this process, nor had it before.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// How often it has moved.
+    pub(super) fn moves(&self) -> u32 {
+        self.moves.load(Relaxed)
+    }
+
+    pub(super) fn in_use(&self) -> u32 {
+        self.in_use.load(Relaxed)
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        match self.mode.load(Relaxed) {
+            mode if mode == Mode::Drain as u8 => Mode::Drain,
+            mode if mode == Mode::Maint as u8 => Mode::Maint,
+            _ => Mode::Ready,
+        }
+    }
+
+    pub(super) fn set_mode(&self, mode: Mode) {
+        self.mode.store(mode as u8, Relaxed);
+    }
+
+    pub(super) fn standing(&self, now: Duration) -> Standing {
+        match self.mode() {
+            Mode::Drain => Standing::Drain,
+            Mode::Maint => Standing::Maint,
+            Mode::Ready if !self.health.is_up() || !self.is_found() => Standing::Down,
+            Mode::Ready if self.health.is_ejected(now) => Standing::Ejected,
+            Mode::Ready => Standing::Up,
+        }
+    }
+
+    /// Takes note that people are told where it stands; true if they were told otherwise before.
+    pub(super) fn tell(&self, standing: Standing) -> bool {
+        self.told.swap(standing as u8, Relaxed) != standing as u8
+    }
+
+    /// True if people take it for ejected still, though it is up: an ejection ends by itself.
+    pub(super) fn is_back_untold(&self, now: Duration) -> bool {
+        let is_told = self.told.load(Relaxed) == Standing::Ejected as u8;
+        is_told && self.standing(now) == Standing::Up
+    }
+
+    /// It is up again from now on.
+    pub(super) fn came_back(&self, now: Duration) {
+        self.back_ms.store(now.as_millis() as u64, Relaxed);
+    }
+
+    /// When it last came back: a check or an operator said so, or an ejection ended. `None` if it
+    /// was never away.
+    pub(super) fn back_at(&self) -> Option<Duration> {
+        let back = Duration::from_millis(self.back_ms.load(Relaxed));
+        let back = back.max(self.health.last_ejection_ends());
+        (!back.is_zero()).then_some(back)
+    }
+
+    /// Takes a place, unless so many are taken; 0 is no limit. Two threads never share the last
+    /// one.
+    pub(super) fn occupy(&self, places: u32) -> bool {
+        if places == 0 {
+            self.in_use.fetch_add(1, Relaxed);
+            return true;
+        }
+        let next = |taken| (taken < places).then_some(taken + 1);
+        self.in_use.fetch_update(Relaxed, Relaxed, next).is_ok()
+    }
+
+    /// Gives a place back.
+    pub(super) fn vacate(&self) {
+        self.in_use.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Where one stands at first. Nobody needs to be told.
+fn begins_at(alive: bool, found: &Found) -> Standing {
+    if alive && found.is_ok() { Standing::Up } else { Standing::Down }
+}
+
+impl Counters {
+    /// Counts one answer in its class; a status outside 100 to 599 is in none.
+    pub(super) fn answered(&self, status: u16) {
+        let class = usize::from(status / 100).checked_sub(1);
+        if let Some(count) = class.and_then(|class| self.statuses.get(class)) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_counted_by_class() {
+        let counters = Counters::default();
+        for status in [0, 99, 100, 200, 204, 404, 599, 600, 999] {
+            counters.answered(status);
+        }
+        let counts: Vec<u64> = counters.statuses.iter().map(|count| count.load(Relaxed)).collect();
+        assert_eq!(counts, [1, 2, 0, 1, 1]);
+    }
+}
