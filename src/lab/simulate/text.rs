@@ -60,7 +60,7 @@ the instance with the fewest to the one with the most. Retries: of all runs toge
 const SPREAD: &str = "\
 Medians over the seeds; in brackets the quarters around the median.";
 
-/// `{"scenario":..,"seeds":[..],"policies":[..]}` in one line; see the README.
+/// `{"scenario":..,"seeds":[..],"policies":[..]}` in one line; see docs/laboratory.md.
 pub fn write_json(out: &mut impl Write, comparison: &Comparison) -> io::Result<()> {
     let scenario = json_printable(&serde_json::to_string(&comparison.scenario)?);
     let seeds: Vec<String> = comparison.seeds.iter().map(u64::to_string).collect();
