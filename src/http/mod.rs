@@ -1,10 +1,10 @@
 //! HTTP/1.1 as bytes (RFC 9110, RFC 9112): heads and bodies read, rebuilt and written.
 //!
-//! The proxy, the demo backend and the failover client call this room. It does no I/O, reads no
-//! clock and imports nothing of ours. Its two laws keep requests from being smuggled: what two
-//! readers could take in two ways is refused, and a head goes on only as rebuilt from parsed
-//! values, never as a copied block of bytes. What an answer has wrong and has one meaning all the
-//! same is mended, and said. Reading a head and writing it on allocate nothing.
+//! The relay, the demo backend and the failover client call this room. It does no I/O, reads no
+//! clock and imports nothing of ours but `text`. Its two laws keep requests from being smuggled:
+//! what two readers could take in two ways is refused, and a head goes on only as rebuilt from
+//! parsed values, never as a copied block of bytes. What an answer has wrong and has one meaning
+//! all the same is mended, and said. Reading a head and writing it on allocate nothing.
 //!
 //! Reading order: `request`, `target`, `likeness`, `fields`, `claims`, `framing`, `connection`,
 //! `forward`, `response`, `repairs`, `cookie`, `body`, `reply`, `location`, `render`.
