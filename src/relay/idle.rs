@@ -16,8 +16,8 @@ use std::time::Duration;
 /// The most idle connections in one list; more are closed instead of kept.
 const IDLE_MAX: usize = 1024;
 /// Lists, so that workers seldom meet at one. The number of a backend's record, modulo this, names
-/// its list; an entry knows whom it is to and under which trust, so sharing a list does no harm, nor
-/// does a change of the configuration: a connection is found again by whoever may have it.
+/// its list; an entry knows whom it is to and under which trust, so sharing a list does no harm,
+/// nor does a change of the configuration: a connection is found again by whoever may have it.
 const LISTS: usize = 64;
 /// Backends whose habits one list remembers.
 const KNOWN_MAX: usize = 64;
@@ -81,8 +81,8 @@ impl Idle {
         }
     }
 
-    /// Keeps a connection to the backend of this name, whose last answer was read to its end, for at
-    /// most `limit`; drops it if it is not silent.
+    /// Keeps a connection to the backend of this name, whose last answer was read to its end, for
+    /// at most `limit`; drops it if it is not silent.
     pub(crate) fn keep(
         &self,
         backend: &str,
