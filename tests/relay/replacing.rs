@@ -1,0 +1,104 @@
+//! A configuration that is replaced as a whole, again and again, while requests go on.
+
+use crate::harness::{Backend, Place, Wire, eventually};
+use evenly::config::Config;
+use evenly::engine::Listener;
+use evenly::event::Teller;
+use evenly::log::Log;
+use evenly::pool::Pool;
+use evenly::relay::Server;
+use evenly::tls::Tls;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const CLIENTS: usize = 4;
+const REPLACEMENTS: usize = 30;
+const PERIOD: Duration = Duration::from_millis(100);
+/// Requests that a client sends on one connection.
+const A_CONNECTION: usize = 50;
+
+/// Those who keep what they saw at their last look until the next: the workers, and the door.
+const LOOKS: usize = 2 + 1;
+
+/// With fewer places than there are clients, so that there is always one who waits for one.
+fn configuration(backends: &[&Backend]) -> Config {
+    let mut text = "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 2\n".to_owned();
+    for (name, backend) in ["A", "B", "C"].iter().zip(backends) {
+        let port = backend.port();
+        writeln!(text, "[[applications]]\nname = \"{name}\"\nip = \"127.0.0.1\"").unwrap();
+        writeln!(text, "port = {port}\nmax_connections = 1").unwrap();
+    }
+    Config::parse(&text, "test").unwrap()
+}
+
+fn pool(config: &Config, backends: &[&Backend], before: Option<&Arc<Pool>>) -> Arc<Pool> {
+    let specs = config.applications.clone();
+    let at = |backend: &&Backend| Ok(vec![([127, 0, 0, 1], backend.port()).into()]);
+    let found = backends.iter().map(at).collect();
+    let policy = config.balance.policy.build(&specs, &config.scored.rules());
+    match before {
+        None => Pool::new(specs, found, policy, config.rules()),
+        Some(before) => Pool::succeeding(before, specs, found, policy, config.rules()),
+    }
+}
+
+/// Asks until it is told to stop; true if every answer was good.
+fn ask_on(address: SocketAddr, answered: &AtomicU64, stop: &AtomicBool) -> bool {
+    while !stop.load(SeqCst) {
+        let mut client = Wire::connect(address);
+        for _ in 0..A_CONNECTION {
+            if client.get("/").status() != 200 {
+                return false;
+            }
+            answered.fetch_add(1, SeqCst);
+        }
+    }
+    true
+}
+
+#[test]
+fn ten_replacements_a_second_cost_no_request_no_count_and_no_memory() {
+    let backends = [(); 3].map(|()| Backend::plain());
+    let [a, b, c] = &backends;
+    let config = configuration(&[a, b]);
+    let listener = Listener::bind(config.server.listen).unwrap();
+    let mut current = pool(&config, &[a, b], None);
+    let teller = Teller::new(Log::start(None).unwrap());
+    let (epoch, served) = (Instant::now(), Arc::clone(&current));
+    let server = Server::start(config, Tls::default(), listener, served, teller, epoch).unwrap();
+
+    let (answered, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    let mut pools: Vec<Weak<Pool>> = Vec::new();
+    thread::scope(|scope| {
+        let ask = || ask_on(server.address(), &answered, &done);
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(ask)).collect();
+        for number in 0..REPLACEMENTS {
+            let seen = answered.load(SeqCst);
+            thread::park_timeout(PERIOD);
+            eventually("requests go on", || answered.load(SeqCst) > seen);
+            let two_or_three = &[a, b, c][..2 + (number + 1) % 2];
+            let config = configuration(two_or_three);
+            pools.push(Arc::downgrade(&current));
+            current = pool(&config, two_or_three, Some(&current));
+            server.replace(config, Tls::default(), Arc::clone(&current));
+        }
+        done.store(true, SeqCst);
+        assert!(clients.into_iter().all(|client| client.join().unwrap()), "an answer was bad");
+    });
+
+    eventually("every connection is given back", || server.connections() == 0);
+    let alive = || pools.iter().filter(|old| old.strong_count() > 0).count();
+    eventually("no more are kept than were looked at last", || alive() <= LOOKS);
+    let received = |backend: &Backend| backend.requests().len() as u64;
+    let counted = |index: usize| current.backends()[index].counters().requests.load(SeqCst);
+    assert_eq!([0, 1].map(counted), [a, b].map(received), "A and B have their counts");
+    assert_eq!([a, b, c].map(received).iter().sum::<u64>(), answered.load(SeqCst));
+    assert!(received(c) > 0, "the third had its share");
+    assert_eq!(current.in_flight(), 0);
+    assert!(server.drain(Duration::from_secs(5), &mut || false));
+    server.stop();
+}
