@@ -2,7 +2,7 @@
 //! socket. Called by the start, and by its trial, which tries the same and keeps nothing.
 
 use super::CannotStart;
-use crate::config::{AccessLog, Config, LogTarget, Mode};
+use crate::config::{AccessLog, Config, LogTarget, Serving};
 use crate::engine::descriptors;
 use crate::event::{Event, Teller};
 use crate::log::{self, Log};
@@ -22,7 +22,7 @@ pub(super) const NAMES_PATIENCE: Duration = Duration::from_secs(3);
 pub fn summary(config: &Config) -> String {
     let (count, policy) = (config.applications.len(), config.balance.policy.name());
     let noun = if count == 1 { "application" } else { "applications" };
-    let how = if config.server.mode == Mode::Redirect { ", redirecting" } else { "" };
+    let how = if config.server.mode == Serving::Redirect { ", redirecting" } else { "" };
     let tls = if config.tls.certificates.is_empty() { "" } else { ", with TLS" };
     format!("{count} {noun}, {policy}{how}{tls}")
 }
@@ -62,7 +62,7 @@ pub(super) fn build_pool(config: &Config, teller: &Teller) -> Arc<Pool> {
     if found.iter().all(Result::is_err) {
         teller.tell(Event::NoneFound);
     }
-    if config.server.mode == Mode::Redirect {
+    if config.server.mode == Serving::Redirect {
         // Nothing passes through that could be counted; a limit would only hit those who happen to
         // be told at the same instant.
         specs.iter_mut().for_each(|spec| spec.max_connections = 0);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// What Evenly does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum Serving {
     /// Carries it to a backend and the answer back.
     Relay,
     /// Answers with the address of a backend, to which the client goes itself.

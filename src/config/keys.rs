@@ -12,7 +12,9 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::choices::{AccessLog, HashBy, LogTarget, Mode, RetryReason, TlsVersion, UnknownNames};
+use super::choices::{
+    AccessLog, HashBy, LogTarget, RetryReason, Serving, TlsVersion, UnknownNames,
+};
 use super::kind::{
     Choice, Count, Flag, Hidden, Kind, List, Only, OrOff, Quantity, Text, Unset, text,
 };
@@ -29,9 +31,9 @@ table! {
         /// Address and port; port 0 lets the kernel choose one.
         listen: SocketAddr = "0.0.0.0:8080", text("0.0.0.0:8080", grammar::listen);
         /// What Evenly does with a request.
-        mode: Mode = "relay", Choice {
+        mode: Serving = "relay", Choice {
             noun: "mode",
-            built: &[("relay", Mode::Relay), ("redirect", Mode::Redirect)],
+            built: &[("relay", Serving::Relay), ("redirect", Serving::Redirect)],
             planned: &["tcp"],
         };
         /// Threads that relay; 0 is one a core.

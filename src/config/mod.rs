@@ -41,7 +41,7 @@ use table::{Field, Table};
 
 #[cfg(feature = "client")]
 pub(crate) use applications::spell;
-pub use choices::{AccessLog, HashBy, LogTarget, Mode, RetryReason, TlsVersion, UnknownNames};
+pub use choices::{AccessLog, HashBy, LogTarget, RetryReason, Serving, TlsVersion, UnknownNames};
 pub(crate) use exposed::exposed;
 pub use keys::{
     Admin, Balance, Health, Limits, Log, Lookup, Passive, Queue, Redirect, Retry, Scored, Server,

@@ -1,7 +1,7 @@
 //! What the configuration wants answered here instead of relayed: redirects to a backend, look-ups
 //! of the next one, and whether this server is ready. How they are answered: `exchange/direct.rs`.
 
-use crate::config::{Config, Mode};
+use crate::config::{Config, Serving};
 
 /// What the configuration wants answered here.
 pub(crate) struct Direct {
@@ -40,7 +40,7 @@ impl Direct {
             allow: methods.join(", "),
         };
         let direct = Self {
-            redirect: (config.server.mode == Mode::Redirect).then(redirect),
+            redirect: (config.server.mode == Serving::Redirect).then(redirect),
             lookup: config.lookup.path.clone(),
             ready: config.server.ready.clone(),
         };
