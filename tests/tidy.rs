@@ -110,6 +110,26 @@ fn rooms() -> BTreeMap<&'static str, Vec<&'static str>> {
 }
 
 #[test]
+fn architecture_has_the_table_of_rooms() {
+    let page = std::fs::read_to_string("ARCHITECTURE.md").unwrap();
+    let (_, table) = page.split_once("| room | what it holds | may import |\n").unwrap();
+    let mut shown = BTreeMap::new();
+    for row in table.lines().skip(1).take_while(|row| row.starts_with('|')) {
+        let cells: Vec<_> = row.split(" | ").collect();
+        let names = |cell: &str| {
+            let quoted = cell.split('`').skip(1).step_by(2);
+            let bare = |name: &str| name.trim_end_matches(".rs").trim_end_matches('/').to_owned();
+            quoted.map(bare).collect::<BTreeSet<_>>()
+        };
+        shown.insert(names(cells[0]).pop_first().unwrap(), names(cells[2]));
+    }
+    let owned = |(room, imports): (&str, Vec<&str>)| {
+        (room.to_owned(), imports.into_iter().map(str::to_owned).collect())
+    };
+    assert_eq!(shown, rooms().into_iter().map(owned).collect(), "page (left), ROOMS (right)");
+}
+
+#[test]
 fn no_circle_of_files() {
     let sources = sources("src");
     let imports = rings::imports(&sources);
