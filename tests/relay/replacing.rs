@@ -1,6 +1,6 @@
 //! A configuration that is replaced as a whole, again and again, while requests go on.
 
-use crate::harness::{Backend, Place, Wire, eventually};
+use crate::harness::{Backend, Certs, Leaf, Place, Wire, eventually, showing, trusting};
 use evenly::config::Config;
 use evenly::engine::Listener;
 use evenly::event::Teller;
@@ -99,6 +99,40 @@ fn ten_replacements_a_second_cost_no_request_no_count_and_no_memory() {
     assert_eq!([a, b, c].map(received).iter().sum::<u64>(), answered.load(SeqCst));
     assert!(received(c) > 0, "the third had its share");
     assert_eq!(current.in_flight(), 0);
+    assert!(server.drain(Duration::from_secs(5), &mut || false));
+    server.stop();
+}
+
+/// What is kept for the next request belongs to the trust that it was made with: read anew from the
+/// same files it is the same, under another name it is not.
+#[test]
+fn an_idle_connection_outlives_a_replacement_and_no_change_of_trust() {
+    let certs = Certs::make();
+    let both = Leaf { names: "DNS:one.test,DNS:two.test", ..Leaf::default() };
+    let backend = showing(&certs.leaf_of("both", &both));
+    let keys = |name: &str| format!("{}tls_name = \"{name}\"\n", trusting(&certs));
+    let settings = |keys: &str| {
+        let port = backend.port();
+        let text = "[server]\nlisten = \"127.0.0.1:0\"\n[[applications]]\nip = \"127.0.0.1\"";
+        Config::parse(&format!("{text}\nport = {port}\n{keys}"), "test").unwrap()
+    };
+    let config = settings(&keys("one.test"));
+    let listener = Listener::bind(config.server.listen).unwrap();
+    let mut current = pool(&config, &[&backend], None);
+    let teller = Teller::new(Log::start(None).unwrap());
+    let (tls, served) = (Tls::load(&config).unwrap(), Arc::clone(&current));
+    let server = Server::start(config, tls, listener, served, teller, Instant::now()).unwrap();
+    let mut client = Wire::connect(server.address());
+    assert_eq!((client.get("/").status(), backend.visits()), (200, 1));
+    for (name, visits) in [("one.test", 1), ("two.test", 2), ("one.test", 2)] {
+        let config = settings(&keys(name));
+        current = pool(&config, &[&backend], Some(&current));
+        let tls = Tls::load(&config).unwrap();
+        server.replace(config, tls, Arc::clone(&current));
+        assert_eq!((client.get("/").status(), backend.visits()), (200, visits), "{name}");
+    }
+    drop(client);
+    eventually("every connection is given back", || server.connections() == 0);
     assert!(server.drain(Duration::from_secs(5), &mut || false));
     server.stop();
 }
