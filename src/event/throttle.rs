@@ -5,7 +5,6 @@
 //! Backends are known by name, not by their place in the file: a place may be another's after the
 //! next change of the configuration. Asked only on the path of errors.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,7 +25,8 @@ pub(super) struct Throttle(Mutex<Table>);
 
 #[derive(Default)]
 struct Table {
-    backends: HashMap<Box<str>, Vec<Passed>>,
+    /// In the order of their names: they are few, and new ones are fewer.
+    backends: Vec<(Box<str>, Vec<Passed>)>,
     swept: Option<Instant>,
 }
 
@@ -72,17 +72,21 @@ impl Throttle {
 impl Table {
     /// What has passed of this backend. A name is copied only when it is new.
     fn of(&mut self, backend: &str, now: Instant) -> &mut Vec<Passed> {
-        let mut name = backend;
-        if !self.backends.contains_key(name) {
-            if self.backends.len() >= BACKENDS_MAX {
-                self.sweep(now);
-            }
-            if self.backends.len() >= BACKENDS_MAX {
-                name = NO_BACKEND;
-            }
-            self.backends.entry(name.into()).or_default();
+        if self.backends.len() >= BACKENDS_MAX && self.place(backend).is_err() {
+            self.sweep(now);
         }
-        self.backends.get_mut(name).expect("it is there, or was put there")
+        let is_full = self.backends.len() >= BACKENDS_MAX && self.place(backend).is_err();
+        let name = if is_full { NO_BACKEND } else { backend };
+        let place = self.place(name).unwrap_or_else(|place| {
+            self.backends.insert(place, (name.into(), Vec::new()));
+            place
+        });
+        &mut self.backends[place].1
+    }
+
+    /// Where this name is, or would be.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.backends.binary_search_by(|(known, _)| (**known).cmp(name))
     }
 
     /// Forgets the silent ones; not more often than they may become silent, as it looks at all.
@@ -92,7 +96,7 @@ impl Table {
         }
         self.swept = Some(now);
         let is_recent = |passed: &Passed| now < passed.at + FORGOTTEN;
-        self.backends.retain(|_, passed| passed.iter().any(is_recent));
+        self.backends.retain(|(_, passed)| passed.iter().any(is_recent));
     }
 }
 

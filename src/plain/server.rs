@@ -2,7 +2,7 @@
 //! Plain on purpose: blocking reads and writes, each with a deadline; a bounded number of threads,
 //! beyond which connections wait in the kernel's backlog. What is answered is the handler's affair.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::{Shutdown, TcpStream};
@@ -48,7 +48,8 @@ struct Serving {
 struct OpenSockets {
     stopping: bool,
     next: u64,
-    sockets: HashMap<u64, Arc<TcpStream>>,
+    /// By number, which only rises.
+    sockets: VecDeque<(u64, Arc<TcpStream>)>,
 }
 
 /// A connection's place among the open ones: given back at its end, be that a panic of a handler.
@@ -85,7 +86,7 @@ impl PlainServer {
         self.going = None;
         let mut open = self.serving.open();
         open.stopping = true;
-        for socket in open.sockets.values() {
+        for (_, socket) in &open.sockets {
             // Fails when the client was faster, which is as good.
             let _ = socket.shutdown(Shutdown::Both);
         }
@@ -147,7 +148,7 @@ impl Serving {
         }
         open.next += 1;
         let id = open.next;
-        open.sockets.insert(id, socket.clone());
+        open.sockets.push_back((id, socket.clone()));
         Some(OpenPlace { serving: self, id })
     }
 
@@ -158,7 +159,11 @@ impl Serving {
 
 impl Drop for OpenPlace<'_> {
     fn drop(&mut self) {
-        self.serving.open().sockets.remove(&self.id);
+        let mut open = self.serving.open();
+        if let Ok(place) = open.sockets.binary_search_by_key(&self.id, |(id, _)| *id) {
+            open.sockets.remove(place);
+        }
+        drop(open);
         self.serving.room.notify_one();
     }
 }
