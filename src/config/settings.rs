@@ -43,6 +43,9 @@ impl Setting {
     pub(super) fn says(&self, value: &str) -> bool {
         let bare = |c: &char| !matches!(c, '[' | ']' | '"');
         let own = self.value.as_deref().unwrap_or_default();
+        if value.is_empty() {
+            return matches!(own, "" | "[]" | "\"\""); // a file may be called "["
+        }
         own.chars().filter(bare).eq(value.chars().filter(bare))
     }
 }

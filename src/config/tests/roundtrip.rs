@@ -90,6 +90,15 @@ fn redirect() -> impl Strategy<Value = Redirect> {
     redirect.prop_map(|(status, methods)| Redirect { status, methods })
 }
 
+#[test]
+fn a_file_of_any_name_is_set() {
+    let text = "[[applications]]\nip = \"::1\"\nport = 80\ntls = true\n\
+                tls_certificate = \"[\"\ntls_key = \"]\"\n";
+    let read = Config::parse(text, "test").unwrap();
+    let key = read.applications[0].tls.as_ref().and_then(|trust| trust.key.as_deref());
+    assert_eq!(key, Some("]"));
+}
+
 /// Paths with whatever may stand in a path.
 fn path() -> impl Strategy<Value = String> {
     "[^\\x00]{1,20}"
