@@ -53,7 +53,7 @@ fn play(scenario: &str, retry: bool) -> Comparison {
         instances: None,
         requests: None,
         policies: Kind::ALL.map(|(_, kind)| kind).to_vec(),
-        terms: Terms::of(&config, Rules::default(), config.scored.rules(), retry),
+        terms: Terms::of(&config, Rules::default(), config.scored.clone(), retry),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
     plan.play(&|| ()).expect("a shipped scenario is sound")

@@ -67,7 +67,7 @@ pub(super) fn build_pool(config: &Config, teller: &Teller) -> Arc<Pool> {
         // be told at the same instant.
         specs.iter_mut().for_each(|spec| spec.max_connections = 0);
     }
-    let policy = config.balance.policy.build(&specs, &config.scored.rules());
+    let policy = config.balance.policy.build(&specs, &config.scored);
     Pool::new(specs, found, policy, rules(config))
 }
 

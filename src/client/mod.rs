@@ -137,7 +137,7 @@ impl Client {
         let connectors = Tls::for_client(config).map_err(Error::Config)?.connectors;
         let vigil = Arc::new(Vigil::new(config.health.interval));
         let (specs, found) = resolve::backends(config, &vigil);
-        let policy = config.balance.policy.build(&specs, &config.scored.rules());
+        let policy = config.balance.policy.build(&specs, &config.scored);
         let pool = Pool::new(specs, found, policy, config.rules());
         let (epoch, heard) = (Instant::now(), Arc::clone(&vigil));
         let checked = connectors.clone();

@@ -118,7 +118,7 @@ fn plan(options: &SimulateOptions) -> Result<Plan, Failure> {
         instances: options.instances,
         requests: options.requests,
         policies: options.policies.clone(),
-        terms: Terms::of(&config, config.rules(), config.scored.rules(), options.retry),
+        terms: Terms::of(&config, config.rules(), config.scored.clone(), options.retry),
         threads: available_parallelism().map_or(1, usize::from),
     })
 }

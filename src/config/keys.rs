@@ -94,67 +94,27 @@ table! {
     }
 }
 
+// `[scored]`: what the policy defines, with the words for each figure.
 table! {
-    /// `[scored]`: the score of the policy "scored-round-robin". Lower is better.
-    pub struct Scored when(is("balance.policy", "scored-round-robin")) {
-        /// Score from which a backend sits turns out.
+    for ScoredRules when(is("balance.policy", "scored-round-robin")) {
         threshold: u32 = "250", count(1..=POINTS_MAX);
-        /// Points for an answer, for each multiple of the average latency beyond `slow_from`.
         slow: u32 = "10", count(0..=POINTS_MAX);
-        /// Percent of the average latency from which an answer is slow.
         slow_from: u32 = "175", count(100..=100_000),
             when(is_not("scored.slow", "0"));
-        /// Percent of the average latency beyond which slower costs no more.
         slow_max: u32 = "800", count(100..=100_000),
             when(is_not("scored.slow", "0"));
-        /// Points taken off for an answer faster than the average.
         fast: u32 = "4", count(0..=POINTS_MAX);
-        /// Points for a failure or a bad status.
         error: u32 = "70", count(0..=POINTS_MAX);
-        /// Statuses that are bad.
-        statuses: Vec<RangeInclusive<u16>> = "500-599", statuses("500-599", true);
-        /// So many answers in a row without an error are a good run.
+        statuses: Statuses = "500-599", statuses("500-599", true);
         run: u32 = "10", count(1..=10_000), when(is_not("scored.good", "0"));
-        /// Points taken off for each good run.
         good: u32 = "5", count(0..=POINTS_MAX);
-        /// How many answers a health check counts for; 0 leaves checks out.
         checks: u32 = "1", count(0..=1000);
-        /// Points above the threshold for each further turn to sit out.
         step: u32 = "4", count(1..=POINTS_MAX);
-        /// Most turns to sit out until the next one on trial.
         turns_max: u32 = "60", count(1..=10_000);
-        /// Points taken off for each turn sat out; 0 leaves that to the trials.
         decay: u32 = "1", count(0..=POINTS_MAX);
-        /// Most points kept by a backend that a check or an operator has brought back up.
         kept: u32 = "125", count(0..=POINTS_MAX);
-        /// Most backends that sit out at once, in percent of the usable ones; the last never does.
         out_max: u32 = "50", count(0..=100);
-        /// So many answers of all backends the average latency looks back on.
         window: u32 = "64", count(1..=10_000);
-    }
-}
-
-impl Scored {
-    /// What the policy needs.
-    pub fn rules(&self) -> ScoredRules {
-        ScoredRules {
-            threshold: self.threshold,
-            slow: self.slow,
-            slow_from: self.slow_from,
-            slow_max: self.slow_max,
-            fast: self.fast,
-            error: self.error,
-            statuses: Statuses::new(self.statuses.clone()),
-            run: self.run,
-            good: self.good,
-            checks: self.checks,
-            step: self.step,
-            turns_max: self.turns_max,
-            decay: self.decay,
-            kept: self.kept,
-            out_max: self.out_max,
-            window: self.window,
-        }
     }
 }
 

@@ -35,6 +35,7 @@ mod written;
 use std::path::Path;
 
 use crate::pool::Spec;
+use crate::pool::policy::ScoredRules;
 use applications::Application;
 use needs::Needs;
 use table::{Field, Table};
@@ -44,8 +45,8 @@ pub(crate) use applications::spell;
 pub use choices::{AccessLog, HashBy, LogTarget, RetryReason, Serving, TlsVersion, UnknownNames};
 pub(crate) use exposed::exposed;
 pub use keys::{
-    Admin, Balance, Health, Limits, Log, Lookup, Passive, Queue, Redirect, Retry, Scored, Server,
-    Sticky, Timeouts, Tls,
+    Admin, Balance, Health, Limits, Log, Lookup, Passive, Queue, Redirect, Retry, Server, Sticky,
+    Timeouts, Tls,
 };
 #[cfg(feature = "lab")]
 pub(crate) use kind::found;
@@ -74,7 +75,7 @@ pub struct Config {
     /// `[balance]`
     pub balance: Balance,
     /// `[scored]`
-    pub scored: Scored,
+    pub scored: ScoredRules,
     /// `[sticky]`
     pub sticky: Sticky,
     /// `[redirect]`

@@ -9,7 +9,8 @@ use super::needs::Needs;
 
 /// Defines a struct and its keys. A default is written as in an `EVENLY_*` variable, so that code,
 /// documentation, file and variable say it in the same words. `when` has what else must hold for a
-/// key, or for all of a table, to mean something.
+/// key, or for all of a table, to mean something. With `for` in place of `struct` it is one that
+/// another room has defined, with its defaults; those stand here as well, and a test compares them.
 macro_rules! table {
     (
         $(#[$doc:meta])*
@@ -37,10 +38,21 @@ macro_rules! table {
             }
         }
 
+        table! {
+            for $Table $(when($($all),+))? {
+                $($key: $Type = $default, $kind $(, when($($one),+))?;)*
+            }
+        }
+    };
+    (
+        for $Table:ident $(when($($all:expr),+))? {
+            $($key:ident: $Type:ty = $default:literal, $kind:expr $(, when($($one:expr),+))?;)*
+        }
+    ) => {
         impl Table for $Table {
             fn each(&mut self, visit: &mut dyn FnMut(&'static str, &mut dyn Field)) {
                 $(
-                    let slot = &mut self.$key;
+                    let slot: &mut $Type = &mut self.$key;
                     visit(stringify!($key), &mut Slot { slot, kind: $kind, default: $default });
                 )*
             }

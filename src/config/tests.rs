@@ -91,7 +91,12 @@ fn the_defaults_are_those_of_the_contract() {
 
 #[test]
 fn the_defaults_of_the_score_are_those_that_the_policy_was_tuned_with() {
-    assert_eq!(Scored::default().rules(), crate::pool::policy::ScoredRules::default());
+    let mut read = ScoredRules { threshold: 0, window: 0, ..ScoredRules::default() };
+    read.each(&mut |_, field| {
+        let text = field.default();
+        field.read_text(text).unwrap();
+    });
+    assert_eq!(read, ScoredRules::default());
 }
 
 /// The file at the top of the repository, once with each commented key made real.

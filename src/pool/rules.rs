@@ -129,6 +129,11 @@ impl Statuses {
         Self(ranges)
     }
 
+    /// The same, as they were given.
+    pub fn ranges(&self) -> &[RangeInclusive<u16>] {
+        &self.0
+    }
+
     /// True if `status` is one of them.
     pub fn contains(&self, status: u16) -> bool {
         self.0.iter().any(|range| range.contains(&status))

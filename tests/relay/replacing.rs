@@ -39,7 +39,7 @@ fn pool(config: &Config, backends: &[&Backend], before: Option<&Arc<Pool>>) -> A
     let specs = config.applications.clone();
     let at = |backend: &&Backend| Ok(vec![([127, 0, 0, 1], backend.port()).into()]);
     let found = backends.iter().map(at).collect();
-    let policy = config.balance.policy.build(&specs, &config.scored.rules());
+    let policy = config.balance.policy.build(&specs, &config.scored);
     match before {
         None => Pool::new(specs, found, policy, config.rules()),
         Some(before) => Pool::succeeding(before, specs, found, policy, config.rules()),

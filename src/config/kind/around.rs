@@ -1,9 +1,12 @@
 //! Kinds around other kinds: lists of them, hidden, "off" instead, not set, one setting only.
 
+use std::ops::RangeInclusive;
+
 use toml::de::{DeArray, DeValue};
 
 use super::{Kind, Text, bare, found};
 use crate::config::message::quote;
+use crate::pool::Statuses;
 
 /// A list of such strings; bare text separates them by commas. A whole number may go unquoted.
 pub(in crate::config) struct List<T> {
@@ -52,6 +55,20 @@ impl<T> Kind<Vec<T>> for List<T> {
         let mut list = DeArray::new();
         items.for_each(|item| list.push(spanned(item)));
         DeValue::Array(list)
+    }
+}
+
+impl Kind<Statuses> for List<RangeInclusive<u16>> {
+    fn read(&self, value: &DeValue<'_>) -> Result<Statuses, String> {
+        Kind::<Vec<_>>::read(self, value).map(Statuses::new)
+    }
+
+    fn write(&self, value: &Statuses) -> Option<String> {
+        Kind::write(self, &value.ranges().to_vec())
+    }
+
+    fn spell<'t>(&self, text: &'t str) -> DeValue<'t> {
+        Kind::<Vec<_>>::spell(self, text)
     }
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::UnknownNames;
 use crate::config::keys::DAY_MS;
-use crate::pool::Trust;
+use crate::pool::{Statuses, Trust};
 
 fn reads_back(config: &Config) {
     let text = config.clone().render(Extent::All);
@@ -208,7 +208,11 @@ proptest! {
             sticky,
             redirect,
             lookup: Lookup { path: lookup },
-            scored: Scored { threshold: weight, statuses: statuses.clone(), ..Scored::default() },
+            scored: ScoredRules {
+                threshold: weight,
+                statuses: Statuses::new(statuses.clone()),
+                ..ScoredRules::default()
+            },
             health: Health { expect: statuses.clone(), interval, path, ..health },
             passive: Passive { statuses, ..Passive::default() },
             retry: Retry::default(),
