@@ -5,9 +5,9 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::APPLICATIONS;
+use super::form::{Flag, Form, Unset, found, text};
 use super::grammar::{self, origin};
 use super::keys::{CHECKING, RELAYING, count, port};
-use super::kind::{Flag, Kind, Unset, found, text};
 use super::message::Place;
 #[cfg(feature = "client")]
 use super::message::quote;

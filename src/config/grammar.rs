@@ -1,5 +1,5 @@
 //! The grammars of single strings: addresses, names, paths, cookies, status ranges, log targets.
-//! Called by the kinds of keys; resolves no name and touches no file.
+//! Called by the forms of keys; resolves no name and touches no file.
 
 pub(super) mod origin;
 

@@ -1,4 +1,4 @@
-//! The keys: one line each, with name, type, default and kind, and when they count, if that is not
+//! The keys: one line each, with name, type, default and form, and when they count, if that is not
 //! always. A default is written as in an `EVENLY_*` variable. Nothing else in this room names a key
 //! but the rules between them.
 //!
@@ -15,15 +15,15 @@ use std::time::Duration;
 use super::choices::{
     AccessLog, HashBy, LogTarget, RetryReason, Serving, TlsVersion, UnknownNames,
 };
-use super::kind::{
-    Choice, Count, Flag, Hidden, Kind, List, Only, OrOff, Quantity, Text, Unset, text,
+use super::form::{
+    Choice, Count, Flag, Form, Hidden, List, Only, OrOff, Quantity, Text, Unset, text,
 };
 use super::needs::{Need, Needs, is, is_not};
 use super::table::{Field, Slot, Table, table};
 use super::{Network, grammar, units};
 use crate::http::{HEADERS_MAX, HeadLimits};
 use crate::pool::Statuses;
-use crate::pool::policy::{Kind as Policy, ScoredRules};
+use crate::pool::policy::{Kind, ScoredRules};
 
 table! {
     /// `[server]`: where Evenly listens and how much it takes on.
@@ -78,9 +78,9 @@ table! {
     /// `[balance]`: who gets the next request.
     pub struct Balance {
         /// How a backend is picked.
-        policy: Policy = "round-robin", Choice {
+        policy: Kind = "round-robin", Choice {
             noun: "policy",
-            built: &Policy::ALL,
+            built: &Kind::ALL,
             planned: &[],
         };
         /// What the policy `hash` goes by.
@@ -379,7 +379,7 @@ table! {
     pub struct Admin {
         /// Address and port; none is off.
         listen: Option<SocketAddr> = "off", Only {
-            kind: OrOff(text("127.0.0.1:9900", grammar::listen)),
+            form: OrOff(text("127.0.0.1:9900", grammar::listen)),
             value: None,
             why: "the admin endpoint is not in this version; write \"off\" or leave it out",
         };

@@ -1,7 +1,7 @@
 //! The configuration: `applications.toml` as written, then variables and flags, become [`Config`],
 //! the configuration as meant. Called by `cmd`; knows nothing of sockets, and resolves no name.
 //!
-//! Each key has one line in `keys`: its name, type, default, kind and `needs`. The rest of the room
+//! Each key has one line in `keys`: its name, type, default, form and `needs`. The rest of the room
 //! follows from those lines: `raw` and `written` read them, `overrides` sets them, `settings`
 //! remembers what was set, `render` writes them, `meaning` knows those that mean nothing where they
 //! stand; `valid` holds the other rules between them, `report` collects what is wrong and `message`
@@ -10,9 +10,9 @@
 mod applications;
 mod choices;
 mod exposed;
+mod form;
 mod grammar;
 mod keys;
-mod kind;
 mod meaning;
 mod message;
 mod needs;
@@ -44,12 +44,12 @@ use table::{Field, Table};
 pub(crate) use applications::spell;
 pub use choices::{AccessLog, HashBy, LogTarget, RetryReason, Serving, TlsVersion, UnknownNames};
 pub(crate) use exposed::exposed;
+#[cfg(feature = "lab")]
+pub(crate) use form::found;
 pub use keys::{
     Admin, Balance, Health, Limits, Log, Lookup, Passive, Queue, Redirect, Retry, Server, Sticky,
     Timeouts, Tls,
 };
-#[cfg(feature = "lab")]
-pub(crate) use kind::found;
 pub use message::Errors;
 pub(crate) use message::nearest;
 #[cfg(any(feature = "client", feature = "lab"))]

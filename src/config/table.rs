@@ -1,10 +1,10 @@
-//! The table of keys: one line for each key gives its name, type, default and kind, and if it does
+//! The table of keys: one line for each key gives its name, type, default and form, and if it does
 //! not always count, when it does; from it follow reading, rendering, suggestions, variables,
 //! warnings and the test of `applications.toml`.
 
 use toml::de::DeValue;
 
-use super::kind::Kind;
+use super::form::Form;
 use super::needs::Needs;
 
 /// Defines a struct and its keys. A default is written as in an `EVENLY_*` variable, so that code,
@@ -17,7 +17,7 @@ macro_rules! table {
         $vis:vis struct $Table:ident $(when($($all:expr),+))? {
             $(
                 $(#[$about:meta])*
-                $key:ident: $Type:ty = $default:literal, $kind:expr $(, when($($one:expr),+))?;
+                $key:ident: $Type:ty = $default:literal, $form:expr $(, when($($one:expr),+))?;
             )*
         }
     ) => {
@@ -34,26 +34,26 @@ macro_rules! table {
 
         impl Default for $Table {
             fn default() -> Self {
-                Self { $($key: Kind::<$Type>::default(&$kind, $default),)* }
+                Self { $($key: Form::<$Type>::default(&$form, $default),)* }
             }
         }
 
         table! {
             for $Table $(when($($all),+))? {
-                $($key: $Type = $default, $kind $(, when($($one),+))?;)*
+                $($key: $Type = $default, $form $(, when($($one),+))?;)*
             }
         }
     };
     (
         for $Table:ident $(when($($all:expr),+))? {
-            $($key:ident: $Type:ty = $default:literal, $kind:expr $(, when($($one:expr),+))?;)*
+            $($key:ident: $Type:ty = $default:literal, $form:expr $(, when($($one:expr),+))?;)*
         }
     ) => {
         impl Table for $Table {
             fn each(&mut self, visit: &mut dyn FnMut(&'static str, &mut dyn Field)) {
                 $(
                     let slot: &mut $Type = &mut self.$key;
-                    visit(stringify!($key), &mut Slot { slot, kind: $kind, default: $default });
+                    visit(stringify!($key), &mut Slot { slot, form: $form, default: $default });
                 )*
             }
 
@@ -93,34 +93,34 @@ pub(super) trait Field {
     fn default(&self) -> &'static str;
 }
 
-/// The field of a struct, bound to its kind.
+/// The field of a struct, bound to its form.
 pub(super) struct Slot<'s, T, K> {
     pub(super) slot: &'s mut T,
-    pub(super) kind: K,
+    pub(super) form: K,
     pub(super) default: &'static str,
 }
 
-impl<T, K: Kind<T>> Field for Slot<'_, T, K> {
+impl<T, K: Form<T>> Field for Slot<'_, T, K> {
     fn read(&mut self, value: &DeValue<'_>) -> Result<(), String> {
-        *self.slot = self.kind.read(value)?;
+        *self.slot = self.form.read(value)?;
         Ok(())
     }
 
     fn read_text(&mut self, text: &str) -> Result<(), String> {
-        *self.slot = self.kind.read(&self.kind.spell(text))?;
+        *self.slot = self.form.read(&self.form.spell(text))?;
         Ok(())
     }
 
     #[cfg(feature = "client")]
     fn spell(&self, text: &str) -> String {
-        match self.kind.spell(text) {
+        match self.form.spell(text) {
             DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) => text.to_string(),
             _ => super::quote(text),
         }
     }
 
     fn write(&self) -> Option<String> {
-        self.kind.write(self.slot)
+        self.form.write(self.slot)
     }
 
     fn is_secret(&self) -> bool {

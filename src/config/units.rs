@@ -1,5 +1,5 @@
 //! Durations and sizes as people write them: a whole number and a unit, "500ms" or "64KiB".
-//! Called by the kinds of keys; knows nothing of tables, files or limits.
+//! Called by the forms of keys; knows nothing of tables, files or limits.
 
 use super::message::quote;
 

@@ -1,4 +1,4 @@
-//! The kinds of values: how each is read from TOML or from bare text, and how it is written back.
+//! The forms of values: how each is read from TOML or from bare text, and how it is written back.
 //! Used by the keys' tables; an error says what was found and what would do, never which key.
 
 mod around;
@@ -15,7 +15,7 @@ pub(super) use around::{Hidden, List, Only, OrOff, Unset};
 pub(super) use number::{Count, Quantity};
 
 /// How a value of type `T` is spelled.
-pub(super) trait Kind<T> {
+pub(super) trait Form<T> {
     /// Nobody else is to see the value.
     const IS_SECRET: bool = false;
 
@@ -52,7 +52,7 @@ pub(super) struct Text<T> {
     pub(super) write: fn(&T) -> String,
 }
 
-impl Kind<bool> for Flag {
+impl Form<bool> for Flag {
     fn read(&self, value: &DeValue<'_>) -> Result<bool, String> {
         let sentence = || format!("found {}; expected true or false", found(value));
         value.as_bool().ok_or_else(sentence)
@@ -67,7 +67,7 @@ impl Kind<bool> for Flag {
     }
 }
 
-impl<T: Clone + PartialEq> Kind<T> for Choice<T> {
+impl<T: Clone + PartialEq> Form<T> for Choice<T> {
     fn read(&self, value: &DeValue<'_>) -> Result<T, String> {
         let chosen = value.as_str().and_then(|text| self.built.iter().find(|it| it.0 == text));
         chosen.map(|(_, choice)| choice.clone()).ok_or_else(|| {
@@ -100,7 +100,7 @@ fn no_choice(value: &DeValue<'_>, noun: &str, built: &[&str], planned: &[&str]) 
     }
 }
 
-impl<T> Kind<T> for Text<T> {
+impl<T> Form<T> for Text<T> {
     fn read(&self, value: &DeValue<'_>) -> Result<T, String> {
         let Some(text) = value.as_str() else {
             let (found, example) = (found(value), self.example);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::{Kind, bare, found};
+use super::{Form, bare, found};
 use crate::config::message::quote;
 use crate::config::units::Measure;
 
@@ -22,7 +22,7 @@ pub(in crate::config) struct Quantity {
     pub(in crate::config) zero: bool,
 }
 
-/// What a number in a file can become. The range of its kind fits the type.
+/// What a number in a file can become. The range of its form fits the type.
 pub(in crate::config) trait Amount {
     fn of(amount: u64) -> Self;
     fn amount(&self) -> u64;
@@ -50,7 +50,7 @@ impl Amount for Duration {
     }
 }
 
-impl<T: Amount> Kind<T> for Count {
+impl<T: Amount> Form<T> for Count {
     fn read(&self, value: &DeValue<'_>) -> Result<T, String> {
         let number = match value {
             DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
@@ -71,7 +71,7 @@ impl<T: Amount> Kind<T> for Count {
     }
 }
 
-impl<T: Amount> Kind<T> for Quantity {
+impl<T: Amount> Form<T> for Quantity {
     fn read(&self, value: &DeValue<'_>) -> Result<T, String> {
         let text = match value {
             DeValue::String(text) => text.as_ref(),

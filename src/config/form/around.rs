@@ -1,10 +1,10 @@
-//! Kinds around other kinds: lists of them, hidden, "off" instead, not set, one setting only.
+//! Forms around other forms: lists of them, hidden, "off" instead, not set, one setting only.
 
 use std::ops::RangeInclusive;
 
 use toml::de::{DeArray, DeValue};
 
-use super::{Kind, Text, bare, found};
+use super::{Form, Text, bare, found};
 use crate::config::message::quote;
 use crate::pool::Statuses;
 
@@ -25,12 +25,12 @@ pub(in crate::config) struct Unset<K>(pub(in crate::config) K);
 
 /// A value that this version knows only one setting of, and the sentence for any other.
 pub(in crate::config) struct Only<K, T> {
-    pub(in crate::config) kind: K,
+    pub(in crate::config) form: K,
     pub(in crate::config) value: T,
     pub(in crate::config) why: &'static str,
 }
 
-impl<T> Kind<Vec<T>> for List<T> {
+impl<T> Form<Vec<T>> for List<T> {
     fn read(&self, value: &DeValue<'_>) -> Result<Vec<T>, String> {
         let items = items(value, self.empty, self.item.example)?;
         let read = |item: &DeValue<'_>| match item {
@@ -58,17 +58,17 @@ impl<T> Kind<Vec<T>> for List<T> {
     }
 }
 
-impl Kind<Statuses> for List<RangeInclusive<u16>> {
+impl Form<Statuses> for List<RangeInclusive<u16>> {
     fn read(&self, value: &DeValue<'_>) -> Result<Statuses, String> {
-        Kind::<Vec<_>>::read(self, value).map(Statuses::new)
+        Form::<Vec<_>>::read(self, value).map(Statuses::new)
     }
 
     fn write(&self, value: &Statuses) -> Option<String> {
-        Kind::write(self, &value.ranges().to_vec())
+        Form::write(self, &value.ranges().to_vec())
     }
 
     fn spell<'t>(&self, text: &'t str) -> DeValue<'t> {
-        Kind::<Vec<_>>::spell(self, text)
+        Form::<Vec<_>>::spell(self, text)
     }
 }
 
@@ -86,7 +86,7 @@ fn items<'v, 'i>(
     }
 }
 
-impl Kind<String> for Hidden<Text<String>> {
+impl Form<String> for Hidden<Text<String>> {
     const IS_SECRET: bool = true;
 
     fn read(&self, value: &DeValue<'_>) -> Result<String, String> {
@@ -101,7 +101,7 @@ impl Kind<String> for Hidden<Text<String>> {
     }
 }
 
-impl Kind<Vec<String>> for Hidden<List<String>> {
+impl Form<Vec<String>> for Hidden<List<String>> {
     const IS_SECRET: bool = true;
 
     fn read(&self, value: &DeValue<'_>) -> Result<Vec<String>, String> {
@@ -120,7 +120,7 @@ impl Kind<Vec<String>> for Hidden<List<String>> {
     }
 }
 
-impl<T, K: Kind<T>> Kind<Option<T>> for OrOff<K> {
+impl<T, K: Form<T>> Form<Option<T>> for OrOff<K> {
     fn read(&self, value: &DeValue<'_>) -> Result<Option<T>, String> {
         match value.as_str() {
             Some("off") => Ok(None),
@@ -133,7 +133,7 @@ impl<T, K: Kind<T>> Kind<Option<T>> for OrOff<K> {
     }
 }
 
-impl<T, K: Kind<T>> Kind<Option<T>> for Unset<K> {
+impl<T, K: Form<T>> Form<Option<T>> for Unset<K> {
     fn read(&self, value: &DeValue<'_>) -> Result<Option<T>, String> {
         self.0.read(value).map(Some)
     }
@@ -151,19 +151,19 @@ impl<T, K: Kind<T>> Kind<Option<T>> for Unset<K> {
     }
 }
 
-impl<T: PartialEq, K: Kind<T>> Kind<T> for Only<K, T> {
+impl<T: PartialEq, K: Form<T>> Form<T> for Only<K, T> {
     fn read(&self, value: &DeValue<'_>) -> Result<T, String> {
-        match self.kind.read(value) {
+        match self.form.read(value) {
             Ok(read) if read != self.value => Err(self.why.to_string()),
             other => other,
         }
     }
 
     fn write(&self, value: &T) -> Option<String> {
-        self.kind.write(value)
+        self.form.write(value)
     }
 
     fn spell<'t>(&self, text: &'t str) -> DeValue<'t> {
-        self.kind.spell(text)
+        self.form.spell(text)
     }
 }
