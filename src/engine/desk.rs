@@ -22,7 +22,8 @@ const BUFFER_BYTES: usize = 1024;
 pub(crate) struct Desk<K> {
     /// What the tasks need beside.
     pub(crate) kit: K,
-    /// When this step began, on the server's clock.
+    /// When this step began, on the server's clock. Read once a step: all that happens in it
+    /// happens at one time.
     pub(crate) now: Duration,
     /// A rebuilt head, and a body that is framed anew, on their way to a client.
     pub(crate) out: Vec<u8>,

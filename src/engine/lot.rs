@@ -7,6 +7,11 @@
 //!
 //! A task is either parked in its home slot, or in the ready queue, or in the hands of one worker:
 //! whoever takes it from one of the first two has it alone, so a step needs no lock.
+//!
+//! Most work comes as an event, and epoll brings it to a worker that waits. What comes without one
+//! (a task that has had its share, one whose deadline has come, one for which a place has become
+//! free) goes to the ready queue. A worker that waits in epoll does not see a queue, so there is a
+//! bell in the epoll set, an eventfd: writing to it is an event, too.
 
 use super::registry::Registry;
 use super::slots::{Key, NEVER, Owner, Ready, Slots, Wait};
@@ -55,6 +60,7 @@ impl<T> Lot<T> {
             bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             stop: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
         };
+        // Edge-triggered, so that each ring wakes one worker, and nobody has to read it off.
         let bell = epoll::EventFlags::IN | epoll::EventFlags::ET;
         epoll::add(&lot.epoll, &lot.bell, epoll::EventData::new_u64(BELL), bell)?;
         // Level-triggered, so that every worker's every wait sees it (law 9).
@@ -128,6 +134,7 @@ pub(crate) struct Lost<T> {
 impl<T: Send> Registry for Lot<T> {
     fn enter(&self, socket: BorrowedFd<'_>, owner: Owner, writes: bool) -> io::Result<Key> {
         let key = self.slots.insert().ok_or(Errno::NFILE)?;
+        // Bound before it is watched: the first event finds its owner.
         self.slots.bind(key, owner);
         // Edge-triggered and for the rest of the socket's life: parking then costs no system call.
         let data = epoll::EventData::new_u64(key.to_u64());
@@ -174,7 +181,8 @@ pub(crate) fn read_event(event: epoll::Event) -> Wake {
     }
 }
 
-/// A hang-up and an error are found by reading and by writing alike, so they license both.
+/// A hang-up and an error have a bit of their own in epoll, and none for reading or writing may
+/// come with it. They are found by the next read or write, so they license those calls, too.
 fn read_flags(flags: epoll::EventFlags) -> Ready {
     use epoll::EventFlags as F;
     let broken = flags.intersects(F::HUP | F::ERR);
@@ -187,6 +195,8 @@ fn read_flags(flags: epoll::EventFlags) -> Ready {
     }
 }
 
+/// Room to write is watched from the first time that there was none. Else each connection would be
+/// told of room as it is registered, and woken for nothing.
 fn interest(writes: bool) -> epoll::EventFlags {
     use epoll::EventFlags as F;
     let reads = F::IN | F::RDHUP | F::ET;
@@ -223,8 +233,9 @@ impl<T> ReadyQueue<T> {
         self.tasks.lock().is_empty()
     }
 
-    /// True when the caller must ring: nobody has since the last answer. Comes after the push, as
-    /// `answer` comes before the pop; so whoever finds it announced knows of a pop still to come.
+    /// True when the caller must ring: nobody has since the last answer. It comes after the push,
+    /// as `answer` comes before the pop. So whoever finds it announced may save its ring: the
+    /// answer to the one before is still to come, and the pop after that finds the task.
     pub(crate) fn announce(&self) -> bool {
         !self.announced.swap(true, Ordering::SeqCst)
     }

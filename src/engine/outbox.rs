@@ -1,7 +1,11 @@
 //! Bytes on their way to a socket, and how far they got.
 //!
 //! The one place where a parked task keeps what it could not write. Each user bounds what it puts
-//! in: it reads on only when its outbox is empty.
+//! in: it reads on only when its outbox is empty, so that a peer which takes nothing costs the
+//! memory of one read, and slows down whoever sends (backpressure).
+//!
+//! It is used in two ways. Towards a client what is written is forgotten (`drain_to`). Towards a
+//! backend it is kept (`write_to`), since the request may have to be sent to another (`rewind`).
 
 use super::stream::Stream;
 use std::io;
@@ -19,7 +23,7 @@ impl Outbox {
         Self { bytes, at: 0 }
     }
 
-    /// Gives its memory back if it is empty.
+    /// Gives its memory back if it is empty: thousands of idle clients have one each.
     pub(crate) fn release_memory(&mut self) {
         if self.is_flushed() {
             *self = Self::default();
@@ -74,7 +78,8 @@ impl Outbox {
         self.at = 0;
     }
 
-    /// Drops the written bytes from `length` on; nothing may be unwritten.
+    /// Drops the written bytes from `length` on; nothing may be unwritten. For a request whose body
+    /// has grown too long to be kept for another try: its head is kept, for the log.
     pub(crate) fn forget_after(&mut self, length: usize) {
         debug_assert!(self.is_flushed(), "unwritten bytes are not forgotten");
         self.bytes.truncate(length);

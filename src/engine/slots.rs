@@ -4,13 +4,21 @@
 //! task is parked while it waits, and there it is rung. Called by the Lot and by every socket;
 //! knows nothing of epoll or of HTTP, so that loom can try every interleaving of it.
 //!
+//! What it must never do is lose a wake-up: an event may come at any moment of a task's life, also
+//! between the read that found nothing and the parking. So an event leaves two traces. It sets the
+//! socket's ready bits, which the next step takes, and it rings the task's home: a parked task is
+//! handed to whoever brought the event, one that is in a step is marked as rung, and cannot be
+//! parked before it has been stepped once more. The worst that can happen is a step too many.
+//!
 //! Locking: one slot at a time, never two (an event reads the owner, lets go, then locks the
 //! owner's home), and never while a system call runs.
 
 use super::sync::{AtomicU64, Mutex, Ordering};
 use std::sync::OnceLock;
 
-/// Names one life of one slot: the slot's index and the generation that lived there.
+/// Names one life of one slot: the slot's index and the generation that lived there. Slots are used
+/// again, and a worker may still hold an event of the socket that was there before: its generation
+/// tells the two apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Key {
     slot: u32,
@@ -28,7 +36,8 @@ impl Key {
     }
 }
 
-/// What a socket's events have announced since its bits were last taken.
+/// What a socket's events have announced since its bits were last taken. Events come once for each
+/// change (edge-triggered), so what is not kept here would never be heard of again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Ready {
     /// There may be something to read.
@@ -129,10 +138,12 @@ impl<T> Slots<T> {
         }
     }
 
-    /// A slot for a socket, its own master until bound to another. None when the table is full.
+    /// A slot for a socket, whose events wake the task that is parked at it until it is bound to
+    /// another. None when the table is full.
     pub(crate) fn insert(&self) -> Option<Key> {
         let slot = {
             let mut vacant = self.vacant.lock();
+            // Used ones first: the table then stays as long as the most sockets there ever were.
             match vacant.slots.pop() {
                 Some(slot) => slot,
                 None if vacant.fresh < SLOTS_MAX => {
@@ -162,8 +173,9 @@ impl<T> Slots<T> {
         task
     }
 
-    /// Makes `owner` the one whom this socket's events wake, and takes the bits in the same breath
-    /// (law 5): what came before is in the bits, what comes after rings the new owner.
+    /// Makes `owner` the one whom this socket's events wake, and takes the bits, both under one
+    /// lock (law 5): what came before is in the bits, and what comes after rings the new owner.
+    /// With two locks an event in between could be left to the one before.
     pub(crate) fn bind(&self, key: Key, owner: Owner) -> Ready {
         self.living(key, |state| {
             state.owner = owner;
@@ -177,7 +189,11 @@ impl<T> Slots<T> {
         self.living(key, |state| std::mem::take(&mut state.ready)).unwrap_or_default()
     }
 
-    /// An event: first the bits into the socket's slot, then the ring at its owner's (law 1).
+    /// An event: first the bits into the socket's slot, then the ring at its owner's (law 1). In
+    /// the other order the task could be stepped, see no bit, and park before they are there.
+    ///
+    /// Between the two no lock is held. If the owner's slot lives another life by then, its task is
+    /// gone, and nobody is to be woken.
     pub(crate) fn event(&self, key: Key, ready: Ready) -> Woken<T> {
         let found = self.living(key, |state| {
             state.ready.add(ready);
@@ -204,6 +220,8 @@ impl<T> Slots<T> {
     pub(crate) fn park(&self, home: Key, task: T, wait: Wait) -> Option<T> {
         let slot = self.slot(home.slot);
         let mut state = slot.state.lock();
+        // A task holds its socket, and so its slot, for life: another generation is a slip of
+        // whoever parks it. It is handed back then, for parked there it would be lost.
         if state.generation != home.generation || std::mem::take(&mut state.rung) {
             return Some(task);
         }
@@ -223,6 +241,10 @@ impl<T> Slots<T> {
         self.sweep(|_| true, each);
     }
 
+    /// Looks at each slot without its lock first, as hardly any is due: ten thousand locks ten
+    /// times a second would stand in the workers' way. A time that is just being written may be
+    /// missed or seen too early; the first is found by the next sweep, the second by the look under
+    /// the lock.
     fn sweep(&self, is_due: impl Fn(&Slot<T>) -> bool, mut each: impl FnMut(T)) {
         for slot in self.used() {
             if !is_due(slot) {
@@ -261,6 +283,8 @@ impl<T> Slots<T> {
         (state.generation == key.generation).then(|| read(&mut state))
     }
 
+    /// The slot of this index. Chunk `k` begins at the index `(FIRST_CHUNK << k) - FIRST_CHUNK`:
+    /// with `FIRST_CHUNK` added, the highest bit tells the chunk and the others the place in it.
     fn slot(&self, index: u32) -> &Slot<T> {
         let place = index + FIRST_CHUNK;
         let chunk = (place / FIRST_CHUNK).ilog2();
@@ -304,6 +328,7 @@ impl<T> Slot<T> {
 }
 
 impl<T> State<T> {
+    /// The task, if it is parked. Else it is in somebody's hands, who is told that there is more.
     fn take_or_ring(&mut self) -> Option<T> {
         let task = self.parked.take();
         self.rung |= task.is_none();

@@ -1,8 +1,12 @@
 //! A non-blocking socket and what is known about it: may it be read, may it be written.
 //!
-//! Law 2 of the Lot is a property of this type, not of its users' discipline: bits are taken from
-//! the slot before the calls they license (`refresh`), they are never cleared after, and a read or
-//! write without a licence answers `WouldBlock` without a system call.
+//! A socket is registered once, for edges: epoll tells of new bytes, not of bytes that are there.
+//! So one that still holds bytes must be remembered as such, or nobody would ever read them, and
+//! one that is drained need not be asked: most system calls that would find nothing are saved. The
+//! danger is to forget an edge, by noting "drained" after a read although an event came meanwhile.
+//! Hence law 2, which is a property of this type and not of its users' discipline: bits are taken
+//! from the slot before the calls they license (`refresh`), what a call found is noted here alone
+//! and never in the slot, and a read or write without a licence answers `WouldBlock` by itself.
 
 use super::registry::Registry;
 use super::slots::{Key, Owner, Ready};
@@ -49,7 +53,8 @@ impl Socket {
     }
 
     /// The slot of this socket, registered with epoll the first time. Fails when a table is full:
-    /// that is ours, never the peer's fault (law 10).
+    /// that is ours, never the peer's fault (law 10). What came before the registration is told by
+    /// it: epoll reports what is true already as an edge.
     pub(crate) fn key(&mut self, owner: Owner) -> io::Result<Key> {
         if let Some(key) = self.key {
             return Ok(key);
@@ -110,6 +115,7 @@ impl Socket {
             }
             Err(Errno::AGAIN) => {
                 self.ready.read = false;
+                // Nor has the peer closed: that would have read as the end. It was an old edge's.
                 self.ready.hangup = false;
                 Ok(Read::WouldBlock)
             }
@@ -144,7 +150,8 @@ impl Socket {
         }
     }
 
-    /// The buffer is full. A registered socket asks for the edge that tells of room.
+    /// The kernel's buffer is full. A registered socket asks for the edge that tells of room; one
+    /// that is not yet does so when it is registered.
     fn wait_for_room(&mut self) -> io::Result<()> {
         self.ready.write = false;
         match self.key {
@@ -161,12 +168,15 @@ impl Socket {
         let _ = rustix::net::shutdown(&self.fd, Shutdown::Write);
     }
 
-    /// Makes the close a reset, for a client that could not tell the close from a good end.
+    /// Makes the close a reset, for a client that could not tell the close from a good end. To
+    /// linger for no time at all means that to the kernel.
     pub(crate) fn reset_on_close(&self) {
         let _ = rustix::net::sockopt::set_socket_linger(&self.fd, Some(std::time::Duration::ZERO));
     }
 
     /// True when an idle connection is still silent and open: nothing to read, not even the end.
+    /// Asks the kernel, as bits may be old: an event may tell of bytes that were read before it
+    /// came.
     pub(crate) fn is_silent(&mut self) -> bool {
         let peek = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         let silent = matches!(rustix::net::recv(&self.fd, &mut [0u8; 1], peek), Err(Errno::AGAIN));

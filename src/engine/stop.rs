@@ -1,4 +1,5 @@
 //! A flag that threads can wait for: how background threads sleep, and how they are told to end.
+//! Where they would sleep, they wait for it with a timeout, so that the end never waits for them.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};

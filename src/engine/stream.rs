@@ -1,8 +1,14 @@
 //! What is read and written on a connection: the socket itself, or TLS on it.
 //!
 //! Everything above it is the same for both. A read or write that waits for the handshake goes on
-//! with it, so no step has to know of one; law 2 holds through TLS too, since a read has opened all
-//! that came before it answers `WouldBlock`.
+//! with it, so no step has to know of one. Law 2 holds through TLS too: a session may have bytes in
+//! hand of which no event will tell, so a read opens all that came before it answers `WouldBlock`,
+//! and `may_read` asks the session as well as the socket.
+//!
+//! A write through TLS has a trap. Once bytes are sealed they must go out, though the socket may
+//! not take them now. The session keeps such a record and counts its last byte as written only when
+//! all has gone out: the caller sees that it has begun, and that it is not done. So it must offer
+//! what is left again as it is, which an `Outbox` does.
 
 use super::registry::Registry;
 use super::slots::{Key, Owner};
@@ -15,6 +21,7 @@ use std::sync::Arc;
 /// A connection to a client or to a backend. Closed when dropped.
 pub(crate) struct Stream {
     socket: Socket,
+    /// None in the clear. In a box, as most connections have none and thousands wait.
     session: Option<Box<Session>>,
 }
 
@@ -177,6 +184,7 @@ struct Raw<'s> {
 impl io::Read for Raw<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self.socket.read(into)? {
+            // A signal came in between. To a reader 0 bytes would be the end.
             Read::Bytes(0) => Err(ErrorKind::Interrupted.into()),
             Read::Bytes(n) => Ok(n),
             Read::End => Ok(0),

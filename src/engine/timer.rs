@@ -1,9 +1,12 @@
 //! The timer thread: wakes tasks whose deadline has come, or whose place is wanted by others.
 //!
-//! It never steps a task. It takes it under the slot's lock as an event does and queues it; the
-//! step then tries once more what it waited for, and finds that it is late. A sweep over all slots
-//! every 100 ms costs less than a timer wheel that every parking would have to touch: 10,000
-//! connections are 10,000 relaxed loads.
+//! It never steps a task, for a step takes its time, and the others would be late. It takes it
+//! under the slot's lock as an event does, so that only one of the two has it, and queues it. Nor
+//! does it tell the task why: the step tries once more what it waited for, and then looks at the
+//! clock. What came at the last moment so counts as in time.
+//!
+//! A sweep over all slots every 100 ms costs less than a timer wheel that every parking would have
+//! to touch: 10,000 connections are 10,000 relaxed loads.
 
 use super::lot::Lot;
 use super::stop::Stop;

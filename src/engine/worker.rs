@@ -1,7 +1,12 @@
 //! A worker: waits in the Lot, steps what it is handed, parks it again.
 //!
 //! Workers are few and fixed, and all alike: each waits on the same epoll descriptor, and the
-//! kernel wakes one. A panic in a step costs its connection, never the worker.
+//! kernel wakes one. No connection belongs to a worker: whoever is free takes the next, so that one
+//! which is busy with a big body keeps no client waiting while another is idle. The price is that a
+//! connection's memory may move between two cores' caches.
+//!
+//! A panic in a step costs its connection, never the worker: the task is dropped as the stack
+//! unwinds, and with it its sockets, its lease and its place.
 
 use super::desk::{Desk, HEADROOM, STEP_BYTES};
 use super::lot::{self, Events, Lost, Lot, Wake};
@@ -23,6 +28,8 @@ const EVENTS_SHARED: usize = 4;
 pub(crate) struct Worker<T: Task> {
     lot: Arc<Lot<T>>,
     desk: Desk<T::Kit>,
+    /// Where steps read to. One for each worker, not for each connection: whatever must outlive a
+    /// step is copied out of it.
     buf: Box<[u8]>,
     events_max: usize,
 }
@@ -49,6 +56,7 @@ impl<T: Task> Worker<T> {
                     Wake::Bell => self.serve(),
                     Wake::Socket(key, ready) => match self.lot.slots.event(key, ready) {
                         Woken::Task(task) => self.work(task),
+                        // No task has this socket, so there is none to step: it is dropped here.
                         Woken::Idle(list) => {
                             self.desk.look_at_the_clock();
                             T::stirred(list, key, &mut self.desk);
@@ -62,6 +70,7 @@ impl<T: Task> Worker<T> {
 
     /// The bell rang: some tasks are ready without an event. Others may take the rest.
     fn serve(&mut self) {
+        // Before the first look at the queue: who pushes from now on rings again (law 4).
         self.lot.answer_bell();
         for _ in 0..SERVED_A_RING {
             let Some(task) = self.lot.next_ready() else { return };
@@ -92,6 +101,8 @@ impl<T: Task> Worker<T> {
         loop {
             match task.step(&mut self.desk, &mut self.buf) {
                 Next::Go(next) => task = next,
+                // Rung while it ran: what it waits for may have come, so it is stepped again, by us
+                // if it has something left of its share, else in its turn.
                 Next::Park(waiting, deadline) => match self.lot.park(waiting, deadline) {
                     Ok(Some(rung)) if self.desk.is_spent() => {
                         self.lot.queue(rung);
