@@ -41,7 +41,8 @@ pub(crate) struct Asker {
     pub(crate) request_id: Option<String>,
 }
 
-/// Somebody whose request could not be read.
+/// Somebody whose request could not be read: where the next one would begin, nobody knows, so the
+/// connection ends.
 pub(crate) const UNKNOWN: Asker = Asker {
     version: Version::Http11,
     head_only: false,

@@ -1,5 +1,6 @@
 //! A client's connection, whatever it is doing: the part of a task that lives as long as the
-//! connection does. Small, since thousands of them wait at a time.
+//! connection does. Small, since thousands of them wait at a time. It goes from state to state in
+//! the same box, so a change of state copies a pointer.
 
 use super::crowd::ASKING;
 use crate::config::Timeouts;

@@ -1,5 +1,9 @@
 //! What the relay tells of its backends, and of its own shortages: what happens in a step, and what
 //! the pool noticed, becomes an event.
+//!
+//! The room `event` knows no pool, and the pool tells nobody: it hands back what it noticed. So the
+//! translation is here, in the lowest room that knows both. Words are formed only if the event is
+//! told: they are handed over as arguments of a format, not as text.
 
 use super::Shared;
 use crate::event::{About, Event, Shift};

@@ -1,5 +1,7 @@
 //! What the configuration wants answered here instead of relayed: redirects to a backend, look-ups
 //! of the next one, and whether this server is ready. How they are answered: `exchange/direct.rs`.
+//!
+//! A part of the site, made with it. It looks at method and path alone.
 
 use crate::config::{Config, Serving};
 

@@ -1,4 +1,7 @@
 //! What becomes of a client that comes in: the first state of its connection.
+//!
+//! Called by the keeper of a door (`engine/door.rs`), which knows no HTTP, on its own thread. It
+//! must be quick and never wait: all who come in at that door stand behind this one.
 
 use super::Shared;
 use super::client::Client;
@@ -36,6 +39,7 @@ impl Greeter for HttpGreeter {
         let (site, now) = (self.site.current(), self.shared.now());
         let timeouts = &site.config.timeouts;
         let (begin, patience): (fn(Box<Client>) -> ClientTask, _) = match site.acceptor() {
+            // The deadline of a head begins anew once the handshake is done.
             Some(_) => (ClientTask::Handshake, timeouts.handshake),
             None => (ClientTask::Head, timeouts.request_head),
         };

@@ -81,7 +81,8 @@ impl Habit {
         self.remember(End::Closed(age), now);
         let closed = self.shortest()?;
         let differs = |told| closed < told * 3 / 4 || closed > told * 3 / 2;
-        // A single one may have been a restart.
+        // A single one may have been a restart, and an operator is not to be told of a limit that
+        // is none.
         let is_sure = self.ends.iter().filter(|end| matches!(end, End::Closed(_))).count() > 1;
         if !is_sure || !self.told.is_none_or(differs) {
             return None;
@@ -95,6 +96,8 @@ impl Habit {
         self.remember(End::LivedOut(age), now);
     }
 
+    /// Ends of one second count as one: a limit that many connections reach together shows once. If
+    /// they differ in age by more than a limit explains, it was a restart, and teaches nothing.
     fn remember(&mut self, end: End, now: Duration) {
         if self.restarted.is_some_and(|at| now < at + POLL) {
             return;

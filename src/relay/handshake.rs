@@ -32,6 +32,8 @@ pub(crate) fn step(mut client: Box<Client>, cx: &mut Context) -> Next<Box<Client
     }
 }
 
+/// Parks until the client goes on. One that does not is only in the way when the server is to stop,
+/// or when its place is wanted.
 fn wait(mut client: Box<Client>, cx: &Context) -> Next<Box<Client>, Shaken> {
     if cx.kit.shared.is_draining() {
         client.head_deadline = client.head_deadline.min(cx.now + LAST_CALL);
@@ -48,6 +50,7 @@ fn wait(mut client: Box<Client>, cx: &Context) -> Next<Box<Client>, Shaken> {
     Next::Done
 }
 
+/// The alert that says why is on its way: a close at once could destroy it, so the client lingers.
 fn fail(mut client: Box<Client>, error: &io::Error, cx: &Context) -> Next<Box<Client>, Shaken> {
     let is_plain = client.stream.is_plain_spoken();
     let received = client.stream.leave_tls();

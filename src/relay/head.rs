@@ -35,6 +35,7 @@ pub(crate) fn step(
     client.stream.refresh();
     match client.out.drain_to(&mut client.stream) {
         Err(_) => return Next::Done,
+        // The answer before is not with the client yet: it is to take that first.
         Ok(_) if !client.out.is_flushed() => return wait_for_reader(client, cx),
         Ok(0) => {}
         Ok(_) => client.await_next(cx.now, &cx.kit.site.config.timeouts),
@@ -43,6 +44,9 @@ pub(crate) fn step(
         return Next::Queue(client);
     }
     let limits = cx.kit.site.config.limits.head();
+    // What came before is parsed anew together with what comes now. A head that drips in a byte at
+    // a time so costs more than its length, but not without end: `head_bytes` and a deadline bound
+    // it.
     let room = &mut buf[HEADROOM..][..limits.head_bytes + READ_AHEAD];
     let mut filled = client.held.len();
     room[..filled].copy_from_slice(&client.held);

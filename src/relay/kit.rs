@@ -20,7 +20,8 @@ pub(crate) struct Kit {
     pub(crate) ids: RequestIds,
     /// For policies that go by chance.
     pub(crate) dice: Dice,
-    /// The configuration that is in force as this step begins.
+    /// The configuration that is in force as this step begins. For whoever waits between requests;
+    /// an exchange goes by the one that it began with.
     pub(crate) site: Arc<Site>,
     sites: Look<Site>,
 }

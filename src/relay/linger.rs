@@ -21,7 +21,7 @@ pub(crate) struct Linger {
     cut: bool,
     /// The answer is written and the writing side shut down.
     finished: bool,
-    /// The client has sent its end.
+    /// The client has sent its end: no unread byte can bring about a reset any more.
     silent: bool,
     /// When it began; then when the answer was written.
     answered: Duration,

@@ -1,9 +1,14 @@
 //! Requests that wait for a place at a backend, first come first served (law 7).
 //!
 //! Only pools with a `max_connections` ever have any. A request that finds every usable backend
-//! full draws a ticket; from then on newcomers draw one too instead of asking the pool. Only the
-//! first in line asks again: as soon as it has drawn (what was released before that, it finds), and
-//! whenever a release rings it. A ticket that is dropped, served or not, lets the next one ask.
+//! full draws a ticket; from then on newcomers draw one too instead of asking the pool, so that
+//! nobody is overtaken. Only the first in line asks the pool, each time that a release rings it.
+//!
+//! It also asks right after it has drawn. Between the look that found all full and the drawing a
+//! place may have been given back, and that release found nobody in line to ring. Whatever is given
+//! back later finds the ticket. So no place stays free while somebody waits.
+//!
+//! A ticket that is dropped, because its request was served, gave up or was late, rings the next.
 
 use crate::engine::{Key, Mutex, Registry};
 use crate::pool::Line;
@@ -13,9 +18,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The line in front of a pool.
 pub(crate) struct Queue {
     lot: Arc<dyn Registry>,
-    /// The homes of the tasks that wait.
+    /// The homes of the tasks that wait: a home is all it takes to have a task stepped.
     line: Mutex<Line<Key>>,
-    /// How long the line is, for those who only look.
+    /// How long the line is, for those who only look: each request does, and takes no lock for it.
     length: AtomicUsize,
 }
 
@@ -49,8 +54,8 @@ impl Queue {
         Some(Ticket { queue: Arc::clone(self), number })
     }
 
-    /// A place may be free: rings the first in line. To be called after the lease is gone; the
-    /// lock makes sure that whoever draws later finds the place.
+    /// A place may be free: rings the first in line. To be called after the lease is gone: whoever
+    /// is rung finds the place, and so does whoever draws after this has looked at the line.
     pub(crate) fn ring_first(&self) {
         let first = self.line.lock().first().copied();
         if let Some(home) = first {

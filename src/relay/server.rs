@@ -1,4 +1,7 @@
-//! Starting, draining and stopping the relay.
+//! Starting, draining and stopping the relay, and giving it another configuration.
+//!
+//! A server is one Lot, one timer, one thread at the door, and as many workers as the configuration
+//! says or the machine has processors. They find each other in [`Shared`], and end together.
 
 use super::Shared;
 use super::crowd::Crowd;

@@ -1,4 +1,7 @@
 //! What the threads of a server have in common, and what outlives its configurations.
+//!
+//! All workers meet here in every step, so no lock in it is one for all of them: flags and counts
+//! are atomics, and idle connections stand in many lists.
 
 use super::crowd::Crowd;
 use super::idle::Idle;

@@ -4,6 +4,12 @@
 //! Each state is a file of its own. Its step says what follows as data (`Shaken`, `Heard`,
 //! `Ended`), and here that becomes the next state: so the way of a connection can be read in one
 //! place, and no state knows its neighbours.
+//!
+//! ```text
+//! Handshake --> Head <--> Exchange --> Tunnel
+//!     |          |            |
+//!     +----------+--> Linger <+
+//! ```
 
 use super::Shared;
 use super::answer::refuse;
@@ -131,7 +137,8 @@ fn linger(client: Box<Client>, cut: bool, cx: &Context) -> Next<ClientTask> {
 }
 
 impl ClientTask {
-    /// The server stops before the task is done: an exchange is accounted for, all are dropped.
+    /// The server stops before the task is done. A request that was under way still gets its line
+    /// in the log, and its backend its counts; then all are dropped, and their sockets close.
     pub(crate) fn abandon(self, shared: &Shared) {
         match self {
             Self::Exchange(exchange) => exchange.account(Cause::Stopped, shared, shared.now()),

@@ -1,6 +1,8 @@
 //! After a 101: bytes both ways, unparsed, until both sides have closed (RFC 9110 7.8).
 //!
-//! One side may stop sending and still listen: its end is passed on as a shutdown, no more.
+//! One side may stop sending and still listen: its end is passed on as a shutdown, no more. The
+//! lease is held for as long as the tunnel lives, for the backend is as busy with it as with a
+//! request. By its 101 it has answered, whatever is said then: nobody here reads it.
 
 use super::exchange::Exchange;
 use super::kit::Context;

@@ -23,7 +23,7 @@ pub(crate) struct Destination {
 pub(crate) struct Upstream {
     pub(crate) stream: Stream,
     pub(crate) to: Destination,
-    /// Has taken bytes: the connect is over.
+    /// Has taken bytes: the connect is over. What fails from here on may have been heard.
     pub(crate) connected: bool,
     /// Has been told that the client is gone.
     pub(crate) told_end: bool,
@@ -38,8 +38,7 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// Begins to connect. Whether it worked is told by the first write: `EAGAIN` while it is under
     /// way, the error if it failed; on a near network the first write already goes through, which
-    /// saves a turn through epoll.
-    /// TLS, if any, is spoken by the same writes and reads.
+    /// saves a turn through epoll. TLS, if any, is spoken by the same writes and reads.
     pub(crate) fn connect(
         to: Destination,
         lot: Arc<dyn Registry>,

@@ -1,4 +1,7 @@
 //! The exchange's entry in the access log and in its backend's counters.
+//!
+//! The log's fields are read from the head that was sent, which is still held: so a request whose
+//! line nobody wants pays nothing for them.
 
 use super::Exchange;
 use crate::event::About;

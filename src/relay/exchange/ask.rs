@@ -1,4 +1,7 @@
 //! The way up: a backend, a connection to it, and the request with its body.
+//!
+//! The request is kept from its first byte for as long as it may have to be sent again: that is why
+//! the body goes through `sent` instead of straight from one socket to the other.
 
 use super::trouble::Trouble;
 use super::{Exchange, Progress, TOO_LARGE};

@@ -1,5 +1,9 @@
 //! How an exchange begins: the head is written as a backend gets it, and what must be known of the
 //! request while its bytes are gone is kept.
+//!
+//! The parsed request borrows from the worker's buffer, which the next step fills with something
+//! else. So all that outlives this step is copied here: the head as it will be sent, from which the
+//! log reads what it needs later, and a few words about it in [`Asked`].
 
 use super::tries::Tries;
 use super::{Asked, Exchange, Moved, RelayedAnswer, Times};

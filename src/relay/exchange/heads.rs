@@ -68,6 +68,7 @@ impl Exchange {
             upstream.said = head.keep_alive_s.map(|seconds| Duration::from_secs(seconds.into()));
         }
         self.times.first_byte = Some(cx.now);
+        // From here on: does the request go up to its end, and may the client ask again after it?
         // Who was not told to go on with its body may leave it out (RFC 9110 10.1.1).
         let was_told = self.answer.continued || self.bytes_received > 0;
         let body_comes = was_told || !self.asked.expects_continue;

@@ -6,6 +6,11 @@
 //! another try (`retry.rs`), an answer of our own, or a visible break. What is not relayed at all,
 //! `direct.rs` answers. `report.rs` tells the pool and the log what came of a try, `account.rs` of
 //! the whole. Every exchange watches both its sockets.
+//!
+//! Both directions are open at once, and neither waits for the other: an answer may come before the
+//! request has gone up, and a body may be longer than any buffer. So a step tries each in turn for
+//! as long as one of them moves, and parks when neither does. What it was doing is not remembered:
+//! the state is in what has been sent, received and answered so far.
 
 mod account;
 mod ask;
@@ -96,7 +101,7 @@ struct Asked {
 struct RelayedAnswer {
     /// 0 until the final head is there.
     status: u16,
-    /// A part of its head.
+    /// A part of its head, until the rest has come.
     early: Vec<u8>,
     /// Of the heads that came before the final one.
     interim_bytes: usize,

@@ -1,4 +1,8 @@
 //! How long an exchange waits for what it waits for: until when, and what bytes buy of time.
+//!
+//! If any byte began the wait anew, whoever sends one a minute would live for ever. So a byte buys
+//! as much time as it may take by `[timeouts] slowest`, and only the bytes of whoever is awaited
+//! count.
 
 use super::awaited::{Awaited, Down, Up, between};
 use super::{Exchange, Times};

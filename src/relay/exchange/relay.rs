@@ -1,4 +1,7 @@
 //! The way down: the backend's answer, checked, framed anew for this client, and relayed.
+//!
+//! A client that takes nothing stops it: the backend is read only when all that came before is with
+//! the client. So the backend's own buffers fill, and it waits, instead of our memory growing.
 
 use super::account::text;
 use super::trouble::Trouble;
@@ -63,8 +66,9 @@ impl Exchange {
         };
         match upstream.stream.read(&mut buf[..STEP_BYTES]) {
             Ok(Read::WouldBlock) => Ok(stuck),
-            // Nobody's, and no progress: else a backend that never ends would keep us from the
-            // deadline of a client that does not go on.
+            // Bytes behind the answer's end belong to nobody and are dropped. They do not count as
+            // progress, for a backend that sends without end would keep us from ever reaching the
+            // deadline of a client that does not go on with its body.
             Ok(Read::Bytes(n)) => {
                 cx.spend(n);
                 self.answer.reusable &= n == 0;
@@ -231,7 +235,8 @@ impl Exchange {
         }
     }
 
-    /// The backend closed: the end of the answer, of a stale connection, or of our trust.
+    /// The backend closed. That is the end of an answer that only the close ends; else the answer
+    /// was cut, or the connection was stale.
     fn backend_ended(&mut self, silent: bool, cx: &mut Context) -> Result<Progress, Trouble> {
         if self.answer.status == 0 || self.answer.body.eof().is_err() {
             return Err(self.backend_broke(silent, "closed before its answer was whole"));
@@ -287,7 +292,7 @@ impl Exchange {
     }
 }
 
-/// True of what is nothing before an answer, either.
+/// True while nothing of an answer has come: empty lines in front of one do not begin it.
 fn is_blank(early: &[u8]) -> bool {
     request::blank(early) == early.len()
 }

@@ -17,7 +17,8 @@ use std::net::IpAddr;
 const SHOWN_MAX: usize = 200;
 
 impl Exchange {
-    /// Ends a lease, and tells the pool what came of it for this request.
+    /// Ends a lease, and tells the pool what came of it for this request. Then the line is told,
+    /// for only after the lease is gone is there a place for whoever is first.
     pub(super) fn report(&self, lease: Lease, outcome: Outcome, cx: &Context) {
         let status = if let Outcome::Answered { status, .. } = outcome { status } else { 0 };
         if self.site.pool.rules().passive.statuses.contains(status) {

@@ -1,4 +1,7 @@
 //! Another try: whether the rules and the budget allow one, with whom, and how it begins.
+//!
+//! The rule itself is the pool's (`pool/course.rs`), as the client library and the simulator go by
+//! it too. Here the relay says what it knows of the try, and does what was decided.
 
 use super::Exchange;
 use super::trouble::Trouble;
@@ -71,6 +74,7 @@ impl Exchange {
         self.tries.course.has_leave(&self.site.pool) && self.pick(cx).is_ok()
     }
 
+    /// Forgets what came of the last try, and has the request written from its start.
     fn start_over(&mut self, now: Duration) {
         self.upstream = None;
         self.answer.early.clear();
@@ -86,8 +90,8 @@ fn setback(trouble: &Trouble) -> Option<Setback> {
     match trouble {
         Trouble::Stale => Some(Setback::Stale),
         Trouble::NoWay(_) => Some(Setback::NoWay),
-        // What is no HTTP, too, may be what one path brings about: no other backend is to say it
-        // for that.
+        // One path may bring this about, as it may a bad answer: three backends that are asked for
+        // it would then all count as failed.
         Trouble::Backend { fault: Fault::NoHttp, .. } => Some(Setback::Refused),
         Trouble::Backend { fault, .. } => Some(Setback::from(*fault)),
         _ => None,

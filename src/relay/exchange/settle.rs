@@ -22,14 +22,16 @@ impl Exchange {
         if self.answer.is_whole() {
             return Err(self.leave_rest(&trouble, cx));
         }
-        // Whatever it made of the end of a client that left, that is why.
+        // The client has left, and the backend was told. If it broke off then, it is for that
+        // reason, and no fault of its own.
         if self.upstream.as_ref().is_some_and(|upstream| upstream.told_end) {
             trouble = Trouble::CLIENT_GONE;
         }
         if matches!(trouble, Trouble::Elsewhere) || self.tries_again(&trouble, cx) {
             return Ok(self);
         }
-        // With no other try it is the crash that it may have been.
+        // No other try is allowed, so the client is to hear of it: a close without an answer, which
+        // may as well have been the crash of what got this request.
         if matches!(trouble, Trouble::Stale) {
             trouble = Trouble::reset("closed a kept connection without an answer");
         }

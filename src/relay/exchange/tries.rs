@@ -1,4 +1,5 @@
-//! Where a request has been, as far as the relay alone knows of it.
+//! Where a request has been, as far as the relay alone knows of it: the course counts backends,
+//! this has their addresses and connections.
 
 use crate::pool::Course;
 use crate::relay::upstream::Destination;
