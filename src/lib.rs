@@ -30,6 +30,7 @@
 //! | family | a pool and those that follow it as the file changes, with the records they share |
 //! | trust | what a backend that speaks TLS must prove, and what it is shown |
 //! | policy, view | the rule by which the pool picks one; the backends as that rule sees them |
+//! | memory | what a policy remembers of a backend, kept in its record |
 //! | ask, pick | what a request wants of a backend; to choose one for it and take a place there |
 //! | lease | one request's use of one backend, from the pick to the outcome |
 //! | outcome, fault | what came of a try; how the backend failed in it |
@@ -82,6 +83,7 @@
 //! | direct, given | what is answered here: redirects, look-ups, readiness; such an answer |
 //! | queue, ticket | the line in front of a pool; a place in it |
 //! | upstream | a connection to a backend |
+//! | destination | whom one is to and under which trust: equal ones stand for each other |
 //! | habit | how long a backend leaves idle connections open, as far as it has said or shown |
 //! | stale | of a kept connection: closed by the backend before our request came |
 //! | awaited | whoever is to move next while nothing moves, and is late if it does not |
@@ -134,9 +136,9 @@
 //!    `target`, `fields`, `framing`.
 //! 4. **An exchange begins.** [`relay`]: `exchange/mod`, `exchange/begin`, `origin`, `affinity`;
 //!    [`http`]: `claims`, `forward`.
-//! 5. **A backend is found.** [`pool`]: `mod`, `spec`, `record`, `backend`, `roster`, `ask`,
-//!    `outcome`, `lease`, `candidates`, `pick`, `policy/view`, `policy/round_robin`, `retry`,
-//!    `course`, `unavailable`, `addresses`.
+//! 5. **A backend is found.** [`pool`]: `mod`, `spec`, `standing`, `record`, `addresses`,
+//!    `backend`, `family`, `ask`, `outcome`, `roster`, `lease`, `candidates`, `pick`,
+//!    `policy/view`, `policy/memory`, `policy/round_robin`, `unavailable`, `retry`, `course`.
 //! 6. **The request goes up.** [`relay`]: `exchange/tries`, `queue` (with the pool's `line`),
 //!    `upstream` (with [`dial`]), `habit`, `idle`; [`http`]: `body`; [`relay`]: `exchange/ask`.
 //! 7. **The answer comes down.** [`http`]: `response`, `repairs`; [`relay`]: `exchange/heads`,
@@ -144,7 +146,7 @@
 //!    `tunnel`.
 //! 8. **Nothing moves, or something breaks.** [`relay`]: `exchange/awaited`, `exchange/patience`;
 //!    [`blame`]; [`relay`]: `exchange/trouble`, `exchange/retry`, `exchange/settle`; [`pool`]:
-//!    `row`, `health`, `standing`, `change`.
+//!    `row`, `health`, `change`.
 //! 9. **What is not relayed.** [`http`]: `reply`, `location`; [`relay`]: `answer`, `direct`,
 //!    `exchange/given`, `exchange/direct`.
 //! 10. **What holds it all up.** [`engine`]: `sync`, `slots`, `registry`, `lot`, `socket`,
