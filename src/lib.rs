@@ -12,6 +12,7 @@
 //! |---|---|
 //! | application, backend | one instance of what is balanced, as the file and as the code says |
 //! | client | whoever connects to Evenly |
+//! | relay, proxy | to bring requests to backends and their answers back; who does so |
 //! | downstream, upstream | towards the client, towards the backend |
 //! | head, body | a message's first line and fields; what follows them |
 //! | framing | how a body's end is found: a length, chunks, or the close |
