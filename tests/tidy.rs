@@ -28,16 +28,16 @@ const ROOMS: &str = "
     dial:
     config:  http pool text
     tls:     pool config text
-    plain:   http thread blame dial tls text
-    engine:  thread log tls
+    plain:   http thread blame tls
+    engine:  tls
     relay:   http pool log event thread blame dial config tls text engine
-    watch:   http pool log event thread blame dial config tls text
-    client:  http pool log event thread blame config tls plain watch
+    watch:   http pool event thread blame dial config tls text
+    client:  http pool event blame config tls plain watch
     notify:  http pool log event thread config plain
     admin:   http pool log event thread config plain
-    lab:     http pool thread blame config tls plain relay text
-    balancer: http pool log event thread config tls engine relay watch
-    cmd:     http pool log config tls plain engine balancer client notify admin lab text
+    lab:     http pool blame config tls plain text
+    balancer: pool log event thread config tls engine relay watch
+    cmd:     pool config tls plain engine balancer client notify admin lab text
     main:    cmd
 ";
 

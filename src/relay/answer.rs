@@ -1,7 +1,7 @@
 //! Answers that Evenly gives itself: refusals, failures, redirects and look-ups, each with its
 //! status and a sentence or an object of JSON.
 
-use super::affinity::Ties;
+use super::affinity::{Affinity, Ties};
 use super::client::Client;
 use super::direct::Direct;
 use super::kit::Context;
@@ -71,9 +71,15 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// Puts the answer into the client's outbox, and returns how many bytes its body has.
-pub(crate) fn put(client: &mut Client, answer: &Answer, asker: &Asker, cx: &Context) -> u64 {
-    let affinity = cx.kit.site.affinity.as_ref();
+/// Puts the answer into the client's outbox, and returns how many bytes its body has. `affinity`:
+/// that of the configuration by which the answer was made, for the cookie's name.
+pub(crate) fn put(
+    client: &mut Client,
+    answer: &Answer,
+    asker: &Asker,
+    affinity: Option<&Affinity>,
+    cx: &Context,
+) -> u64 {
     let reply = Reply {
         keep_alive: asker.keep_alive,
         head_only: asker.head_only,
@@ -102,7 +108,7 @@ pub(crate) fn refuse(client: &mut Client, refusal: &Refusal, head: &[u8], cx: &m
     let id = cx.kit.ids.next().to_owned();
     let request_id = cx.kit.site.config.server.request_id.then(|| id.clone());
     let asker = Asker { request_id, ..UNKNOWN };
-    let bytes_sent = put(client, &answer, &asker, cx);
+    let bytes_sent = put(client, &answer, &asker, None, cx);
     let FirstLine { method, target, version } = FirstLine::of(head);
     cx.kit.shared.log.access(&Access {
         when: SystemTime::now(),

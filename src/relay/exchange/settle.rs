@@ -130,7 +130,8 @@ impl Exchange {
         let asker = self.asker(cx);
         self.answer.status = answer.status;
         let before = self.client.out.bytes.len();
-        self.answer.bytes = answer::put(&mut self.client, answer, &asker, cx);
+        let affinity = self.site.affinity.as_ref();
+        self.answer.bytes = answer::put(&mut self.client, answer, &asker, affinity, cx);
         cx.spend(self.client.out.bytes.len() - before);
         self.account_for(cause, reason, &cx.kit.shared, cx.now);
         cx.recycle(std::mem::take(&mut self.sent.bytes));
