@@ -107,28 +107,41 @@ fn take_turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Times that it is measured before the simulator is called wrong.
+const RUNS_MAX: usize = 3;
+
 #[test]
 fn the_simulator_ranks_policies_as_the_real_proxy_does() {
     let _turn = take_turn();
-    let real: Vec<f64> = thread::scope(|scope| {
+    let simulated = POLICIES.map(simulated);
+    let pairs: Vec<(usize, usize)> = (0..POLICIES.len())
+        .flat_map(|slower| (0..POLICIES.len()).map(move |faster| (slower, faster)))
+        .filter(|(slower, faster)| simulated[*slower] > simulated[*faster] * CLEARLY)
+        .collect();
+    assert!(pairs.len() >= 5, "the scenario tells too few apart: {simulated:?}");
+    let mut real = run_all();
+    let disagreeing = |real: &[f64]| {
+        pairs.iter().copied().find(|(slower, faster)| real[*slower] <= real[*faster])
+    };
+    // Whatever else the machine does can only make a run slower: the faster of two is the truer.
+    for _ in 1..RUNS_MAX {
+        if disagreeing(&real).is_none() {
+            break;
+        }
+        real = real.into_iter().zip(run_all()).map(|(one, other)| one.min(other)).collect();
+    }
+    if let Some((slower, faster)) = disagreeing(&real) {
+        let (a, b) = (POLICIES[slower].name(), POLICIES[faster].name());
+        panic!("{a} is not slower than {b}: simulated {simulated:?}, real {real:?} ms");
+    }
+}
+
+/// Every policy through sockets, side by side.
+fn run_all() -> Vec<f64> {
+    thread::scope(|scope| {
         let runs = POLICIES.map(|policy| scope.spawn(move || real(policy)));
         runs.into_iter().map(|run| run.join().unwrap()).collect()
-    });
-    let simulated = POLICIES.map(simulated);
-    let mut compared = 0;
-    for slower in 0..POLICIES.len() {
-        for faster in 0..POLICIES.len() {
-            if simulated[slower] > simulated[faster] * CLEARLY {
-                compared += 1;
-                let (a, b) = (POLICIES[slower].name(), POLICIES[faster].name());
-                assert!(
-                    real[slower] > real[faster],
-                    "{a} is not slower than {b}: simulated {simulated:?}, real {real:?} ms"
-                );
-            }
-        }
-    }
-    assert!(compared >= 5, "the scenario tells too few apart: {simulated:?}");
+    })
 }
 
 /// How often each of four instances was tried, and how many requests failed.
