@@ -18,7 +18,7 @@ use crate::event::{Event, Teller};
 use crate::pool::{Look, Pool, Snapshot};
 use crate::relay::Server;
 use crate::tls::{self, Tls};
-use crate::watch::{self, Watch};
+use crate::watch::{Watch, Watched};
 use build::{build_pool, cannot_listen, fit_descriptors, start_log};
 use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
 use std::io;
@@ -160,10 +160,13 @@ fn start_watch(
     epoch: Instant,
 ) -> Result<Watch, CannotStart> {
     let health = &config.health;
-    let connectors = tls.connectors.clone();
-    let settings = watch::Settings { connectors, ..watch::Settings::from(health) };
+    let watched = Watched {
+        pool: Arc::clone(pool.look().current()),
+        connectors: tls.connectors.clone(),
+        settings: health.into(),
+    };
     let teller = teller.clone();
-    let watch = Watch::start(settings, pool, epoch, move |event| tell::watched(&teller, event));
+    let watch = Watch::start(watched, epoch, move |event| tell::watched(&teller, event));
     let watch = watch.map_err(failed("cannot start the checks"))?;
     watch.first_round((health.timeout + FIRST_ROUND_MARGIN).min(FIRST_ROUND_MAX));
     Ok(watch)

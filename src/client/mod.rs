@@ -45,9 +45,9 @@ use std::time::{Duration, Instant};
 
 use crate::config::{Config, Overrides, Timeouts};
 use crate::http::HeadLimits;
-use crate::pool::{Ask, Course, Lease, Pool, Snapshot, Standing, Unavailable, chance};
+use crate::pool::{Ask, Course, Lease, Pool, Standing, Unavailable, chance};
 use crate::tls::{Connector, Tls};
-use crate::watch::{Settings, Watch};
+use crate::watch::{Watch, Watched};
 use call::Call;
 use vigil::Vigil;
 
@@ -140,11 +140,13 @@ impl Client {
         let policy = config.balance.policy.build(&specs, &config.scored);
         let pool = Pool::new(specs, found, policy, config.rules());
         let (epoch, heard) = (Instant::now(), Arc::clone(&vigil));
-        let checked = connectors.clone();
-        let settings = Settings { connectors: checked, ..Settings::from(&config.health) };
-        let snapshot = Snapshot::new(Arc::clone(&pool));
-        let watch = Watch::start(settings, &snapshot, epoch, move |event| heard.hear(event))
-            .map_err(Error::System)?;
+        let watched = Watched {
+            pool: Arc::clone(&pool),
+            connectors: connectors.clone(),
+            settings: (&config.health).into(),
+        };
+        let watch =
+            Watch::start(watched, epoch, move |event| heard.hear(event)).map_err(Error::System)?;
         watch.first_round(config.health.timeout + FIRST_ROUND_MARGIN);
         let terms = Terms {
             timeouts: config.timeouts.clone(),

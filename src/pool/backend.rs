@@ -77,7 +77,7 @@ impl Backend {
     }
 
     /// True if both are one backend at one place, in whatever files.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.record, &other.record) && self.moves == other.moves
     }
 

@@ -36,7 +36,7 @@ pub(crate) fn pool_by(kind: Kind, specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
 }
 
 /// The pool that follows `old`.
-pub(super) fn succeeding(old: &Pool, kind: Kind, specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
+pub(crate) fn succeeding(old: &Pool, kind: Kind, specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
     let (found, policy) = (all_found(&specs), kind.build(&specs, &ScoredRules::default()));
     Pool::succeeding(old, specs, found, policy, rules)
 }

@@ -18,15 +18,14 @@ use super::quota::Quota;
 use super::schedule::{Schedule, jitter};
 use super::sockets::{Sockets, Word};
 use super::transport::CheckAnswer;
-use super::{Never, OnEvent, Settings, WatchEvent};
+use super::{Never, OnEvent, WatchEvent, Watched};
 use crate::blame::Blame;
 use crate::event::Event;
 use crate::pool::chance::Dice;
-use crate::pool::{CheckOutcome, Look, Pool};
-use crate::tls::Connector;
+use crate::pool::{Backend, CheckOutcome, Look};
 
 /// The interval while results speak against a backend's state, if the usual one is longer. Also
-/// the longest sleep, after which a replaced pool is noticed.
+/// the longest sleep: a shortage of ours may be over, and nobody tells.
 const CHANGING: Duration = Duration::from_secs(1);
 
 /// Checks that begin between two looks at those under way.
@@ -37,19 +36,15 @@ const SHORTAGE_FORGOTTEN: Duration = Duration::from_secs(60);
 
 /// The state of the checks thread.
 pub(super) struct Checker {
-    interval: Duration,
-    timeout: Duration,
+    look: Look<Watched>,
+    /// What all of this is for. Backends go by their numbers, which they keep when it is replaced.
+    watched: Arc<Watched>,
     question: Question,
-    /// How each backend is reached, in the order of the pool; in the clear where there is none.
-    connectors: Vec<Option<Connector>>,
-    look: Look<Pool>,
-    /// The pool that `schedule` and `probes` are for.
-    pool: Arc<Pool>,
+    /// Each backend that is checked.
+    asked: HashMap<u64, Asked>,
     schedule: Schedule,
     dice: Dice,
     sockets: Sockets,
-    /// The checks under way, by the place of the backend.
-    probes: HashMap<usize, Probe>,
     quota: Quota,
     /// Where `now` counts from.
     epoch: Instant,
@@ -63,28 +58,33 @@ pub(super) struct Checker {
     on: OnEvent,
 }
 
+/// A backend that is checked.
+struct Asked {
+    /// Its place in the pool.
+    index: usize,
+    /// The check under way.
+    probe: Option<Probe>,
+}
+
 impl Checker {
     pub(super) fn new(
-        interval: Duration,
-        settings: Settings,
-        mut look: Look<Pool>,
+        mut look: Look<Watched>,
         sockets: Sockets,
         epoch: Instant,
         first_done: Sender<Never>,
         on: OnEvent,
     ) -> Self {
-        let pool = Arc::clone(look.current());
+        let watched = Arc::clone(look.current());
+        let numbers = || watched.checked().iter().map(Backend::number);
+        let asked = numbers().enumerate();
         Self {
-            interval,
-            timeout: settings.timeout,
-            question: Question::new(&settings),
-            connectors: settings.connectors,
             look,
-            schedule: Schedule::new(pool.backends().len()),
-            pool,
+            question: Question::new(&watched.settings),
+            asked: asked.map(|(index, number)| (number, Asked { index, probe: None })).collect(),
+            schedule: Schedule::new(numbers()),
+            watched: Arc::clone(&watched),
             dice: Dice::new(RandomState::new().hash_one(0)),
             sockets,
-            probes: HashMap::new(),
             quota: Quota::new(),
             epoch,
             first_done: Some(first_done),
@@ -100,28 +100,59 @@ impl Checker {
         loop {
             self.follow();
             let wait = self.begin_due();
+            if self.schedule.is_first_round_over() {
+                self.first_done = None;
+            }
             match self.sockets.wait(wait, &mut ready) {
                 Some(Word::Stop) => return,
                 Some(Word::Hurry) => self.schedule.hasten(self.epoch.elapsed()),
-                None => {}
+                Some(Word::Look) | None => {}
             }
-            for index in ready.drain(..) {
-                self.step(index);
+            for number in ready.drain(..) {
+                self.step(number);
             }
-            while let Some(index) = self.schedule.late(self.epoch.elapsed()) {
-                self.give_up(index);
+            while let Some(number) = self.schedule.late(self.epoch.elapsed()) {
+                self.give_up(number);
             }
         }
     }
 
-    /// Starts over if the pool was replaced. What is under way is of no use any more.
+    /// Takes over what was put in the place of what it watched. Whoever is asked as before keeps
+    /// its time and the check under way, which then reports to the new pool; so replacements, be
+    /// they ever so many, neither starve checks nor double them.
     fn follow(&mut self) {
-        let pool = self.look.current();
-        if !Arc::ptr_eq(pool, &self.pool) {
-            self.pool = Arc::clone(pool);
-            self.schedule = Schedule::new(self.pool.backends().len());
-            self.probes.clear();
+        let Some(next) = self.look.replaced() else { return };
+        let before = std::mem::replace(&mut self.watched, Arc::clone(next));
+        let (next, mut gone) = (next.as_ref(), std::mem::take(&mut self.asked));
+        self.question = Question::new(&next.settings);
+        for (index, backend) in next.checked().iter().enumerate() {
+            let number = backend.number();
+            let old = gone.remove(&number).filter(|old| next.goes_on(index, &before, old.index));
+            if old.is_none() {
+                self.schedule.renew(number);
+            }
+            let probe = old.and_then(|old| old.probe);
+            self.asked.insert(number, Asked { index, probe });
         }
+        for number in gone.keys() {
+            self.schedule.forget(*number);
+        }
+    }
+
+    /// The backend of this number, and its place in the pool. Whoever has a time in the schedule is
+    /// in `asked`, and the other way round.
+    fn backend(&self, number: u64) -> (&Backend, usize) {
+        let index = self.asked[&number].index;
+        (&self.watched.pool.backends()[index], index)
+    }
+
+    fn probe(&self, number: u64) -> Option<&Probe> {
+        self.asked.get(&number)?.probe.as_ref()
+    }
+
+    fn set_probe(&mut self, number: u64, probe: Option<Probe>) -> Option<Probe> {
+        let asked = self.asked.get_mut(&number)?;
+        std::mem::replace(&mut asked.probe, probe)
     }
 
     /// Begins the checks that are due, as many as may be under way. Returns how long to wait for
@@ -129,11 +160,11 @@ impl Checker {
     fn begin_due(&mut self) -> Duration {
         for _ in 0..BEGIN_MAX {
             let now = self.epoch.elapsed();
-            let under_way = self.probes.len();
+            let under_way = self.schedule.under_way();
             let is_first_round = self.first_done.is_some();
             let room = self.quota.at(now, is_first_round);
             match self.schedule.due(now, room) {
-                Some(index) => self.begin(index, now),
+                Some(number) => self.begin(number, now),
                 None => {
                     if self.schedule.is_short(now, room) && !self.quota.is_shrunk(now) {
                         let bound = self.quota.bound(is_first_round);
@@ -150,89 +181,92 @@ impl Checker {
         Duration::ZERO
     }
 
-    fn begin(&mut self, index: usize, now: Duration) {
-        match self.probe(index) {
+    fn begin(&mut self, number: u64, now: Duration) {
+        match self.connect(number) {
             Ok(probe) => {
-                self.schedule.began(index, now + probe.patience(self.timeout));
-                self.probes.insert(index, probe);
+                self.schedule.began(number, now + probe.patience(self.watched.settings.timeout));
+                self.set_probe(number, Some(probe));
             }
             // The shortage is ours. The check stays due, and begins when another one has ended and
             // has given its descriptor back.
             Err(error) if Blame::of(&error) == Blame::Ours => {
-                self.quota.shrink(self.probes.len(), now + CHANGING);
+                self.quota.shrink(self.schedule.under_way(), now + CHANGING);
                 self.lack(&error);
             }
-            Err(error) => self.take(index, Err(error), Duration::ZERO),
+            Err(error) => self.take(number, Err(error), Duration::ZERO),
         }
     }
 
-    fn probe(&self, index: usize) -> io::Result<Probe> {
-        let backend = &self.pool.backends()[index];
+    fn connect(&self, number: u64) -> io::Result<Probe> {
+        let (backend, index) = self.backend(number);
         let request = self.question.request(backend)?;
-        let connector = self.connectors.get(index).cloned().flatten();
+        let connector = self.watched.connector(index).cloned();
         let mut addresses = backend.addresses().map_err(io::Error::other)?;
         addresses.iter_mut().for_each(|one| one.set_port(self.question.port(backend)));
-        self.watched(Probe::begin(addresses, connector, request)?, index)
+        self.attend(Probe::begin(addresses, connector, request)?, number)
     }
 
-    /// Goes on with the check of the backend at `index` as far as its socket lets it.
-    fn step(&mut self, index: usize) {
-        if let Some(probe) = self.probes.get_mut(&index)
+    /// Goes on with the check of the backend as far as its socket lets it.
+    fn step(&mut self, number: u64) {
+        if let Some(Asked { probe: Some(probe), .. }) = self.asked.get_mut(&number)
             && let Some(answer) = probe.step()
         {
             let took = probe.took();
             match answer {
-                Err(error) if Blame::of(&error) != Blame::Ours && self.goes_elsewhere(index) => {}
-                answer => self.take(index, answer, took),
+                Err(error) if Blame::of(&error) != Blame::Ours && self.goes_elsewhere(number) => {}
+                answer => self.take(number, answer, took),
             }
         }
     }
 
     /// Goes on to the backend's next address if there was no connection at this one. True if it
     /// did: then the next address decides how the check ends, or has already decided it.
-    fn goes_elsewhere(&mut self, index: usize) -> bool {
-        let can = |probe: &Probe| probe.can_go_elsewhere() && probe.took() < self.timeout;
-        if !self.probes.get(&index).is_some_and(can) {
+    fn goes_elsewhere(&mut self, number: u64) -> bool {
+        let can = |probe: &Probe| {
+            probe.can_go_elsewhere() && probe.took() < self.watched.settings.timeout
+        };
+        if !self.probe(number).is_some_and(can) {
             return false;
         }
-        let Some(probe) = self.probes.remove(&index) else { return false };
+        let Some(probe) = self.set_probe(number, None) else { return false };
         let (mut failed, took) = (probe.address(), probe.took());
-        let backend = &self.pool.backends()[index];
+        let (backend, _) = self.backend(number);
         failed.set_port(backend.port());
         backend.avoid(failed);
-        match probe.elsewhere().and_then(|probe| self.watched(probe, index)) {
+        match probe.elsewhere().and_then(|probe| self.attend(probe, number)) {
             Ok(probe) => {
-                self.probes.insert(index, probe);
-                self.has_time(index)
+                self.set_probe(number, Some(probe));
+                self.has_time(number)
             }
             Err(error) => {
-                self.take(index, Err(error), took);
+                self.take(number, Err(error), took);
                 true
             }
         }
     }
 
-    fn watched(&self, probe: Probe, index: usize) -> io::Result<Probe> {
-        self.sockets.watch(probe.socket(), index)?;
+    /// Waits for the socket of `probe` from now on.
+    fn attend(&self, probe: Probe, number: u64) -> io::Result<Probe> {
+        self.sockets.watch(probe.socket(), number)?;
         Ok(probe)
     }
 
-    /// True if some of its timeout is left to the check of the backend at `index`. Then the
-    /// schedule calls it late again only when that has passed, too.
-    fn has_time(&mut self, index: usize) -> bool {
-        let Some(probe) = self.probes.get(&index) else { return false };
-        let left = self.timeout.saturating_sub(probe.took());
-        self.schedule.prolong(index, self.epoch.elapsed() + probe.patience(left));
+    /// True if some of its timeout is left to the check of the backend. Then the schedule calls it
+    /// late again only when that has passed, too.
+    fn has_time(&mut self, number: u64) -> bool {
+        let Some(probe) = self.probe(number) else { return false };
+        let left = self.watched.settings.timeout.saturating_sub(probe.took());
+        self.schedule.prolong(number, self.epoch.elapsed() + probe.patience(left));
         !left.is_zero()
     }
 
     /// Takes in how a check ended.
-    fn take(&mut self, index: usize, answer: io::Result<CheckAnswer>, took: Duration) {
+    fn take(&mut self, number: u64, answer: io::Result<CheckAnswer>, took: Duration) {
         let outcome = match answer {
             Ok(answer) => {
                 let verdict = self.question.judge(&answer);
                 if let Some(status) = verdict.unknown_path {
-                    self.warn_of_path(index, status);
+                    self.warn_of_path(number, status);
                 }
                 Some(CheckOutcome { passed: verdict.passed, seen: verdict.seen, took })
             }
@@ -242,40 +276,40 @@ impl Checker {
             }
             Err(error) => Some(CheckOutcome { passed: false, seen: error.to_string(), took }),
         };
-        self.end(index, outcome.as_ref(), false);
+        self.end(number, outcome.as_ref(), false);
     }
 
     /// The time of a check is up, or the part of it that is meant for one address. This thread may
     /// have been busy, or the whole process stopped: so the socket is looked at once more, and an
     /// answer that waits there counts as in time.
-    fn give_up(&mut self, index: usize) {
-        self.step(index);
-        let is_still_late = self.schedule.late(self.epoch.elapsed()) == Some(index);
-        if !is_still_late || self.goes_elsewhere(index) || self.has_time(index) {
+    fn give_up(&mut self, number: u64) {
+        self.step(number);
+        let is_still_late = self.schedule.late(self.epoch.elapsed()) == Some(number);
+        if !is_still_late || self.goes_elsewhere(number) || self.has_time(number) {
             return;
         }
-        let outcome = self.probes.get(&index).map(|probe| CheckOutcome {
+        let outcome = self.probe(number).map(|probe| CheckOutcome {
             passed: false,
-            seen: probe.lateness(self.timeout),
+            seen: probe.lateness(self.watched.settings.timeout),
             took: probe.took(),
         });
-        self.end(index, outcome.as_ref(), true);
+        self.end(number, outcome.as_ref(), true);
     }
 
     /// Tells the pool, if there is anything to tell, and sets the time of the next check.
-    fn end(&mut self, index: usize, outcome: Option<&CheckOutcome>, hangs: bool) {
-        self.probes.remove(&index);
+    fn end(&mut self, number: u64, outcome: Option<&CheckOutcome>, hangs: bool) {
+        self.set_probe(number, None);
         let now = self.epoch.elapsed();
-        let notice = outcome.and_then(|outcome| self.pool.record_check(index, outcome, now));
+        let (_, place) = self.backend(number);
+        let pool = &self.watched.pool;
+        let notice = outcome.and_then(|outcome| pool.record_check(place, outcome, now));
         if let Some(notice) = notice {
             (self.on)(WatchEvent::Noticed(&notice));
         }
-        let is_calm = outcome.is_some() && !self.pool.backends()[index].is_changing();
-        let pause = if is_calm { self.interval } else { self.interval.min(CHANGING) };
-        self.schedule.ended(index, now + jitter(pause, &mut self.dice), hangs);
-        if self.schedule.is_first_round_over() {
-            self.first_done = None;
-        }
+        let is_calm = outcome.is_some() && !self.backend(number).0.is_changing();
+        let usual = self.watched.settings.interval.unwrap_or(CHANGING);
+        let pause = if is_calm { usual } else { usual.min(CHANGING) };
+        self.schedule.ended(number, now + jitter(pause, &mut self.dice), hangs);
     }
 
     /// Says that a check could not be made for want of something of our own, such as descriptors.
@@ -292,17 +326,19 @@ impl Checker {
         }
     }
 
-    fn warn_of_path(&mut self, index: usize, status: u16) {
-        let name = self.pool.backends()[index].name();
+    fn warn_of_path(&mut self, number: u64, status: u16) {
+        let (backend, _) = self.backend(number);
+        let name = backend.name();
         if self.warned.iter().any(|warned| warned == name) {
             return;
         }
-        let question = self.question.words(&self.pool.backends()[index]);
+        let question = self.question.words(backend);
         let what = &format_args!(
             "{question} answered {status}, which counts as up while [health] path is not set; set \
              it to a path that tells whether the application is well"
         );
         (self.on)(WatchEvent::Other(Event::UnknownPath { backend: name, what }));
-        self.warned.push(name.to_owned());
+        let name = name.to_owned();
+        self.warned.push(name);
     }
 }

@@ -1,6 +1,7 @@
 //! The watch: asks every backend how it is, and looks up again where the named ones are.
 //!
 //! Started once beside the listener, from which it is apart: nothing it does holds up a request.
+//! What it looks at is one value, [`Watched`], and may be replaced at any time.
 //!
 //! ```text
 //! checks (1 thread)   schedule: whose check is due? ---> probe: a socket that does not block
@@ -39,15 +40,56 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::config::Health;
 use crate::event::Event;
-use crate::pool::{Notice, Pool, Snapshot, Statuses};
+use crate::pool::{Backend, Notice, Pool, Snapshot, Statuses};
 use crate::tls::Connector;
 use checks::Checker;
 pub use lookup::look_up_all;
 use names::Names;
 use sockets::{Control, Sockets};
 
+/// What is watched, and how: all that the watch needs of a configuration.
+pub struct Watched {
+    /// Whose backends.
+    pub pool: Arc<Pool>,
+    /// How each of them is reached, in the order of this very pool; in the clear where there is
+    /// none.
+    pub connectors: Vec<Option<Connector>>,
+    /// What they are asked, and when.
+    pub settings: Settings,
+}
+
+impl Watched {
+    /// Those that are checked: all, or none while checks are off.
+    fn checked(&self) -> &[Backend] {
+        match self.settings.interval {
+            Some(_) => self.pool.backends(),
+            None => &[],
+        }
+    }
+
+    /// How the backend at `index` is reached; none in the clear.
+    fn connector(&self, index: usize) -> Option<&Connector> {
+        self.connectors.get(index)?.as_ref()
+    }
+
+    /// What stands for whom the backend at `index` must prove to be; 0 in the clear.
+    fn trust(&self, index: usize) -> u64 {
+        self.connector(index).map_or(0, Connector::trust)
+    }
+
+    /// True if a check of the backend at `index` is as good as one of that at `at` in `before`: the
+    /// same backend is asked the same, at the same place, and believed for the same reason.
+    fn goes_on(&self, index: usize, before: &Self, at: usize) -> bool {
+        let (backend, old) = (&self.pool.backends()[index], &before.pool.backends()[at]);
+        backend.is(old)
+            && backend.health_port() == old.health_port()
+            && self.trust(index) == before.trust(at)
+            && self.settings == before.settings
+    }
+}
+
 /// How to watch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// From one check of a backend to the next; `None` turns checks off.
     pub interval: Option<Duration>,
@@ -70,8 +112,6 @@ pub struct Settings {
     pub contains: Option<String>,
     /// Where checks go, if a backend says nothing else; `None` is to its own port.
     pub port: Option<u16>,
-    /// How each backend is reached, in the order of the pool; in the clear where there is none.
-    pub connectors: Vec<Option<Connector>>,
     /// From one look-up of the host names to the next.
     pub names_every: Duration,
 }
@@ -89,7 +129,6 @@ impl Default for Settings {
             expect: None,
             contains: None,
             port: None,
-            connectors: Vec::new(),
             names_every: Duration::from_secs(30),
         }
     }
@@ -132,19 +171,18 @@ enum Never {}
 
 /// The running watch. Dropped, it stops as well, without waiting for its threads.
 pub struct Watch {
+    watched: Arc<Snapshot<Watched>>,
     stop: Sender<Never>,
     control: Arc<Control>,
     first_round: Receiver<Never>,
-    /// None where they are off.
-    checks: Option<JoinHandle<()>>,
+    checks: JoinHandle<()>,
 }
 
 impl Watch {
-    /// Starts watching the pool that `snapshot` holds, also after it was replaced. `epoch` is
-    /// where the pool's `now` counts from. Errors: no thread or no descriptor was to be had.
+    /// Starts watching. `epoch` is where the pool's `now` counts from. Errors: no thread or no
+    /// descriptor was to be had.
     pub fn start(
-        settings: Settings,
-        snapshot: &Arc<Snapshot<Pool>>,
+        first: Watched,
         epoch: Instant,
         on: impl Fn(WatchEvent) + Send + Sync + 'static,
     ) -> io::Result<Self> {
@@ -152,24 +190,27 @@ impl Watch {
         let (stop, stopped) = bounded(0);
         let (first_done, first_round) = bounded(0);
         let (sockets, control) = Sockets::new()?;
-        let interval = settings.interval;
-        let (control, every) = (Arc::new(control), settings.names_every);
+        let (control, watched) = (Arc::new(control), Snapshot::new(Arc::new(first)));
         let asked = Arc::downgrade(&control);
         let hurry = Box::new(move || asked.upgrade().iter().for_each(|control| control.hurry()));
-        let names = Names::new(snapshot.look(), every, epoch, hurry, Arc::clone(&on));
+        let names = Names::new(watched.look(), epoch, hurry, Arc::clone(&on));
         spawn("names", &on, move || names.run(&stopped))?;
-        let heard = Arc::clone(&on);
-        let checks = |every| {
-            let look = snapshot.look();
-            let checker = Checker::new(every, settings, look, sockets, epoch, first_done, heard);
-            spawn("checks", &on, move || checker.run())
-        };
-        let checks = interval.map(checks).transpose()?;
-        Ok(Self { stop, control, first_round, checks })
+        let look = watched.look();
+        let checker = Checker::new(look, sockets, epoch, first_done, Arc::clone(&on));
+        let checks = spawn("checks", &on, move || checker.run())?;
+        Ok(Self { watched, stop, control, first_round, checks })
     }
 
-    /// Waits until every backend was checked once, at most for `deadline`; false if that was not
-    /// enough. True at once if checks are off.
+    /// Watches `next` from now on. A backend that is asked in both goes on as if nothing had
+    /// happened, with the check that is under way; one that is new, that has moved or that is asked
+    /// otherwise is checked at once. Any setting may be another, also whether there are checks.
+    pub fn replace(&self, next: Watched) {
+        self.watched.replace(Arc::new(next));
+        self.control.look();
+    }
+
+    /// Waits until every backend that was there at the start was checked once, or is gone, at most
+    /// for `deadline`; false if that was not enough. True at once if checks are off.
     pub fn first_round(&self, deadline: Duration) -> bool {
         let waited = self.first_round.recv_timeout(deadline);
         matches!(waited, Err(RecvTimeoutError::Disconnected))
@@ -187,7 +228,7 @@ impl Watch {
     pub fn stop(self) {
         drop((self.stop, self.control));
         // A panic was told through the callback.
-        let _ = self.checks.map(JoinHandle::join);
+        let _ = self.checks.join();
     }
 }
 

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, select};
 
 use super::lookup::{LookUps, Resolve, Resolved, at, is_name, system};
-use super::{Never, OnEvent, WatchEvent};
+use super::{Never, OnEvent, WatchEvent, Watched};
 use crate::event::Event;
-use crate::pool::{Backend, Found, Look, Notice, Pool};
+use crate::pool::{Backend, Found, Look, Notice};
 
 /// The least time between two look-ups of a name, so that failures make no storm of them.
 const DISTANCE_MIN: Duration = Duration::from_secs(1);
@@ -26,12 +26,13 @@ pub(super) type Hurry = Box<dyn Fn() + Send>;
 
 /// The state of the names thread.
 pub(super) struct Names {
-    look: Look<Pool>,
-    /// The pool that `known` is for.
-    pool: Arc<Pool>,
-    every: Duration,
+    look: Look<Watched>,
+    /// Whose names these are.
+    watched: Arc<Watched>,
     epoch: Instant,
-    /// The host names of that pool, each once, with when it is to be looked up.
+    /// The host names of its pool, each once, with when it is to be looked up; and those that were
+    /// looked up a moment ago and have no user any more, lest one that comes and goes causes a
+    /// storm.
     known: Vec<KnownName>,
     lookups: LookUps,
     /// For a backend that was found.
@@ -52,26 +53,19 @@ struct KnownName {
 }
 
 impl Names {
-    pub(super) fn new(
-        look: Look<Pool>,
-        every: Duration,
-        epoch: Instant,
-        hurry: Hurry,
-        on: OnEvent,
-    ) -> Self {
-        Self::asking(system, look, every, epoch, hurry, on)
+    pub(super) fn new(look: Look<Watched>, epoch: Instant, hurry: Hurry, on: OnEvent) -> Self {
+        Self::asking(system, look, epoch, hurry, on)
     }
 
     fn asking(
         resolve: Resolve,
-        mut look: Look<Pool>,
-        every: Duration,
+        mut look: Look<Watched>,
         epoch: Instant,
         hurry: Hurry,
         on: OnEvent,
     ) -> Self {
-        let (lookups, pool) = (LookUps::new(resolve), Arc::clone(look.current()));
-        let mut names = Self { look, pool, every, epoch, known: Vec::new(), lookups, hurry, on };
+        let (lookups, watched) = (LookUps::new(resolve), Arc::clone(look.current()));
+        let mut names = Self { look, watched, epoch, known: Vec::new(), lookups, hurry, on };
         names.know_all(Instant::now());
         names
     }
@@ -94,13 +88,9 @@ impl Names {
     /// Begins the look-ups that are due; how long until there may be another. As this is done at
     /// each glance, it costs a name no more than a few loads.
     fn begin_due(&mut self, now: Instant) -> Duration {
-        let pool = self.look.current();
-        if !Arc::ptr_eq(pool, &self.pool) {
-            self.pool = Arc::clone(pool);
-            self.know_all(now);
-        }
-        let backends = self.pool.backends();
-        for name in &mut self.known {
+        self.follow(now);
+        let backends = self.watched.pool.backends();
+        for name in self.known.iter_mut().filter(|name| !name.users.is_empty()) {
             // Every backend's doubt is taken, not only the first: one that is left behind would
             // cause a further look-up a second later.
             let doubts = name.users.iter().filter(|index| backends[**index].take_doubt());
@@ -112,41 +102,57 @@ impl Names {
                 self.lookups.begin(&name.host);
             }
         }
-        if self.known.is_empty() { self.every } else { GLANCE }
+        if self.known.is_empty() { DISTANCE_MIN } else { GLANCE }
     }
 
-    /// Lists the host names of the pool. What is known of a name that was in the pool before stays.
+    fn follow(&mut self, now: Instant) {
+        if let Some(next) = self.look.replaced() {
+            self.watched = Arc::clone(next);
+            self.know_all(now);
+        }
+    }
+
+    /// Lists the host names of the pool. What is known of a name that was in the pool before stays,
+    /// with its look-up if one is under way: that is then for whoever has the name now.
     fn know_all(&mut self, now: Instant) {
         let mut before = std::mem::take(&mut self.known);
         before.iter_mut().for_each(|name| name.users.clear());
-        for (index, backend) in self.pool.backends().iter().enumerate() {
+        let every = self.watched.settings.names_every;
+        for (index, backend) in self.watched.pool.backends().iter().enumerate() {
             let host = backend.host();
             if !is_name(host) {
                 continue;
             }
             let place = self.known.iter().position(|name| name.host == host).unwrap_or_else(|| {
                 let old = before.iter().position(|name| name.host == host);
-                let new = || KnownName::new(backend, now, self.every);
+                let new = || KnownName::new(backend, now, every);
                 self.known.push(old.map_or_else(new, |old| before.swap_remove(old)));
                 self.known.len() - 1
             });
-            self.known[place].users.push(index);
+            let name = &mut self.known[place];
+            name.users.push(index);
+            if !backend.is_found() {
+                name.next = name.next.min(name.begun + DISTANCE_MIN);
+            }
         }
+        before.retain(|name| name.is_under_way || now < name.begun + DISTANCE_MIN);
+        self.known.append(&mut before);
     }
 
     /// Takes in what a name has come to, for each backend that has it.
     fn take(&mut self, (host, found): Resolved, now: Instant) {
         self.lookups.over();
+        self.follow(now);
         let Some(name) = self.known.iter_mut().find(|name| name.host == host) else { return };
-        let backends = self.pool.backends();
+        let (backends, every) = (self.watched.pool.backends(), self.watched.settings.names_every);
         let is_known = name.users.iter().any(|index| backends[*index].is_found());
         name.is_under_way = false;
-        name.next = now + if is_known || found.is_ok() { self.every } else { DISTANCE_MIN };
+        name.next = now + if is_known || found.is_ok() { every } else { DISTANCE_MIN };
         let was_failing = std::mem::replace(&mut name.is_failing, found.is_err());
         for index in name.users.clone() {
             match &found {
                 Err(why) if !was_failing => self.missed(index, why),
-                _ => self.relocate(index, at(&found, self.pool.backends()[index].port())),
+                _ => self.relocate(index, at(&found, self.watched.pool.backends()[index].port())),
             }
         }
     }
@@ -154,10 +160,10 @@ impl Names {
     /// Tells the backend where it is now, and the listener if that is another place. After a
     /// further failure it changes at most the reason why the backend has no address.
     fn relocate(&self, index: usize, found: Found) {
-        let backend = &self.pool.backends()[index];
+        let backend = &self.watched.pool.backends()[index];
         let first = || backend.address_besides(&[]).map(|(address, _)| address);
         let old = first();
-        let change = self.pool.relocate(index, found, self.now());
+        let change = self.watched.pool.relocate(index, found, self.now());
         let host = backend.host();
         match (change, old, first()) {
             (Some(change), ..) => (self.on)(WatchEvent::Noticed(&Notice::Changed(change))),
@@ -178,7 +184,7 @@ impl Names {
 
     /// The name does not resolve: the backend keeps the addresses that it has, which is told once.
     fn missed(&self, index: usize, why: &str) {
-        let backend = &self.pool.backends()[index];
+        let backend = &self.watched.pool.backends()[index];
         let kept = match backend.address_besides(&[]) {
             Some((address, _)) => format!("; {address} is kept"),
             None => String::new(),
@@ -212,13 +218,14 @@ mod tests {
     use super::*;
     use crate::pool::policy::{Kind, ScoredRules};
     use crate::pool::testing::spec;
-    use crate::pool::{Ask, CheckOutcome, Fault, Outcome, Rules, Snapshot, Spec};
+    use crate::pool::{Ask, CheckOutcome, Fault, Outcome, Pool, Rules, Snapshot, Spec};
+    use crate::watch::tests::watching;
 
     /// What a names thread says and does, in the hands of a test.
     struct Bench {
         names: Names,
         pool: Arc<Pool>,
-        snapshot: Arc<Snapshot<Pool>>,
+        snapshot: Arc<Snapshot<Watched>>,
         events: Arc<Mutex<Vec<Heard>>>,
         now: Instant,
     }
@@ -242,10 +249,9 @@ mod tests {
             let heard = Arc::clone(&events);
             let on: OnEvent =
                 Arc::new(move |event: WatchEvent| heard.lock().unwrap().push(event.into()));
-            let snapshot = Snapshot::new(Arc::clone(&pool));
-            let look = snapshot.look();
-            let (every, now) = (Duration::from_secs(30), Instant::now());
-            let names = Names::asking(|_| panic!("asked"), look, every, now, Box::new(|| ()), on);
+            let snapshot = Snapshot::new(Arc::new(watching(&pool)));
+            let (look, now) = (snapshot.look(), Instant::now());
+            let names = Names::asking(|_| panic!("asked"), look, now, Box::new(|| ()), on);
             Self { names, pool, snapshot, events, now }
         }
 
@@ -366,12 +372,59 @@ mod tests {
         let mut bench = Bench::of(vec![("app.local", known()), ("old.local", known())]);
         let unknown: Found = Err("new.local does not resolve: x".into());
         let next = Bench::of(vec![("new.local", unknown), ("app.local", known())]);
-        bench.snapshot.replace(Arc::clone(&next.pool));
+        bench.snapshot.replace(Arc::new(watching(&next.pool)));
         bench.names.lookups = LookUps::new(|_| Ok(vec![at(1, 0)]));
-        assert_eq!(bench.glance(SECOND), 1);
+        assert_eq!(bench.glance(2 * SECOND), 1);
         assert_eq!(bench.names.lookups.resolved.recv().unwrap().0, "new.local");
-        let hosts: Vec<&str> = bench.names.known.iter().map(|name| name.host.as_str()).collect();
-        assert_eq!(hosts, ["new.local", "app.local"]);
+        let users = |name: &KnownName| (name.host.clone(), name.users.clone());
+        let known: Vec<(String, Vec<usize>)> = bench.names.known.iter().map(users).collect();
+        assert_eq!(known, [("new.local".into(), vec![0]), ("app.local".into(), vec![1])]);
+    }
+
+    #[test]
+    fn a_look_up_under_way_is_for_whoever_has_the_name_when_it_is_over() {
+        let unknown: Found = Err("app.local does not resolve: x".into());
+        let mut bench = Bench::of(vec![("app.local", unknown.clone())]);
+        bench.names.lookups = LookUps::new(|_| Ok(vec![at(5, 0)]));
+        assert_eq!(bench.glance(SECOND), 1);
+        let next = Bench::of(vec![("::1", known()), ("app.local", unknown)]);
+        bench.snapshot.replace(Arc::new(watching(&next.pool)));
+        let one = bench.names.lookups.resolved.recv().unwrap();
+        bench.names.take(one, bench.now);
+        assert_eq!(next.pool.backends()[1].addresses(), Ok(vec![at(5, 8001)]));
+        assert_eq!(bench.glance(2 * SECOND), 0, "no other is needed");
+    }
+
+    #[test]
+    fn a_new_backend_that_was_not_found_does_not_wait_for_its_names_next_turn() {
+        let mut bench = Bench::of(vec![("app.local", known())]);
+        bench.names.lookups = LookUps::new(|_| Ok(vec![at(1, 0)]));
+        let next = Bench::of(vec![("app.local", known()), ("app.local", Err("x".into()))]);
+        bench.snapshot.replace(Arc::new(watching(&next.pool)));
+        assert_eq!(bench.glance(2 * SECOND), 1);
+        let one = bench.names.lookups.resolved.recv().unwrap();
+        bench.names.take(one, bench.now);
+        assert!(next.pool.backends()[1].is_found());
+    }
+
+    #[test]
+    fn a_name_that_comes_and_goes_makes_no_storm() {
+        let mut bench = Bench::of(vec![("::1", known())]);
+        let with = Bench::of(vec![("::1", known()), ("app.local", Err("x".into()))]);
+        bench.names.lookups = LookUps::new(|_| Err(io::Error::other("no such name")));
+        let mut begun = 0;
+        for turn in 0..40 {
+            let pool = if turn % 2 == 0 { &with.pool } else { &bench.pool };
+            bench.snapshot.replace(Arc::new(watching(pool)));
+            begun += bench.glance(SECOND / 10);
+            if turn % 2 == 1
+                && let Ok(one) = bench.names.lookups.resolved.try_recv()
+            {
+                bench.names.take(one, bench.now);
+            }
+        }
+        assert!((1..=4).contains(&begun), "{begun} look-ups in four seconds");
+        assert!(bench.names.known.len() <= 1);
     }
 
     #[test]

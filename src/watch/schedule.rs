@@ -2,7 +2,7 @@
 //!
 //! Owned by the checks thread. Pure: the clock and the dice are arguments.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::pool::chance::{Dice, fraction};
@@ -14,13 +14,14 @@ const PART_OF_DOUBTFUL: usize = 8;
 /// if such checks held every place, the backends that answer would be asked too late.
 const PART_OF_PROMPT: usize = 4;
 
-/// When a check is due, or has to end, and of which backend: in the order of time, and of the pool
-/// where that is equal.
-type Due = (Duration, usize);
+/// When a check is due, or has to end, and the number of its backend: in the order of time, and of
+/// the numbers where that is equal.
+type Due = (Duration, u64);
 
-/// One entry for each backend, in the order of the pool. Times are since the watch's epoch.
+/// One entry for each backend, under its number: whoever stays when the pool is replaced keeps its
+/// place. Times are since the watch's epoch.
 pub(super) struct Schedule {
-    entries: Vec<Entry>,
+    entries: HashMap<u64, Entry>,
     /// Backends that wait for their next check, by when it is due. A backend is in doubt if its
     /// last check ran into the timeout, or if it was never checked. Where not all may be checked at
     /// once, the prompt ones go first, because their checks give the place back soon.
@@ -31,38 +32,68 @@ pub(super) struct Schedule {
     busy: BTreeSet<Due>,
     /// How many of these are in doubt.
     doubtful_busy: usize,
-    /// Backends that were never checked.
-    unseen: usize,
+    /// Backends whose first check is awaited.
+    awaited: usize,
 }
 
-#[derive(Clone)]
 struct Entry {
     /// When its check is due, or has to end.
     at: Duration,
     /// Not known to answer in time.
     is_doubtful: bool,
-    /// Checked at least once.
-    seen: bool,
+    /// It was there at the start, and was never checked.
+    is_awaited: bool,
 }
 
 impl Schedule {
-    /// `count` backends, all due at once.
-    pub(super) fn new(count: usize) -> Self {
-        Self {
-            entries: vec![Entry { at: Duration::ZERO, is_doubtful: true, seen: false }; count],
+    /// The backends that are there at the start, all due at once.
+    pub(super) fn new(numbers: impl Iterator<Item = u64>) -> Self {
+        let mut schedule = Self {
+            entries: HashMap::new(),
             prompt: BTreeSet::new(),
-            doubtful: (0..count).map(|index| (Duration::ZERO, index)).collect(),
+            doubtful: BTreeSet::new(),
             busy: BTreeSet::new(),
             doubtful_busy: 0,
-            unseen: count,
-        }
+            awaited: 0,
+        };
+        numbers.for_each(|number| schedule.insert(number, true));
+        schedule
+    }
+
+    /// The backend is due at once: it is new, or a check of it means something else than before.
+    pub(super) fn renew(&mut self, number: u64) {
+        let is_awaited = self.forget(number);
+        self.insert(number, is_awaited);
+    }
+
+    /// The backend is gone, and a check under way with it. True if its first one was awaited.
+    pub(super) fn forget(&mut self, number: u64) -> bool {
+        let Some(entry) = self.entries.remove(&number) else { return false };
+        let due = (entry.at, number);
+        let was_busy = self.busy.remove(&due);
+        self.doubtful_busy -= usize::from(was_busy && entry.is_doubtful);
+        self.prompt.remove(&due);
+        self.doubtful.remove(&due);
+        self.awaited -= usize::from(entry.is_awaited);
+        entry.is_awaited
+    }
+
+    fn insert(&mut self, number: u64, is_awaited: bool) {
+        self.add(number, Entry { at: Duration::ZERO, is_doubtful: true, is_awaited });
+    }
+
+    fn add(&mut self, number: u64, entry: Entry) {
+        let line = if entry.is_doubtful { &mut self.doubtful } else { &mut self.prompt };
+        line.insert((entry.at, number));
+        self.awaited += usize::from(entry.is_awaited);
+        self.entries.insert(number, entry);
     }
 
     /// The backend to be checked now, where so many checks may be under way at once. Among those of
     /// a line it is the one that has been due for the longest. One in doubt has its turn if no
     /// prompt one is due, or if those in doubt hold less than their eighth.
-    pub(super) fn due(&self, now: Duration, room: usize) -> Option<usize> {
-        let due = |(at, index): &Due| (*at <= now).then_some(*index);
+    pub(super) fn due(&self, now: Duration, room: usize) -> Option<u64> {
+        let due = |(at, number): &Due| (*at <= now).then_some(*number);
         let [prompt, doubtful] = self.lines(room).map(|line| line?.first().and_then(due));
         match self.doubtful_busy < room / PART_OF_DOUBTFUL {
             true => doubtful.or(prompt),
@@ -84,9 +115,14 @@ impl Schedule {
         [has_room.then_some(&self.prompt), doubtful.then_some(&self.doubtful)]
     }
 
+    /// How many checks are under way.
+    pub(super) fn under_way(&self) -> usize {
+        self.busy.len()
+    }
+
     /// Whose check has taken too long.
-    pub(super) fn late(&self, now: Duration) -> Option<usize> {
-        self.busy.first().filter(|(at, _)| *at <= now).map(|(_, index)| *index)
+    pub(super) fn late(&self, now: Duration) -> Option<u64> {
+        self.busy.first().filter(|(at, _)| *at <= now).map(|(_, number)| *number)
     }
 
     /// How long until a check is due or late. A line from which none may begin does not count: only
@@ -100,49 +136,42 @@ impl Schedule {
     /// Every backend is due by `now`, but for those that are being checked.
     pub(super) fn hasten(&mut self, now: Duration) {
         for line in [&mut self.prompt, &mut self.doubtful] {
-            for (at, index) in std::mem::take(line) {
+            for (at, number) in std::mem::take(line) {
                 let at = at.min(now);
-                self.entries[index].at = at;
-                line.insert((at, index));
+                self.entries.entry(number).and_modify(|entry| entry.at = at);
+                line.insert((at, number));
             }
         }
     }
 
-    /// A check of the backend at `index` began, and has to end at `until`.
-    pub(super) fn began(&mut self, index: usize, until: Duration) {
-        let entry = &mut self.entries[index];
+    /// A check of the backend began, and has to end at `until`.
+    pub(super) fn began(&mut self, number: u64, until: Duration) {
+        let Some(entry) = self.entries.get_mut(&number) else { return };
         let line = if entry.is_doubtful { &mut self.doubtful } else { &mut self.prompt };
-        line.remove(&(entry.at, index));
+        line.remove(&(entry.at, number));
         self.doubtful_busy += usize::from(entry.is_doubtful);
         entry.at = until;
-        self.busy.insert((until, index));
+        self.busy.insert((until, number));
     }
 
     /// A check that is under way has to end, or to go on in another way, at `until`.
-    pub(super) fn prolong(&mut self, index: usize, until: Duration) {
-        self.busy.remove(&(self.entries[index].at, index));
-        self.entries[index].at = until;
-        self.busy.insert((until, index));
+    pub(super) fn prolong(&mut self, number: u64, until: Duration) {
+        let Some(entry) = self.entries.get_mut(&number) else { return };
+        self.busy.remove(&(entry.at, number));
+        entry.at = until;
+        self.busy.insert((until, number));
     }
 
     /// The check ended, or could not begin, and the next one is due at `due`. `hangs` says that it
     /// ran into its timeout, which puts the backend in doubt.
-    pub(super) fn ended(&mut self, index: usize, due: Duration, hangs: bool) {
-        let entry = &mut self.entries[index];
-        let was_busy = self.busy.remove(&(entry.at, index));
-        self.doubtful_busy -= usize::from(was_busy && entry.is_doubtful);
-        for line in [&mut self.prompt, &mut self.doubtful] {
-            line.remove(&(entry.at, index));
-        }
-        self.unseen -= usize::from(!entry.seen);
-        *entry = Entry { at: due, is_doubtful: hangs, seen: true };
-        let line = if hangs { &mut self.doubtful } else { &mut self.prompt };
-        line.insert((due, index));
+    pub(super) fn ended(&mut self, number: u64, due: Duration, hangs: bool) {
+        self.forget(number);
+        self.add(number, Entry { at: due, is_doubtful: hangs, is_awaited: false });
     }
 
-    /// True once every backend was checked.
+    /// True once every backend that was there at the start was checked, or is gone.
     pub(super) fn is_first_round_over(&self) -> bool {
-        self.unseen == 0
+        self.awaited == 0
     }
 }
 
@@ -163,7 +192,7 @@ mod tests {
     const ROOM: usize = PART_OF_DOUBTFUL - 1;
 
     /// Begins all checks that are due, each with two seconds to go.
-    fn begin_due(schedule: &mut Schedule, now: Duration) -> Vec<usize> {
+    fn begin_due(schedule: &mut Schedule, now: Duration) -> Vec<u64> {
         let mut next = || {
             let index = schedule.due(now, ROOM)?;
             schedule.began(index, now + s(2));
@@ -174,7 +203,7 @@ mod tests {
 
     #[test]
     fn all_are_due_at_once_and_then_each_at_its_time() {
-        let mut schedule = Schedule::new(2);
+        let mut schedule = Schedule::new(0..2);
         assert_eq!(begin_due(&mut schedule, s(0)), [0, 1]);
         schedule.ended(0, s(5), false);
         assert!(!schedule.is_first_round_over());
@@ -187,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_check_is_late_when_its_time_is_up_and_ends_but_once() {
-        let mut schedule = Schedule::new(2);
+        let mut schedule = Schedule::new(0..2);
         begin_due(&mut schedule, s(0));
         assert_eq!((schedule.late(s(1)), schedule.wait(s(1), ROOM)), (None, Some(s(1))));
         assert_eq!(schedule.late(s(2)), Some(0));
@@ -201,7 +230,7 @@ mod tests {
 
     #[test]
     fn who_hangs_waits_behind_all_others_and_is_not_forgotten() {
-        let mut schedule = Schedule::new(3);
+        let mut schedule = Schedule::new(0..3);
         begin_due(&mut schedule, s(0));
         (0..2).for_each(|index| schedule.ended(index, s(3), true));
         schedule.ended(2, s(8), false);
@@ -211,7 +240,7 @@ mod tests {
 
     #[test]
     fn who_hangs_has_a_part_of_the_room_though_others_could_use_all_of_it() {
-        let mut schedule = Schedule::new(100);
+        let mut schedule = Schedule::new(0..100);
         begin_due(&mut schedule, s(0));
         (0..100).for_each(|index| schedule.ended(index, s(3), index < 5));
         let room = 2 * PART_OF_DOUBTFUL;
@@ -220,7 +249,7 @@ mod tests {
             schedule.began(index, s(11));
             index
         };
-        let begun: Vec<usize> = (0..room).map(|_| begin(&mut schedule)).collect();
+        let begun: Vec<u64> = (0..room).map(|_| begin(&mut schedule)).collect();
         assert_eq!(begun[..4], [0, 1, 5, 6]);
         assert!(begun[2..].iter().all(|index| *index >= 5), "{begun:?}");
         schedule.ended(5, s(20), false);
@@ -231,7 +260,7 @@ mod tests {
 
     #[test]
     fn who_is_in_doubt_never_holds_all_of_the_room() {
-        let mut schedule = Schedule::new(100);
+        let mut schedule = Schedule::new(0..100);
         let room = 2 * PART_OF_DOUBTFUL;
         schedule.ended(99, s(1), false);
         let begun = std::iter::from_fn(|| {
@@ -250,7 +279,7 @@ mod tests {
 
     #[test]
     fn without_room_there_is_nothing_to_do_until_a_check_ends() {
-        let mut schedule = Schedule::new(2);
+        let mut schedule = Schedule::new(0..2);
         schedule.began(0, s(2));
         assert_eq!(schedule.wait(s(1), ROOM), Some(s(0)));
         assert_eq!(schedule.wait(s(1), 1), Some(s(1)));
@@ -258,7 +287,7 @@ mod tests {
 
     #[test]
     fn in_a_hurry_all_are_due_but_those_being_checked() {
-        let mut schedule = Schedule::new(3);
+        let mut schedule = Schedule::new(0..3);
         begin_due(&mut schedule, s(0));
         schedule.ended(1, s(5), false);
         schedule.ended(2, s(5), true);
@@ -268,15 +297,40 @@ mod tests {
 
     #[test]
     fn a_check_that_could_not_begin_is_due_again() {
-        let mut schedule = Schedule::new(1);
+        let mut schedule = Schedule::new(0..1);
         schedule.ended(0, s(5), false);
         assert_eq!((schedule.due(s(4), ROOM), schedule.due(s(5), ROOM)), (None, Some(0)));
         assert_eq!(begin_due(&mut schedule, s(5)), [0]);
     }
 
     #[test]
+    fn who_is_gone_is_forgotten_whatever_it_is_at() {
+        let mut schedule = Schedule::new(0..4);
+        begin_due(&mut schedule, s(0));
+        schedule.ended(0, s(5), false);
+        schedule.ended(1, s(5), true);
+        (0..3).for_each(|number| assert_eq!(schedule.forget(number), number == 2));
+        assert_eq!((schedule.late(s(9)), schedule.due(s(9), ROOM)), (Some(3), None));
+        assert!(!schedule.is_first_round_over());
+        assert!(schedule.forget(3) && schedule.is_first_round_over());
+        assert_eq!(schedule.wait(s(9), ROOM), None);
+    }
+
+    #[test]
+    fn who_begins_anew_is_due_at_once_and_awaited_if_it_was_there_at_the_start() {
+        let mut schedule = Schedule::new(0..2);
+        begin_due(&mut schedule, s(0));
+        schedule.ended(0, s(5), false);
+        (0..3).for_each(|number| schedule.renew(number));
+        assert_eq!((begin_due(&mut schedule, s(1)), schedule.late(s(2))), (vec![0, 1, 2], None));
+        assert_eq!(schedule.late(s(3)), Some(0));
+        schedule.ended(1, s(5), false);
+        assert!(schedule.is_first_round_over(), "who came later is not awaited");
+    }
+
+    #[test]
     fn no_backends_need_nothing() {
-        let schedule = Schedule::new(0);
+        let schedule = Schedule::new(0..0);
         assert_eq!((schedule.due(s(9), ROOM), schedule.wait(s(9), ROOM)), (None, None));
         assert!(schedule.is_first_round_over());
     }

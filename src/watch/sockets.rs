@@ -13,8 +13,12 @@ use rustix::event::{Timespec, epoll};
 /// What one wait brings at most; the rest comes with the next.
 const EVENTS_MAX: usize = 64;
 
-/// epoll data that stands for the control pipe. No pool has so many backends.
+/// epoll data that stands for the control pipe. No backend has this number.
 const CONTROL: u64 = u64::MAX;
+
+/// The words on the control pipe.
+const HURRY: u8 = b'!';
+const LOOK: u8 = b'?';
 
 /// The control pipe, at the end where something is said. Dropped, it says that all is over.
 pub(super) struct Control(PipeWriter);
@@ -22,6 +26,8 @@ pub(super) struct Control(PipeWriter);
 /// What was said on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
+    /// Something else is to be watched.
+    Look,
     /// Check all of them now.
     Hurry,
     /// The watch is over.
@@ -29,9 +35,14 @@ pub(super) enum Word {
 }
 
 impl Control {
-    /// Has everybody checked. Nobody listens where checks are off, or when all is over.
+    /// Has everybody checked. Nobody listens when all is over.
     pub(super) fn hurry(&self) {
-        let _ = (&self.0).write(b"!");
+        let _ = (&self.0).write(&[HURRY]);
+    }
+
+    /// Has the watch look at what it is to watch now.
+    pub(super) fn look(&self) {
+        let _ = (&self.0).write(&[LOOK]);
     }
 }
 
@@ -51,16 +62,16 @@ impl Sockets {
         Ok((Self { epoll, control }, Control(speaks)))
     }
 
-    /// Watches the socket of the backend at `index` until it is closed. Edge-triggered: whoever
+    /// Watches the socket of the backend `number` until it is closed. Edge-triggered: whoever
     /// hears of it goes on until it would wait.
-    pub(super) fn watch(&self, socket: impl AsFd, index: usize) -> io::Result<()> {
-        let data = epoll::EventData::new_u64(index as u64);
+    pub(super) fn watch(&self, socket: impl AsFd, number: u64) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(number);
         let all = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::RDHUP;
         Ok(epoll::add(&self.epoll, socket, data, all | epoll::EventFlags::ET)?)
     }
 
     /// Waits, no longer than `most`. Whose sockets have news comes in `ready`.
-    pub(super) fn wait(&mut self, most: Duration, ready: &mut Vec<usize>) -> Option<Word> {
+    pub(super) fn wait(&mut self, most: Duration, ready: &mut Vec<u64>) -> Option<Word> {
         let most = Timespec { tv_sec: most.as_secs() as i64, tv_nsec: most.subsec_nanos().into() };
         let mut room = [const { MaybeUninit::uninit() }; EVENTS_MAX];
         // EINTR is the only error that a sound call can return: then there is no news yet.
@@ -69,7 +80,7 @@ impl Sockets {
         for event in events.into_iter().flatten() {
             match event.data.u64() {
                 CONTROL => is_told = true,
-                index => ready.push(index as usize),
+                number => ready.push(number),
             }
         }
         is_told.then(|| self.hear())
@@ -77,9 +88,11 @@ impl Sockets {
 
     /// Takes what was said. The end of the pipe comes behind all words, and is as good as any.
     fn hear(&mut self) -> Word {
-        match self.control.read(&mut [0; 64]) {
+        let mut words = [0; 64];
+        match self.control.read(&mut words) {
             Ok(0) => Word::Stop,
-            _ => Word::Hurry,
+            Ok(read) if words[..read].contains(&HURRY) => Word::Hurry,
+            _ => Word::Look,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod crowd;
 mod deadline;
 mod ours;
+mod replaced;
 mod shape;
 #[cfg(feature = "tls")]
 mod tls;
@@ -17,10 +18,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
 
-use super::{Settings, Watch, WatchEvent, spawn};
+use super::{Settings, Watch, WatchEvent, Watched, spawn};
 use crate::pool::Notice;
 use crate::pool::testing::{pool_of, spec};
-use crate::pool::{Pool, Rules, Snapshot, Spec, Standing, Statuses};
+use crate::pool::{Pool, Rules, Spec, Standing, Statuses};
+use crate::tls::Connector;
 
 /// Long enough for anything that is to happen, however busy the machine is.
 const SOON: Duration = Duration::from_secs(20);
@@ -113,12 +115,17 @@ fn specs(addresses: &[SocketAddr]) -> Vec<Spec> {
 }
 
 /// A pool under watch.
-struct Watched {
+struct Bench {
     pool: Arc<Pool>,
-    snapshot: Arc<Snapshot<Pool>>,
     watch: Watch,
     events: Receiver<Heard>,
     epoch: Instant,
+}
+
+/// Watching `pool` in the clear.
+pub(super) fn watching(pool: &Arc<Pool>) -> Watched {
+    let (pool, settings) = (Arc::clone(pool), Settings::default());
+    Watched { pool, connectors: Vec::new(), settings }
 }
 
 /// What was told, as it was told.
@@ -144,17 +151,21 @@ fn hearing() -> (super::OnEvent, Receiver<Heard>) {
     (Arc::new(move |event: WatchEvent| drop(heard.send(event.into()))), events)
 }
 
-impl Watched {
+impl Bench {
     fn start(specs: Vec<Spec>, settings: Settings) -> Self {
         Self::over(pool_of(specs, Rules::default()), settings)
     }
 
     fn over(pool: Arc<Pool>, settings: Settings) -> Self {
-        let snapshot = Snapshot::new(Arc::clone(&pool));
+        Self::through(Vec::new(), pool, settings)
+    }
+
+    fn through(connectors: Vec<Option<Connector>>, pool: Arc<Pool>, settings: Settings) -> Self {
         let (on, events) = hearing();
         let epoch = Instant::now();
-        let watch = Watch::start(settings, &snapshot, epoch, move |event| on(event)).unwrap();
-        Self { pool, snapshot, watch, events, epoch }
+        let first = Watched { connectors, settings, ..watching(&pool) };
+        let watch = Watch::start(first, epoch, move |event| on(event)).unwrap();
+        Self { pool, watch, events, epoch }
     }
 
     /// Watches for one round.
@@ -218,7 +229,7 @@ fn a_backend_that_answers_comes_up_before_the_first_round_is_over() {
     });
     let mut specs = specs(&[address]);
     specs[0].alive = false;
-    let watched = Watched::start(specs, one_round(SOON));
+    let watched = Bench::start(specs, one_round(SOON));
     assert!(watched.watch.first_round(SOON));
     assert_eq!(watched.standing(0), Standing::Up);
     let change = watched.next_change();
@@ -235,7 +246,7 @@ fn a_backend_by_name_is_asked_at_its_address_under_its_name() {
     let address = server(move |_, request| heard.send(request).unwrap());
     let mut specs = specs(&[address]);
     specs[0].host = "app.invalid".into();
-    let _watched = Watched::start(specs, one_round(SOON));
+    let _watched = Bench::start(specs, one_round(SOON));
     let request = requests.recv_timeout(SOON).unwrap().to_lowercase();
     let host = format!("\r\nhost: app.invalid:{}\r\n", address.port());
     assert!(request.contains(&host), "{request}");
@@ -243,7 +254,7 @@ fn a_backend_by_name_is_asked_at_its_address_under_its_name() {
 
 #[test]
 fn a_backend_that_nobody_runs_is_down_after_the_first_round() {
-    let change = Watched::failure(nobody(), one_round(SOON));
+    let change = Bench::failure(nobody(), one_round(SOON));
     assert!(change.contains("check failed: Connection refused (os error 111) ("), "{change}");
     assert!(
         change.ends_with("up -> down; 0 of 1 left: NO BACKEND IS UP; out: a (down)"),
@@ -253,11 +264,11 @@ fn a_backend_that_nobody_runs_is_down_after_the_first_round() {
 
 #[test]
 fn a_bad_status_is_down_and_expect_may_call_it_good() {
-    let change = Watched::failure(status(503), one_round(SOON));
+    let change = Bench::failure(status(503), one_round(SOON));
     assert!(change.contains("check failed: status 503 ("), "{change}");
     let expect = Some(Statuses::new(vec![503..=503]));
     let settings = Settings { expect, ..one_round(SOON) };
-    let watched = Watched::checked(&[status(503), status(200), status(404)], settings);
+    let watched = Bench::checked(&[status(503), status(200), status(404)], settings);
     let standings = [0, 1, 2].map(|index| watched.standing(index));
     assert_eq!(standings, [Standing::Up, Standing::Down, Standing::Down]);
 }
@@ -265,7 +276,7 @@ fn a_bad_status_is_down_and_expect_may_call_it_good() {
 #[test]
 fn a_silent_backend_is_down_when_the_time_is_up() {
     let began = Instant::now();
-    let change = Watched::failure(silent(), one_round(ms(200)));
+    let change = Bench::failure(silent(), one_round(ms(200)));
     let what = "check failed: no answer within 200ms of the check's start (";
     assert!(change.contains(what), "{change}");
     assert!(began.elapsed() >= ms(200));
@@ -274,7 +285,7 @@ fn a_silent_backend_is_down_when_the_time_is_up() {
 #[test]
 fn a_black_hole_is_down_when_the_time_is_up() {
     let hole = black_hole();
-    let change = Watched::failure(hole.address, one_round(ms(300)));
+    let change = Bench::failure(hole.address, one_round(ms(300)));
     assert!(change.contains("check failed: connect timed out after 300ms ("), "{change}");
 }
 
@@ -284,7 +295,7 @@ fn an_endless_body_is_read_so_far_and_no_further() {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
         while stream.write_all(&[b'.'; 1024]).is_ok() {}
     });
-    let watched = Watched::checked(&[address], one_round(SOON));
+    let watched = Bench::checked(&[address], one_round(SOON));
     assert_eq!(watched.standing(0), Standing::Up);
 }
 
@@ -293,7 +304,7 @@ fn what_is_no_http_answer_is_down() {
     let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", ".".repeat(200_000));
     let short = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nOK".to_owned();
     for answer in ["SSH-2.0-OpenSSH_9.2\r\n".to_owned(), String::new(), long, short] {
-        let change = Watched::failure(says(answer), one_round(SOON));
+        let change = Bench::failure(says(answer), one_round(SOON));
         assert_eq!(change.lines().count(), 1, "{change}");
     }
 }
@@ -315,7 +326,7 @@ fn an_answer_with_one_meaning_is_as_good_as_any() {
     let mut addresses: Vec<_> = heads.iter().map(whole).collect();
     addresses
         .push(says(format!("{interim}HTTP/1.1 200 OK\r\n{chunked}\r\n2 \r\nOK\r\n0 \r\n\r\n")));
-    let watched = Watched::checked(&addresses, one_round(SOON));
+    let watched = Bench::checked(&addresses, one_round(SOON));
     for index in 0..addresses.len() {
         assert_eq!(watched.standing(index), Standing::Up, "{index}");
     }
@@ -325,14 +336,14 @@ fn an_answer_with_one_meaning_is_as_good_as_any() {
 fn an_answer_with_two_meanings_is_down() {
     for head in ["Content-Length: 2\r\nContent-Length: 3", "X-A: b\rX-C: d", "No colon"] {
         let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\nOK");
-        let change = Watched::failure(says(answer), one_round(SOON));
+        let change = Bench::failure(says(answer), one_round(SOON));
         assert!(change.contains("check failed: bad answer: "), "{head:?}: {change}");
     }
 }
 
 #[test]
 fn an_unknown_default_path_counts_as_up_with_one_warning_a_backend() {
-    let watched = Watched::start(specs(&[status(404), status(405)]), quick());
+    let watched = Bench::start(specs(&[status(404), status(405)]), quick());
     watched.await_checks(0, 5);
     watched.await_checks(1, 5);
     assert_eq!([watched.standing(0), watched.standing(1)], [Standing::Up; 2]);
@@ -354,7 +365,7 @@ fn an_unknown_default_path_counts_as_up_with_one_warning_a_backend() {
 #[test]
 fn an_unknown_path_that_the_file_sets_is_down() {
     let settings = Settings { path_set: true, path: "/up".into(), ..one_round(SOON) };
-    let change = Watched::failure(status(404), settings);
+    let change = Bench::failure(status(404), settings);
     assert!(change.contains("check failed: status 404 ("), "{change}");
 }
 
@@ -363,7 +374,7 @@ fn a_redirect_is_not_followed_and_is_down() {
     let (heard, requests) = unbounded();
     let elsewhere = server(move |_, request| heard.send(request).unwrap());
     let answer = format!("HTTP/1.1 302 Found\r\nLocation: http://{elsewhere}/\r\n\r\n");
-    let change = Watched::failure(says(answer), one_round(SOON));
+    let change = Bench::failure(says(answer), one_round(SOON));
     assert!(change.contains("check failed: status 302, not followed ("), "{change}");
     assert!(requests.is_empty());
 }
@@ -376,7 +387,7 @@ fn a_flapping_backend_goes_down_after_fall_and_up_after_rise() {
         let answer = format!("HTTP/1.1 {} Now\r\nContent-Length: 0\r\n\r\n", now.load(Relaxed));
         let _ = stream.write_all(answer.as_bytes());
     });
-    let watched = Watched::checked(&[address], quick());
+    let watched = Bench::checked(&[address], quick());
     let counters = watched.pool.backends()[0].counters();
     let count = || (counters.checks_passed.load(Relaxed), counters.checks_failed.load(Relaxed));
     health.store(503, Relaxed);
@@ -398,7 +409,7 @@ fn one_failure_among_passes_changes_nothing() {
         let answer = format!("HTTP/1.1 {status} Now\r\nContent-Length: 0\r\n\r\n");
         let _ = stream.write_all(answer.as_bytes());
     });
-    let watched = Watched::start(specs(&[address]), quick());
+    let watched = Bench::start(specs(&[address]), quick());
     watched.await_checks(0, 12);
     assert_eq!(watched.standing(0), Standing::Up);
     assert!(watched.events.is_empty());
@@ -406,7 +417,7 @@ fn one_failure_among_passes_changes_nothing() {
 
 #[test]
 fn a_slow_round_is_given_up_at_the_deadline() {
-    let watched = Watched::start(specs(&[silent()]), one_round(SOON));
+    let watched = Bench::start(specs(&[silent()]), one_round(SOON));
     let began = Instant::now();
     assert!(!watched.watch.first_round(ms(50)));
     assert!(began.elapsed() < SOON / 4);
@@ -419,7 +430,7 @@ fn checks_that_are_off_ask_nobody() {
     let (heard, requests) = unbounded();
     let address = server(move |_, request| heard.send(request).unwrap());
     let settings = Settings { interval: None, ..Settings::default() };
-    let watched = Watched::start(specs(&[address]), settings);
+    let watched = Bench::start(specs(&[address]), settings);
     assert!(watched.watch.first_round(SOON));
     watched.watch.stop();
     assert!(requests.is_empty());
@@ -428,9 +439,9 @@ fn checks_that_are_off_ask_nobody() {
 
 #[test]
 fn a_replaced_pool_is_watched_instead() {
-    let watched = Watched::checked(&[status(200)], quick());
+    let watched = Bench::checked(&[status(200)], quick());
     let next = pool_of(specs(&[status(200), nobody()]), Rules::default());
-    watched.snapshot.replace(Arc::clone(&next));
+    watched.watch.replace(Watched { settings: quick(), ..watching(&next) });
     assert!(watched.next_change().contains("backend b: check failed"));
     assert_eq!(next.backends()[1].standing(watched.epoch.elapsed()), Standing::Down);
 }
@@ -446,7 +457,7 @@ fn stopping_waits_for_no_interval_and_no_check() {
     let hole = black_hole();
     let long = Duration::from_secs(3600);
     let settings = Settings { names_every: long, ..one_round(long) };
-    let watched = Watched::start(specs(&[address, hole.address]), settings);
+    let watched = Bench::start(specs(&[address, hole.address]), settings);
     asked.recv_timeout(SOON).unwrap();
     let began = Instant::now();
     watched.watch.stop();
@@ -486,7 +497,7 @@ fn the_environments_proxy_is_ignored() {
 #[test]
 #[ignore = "run by the_environments_proxy_is_ignored"]
 fn alone_a_backend_that_answers_is_up() {
-    let watched = Watched::checked(&[status(200)], one_round(SOON));
+    let watched = Bench::checked(&[status(200)], one_round(SOON));
     assert_eq!(watched.standing(0), Standing::Up);
 }
 
@@ -508,7 +519,7 @@ fn alone_there_are_few_threads() {
     let all = || std::fs::read_dir("/proc/self/task").unwrap().count();
     let before = all();
     let hole = black_hole();
-    let many = Watched::start(specs(&[hole.address; 50]), Settings { timeout: ms(160), ..quick() });
+    let many = Bench::start(specs(&[hole.address; 50]), Settings { timeout: ms(160), ..quick() });
     for _ in 0..3 {
         many.await_checks(0, 1 + many.pool.backends()[0].counters().checks_failed.load(Relaxed));
         assert_eq!((["checks", "names"].map(threads), all()), ([1, 1], before + 2));

@@ -26,7 +26,7 @@ fn many(address: SocketAddr, count: usize) -> Vec<Spec> {
 
 /// A good backend behind all `others`, with checks every 100 ms that may take 400.
 struct Beside {
-    watched: Watched,
+    watched: Bench,
     health: Arc<AtomicU16>,
     good: usize,
 }
@@ -43,7 +43,7 @@ impl Beside {
         others.push(Spec { port: address.port(), alive: false, ..spec("good") });
         let settings =
             Settings { interval: Some(ms(100)), timeout: ms(400), ..Settings::default() };
-        Self { watched: Watched::start(others, settings), health, good }
+        Self { watched: Bench::start(others, settings), health, good }
     }
 
     /// It has its first result within the first round, is asked in time, and its end is noticed.
@@ -104,7 +104,7 @@ fn a_mix_of_those_who_swallow_stay_silent_drip_refuse_and_fail_harms_nobody() {
 #[test]
 fn each_of_a_crowd_is_found_out_in_one_round() {
     let mute = mute();
-    let watched = Watched::start(many(mute.address, 300), one_round(ms(400)));
+    let watched = Bench::start(many(mute.address, 300), one_round(ms(400)));
     assert!(watched.watch.first_round(SOON));
     let down = |index: &usize| watched.standing(*index) == Standing::Down;
     assert_eq!((0..300).filter(down).count(), 300);
@@ -123,7 +123,7 @@ fn no_backend_is_asked_twice_at_once() {
             met.send(last.replace(stream).is_some_and(is_open)).unwrap();
         }
     });
-    let watched = Watched::start(specs(&[address]), Settings { timeout: ms(60), ..quick() });
+    let watched = Bench::start(specs(&[address]), Settings { timeout: ms(60), ..quick() });
     (0..20).for_each(|_| watched.watch.hurry());
     watched.await_checks(0, 5);
     watched.watch.stop();

@@ -40,7 +40,7 @@ fn an_answer_may_take_what_time_there_is() {
         piecewise(vec![(ms(500), CHUNKED), (ms(500), "2\r\nO"), (ms(500), "K\r\n0\r\n\r\n")]),
         piecewise(vec![(ms(500), "HTTP/1.1 102 \r\n\r\n"), (ms(1000), WHOLE)]),
     ];
-    let watched = Watched::checked(&addresses, one_round(TIMEOUT));
+    let watched = Bench::checked(&addresses, one_round(TIMEOUT));
     for index in 0..addresses.len() {
         assert_eq!(watched.standing(index), Standing::Up, "{index}");
     }
@@ -62,7 +62,7 @@ fn nothing_lasts_beyond_the_timeout_and_its_failure_names_the_phase() {
     ];
     let addresses = cases.map(|(address, _)| address);
     let began = Instant::now();
-    let watched = Watched::checked(&addresses, one_round(ms(500)));
+    let watched = Bench::checked(&addresses, one_round(ms(500)));
     assert!(began.elapsed() < ms(500) * 5, "side by side, not one after the other");
     let changes: Vec<String> = cases.iter().map(|_| watched.next_change()).collect();
     for ((_, words), name) in cases.iter().zip('a'..) {
@@ -76,7 +76,7 @@ fn an_answer_that_begins_late_and_never_ends_is_given_up_in_time() {
     let began = Instant::now();
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nO";
     let address = piecewise(vec![(ms(400), head), (SOON, "")]);
-    let change = Watched::failure(address, one_round(ms(600)));
+    let change = Bench::failure(address, one_round(ms(600)));
     assert!(change.contains("check failed: the body was not whole after 600ms ("), "{change}");
     assert!(began.elapsed() < SOON / 2);
 }
@@ -97,7 +97,7 @@ fn the_address_that_takes_the_connection_has_all_the_time_that_is_left() {
     let found = Ok(vec![at(1, 1), at(2, 1), at(3, 1)]);
     let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
     let pool = Pool::new(specs, vec![found], policy, Rules::default());
-    let watched = Watched::over(pool, one_round(ms(3000)));
+    let watched = Bench::over(pool, one_round(ms(3000)));
     assert!(watched.watch.first_round(SOON));
     assert_eq!(watched.standing(0), Standing::Up, "1 s for the first one, and 2 for this one");
     let addresses = watched.pool.backends()[0].addresses().unwrap();

@@ -23,7 +23,7 @@ fn want_of_descriptors_is_not_held_against_a_backend() {
 #[test]
 #[ignore = "run by want_of_descriptors_is_not_held_against_a_backend"]
 fn alone_descriptors_run_out_and_come_back() {
-    let watched = Watched::checked(&[status(200)], quick());
+    let watched = Bench::checked(&[status(200)], quick());
     let limit = no_more_descriptors();
     let text = watched.next_of("checks-short");
     assert!(text.starts_with("backends are not checked, for want of our own: "), "{text}");
@@ -49,7 +49,7 @@ fn alone_there_is_none_for_the_next_address() {
     let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
     let pool = Pool::new(specs, vec![Ok(vec![at(1), at(2)])], policy, Rules::default());
     let before = open_sockets();
-    let watched = Watched::over(pool, one_round(ms(2000)));
+    let watched = Bench::over(pool, one_round(ms(2000)));
     await_that("the first address is asked", || open_sockets() > before);
     let limit = no_more_descriptors();
     let text = watched.next_of("checks-short");
@@ -110,7 +110,7 @@ fn an_answer_that_came_while_nobody_looked_is_as_good_as_any() {
     let named =
         |(index, at): (usize, &SocketAddr)| Spec { port: at.port(), ..spec(&index.to_string()) };
     let pool = pool_of(addresses.iter().enumerate().map(named).collect(), Rules::default());
-    let snapshot = Snapshot::new(Arc::clone(&pool));
+    let first = Watched { settings: one_round(TIMEOUT), ..watching(&pool) };
     let epoch = Instant::now();
     let on = move |_: WatchEvent| {
         if !is_away.swap(true, Relaxed) {
@@ -118,7 +118,7 @@ fn an_answer_that_came_while_nobody_looked_is_as_good_as_any() {
             await_that("all are overdue", || epoch.elapsed() > 2 * TIMEOUT);
         }
     };
-    let watch = Watch::start(one_round(TIMEOUT), &snapshot, epoch, on).unwrap();
+    let watch = Watch::start(first, epoch, on).unwrap();
     assert!(watch.first_round(SOON));
     let failed = |backend: &&Backend| backend.counters().checks_failed.load(Relaxed) > 0;
     assert_eq!(pool.backends().iter().filter(failed).count(), 1);

@@ -30,7 +30,7 @@ fn method_host_and_headers_are_as_configured() {
         let headers = vec!["Authorization: Bearer 1234".into(), "X-A: 1".into(), "X-A: ".into()];
         let host = Some("api.test:8443".into());
         let settings = Settings { method, host, headers, ..one_round(SOON) };
-        let watched = Watched::checked(&[address], settings);
+        let watched = Bench::checked(&[address], settings);
         assert_eq!(watched.standing(0), Standing::Up);
         let request = requests.recv_timeout(SOON).unwrap();
         let start = format!("{} /health http/1.1\r\n", method.to_lowercase());
@@ -50,7 +50,7 @@ fn any_path_that_the_file_may_hold_can_be_asked_for() {
     let signs: String = ('!'..='~').filter(|sign| !"\"#<>`".contains(*sign)).collect();
     let path = format!("/{signs}?{signs}");
     let settings = Settings { path: path.clone(), path_set: true, ..one_round(SOON) };
-    let watched = Watched::checked(&[address], settings);
+    let watched = Bench::checked(&[address], settings);
     assert_eq!(watched.standing(0), Standing::Up);
     let request = requests.recv_timeout(SOON).unwrap();
     assert!(request.starts_with(&format!("get {} http/1.1\r\n", path.to_lowercase())), "{request}");
@@ -64,7 +64,7 @@ fn an_answer_to_head_has_no_body_whatever_its_length_says() {
     let ended = says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
     let whole = says("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     let settings = Settings { method: "HEAD", ..one_round(SOON) };
-    let watched = Watched::checked(&[address, chunked, ended, whole], settings);
+    let watched = Bench::checked(&[address, chunked, ended, whole], settings);
     assert_eq!([0, 1, 2, 3].map(|index| watched.standing(index)), [Standing::Up; 4]);
 }
 
@@ -104,7 +104,7 @@ fn a_port_for_checks_is_asked_instead_and_that_of_the_backend_comes_first() {
     let (own, own_requests) = asked("ok");
     let mut specs = specs(&[nobody(), nobody()]);
     specs[1].health_port = Some(own.port());
-    let watched = Watched::start(specs, Settings { port: Some(admin.port()), ..one_round(SOON) });
+    let watched = Bench::start(specs, Settings { port: Some(admin.port()), ..one_round(SOON) });
     assert!(watched.watch.first_round(SOON));
     assert_eq!([0, 1].map(|index| watched.standing(index)), [Standing::Up; 2]);
     for (requests, address) in [(requests, admin), (own_requests, own)] {
@@ -119,7 +119,7 @@ fn the_warning_of_an_unknown_path_names_method_and_port() {
     let mut specs = specs(&[nobody()]);
     specs[0].health_port = Some(status(404).port());
     let port = specs[0].health_port.unwrap();
-    let watched = Watched::start(specs, Settings { method: "OPTIONS", ..one_round(SOON) });
+    let watched = Bench::start(specs, Settings { method: "OPTIONS", ..one_round(SOON) });
     let text = watched.next_of("unknown-path");
     let start = format!("backend a: OPTIONS /health at port {port} answered 404, which counts as");
     assert!(text.starts_with(&start), "{text}");
@@ -135,7 +135,7 @@ fn a_body_must_contain_the_text_wherever_that_stands() {
         says(format!("{chunked}3\r\nall\r\n2\r\n o\r\n2\r\nk!\r\n0\r\n\r\n")),
         says(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{far}", far.len())),
     ];
-    let watched = Watched::checked(&addresses, contains("ok"));
+    let watched = Bench::checked(&addresses, contains("ok"));
     for index in 0..addresses.len() {
         assert_eq!(watched.standing(index), Standing::Up, "{index}");
     }
@@ -150,7 +150,7 @@ fn a_body_without_the_text_is_down_and_both_are_named() {
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n0\r\n\r\n", 1, ""),
     ];
     for (answer, read, most) in cases {
-        let change = Watched::failure(says(answer), contains("o\"k"));
+        let change = Bench::failure(says(answer), contains("o\"k"));
         let what = format!("but the body does not contain \"o\\\"k\" ({read} bytes read{most}) (");
         assert!(change.contains(&what), "{change}");
     }
@@ -159,16 +159,16 @@ fn a_body_without_the_text_is_down_and_both_are_named() {
 #[test]
 fn a_text_behind_what_is_read_is_not_found_and_that_is_said() {
     let long = format!("HTTP/1.1 200 OK\r\n\r\n{}ok", ".".repeat(70_000));
-    let change = Watched::failure(says(long), contains("ok"));
+    let change = Bench::failure(says(long), contains("ok"));
     let what = "but the body does not contain \"ok\" (65536 bytes read, the most) (";
     assert!(change.contains(what), "{change}");
 }
 
 #[test]
 fn a_bad_status_is_told_rather_than_a_missing_text() {
-    let change = Watched::failure(status(503), contains("nowhere"));
+    let change = Bench::failure(status(503), contains("nowhere"));
     assert!(change.contains("check failed: status 503 ("), "{change}");
-    let change = Watched::failure(status(404), contains("OK"));
+    let change = Bench::failure(status(404), contains("OK"));
     assert!(change.contains("check failed: status 404 ("), "who says what to find knows the page");
 }
 
@@ -189,7 +189,7 @@ fn the_host_follows_the_name_that_tls_is_to_prove() {
         specs[0].tls = trust(name);
         // In the clear, as the question alone is at stake here.
         let settings = Settings { host: host.map(str::to_owned), ..one_round(SOON) };
-        let _watched = Watched::start(specs, settings);
+        let _watched = Bench::start(specs, settings);
         let request = requests.recv_timeout(SOON).unwrap();
         assert!(request.contains(&format!("\r\nhost: {asked_for}\r\n")), "{request}");
     }
