@@ -3,8 +3,8 @@
 //! Each listening socket has a thread of its own, its keeper, which blocks in `accept` and parks
 //! whom it lets in; the first bytes of a request then wake a worker. So no worker is woken for a
 //! client that has not asked yet, and none looks for one that is not there: a connection for each
-//! request costs 7 to 13 % less than with workers that accept. (A keeper that hands sockets to the
-//! workers over a channel costs more: a switch of threads for each.)
+//! request costs about a tenth less than with workers that accept. (A keeper that hands sockets to
+//! the workers over a channel costs more: a switch of threads for each.)
 //!
 //! A keeper survives every error of `accept`. Where there is no place or no descriptor left it
 //! waits for a client to leave, and the kernel's backlog holds who comes meanwhile. A place comes
