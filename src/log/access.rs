@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use super::Cause;
-use super::text::{clf_time, json_field, millis, quoted_field, rfc3339};
+use super::line::{clf_time, json_field, millis, quoted_field, rfc3339};
 use crate::text::{address, bare, decimal};
 
 /// The form of an access line.

@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::{Level, text};
+use super::{Level, line};
 
 /// Spent line buffers on their way back to the callers: an allocation a request would be slow on
 /// musl.
@@ -112,7 +112,7 @@ impl Lane {
     /// Takes an event, to be written at once; false if it is dropped.
     pub(super) fn say(&self, when: SystemTime, level: Level, text: fmt::Arguments) -> bool {
         let mut line = self.buffer();
-        text::event(&mut line, when, level, text);
+        line::event(&mut line, when, level, text);
         let taken = self.offer(line, Capacity::ALL);
         self.ring();
         taken

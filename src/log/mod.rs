@@ -10,10 +10,10 @@
 mod access;
 mod cause;
 mod lane;
+mod line;
 mod losses;
 mod own;
 mod sink;
-mod text;
 mod writer;
 
 #[cfg(test)]

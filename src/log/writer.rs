@@ -15,7 +15,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender};
 
 use super::lane::{Lane, Message, Outlet};
 use super::sink::{self, Sink};
-use super::{Losses, OwnEvent, text};
+use super::{Losses, OwnEvent, line};
 use crate::thread;
 
 /// A batch ends with the line that reaches this.
@@ -162,7 +162,7 @@ impl Writer {
         match &self.events {
             // That one more event may be dropped is said with the others.
             Some(events) => drop(events.say(when, level, format_args!("{own}"))),
-            None => text::event(&mut self.sink.batch, when, level, format_args!("{own}")),
+            None => line::event(&mut self.sink.batch, when, level, format_args!("{own}")),
         }
     }
 }

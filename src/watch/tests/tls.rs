@@ -60,8 +60,8 @@ fn a_handshake_that_drips_for_ever_is_down() {
     assert!(change.contains("the TLS handshake was not over after 800ms ("), "{change}");
 }
 
-#[test]
-fn stopping_cuts_off_a_handshake() {
+/// One that tells of each hello, and of the end, and answers nothing.
+fn says_nothing_to_a_hello() -> (SocketAddr, Receiver<&'static str>) {
     let (reached, asked) = unbounded();
     let address = speaks_first(move |mut stream| {
         let mut hello = [0; 4096];
@@ -70,6 +70,12 @@ fn stopping_cuts_off_a_handshake() {
         }
         reached.send("end").unwrap();
     });
+    (address, asked)
+}
+
+#[test]
+fn stopping_cuts_off_a_handshake() {
+    let (address, asked) = says_nothing_to_a_hello();
     let long = Duration::from_secs(3600);
     let watched = through_tls(&[address], one_round(long));
     assert_eq!(asked.recv_timeout(SOON), Ok("hello"));
@@ -80,14 +86,7 @@ fn stopping_cuts_off_a_handshake() {
 
 #[test]
 fn who_must_prove_something_else_is_asked_anew_and_nobody_else() {
-    let (reached, asked) = unbounded();
-    let address = speaks_first(move |mut stream| {
-        let mut hello = [0; 4096];
-        while stream.read(&mut hello).is_ok_and(|read| read > 0) {
-            reached.send("hello").unwrap();
-        }
-        reached.send("end").unwrap();
-    });
+    let (address, asked) = says_nothing_to_a_hello();
     let settings = one_round(Duration::from_secs(3600));
     let mut bench = through_tls(&[address], settings.clone());
     assert_eq!(asked.recv_timeout(SOON), Ok("hello"));
