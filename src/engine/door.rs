@@ -109,6 +109,8 @@ pub(crate) struct Door {
     /// Those among them in front of whom somebody stands.
     called: AtomicUsize,
     closing: AtomicBool,
+    /// It is closed, whoever stands outside.
+    locked: AtomicBool,
     /// Keepers that are at work.
     keepers: Mutex<usize>,
     /// A client has left for whom a keeper waits, or the last one, or a keeper has.
@@ -127,6 +129,7 @@ impl Door {
             shut: AtomicUsize::new(0),
             called: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
+            locked: AtomicBool::new(false),
             keepers: Mutex::new(0),
             left: Condvar::new(),
         })
@@ -142,19 +145,32 @@ impl Door {
     ) -> Box<dyn FnOnce() + Send> {
         *self.lock() += 1;
         let (door, lot) = (Arc::clone(self), Arc::clone(lot));
-        Box::new(move || Keeper { door, listener, lot, greeter, is_called: false }.keep())
+        let keeper = Keeper { door, listener, lot, greeter, is_called: false };
+        Box::new(move || keeper.keep())
     }
 
-    /// Closes every door: who is in a backlog is let in, then new clients are refused. (Shutting
-    /// the sockets down instead would reset the backlogs, law 9.) Returns when that is done, within
-    /// the time of one look.
+    /// Begins to close every door: who is in a backlog is still let in, as soon as there is a place,
+    /// then new clients are refused. (Shutting the sockets down instead would reset the backlogs,
+    /// law 9.)
     pub(crate) fn close(&self) {
         self.closing.store(true, SeqCst);
+        self.wake_keepers();
+    }
+
+    /// Closes every door now, whoever still waits there. Returns when that is done, within the time
+    /// of one look.
+    pub(crate) fn lock_up(&self) {
+        self.locked.store(true, SeqCst);
+        self.close();
         let mut keepers = self.lock();
-        self.left.notify_all();
         while *keepers > 0 {
             keepers = self.left.wait(keepers).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    fn wake_keepers(&self) {
+        let _guard = self.lock();
+        self.left.notify_all();
     }
 
     /// How many clients there may be.
@@ -177,9 +193,10 @@ impl Door {
         self.called.load(SeqCst) > 0
     }
 
-    /// Waits until the house is empty or `timeout` has passed; true when it is empty.
+    /// Waits until the doors are closed and the house is empty, or `timeout` has passed; true when
+    /// it is so.
     pub(crate) fn wait_until_empty(&self, timeout: Duration) -> bool {
-        self.wait_while(timeout, || self.taken() > 0)
+        self.wait_while(timeout, |keepers| keepers > 0 || self.taken() > 0)
     }
 
     /// A place, if there is one.
@@ -197,12 +214,17 @@ impl Door {
         self.closing.load(SeqCst)
     }
 
+    fn is_locked(&self) -> bool {
+        self.locked.load(SeqCst)
+    }
+
     /// Waits for as long as `what` holds, `timeout` at the most; true when it does not hold any
-    /// more. It is looked at anew each time that a client leaves.
-    fn wait_while(&self, timeout: Duration, what: impl Fn() -> bool) -> bool {
+    /// more. It is told how many keepers are at work, and looked at anew each time that a client or
+    /// a keeper leaves.
+    fn wait_while(&self, timeout: Duration, what: impl Fn(usize) -> bool) -> bool {
         let deadline = Instant::now() + timeout;
         let mut guard = self.lock();
-        while what() {
+        while what(*guard) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
@@ -240,22 +262,21 @@ struct Keeper<G: Greeter> {
 }
 
 impl<G: Greeter> Keeper<G> {
-    /// Lets clients in until the door closes, then those who came before that.
+    /// Lets clients in until the door closes, then those who still stand outside.
     fn keep(mut self) {
         while !self.door.is_closing() {
-            if self.door.is_full() {
-                self.wait_for_a_place();
-            } else {
-                self.let_one_in();
-            }
+            self.let_one_in();
         }
         // From here on it must not block. Fails for no socket.
         let _ = self.listener.socket.set_nonblocking(true);
-        while !self.door.is_full() && self.let_one_in() {}
+        while !self.door.is_locked() && self.let_one_in() {}
     }
 
-    /// Lets the next client in; false if none can be had.
+    /// Lets the next client in, or waits a while for what it takes; false if nobody stands outside.
     fn let_one_in(&mut self) -> bool {
+        if self.door.is_full() {
+            return self.wait_for_a_place();
+        }
         match self.listener.accept() {
             Ok((socket, peer)) => self.welcome(socket, peer),
             Err(Errno::AGAIN) => {
@@ -264,10 +285,7 @@ impl<G: Greeter> Keeper<G> {
             }
             // The client gave up before its turn; its network's errors arrive here too.
             Err(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => {}
-            Err(error) => {
-                self.wait_for_a_descriptor(error);
-                return false;
-            }
+            Err(error) => return self.wait_for_a_descriptor(error),
         }
         true
     }
@@ -276,9 +294,13 @@ impl<G: Greeter> Keeper<G> {
         let place = loop {
             match self.door.enter() {
                 Some(place) => break place,
-                // The keeper of another door gave the last one away: this client is the next.
-                None if self.door.is_closing() => return,
-                None => self.wait_for_a_place(),
+                None if self.door.is_locked() => return,
+                // The keeper of another door gave the last one away, or there are fewer now: this
+                // client is the next.
+                None => {
+                    self.note_callers(true);
+                    self.shut_while(Door::is_full);
+                }
             }
         };
         self.note_callers(false);
@@ -290,33 +312,36 @@ impl<G: Greeter> Keeper<G> {
         }
     }
 
-    /// Waits until a client leaves, or it is time to look around.
-    fn wait_for_a_place(&mut self) {
+    /// Waits until a client leaves, or it is time to look around; false if nobody stands outside.
+    fn wait_for_a_place(&mut self) -> bool {
         // Nobody need be there: the one before took the last place.
         self.note_callers(self.listener.has_callers());
         if self.is_called {
             self.greeter.say_full();
         }
-        self.shut_while(|door| door.is_full());
+        self.shut_while(Door::is_full)
     }
 
     /// Likewise: a client that leaves gives a descriptor back, or two.
-    fn wait_for_a_descriptor(&mut self, error: Errno) {
+    fn wait_for_a_descriptor(&mut self, error: Errno) -> bool {
         // The kernel looks for a descriptor before it looks for a client.
         self.note_callers(self.listener.has_callers());
         if self.is_called {
             self.greeter.say_exhausted(&error.into());
         }
         let taken = self.door.taken();
-        self.shut_while(|door| door.taken() >= taken);
+        self.shut_while(|door| door.taken() >= taken)
     }
 
-    /// Shuts the door while `reason` holds, for one look at the most.
-    fn shut_while(&self, reason: impl Fn(&Door) -> bool) {
-        let door = &self.door;
+    /// Shuts the door while `reason` holds, for one look at the most; false if nobody stands in
+    /// front of it. When it closes for good, nobody is waited for who is not there.
+    fn shut_while(&self, reason: impl Fn(&Door) -> bool) -> bool {
+        let (door, is_called) = (&self.door, self.is_called);
+        let is_over = || door.is_locked() || (door.is_closing() && !is_called);
         door.shut.fetch_add(1, SeqCst);
-        door.wait_while(LOOK, || reason(door) && !door.is_closing());
+        door.wait_while(LOOK, |_| reason(door) && !is_over());
         door.shut.fetch_sub(1, SeqCst);
+        is_called
     }
 
     fn note_callers(&mut self, is_called: bool) {

@@ -142,7 +142,7 @@ impl Server {
 
     /// Ends every thread; connections that are left are closed.
     pub fn stop(self) {
-        self.shared.door.close();
+        self.shared.door.lock_up();
         self.shared.stop.set();
         self.lot.ring_stop();
         for thread in self.threads {

@@ -96,6 +96,75 @@ fn with_nothing_to_finish_it_ends_at_once() {
 }
 
 #[test]
+fn those_who_wait_at_the_door_of_a_full_house_are_served_before_the_end() {
+    let backend = Backend::plain();
+    let mut proxy = Proxy::with(&[&backend], "server.max_connections = 2");
+    let mut inside = [(); 2].map(|()| proxy.connect());
+    for client in &mut inside {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    let mut waiting = [(); 5].map(|()| asking(&proxy));
+    proxy.terminate();
+    for client in &mut waiting {
+        assert_eq!(client.answer().status(), 200);
+        client.expect_end();
+    }
+    inside.iter_mut().for_each(Wire::expect_end);
+    drop((inside, waiting));
+    assert_eq!(proxy.exit_code(), Some(0));
+    assert!(TcpStream::connect(proxy.address).is_err());
+}
+
+#[test]
+fn those_who_wait_for_a_descriptor_are_served_before_the_end() {
+    let gate = Gate::new();
+    let backend = Backend::holding(&gate);
+    let mut proxy = Proxy::over(&[&backend]);
+    proxy.pardon("open files");
+    let mut busy = proxy.connect();
+    busy.send("GET /held HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    backend.wait_requests(1);
+    let before = proxy.process.limit_descriptors(Some(3));
+    // One may be let in by an `accept` that has its descriptor already.
+    let mut waiting = [(); 3].map(|()| asking(&proxy));
+    proxy.process.said.wait("open files");
+    proxy.terminate();
+    proxy.process.said.wait("stopping");
+    assert!(waiting[2].is_silent_for(Duration::from_millis(300)));
+    proxy.process.limit_descriptors(before);
+    // The one that was let in found no descriptor for its backend: it was told so.
+    assert!(matches!(waiting[0].answer().status(), 200 | 503));
+    assert_eq!([1, 2].map(|at: usize| waiting[at].answer().status()), [200, 200]);
+    gate.open();
+    assert_eq!(busy.answer().status(), 200);
+    drop((busy, waiting));
+    assert_eq!(proxy.exit_code(), Some(0));
+}
+
+/// A client that has asked, and may stand outside still.
+fn asking(proxy: &Proxy) -> Wire {
+    let mut client = proxy.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    client
+}
+
+#[test]
+fn the_door_of_a_full_house_closes_when_the_drain_is_over() {
+    let gate = Gate::new();
+    let backend = held(&gate);
+    let settings = "server.max_connections = 1\ntimeouts.drain = \"300ms\"";
+    let mut proxy = Proxy::with(&[&backend], settings);
+    let mut client = under_way(&proxy, &backend);
+    let waiting = asking(&proxy);
+    proxy.terminate();
+    assert_eq!(proxy.exit_code(), Some(0));
+    assert!(TcpStream::connect(proxy.address).is_err());
+    gate.open();
+    client.expect_end();
+    drop(waiting);
+}
+
+#[test]
 fn a_request_that_does_not_end_is_broken_off_when_the_drain_is_over() {
     let backend = Backend::silent();
     let mut proxy = Proxy::with(&[&backend], "timeouts.drain = \"300ms\"");
