@@ -218,16 +218,18 @@ pub fn json_printable(text: &str) -> String {
     safe
 }
 
+/// What this writes, for tests.
+#[cfg(test)]
+pub(crate) fn made(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    write(&mut out);
+    String::from_utf8(out).expect("what is written is text")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    fn made(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        write(&mut out);
-        String::from_utf8(out).unwrap()
-    }
 
     #[test]
     fn numbers_are_whole_from_the_least_to_the_most() {

@@ -73,7 +73,7 @@ impl Balancer {
         let watch = start_watch(&config, &tls, &pool, &teller, epoch)?;
         let (lame_duck, drain) = (config.timeouts.lame_duck, config.timeouts.drain);
         let (address, summary) = (listener.address(), summary(&config));
-        let (reader, served) = (pool.look(), pool.look().current().clone());
+        let (reader, served) = (pool.look(), pool.current());
         lowered.iter().for_each(|text| teller.tell(Event::Lowered(text)));
         tls.warnings().for_each(|text| teller.tell(Event::Certificate(&text)));
         let unverified = tls::unverified(&config.applications);
@@ -161,7 +161,7 @@ fn start_watch(
 ) -> Result<Watch, CannotStart> {
     let health = &config.health;
     let watched = Watched {
-        pool: Arc::clone(pool.look().current()),
+        pool: pool.current(),
         connectors: tls.connectors.clone(),
         settings: health.into(),
     };

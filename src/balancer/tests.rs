@@ -76,7 +76,7 @@ impl Running {
         let ((log, said), epoch) = (piped(), Instant::now());
         let teller = Teller::new(log);
         let snapshot = Snapshot::new(build_pool(&config, &teller));
-        let pool = Arc::clone(snapshot.look().current());
+        let pool = snapshot.current();
         let listener = Listener::bind(config.server.listen).unwrap();
         let tls = Tls::default();
         let Ok(watch) = start_watch(&config, &tls, &snapshot, &teller, epoch) else {

@@ -86,12 +86,7 @@ pub(crate) trait Greeter: Send + 'static {
     type Task: Task;
 
     /// A client has come in: its task, and when that is late if it hears nothing.
-    fn welcome(
-        &mut self,
-        socket: OwnedFd,
-        peer: SocketAddr,
-        place: Place,
-    ) -> (Self::Task, Duration);
+    fn welcome(&self, socket: OwnedFd, peer: SocketAddr, place: Place) -> (Self::Task, Duration);
 
     /// Somebody waits outside, and every place is taken.
     fn say_full(&self);
@@ -149,9 +144,9 @@ impl Door {
         Box::new(move || keeper.keep())
     }
 
-    /// Begins to close every door: who is in a backlog is still let in, as soon as there is a place,
-    /// then new clients are refused. (Shutting the sockets down instead would reset the backlogs,
-    /// law 9.)
+    /// Begins to close every door: who is in a backlog is still let in, as soon as there is a
+    /// place, then new clients are refused. (Shutting the sockets down instead would reset the
+    /// backlogs, law 9.)
     pub(crate) fn close(&self) {
         self.closing.store(true, SeqCst);
         self.wake_keepers();

@@ -129,12 +129,7 @@ impl fmt::Write for OneLine<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn made(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        write(&mut out);
-        String::from_utf8(out).unwrap()
-    }
+    use crate::text::made;
 
     #[test]
     fn milliseconds_have_three_decimals() {

@@ -32,6 +32,11 @@ impl<T> Snapshot<T> {
         Look { snapshot: Arc::clone(self), version, seen }
     }
 
+    /// The current one, for who looks too seldom to hold on to what it saw.
+    pub fn current(&self) -> Arc<T> {
+        self.read().1
+    }
+
     /// The current one with its version; the lock makes them one pair.
     fn read(&self) -> (u64, Arc<T>) {
         let current = self.lock();

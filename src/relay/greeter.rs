@@ -5,10 +5,8 @@
 
 use super::Shared;
 use super::client::Client;
-use super::site::Site;
 use super::task::ClientTask;
 use crate::engine::{Greeter, Place, Stream};
-use crate::pool::Look;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -17,26 +15,14 @@ use std::time::Duration;
 
 /// At the door of a listener that speaks HTTP, in the clear or through TLS.
 pub(super) struct HttpGreeter {
-    shared: Arc<Shared>,
-    site: Look<Site>,
-}
-
-impl HttpGreeter {
-    pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), site: shared.site.look() }
-    }
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Greeter for HttpGreeter {
     type Task = ClientTask;
 
-    fn welcome(
-        &mut self,
-        socket: OwnedFd,
-        peer: SocketAddr,
-        place: Place,
-    ) -> (ClientTask, Duration) {
-        let (site, now) = (self.site.current(), self.shared.now());
+    fn welcome(&self, socket: OwnedFd, peer: SocketAddr, place: Place) -> (ClientTask, Duration) {
+        let (site, now) = (self.shared.site.current(), self.shared.now());
         let timeouts = &site.config.timeouts;
         let (begin, patience): (fn(Box<Client>) -> ClientTask, _) = match site.acceptor() {
             // The deadline of a head begins anew once the handshake is done.

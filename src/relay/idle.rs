@@ -210,10 +210,16 @@ impl List {
             if self.known.len() == KNOWN_MAX {
                 self.known.pop_front();
             }
-            let (backend, address, name) = (to.backend, to.address, name.to_owned());
-            self.known.push_back(Known { backend, address, name, habit: Habit::default() });
+            let Destination { backend, address, .. } = *to;
+            let (name, habit) = (name.to_owned(), Habit::default());
+            self.known.push_back(Known { backend, address, name, habit });
         }
-        &mut self.known(to).expect("it is there, or was put there").habit
+        let known = self.known(to).expect("it is there, or was put there");
+        if known.name != name {
+            // The file calls it otherwise by now.
+            name.clone_into(&mut known.name);
+        }
+        &mut known.habit
     }
 
     fn saw_alive(&mut self, ended: &Kept, now: Duration) {

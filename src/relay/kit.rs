@@ -32,7 +32,7 @@ impl Kit {
             date: Date::default(),
             ids: RequestIds::new(),
             dice: Dice::new(random_seed()),
-            site: shared.site.look().current().clone(),
+            site: shared.site.current(),
             sites: shared.site.look(),
             shared: Arc::clone(shared),
         }

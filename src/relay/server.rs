@@ -86,7 +86,7 @@ impl Server {
         let timer = Timer { lot: Arc::clone(lot), stop, epoch };
         let mut lookout = Lookout::new(shared, lot);
         threads.push(spawn("timer", move || timer.run(|now| lookout.look(now)))?);
-        let keeper = shared.door.keeper(listener, lot, HttpGreeter::new(shared));
+        let keeper = shared.door.keeper(listener, lot, HttpGreeter { shared: Arc::clone(shared) });
         threads.push(spawn("door", keeper)?);
         Ok(())
     }
@@ -97,7 +97,7 @@ impl Server {
     pub fn replace(&self, config: Config, tls: Tls, pool: Arc<Pool>) {
         let shared = &self.shared;
         // Those who wait in it are waiting still: the line outlives the configuration.
-        let queue = Arc::clone(&shared.site.look().current().queue);
+        let queue = Arc::clone(&shared.site.current().queue);
         queue.resize(config.queue.length);
         shared.door.resize(config.server.max_connections);
         shared.site.replace(Site::new(config, tls, pool, queue));

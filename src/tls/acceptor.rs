@@ -1,11 +1,11 @@
 //! The listener's side: its certificates, and which of them a client is shown.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use rustls::crypto::ring;
 use rustls::pki_types::{DnsName, ServerName};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{ALL_VERSIONS, CipherSuite, ServerConfig, SupportedProtocolVersion};
@@ -71,9 +71,7 @@ impl Acceptor {
                 refuses_unknown: tls.unknown_names == UnknownNames::Refuse,
             }));
         config.alpn_protocols = vec![ALPN.to_vec()];
-        // A client that comes back is spared the signature, whichever worker it meets; the keys
-        // of the tickets are drawn at the start and change every six hours.
-        config.ticketer = ring::Ticketer::new().map_err(broken)?;
+        config.ticketer = ticketer().map_err(broken)?;
         // As Go does: each connection that comes back is given the next one.
         config.send_tls13_tickets = 1;
         let theirs = Arc::new(config.clone());
@@ -85,6 +83,18 @@ impl Acceptor {
     pub fn session(&self) -> Session {
         Session::server(&self.ours, &self.theirs)
     }
+}
+
+/// A client that comes back is spared the signature, whichever worker it meets and whichever
+/// configuration is in force: with keys of its own each configuration would have all clients shake
+/// hands anew at once. They are drawn at the start, and change every six hours.
+fn ticketer() -> Result<Arc<dyn ProducesTickets>, rustls::Error> {
+    static ONE: OnceLock<Arc<dyn ProducesTickets>> = OnceLock::new();
+    if let Some(one) = ONE.get() {
+        return Ok(Arc::clone(one));
+    }
+    let drawn = ring::Ticketer::new()?;
+    Ok(Arc::clone(ONE.get_or_init(|| drawn)))
 }
 
 static TLS13_ALONE: &[&SupportedProtocolVersion] = &[&TLS13];

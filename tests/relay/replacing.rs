@@ -1,6 +1,6 @@
 //! A configuration that is replaced as a whole, again and again, while requests go on.
 
-use crate::harness::{Backend, Certs, Leaf, Place, Wire, eventually, showing, trusting};
+use crate::harness::{Backend, Certs, Leaf, Place, Wire, eventually, probe, showing, trusting};
 use evenly::config::Config;
 use evenly::engine::Listener;
 use evenly::event::Teller;
@@ -21,8 +21,8 @@ const PERIOD: Duration = Duration::from_millis(100);
 /// Requests that a client sends on one connection.
 const A_CONNECTION: usize = 50;
 
-/// Those who keep what they saw at their last look until the next: the workers, and the door.
-const LOOKS: usize = 2 + 1;
+/// Those who keep what they saw at their last look until the next: the workers.
+const LOOKS: usize = 2;
 
 /// With fewer places than there are clients, so that there is always one who waits for one.
 fn configuration(backends: &[&Backend]) -> Config {
@@ -46,6 +46,19 @@ fn pool(config: &Config, backends: &[&Backend], before: Option<&Arc<Pool>>) -> A
     }
 }
 
+fn start(config: Config, pool: &Arc<Pool>) -> Server {
+    let listener = Listener::bind(config.server.listen).unwrap();
+    let teller = Teller::new(Log::start(None).unwrap());
+    let (tls, pool) = (Tls::load(&config).unwrap(), Arc::clone(pool));
+    Server::start(config, tls, listener, pool, teller, Instant::now()).unwrap()
+}
+
+fn stop(server: Server) {
+    eventually("every connection is given back", || server.connections() == 0);
+    assert!(server.drain(Duration::from_secs(5), &mut || false));
+    server.stop();
+}
+
 /// Asks until it is told to stop; true if every answer was good.
 fn ask_on(address: SocketAddr, answered: &AtomicU64, stop: &AtomicBool) -> bool {
     while !stop.load(SeqCst) {
@@ -65,11 +78,8 @@ fn ten_replacements_a_second_cost_no_request_no_count_and_no_memory() {
     let backends = [(); 3].map(|()| Backend::plain());
     let [a, b, c] = &backends;
     let config = configuration(&[a, b]);
-    let listener = Listener::bind(config.server.listen).unwrap();
     let mut current = pool(&config, &[a, b], None);
-    let teller = Teller::new(Log::start(None).unwrap());
-    let (epoch, served) = (Instant::now(), Arc::clone(&current));
-    let server = Server::start(config, Tls::default(), listener, served, teller, epoch).unwrap();
+    let server = start(config, &current);
 
     let (answered, done) = (AtomicU64::new(0), AtomicBool::new(false));
     let mut pools: Vec<Weak<Pool>> = Vec::new();
@@ -99,8 +109,7 @@ fn ten_replacements_a_second_cost_no_request_no_count_and_no_memory() {
     assert_eq!([a, b, c].map(received).iter().sum::<u64>(), answered.load(SeqCst));
     assert!(received(c) > 0, "the third had its share");
     assert_eq!(current.in_flight(), 0);
-    assert!(server.drain(Duration::from_secs(5), &mut || false));
-    server.stop();
+    stop(server);
 }
 
 /// What is kept for the next request belongs to the trust that it was made with: read anew from the
@@ -117,11 +126,8 @@ fn an_idle_connection_outlives_a_replacement_and_no_change_of_trust() {
         Config::parse(&format!("{text}\nport = {port}\n{keys}"), "test").unwrap()
     };
     let config = settings(&keys("one.test"));
-    let listener = Listener::bind(config.server.listen).unwrap();
     let mut current = pool(&config, &[&backend], None);
-    let teller = Teller::new(Log::start(None).unwrap());
-    let (tls, served) = (Tls::load(&config).unwrap(), Arc::clone(&current));
-    let server = Server::start(config, tls, listener, served, teller, Instant::now()).unwrap();
+    let server = start(config, &current);
     let mut client = Wire::connect(server.address());
     assert_eq!((client.get("/").status(), backend.visits()), (200, 1));
     for (name, visits) in [("one.test", 1), ("two.test", 2), ("one.test", 2)] {
@@ -132,7 +138,32 @@ fn an_idle_connection_outlives_a_replacement_and_no_change_of_trust() {
         assert_eq!((client.get("/").status(), backend.visits()), (200, visits), "{name}");
     }
     drop(client);
-    eventually("every connection is given back", || server.connections() == 0);
-    assert!(server.drain(Duration::from_secs(5), &mut || false));
-    server.stop();
+    stop(server);
+}
+
+/// Else all clients would shake hands anew at the same moment.
+#[test]
+fn a_ticket_outlives_a_replacement() {
+    let (certs, backend) = (Certs::make(), Backend::plain());
+    let (certificate, key) = certs.leaf("localhost");
+    let shown = format!("[tls]\ncertificates = [{certificate:?}]\nkeys = [{key:?}]\n");
+    let settings = || {
+        let text = "[server]\nlisten = \"127.0.0.1:0\"\n[[applications]]\nip = \"127.0.0.1\"";
+        Config::parse(&format!("{shown}{text}\nport = {}\n", backend.port()), "test").unwrap()
+    };
+    let first = pool(&settings(), &[&backend], None);
+    let server = start(settings(), &first);
+    let file = certs.dir().join("session");
+    let said = |session: &str| {
+        let arguments = ["-tls1_3", session, file.to_str().unwrap()];
+        let request = "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
+        probe(server.address(), &certs, &arguments, request)
+    };
+    let text = said("-sess_out");
+    assert!(text.contains("New, TLSv1.3") && text.contains("200 OK"), "{text}");
+    let next = pool(&settings(), &[&backend], Some(&first));
+    server.replace(settings(), Tls::load(&settings()).unwrap(), next);
+    let text = said("-sess_in");
+    assert!(text.contains("Reused, TLSv1.3") && text.contains("200 OK"), "{text}");
+    stop(server);
 }
