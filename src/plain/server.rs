@@ -2,7 +2,6 @@
 //! Plain on purpose: blocking reads and writes, each with a deadline; a bounded number of threads,
 //! beyond which connections wait in the kernel's backlog. What is answered is the handler's affair.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::{Shutdown, TcpStream};
@@ -49,7 +48,7 @@ struct OpenSockets {
     stopping: bool,
     next: u64,
     /// By number, which only rises.
-    sockets: VecDeque<(u64, Arc<TcpStream>)>,
+    sockets: Vec<(u64, Arc<TcpStream>)>,
 }
 
 /// A connection's place among the open ones: given back at its end, be that a panic of a handler.
@@ -148,7 +147,7 @@ impl Serving {
         }
         open.next += 1;
         let id = open.next;
-        open.sockets.push_back((id, socket.clone()));
+        open.sockets.push((id, socket.clone()));
         Some(OpenPlace { serving: self, id })
     }
 

@@ -62,8 +62,8 @@ pub(super) struct Checker {
 struct Asked {
     /// Its place in the pool.
     index: usize,
-    /// The check under way.
-    probe: Option<Probe>,
+    /// The check under way: apart, as most have none.
+    probe: Option<Box<Probe>>,
 }
 
 impl Checker {
@@ -147,12 +147,12 @@ impl Checker {
     }
 
     fn probe(&self, number: u64) -> Option<&Probe> {
-        self.asked.get(&number)?.probe.as_ref()
+        self.asked.get(&number)?.probe.as_deref()
     }
 
-    fn set_probe(&mut self, number: u64, probe: Option<Probe>) -> Option<Probe> {
+    fn set_probe(&mut self, number: u64, probe: Option<Probe>) -> Option<Box<Probe>> {
         let asked = self.asked.get_mut(&number)?;
-        std::mem::replace(&mut asked.probe, probe)
+        std::mem::replace(&mut asked.probe, probe.map(Box::new))
     }
 
     /// Begins the checks that are due, as many as may be under way. Returns how long to wait for

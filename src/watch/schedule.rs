@@ -138,7 +138,9 @@ impl Schedule {
         for line in [&mut self.prompt, &mut self.doubtful] {
             for (at, number) in std::mem::take(line) {
                 let at = at.min(now);
-                self.entries.entry(number).and_modify(|entry| entry.at = at);
+                if let Some(entry) = self.entries.get_mut(&number) {
+                    entry.at = at;
+                }
                 line.insert((at, number));
             }
         }
