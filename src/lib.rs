@@ -160,6 +160,8 @@
 //!
 //! [`client`], [`plain`] and [`lab`] stand on the same rooms; their `mod` says where to begin.
 
+#[cfg(feature = "admin")]
+pub mod admin;
 pub mod balancer;
 pub mod blame;
 #[cfg(feature = "client")]

@@ -34,9 +34,9 @@ const ROOMS: &str = "
     watch:   http pool event thread blame dial config tls text
     client:  http pool event blame config tls plain watch
     notify:  http pool log event thread config plain
-    admin:   http pool log event thread config plain
+    admin:   text http pool thread log event config tls plain relay
     lab:     http pool blame config tls plain text
-    balancer: pool log event thread config tls engine relay watch
+    balancer: pool thread log event config tls engine relay watch admin
     cmd:     pool config tls plain engine balancer client notify admin lab text
     main:    cmd
 ";

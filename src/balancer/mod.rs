@@ -12,10 +12,10 @@ mod tell;
 mod tests;
 mod trial;
 
-use crate::config::{Config, Errors};
+use crate::config::{Config, Errors, Source};
 use crate::engine::Listener;
 use crate::event::{Event, Teller};
-use crate::pool::{Look, Pool, Snapshot};
+use crate::pool::Pool;
 use crate::relay::Server;
 use crate::tls::{self, Tls};
 use crate::watch::{Watch, Watched};
@@ -23,7 +23,7 @@ use build::{build_pool, cannot_listen, fit_descriptors, start_log};
 use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use build::summary;
@@ -49,94 +49,110 @@ pub enum CannotStart {
 
 /// A relay with its health checks, its log and its signals.
 pub struct Balancer {
+    running: Arc<Running>,
+    signals: Signals,
+}
+
+/// All that serves, as whoever may steer it shares it: the main thread, which hears the signals,
+/// and the threads that operators talk to.
+struct Running {
     server: Server,
     watch: Watch,
     teller: Teller,
-    signals: Signals,
-    lame_duck: Duration,
-    drain: Duration,
-    /// For the status, with the zero of its clock.
-    pool: Look<Pool>,
-    epoch: Instant,
+    /// Where the configuration came from; none if from no file.
+    #[expect(dead_code, reason = "nothing reads it again yet")]
+    source: Option<Source>,
+    /// The one in force.
+    config: Mutex<Config>,
 }
 
 impl Balancer {
-    /// Starts everything; when it returns, clients are served.
-    pub fn start(mut config: Config, signals: Signals) -> Result<Self, CannotStart> {
+    /// Starts everything; when it returns, clients are served. `source` is where the configuration
+    /// was read, and is read again.
+    pub fn start(
+        mut config: Config,
+        source: Option<Source>,
+        signals: Signals,
+    ) -> Result<Self, CannotStart> {
         let tls = Tls::load(&config)?;
         let epoch = Instant::now();
         let lowered = fit_descriptors(&mut config)?;
         let teller = Teller::new(start_log(&config)?);
-        let pool = Snapshot::new(build_pool(&config, &teller));
+        let pool = build_pool(&config, &teller);
         let listen = config.server.listen;
         let listener = Listener::bind(listen).map_err(|error| cannot_listen(listen, &error))?;
         let watch = start_watch(&config, &tls, &pool, &teller, epoch)?;
-        let (lame_duck, drain) = (config.timeouts.lame_duck, config.timeouts.drain);
         let (address, summary) = (listener.address(), summary(&config));
-        let (reader, served) = (pool.look(), pool.current());
         lowered.iter().for_each(|text| teller.tell(Event::Lowered(text)));
         tls.warnings().for_each(|text| teller.tell(Event::Certificate(&text)));
         let unverified = tls::unverified(&config.applications);
         unverified.for_each(|text| teller.tell(Event::Configuration(&text)));
         // From here on there may be clients: a signal waits, and then drains them.
         signals.start_is_over();
-        let server = Server::start(config, tls, listener, served, teller.clone(), epoch);
+        let server = Server::start(config.clone(), tls, listener, pool, teller.clone(), epoch);
         let server = server.map_err(failed("cannot start the relay"))?;
         teller.tell(Event::Listening { address, summary: &summary });
-        Ok(Self { server, watch, teller, signals, lame_duck, drain, pool: reader, epoch })
+        let config = Mutex::new(config);
+        let running = Arc::new(Running { server, watch, teller, source, config });
+        Ok(Self { running, signals })
     }
 
     /// Warns of something in the configuration.
     pub fn warn(&self, text: &str) {
-        self.teller.tell(Event::Configuration(text));
+        self.running.teller.tell(Event::Configuration(text));
     }
 
     /// Where clients are served.
     pub fn address(&self) -> SocketAddr {
-        self.server.address()
+        self.running.server.address()
     }
 
     /// Serves until TERM or INT, then drains; a second one stops at once.
-    pub fn run(mut self) {
+    pub fn run(self) {
         self.wait_for_the_end(None);
-        let is_hurried = !self.lame_duck.is_zero() && self.be_lame();
-        let patience = if is_hurried { Duration::ZERO } else { self.drain };
-        let connections = self.server.connections();
-        self.teller.tell(Event::Stopping { connections, patience });
-        if !self.server.drain(patience, &mut || self.signals.want_the_end()) {
-            let connections = self.server.connections();
-            self.teller.tell(Event::CutOff { connections });
+        let timeouts = self.running.config().timeouts.clone();
+        let is_hurried = !timeouts.lame_duck.is_zero() && self.be_lame(timeouts.lame_duck);
+        let patience = if is_hurried { Duration::ZERO } else { timeouts.drain };
+        let Self { running, signals } = self;
+        let (server, teller) = (&running.server, &running.teller);
+        teller.tell(Event::Stopping { connections: server.connections(), patience });
+        if !server.drain(patience, &mut || signals.want_the_end()) {
+            teller.tell(Event::CutOff { connections: server.connections() });
         }
-        self.watch.stop();
-        self.server.stop();
-        self.teller.tell(Event::Stopped);
-        self.teller.log().flush(LAST_WORDS);
+        running.watch.stop();
+        running.server.stop();
+        running.teller.tell(Event::Stopped);
+        running.teller.log().flush(LAST_WORDS);
     }
 
     /// Serves on for a while, and is seen not to be ready, so that balancers in front send no more;
     /// true if a signal ended that.
-    fn be_lame(&mut self) -> bool {
-        self.server.say_unready();
-        let lame_duck = self.lame_duck;
-        self.teller.tell(Event::Unready { lame_duck });
+    fn be_lame(&self, lame_duck: Duration) -> bool {
+        self.running.server.say_unready();
+        self.running.teller.tell(Event::Unready { lame_duck });
         self.wait_for_the_end(Some(Instant::now() + lame_duck))
     }
 
     /// Does as signals say until one ends it; false if `until` comes first.
-    fn wait_for_the_end(&mut self, until: Option<Instant>) -> bool {
+    fn wait_for_the_end(&self, until: Option<Instant>) -> bool {
+        let Running { server, teller, .. } = &*self.running;
         while let Some(signal) = self.signals.next(until) {
             match signal {
-                SIGUSR1 => self.teller.log().reopen(),
-                SIGUSR2 => {
-                    let (log, now) = (self.teller.log(), self.epoch.elapsed());
-                    tell::status(log, self.pool.current(), now);
-                }
-                SIGHUP => self.teller.tell(Event::NotReloaded),
+                SIGUSR1 => teller.log().reopen(),
+                SIGUSR2 => tell::status(teller.log(), &server.controls()),
+                SIGHUP => teller.tell(Event::NotReloaded),
                 end if is_end(end) => return true,
                 _ => {}
             }
         }
         false
+    }
+}
+
+impl Running {
+    /// The configuration in force. To be let go soon.
+    fn config(&self) -> MutexGuard<'_, Config> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -155,13 +171,13 @@ fn failed(what: &str) -> impl Fn(io::Error) -> CannotStart {
 fn start_watch(
     config: &Config,
     tls: &Tls,
-    pool: &Arc<Snapshot<Pool>>,
+    pool: &Arc<Pool>,
     teller: &Teller,
     epoch: Instant,
 ) -> Result<Watch, CannotStart> {
     let health = &config.health;
     let watched = Watched {
-        pool: pool.current(),
+        pool: Arc::clone(pool),
         connectors: tls.connectors.clone(),
         settings: health.into(),
     };

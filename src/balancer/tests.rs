@@ -75,11 +75,10 @@ impl Running {
         let config = Config::parse(&text, "test").unwrap();
         let ((log, said), epoch) = (piped(), Instant::now());
         let teller = Teller::new(log);
-        let snapshot = Snapshot::new(build_pool(&config, &teller));
-        let pool = snapshot.current();
+        let pool = build_pool(&config, &teller);
         let listener = Listener::bind(config.server.listen).unwrap();
         let tls = Tls::default();
-        let Ok(watch) = start_watch(&config, &tls, &snapshot, &teller, epoch) else {
+        let Ok(watch) = start_watch(&config, &tls, &pool, &teller, epoch) else {
             panic!("no watch");
         };
         let server =
@@ -121,7 +120,7 @@ impl Running {
         self.server.stop();
         assert!(self.teller.log().flush(SOON));
         let events = self.teller.since(0).events;
-        drop((self.teller, self.pool));
+        drop((self.server, self.watch, self.teller, self.pool));
         (events, text_of(self.said))
     }
 }

@@ -16,8 +16,8 @@ use lexopt::prelude::*;
 use lexopt::{Error, Parser};
 
 use super::help;
-use super::{Command, Failure, Source};
-use crate::config::{CONFIG_VARIABLE, Extent, Overrides, nearest};
+use super::{Command, Failure};
+use crate::config::{CONFIG_VARIABLE, Extent, Overrides, Source, nearest};
 use crate::lab::backend::DemoOptions;
 
 /// The file that is read unless one is named.

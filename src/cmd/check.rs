@@ -3,9 +3,9 @@
 
 use std::io::{self, Write};
 
-use super::{Failure, Source, warn};
+use super::{Failure, warn};
 use crate::balancer::{Trial, summary};
-use crate::config::Extent;
+use crate::config::{Extent, Source};
 use crate::tls::{self, Tls};
 
 /// Prints the verdict and the configuration as TOML, secrets hidden, and below it, as comments, the

@@ -28,7 +28,7 @@ pub fn run(overrides: &Overrides) -> Result<(), Failure> {
         let _ = write!(text, "[[applications]]\nname = \"{name}\"\nip = \"{ip}\"\nport = {port}\n");
     }
     let (config, warnings) = Config::default().read_telling(&text, "demo", overrides)?;
-    let balancer = Balancer::start(config, signals)?;
+    let balancer = Balancer::start(config, None, signals)?;
     warnings.iter().for_each(|warning| balancer.warn(warning));
     let at = balancer.address();
     let is_moved = listen.port() != BALANCER_PORT && !overrides.has("server.listen");

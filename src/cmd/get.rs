@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Failure, Source, warn};
+use super::{Failure, warn};
 use crate::client::{Client, Error, Request, Response, Step};
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::text::Escaped;
 use crate::tls;
 

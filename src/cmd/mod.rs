@@ -16,11 +16,10 @@ pub mod simulate;
 
 use std::fmt;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::balancer::CannotStart;
-use crate::config::{Config, Errors, Extent, Overrides, exposed};
+use crate::config::{Errors, Extent, Overrides, Source};
 use crate::lab::backend::DemoOptions;
 use crate::text::Escaped;
 
@@ -46,15 +45,6 @@ pub enum Command {
     Simulate(simulate::SimulateOptions),
     /// Print this text, for `--help` and `--version`.
     Tell(String),
-}
-
-/// Where the configuration comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// The file.
-    pub path: PathBuf,
-    /// What beats it.
-    pub overrides: Overrides,
 }
 
 /// Why a command ended badly. Displayed as the last words on stderr.
@@ -84,27 +74,6 @@ pub fn run(command: Command) -> Result<(), Failure> {
         #[cfg(feature = "lab")]
         Command::Simulate(options) => simulate::run(&options),
         Command::Tell(text) => Ok(io::stdout().write_all(text.as_bytes())?),
-    }
-}
-
-impl Source {
-    /// Reads the configuration, and what should be known of it, a line each.
-    pub fn load(&self) -> Result<(Config, Vec<String>), Errors> {
-        self.load_onto(Config::default())
-    }
-
-    /// The same onto these values.
-    pub fn load_onto(&self, config: Config) -> Result<(Config, Vec<String>), Errors> {
-        let (mut config, mut warnings) = config.load_telling(&self.path, &self.overrides)?;
-        warnings.extend(self.exposed(&mut config));
-        Ok((config, warnings))
-    }
-
-    /// A sentence if a secret of the configuration is in the file, and others may read that.
-    fn exposed(&self, config: &mut Config) -> Option<String> {
-        let secrets = config.secrets();
-        let written = secrets.iter().find(|key| !self.overrides.has(key))?;
-        exposed(&self.path, written)
     }
 }
 

@@ -23,6 +23,7 @@ mod render;
 mod report;
 mod rules;
 mod settings;
+mod source;
 mod syntax;
 mod table;
 #[cfg(test)]
@@ -43,6 +44,7 @@ use table::{Field, Table};
 #[cfg(feature = "client")]
 pub(crate) use applications::spell;
 pub use choices::{AccessLog, HashBy, LogTarget, RetryReason, Serving, TlsVersion, UnknownNames};
+#[cfg(feature = "tls")]
 pub(crate) use exposed::exposed;
 #[cfg(feature = "lab")]
 pub(crate) use form::found;
@@ -59,6 +61,7 @@ pub use overrides::{CONFIG_VARIABLE, Overrides};
 pub use render::Extent;
 #[cfg(feature = "lab")]
 pub(crate) use report::Report;
+pub use source::Source;
 #[cfg(feature = "lab")]
 pub(crate) use units::TIME;
 

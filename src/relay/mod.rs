@@ -8,6 +8,7 @@ mod affinity;
 mod answer;
 mod client;
 mod complaints;
+mod controls;
 mod crowd;
 mod direct;
 mod exchange;
@@ -28,5 +29,6 @@ mod task;
 mod tunnel;
 mod upstream;
 
+pub use controls::Controls;
 pub use server::Server;
 pub(crate) use shared::Shared;

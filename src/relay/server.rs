@@ -4,6 +4,7 @@
 //! says or the machine has processors. They find each other in [`Shared`], and end together.
 
 use super::Shared;
+use super::controls::Controls;
 use super::crowd::Crowd;
 use super::greeter::HttpGreeter;
 use super::idle::Idle;
@@ -20,9 +21,10 @@ use crate::thread::spawn;
 use crate::tls::Tls;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -34,7 +36,7 @@ pub struct Server {
     lot: Arc<Lot<ClientTask>>,
     shared: Arc<Shared>,
     address: SocketAddr,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Server {
@@ -70,13 +72,13 @@ impl Server {
             epoch,
             site: Snapshot::new(Site::new(config, tls, pool, queue)),
         });
-        let mut server = Self { lot, shared, address, threads: Vec::new() };
+        let server = Self { lot, shared, address, threads: Mutex::new(Vec::new()) };
         server.begin(workers, listener)?;
         Ok(server)
     }
 
-    fn begin(&mut self, workers: usize, listener: Listener) -> io::Result<()> {
-        let Self { lot, shared, threads, .. } = self;
+    fn begin(&self, workers: usize, listener: Listener) -> io::Result<()> {
+        let (Self { lot, shared, .. }, mut threads) = (self, self.threads());
         for number in 1..=workers {
             let desk = Desk::new(Kit::new(shared), shared.epoch);
             let worker = Worker::new(lot, desk, workers);
@@ -140,12 +142,18 @@ impl Server {
         }
     }
 
+    /// For operators, to look at and to steer.
+    pub fn controls(&self) -> Controls {
+        Controls::new(&self.shared)
+    }
+
     /// Ends every thread; connections that are left are closed.
-    pub fn stop(self) {
+    pub fn stop(&self) {
         self.shared.door.lock_up();
         self.shared.stop.set();
         self.lot.ring_stop();
-        for thread in self.threads {
+        let threads = mem::take(&mut *self.threads());
+        for thread in threads {
             let _ = thread.join();
         }
         // Tasks hold the Lot that holds them: empty it, so that their sockets close now.
@@ -155,5 +163,9 @@ impl Server {
             task.abandon(shared);
         }
         self.shared.idle.clear();
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -32,7 +32,7 @@ mod tests;
 mod transport;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -172,9 +172,15 @@ enum Never {}
 /// The running watch. Dropped, it stops as well, without waiting for its threads.
 pub struct Watch {
     watched: Arc<Snapshot<Watched>>,
+    first_round: Receiver<Never>,
+    /// None once it has been stopped.
+    alive: Mutex<Option<Alive>>,
+}
+
+/// What ends the threads when it is dropped, and the one that is waited for.
+struct Alive {
     stop: Sender<Never>,
     control: Arc<Control>,
-    first_round: Receiver<Never>,
     checks: JoinHandle<()>,
 }
 
@@ -198,7 +204,8 @@ impl Watch {
         let look = watched.look();
         let checker = Checker::new(look, sockets, epoch, first_done, Arc::clone(&on));
         let checks = spawn("checks", &on, move || checker.run())?;
-        Ok(Self { watched, stop, control, first_round, checks })
+        let alive = Mutex::new(Some(Alive { stop, control, checks }));
+        Ok(Self { watched, first_round, alive })
     }
 
     /// Watches `next` from now on. A backend that is asked in both goes on as if nothing had
@@ -206,7 +213,7 @@ impl Watch {
     /// otherwise is checked at once. Any setting may be another, also whether there are checks.
     pub fn replace(&self, next: Watched) {
         self.watched.replace(Arc::new(next));
-        self.control.look();
+        self.alive().iter().for_each(|alive| alive.control.look());
     }
 
     /// Waits until every backend that was there at the start was checked once, or is gone, at most
@@ -219,16 +226,22 @@ impl Watch {
     /// Has every backend checked now, but for those that are being checked. Does nothing if checks
     /// are off.
     pub fn hurry(&self) {
-        self.control.hurry();
+        self.alive().iter().for_each(|alive| alive.control.hurry());
     }
 
     /// Stops. Afterwards no result of a check reaches the pool or the callback.
     ///
     /// Checks under way are cut off. A look-up cannot be, and is not waited for.
-    pub fn stop(self) {
-        drop((self.stop, self.control));
+    pub fn stop(&self) {
+        let alive = self.alive().take();
+        let Some(Alive { stop, control, checks }) = alive else { return };
+        drop((stop, control));
         // A panic was told through the callback.
-        let _ = self.checks.join();
+        let _ = checks.join();
+    }
+
+    fn alive(&self) -> MutexGuard<'_, Option<Alive>> {
+        self.alive.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

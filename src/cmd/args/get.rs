@@ -52,8 +52,8 @@ fn duration(parser: &mut Parser, option: &str) -> Result<Duration, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::Source;
     use crate::config::Overrides;
+    use crate::config::Source;
 
     fn parsed(line: &str, variables: &[(&str, &str)]) -> Result<GetOptions, String> {
         let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));

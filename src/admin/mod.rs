@@ -1,0 +1,69 @@
+//! The admin endpoint: how the balancer stands, for whoever asks over HTTP, and what an operator
+//! would have it do.
+//!
+//! It has threads of its own, apart from those that serve clients, and knows the balancer behind it
+//! as [`Steered`] alone. It never writes the configuration's file.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use crate::event::Teller;
+use crate::relay::Controls;
+use crate::tls::Shown;
+
+/// The balancer behind the endpoint. Several threads ask it at once.
+pub trait Steered: Send + Sync {
+    /// The running relay, to look at and to steer.
+    fn controls(&self) -> &Controls;
+
+    /// The mouth of events, with those of late.
+    fn teller(&self) -> &Teller;
+
+    /// How the process and its configuration have fared.
+    fn life(&self) -> Life;
+
+    /// The configuration in force as TOML, without its secrets.
+    fn config(&self) -> String;
+
+    /// What a reload would change, in words: of the file, or of this text in its place. The error
+    /// says what is wrong with it.
+    fn diff(&self, text: Option<&str>) -> Result<String, String>;
+
+    /// Reads the file anew and serves by it. What changed, in words; or why nothing did.
+    fn reload(&self) -> Result<String, String>;
+
+    /// Has a new process of the same program take over. Who serves now, in words; or why this one
+    /// still does.
+    fn upgrade(&self) -> Result<String, String>;
+}
+
+/// How a process and its configuration have fared.
+pub struct Life {
+    /// The file that is read; none if the configuration came from none.
+    pub path: Option<PathBuf>,
+    /// When the process started.
+    pub started: SystemTime,
+    /// Since when the configuration is in force.
+    pub loaded: SystemTime,
+    /// How often it was replaced.
+    pub reloads: u64,
+    /// The last attempt to replace it, with its words.
+    pub last_reload: Option<(SystemTime, Result<String, String>)>,
+    /// What it does now.
+    pub state: State,
+    /// The certificates that it shows to anybody.
+    pub certificates: Vec<Shown>,
+}
+
+/// What a balancer does now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The first checks are under way.
+    Starting,
+    /// It serves.
+    Serving,
+    /// It serves, and tells balancers in front that it is about to stop.
+    Unready,
+    /// It finishes what it has.
+    Draining,
+}

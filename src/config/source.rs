@@ -1,0 +1,36 @@
+//! Where a configuration comes from: the file, and what beats it. Kept by whoever reads it again.
+
+use std::path::PathBuf;
+
+use super::exposed::exposed;
+use super::{Config, Errors, Overrides};
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// What beats it.
+    pub overrides: Overrides,
+}
+
+impl Source {
+    /// Reads the configuration, and what should be known of it, a line each.
+    pub fn load(&self) -> Result<(Config, Vec<String>), Errors> {
+        self.load_onto(Config::default())
+    }
+
+    /// The same onto these values.
+    pub fn load_onto(&self, config: Config) -> Result<(Config, Vec<String>), Errors> {
+        let (mut config, mut warnings) = config.load_telling(&self.path, &self.overrides)?;
+        warnings.extend(self.exposed(&mut config));
+        Ok((config, warnings))
+    }
+
+    /// A sentence if a secret of the configuration is in the file, and others may read that.
+    fn exposed(&self, config: &mut Config) -> Option<String> {
+        let secrets = config.secrets();
+        let written = secrets.iter().find(|key| !self.overrides.has(key))?;
+        exposed(&self.path, written)
+    }
+}
