@@ -172,8 +172,10 @@ pub mod dial;
 pub mod engine;
 pub mod event;
 pub mod http;
+#[cfg(feature = "lab")]
 pub mod lab;
 pub mod log;
+#[cfg(any(feature = "admin", feature = "client", feature = "lab"))]
 pub mod plain;
 pub mod pool;
 pub mod relay;

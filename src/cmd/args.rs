@@ -2,6 +2,8 @@
 //! those it is given; each slip becomes a sentence that ends the process with 2.
 
 #[cfg(feature = "lab")]
+mod backend;
+#[cfg(feature = "lab")]
 mod bench;
 #[cfg(feature = "client")]
 mod get;
@@ -10,6 +12,7 @@ mod simulate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+#[cfg(feature = "lab")]
 use std::str::FromStr;
 
 use lexopt::prelude::*;
@@ -18,7 +21,6 @@ use lexopt::{Error, Parser};
 use super::help;
 use super::{Command, Failure};
 use crate::config::{CONFIG_VARIABLE, Extent, Overrides, Source, nearest};
-use crate::lab::backend::DemoOptions;
 
 /// The file that is read unless one is named.
 const FILE: &str = "applications.toml";
@@ -28,19 +30,8 @@ const COMMANDS: [&str; 7] = ["serve", "check", "demo", "backend", "get", "bench"
 /// Commands that are still to come.
 const PLANNED: [&str; 5] = ["status", "drain", "ready", "maint", "reload"];
 /// Every long option, for suggestions.
-const OPTIONS: [&str; 11] = [
-    "--config",
-    "--listen",
-    "--workers",
-    "--set",
-    "--all",
-    "--name",
-    "--instances",
-    "--seed",
-    "--unhealthy",
-    "--help",
-    "--version",
-];
+const OPTIONS: [&str; 7] =
+    ["--config", "--listen", "--workers", "--set", "--all", "--help", "--version"];
 
 /// The command that the arguments (without the program's own name) and variables ask for.
 pub fn parse(
@@ -52,8 +43,11 @@ pub fn parse(
     let command = command.map_or("serve".to_string(), |arg| arg.to_string_lossy().into_owned());
     let mut parser = Parser::from_args(args);
     match command.as_str() {
-        "serve" | "check" | "demo" => source(&command, &mut parser, variables),
-        "backend" => Ok(backend(&mut parser)?),
+        "serve" | "check" => source(&command, &mut parser, variables),
+        #[cfg(feature = "lab")]
+        "demo" => source(&command, &mut parser, variables),
+        #[cfg(feature = "lab")]
+        "backend" => Ok(backend::parse(&mut parser)?),
         #[cfg(feature = "client")]
         "get" => get::parse(&mut parser, variables),
         #[cfg(not(feature = "client"))]
@@ -63,7 +57,9 @@ pub fn parse(
         #[cfg(feature = "lab")]
         "simulate" => Ok(simulate::parse(&mut parser)?),
         #[cfg(not(feature = "lab"))]
-        "bench" | "simulate" => Err(Failure::Usage(format!("{command} is not in this slim build"))),
+        "demo" | "backend" | "bench" | "simulate" => {
+            Err(Failure::Usage(format!("{command} is not in this slim build")))
+        }
         "help" => Ok(Command::Tell(help::GENERAL.to_string())),
         other => Err(Failure::Usage(unknown_command(other))),
     }
@@ -88,6 +84,7 @@ fn source(
         }
     }
     Ok(match command {
+        #[cfg(feature = "lab")]
         "demo" => Command::Demo(overrides),
         "check" => Command::Check(Source { path, overrides }, extent),
         _ => Command::Serve(Source { path, overrides }),
@@ -110,32 +107,6 @@ fn set(overrides: &mut Overrides, text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn backend(parser: &mut Parser) -> Result<Command, Error> {
-    let mut options = DemoOptions::default();
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Long("listen") => {
-                options.listen = number(parser, "--listen", "an address such as 127.0.0.1:9001")?;
-            }
-            Long("name") => options.name = text(parser)?,
-            Long("instances") => {
-                options.instances = number(parser, "--instances", "a number from 1 to 65535")?;
-            }
-            Long("seed") => options.seed = number(parser, "--seed", "a whole number")?,
-            Long("unhealthy") => options.unhealthy = true,
-            other => return everywhere(other),
-        }
-    }
-    let DemoOptions { listen, instances, .. } = &options;
-    if *instances == 0 {
-        return Err("--instances 0 starts nothing; give it at least 1".into());
-    }
-    if listen.port() != 0 && listen.port().checked_add(instances - 1).is_none() {
-        return Err(format!("--instances {instances} from {listen} on go beyond port 65535").into());
-    }
-    Ok(Command::Backend(options))
-}
-
 /// What every command knows, and what none does.
 fn everywhere(arg: lexopt::Arg<'_>) -> Result<Command, Error> {
     match arg {
@@ -151,6 +122,7 @@ fn text(parser: &mut Parser) -> Result<String, Error> {
     parser.value()?.string()
 }
 
+#[cfg(feature = "lab")]
 fn number<T: FromStr>(parser: &mut Parser, option: &str, expected: &str) -> Result<T, Error> {
     let text = text(parser)?;
     text.parse().map_err(|_| format!("{option} {text}: expected {expected}").into())
@@ -169,7 +141,7 @@ fn unknown_command(word: &str) -> String {
 /// Every option of every command.
 fn options() -> impl Iterator<Item = &'static str> {
     #[cfg(feature = "lab")]
-    let lab = bench::OPTIONS.into_iter().chain(simulate::OPTIONS);
+    let lab = backend::OPTIONS.into_iter().chain(bench::OPTIONS).chain(simulate::OPTIONS);
     #[cfg(not(feature = "lab"))]
     let lab = [];
     #[cfg(feature = "client")]

@@ -2,10 +2,12 @@
 //! Called by `main`; one thin file for each command.
 
 pub mod args;
+#[cfg(feature = "lab")]
 pub mod backend;
 #[cfg(feature = "lab")]
 pub mod bench;
 pub mod check;
+#[cfg(feature = "lab")]
 pub mod demo;
 #[cfg(feature = "client")]
 pub mod get;
@@ -19,7 +21,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::balancer::CannotStart;
-use crate::config::{Errors, Extent, Overrides, Source};
+#[cfg(feature = "lab")]
+use crate::config::Overrides;
+use crate::config::{Errors, Extent, Source};
+#[cfg(feature = "lab")]
 use crate::lab::backend::DemoOptions;
 use crate::text::Escaped;
 
@@ -31,8 +36,10 @@ pub enum Command {
     /// Say what serving this would come to.
     Check(Source, Extent),
     /// Balance over demo backends, all in one process.
+    #[cfg(feature = "lab")]
     Demo(Overrides),
     /// Be a demo backend.
+    #[cfg(feature = "lab")]
     Backend(DemoOptions),
     /// Get a path from whichever application is well.
     #[cfg(feature = "client")]
@@ -65,7 +72,9 @@ pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(source) => serve::run(&source),
         Command::Check(source, extent) => check::run(&source, extent),
+        #[cfg(feature = "lab")]
         Command::Demo(overrides) => demo::run(&overrides),
+        #[cfg(feature = "lab")]
         Command::Backend(options) => backend::run(&options),
         #[cfg(feature = "client")]
         Command::Get(options) => get::run(&options),

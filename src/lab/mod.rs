@@ -2,9 +2,6 @@
 //! reports that show how they did.
 
 pub mod backend;
-#[cfg(feature = "lab")]
 pub mod bench;
-#[cfg(feature = "lab")]
 pub mod report;
-#[cfg(feature = "lab")]
 pub mod simulate;
