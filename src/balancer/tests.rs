@@ -179,7 +179,8 @@ fn a_fall_has_one_level_whether_a_check_a_request_or_an_operator_brings_it_about
     let by_operator = || {
         let running = Running::start(&[Backend::start(), Backend::start()], "\"off\"");
         for index in [0, 1] {
-            let change = running.pool.set_mode(index, Mode::Maint, running.epoch.elapsed());
+            let change =
+                running.pool.set_mode(index, Mode::Maint, true, running.epoch.elapsed()).unwrap();
             running.teller.tell(Event::from(&Notice::Changed(change.unwrap())));
         }
         (running.wait_for(first), running.wait_for(last))
@@ -190,7 +191,7 @@ fn a_fall_has_one_level_whether_a_check_a_request_or_an_operator_brings_it_about
         backends[0].is_ill.store(true, SeqCst);
         let out = running.ask_until(first);
         // The last one up is ejected by no request; an operator may take it out.
-        let change = running.pool.set_mode(1, Mode::Drain, running.epoch.elapsed());
+        let change = running.pool.set_mode(1, Mode::Drain, true, running.epoch.elapsed()).unwrap();
         running.teller.tell(Event::from(&Notice::Changed(change.unwrap())));
         (out, running.wait_for(last))
     };

@@ -1,4 +1,4 @@
-//! The one line that says that a backend's standing changed, and the one that says how it is.
+//! The one line that says that a backend's standing changed.
 //!
 //! Made by the pool, written to the log by whoever the pool told. Never spans two lines: a reason
 //! may quote what a backend sent.
@@ -68,42 +68,6 @@ impl Change {
     /// True if no other is up than the one that has just come back.
     fn ends_the_outage(&self) -> bool {
         self.usable == 1 && self.to == Standing::Up
-    }
-}
-
-/// One backend at one moment. Displayed, it is one line of the log:
-/// `backend API01: up, 3 in use, 12 requests, 4 failures; score 9, threshold 250: takes its turns`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// The backend's name.
-    pub backend: String,
-    /// Where it stands.
-    pub standing: Standing,
-    /// Why it has no address, if it has none.
-    pub why: Option<String>,
-    /// Requests it is busy with.
-    pub in_use: u32,
-    /// Times it was picked, since the start.
-    pub requests: u64,
-    /// Tries that failed by its fault, since the start.
-    pub failures: u64,
-    /// Answers that broke a rule and were mended, since the start.
-    pub repaired: u64,
-    /// How the policy sees it, if that has a view of its own.
-    pub policy: Option<String>,
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { backend, standing, why, in_use, requests, failures, repaired, policy } = self;
-        write!(f, "backend {}: {standing}", Escaped(backend))?;
-        why.iter().try_for_each(|why| write!(f, ": {}", Escaped(why)))?;
-        write!(f, ", {in_use} in use, ")?;
-        write!(f, "{requests} requests, {failures} failures")?;
-        if *repaired > 0 {
-            write!(f, ", {repaired} answers mended")?;
-        }
-        policy.iter().try_for_each(|words| write!(f, "; {}", Escaped(words)))
     }
 }
 

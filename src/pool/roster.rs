@@ -6,7 +6,7 @@
 //! newest pool's, whichever pool the report came to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::family::{Family, heirs};
@@ -15,8 +15,7 @@ use super::policy::Policy;
 use super::retry::RetryPermit;
 use super::sticky::Tokens;
 use super::{
-    Backend, Change, CheckOutcome, Fault, Found, Mode, Notice, Outcome, Rules, Spec, Standing,
-    Status, Witness,
+    Backend, Change, CheckOutcome, Fault, Found, Notice, Outcome, Rules, Spec, Standing, Witness,
 };
 use crate::text::Took;
 
@@ -167,23 +166,6 @@ impl Pool {
         })
     }
 
-    /// The backend at `index` in one line for people: where it stands, what it does, and how the
-    /// policy sees it.
-    pub fn status(&self, index: usize, now: Duration) -> Status {
-        let (backend, load) = (&self.backends[index], |count: &AtomicU64| count.load(Relaxed));
-        let counters = backend.counters();
-        Status {
-            backend: backend.name().to_owned(),
-            standing: backend.standing(now),
-            why: backend.addresses().err(),
-            in_use: backend.in_use(),
-            requests: load(&counters.requests),
-            failures: load(&counters.failures),
-            repaired: load(&counters.repaired),
-            policy: self.explain(index),
-        }
-    }
-
     /// How the policy sees the backend at `index` now, in words, if it has a view of its own.
     pub fn explain(&self, index: usize) -> Option<String> {
         self.policy.explain(self.backends[index].memory())
@@ -192,14 +174,6 @@ impl Pool {
     /// The policy's score of the backend at `index`, if it has one; lower is better.
     pub fn score(&self, index: usize) -> Option<f64> {
         self.policy.score(self.backends[index].memory())
-    }
-
-    /// Does as an operator says with the backend at `index`.
-    pub fn set_mode(&self, index: usize, mode: Mode, now: Duration) -> Option<Change> {
-        self.change(index, now, |Seat { backend, .. }| {
-            backend.record.set_mode(mode);
-            Some(format!("set to {mode}"))
-        })
     }
 
     /// Draws the consequences of a try's outcome; `witness` is asked for if it is one that a
@@ -320,7 +294,7 @@ impl Pool {
     /// Lets `act` change one backend while no other changes, if the newest file still has it where
     /// this one does. `act` returns the reason if it did anything; there is a [`Change`] if the
     /// standing is another now, or another than people were told.
-    fn change(
+    pub(super) fn change(
         &self,
         index: usize,
         now: Duration,
@@ -343,9 +317,9 @@ impl Pool {
 }
 
 /// One backend among all of the newest pool, while none of them changes.
-struct Seat<'t> {
-    all: &'t [Backend],
-    backend: &'t Backend,
+pub(super) struct Seat<'t> {
+    pub(super) all: &'t [Backend],
+    pub(super) backend: &'t Backend,
     standing: Standing,
 }
 

@@ -60,7 +60,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::pool::testing::{ask, check, pool_of, spec};
+    use crate::pool::testing::{ask, check, pool_of, set_mode, spec};
     use crate::pool::{Ask, CheckRules, Fault, Mode, Outcome, PassiveRules, Pool, Rules, Spec};
 
     const NOW: Duration = Duration::ZERO;
@@ -153,7 +153,7 @@ mod tests {
         pool.record_check(0, &check(true), NOW);
         assert_eq!(ways(&pool, 0, NOW), [0; 8]);
         for mode in [Mode::Drain, Mode::Maint] {
-            pool.set_mode(0, mode, NOW);
+            set_mode(&pool, 0, mode, NOW);
             assert!(!ways(&pool, 0, NOW).contains(&0), "{mode}");
         }
         for _ in 0..PassiveRules::default().failures {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use super::policy::{Facts, Kind, Memory, Policy, ScoredRules, View};
-use super::{Ask, CheckOutcome, Found, Pool, Rules, Spec, chance};
+use super::{Ask, Change, CheckOutcome, Found, Mode, Pool, Rules, Spec, chance};
 
 /// A backend that is alive and has no limits.
 pub(crate) fn spec(name: &str) -> Spec {
@@ -54,6 +54,11 @@ pub(super) fn pool(count: u8, rules: Rules) -> Arc<Pool> {
 /// A pool of one backend.
 pub(super) fn named(name: &str) -> Arc<Pool> {
     pool_of(vec![spec(name)], Rules::default())
+}
+
+/// An operator sets the mode, whatever follows from it.
+pub(super) fn set_mode(pool: &Pool, index: usize, mode: Mode, now: Duration) -> Option<Change> {
+    pool.set_mode(index, mode, true, now).expect("it is forced")
 }
 
 /// A request's wish for a backend not among those `tried`.

@@ -3,6 +3,7 @@
 mod laws;
 mod rows;
 mod slow_start;
+mod steer;
 mod succession;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::policy::{Kind, ScoredRules};
-use super::testing::{ask, check, pool, pool_of, spec, together};
+use super::testing::{ask, check, pool, pool_of, set_mode, spec, together};
 use super::*;
 
 const fn s(seconds: u64) -> Duration {
@@ -87,7 +88,7 @@ fn a_backend_that_the_file_calls_dead_waits_for_its_first_check() {
 fn when_all_are_down_the_answer_says_why() {
     let pool = pool(3, at_once());
     pool.record_check(0, &check(false), s(0));
-    pool.set_mode(1, Mode::Drain, s(0));
+    set_mode(&pool, 1, Mode::Drain, s(0));
     let last = pool.record_check(2, &check(false), s(0)).unwrap().to_string();
     assert!(last.ends_with("NO BACKEND IS UP; out: a (down), b (drain), c (down)"), "{last}");
     let why = pool.pick(&ask(s(0), &[])).unwrap_err();
@@ -150,14 +151,14 @@ fn backups_serve_only_while_no_other_is_usable() {
 #[test]
 fn a_drained_backend_gets_nothing_new_and_its_health_is_kept() {
     let pool = pool(2, at_once());
-    let drained = pool.set_mode(0, Mode::Drain, s(0)).unwrap().to_string();
+    let drained = set_mode(&pool, 0, Mode::Drain, s(0)).unwrap().to_string();
     assert_eq!(drained, "backend a: set to drain; up -> drain; 1 of 2 left: b; out: a (drain)");
-    assert_eq!(pool.set_mode(0, Mode::Drain, s(0)), None);
+    assert_eq!(set_mode(&pool, 0, Mode::Drain, s(0)), None);
     assert_eq!(picks(&pool, s(0), 3), [1, 1, 1]);
     assert_eq!(pool.record_check(0, &check(false), s(0)), None, "it goes on being watched");
-    let ready = pool.set_mode(0, Mode::Ready, s(0)).unwrap().to_string();
+    let ready = set_mode(&pool, 0, Mode::Ready, s(0)).unwrap().to_string();
     assert_eq!(ready, "backend a: set to ready; drain -> down; 1 of 2 left: b; out: a (down)");
-    assert!(pool.set_mode(1, Mode::Maint, s(0)).unwrap().to_string().contains("up -> maint"));
+    assert!(set_mode(&pool, 1, Mode::Maint, s(0)).unwrap().to_string().contains("up -> maint"));
     assert_eq!(pool.pick(&ask(s(0), &[])).unwrap_err().drained, 1);
 }
 
@@ -165,10 +166,10 @@ fn a_drained_backend_gets_nothing_new_and_its_health_is_kept() {
 fn fail_open_tries_all_that_are_not_in_maintenance() {
     let pool = pool(3, Rules { fail_open: true, ..at_once() });
     pool.record_check(0, &check(false), s(0));
-    pool.set_mode(2, Mode::Maint, s(0));
+    set_mode(&pool, 2, Mode::Maint, s(0));
     assert_eq!(picks(&pool, s(0), 2), [1, 1], "not while one is up");
     assert_eq!(pool.pick(&ask(s(0), &[1])).unwrap_err().tried, 1, "nor when that one was tried");
-    pool.set_mode(1, Mode::Drain, s(0));
+    set_mode(&pool, 1, Mode::Drain, s(0));
     let mut open = picks(&pool, s(0), 4);
     open.sort_unstable();
     assert_eq!(open, [0, 0, 1, 1]);
@@ -196,7 +197,7 @@ fn three_failures_in_a_row_eject_and_time_brings_back() {
 fn a_good_return_of_a_drained_backend_is_not_called_up() {
     let pool = pool(3, Rules::default());
     eject(&pool, 0, s(0));
-    pool.set_mode(0, Mode::Drain, s(1));
+    set_mode(&pool, 0, Mode::Drain, s(1));
     assert!(report(&pool, 0, &[OK], s(11)).is_empty());
 }
 

@@ -1,24 +1,25 @@
-//! What an operator may see of a running relay, and have it do. Cheap to clone; asked from threads
-//! that are no workers, at any time.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! What of a running server others may look at and steer: the endpoint, the balancer.
+//!
+//! Cheap to clone, and never in the way of a request. What it changes, it tells: whoever steers
+//! only says to the operator what came of it.
 
 use super::Shared;
-use crate::pool::Pool;
+use crate::event::Event;
+use crate::pool::{Change, LastUsable, Mode, Notice, Pool};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-/// A handle on a running relay.
+/// The controls of a running server.
 #[derive(Clone)]
 pub struct Controls {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) address: SocketAddr,
+    pub(super) workers: usize,
 }
 
 impl Controls {
-    pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared) }
-    }
-
-    /// The pool of the configuration in force.
+    /// The pool that requests are given to from now on.
     pub fn pool(&self) -> Arc<Pool> {
         Arc::clone(&self.shared.site.current().pool)
     }
@@ -26,5 +27,73 @@ impl Controls {
     /// The pool's clock.
     pub fn now(&self) -> Duration {
         self.shared.now()
+    }
+
+    /// What the wall's clock showed when the pool's showed `at`, if nobody has set it since.
+    pub fn at(&self, at: Duration) -> SystemTime {
+        let now = SystemTime::now();
+        now.checked_sub(self.now().saturating_sub(at)).unwrap_or(now)
+    }
+
+    /// False once the end has begun.
+    pub fn is_ready(&self) -> bool {
+        self.shared.is_ready()
+    }
+
+    /// True when no new clients are taken.
+    pub fn is_draining(&self) -> bool {
+        self.shared.is_draining()
+    }
+
+    /// Client connections now, and how many there may be.
+    pub fn clients(&self) -> (usize, usize) {
+        (self.shared.door.taken(), self.shared.door.limit())
+    }
+
+    /// Requests that wait for a place now, and how many may.
+    pub fn waiting(&self) -> (usize, usize) {
+        let site = self.shared.site.current();
+        (site.queue.len(), site.config.queue.length)
+    }
+
+    /// Threads that serve.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Where clients are served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Does as an operator says with the backend at `index` of `pool`, whatever place the newest
+    /// pool has it at; `None` if nothing is otherwise than before. The last one that takes requests
+    /// is taken out only by `force`.
+    pub fn set_mode(
+        &self,
+        pool: &Pool,
+        index: usize,
+        mode: Mode,
+        force: bool,
+    ) -> Result<Option<Change>, LastUsable> {
+        let change = pool.set_mode(index, mode, force, self.now())?;
+        if let Some(change) = &change {
+            self.shared.teller.tell(Event::from(&Notice::Changed(change.clone())));
+        }
+        Ok(change)
+    }
+
+    /// Holds new requests in the line, for at most so long; then, and until somebody resumes, they
+    /// are served as they would have been.
+    pub fn pause(&self, at_most: Duration) {
+        let _ = at_most;
+    }
+
+    /// Lets the requests go that are held.
+    pub fn resume(&self) {}
+
+    /// How much longer requests are held; `None` if they are not.
+    pub fn paused_for(&self) -> Option<Duration> {
+        None
     }
 }

@@ -41,9 +41,14 @@ impl Queue {
         self.line.lock().resize(length_max);
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.length.load(Ordering::SeqCst)
+    }
+
     /// True while nobody waits: a newcomer may ask the pool.
     pub(crate) fn is_empty(&self) -> bool {
-        self.length.load(Ordering::SeqCst) == 0
+        self.len() == 0
     }
 
     /// A ticket for the task at `home`; none when the line is as long as it may be.

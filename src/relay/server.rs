@@ -3,8 +3,6 @@
 //! A server is one Lot, one timer, one thread at the door, and as many workers as the configuration
 //! says or the machine has processors. They find each other in [`Shared`], and end together.
 
-use super::Shared;
-use super::controls::Controls;
 use super::crowd::Crowd;
 use super::greeter::HttpGreeter;
 use super::idle::Idle;
@@ -13,6 +11,7 @@ use super::lookout::Lookout;
 use super::queue::Queue;
 use super::site::Site;
 use super::task::ClientTask;
+use super::{Controls, Shared};
 use crate::config::Config;
 use crate::engine::{Desk, Door, Listener, Lot, Registry, Stop, Timer, Worker};
 use crate::event::Teller;
@@ -36,6 +35,7 @@ pub struct Server {
     lot: Arc<Lot<ClientTask>>,
     shared: Arc<Shared>,
     address: SocketAddr,
+    workers: usize,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -72,13 +72,14 @@ impl Server {
             epoch,
             site: Snapshot::new(Site::new(config, tls, pool, queue)),
         });
-        let server = Self { lot, shared, address, threads: Mutex::new(Vec::new()) };
-        server.begin(workers, listener)?;
+        let server = Self { lot, shared, address, workers, threads: Mutex::new(Vec::new()) };
+        server.begin(listener)?;
         Ok(server)
     }
 
-    fn begin(&self, workers: usize, listener: Listener) -> io::Result<()> {
-        let (Self { lot, shared, .. }, mut threads) = (self, self.threads());
+    fn begin(&self, listener: Listener) -> io::Result<()> {
+        let (Self { lot, shared, workers, .. }, mut threads) = (self, self.threads());
+        let workers = *workers;
         for number in 1..=workers {
             let desk = Desk::new(Kit::new(shared), shared.epoch);
             let worker = Worker::new(lot, desk, workers);
@@ -103,6 +104,12 @@ impl Server {
         queue.resize(config.queue.length);
         shared.door.resize(config.server.max_connections);
         shared.site.replace(Site::new(config, tls, pool, queue));
+    }
+
+    /// For whoever looks at it and steers it.
+    pub fn controls(&self) -> Controls {
+        let Self { shared, address, workers, .. } = self;
+        Controls { shared: Arc::clone(shared), address: *address, workers: *workers }
     }
 
     /// Where clients are served.
@@ -140,11 +147,6 @@ impl Server {
                 return false;
             }
         }
-    }
-
-    /// For operators, to look at and to steer.
-    pub fn controls(&self) -> Controls {
-        Controls::new(&self.shared)
     }
 
     /// Ends every thread; connections that are left are closed.

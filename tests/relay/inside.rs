@@ -134,7 +134,7 @@ fn a_drained_backend_is_named_by_no_redirect() {
     let location = |place: &Backend| format!("http://127.0.0.1:{}/x", place.port());
     let mut client = Wire::connect(server.address());
     assert_eq!(client.get("/x").field("location"), Some(&*location(&drained)));
-    pool.set_mode(0, Mode::Drain, Duration::ZERO);
+    pool.set_mode(0, Mode::Drain, true, Duration::ZERO).unwrap();
     for _ in 0..3 {
         assert_eq!(client.get("/x").field("location"), Some(&*location(&other)));
     }

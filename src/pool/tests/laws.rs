@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::pool::chance::Dice;
 use crate::pool::policy::Kind;
-use crate::pool::testing::pool_by;
+use crate::pool::testing::{pool_by, set_mode};
 
 /// One thing that can happen to a pool. Indexes are taken round its end.
 #[derive(Clone, Debug)]
@@ -103,7 +103,7 @@ fn judge_events(pool: &Arc<Pool>, events: &[Event]) {
             Event::Check(index, passed) => {
                 changed(pool.record_check(index % count, &check(*passed), now))
             }
-            Event::Mode(index, mode) => pool.set_mode(index % count, *mode, now),
+            Event::Mode(index, mode) => set_mode(pool, index % count, *mode, now),
             Event::Report(index, ok) => {
                 changed(pool.judge(index % count, if *ok { &OK } else { &FAILED }, || None, now))
             }
@@ -164,7 +164,7 @@ fn pool_with(kind: Kind, backends: &[(u32, bool)]) -> Arc<Pool> {
     };
     let pool = pool_by(kind, backends.iter().enumerate().map(named).collect(), Rules::default());
     for (index, _) in backends.iter().enumerate().filter(|(_, (_, up))| !up) {
-        pool.set_mode(index, Mode::Drain, s(0));
+        set_mode(&pool, index, Mode::Drain, s(0));
     }
     pool
 }

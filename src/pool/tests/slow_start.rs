@@ -4,7 +4,7 @@
 use super::*;
 use crate::pool::chance::Dice;
 use crate::pool::policy::Kind;
-use crate::pool::testing::pool_by;
+use crate::pool::testing::{pool_by, set_mode};
 
 /// When the backend under test comes back.
 const BACK: Duration = s(1000);
@@ -89,8 +89,8 @@ fn an_ejection_and_a_drain_end_in_a_slow_start_too() {
     let pool = pool_by(Kind::RoundRobin, vec![spec("a"), spec("b")], rules);
     eject(&pool, 0, BACK - s(10));
     assert!((share(&map(&pool, 50), 0) - 0.333).abs() < 0.02);
-    pool.set_mode(0, Mode::Drain, BACK + s(200));
-    pool.set_mode(0, Mode::Ready, BACK + s(300));
+    set_mode(&pool, 0, Mode::Drain, BACK + s(200));
+    set_mode(&pool, 0, Mode::Ready, BACK + s(300));
     assert!((share(&map(&pool, 310), 0) - 0.091).abs() < 0.02);
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::pool::record::Record;
-use crate::pool::testing::{pool_by, succeeding};
+use crate::pool::testing::{pool_by, set_mode, succeeding};
 
 /// A backend of this name at this port.
 fn at(name: &str, port: u16) -> Spec {
@@ -97,7 +97,7 @@ fn what_is_known_of_one_that_stays_is_kept() {
     let old = pool_by(Kind::RoundRobin, all_at_8001(&["a", "b", "c", "d"]), rules);
     old.record_check(0, &check(false), s(1));
     assert!(report(&old, 1, &[FAILED; 2], s(1)).concat().contains("-> ejected"));
-    old.set_mode(2, Mode::Drain, s(1));
+    set_mode(&old, 2, Mode::Drain, s(1));
     report(&old, 3, &[FAILED], s(1));
     let new = next(&old, &all_at_8001(&["a", "B", "c", "d"]));
     let standings = |pool: &Pool, now| {
@@ -137,14 +137,14 @@ fn of_one_that_is_somewhere_else_only_what_it_did_and_the_mode_are_kept() {
     let lease = old.pick(&Ask { tried: &[1, 2], ..ask(s(0), &[]) }).unwrap();
     eject(&old, 0, s(0));
     old.record_check(0, &check(false), s(0));
-    old.set_mode(0, Mode::Drain, s(0));
-    old.set_mode(1, Mode::Maint, s(0));
+    set_mode(&old, 0, Mode::Drain, s(0));
+    set_mode(&old, 1, Mode::Maint, s(0));
     let moved = [at("a", 9), Spec { alive: false, ..at("b", 9) }, specs[2].clone()];
     let new = next(&old, &moved);
     let [a, b] = [&new.backends()[0], &new.backends()[1]];
     assert_eq!([a.mode(), b.mode()], [Mode::Drain, Mode::Maint]);
-    new.set_mode(0, Mode::Ready, s(0));
-    new.set_mode(1, Mode::Ready, s(0));
+    set_mode(&new, 0, Mode::Ready, s(0));
+    set_mode(&new, 1, Mode::Ready, s(0));
     assert_eq!([a.standing(s(0)), b.standing(s(0))], [Standing::Up, Standing::Down]);
     assert_eq!(a.addresses(), Ok(vec![([127, 0, 0, 1], 9).into()]));
     assert_eq!((new.score(0), a.counters().failures.load(Relaxed), a.in_use()), (Some(0.0), 3, 1));
@@ -422,7 +422,7 @@ impl Tale {
             }
             Event::Mode(which, mode) => {
                 let (pool, numbers) = self.newest();
-                pool.set_mode(which % numbers.len(), *mode, s(0));
+                set_mode(pool, which % numbers.len(), *mode, s(0));
             }
             Event::Permit => {
                 let at = self.permits.len() % self.pools.len();

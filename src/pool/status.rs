@@ -1,0 +1,154 @@
+//! One backend at one moment: all that people are shown of it.
+//!
+//! Made by the pool for whoever asks, read by the log and the endpoint. Each number stands alone:
+//! read while requests go on, they may be a request apart.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::{Mode, Pool, Standing};
+use crate::text::Escaped;
+
+/// One backend at one moment. Displayed, it is one line of the log:
+/// `backend API01: up, 3 in use, 12 requests, 4 failures; score 9, threshold 250: takes its turns`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// The backend's name.
+    pub backend: String,
+    /// Host and port, as configured.
+    pub address: String,
+    /// Where it stands.
+    pub standing: Standing,
+    /// Checks call it up, and its name has come to an address.
+    pub is_up: bool,
+    /// How much longer it is out after its failures.
+    pub ejected_for: Option<Duration>,
+    /// What an operator wants of it.
+    pub mode: Mode,
+    /// Who wants it to take nothing new, if anybody does.
+    pub asked_by: Option<Who>,
+    /// What brought it where it stands, in words.
+    pub why: String,
+    /// Since when it stands there, on the pool's clock.
+    pub since: Duration,
+    /// The last checks, the newest first.
+    pub checks: Vec<PastCheck>,
+    /// Requests it is busy with.
+    pub in_use: u32,
+    /// Most requests at once; 0 is no limit.
+    pub max_connections: u32,
+    /// Share under a weighted policy.
+    pub weight: u32,
+    /// Used only when no other is usable.
+    pub is_backup: bool,
+    /// Times it was picked, since the start.
+    pub requests: u64,
+    /// Answers by class: 1xx to 5xx.
+    pub statuses: [u64; 5],
+    /// Tries that failed by its fault, since the start.
+    pub failures: u64,
+    /// Times it was picked after another backend had failed the request.
+    pub retries: u64,
+    /// Answers that broke a rule and were mended, since the start.
+    pub repaired: u64,
+    /// Checks that passed.
+    pub checks_passed: u64,
+    /// Checks that failed.
+    pub checks_failed: u64,
+    /// Bytes of requests' bodies sent to it.
+    pub bytes_up: u64,
+    /// Bytes of answers' bodies received from it.
+    pub bytes_down: u64,
+    /// Half of its answers began sooner than this.
+    pub p50: Option<Duration>,
+    /// All but one in a hundred began sooner than this.
+    pub p99: Option<Duration>,
+    /// The policy's score, if it has one; lower is better.
+    pub score: Option<f64>,
+    /// How the policy sees it, if that has a view of its own.
+    pub policy: Option<String>,
+}
+
+/// Who wants a backend to take nothing new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Somebody set its mode.
+    Operator,
+    /// It answered a check so.
+    Application,
+}
+
+/// A check that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastCheck {
+    /// When it ended, on the pool's clock.
+    pub at: Duration,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether the backend counts as healthy by it.
+    pub passed: bool,
+    /// What was seen: `status 200`.
+    pub seen: String,
+}
+
+impl Pool {
+    /// The backend at `index` as it is at `now`.
+    pub fn status(&self, index: usize, now: Duration) -> Status {
+        let (backend, load) = (&self.backends[index], |count: &AtomicU64| count.load(Relaxed));
+        let (counters, health) = (backend.counters(), &backend.record.health);
+        Status {
+            backend: backend.name().to_owned(),
+            address: backend.authority(),
+            standing: backend.standing(now),
+            is_up: health.is_up() && backend.is_found(),
+            ejected_for: health.ejected_for(now),
+            mode: backend.mode(),
+            asked_by: (backend.mode() != Mode::Ready).then_some(Who::Operator),
+            why: backend.addresses().err().unwrap_or_default(),
+            since: Duration::ZERO,
+            checks: Vec::new(),
+            in_use: backend.in_use(),
+            max_connections: backend.max_connections(),
+            weight: backend.weight(),
+            is_backup: backend.is_backup(),
+            requests: load(&counters.requests),
+            statuses: std::array::from_fn(|class| load(&counters.statuses[class])),
+            failures: load(&counters.failures),
+            retries: load(&counters.retries),
+            repaired: load(&counters.repaired),
+            checks_passed: load(&counters.checks_passed),
+            checks_failed: load(&counters.checks_failed),
+            bytes_up: load(&counters.bytes_up),
+            bytes_down: load(&counters.bytes_down),
+            p50: None,
+            p99: None,
+            score: self.score(index),
+            policy: self.explain(index),
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "backend {}: {}", Escaped(&self.backend), self.standing)?;
+        if self.standing != Standing::Up && !self.why.is_empty() {
+            write!(f, ": {}", Escaped(&self.why))?;
+        }
+        write!(f, ", {} in use, ", self.in_use)?;
+        write!(f, "{} requests, {} failures", self.requests, self.failures)?;
+        if self.repaired > 0 {
+            write!(f, ", {} answers mended", self.repaired)?;
+        }
+        self.policy.iter().try_for_each(|words| write!(f, "; {}", Escaped(words)))
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Operator => "operator",
+            Self::Application => "application",
+        })
+    }
+}

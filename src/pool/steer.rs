@@ -1,0 +1,74 @@
+//! What an operator may do with a backend: take it out for a while, and have it back.
+//!
+//! Called by the endpoint's thread, seldom, under the family's `turn`: so of two who take out the
+//! last two backends at once, one is refused.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Backend, Change, Mode, Pool, Standing};
+
+/// An operator would take out the last backend that takes requests. Displayed, it says so, and what
+/// to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastUsable {
+    /// The backend's name.
+    pub backend: String,
+    /// What it was to be set to.
+    pub mode: Mode,
+    /// Backends there are.
+    pub total: usize,
+}
+
+impl Pool {
+    /// Does as an operator says with the backend at `index`. A mode that it has already is set
+    /// again without a change. The last one that takes requests is taken out only by `force`.
+    pub fn set_mode(
+        &self,
+        index: usize,
+        mode: Mode,
+        force: bool,
+        now: Duration,
+    ) -> Result<Option<Change>, LastUsable> {
+        let mut refused = false;
+        let change = self.change(index, now, |seat| {
+            if seat.backend.mode() == mode {
+                return None;
+            }
+            refused = mode != Mode::Ready && !force && is_last(seat.all, seat.backend, now);
+            if refused {
+                return None;
+            }
+            seat.backend.record.set_mode(mode);
+            Some(format!("set to {mode}"))
+        });
+        match refused {
+            true => Err(LastUsable {
+                backend: self.backends[index].name().to_owned(),
+                mode,
+                total: self.backends.len(),
+            }),
+            false => Ok(change),
+        }
+    }
+}
+
+/// True if requests go to `backend` and would go to none without it. One that is ejected gets some
+/// only while none is up, and one that is down is missed by nobody.
+fn is_last(all: &[Backend], backend: &Backend, now: Duration) -> bool {
+    let standing = backend.standing(now);
+    let stand = |standing| all.iter().filter(|one| one.standing(now) == standing).count();
+    match standing {
+        Standing::Up => stand(Standing::Up) == 1,
+        Standing::Ejected => stand(Standing::Up) == 0 && stand(Standing::Ejected) == 1,
+        Standing::Down | Standing::Drain | Standing::Maint => false,
+    }
+}
+
+impl fmt::Display for LastUsable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { backend, mode, total } = self;
+        write!(f, "backend {backend} is the last of {total} that takes requests: set to {mode}, ")?;
+        f.write_str("all would be answered 503. Bring another up first, or force it (--force)")
+    }
+}

@@ -1,0 +1,49 @@
+//! Operators take backends out: which they may, and which only by force.
+
+use std::time::Duration;
+
+use crate::pool::testing::{check, pool, set_mode, together};
+use crate::pool::{Mode, Pool, Rules, Standing};
+
+const NOW: Duration = Duration::ZERO;
+
+fn drain(pool: &Pool, index: usize) -> bool {
+    pool.set_mode(index, Mode::Drain, false, NOW).is_ok()
+}
+
+#[test]
+fn the_last_one_that_takes_requests_is_taken_out_by_force_alone() {
+    let pool = pool(2, Rules::default());
+    assert!(drain(&pool, 0) && !drain(&pool, 1));
+    let refused = pool.set_mode(1, Mode::Maint, false, NOW).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "backend b is the last of 2 that takes requests: set to maint, all would be answered 503. \
+         Bring another up first, or force it (--force)"
+    );
+    assert_eq!(pool.backends()[1].standing(NOW), Standing::Up);
+    let change = pool.set_mode(1, Mode::Maint, true, NOW).unwrap().unwrap();
+    assert!(change.leaves_none(), "{change}");
+}
+
+#[test]
+fn who_takes_none_may_be_taken_out_and_who_is_out_may_be_set_again() {
+    let pool = pool(3, Rules::default());
+    pool.record_check(0, &check(false), NOW);
+    assert!(drain(&pool, 0), "it is down");
+    assert!(drain(&pool, 1) && !drain(&pool, 2));
+    assert_eq!(pool.set_mode(1, Mode::Drain, false, NOW), Ok(None), "it is drained already");
+    assert!(pool.set_mode(1, Mode::Maint, false, NOW).unwrap().is_some());
+    set_mode(&pool, 1, Mode::Ready, NOW);
+    assert!(drain(&pool, 2), "another is back");
+}
+
+#[test]
+fn two_operators_at_once_never_take_out_the_last_two() {
+    for _ in 0..50 {
+        let pool = pool(2, Rules::default());
+        let mut drained = together(2, |index| drain(&pool, index));
+        drained.sort_unstable();
+        assert_eq!((drained, pool.usable(NOW)), (vec![false, true], 1));
+    }
+}
