@@ -33,17 +33,17 @@ struct File {
 
 impl Backend {
     /// One that nothing is known of yet.
-    pub(super) fn new(spec: Spec, found: Found) -> Self {
-        let record = Record::new(spec.alive, found);
+    pub(super) fn new(spec: Spec, found: Found, now: Duration) -> Self {
+        let record = Record::new(spec.alive, found, now);
         Self::of(spec, Arc::new(record))
     }
 
     /// The same backend as the next file has it, with its record.
-    pub(super) fn followed_by(&self, spec: Spec, found: Found) -> Self {
+    pub(super) fn followed_by(&self, spec: Spec, found: Found, now: Duration) -> Self {
         let record = Arc::clone(&self.record);
         match self.file.spec.is_at(&spec.host, spec.port) {
-            true => record.stay(spec.alive, found),
-            false => record.move_to(spec.alive, found),
+            true => record.stay(spec.alive, found, now),
+            false => record.move_to(spec.alive, found, now),
         }
         Self::of(spec, record)
     }
@@ -224,9 +224,11 @@ mod tests {
     use crate::pool::testing::{spec, together};
     use crate::pool::{CheckRules, PassiveRules, Trust};
 
+    const NOW: Duration = Duration::ZERO;
+
     fn backend(max_connections: u32) -> Backend {
         let address = ([127, 0, 0, 1], 8001).into();
-        Backend::new(Spec { max_connections, ..spec("a") }, Ok(vec![address]))
+        Backend::new(Spec { max_connections, ..spec("a") }, Ok(vec![address]), NOW)
     }
 
     #[test]
@@ -282,7 +284,7 @@ mod tests {
 
     #[test]
     fn without_an_address_it_is_down_whatever_checks_say() {
-        let backend = Backend::new(spec("a"), Err("a does not resolve".into()));
+        let backend = Backend::new(spec("a"), Err("a does not resolve".into()), NOW);
         assert_eq!(backend.standing(Duration::ZERO), Standing::Down);
         backend.relocate(Ok(vec![([127, 0, 0, 2], 8001).into()]));
         assert_eq!(backend.standing(Duration::ZERO), Standing::Up);
@@ -292,7 +294,7 @@ mod tests {
     fn clients_reach_it_at_its_public_address_or_at_the_one_of_the_file() {
         let origin = |host: &str, public: Option<&str>| {
             let spec = Spec { host: host.into(), public: public.map(Into::into), ..spec("a") };
-            Backend::new(spec, Err(String::new())).origin().to_owned()
+            Backend::new(spec, Err(String::new()), NOW).origin().to_owned()
         };
         assert_eq!(origin("10.0.0.1", None), "http://10.0.0.1:8001");
         assert_eq!(origin("::1", None), "http://[::1]:8001");
@@ -312,7 +314,7 @@ mod tests {
                 key: None,
             });
             let spec = Spec { host, public, tls, ..spec("a") };
-            Backend::new(spec, Err(String::new())).origin().to_owned()
+            Backend::new(spec, Err(String::new()), NOW).origin().to_owned()
         };
         assert_eq!(origin("api.test", None), "https://api.test:8001");
         assert_eq!(origin("::1", None), "https://[::1]:8001");

@@ -3,16 +3,16 @@
 //!
 //! Held by the backends of all pools of a family that stand for it, and through them by every
 //! lease; so it lives for as long as anybody uses the backend, in the newest file or not. All of it
-//! is atomic but the addresses, which are read once a connection. Never decides for the pool: it
-//! does not know of its neighbours.
+//! is atomic but the addresses, which are read once a connection, and its past, which people read.
+//! Never decides for the pool: it does not know of its neighbours.
 //!
 //! What is kept when the file changes, with the same name, or with another at the same host and
 //! port:
 //!
 //! | | at the same host and port | at another | under another policy |
 //! |---|---|---|---|
-//! | places in use, counters, mode | kept | kept | kept |
-//! | checks' verdict, failures in a row, ejection, slow start | kept | begin anew | kept |
+//! | places in use, counters, latencies, mode | kept | kept | kept |
+//! | checks' verdict, failures in a row, ejection, slow start, its past | kept | begin anew | kept |
 //! | addresses | kept in their order | those of the new place | kept |
 //! | what the policy remembers | kept | begins anew | begins anew |
 
@@ -21,6 +21,8 @@ use std::time::Duration;
 
 use super::addresses::{Addresses, Found};
 use super::health::Health;
+use super::latencies::Latencies;
+use super::past::Past;
 use super::policy::Memory;
 use super::{Mode, Standing};
 
@@ -45,6 +47,7 @@ pub(super) struct Record {
     told: AtomicU8,
     pub(super) memory: Memory,
     pub(super) counters: Counters,
+    pub(super) past: Past,
     /// When it came back from being down or out of service, in ms; 0 if it never did.
     back_ms: AtomicU64,
     pub(super) addresses: Addresses,
@@ -73,13 +76,15 @@ pub struct Counters {
     pub bytes_up: AtomicU64,
     /// Bytes received from it. Kept by the proxy.
     pub bytes_down: AtomicU64,
+    pub(super) latencies: Latencies,
 }
 
 impl Record {
     /// Of a backend that nothing is known of but what the file says and its name has come to.
-    pub(super) fn new(alive: bool, found: Found) -> Self {
+    pub(super) fn new(alive: bool, found: Found, now: Duration) -> Self {
         Self {
             told: AtomicU8::new(begins_at(alive, &found) as u8),
+            past: Past::new(begins_at(alive, &found), now),
             health: Health::new(alive),
             is_found: AtomicBool::new(found.is_ok()),
             addresses: Addresses::new(found),
@@ -95,9 +100,9 @@ impl Record {
 
     /// The file has changed, and it is where it was. What the file believes counts only as long as
     /// no check has spoken; what its name has come to, as any look-up.
-    pub(super) fn stay(&self, alive: bool, found: Found) {
+    pub(super) fn stay(&self, alive: bool, found: Found, now: Duration) {
         if self.health.believe(alive) {
-            self.told.store(begins_at(alive, &found) as u8, Relaxed);
+            self.begin(begins_at(alive, &found), now);
         }
         self.relocate(found);
     }
@@ -105,14 +110,20 @@ impl Record {
     /// The file has changed, and it is at another host or port: what was known of the old one is
     /// forgotten, and its addresses are not asked any more. As with a new one, what the file
     /// believes counts until the first check.
-    pub(super) fn move_to(&self, alive: bool, found: Found) {
+    pub(super) fn move_to(&self, alive: bool, found: Found, now: Duration) {
         self.moves.fetch_add(1, Relaxed);
-        self.told.store(begins_at(alive, &found) as u8, Relaxed);
+        self.begin(begins_at(alive, &found), now);
         self.back_ms.store(0, Relaxed);
         self.health.begin_anew(alive);
         self.memory.forget();
         self.is_found.store(found.is_ok(), Relaxed);
         self.addresses.replace(found);
+    }
+
+    /// The file alone says where it stands.
+    fn begin(&self, standing: Standing, now: Duration) {
+        self.told.store(standing as u8, Relaxed);
+        self.past.begin_anew(standing, now);
     }
 
     /// Takes in what its name has come to.
@@ -207,8 +218,12 @@ fn begins_at(alive: bool, found: &Found) -> Standing {
 }
 
 impl Counters {
-    /// Counts one answer in its class; a status outside 100 to 599 is in none.
-    pub(super) fn answered(&self, status: u16) {
+    /// Counts one answer in its class; a status outside 100 to 599 is in none. What became a
+    /// tunnel has no time that an answer took.
+    pub(super) fn answered(&self, status: u16, latency: Duration, now: Duration) {
+        if status >= 200 {
+            self.latencies.count(latency, now);
+        }
         let class = usize::from(status / 100).checked_sub(1);
         if let Some(count) = class.and_then(|class| self.statuses.get(class)) {
             count.fetch_add(1, Relaxed);
@@ -224,7 +239,7 @@ mod tests {
     fn answers_are_counted_by_class() {
         let counters = Counters::default();
         for status in [0, 99, 100, 200, 204, 404, 599, 600, 999] {
-            counters.answered(status);
+            counters.answered(status, Duration::ZERO, Duration::ZERO);
         }
         let counts: Vec<u64> = counters.statuses.iter().map(|count| count.load(Relaxed)).collect();
         assert_eq!(counts, [1, 2, 0, 1, 1]);

@@ -39,7 +39,8 @@ impl Pool {
     ) -> Arc<Self> {
         assert_eq!(specs.len(), found.len(), "each backend was looked up");
         let backends = specs.into_iter().zip(found);
-        let backends = backends.map(|(spec, found)| Backend::new(spec, found)).collect();
+        let start = Duration::ZERO;
+        let backends = backends.map(|(spec, found)| Backend::new(spec, found, start)).collect();
         let family = Family::new(&backends);
         Self::of(backends, policy, rules, family)
     }
@@ -59,13 +60,14 @@ impl Pool {
         found: Vec<Found>,
         mut policy: Box<dyn Policy>,
         rules: Rules,
+        now: Duration,
     ) -> Arc<Self> {
         assert_eq!(specs.len(), found.len(), "each backend was looked up");
         let mut turn = old.family.take_turn();
         let heirs = heirs(&turn.backends, specs.iter());
         let follow = |((spec, found), heir): ((Spec, Found), Option<usize>)| match heir {
-            Some(index) => turn.backends[index].followed_by(spec, found),
-            None => Backend::new(spec, found),
+            Some(index) => turn.backends[index].followed_by(spec, found, now),
+            None => Backend::new(spec, found, now),
         };
         let backends: Arc<[Backend]> =
             specs.into_iter().zip(found).zip(heirs).map(follow).collect();
@@ -149,6 +151,7 @@ impl Pool {
         }
         let change = self.change(index, now, |Seat { backend, .. }| {
             let turned = backend.record.health.checked(outcome.passed, &self.rules.check);
+            backend.record.past.checked(outcome, turned, now);
             let is_news = turned || (outcome.passed && backend.record.is_back_untold(now));
             is_news.then(|| outcome.to_string())
         });
@@ -207,8 +210,8 @@ impl Pool {
         let failed = match *outcome {
             Outcome::Abandoned => return None,
             Outcome::Failed(_) => true,
-            Outcome::Answered { status, .. } => {
-                backend.counters().answered(status);
+            Outcome::Answered { status, latency } => {
+                backend.counters().answered(status, latency, now);
                 passive.statuses.contains(status)
             }
         };
@@ -262,7 +265,9 @@ impl Pool {
                 return None;
             }
             let (length, row) = backend.record.health.eject(now, &self.rules.passive)?;
-            Some(format!("{row}, the last: {last}; out for {}", Took(length)))
+            let reason = format!("{row}, the last: {last}; out for {}", Took(length));
+            backend.record.past.ejected(&reason);
+            Some(reason)
         })
     }
 
@@ -287,8 +292,7 @@ impl Pool {
         let backend = &turn.backends[place];
         let is_news = backend.standing(now) == Standing::Up && backend.record.tell(Standing::Up);
         let reason = format!("answers after its ejection: {first}");
-        let ejected = Standing::Ejected;
-        is_news.then(|| Change::new(&turn.backends, place, ejected, reason, now))
+        is_news.then(|| self.note(&turn.backends, place, Standing::Ejected, reason, now))
     }
 
     /// Lets `act` change one backend while no other changes, if the newest file still has it where
@@ -312,7 +316,21 @@ impl Pool {
         let is_news = backend.record.tell(to);
         // An ejection has ended by itself.
         let from = if is_news && from == to { Standing::Ejected } else { from };
-        (from != to).then(|| Change::new(all, place, from, reason, now))
+        (from != to).then(|| self.note(all, place, from, reason, now))
+    }
+
+    /// The standing is another now, or is known to be: noted, and put into words.
+    fn note(
+        &self,
+        all: &[Backend],
+        place: usize,
+        from: Standing,
+        reason: String,
+        now: Duration,
+    ) -> Change {
+        let record = &all[place].record;
+        record.past.came(record.standing(now), &reason, now);
+        Change::new(all, place, from, reason, now)
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::{Mode, Pool, Standing};
+use super::{Mode, PastCheck, Pool, Standing};
 use crate::text::Escaped;
 
 /// One backend at one moment. Displayed, it is one line of the log:
@@ -60,9 +60,9 @@ pub struct Status {
     pub bytes_up: u64,
     /// Bytes of answers' bodies received from it.
     pub bytes_down: u64,
-    /// Half of its answers began sooner than this.
+    /// Half of its latest answers began sooner than this: each counts for half after a minute.
     pub p50: Option<Duration>,
-    /// All but one in a hundred began sooner than this.
+    /// All of them but one in a hundred began sooner than this.
     pub p99: Option<Duration>,
     /// The policy's score, if it has one; lower is better.
     pub score: Option<f64>,
@@ -79,35 +79,26 @@ pub enum Who {
     Application,
 }
 
-/// A check that is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PastCheck {
-    /// When it ended, on the pool's clock.
-    pub at: Duration,
-    /// How long it took.
-    pub took: Duration,
-    /// Whether the backend counts as healthy by it.
-    pub passed: bool,
-    /// What was seen: `status 200`.
-    pub seen: String,
-}
-
 impl Pool {
     /// The backend at `index` as it is at `now`.
     pub fn status(&self, index: usize, now: Duration) -> Status {
         let (backend, load) = (&self.backends[index], |count: &AtomicU64| count.load(Relaxed));
-        let (counters, health) = (backend.counters(), &backend.record.health);
+        let (counters, record) = (backend.counters(), &backend.record);
+        let (health, standing) = (&record.health, backend.standing(now));
+        let (why, since) = record.past.why(standing, health.last_ejection_ends());
+        let nowhere = backend.addresses().err().filter(|_| standing == Standing::Down);
+        let [p50, p99] = counters.latencies.quantiles([0.5, 0.99], now);
         Status {
             backend: backend.name().to_owned(),
             address: backend.authority(),
-            standing: backend.standing(now),
+            standing,
             is_up: health.is_up() && backend.is_found(),
             ejected_for: health.ejected_for(now),
             mode: backend.mode(),
             asked_by: (backend.mode() != Mode::Ready).then_some(Who::Operator),
-            why: backend.addresses().err().unwrap_or_default(),
-            since: Duration::ZERO,
-            checks: Vec::new(),
+            why: nowhere.unwrap_or(why),
+            since,
+            checks: record.past.checks(),
             in_use: backend.in_use(),
             max_connections: backend.max_connections(),
             weight: backend.weight(),
@@ -121,8 +112,8 @@ impl Pool {
             checks_failed: load(&counters.checks_failed),
             bytes_up: load(&counters.bytes_up),
             bytes_down: load(&counters.bytes_down),
-            p50: None,
-            p99: None,
+            p50,
+            p99,
             score: self.score(index),
             policy: self.explain(index),
         }

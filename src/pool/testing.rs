@@ -38,7 +38,7 @@ pub(crate) fn pool_by(kind: Kind, specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
 /// The pool that follows `old`.
 pub(crate) fn succeeding(old: &Pool, kind: Kind, specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
     let (found, policy) = (all_found(&specs), kind.build(&specs, &ScoredRules::default()));
-    Pool::succeeding(old, specs, found, policy, rules)
+    Pool::succeeding(old, specs, found, policy, rules, Duration::ZERO)
 }
 
 fn all_found(specs: &[Spec]) -> Vec<Found> {

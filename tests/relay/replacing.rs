@@ -42,7 +42,9 @@ fn pool(config: &Config, backends: &[&Backend], before: Option<&Arc<Pool>>) -> A
     let policy = config.balance.policy.build(&specs, &config.scored);
     match before {
         None => Pool::new(specs, found, policy, config.rules()),
-        Some(before) => Pool::succeeding(before, specs, found, policy, config.rules()),
+        Some(before) => {
+            Pool::succeeding(before, specs, found, policy, config.rules(), Duration::ZERO)
+        }
     }
 }
 

@@ -1,0 +1,173 @@
+//! How long a backend takes to answer: how many of its latest answers took how long.
+//!
+//! Counted by the pool for each answer, which costs a relaxed addition. What is asked of it is how
+//! things are *now*: with all answers since the start, the night's trouble would not show among
+//! those of a quiet month. So each answer counts for half after a minute, for a quarter after two,
+//! and for nothing after ten; of who has answered nothing lately, nothing is said.
+//!
+//! The buckets are two to an octave, from 1 ms to 32.8 s, with one below and one above. Within one,
+//! answers are taken to be spread evenly: a quantile is off by less than half of a bucket, which is
+//! a fifth of itself.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Buckets from 1 ms on.
+const STEPS: usize = 30;
+/// With the one below and the one above.
+const BUCKETS: usize = STEPS + 2;
+/// What one answer counts for at first: so often it can be halved.
+const FRESH: u64 = 1 << 10;
+/// After so long it counts for half.
+const HALF_LIFE_S: u64 = 60;
+/// After so many halvings nothing is left, whatever there was.
+const HALVINGS_MAX: u64 = u64::BITS as u64;
+
+/// How long the latest answers took.
+#[derive(Debug, Default)]
+pub(super) struct Latencies {
+    buckets: [AtomicU64; BUCKETS],
+    /// How many half-lives had begun at the last halving.
+    halved: AtomicU64,
+}
+
+impl Latencies {
+    /// An answer took so long.
+    pub(super) fn count(&self, latency: Duration, now: Duration) {
+        self.age(now);
+        self.buckets[bucket(latency)].fetch_add(FRESH, Relaxed);
+    }
+
+    /// How long it takes at the most, for each of these shares of the answers; none if there were
+    /// none lately.
+    pub(super) fn quantiles<const N: usize>(
+        &self,
+        shares: [f64; N],
+        now: Duration,
+    ) -> [Option<Duration>; N] {
+        self.age(now);
+        let counts: [u64; BUCKETS] = std::array::from_fn(|at| self.buckets[at].load(Relaxed));
+        shares.map(|share| quantile(&counts, share))
+    }
+
+    /// Halves everything for each half-life that has passed. One thread does it, and what others
+    /// count meanwhile is not lost.
+    fn age(&self, now: Duration) {
+        let begun = now.as_secs() / HALF_LIFE_S;
+        let halved = self.halved.load(Relaxed);
+        if begun <= halved || self.halved.compare_exchange(halved, begun, Relaxed, Relaxed).is_err()
+        {
+            return;
+        }
+        let times = (begun - halved).min(HALVINGS_MAX - 1);
+        for bucket in &self.buckets {
+            let count = bucket.load(Relaxed);
+            bucket.fetch_sub(count - (count >> times), Relaxed);
+        }
+    }
+}
+
+/// The bucket of a latency. In half milliseconds a bucket begins at 2 or 3 times a power of two.
+fn bucket(latency: Duration) -> usize {
+    let halves = latency.as_micros() as u64 / 500;
+    match halves.checked_ilog2() {
+        None | Some(0) => 0,
+        Some(octave) => {
+            let is_upper = halves >> (octave - 1) & 1;
+            (1 + 2 * (octave as usize - 1) + is_upper as usize).min(BUCKETS - 1)
+        }
+    }
+}
+
+/// Where a bucket begins.
+fn beginning(bucket: usize) -> Duration {
+    let Some(step) = bucket.checked_sub(1) else { return Duration::ZERO };
+    Duration::from_micros(500 * ((2 + step as u64 % 2) << (step / 2)))
+}
+
+fn quantile(counts: &[u64], share: f64) -> Option<Duration> {
+    let total: u64 = counts.iter().sum();
+    let mut left = total as f64 * share;
+    for (bucket, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        let from = beginning(bucket);
+        if bucket == BUCKETS - 1 {
+            return Some(from);
+        }
+        if left <= *count as f64 {
+            let width = beginning(bucket + 1) - from;
+            return Some(from + width.mul_f64(left / *count as f64));
+        }
+        left -= *count as f64;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn median(latencies: &Latencies, now: Duration) -> Option<Duration> {
+        let [median] = latencies.quantiles([0.5], now);
+        median
+    }
+
+    #[test]
+    fn each_bucket_holds_what_lies_between_its_beginning_and_the_next() {
+        assert_eq!(beginning(1), ms(1));
+        assert_eq!(beginning(BUCKETS - 1), ms(32_768));
+        for at in 0..BUCKETS {
+            assert_eq!(bucket(beginning(at)), at);
+            let end = beginning(at + 1) - Duration::from_micros(1);
+            assert_eq!(bucket(end), at, "{end:?}");
+        }
+        assert_eq!(bucket(Duration::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn quantiles_are_off_by_less_than_a_bucket() {
+        let latencies = Latencies::default();
+        (1..=1000).for_each(|n| latencies.count(ms(n), Duration::ZERO));
+        let quantiles = latencies.quantiles([0.5, 0.99], Duration::ZERO);
+        for (quantile, exact) in quantiles.into_iter().zip([500.0, 990.0]) {
+            let ratio = quantile.unwrap().as_secs_f64() * 1000.0 / exact;
+            assert!((0.8..1.25).contains(&ratio), "{quantile:?} for {exact} ms");
+        }
+    }
+
+    #[test]
+    fn what_is_off_the_scale_counts_at_its_ends() {
+        let latencies = Latencies::default();
+        latencies.count(Duration::ZERO, Duration::ZERO);
+        assert!(median(&latencies, Duration::ZERO).unwrap() < ms(1));
+        (0..9).for_each(|_| latencies.count(ms(100_000), Duration::ZERO));
+        assert_eq!(median(&latencies, Duration::ZERO), Some(ms(32_768)));
+    }
+
+    #[test]
+    fn the_latest_answers_count_most_and_old_ones_are_forgotten() {
+        let (latencies, minutes) = (Latencies::default(), |n: u64| Duration::from_secs(60 * n));
+        (0..100).for_each(|_| latencies.count(ms(2), minutes(0)));
+        (0..60).for_each(|_| latencies.count(ms(900), minutes(1)));
+        assert!(median(&latencies, minutes(1)).unwrap() > ms(700), "60 outweigh 100 halves");
+        assert!(median(&latencies, minutes(5)).is_some());
+        assert_eq!(median(&latencies, minutes(30)), None);
+        latencies.count(ms(2), minutes(100_000_000));
+        assert!(median(&latencies, minutes(100_000_000)).unwrap() < ms(4));
+    }
+
+    #[test]
+    fn nothing_is_lost_while_it_ages() {
+        let latencies = Latencies::default();
+        crate::pool::testing::together(4, |_| {
+            for n in 0..10_000 {
+                latencies.count(ms(5), Duration::from_secs(n / 100));
+            }
+        });
+        let left: u64 = latencies.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum();
+        assert!((FRESH * 20_000..=FRESH * 40_000).contains(&left), "{left}");
+    }
+}
