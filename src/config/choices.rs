@@ -54,6 +54,18 @@ pub enum HashBy {
     Cookie(String),
 }
 
+/// Where the endpoint for operators has its Unix socket.
+#[cfg(feature = "admin")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminSocket {
+    /// In the runtime directory, named after the port that clients are served at.
+    Auto,
+    /// Nowhere.
+    Off,
+    /// There.
+    At(PathBuf),
+}
+
 /// The format of the access log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessLog {

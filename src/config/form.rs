@@ -11,7 +11,7 @@ use toml::de::DeValue;
 use super::message::{nearest, quote};
 use super::words;
 
-pub(super) use around::{Hidden, List, Only, OrOff, Unset};
+pub(super) use around::{Hidden, List, OrOff, Unset};
 pub(super) use number::{Count, Quantity};
 
 /// How a value of type `T` is spelled.

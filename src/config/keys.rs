@@ -12,12 +12,12 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+#[cfg(feature = "admin")]
+use super::choices::AdminSocket;
 use super::choices::{
     AccessLog, HashBy, LogTarget, RetryReason, Serving, TlsVersion, UnknownNames,
 };
-use super::form::{
-    Choice, Count, Flag, Form, Hidden, List, Only, OrOff, Quantity, Text, Unset, text,
-};
+use super::form::{Choice, Count, Flag, Form, Hidden, List, OrOff, Quantity, Text, Unset, text};
 use super::needs::{Need, Needs, is, is_not};
 use super::table::{Field, Slot, Table, table};
 use super::{Network, grammar, units};
@@ -374,21 +374,42 @@ table! {
     }
 }
 
+#[cfg(feature = "admin")]
 table! {
     /// `[admin]`: the endpoint for operators.
     pub struct Admin {
-        /// Address and port; none is off.
-        listen: Option<SocketAddr> = "off", Only {
-            form: OrOff(text("127.0.0.1:9900", grammar::listen)),
-            value: None,
-            why: "the admin endpoint is not in this version; write \"off\" or leave it out",
-        };
+        /// The Unix socket that it is always at: a path, "off", or "auto", which is
+        /// `evenly-PORT.sock` in the runtime directory.
+        socket: AdminSocket = "auto", text("auto", grammar::admin_socket);
+        /// Address and port besides; none is off. Any but a loopback address takes a token.
+        listen: Option<SocketAddr> = "off", OrOff(text("127.0.0.1:9900", grammar::listen));
+        /// What whoever asks there must show, as `Authorization: Bearer`; if empty, nothing.
+        token: String = "", Hidden(text("at least 16 characters", grammar::token)),
+            when(OPERATED);
+        /// Further values of the Host field that are answered there, with a port or for any.
+        hosts: Vec<String> = "[]", List {
+            item: text("lb1.example.org", grammar::authority),
+            empty: true,
+        }, when(OPERATED);
+    }
+}
+
+#[cfg(not(feature = "admin"))]
+table! {
+    /// `[admin]`: the endpoint for operators, which is not in this build.
+    pub struct Admin {
+        /// There is none.
+        socket: Option<String> = "off", OrOff(text("off", grammar::no_endpoint));
+        /// There is none.
+        listen: Option<String> = "off", OrOff(text("off", grammar::no_endpoint));
     }
 }
 
 /// A redirect ends at Evenly: nothing passes through.
 pub(super) const RELAYING: Need = is_not("server.mode", "redirect");
 pub(super) const CHECKING: Need = is_not("health.interval", "off");
+#[cfg(feature = "admin")]
+const OPERATED: Need = is_not("admin.listen", "off");
 const EJECTING: Need = is_not("passive.failures", "0");
 const RETRYING: Need = is_not("retry.attempts", "0");
 /// Nobody waits for a place where there are places without end.

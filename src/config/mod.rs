@@ -43,6 +43,8 @@ use table::{Field, Table};
 
 #[cfg(feature = "client")]
 pub(crate) use applications::spell;
+#[cfg(feature = "admin")]
+pub use choices::AdminSocket;
 pub use choices::{AccessLog, HashBy, LogTarget, RetryReason, Serving, TlsVersion, UnknownNames};
 #[cfg(feature = "tls")]
 pub(crate) use exposed::exposed;
@@ -107,7 +109,7 @@ pub struct Config {
 
 /// Reads a duration as the file has it, such as "500ms" or "10s". The error is a sentence that says
 /// what was seen and what to write.
-#[cfg(any(feature = "client", feature = "lab"))]
+#[cfg(any(feature = "admin", feature = "client", feature = "lab"))]
 pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
     units::TIME.read(text).map(std::time::Duration::from_millis)
 }

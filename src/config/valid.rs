@@ -24,6 +24,8 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     a_text_has_a_body_to_be_in(config, report);
     secure_cookies_have_tls(config, report);
     no_backend_is_evenly(config, report);
+    #[cfg(feature = "admin")]
+    others_prove_who_they_are(config, report);
 }
 
 fn ejections_grow(config: &Config, report: &mut Report<'_>) {
@@ -136,6 +138,27 @@ fn no_backend_is_evenly(config: &Config, report: &mut Report<'_>) {
             let what = format!("{listen} is the application {name} too; choose another port");
             report.add(report.place("server.listen"), "server.listen", what);
         }
+    }
+}
+
+/// Whoever reaches the endpoint may take applications out. On this machine only its users do.
+#[cfg(feature = "admin")]
+fn others_prove_who_they_are(config: &Config, report: &mut Report<'_>) {
+    let admin = &config.admin;
+    let Some(listen) = admin.listen else { return };
+    if !listen.ip().to_canonical().is_loopback() && admin.token.is_empty() {
+        let what = format!(
+            "{listen} can be reached from elsewhere: set a token of at least 16 characters, or \
+             write \"127.0.0.1:{}\"",
+            listen.port()
+        );
+        report.add(report.place("admin.listen"), "admin.listen", what);
+    }
+    let ours = config.server.listen;
+    let is_same = |ip: IpAddr| ip == ours.ip() || ip.is_unspecified() || ours.ip().is_unspecified();
+    if listen.port() != 0 && listen.port() == ours.port() && is_same(listen.ip()) {
+        let what = format!("clients are served at {ours}; choose another port");
+        report.add(report.place("admin.listen"), "admin.listen", what);
     }
 }
 

@@ -9,7 +9,7 @@ use super::table::Table;
 use super::{APPLICATIONS, each_key, is_table, words};
 
 /// Tables and keys of the contract that are still to come.
-const PLANNED: [&str; 2] = ["alerts", "admin.token"];
+const PLANNED: [&str; 1] = ["alerts"];
 
 /// More tables than this tell nobody which one was meant.
 const HOMES_MAX: usize = 3;

@@ -1,4 +1,4 @@
-//! Forms around other forms: lists of them, hidden, "off" instead, not set, one setting only.
+//! Forms around other forms: lists of them, hidden, "off" instead, not set.
 
 use std::ops::RangeInclusive;
 
@@ -22,13 +22,6 @@ pub(in crate::config) struct OrOff<K>(pub(in crate::config) K);
 
 /// Something that is not set until someone writes it: what it then stands for is decided elsewhere.
 pub(in crate::config) struct Unset<K>(pub(in crate::config) K);
-
-/// A value that this version knows only one setting of, and the sentence for any other.
-pub(in crate::config) struct Only<K, T> {
-    pub(in crate::config) form: K,
-    pub(in crate::config) value: T,
-    pub(in crate::config) why: &'static str,
-}
 
 impl<T> Form<Vec<T>> for List<T> {
     fn read(&self, value: &DeValue<'_>) -> Result<Vec<T>, String> {
@@ -148,22 +141,5 @@ impl<T, K: Form<T>> Form<Option<T>> for Unset<K> {
 
     fn default(&self, _text: &str) -> Option<T> {
         None
-    }
-}
-
-impl<T: PartialEq, K: Form<T>> Form<T> for Only<K, T> {
-    fn read(&self, value: &DeValue<'_>) -> Result<T, String> {
-        match self.form.read(value) {
-            Ok(read) if read != self.value => Err(self.why.to_string()),
-            other => other,
-        }
-    }
-
-    fn write(&self, value: &T) -> Option<String> {
-        self.form.write(value)
-    }
-
-    fn spell<'t>(&self, text: &'t str) -> DeValue<'t> {
-        self.form.spell(text)
     }
 }

@@ -272,10 +272,6 @@ fn what_is_still_to_come_says_so() {
     let cases = r#"
 [alerts]
     1:2: alerts: this table is not in this version; remove it
-admin.token = "x"
-    1:7: admin.token: this key is not in this version; remove it
-admin.listen = "127.0.0.1:9900"
-    1:16: admin.listen: the admin endpoint is not in this version; write "off" or leave it out
 server.mode = "tcp"
     1:15: server.mode: mode "tcp" is not in this version; use "relay", "redirect"
 "#;

@@ -316,6 +316,33 @@ limits.body_bytes = "2000TiB"
     each(cases, in_tables);
 }
 
+#[cfg(feature = "admin")]
+#[test]
+fn an_endpoint_that_everybody_may_use_is_refused() {
+    let cases = r#"
+admin.socket = "of"
+    1:16: admin.socket: "of" is no path; use "auto", "off" or one such as "./evenly.sock"
+admin.socket = false
+    1:16: admin.socket: found false; expected a string such as "auto"
+admin.listen = "0.0.0.0:9900"
+    1:16: admin.listen: 0.0.0.0:9900 can be reached from elsewhere: set a token of at least 16
+        characters, or write "127.0.0.1:9900"
+admin.listen = "[2001:db8::1]:9900"
+    1:16: admin.listen: [2001:db8::1]:9900 can be reached from elsewhere: set a token of at least
+        16 characters, or write "127.0.0.1:9900"
+admin.listen = "127.0.0.1:8080"
+    1:16: admin.listen: clients are served at 0.0.0.0:8080; choose another port
+admin.token = "fifteen letters"
+    1:15: admin.token: no field can hold it; use letters, digits and signs of ASCII
+admin.token = "fifteen-letters"
+    1:15: admin.token: 15 characters can be guessed; use at least 16, or "" for none
+admin.hosts = ["http://lb1/"]
+    1:15: admin.hosts: "http://lb1/" is no host; write for example "api.example.org" or
+        "[::1]:8080"
+"#;
+    each(cases, in_tables);
+}
+
 #[test]
 fn contradictions_are_refused_where_they_arise() {
     let cases = r#"
