@@ -38,6 +38,8 @@ pub struct Reply<'a> {
     pub served_by: Option<&'a str>,
     /// X-Request-Id, if it is to be shown.
     pub request_id: Option<&'a str>,
+    /// Further fields, by name and value.
+    pub fields: &'a [(&'a str, &'a str)],
 }
 
 /// What a person reads.
@@ -61,6 +63,7 @@ impl<'a> Reply<'a> {
             set_cookie: None,
             served_by: None,
             request_id: None,
+            fields: &[],
         }
     }
 
@@ -118,6 +121,7 @@ impl<'a> Reply<'a> {
                 render::field(out, name, value.as_bytes());
             }
         }
+        self.fields.iter().for_each(|(name, value)| render::field(out, name, value.as_bytes()));
         if self.no_store || self.set_cookie.is_some() {
             render::field(out, "Cache-Control", b"no-store");
         }
@@ -226,6 +230,7 @@ mod tests {
             set_cookie: Some(SetCookie { name: "B", token: 1, max_age_s: None, secure: false }),
             served_by: Some("API01"),
             request_id: Some("id-1"),
+            fields: &[("WWW-Authenticate", "Bearer")],
             ..Reply::new(503, "", DATE)
         };
         let text = text(reply, Version::Http11);
@@ -237,6 +242,7 @@ mod tests {
             "Set-Cookie: B=0000000000000001; Path=/; HttpOnly; SameSite=Lax",
             "X-Served-By: API01",
             "X-Request-Id: id-1",
+            "WWW-Authenticate: Bearer",
         ] {
             assert!(text.contains(&format!("\r\n{line}\r\n")), "{line}");
         }

@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::Receiver;
@@ -32,6 +33,8 @@ pub(super) struct Conversation<'s> {
     limits: &'s ServerLimits,
     handler: &'s dyn Handler,
     stopped: &'s Receiver<Infallible>,
+    /// Whether nothing of a request is here.
+    is_idle: &'s AtomicBool,
     /// Whether the time for the current request runs.
     has_begun: bool,
     body: Vec<u8>,
@@ -62,9 +65,11 @@ impl<'s> Conversation<'s> {
         limits: &'s ServerLimits,
         handler: &'s dyn Handler,
         stopped: &'s Receiver<Infallible>,
+        is_idle: &'s AtomicBool,
     ) -> Self {
         let (body, out, date) = (Vec::new(), Vec::new(), HeldDate::default());
-        Conversation { stream, limits, handler, stopped, has_begun: false, body, date, out }
+        let has_begun = false;
+        Conversation { stream, limits, handler, stopped, is_idle, has_begun, body, date, out }
     }
 
     /// Answers request after request until one side ends it.
@@ -88,6 +93,7 @@ impl<'s> Conversation<'s> {
     fn exchange(&mut self, ahead: &mut Ahead) -> Result<(), Ending> {
         self.allow(self.limits.idle);
         self.has_begun = false;
+        self.is_idle.store(ahead.bytes().is_empty(), Ordering::Relaxed);
         loop {
             let mut slots = slots();
             let parsed = request::parse(ahead.bytes(), &self.limits.head, &mut slots)?;
@@ -150,7 +156,8 @@ impl<'s> Conversation<'s> {
     }
 
     fn answer(&mut self, head: &request::Request) -> io::Result<()> {
-        let asked = WholeRequest { head, body: &self.body, stopped: self.stopped };
+        let (body, socket, stopped) = (&self.body, self.stream.socket(), self.stopped);
+        let asked = WholeRequest { head, body, socket, stopped };
         let handled = self.handler.answer(&asked);
         self.out.clear();
         let reply = Reply {
@@ -211,7 +218,10 @@ impl<'s> Conversation<'s> {
     fn fill(&mut self, ahead: &mut Ahead) -> Result<(), Ending> {
         match ahead.fill(&mut self.stream) {
             Ok(0) => Err(Ending::Closed),
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.is_idle.store(false, Ordering::Relaxed);
+                Ok(())
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock && self.has_begun => {
                 Err(TOO_LATE.into())
             }
@@ -221,8 +231,8 @@ impl<'s> Conversation<'s> {
 }
 
 fn reply<'a>(handled: &'a Handled, date: &'a str) -> Reply<'a> {
-    let Handled { status, content_type, body, allow } = handled;
-    Reply { content_type, allow: *allow, ..Reply::new(*status, body, date) }
+    let Handled { status, content_type, body, allow, fields } = handled;
+    Reply { content_type, allow: *allow, fields, ..Reply::new(*status, body, date) }
 }
 
 impl From<Refusal> for Ending {

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
@@ -20,6 +21,11 @@ pub trait Handler: Send + Sync {
     fn refuse(&self, refusal: Refusal) -> Handled<'_> {
         Handled::new(refusal.status, TEXT, refusal.reason)
     }
+
+    /// A connection was let in: how long the next one is kept waiting outside.
+    fn pause(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// What a client of a plain server may take of room and of time.
@@ -27,6 +33,10 @@ pub trait Handler: Send + Sync {
 pub struct ServerLimits {
     /// Connections at a time, each with a thread. More wait in the kernel.
     pub connections_max: usize,
+    /// Whether the oldest connection without a request is closed for one that waits there.
+    pub idle_give_way: bool,
+    /// Descriptors that are held back, for clients who come when the process has none left.
+    pub spare_descriptors: usize,
     /// Of a request's head. More is 414 or 431.
     pub head: HeadLimits,
     /// Bytes of a request's body. More is 413.
@@ -45,6 +55,9 @@ pub struct WholeRequest<'a> {
     pub head: &'a request::Request<'a, 'a>,
     /// Its body, without the framing.
     pub body: &'a [u8],
+    /// The connection that it came by, of the network or of the file system: to be asked who that
+    /// is.
+    pub socket: &'a TcpStream,
     pub(super) stopped: &'a Receiver<Infallible>,
 }
 
@@ -65,11 +78,13 @@ pub struct Handled<'a> {
     pub body: Cow<'a, str>,
     /// For the Allow field of a 405.
     pub allow: Option<&'a str>,
+    /// Further fields, by name and value.
+    pub fields: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Handled<'a> {
     /// With this status and body, and no field but those that every answer has.
     pub fn new(status: u16, content_type: &'a str, body: impl Into<Cow<'a, str>>) -> Self {
-        Handled { status, content_type, body: body.into(), allow: None }
+        Handled { status, content_type, body: body.into(), allow: None, fields: &[] }
     }
 }

@@ -3,13 +3,14 @@
 //!
 //! It knows no pool and no configuration: whoever calls says how long and how much.
 //!
-//! Reading order: `handler`, `server`, `connection`, `ahead`; `client`, `url`.
+//! Reading order: `handler`, `server`, `spares`, `connection`, `ahead`; `client`, `url`.
 
 mod ahead;
 pub mod client;
 mod connection;
 pub mod handler;
 pub mod server;
+mod spares;
 #[cfg(test)]
 mod tests;
 pub mod url;

@@ -6,15 +6,19 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, Scope};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::net::SocketFlags;
 
 use super::connection::Conversation;
 use super::handler::{Handler, ServerLimits};
+use super::spares::Spares;
 use crate::tls::Stream;
 
 /// Connections that may wait in the kernel; std asks for 128, too few for a burst.
@@ -23,6 +27,8 @@ const BACKLOG: i32 = 4096;
 const STACK_BYTES: usize = 128 * 1024;
 /// The rest after an accept that failed, most likely for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// How often a server without a place looks whether somebody waits for one.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A listening socket that is being served. It stops when it is dropped.
 pub struct PlainServer {
@@ -37,6 +43,7 @@ struct Serving {
     limits: ServerLimits,
     handler: Arc<dyn Handler>,
     open: Mutex<OpenSockets>,
+    spares: Spares,
     /// A connection ended, or the server stops.
     room: Condvar,
     stopped: Receiver<Infallible>,
@@ -48,13 +55,20 @@ struct OpenSockets {
     stopping: bool,
     next: u64,
     /// By number, which only rises.
-    sockets: Vec<(u64, Arc<TcpStream>)>,
+    sockets: Vec<OpenSocket>,
+}
+
+struct OpenSocket {
+    id: u64,
+    socket: Arc<TcpStream>,
+    is_idle: Arc<AtomicBool>,
 }
 
 /// A connection's place among the open ones: given back at its end, be that a panic of a handler.
 struct OpenPlace<'s> {
     serving: &'s Serving,
     id: u64,
+    is_idle: Arc<AtomicBool>,
 }
 
 impl PlainServer {
@@ -73,7 +87,10 @@ impl PlainServer {
         rustix::net::listen(&listener, BACKLOG)?;
         let (going, stopped) = bounded(0);
         let (open, room) = (Mutex::new(OpenSockets::default()), Condvar::new());
-        let serving = Arc::new(Serving { listener, limits, handler, open, room, stopped });
+        let spares = Spares::new(limits.spare_descriptors);
+        spares.fill(&listener);
+        let serving = Serving { listener, limits, handler, open, spares, room, stopped };
+        let serving = Arc::new(serving);
         let accepting = serving.clone();
         let accept = move || thread::scope(|scope| accepting.accept(scope));
         let acceptor = crate::thread::start(name, Box::new(accept))?;
@@ -85,9 +102,9 @@ impl PlainServer {
         self.going = None;
         let mut open = self.serving.open();
         open.stopping = true;
-        for (_, socket) in &open.sockets {
+        for open in &open.sockets {
             // Fails when the client was faster, which is as good.
-            let _ = socket.shutdown(Shutdown::Both);
+            let _ = open.socket.shutdown(Shutdown::Both);
         }
         drop(open);
         self.serving.room.notify_all();
@@ -109,9 +126,14 @@ impl Drop for PlainServer {
 impl Serving {
     fn accept<'s>(&'s self, scope: &'s Scope<'s, '_>) {
         while self.wait_for_room() {
-            let accepted = rustix::net::accept_with(&self.listener, SocketFlags::CLOEXEC);
-            if accepted.map_or_else(|e| Err(e.into()), |fd| self.serve(scope, fd)).is_err() {
-                let _ = self.stopped.recv_timeout(ACCEPT_PAUSE);
+            match rustix::net::accept_with(&self.listener, SocketFlags::CLOEXEC) {
+                Ok(socket) => {
+                    let is_served = self.serve(scope, socket).is_ok();
+                    self.spares.fill(&self.listener);
+                    self.rest(if is_served { self.handler.pause() } else { ACCEPT_PAUSE });
+                }
+                Err(Errno::MFILE | Errno::NFILE) => self.wait_for_a_descriptor(),
+                Err(_) => self.rest(ACCEPT_PAUSE),
             }
         }
     }
@@ -120,9 +142,41 @@ impl Serving {
     fn wait_for_room(&self) -> bool {
         let mut open = self.open();
         while !open.stopping && open.sockets.len() >= self.limits.connections_max {
-            open = self.room.wait(open).unwrap_or_else(PoisonError::into_inner);
+            if self.limits.idle_give_way {
+                drop(open);
+                let is_called = self.has_callers(LOOK);
+                open = self.open();
+                if !is_called {
+                    continue;
+                }
+                open.end_the_oldest_idle();
+            }
+            let waited = self.room.wait_timeout(open, LOOK);
+            open = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         !open.stopping
+    }
+
+    /// The kernel looks for a descriptor before it looks for a client: a spare one is let go when
+    /// somebody is there.
+    fn wait_for_a_descriptor(&self) {
+        if !self.has_callers(LOOK) || !self.spares.release() {
+            self.rest(ACCEPT_PAUSE);
+        }
+    }
+
+    /// True if somebody waits in the backlog, or comes within that time.
+    fn has_callers(&self, patience: Duration) -> bool {
+        let mut asked = [PollFd::new(&self.listener, PollFlags::IN)];
+        let patience = Timespec::try_from(patience).unwrap_or_default();
+        poll(&mut asked, Some(&patience)).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Unless the server stops.
+    fn rest(&self, time: Duration) {
+        if !time.is_zero() {
+            let _ = self.stopped.recv_timeout(time);
+        }
     }
 
     /// Begins a connection's thread, unless the server stops. An error is that there is none left.
@@ -134,8 +188,8 @@ impl Serving {
         let stream = Stream::new(socket, None)?;
         let Some(place) = self.place(stream.socket()) else { return Ok(()) };
         thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || {
-            let _place = place; // outlives the stream
-            Conversation::new(stream, &self.limits, &*self.handler, &self.stopped).run();
+            let is_idle = &place.is_idle; // the place outlives the stream
+            Conversation::new(stream, &self.limits, &*self.handler, &self.stopped, is_idle).run();
         })?;
         Ok(())
     }
@@ -147,8 +201,10 @@ impl Serving {
         }
         open.next += 1;
         let id = open.next;
-        open.sockets.push((id, socket.clone()));
-        Some(OpenPlace { serving: self, id })
+        let is_idle = Arc::new(AtomicBool::new(true));
+        let (socket, idle) = (Arc::clone(socket), Arc::clone(&is_idle));
+        open.sockets.push(OpenSocket { id, socket, is_idle: idle });
+        Some(OpenPlace { serving: self, id, is_idle })
     }
 
     fn open(&self) -> MutexGuard<'_, OpenSockets> {
@@ -156,13 +212,25 @@ impl Serving {
     }
 }
 
+impl OpenSockets {
+    /// Its thread finds it closed.
+    fn end_the_oldest_idle(&self) {
+        if let Some(one) = self.sockets.iter().find(|one| one.is_idle.load(Ordering::Relaxed)) {
+            let _ = one.socket.shutdown(Shutdown::Both);
+        }
+    }
+}
+
 impl Drop for OpenPlace<'_> {
     fn drop(&mut self) {
-        let mut open = self.serving.open();
-        if let Ok(place) = open.sockets.binary_search_by_key(&self.id, |(id, _)| *id) {
-            open.sockets.remove(place);
-        }
+        let serving = self.serving;
+        let mut open = serving.open();
+        let place = open.sockets.binary_search_by_key(&self.id, |open| open.id);
+        let left = place.ok().map(|place| open.sockets.remove(place));
         drop(open);
-        self.serving.room.notify_one();
+        if let Some(left) = left {
+            serving.spares.keep(left.socket, &serving.listener);
+        }
+        serving.room.notify_one();
     }
 }

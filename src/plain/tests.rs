@@ -38,7 +38,17 @@ impl Handler for Scripted {
 fn limits() -> ServerLimits {
     let (head, body_bytes_max) = (HeadLimits::default(), 1000);
     let (idle, request, answer) = (LONG, LONG, LONG);
-    ServerLimits { connections_max: 10, head, body_bytes_max, idle, request, answer }
+    let (connections_max, idle_give_way, spare_descriptors) = (10, false, 0);
+    ServerLimits {
+        connections_max,
+        idle_give_way,
+        spare_descriptors,
+        head,
+        body_bytes_max,
+        idle,
+        request,
+        answer,
+    }
 }
 
 fn start(limits: ServerLimits) -> (PlainServer, SocketAddr) {
@@ -141,6 +151,20 @@ fn who_does_not_read_its_answer_keeps_no_place_from_others() {
     let mut deaf = connect(address);
     deaf.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     assert_eq!(status(&ask(&mut connect(address), GET, "a.test\n")), "200");
+}
+
+#[test]
+fn who_asks_nothing_makes_way_for_who_waits_where_that_is_wanted() {
+    let limits = ServerLimits { connections_max: 2, idle_give_way: true, ..limits() };
+    let (_server, address) = start(limits);
+    let mut idle = [connect(address), connect(address)];
+    assert_eq!(status(&ask(&mut idle[0], GET, "a.test\n")), "200");
+    let mut busy = connect(address);
+    busy.write_all(b"G").unwrap();
+    assert_eq!(ask(&mut idle[0], "", "\0"), "", "the oldest is closed");
+    assert_eq!(status(&ask(&mut connect(address), GET, "a.test\n")), "200");
+    assert_eq!(ask(&mut idle[1], "", "\0"), "", "and the next");
+    assert_eq!(status(&ask(&mut busy, &GET[1..], "a.test\n")), "200");
 }
 
 #[test]

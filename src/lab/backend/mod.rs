@@ -124,6 +124,8 @@ fn limits() -> ServerLimits {
     let minute = Duration::from_secs(60);
     ServerLimits {
         connections_max: 1024,
+        idle_give_way: false,
+        spare_descriptors: 0,
         head: HeadLimits::default(),
         body_bytes_max: 1024 * 1024,
         idle: minute,
