@@ -3,6 +3,19 @@
 //!
 //! It has threads of its own, apart from those that serve clients, and knows the balancer behind it
 //! as [`Steered`] alone. It never writes the configuration's file.
+//!
+//! Reading order: `endpoint`, `socket`, `guard`, `route`, `status`, `steer`, `answer`, `pace`.
+
+mod answer;
+mod endpoint;
+mod guard;
+mod pace;
+mod route;
+pub mod socket;
+mod status;
+mod steer;
+
+pub use endpoint::Endpoint;
 
 use std::path::PathBuf;
 use std::time::SystemTime;

@@ -7,11 +7,15 @@
 
 mod build;
 mod signals;
+#[cfg(feature = "admin")]
+mod steered;
 mod tell;
 #[cfg(test)]
 mod tests;
 mod trial;
 
+#[cfg(feature = "admin")]
+use crate::admin::Endpoint;
 use crate::config::{Config, Errors, Source};
 use crate::engine::Listener;
 use crate::event::{Event, Teller};
@@ -51,6 +55,9 @@ pub enum CannotStart {
 pub struct Balancer {
     running: Arc<Running>,
     signals: Signals,
+    /// Ends last.
+    #[cfg(feature = "admin")]
+    endpoint: Endpoint,
 }
 
 /// All that serves, as whoever may steer it shares it: the main thread, which hears the signals,
@@ -60,7 +67,7 @@ struct Running {
     watch: Watch,
     teller: Teller,
     /// Where the configuration came from; none if from no file.
-    #[expect(dead_code, reason = "nothing reads it again yet")]
+    #[cfg_attr(not(feature = "admin"), expect(dead_code, reason = "nothing reads it again yet"))]
     source: Option<Source>,
     /// The one in force.
     config: Mutex<Config>,
@@ -81,8 +88,11 @@ impl Balancer {
         let pool = build_pool(&config, &teller);
         let listen = config.server.listen;
         let listener = Listener::bind(listen).map_err(|error| cannot_listen(listen, &error))?;
-        let watch = start_watch(&config, &tls, &pool, &teller, epoch)?;
         let (address, summary) = (listener.address(), summary(&config));
+        // Before the first checks, whose end is asked for there.
+        #[cfg(feature = "admin")]
+        let (endpoint, shown) = (start_endpoint(&config, address, &teller)?, tls.shown.clone());
+        let watch = start_watch(&config, &tls, &pool, &teller, epoch)?;
         lowered.iter().for_each(|text| teller.tell(Event::Lowered(text)));
         tls.warnings().for_each(|text| teller.tell(Event::Certificate(&text)));
         let unverified = tls::unverified(&config.applications);
@@ -94,7 +104,14 @@ impl Balancer {
         teller.tell(Event::Listening { address, summary: &summary });
         let config = Mutex::new(config);
         let running = Arc::new(Running { server, watch, teller, source, config });
-        Ok(Self { running, signals })
+        #[cfg(feature = "admin")]
+        endpoint.serve(Arc::new(steered::Seen::new(&running, shown)));
+        Ok(Self {
+            running,
+            signals,
+            #[cfg(feature = "admin")]
+            endpoint,
+        })
     }
 
     /// Warns of something in the configuration.
@@ -113,7 +130,7 @@ impl Balancer {
         let timeouts = self.running.config().timeouts.clone();
         let is_hurried = !timeouts.lame_duck.is_zero() && self.be_lame(timeouts.lame_duck);
         let patience = if is_hurried { Duration::ZERO } else { timeouts.drain };
-        let Self { running, signals } = self;
+        let Self { running, signals, .. } = &self;
         let (server, teller) = (&running.server, &running.teller);
         teller.tell(Event::Stopping { connections: server.connections(), patience });
         if !server.drain(patience, &mut || signals.want_the_end()) {
@@ -122,7 +139,9 @@ impl Balancer {
         running.watch.stop();
         running.server.stop();
         running.teller.tell(Event::Stopped);
-        running.teller.log().flush(LAST_WORDS);
+        #[cfg(feature = "admin")]
+        drop(self.endpoint);
+        self.running.teller.log().flush(LAST_WORDS);
     }
 
     /// Serves on for a while, and is seen not to be ready, so that balancers in front send no more;
@@ -165,6 +184,16 @@ impl From<Errors> for CannotStart {
 /// Puts its subject in front of an error of the system, which names none.
 fn failed(what: &str) -> impl Fn(io::Error) -> CannotStart {
     move |error| CannotStart::System(format!("{what}: {error}"))
+}
+
+/// Opens the endpoint for operators, named after the address where clients will be served.
+#[cfg(feature = "admin")]
+fn start_endpoint(
+    config: &Config,
+    address: SocketAddr,
+    teller: &Teller,
+) -> Result<Endpoint, CannotStart> {
+    Endpoint::start(&config.admin, address.port(), teller).map_err(CannotStart::System)
 }
 
 /// Starts the checks and waits, within reason, until each backend was asked once.

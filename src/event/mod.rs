@@ -18,4 +18,4 @@ mod words;
 
 pub use ring::{RING_MAX, Since, Told};
 pub use teller::Teller;
-pub use what::{About, Class, Event, Shift};
+pub use what::{About, Class, Event, Shift, Visit};

@@ -124,6 +124,13 @@ pub enum Event<'e> {
     Certificate(&'e str),
     /// A signal asks for a new configuration, which takes a restart.
     NotReloaded,
+    /// The endpoint for operators has something to say.
+    Admin {
+        /// What about.
+        visit: Visit,
+        /// The whole line.
+        words: &'e str,
+    },
     /// Clients are served from now on.
     Listening {
         /// Where.
@@ -195,6 +202,17 @@ pub enum About {
     NoPort,
 }
 
+/// What the endpoint for operators tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// Where it is.
+    Open,
+    /// Somebody asks for a change.
+    Asked,
+    /// Somebody is refused who may not ask.
+    Refused,
+}
+
 /// What is the same for all events of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Class {
@@ -234,6 +252,9 @@ impl<'e> Event<'e> {
             Self::Configuration(_) => each("configuration", Warn),
             Self::Certificate(_) => each("certificate", Warn),
             Self::NotReloaded => each("not-reloaded", Warn),
+            Self::Admin { visit: Visit::Open, .. } => each("admin", Info),
+            Self::Admin { visit: Visit::Asked, .. } => each("asked", Info),
+            Self::Admin { visit: Visit::Refused, .. } => some("refused", Warn),
             Self::Listening { .. } => each("listening", Info),
             Self::Unready { .. } => each("unready", Info),
             Self::Stopping { .. } => each("stopping", Info),

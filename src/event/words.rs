@@ -26,7 +26,8 @@ impl Display for Event<'_> {
             Self::Lowered(text)
             | Self::ChecksShort(text)
             | Self::Configuration(text)
-            | Self::Certificate(text) => f.write_str(text),
+            | Self::Certificate(text)
+            | Self::Admin { words: text, .. } => f.write_str(text),
             Self::Log(own) => own.fmt(f),
             _ => self.fmt_own(f),
         }

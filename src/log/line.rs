@@ -58,7 +58,7 @@ pub(super) fn clf_time(out: &mut Vec<u8>, when: SystemTime) {
 }
 
 /// Appends `2026-11-21T06:15:28.123Z`.
-pub(super) fn rfc3339(out: &mut Vec<u8>, when: SystemTime) {
+pub fn rfc3339(out: &mut Vec<u8>, when: SystemTime) {
     let when = since_epoch(when);
     out.extend_from_slice(&stamp(when.as_secs()).rfc3339);
     out.push(b'.');

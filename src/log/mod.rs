@@ -27,6 +27,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub use access::{Access, Format};
 pub use cause::Cause;
+#[cfg(feature = "admin")]
+pub use line::rfc3339;
 pub use own::{OnOwnEvent, OwnEvent};
 
 use lane::{Capacity, Lane};

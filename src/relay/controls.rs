@@ -66,6 +66,11 @@ impl Controls {
         self.address
     }
 
+    /// Whether they are spoken to through TLS.
+    pub fn speaks_tls(&self) -> bool {
+        self.shared.site.current().acceptor().is_some()
+    }
+
     /// Does as an operator says with the backend at `index` of `pool`, whatever place the newest
     /// pool has it at; `None` if nothing is otherwise than before. The last one that takes requests
     /// is taken out only by `force`.

@@ -54,8 +54,18 @@ impl Shown {
         Ok((shown, Arc::new(certified)))
     }
 
+    /// The file that it was read from.
+    pub fn file(&self) -> &str {
+        &self.path
+    }
+
+    /// When it is good no more.
+    pub fn expires(&self) -> SystemTime {
+        self.validity.until
+    }
+
     /// The names that it is for, such as `a.test` and `*.b.test`.
-    pub(super) fn names(&self) -> &[String] {
+    pub fn names(&self) -> &[String] {
         &self.names
     }
 

@@ -1,0 +1,270 @@
+//! The endpoint as a whole: its listeners with threads of their own, and the way of a request from
+//! the guard to its answer.
+//!
+//! The balancer starts it first and ends it last. It must answer whatever the relay is at, so it
+//! shares nothing with it but what is asked for, and it must not slow it (`pace`).
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use rustix::net::sockopt::socket_peercred;
+
+use super::guard::{Guard, Refused};
+use super::pace::Pace;
+use super::route::{Astray, Query, Route, route};
+use super::socket::{UnixSocket, default_path};
+use super::steer::Steering;
+use super::{State, Steered, answer, status};
+use crate::config::{Admin, AdminSocket};
+use crate::event::{Event, Teller, Visit};
+use crate::http::{HeadLimits, Refusal};
+use crate::plain::handler::{Handled, Handler, ServerLimits, WholeRequest};
+use crate::plain::server::PlainServer;
+
+/// What a request costs besides its answer, which is measured, and a connection besides its
+/// requests: system calls and a thread.
+const REQUEST_COST: Duration = Duration::from_micros(100);
+const CONNECTION_COST: Duration = Duration::from_micros(100);
+/// To read and to write a byte.
+const BYTE_COST: Duration = Duration::from_nanos(5);
+
+/// The endpoint, which answers until it is dropped.
+pub struct Endpoint {
+    core: Arc<Core>,
+    /// Before the socket, whose path goes last.
+    _servers: Vec<PlainServer>,
+    socket: Option<UnixSocket>,
+    address: Option<SocketAddr>,
+}
+
+/// What all listeners share.
+struct Core {
+    teller: Teller,
+    /// The balancer, once it serves.
+    steered: OnceLock<Arc<dyn Steered>>,
+}
+
+/// Who answers at one listener.
+struct Desk {
+    core: Arc<Core>,
+    guard: Guard,
+    pace: Pace,
+}
+
+impl Endpoint {
+    /// Begins to listen. `port` is where clients are served, after which a default socket is named.
+    ///
+    /// # Errors
+    /// A sentence that says what is in the way, and what to do.
+    pub fn start(admin: &Admin, port: u16, teller: &Teller) -> Result<Self, String> {
+        let core = Core { teller: teller.clone(), steered: OnceLock::new() };
+        let (core, socket) = (Arc::new(core), bind_socket(admin, port, teller)?);
+        let (mut servers, mut address) = (Vec::new(), None);
+        if let Some(socket) = &socket {
+            let listener = socket.listener().map_err(|error| error.to_string())?;
+            servers.push(serve(&core, listener, Guard::User, "admin socket")?);
+        }
+        if let Some(listen) = admin.listen {
+            let listener = TcpListener::bind(listen).map_err(|error| {
+                format!("admin endpoint: cannot listen on {listen}: {error}; choose another")
+            })?;
+            address = listener.local_addr().ok();
+            let guard = Guard::Network { token: admin.token.clone(), hosts: admin.hosts.clone() };
+            servers.push(serve(&core, listener, guard, "admin")?);
+        }
+        let endpoint = Self { core, _servers: servers, socket, address };
+        endpoint.tell_where();
+        Ok(endpoint)
+    }
+
+    /// From now on there is something to look at and to steer.
+    pub fn serve(&self, steered: Arc<dyn Steered>) {
+        let _ = self.core.steered.set(steered);
+    }
+
+    /// Its Unix socket, if it has one.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_ref().map(UnixSocket::path)
+    }
+
+    /// Its address, if it has one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    fn tell_where(&self) {
+        let socket = self.socket().map(|path| path.display().to_string());
+        let address = self.address.map(|address| format!("http://{address}"));
+        let places: Vec<String> = socket.into_iter().chain(address).collect();
+        if !places.is_empty() {
+            let words = format!("admin endpoint at {}", places.join(" and "));
+            self.core.teller.tell(Event::Admin { visit: Visit::Open, words: &words });
+        }
+    }
+}
+
+fn bind_socket(admin: &Admin, port: u16, teller: &Teller) -> Result<Option<UnixSocket>, String> {
+    let path = match &admin.socket {
+        AdminSocket::Off => return Ok(None),
+        AdminSocket::At(path) => {
+            return UnixSocket::bind(path).map(Some).map_err(|why| why.to_string());
+        }
+        AdminSocket::Auto => default_path(port),
+    };
+    let without = |why: &str| {
+        let remedy = "no admin socket; set [admin] socket to a path, or to \"off\"";
+        teller.tell(Event::Configuration(&format!("{why}: {remedy}")));
+        Ok(None)
+    };
+    let Some(path) = path else {
+        return without("neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR is set");
+    };
+    match UnixSocket::bind_default(&path) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(why) if why.is_taken => Err(why.to_string()),
+        Err(why) => without(&why.to_string()),
+    }
+}
+
+fn serve(
+    core: &Arc<Core>,
+    listener: impl Into<std::os::fd::OwnedFd>,
+    guard: Guard,
+    name: &str,
+) -> Result<PlainServer, String> {
+    let desk = Desk { core: Arc::clone(core), guard, pace: Pace::new(Instant::now()) };
+    let server = PlainServer::start(listener, name, limits(), Arc::new(desk));
+    server.map_err(|error| format!("admin endpoint: {error}"))
+}
+
+/// Of each listener.
+fn limits() -> ServerLimits {
+    let head = HeadLimits { head_bytes: 8 * 1024, headers: 50, target_bytes: 2 * 1024 };
+    ServerLimits {
+        connections_max: 32,
+        idle_give_way: true,
+        spare_descriptors: 8,
+        head,
+        body_bytes_max: 1024 * 1024,
+        idle: Duration::from_secs(30),
+        request: Duration::from_secs(5),
+        answer: Duration::from_secs(10),
+    }
+}
+
+impl Handler for Desk {
+    fn answer<'a>(&'a self, asked: &WholeRequest<'a>) -> Handled<'a> {
+        let body_cost = BYTE_COST * asked.body.len() as u32;
+        asked.wait(self.pace.spend(REQUEST_COST + body_cost, Instant::now()));
+        let (answer, work) = match self.way(asked) {
+            Ok((route, query)) => self.follow(asked, &route, &query),
+            Err(refused) => (refused, Duration::ZERO),
+        };
+        let work = work + BYTE_COST * answer.body.len() as u32;
+        self.pace.spend(work, Instant::now());
+        answer
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Handled<'_> {
+        answer::error(refusal.status, refusal.reason)
+    }
+
+    fn pause(&self) -> Duration {
+        self.pace.spend(CONNECTION_COST, Instant::now())
+    }
+}
+
+impl Desk {
+    /// Where a request leads, if it may go there.
+    fn way(&self, asked: &WholeRequest) -> Result<(Route, Query), Handled<'static>> {
+        let local = asked.socket.local_addr().ok();
+        self.guard.check(asked.head, local).map_err(|refused| self.turn_away(asked, refused))?;
+        route(asked.head.method, asked.head.target).map_err(|astray| match astray {
+            Astray::NotFound => answer::error(404, "there is no such path; docs/admin.md has them"),
+            Astray::WrongMethod(allowed) => {
+                let what = format!("{} is not for this path; use {allowed}", asked.head.method);
+                Handled { allow: Some(allowed), ..answer::error(405, &what) }
+            }
+            Astray::Malformed(why) => answer::error(400, why),
+        })
+    }
+
+    fn turn_away(&self, asked: &WholeRequest, refused: Refused) -> Handled<'static> {
+        let Refused { status, why } = refused;
+        let words = format!("{} is refused with {status}: {why}", self.who(asked.socket));
+        self.core.teller.tell(Event::Admin { visit: Visit::Refused, words: &words });
+        answer::error(status, why)
+    }
+
+    /// The answer, and the work that it was.
+    fn follow(
+        &self,
+        asked: &WholeRequest,
+        route: &Route,
+        query: &Query,
+    ) -> (Handled<'static>, Duration) {
+        let began = Instant::now();
+        let state = self.core.steered.get().map(|steered| (steered, steered.life().state));
+        let answer = match (route, state) {
+            (Route::Live, _) => answer::text(200, "live\n".to_owned()),
+            (Route::Ready, state) => ready(state.map_or(State::Starting, |(_, state)| state)),
+            (_, None) => answer::error(503, "starting: the first checks are under way; ask again"),
+            (route, Some((steered, _))) => self.ask(asked, route, query, &**steered),
+        };
+        // What these wait for is no work of ours: a disk, a look-up, a successor.
+        let waits = matches!(route, Route::Reload | Route::Upgrade | Route::Diff);
+        (answer, if waits { REQUEST_COST } else { began.elapsed() })
+    }
+
+    fn ask(
+        &self,
+        asked: &WholeRequest,
+        route: &Route,
+        query: &Query,
+        steered: &dyn Steered,
+    ) -> Handled<'static> {
+        let who = self.who(asked.socket);
+        let steering = Steering { steered, query, who: &who };
+        match route {
+            Route::Status => answer::rendered(200, &status::status(steered)),
+            Route::Events => events(steered, query),
+            Route::Config => answer::text(200, steered.config()),
+            Route::Diff if asked.head.method == "POST" => steering.diff(Some(asked.body)),
+            Route::Diff => steering.diff(None),
+            Route::Pause => steering.pause(),
+            Route::Resume => steering.resume(),
+            Route::Reload => steering.reload(),
+            Route::Upgrade => steering.upgrade(),
+            Route::Set(name, mode) => steering.set(name, *mode),
+            // Answered before there is anything to steer.
+            Route::Live | Route::Ready => answer::text(200, String::new()),
+        }
+    }
+
+    /// Who asks, for the log.
+    fn who(&self, socket: &TcpStream) -> String {
+        match (&self.guard, socket_peercred(socket), socket.peer_addr()) {
+            (Guard::User, Ok(user), _) => {
+                format!("uid {} (pid {})", user.uid.as_raw(), user.pid.as_raw_nonzero())
+            }
+            (Guard::Network { .. }, _, Ok(address)) => address.to_string(),
+            _ => "somebody".to_owned(),
+        }
+    }
+}
+
+fn ready(state: State) -> Handled<'static> {
+    match state {
+        State::Serving => answer::text(200, "ready\n".to_owned()),
+        other => answer::text(503, format!("{}\n", status::word(other))),
+    }
+}
+
+fn events(steered: &dyn Steered, query: &Query) -> Handled<'static> {
+    match query.value("since").map_or(Ok(0), str::parse) {
+        Ok(number) => answer::json(200, &status::events(steered, number)),
+        Err(_) => answer::error(400, "since is no number of an event; write for example since=0"),
+    }
+}

@@ -1,0 +1,185 @@
+//! What is asked for: a method and a target become a route, or a sentence that says what there is.
+//!
+//! Pure. A name in a path is percent-decoded after the path is taken apart, so that one with a
+//! slash in it can be named.
+
+use crate::pool::Mode;
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    Status,
+    Events,
+    Config,
+    Live,
+    Ready,
+    /// What a reload would change: of the file, or by POST of the text in the body.
+    Diff,
+    Pause,
+    Resume,
+    Reload,
+    Upgrade,
+    /// This backend is to be used, drained or maintained.
+    Set(String, Mode),
+}
+
+/// Why there is no route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Astray {
+    /// Nothing is at this path.
+    NotFound,
+    /// The method is not for it; these are.
+    WrongMethod(&'static str),
+    /// The target breaks a rule.
+    Malformed(&'static str),
+}
+
+/// What stands behind the path, decoded: `force=1&for=20s`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Query(Vec<(String, String)>);
+
+/// Read by GET and HEAD, changed by POST.
+const READ: &str = "GET, HEAD";
+const CHANGE: &str = "POST";
+const BOTH: &str = "GET, HEAD, POST";
+
+/// True for what anybody may ask: it tells nothing but whether we live and serve.
+pub(super) fn is_open(target: &str) -> bool {
+    matches!(path(target), "/live" | "/ready")
+}
+
+fn path(target: &str) -> &str {
+    target.split_once('?').map_or(target, |(path, _)| path)
+}
+
+/// Where a request leads.
+pub(super) fn route(method: &str, target: &str) -> Result<(Route, Query), Astray> {
+    let (route, allowed) = of_path(path(target))?;
+    if !allowed.split(", ").any(|one| one == method) {
+        return Err(Astray::WrongMethod(allowed));
+    }
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    Ok((route, Query::read(query)?))
+}
+
+fn of_path(path: &str) -> Result<(Route, &'static str), Astray> {
+    Ok(match path {
+        "/status" => (Route::Status, READ),
+        "/events" => (Route::Events, READ),
+        "/config" => (Route::Config, READ),
+        "/live" => (Route::Live, READ),
+        "/ready" => (Route::Ready, READ),
+        "/diff" => (Route::Diff, BOTH),
+        "/pause" => (Route::Pause, CHANGE),
+        "/resume" => (Route::Resume, CHANGE),
+        "/reload" => (Route::Reload, CHANGE),
+        "/upgrade" => (Route::Upgrade, CHANGE),
+        _ => (of_backend(path)?, CHANGE),
+    })
+}
+
+/// `/backends/NAME/drain`
+fn of_backend(path: &str) -> Result<Route, Astray> {
+    let named = path.strip_prefix("/backends/").and_then(|rest| rest.split_once('/'));
+    let (name, mode) = named.ok_or(Astray::NotFound)?;
+    let mode = match mode {
+        "ready" => Mode::Ready,
+        "drain" => Mode::Drain,
+        "maint" => Mode::Maint,
+        _ => return Err(Astray::NotFound),
+    };
+    Ok(Route::Set(decoded(name)?, mode))
+}
+
+impl Query {
+    fn read(text: &str) -> Result<Self, Astray> {
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decoded(name)?, decoded(value)?))
+        };
+        text.split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(pair)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The first value of that name.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(named, _)| named == name).map(|(_, value)| value.as_str())
+    }
+
+    /// True for `name=1` and `name=true`, and for the name alone.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.value(name).is_some_and(|value| matches!(value, "" | "1" | "true"))
+    }
+
+    /// One that is none of these: whoever wrote it meant something.
+    pub(super) fn stranger(&self, known: &[&str]) -> Option<&str> {
+        self.0.iter().map(|(name, _)| name.as_str()).find(|name| !known.contains(name))
+    }
+}
+
+/// RFC 3986 section 2.1, into text.
+fn decoded(text: &str) -> Result<String, Astray> {
+    const BAD: Astray = Astray::Malformed("a % that no two hexadecimal digits follow");
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let mut digit =
+                    || rest.next().and_then(|it| char::from(it).to_digit(16)).ok_or(BAD);
+                (digit()? * 16 + digit()?) as u8
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| Astray::Malformed("what is percent-encoded is no UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ok(method: &str, target: &str) -> Route {
+        route(method, target).unwrap().0
+    }
+
+    #[test]
+    fn names_may_hold_whatever_can_be_encoded() {
+        let set = |name: &str, mode| Route::Set(name.to_owned(), mode);
+        assert_eq!(ok("POST", "/backends/API01/drain?force=1"), set("API01", Mode::Drain));
+        assert_eq!(ok("POST", "/backends/a%20b%2fc%3F/ready"), set("a b/c?", Mode::Ready));
+        assert_eq!(ok("POST", "/backends/10.0.0.1:80/maint"), set("10.0.0.1:80", Mode::Maint));
+        for bad in ["/backends/a%2/drain", "/backends/a%zz/drain", "/backends/%ff/drain"] {
+            assert!(matches!(route("POST", bad), Err(Astray::Malformed(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_and_what_is_asked_wrongly_are_told_apart() {
+        assert_eq!(route("GET", "/backends/a/drain"), Err(Astray::WrongMethod("POST")));
+        assert_eq!(route("OPTIONS", "/status"), Err(Astray::WrongMethod("GET, HEAD")));
+        assert_eq!(route("DELETE", "/diff"), Err(Astray::WrongMethod("GET, HEAD, POST")));
+        for path in ["/", "/Status", "/status/", "//status", "/backends/a/b/drain", "/backends/a/x"]
+        {
+            assert_eq!(route("POST", path), Err(Astray::NotFound), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_read_by_name() {
+        let (_, query) = route("POST", "/pause?for=20s&pool=a%20b&force").unwrap();
+        assert_eq!([query.value("for"), query.value("pool")], [Some("20s"), Some("a b")]);
+        assert!(query.has("force") && !query.has("for"));
+        assert_eq!(query.stranger(&["for", "pool"]), Some("force"));
+    }
+
+    #[test]
+    fn only_two_are_for_anybody() {
+        assert!(
+            is_open("/live") && is_open("/ready?x") && !is_open("/lives") && !is_open("/status")
+        );
+    }
+}

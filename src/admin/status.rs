@@ -1,0 +1,249 @@
+//! How all stands, as JSON: docs/admin.md has each field. What a field means must never change
+//! within a version; fields may come.
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use rustix::process::{Resource, getrlimit};
+use serde_json::{Value, json};
+
+use super::{Life, State, Steered};
+use crate::event::Told;
+use crate::log::{Level, rfc3339};
+use crate::pool::{PastCheck, Status};
+use crate::relay::Controls;
+use crate::tls::Shown;
+
+/// Of the form of these answers.
+const VERSION: u32 = 1;
+/// The one there is.
+pub(super) const POOL: &str = "default";
+
+/// `GET /status`. Written backend by backend, as there may be thousands.
+pub(super) fn status(steered: &dyn Steered) -> String {
+    let (controls, life, now) = (steered.controls(), steered.life(), SystemTime::now());
+    let (pool, moment) = (controls.pool(), controls.now());
+    let all: Vec<Status> =
+        (0..pool.backends().len()).map(|index| pool.status(index, moment)).collect();
+    let (length, length_max) = controls.waiting();
+    let shown_pool = json!({
+        "name": POOL,
+        "policy": pool.policy(),
+        "usable": pool.usable(moment),
+        "total": all.len(),
+        "in_flight": pool.in_flight(),
+        "paused_for_s": controls.paused_for().map(seconds),
+        "queue": { "length": length, "max": length_max },
+    });
+    let backends = all.iter().map(|one| backend(one, controls, moment).to_string());
+    let shown_pool = with_list(&shown_pool, "backends", backends);
+    let whole = json!({
+        "version": VERSION,
+        "time": time(now),
+        "process": process(&life, controls, now),
+        "configuration": configuration(&life, now),
+        "listeners": [{ "address": controls.address().to_string(), "tls": controls.speaks_tls() }],
+        "connections": connections(controls),
+        "descriptors": descriptors(),
+        "log": {
+            "lines_dropped": steered.teller().log().dropped(),
+            "lines_lost": steered.teller().log().lost(),
+        },
+        "totals": totals(&all),
+        "certificates": life.certificates.iter().map(|it| certificate(it, now)).collect::<Value>(),
+        "alerts": [],
+    });
+    with_list(&whole, "pools", std::iter::once(shown_pool))
+}
+
+/// `GET /events`: what was told after the event of this number.
+pub(super) fn events(steered: &dyn Steered, number: u64) -> Value {
+    let since = steered.teller().since(number);
+    let events: Value = since.events.iter().map(|told| event(told)).collect();
+    json!({ "version": VERSION, "lost": since.lost, "events": events })
+}
+
+/// An object with one more key, whose value is these items.
+fn with_list(object: &Value, key: &str, items: impl Iterator<Item = String>) -> String {
+    let mut out = object.to_string();
+    out.pop(); // the brace that ends it
+    out.push_str(&format!(",\"{key}\":["));
+    for (index, item) in items.enumerate() {
+        out.push_str(if index == 0 { "" } else { "," });
+        out.push_str(&item);
+    }
+    out.push_str("]}");
+    out
+}
+
+fn process(life: &Life, controls: &Controls, now: SystemTime) -> Value {
+    json!({
+        "pid": std::process::id(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "started": time(life.started),
+        "uptime_s": age(life.started, now),
+        "workers": controls.workers(),
+        "state": word(life.state),
+    })
+}
+
+fn configuration(life: &Life, now: SystemTime) -> Value {
+    let last = life.last_reload.as_ref().map(|(at, result)| {
+        let (Ok(words) | Err(words)) = result;
+        json!({ "at": time(*at), "ok": result.is_ok(), "words": words })
+    });
+    json!({
+        "path": life.path.as_ref().map(|path| path.display().to_string()),
+        "loaded": time(life.loaded),
+        "age_s": age(life.loaded, now),
+        "reloads": life.reloads,
+        "last_reload": last,
+    })
+}
+
+fn connections(controls: &Controls) -> Value {
+    let (taken, limit) = controls.clients();
+    json!({ "clients": taken, "max": limit })
+}
+
+/// Where the list cannot be opened for want of a descriptor, that says how many are open.
+fn descriptors() -> Value {
+    let limit = getrlimit(Resource::Nofile).current;
+    let open = match fs::read_dir("/proc/self/fd") {
+        Ok(list) => Some(list.count().saturating_sub(1) as u64), // the list has itself
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
+            limit
+        }
+        Err(_) => None,
+    };
+    json!({ "open": open, "limit": limit })
+}
+
+fn totals(all: &[Status]) -> Value {
+    let sum = |of: fn(&Status) -> u64| all.iter().map(of).sum::<u64>();
+    let classes = std::array::from_fn(|class| all.iter().map(|one| one.statuses[class]).sum());
+    json!({
+        "requests": sum(|one| one.requests),
+        "answers": answers(&classes),
+        "failures": sum(|one| one.failures),
+        "retries": sum(|one| one.retries),
+    })
+}
+
+fn answers(classes: &[u64; 5]) -> Value {
+    let [one, two, three, four, five] = classes;
+    json!({ "1xx": one, "2xx": two, "3xx": three, "4xx": four, "5xx": five })
+}
+
+fn backend(status: &Status, controls: &Controls, now: Duration) -> Value {
+    let health = match (status.ejected_for, status.is_up) {
+        (_, false) => "down",
+        (Some(_), true) => "ejected",
+        (None, true) => "up",
+    };
+    let checks = status.checks.iter().map(|one| check(one, controls, now)).collect::<Value>();
+    json!({
+        "name": status.backend,
+        "address": status.address,
+        "standing": status.standing.to_string(),
+        "health": health,
+        "ejected_for_s": status.ejected_for.map(seconds),
+        "mode": status.mode.to_string(),
+        "asked_by": status.asked_by.map(|who| who.to_string()),
+        "why": status.why,
+        "since": time(controls.at(status.since)),
+        "since_s": seconds(now.saturating_sub(status.since)),
+        "checks": checks,
+        "in_flight": status.in_use,
+        "max_connections": status.max_connections,
+        "weight": status.weight,
+        "backup": status.is_backup,
+        "requests": status.requests,
+        "answers": answers(&status.statuses),
+        "failures": status.failures,
+        "retries": status.retries,
+        "repaired": status.repaired,
+        "checks_passed": status.checks_passed,
+        "checks_failed": status.checks_failed,
+        "bytes_up": status.bytes_up,
+        "bytes_down": status.bytes_down,
+        "p50_ms": status.p50.map(millis),
+        "p99_ms": status.p99.map(millis),
+        "score": status.score,
+        "explanation": status.policy,
+    })
+}
+
+fn check(check: &PastCheck, controls: &Controls, now: Duration) -> Value {
+    json!({
+        "at": time(controls.at(check.at)),
+        "age_s": seconds(now.saturating_sub(check.at)),
+        "took_ms": millis(check.took),
+        "passed": check.passed,
+        "seen": check.seen,
+    })
+}
+
+fn certificate(shown: &Shown, now: SystemTime) -> Value {
+    let days = match shown.expires().duration_since(now) {
+        Ok(left) => left.as_secs() as i64 / DAY_S,
+        // One that expired an hour ago has none left, and is no longer good for the day.
+        Err(past) => -(past.duration().as_secs() as i64 / DAY_S) - 1,
+    };
+    json!({
+        "file": shown.file(),
+        "for": shown.names().join(", "),
+        "expires": time(shown.expires()),
+        "days_left": days,
+    })
+}
+
+const DAY_S: i64 = 86_400;
+
+fn event(told: &Told) -> Value {
+    let level = match told.class.level {
+        Level::Error => "error",
+        Level::Warn => "warn",
+        Level::Info => "info",
+    };
+    json!({
+        "number": told.number,
+        "time": time(told.when),
+        "level": level,
+        "kind": told.class.word,
+        "backend": told.backend,
+        "text": told.text,
+    })
+}
+
+/// What a balancer does now, in a word.
+pub(super) fn word(state: State) -> &'static str {
+    match state {
+        State::Starting => "starting",
+        State::Serving => "serving",
+        State::Unready => "unready",
+        State::Draining => "draining",
+    }
+}
+
+/// RFC 3339, in UTC.
+fn time(when: SystemTime) -> String {
+    let mut out = Vec::new();
+    rfc3339(&mut out, when);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// In seconds; 0 if the clock was set back.
+fn age(since: SystemTime, now: SystemTime) -> f64 {
+    seconds(now.duration_since(since).unwrap_or_default())
+}
+
+/// To the millisecond.
+fn seconds(time: Duration) -> f64 {
+    time.as_millis() as f64 / 1e3
+}
+
+/// To the microsecond.
+fn millis(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1e3
+}

@@ -1,0 +1,134 @@
+//! What an operator has done: backends set to a mode, requests held, a configuration read anew.
+//!
+//! It says in words what came of it. What changed is told as an event by whoever changed it; that
+//! it was asked for, and by whom, is told here. It never writes the configuration's file.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::Steered;
+use super::answer::{error, json};
+use super::route::Query;
+use super::status::POOL;
+use crate::config;
+use crate::event::{Event, Visit};
+use crate::plain::handler::Handled;
+use crate::pool::Mode;
+
+/// Clients wait no longer than this for who is paused: browsers and other balancers give up then.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// More names than this are no help to who has mistyped one.
+const NAMES_MAX: usize = 20;
+
+/// One who asks for a change.
+pub(super) struct Steering<'a> {
+    pub(super) steered: &'a dyn Steered,
+    pub(super) query: &'a Query,
+    /// Who that is, for the log: a user or an address.
+    pub(super) who: &'a str,
+}
+
+impl Steering<'_> {
+    /// `POST /backends/NAME/MODE`
+    pub(super) fn set(&self, name: &str, mode: Mode) -> Handled<'static> {
+        if let Some(refused) = self.refuse_strangers(&["force"]) {
+            return refused;
+        }
+        let (controls, force) = (self.steered.controls(), self.query.has("force"));
+        let pool = controls.pool();
+        let Some(index) = pool.backends().iter().position(|one| one.name() == name) else {
+            return error(404, &unknown(name, pool.backends().iter().map(|one| one.name())));
+        };
+        self.tell(&format!("{mode} {name}{}", if force { ", by force" } else { "" }));
+        let words = match controls.set_mode(&pool, index, mode, force) {
+            Ok(Some(change)) => change.to_string(),
+            Ok(None) => format!("backend {name}: {mode} already"),
+            Err(last) => return error(409, &last.to_string()),
+        };
+        let in_flight = pool.backends()[index].in_use();
+        let mode = mode.to_string();
+        let done = json!({ "words": words, "backend": name, "mode": mode, "in_flight": in_flight });
+        json(200, &done)
+    }
+
+    /// `POST /pause`
+    pub(super) fn pause(&self) -> Handled<'static> {
+        if let Some(refused) = self.refuse_strangers(&["for", "pool"]) {
+            return refused;
+        }
+        let time = match self.query.value("for").map_or(Ok(PAUSE_MAX), config::duration) {
+            Ok(time) if !time.is_zero() && time <= PAUSE_MAX => time,
+            Ok(_) => return error(400, "for: requests are held for 1ms to 30s"),
+            Err(what) => return error(400, &format!("for: {what}")),
+        };
+        self.tell(&format!("pause, for {time:?} at most"));
+        self.steered.controls().pause(time);
+        let words = format!("new requests wait, for {time:?} at most");
+        json(200, &json!({ "words": words, "pool": POOL, "paused_for_s": time.as_secs_f64() }))
+    }
+
+    /// `POST /resume`
+    pub(super) fn resume(&self) -> Handled<'static> {
+        if let Some(refused) = self.refuse_strangers(&["pool"]) {
+            return refused;
+        }
+        self.tell("resume");
+        let was_paused = self.steered.controls().paused_for().is_some();
+        self.steered.controls().resume();
+        let words = if was_paused { "requests go on" } else { "no request was held" };
+        json(200, &json!({ "words": words, "pool": POOL }))
+    }
+
+    /// `POST /reload`
+    pub(super) fn reload(&self) -> Handled<'static> {
+        self.tell("reload");
+        told(self.steered.reload(), 422)
+    }
+
+    /// `POST /upgrade`
+    pub(super) fn upgrade(&self) -> Handled<'static> {
+        self.tell("upgrade");
+        told(self.steered.upgrade(), 409)
+    }
+
+    /// `GET /diff`, or `POST` with a text in the place of the file.
+    pub(super) fn diff(&self, text: Option<&[u8]>) -> Handled<'static> {
+        match text.map(std::str::from_utf8).transpose() {
+            Ok(text) => told(self.steered.diff(text), 422),
+            Err(_) => error(422, "the body is no UTF-8, as TOML is"),
+        }
+    }
+
+    fn tell(&self, what: &str) {
+        let words = format!("{} asks: {what}", self.who);
+        self.steered.teller().tell(Event::Admin { visit: Visit::Asked, words: &words });
+    }
+
+    /// What is written in vain is said, and never passed over: nor is another pool.
+    fn refuse_strangers(&self, known: &[&str]) -> Option<Handled<'static>> {
+        if let Some(stranger) = self.query.stranger(known) {
+            let known = known.join(", ");
+            return Some(error(
+                400,
+                &format!("unknown {stranger:?}; what may stand there: {known}"),
+            ));
+        }
+        let pool = self.query.value("pool").filter(|pool| *pool != POOL)?;
+        Some(error(404, &unknown(pool, [POOL].into_iter())))
+    }
+}
+
+fn told(result: Result<String, String>, refused: u16) -> Handled<'static> {
+    match result {
+        Ok(words) => json(200, &json!({ "words": words })),
+        Err(why) => error(refused, &why),
+    }
+}
+
+fn unknown<'n>(name: &str, all: impl ExactSizeIterator<Item = &'n str>) -> String {
+    let more = all.len().saturating_sub(NAMES_MAX);
+    let names = all.take(NAMES_MAX).collect::<Vec<_>>().join(", ");
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("there is no {name:?}; there are {names}{more}")
+}
