@@ -115,6 +115,12 @@ pub(crate) struct Door {
 /// One client's place; dropping it makes room.
 pub(crate) struct Place(Arc<Door>);
 
+/// One of the doors, to be closed while the others stay open.
+pub(crate) struct Latch {
+    door: Arc<Door>,
+    closing: Arc<AtomicBool>,
+}
+
 impl Door {
     /// Doors for at most `limit` clients.
     pub(crate) fn new(limit: usize) -> Arc<Self> {
@@ -130,18 +136,19 @@ impl Door {
         })
     }
 
-    /// What a thread is to do that keeps the door at `listener`: it lets clients in until the door
-    /// closes.
+    /// What a thread is to do that keeps the door at `listener`: it lets clients in until that door
+    /// closes, or all do.
     pub(crate) fn keeper<G: Greeter>(
         self: &Arc<Self>,
         listener: Listener,
         lot: &Arc<Lot<G::Task>>,
         greeter: G,
-    ) -> Box<dyn FnOnce() + Send> {
+    ) -> (Latch, Box<dyn FnOnce() + Send>) {
         *self.lock() += 1;
-        let (door, lot) = (Arc::clone(self), Arc::clone(lot));
-        let keeper = Keeper { door, listener, lot, greeter, is_called: false };
-        Box::new(move || keeper.keep())
+        let (door, lot, closing) = (Arc::clone(self), Arc::clone(lot), Arc::default());
+        let latch = Latch { door: Arc::clone(self), closing: Arc::clone(&closing) };
+        let keeper = Keeper { door, closing, listener, lot, greeter, is_called: false };
+        (latch, Box::new(move || keeper.keep()))
     }
 
     /// Begins to close every door: who is in a backlog is still let in, as soon as there is a
@@ -234,6 +241,14 @@ impl Door {
     }
 }
 
+impl Latch {
+    /// Begins to close this door, as [`Door::close`] does all of them.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, SeqCst);
+        self.door.wake_keepers();
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let door = &self.0;
@@ -249,6 +264,8 @@ impl Drop for Place {
 /// The thread at one listening socket.
 struct Keeper<G: Greeter> {
     door: Arc<Door>,
+    /// This door closes, whatever the others do.
+    closing: Arc<AtomicBool>,
     listener: Listener,
     lot: Arc<Lot<G::Task>>,
     greeter: G,
@@ -259,12 +276,16 @@ struct Keeper<G: Greeter> {
 impl<G: Greeter> Keeper<G> {
     /// Lets clients in until the door closes, then those who still stand outside.
     fn keep(mut self) {
-        while !self.door.is_closing() {
+        while !self.is_closing() {
             self.let_one_in();
         }
         // From here on it must not block. Fails for no socket.
         let _ = self.listener.socket.set_nonblocking(true);
         while !self.door.is_locked() && self.let_one_in() {}
+    }
+
+    fn is_closing(&self) -> bool {
+        self.door.is_closing() || self.closing.load(SeqCst)
     }
 
     /// Lets the next client in, or waits a while for what it takes; false if nobody stands outside.
@@ -332,7 +353,7 @@ impl<G: Greeter> Keeper<G> {
     /// front of it. When it closes for good, nobody is waited for who is not there.
     fn shut_while(&self, reason: impl Fn(&Door) -> bool) -> bool {
         let (door, is_called) = (&self.door, self.is_called);
-        let is_over = || door.is_locked() || (door.is_closing() && !is_called);
+        let is_over = || door.is_locked() || (self.is_closing() && !is_called);
         door.shut.fetch_add(1, SeqCst);
         door.wait_while(LOOK, |_| reason(door) && !is_over());
         door.shut.fetch_sub(1, SeqCst);

@@ -24,7 +24,7 @@ mod worker;
 
 pub(crate) use desk::{Desk, HEADROOM, STEP_BYTES};
 pub use door::Listener;
-pub(crate) use door::{Door, Greeter, Place};
+pub(crate) use door::{Door, Greeter, Latch, Place};
 pub(crate) use lot::Lot;
 pub(crate) use outbox::Outbox;
 pub(crate) use registry::Registry;

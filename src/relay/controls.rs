@@ -14,7 +14,6 @@ use std::time::{Duration, SystemTime};
 #[derive(Clone)]
 pub struct Controls {
     pub(super) shared: Arc<Shared>,
-    pub(super) address: SocketAddr,
     pub(super) workers: usize,
 }
 
@@ -63,7 +62,7 @@ impl Controls {
 
     /// Where clients are served.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.shared.address()
     }
 
     /// Whether they are spoken to through TLS.

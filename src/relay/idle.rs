@@ -166,6 +166,14 @@ impl Idle {
         }
     }
 
+    /// Closes those that lead nowhere any more.
+    pub(super) fn leave(&self, is_of_use: impl Fn(&Destination) -> bool) {
+        for list in &self.lists {
+            let left = list.lock().remove(|kept| !is_of_use(&kept.upstream.to));
+            drop(left);
+        }
+    }
+
     /// Closes all.
     pub(crate) fn clear(&self) {
         for list in &self.lists {

@@ -13,7 +13,7 @@ use super::site::Site;
 use super::task::ClientTask;
 use super::{Controls, Shared};
 use crate::config::Config;
-use crate::engine::{Desk, Door, Listener, Lot, Registry, Stop, Timer, Worker};
+use crate::engine::{Desk, Door, Latch, Listener, Lot, Registry, Stop, Timer, Worker};
 use crate::event::Teller;
 use crate::pool::{Pool, Snapshot};
 use crate::thread::spawn;
@@ -34,10 +34,13 @@ const DRAIN_LOOK: Duration = Duration::from_millis(100);
 pub struct Server {
     lot: Arc<Lot<ClientTask>>,
     shared: Arc<Shared>,
-    address: SocketAddr,
     workers: usize,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Of the door at which clients come in.
+    latch: Mutex<Latch>,
+    threads: Mutex<Threads>,
 }
+
+type Threads = Vec<JoinHandle<()>>;
 
 impl Server {
     /// Starts the workers and the timer, and opens the door. `epoch` is the zero of the clock
@@ -54,7 +57,6 @@ impl Server {
             0 => thread::available_parallelism().map_or(1, usize::from),
             workers => workers,
         };
-        let address = listener.address();
         let lot = Arc::new(Lot::new()?);
         let registry = Arc::clone(&lot) as Arc<dyn Registry>;
         let queue = Queue::new(Arc::clone(&registry), config.queue.length);
@@ -67,54 +69,54 @@ impl Server {
             teller,
             stop: Arc::new(Stop::default()),
             witness_key: [0, 1].map(|half: u64| RandomState::new().hash_one(half)),
+            address: Mutex::new(listener.address()),
             unready: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             epoch,
             site: Snapshot::new(Site::new(config, tls, pool, queue)),
         });
-        let server = Self { lot, shared, address, workers, threads: Mutex::new(Vec::new()) };
-        server.begin(listener)?;
-        Ok(server)
-    }
-
-    fn begin(&self, listener: Listener) -> io::Result<()> {
-        let (Self { lot, shared, workers, .. }, mut threads) = (self, self.threads());
-        let workers = *workers;
-        for number in 1..=workers {
-            let desk = Desk::new(Kit::new(shared), shared.epoch);
-            let worker = Worker::new(lot, desk, workers);
-            threads.push(spawn(&format!("worker {number}"), || worker.run())?);
-        }
-        let (stop, epoch) = (Arc::clone(&shared.stop), shared.epoch);
-        let timer = Timer { lot: Arc::clone(lot), stop, epoch };
-        let mut lookout = Lookout::new(shared, lot);
-        threads.push(spawn("timer", move || timer.run(|now| lookout.look(now)))?);
-        let keeper = shared.door.keeper(listener, lot, HttpGreeter { shared: Arc::clone(shared) });
-        threads.push(spawn("door", keeper)?);
-        Ok(())
+        let mut threads = Vec::new();
+        begin(&lot, &shared, workers, &mut threads)?;
+        let latch = Mutex::new(open(&lot, &shared, listener, &mut threads)?);
+        Ok(Self { lot, shared, workers, latch, threads: Mutex::new(threads) })
     }
 
     /// Serves by another configuration from the next head on; each request that is under way ends
     /// by the one that it began with. Where clients are served and the number of workers stay as
-    /// they were.
+    /// they were; idle connections that are of no use any more close.
     pub fn replace(&self, config: Config, tls: Tls, pool: Arc<Pool>) {
         let shared = &self.shared;
         // Those who wait in it are waiting still: the line outlives the configuration.
         let queue = Arc::clone(&shared.site.current().queue);
         queue.resize(config.queue.length);
         shared.door.resize(config.server.max_connections);
-        shared.site.replace(Site::new(config, tls, pool, queue));
+        let site = Site::new(config, tls, pool, queue);
+        shared.site.replace(Arc::clone(&site));
+        shared.idle.leave(|to| site.leads_to(to));
+    }
+
+    /// Serves clients at another address from now on. Who waits at the one before is still let in,
+    /// then it closes; who came in there stays. Fails when the process is out of threads, and
+    /// changes nothing then.
+    pub fn move_to(&self, listener: Listener) -> io::Result<()> {
+        let (address, mut threads) = (listener.address(), self.threads());
+        // Without those that kept a door which has closed.
+        threads.retain(|thread| !thread.is_finished());
+        let next = open(&self.lot, &self.shared, listener, &mut threads)?;
+        *self.shared.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
+        let mut latch = self.latch.lock().unwrap_or_else(PoisonError::into_inner);
+        mem::replace(&mut *latch, next).close();
+        Ok(())
     }
 
     /// For whoever looks at it and steers it.
     pub fn controls(&self) -> Controls {
-        let Self { shared, address, workers, .. } = self;
-        Controls { shared: Arc::clone(shared), address: *address, workers: *workers }
+        Controls { shared: Arc::clone(&self.shared), workers: self.workers }
     }
 
     /// Where clients are served.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.shared.address()
     }
 
     /// Client connections now.
@@ -167,7 +169,39 @@ impl Server {
         self.shared.idle.clear();
     }
 
-    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+    fn threads(&self) -> MutexGuard<'_, Threads> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Starts the workers and the timer.
+fn begin(
+    lot: &Arc<Lot<ClientTask>>,
+    shared: &Arc<Shared>,
+    workers: usize,
+    threads: &mut Threads,
+) -> io::Result<()> {
+    for number in 1..=workers {
+        let desk = Desk::new(Kit::new(shared), shared.epoch);
+        let worker = Worker::new(lot, desk, workers);
+        threads.push(spawn(&format!("worker {number}"), || worker.run())?);
+    }
+    let (stop, epoch) = (Arc::clone(&shared.stop), shared.epoch);
+    let timer = Timer { lot: Arc::clone(lot), stop, epoch };
+    let mut lookout = Lookout::new(shared, lot);
+    threads.push(spawn("timer", move || timer.run(|now| lookout.look(now)))?);
+    Ok(())
+}
+
+/// Lets clients in at `listener`.
+fn open(
+    lot: &Arc<Lot<ClientTask>>,
+    shared: &Arc<Shared>,
+    listener: Listener,
+    threads: &mut Threads,
+) -> io::Result<Latch> {
+    let greeter = HttpGreeter { shared: Arc::clone(shared) };
+    let (latch, keeper) = shared.door.keeper(listener, lot, greeter);
+    threads.push(spawn("door", keeper)?);
+    Ok(latch)
 }

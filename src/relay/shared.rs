@@ -10,8 +10,9 @@ use crate::engine::{Door, Registry, Stop};
 use crate::event::Teller;
 use crate::log::Log;
 use crate::pool::Snapshot;
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What the threads of a server have in common.
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) stop: Arc<Stop>,
     /// What clients and paths are hashed with, so that no client chooses whom it is taken for.
     pub(crate) witness_key: [u64; 2],
+    /// Where clients are served.
+    pub(super) address: Mutex<SocketAddr>,
     pub(super) unready: AtomicBool,
     pub(super) draining: AtomicBool,
     /// The zero of the server's clock.
@@ -38,6 +41,10 @@ impl Shared {
     /// The server's clock.
     pub(crate) fn now(&self) -> Duration {
         self.epoch.elapsed()
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True until the end has begun.

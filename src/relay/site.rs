@@ -7,11 +7,12 @@
 use super::affinity::Affinity;
 use super::direct::Direct;
 use super::queue::Queue;
+use super::upstream::Destination;
 use crate::config::Config;
 use crate::http::Claims;
 use crate::pool::Pool;
 use crate::tls::{Acceptor, Connector, Tls};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// What a request needs of a configuration.
@@ -54,6 +55,17 @@ impl Site {
     /// How the backend at `index` of the pool is reached; none in the clear.
     pub(crate) fn connector(&self, index: usize) -> Option<&Connector> {
         self.tls.connectors.get(index).and_then(Option::as_ref)
+    }
+
+    /// True if a connection there may carry a request of this configuration.
+    pub(super) fn leads_to(&self, to: &Destination) -> bool {
+        let backends = self.pool.backends();
+        let place = backends.iter().position(|backend| backend.number() == to.backend);
+        place.is_some_and(|index| {
+            let trust = self.connector(index).map_or(0, Connector::trust);
+            let is_there = |all: Vec<SocketAddr>| all.contains(&to.address);
+            trust == to.trust && backends[index].addresses().is_ok_and(is_there)
+        })
     }
 
     /// How clients reach us.

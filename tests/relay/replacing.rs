@@ -1,6 +1,8 @@
 //! A configuration that is replaced as a whole, again and again, while requests go on.
 
-use crate::harness::{Backend, Certs, Leaf, Place, Wire, eventually, probe, showing, trusting};
+use crate::harness::{
+    Backend, Certs, Gate, Leaf, Place, Wire, eventually, probe, showing, trusting,
+};
 use evenly::config::Config;
 use evenly::engine::Listener;
 use evenly::event::Teller;
@@ -115,7 +117,7 @@ fn ten_replacements_a_second_cost_no_request_no_count_and_no_memory() {
 }
 
 /// What is kept for the next request belongs to the trust that it was made with: read anew from the
-/// same files it is the same, under another name it is not.
+/// same files it is the same, under another name it is not, and then it closes.
 #[test]
 fn an_idle_connection_outlives_a_replacement_and_no_change_of_trust() {
     let certs = Certs::make();
@@ -132,7 +134,7 @@ fn an_idle_connection_outlives_a_replacement_and_no_change_of_trust() {
     let server = start(config, &current);
     let mut client = Wire::connect(server.address());
     assert_eq!((client.get("/").status(), backend.visits()), (200, 1));
-    for (name, visits) in [("one.test", 1), ("two.test", 2), ("one.test", 2)] {
+    for (name, visits) in [("one.test", 1), ("two.test", 2), ("one.test", 3)] {
         let config = settings(&keys(name));
         current = pool(&config, &[&backend], Some(&current));
         let tls = Tls::load(&config).unwrap();
@@ -167,5 +169,85 @@ fn a_ticket_outlives_a_replacement() {
     server.replace(settings(), Tls::load(&settings()).unwrap(), next);
     let text = said("-sess_in");
     assert!(text.contains("Reused, TLSv1.3") && text.contains("200 OK"), "{text}");
+    stop(server);
+}
+
+/// With these applications, each in a line of its own.
+fn keeping(backends: &[&Backend]) -> Config {
+    let text = "[server]\nlisten = \"127.0.0.1:0\"\n[timeouts]\nupstream_keep_alive = \"1h\"\n";
+    let table = |backend: &&Backend| {
+        format!("[[applications]]\nip = \"127.0.0.1\"\nport = {}\n", backend.port())
+    };
+    let tables: String = backends.iter().map(table).collect();
+    Config::parse(&format!("{text}{tables}"), "test").unwrap()
+}
+
+#[test]
+fn connections_to_a_backend_that_has_left_close_at_once_also_one_that_was_in_use() {
+    let (gate, ended) = (Gate::new(), Arc::new(AtomicU64::new(0)));
+    let (held, counts) = (gate.clone(), Arc::clone(&ended));
+    let leaving = Backend::every(move |wire| {
+        while let Some(request) = wire.request() {
+            if request.target() == "/held" {
+                held.pass();
+            }
+            wire.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        }
+        counts.fetch_add(1, SeqCst);
+    });
+    let staying = Backend::plain();
+    let config = keeping(&[&leaving]);
+    let first = pool(&config, &[&leaving], None);
+    let server = start(config, &first);
+    let mut clients = [(); 2].map(|()| Wire::connect(server.address()));
+    clients[1].send("GET /held HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    eventually("it is asked", || first.in_flight() == 1);
+    assert_eq!(clients[0].get("/").status(), 200);
+    let config = keeping(&[&staying]);
+    let next = pool(&config, &[&staying], Some(&first));
+    server.replace(config, Tls::default(), next);
+    eventually("the idle one closes", || ended.load(SeqCst) == 1);
+    gate.open();
+    assert_eq!(clients[1].answer().status(), 200);
+    eventually("and the other after its answer", || ended.load(SeqCst) == 2);
+    assert_eq!(clients.each_mut().map(|client| client.get("/").text()), ["GET / 0\n"; 2]);
+    drop(clients);
+    stop(server);
+}
+
+#[test]
+fn clients_come_in_at_another_address_and_those_inside_stay() {
+    let backend = Backend::plain();
+    let config = keeping(&[&backend]);
+    let pool = pool(&config, &[&backend], None);
+    let server = start(config, &pool);
+    let before = server.address();
+    let mut inside = Wire::connect(before);
+    assert_eq!(inside.get("/").status(), 200);
+    for _ in 0..3 {
+        server.move_to(Listener::bind(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
+        assert_eq!(Wire::connect(server.address()).get("/").status(), 200);
+    }
+    assert_ne!(server.address(), before);
+    assert_eq!(server.controls().address(), server.address());
+    eventually("the first door closes", || std::net::TcpStream::connect(before).is_err());
+    assert_eq!(inside.get("/").status(), 200);
+    drop(inside);
+    stop(server);
+}
+
+/// Nobody who has connected is reset, however often the door moves while they come.
+#[test]
+fn who_waits_at_a_door_that_closes_is_let_in() {
+    let backend = Backend::plain();
+    let config = keeping(&[&backend]);
+    let pool = pool(&config, &[&backend], None);
+    let server = start(config, &pool);
+    for _ in 0..10 {
+        let address = server.address();
+        let mut waiting: Vec<_> = (0..20).map(|_| Wire::connect(address)).collect();
+        server.move_to(Listener::bind(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
+        waiting.iter_mut().for_each(|client| assert_eq!(client.get("/").status(), 200));
+    }
     stop(server);
 }

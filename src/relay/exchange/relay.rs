@@ -14,6 +14,7 @@ use crate::http::{self, Framing, Malformed, Parsed, Repairs, request};
 use crate::pool::Outcome;
 use crate::relay::kit::Context;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Exchange {
@@ -272,7 +273,11 @@ impl Exchange {
             if let Some((to, rested)) = self.tries.stale {
                 cx.kit.shared.idle.was_closed(&to, rested, cx.now);
             }
-            if let Some(upstream) = upstream.filter(|_| keeps && !told_end) {
+            // It may lead to who has left the file while this went on.
+            let is_of_use =
+                |to: &_| Arc::ptr_eq(&self.site, &cx.kit.site) || cx.kit.site.leads_to(to);
+            let kept = upstream.filter(|it| keeps && !told_end && is_of_use(&it.to));
+            if let Some(upstream) = kept {
                 let limit = self.site.config.timeouts.upstream_keep_alive;
                 let name = lease.backend().name();
                 cx.kit.shared.idle.keep(name, upstream, cx.now, limit);
