@@ -6,7 +6,8 @@ use crate::config::{AccessLog, Config, LogTarget, Serving};
 use crate::engine::descriptors;
 use crate::event::{Event, Teller};
 use crate::log::{self, Log};
-use crate::pool::{Pool, Rules, Secret};
+use crate::pool::policy::Policy;
+use crate::pool::{Pool, Rules, Secret, Spec};
 use crate::watch;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -50,40 +51,56 @@ pub(super) fn log_destination(config: &Config) -> log::Destination {
 /// The pool, with where its backends are. One that is not found begins as down, so that it is
 /// checked before it is used.
 pub(super) fn build_pool(config: &Config, teller: &Teller) -> Arc<Pool> {
-    let mut specs = config.applications.clone();
+    let mut specs = specs(config);
     let found = watch::look_up_all(&specs, NAMES_PATIENCE);
     for (spec, found) in specs.iter_mut().zip(&found) {
         if let Err(why) = found {
             spec.alive &= config.health.interval.is_none();
-            let why = &format_args!("{why}; down until it does");
-            teller.tell(Event::Unresolved { backend: &spec.name, why });
+            tell_unresolved(&spec.name, why, teller);
         }
     }
     if found.iter().all(Result::is_err) {
         teller.tell(Event::NoneFound);
     }
+    let policy = policy_of(config, &specs);
+    Pool::new(specs, found, policy, rules(config, None))
+}
+
+pub(super) fn tell_unresolved(backend: &str, why: &str, teller: &Teller) {
+    teller.tell(Event::Unresolved { backend, why: &format_args!("{why}; down until it does") });
+}
+
+/// The applications as the pool has them.
+pub(super) fn specs(config: &Config) -> Vec<Spec> {
+    let mut specs = config.applications.clone();
     if config.server.mode == Serving::Redirect {
         // Nothing passes through that could be counted; a limit would only hit those who happen to
         // be told at the same instant.
         specs.iter_mut().for_each(|spec| spec.max_connections = 0);
     }
-    let policy = config.balance.policy.build(&specs, &config.scored);
-    Pool::new(specs, found, policy, rules(config))
+    specs
 }
 
-/// What the configuration says about the pool's decisions, with a secret for the sticky cookies.
-fn rules(config: &Config) -> Rules {
-    let sticky = config.sticky.cookie.as_ref().map(|_| secret(&config.sticky.secret));
-    Rules { sticky, ..config.rules() }
+pub(super) fn policy_of(config: &Config, specs: &[Spec]) -> Box<dyn Policy> {
+    config.balance.policy.build(specs, &config.scored)
 }
 
-/// The operator's secret; without one the cookies last until the restart.
-fn secret(written: &str) -> Secret {
-    let random = RandomState::new();
-    match written {
-        "" => Secret::drawn([0, 1].map(|half| random.hash_one(half))),
+/// What the configuration says about the pool's decisions, with the secret of the sticky cookies:
+/// the operator's, else the one that was drawn for the configuration and the pool `before`. So
+/// without the operator's, they last until the restart.
+pub(super) fn rules(config: &Config, before: Option<(&Config, &Pool)>) -> Rules {
+    let drawn = before.filter(|(before, _)| before.sticky.secret.is_empty());
+    let drawn = drawn.and_then(|(_, pool)| pool.rules().sticky);
+    let secret = |_| match config.sticky.secret.as_str() {
+        "" => drawn.unwrap_or_else(draw),
         text => Secret::of(text),
-    }
+    };
+    Rules { sticky: config.sticky.cookie.as_ref().map(secret), ..config.rules() }
+}
+
+fn draw() -> Secret {
+    let random = RandomState::new();
+    Secret::drawn([0, 1].map(|half| random.hash_one(half)))
 }
 
 pub(super) fn cannot_listen(listen: SocketAddr, error: &io::Error) -> CannotStart {

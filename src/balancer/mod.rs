@@ -6,6 +6,12 @@
 //! Whatever of it may block, the signals are heard: `signals.rs`.
 
 mod build;
+#[cfg(feature = "admin")]
+mod consequences;
+#[cfg(feature = "admin")]
+mod history;
+mod newcomers;
+mod reload;
 mod signals;
 #[cfg(feature = "admin")]
 mod steered;
@@ -20,11 +26,18 @@ use crate::config::{Config, Errors, Source};
 use crate::engine::Listener;
 use crate::event::{Event, Teller};
 use crate::pool::Pool;
+#[cfg(feature = "admin")]
+use crate::relay::Controls;
 use crate::relay::Server;
-use crate::tls::{self, Tls};
+use crate::tls::Tls;
 use crate::watch::{Watch, Watched};
 use build::{build_pool, cannot_listen, fit_descriptors, start_log};
+use crossbeam_channel::Sender;
+#[cfg(feature = "admin")]
+use history::History;
+use reload::{InForce, Turn};
 use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,6 +71,8 @@ pub struct Balancer {
     /// Ends last.
     #[cfg(feature = "admin")]
     endpoint: Endpoint,
+    /// Asks for a reload.
+    reloads: Sender<()>,
 }
 
 /// All that serves, as whoever may steer it shares it: the main thread, which hears the signals,
@@ -67,23 +82,28 @@ struct Running {
     watch: Watch,
     teller: Teller,
     /// Where the configuration came from; none if from no file.
-    #[cfg_attr(not(feature = "admin"), expect(dead_code, reason = "nothing reads it again yet"))]
     source: Option<Source>,
-    /// The one in force.
-    config: Mutex<Config>,
+    /// Locked for moments; whoever is about to replace it has the turn before.
+    in_force: Mutex<InForce>,
+    turn: Turn,
+    #[cfg(feature = "admin")]
+    controls: Controls,
+    #[cfg(feature = "admin")]
+    history: Mutex<History>,
 }
 
 impl Balancer {
     /// Starts everything; when it returns, clients are served. `source` is where the configuration
     /// was read, and is read again.
     pub fn start(
-        mut config: Config,
+        config: Config,
         source: Option<Source>,
         signals: Signals,
     ) -> Result<Self, CannotStart> {
         let tls = Tls::load(&config)?;
         let epoch = Instant::now();
-        let lowered = fit_descriptors(&mut config)?;
+        let mut fitting = config.clone();
+        let lowered = fit_descriptors(&mut fitting)?;
         let teller = Teller::new(start_log(&config)?);
         let pool = build_pool(&config, &teller);
         let listen = config.server.listen;
@@ -94,23 +114,33 @@ impl Balancer {
         let (endpoint, shown) = (start_endpoint(&config, address, &teller)?, tls.shown.clone());
         let watch = start_watch(&config, &tls, &pool, &teller, epoch)?;
         lowered.iter().for_each(|text| teller.tell(Event::Lowered(text)));
-        tls.warnings().for_each(|text| teller.tell(Event::Certificate(&text)));
-        let unverified = tls::unverified(&config.applications);
-        unverified.for_each(|text| teller.tell(Event::Configuration(&text)));
+        reload::warn(&config, &tls, &teller);
         // From here on there may be clients: a signal waits, and then drains them.
         signals.start_is_over();
-        let server = Server::start(config.clone(), tls, listener, pool, teller.clone(), epoch);
+        let server = Server::start(fitting, tls.clone(), listener, pool, teller.clone(), epoch);
         let server = server.map_err(failed("cannot start the relay"))?;
         teller.tell(Event::Listening { address, summary: &summary });
-        let config = Mutex::new(config);
-        let running = Arc::new(Running { server, watch, teller, source, config });
+        let running = Arc::new(Running {
+            #[cfg(feature = "admin")]
+            controls: server.controls(),
+            #[cfg(feature = "admin")]
+            history: Mutex::new(History::begin()),
+            server,
+            watch,
+            teller,
+            source: source.map(Source::resolved),
+            in_force: Mutex::new(InForce { config, tls }),
+            turn: Turn::new(),
+        });
         #[cfg(feature = "admin")]
-        endpoint.serve(Arc::new(steered::Seen::new(&running, shown)));
+        endpoint.serve(Arc::clone(&running) as Arc<dyn crate::admin::Steered>);
+        let reloads = reload::stand_by(&running)?;
         Ok(Self {
             running,
             signals,
             #[cfg(feature = "admin")]
             endpoint,
+            reloads,
         })
     }
 
@@ -127,7 +157,7 @@ impl Balancer {
     /// Serves until TERM or INT, then drains; a second one stops at once.
     pub fn run(self) {
         self.wait_for_the_end(None);
-        let timeouts = self.running.config().timeouts.clone();
+        let timeouts = self.running.in_force().config.timeouts.clone();
         let is_hurried = !timeouts.lame_duck.is_zero() && self.be_lame(timeouts.lame_duck);
         let patience = if is_hurried { Duration::ZERO } else { timeouts.drain };
         let Self { running, signals, .. } = &self;
@@ -159,7 +189,8 @@ impl Balancer {
             match signal {
                 SIGUSR1 => teller.log().reopen(),
                 SIGUSR2 => tell::status(teller.log(), &server.controls()),
-                SIGHUP => teller.tell(Event::NotReloaded),
+                // Where one is asked for already, that will read the file as it is then.
+                SIGHUP => _ = self.reloads.try_send(()),
                 end if is_end(end) => return true,
                 _ => {}
             }
@@ -169,9 +200,23 @@ impl Balancer {
 }
 
 impl Running {
-    /// The configuration in force. To be let go soon.
-    fn config(&self) -> MutexGuard<'_, Config> {
-        self.config.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What is in force. To be let go soon.
+    fn in_force(&self) -> MutexGuard<'_, InForce> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(feature = "admin")]
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Display for CannotStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(errors) => errors.fmt(f),
+            Self::System(what) => f.write_str(what),
+        }
     }
 }
 

@@ -1,70 +1,59 @@
-//! What the endpoint sees of a running balancer, and has it do.
-
-use std::sync::Arc;
-use std::time::SystemTime;
+//! What the admin endpoint sees of a balancer, and has it do.
 
 use super::Running;
+use super::reload::NOTHING;
 use crate::admin::{Life, State, Steered};
 use crate::config::Extent;
 use crate::event::Teller;
 use crate::relay::Controls;
-use crate::tls::Shown;
 
-const NOT_YET: &str = "this version cannot do that yet; restart it instead";
-
-/// A balancer as the endpoint sees it.
-pub(super) struct Seen {
-    running: Arc<Running>,
-    controls: Controls,
-    started: SystemTime,
-    shown: Vec<Shown>,
-}
-
-impl Seen {
-    pub(super) fn new(running: &Arc<Running>, shown: Vec<Shown>) -> Self {
-        let (running, controls) = (Arc::clone(running), running.server.controls());
-        Self { running, controls, started: SystemTime::now(), shown }
-    }
-}
-
-impl Steered for Seen {
+impl Steered for Running {
     fn controls(&self) -> &Controls {
         &self.controls
     }
 
     fn teller(&self) -> &Teller {
-        &self.running.teller
+        &self.teller
     }
 
     fn life(&self) -> Life {
+        let state = match (self.controls.is_draining(), self.controls.is_ready()) {
+            (true, _) => State::Draining,
+            (false, false) => State::Unready,
+            (false, true) => State::Serving,
+        };
+        let certificates = self.in_force().tls.shown.clone();
+        let history = self.history();
         Life {
-            path: self.running.source.as_ref().map(|source| source.path.clone()),
-            started: self.started,
-            loaded: self.started,
-            reloads: 0,
-            last_reload: None,
-            state: match (self.controls.is_draining(), self.controls.is_ready()) {
-                (true, _) => State::Draining,
-                (false, false) => State::Unready,
-                (false, true) => State::Serving,
-            },
-            certificates: self.shown.clone(),
+            path: self.source.as_ref().map(|source| source.path.clone()),
+            started: history.started,
+            loaded: history.loaded,
+            reloads: history.reloads,
+            last_reload: history.last.clone(),
+            state,
+            certificates,
         }
     }
 
     fn config(&self) -> String {
-        self.running.config().clone().show(Extent::All)
+        self.in_force().config.show(Extent::All)
     }
 
-    fn diff(&self, _text: Option<&str>) -> Result<String, String> {
-        Err(NOT_YET.to_owned())
+    fn diff(&self, text: Option<&str>) -> Result<String, String> {
+        let changes = self.plan(text)?.changes;
+        match (changes.refused.is_empty(), changes.lines.is_empty()) {
+            (true, true) => Ok(NOTHING.to_owned()),
+            (true, false) => Ok(changes.lines.join("\n")),
+            // A reload would change nothing, so what else it says comes second.
+            (false, _) => Err([changes.refused, changes.lines].concat().join("\n")),
+        }
     }
 
     fn reload(&self) -> Result<String, String> {
-        Err(NOT_YET.to_owned())
+        self.reload()
     }
 
     fn upgrade(&self) -> Result<String, String> {
-        Err(NOT_YET.to_owned())
+        Err("this version cannot be replaced while it runs; restart it instead".to_owned())
     }
 }

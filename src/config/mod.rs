@@ -5,9 +5,10 @@
 //! follows from those lines: `raw` and `written` read them, `overrides` sets them, `settings`
 //! remembers what was set, `render` writes them, `meaning` knows those that mean nothing where they
 //! stand; `valid` holds the other rules between them, `report` collects what is wrong and `message`
-//! says it; `syntax` and `words` guess what was meant.
+//! says it; `syntax` and `words` guess what was meant. `changes` says what another file changes.
 
 mod applications;
+mod changes;
 mod choices;
 mod exposed;
 mod form;
@@ -43,6 +44,7 @@ use table::{Field, Table};
 
 #[cfg(feature = "client")]
 pub(crate) use applications::spell;
+pub use changes::Changes;
 #[cfg(feature = "admin")]
 pub use choices::AdminSocket;
 pub use choices::{AccessLog, HashBy, LogTarget, RetryReason, Serving, TlsVersion, UnknownNames};

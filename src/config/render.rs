@@ -106,7 +106,7 @@ impl Page {
 }
 
 /// An empty one is none.
-fn holds_secret(field: &dyn Field) -> bool {
+pub(super) fn holds_secret(field: &dyn Field) -> bool {
     let is_empty = |value: &str| [r#""""#, "[]"].contains(&value);
     field.is_secret() && field.write().is_some_and(|value| !is_empty(&value))
 }

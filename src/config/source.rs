@@ -27,6 +27,12 @@ impl Source {
         Ok((config, warnings))
     }
 
+    /// The same wherever the process goes from here.
+    pub fn resolved(self) -> Self {
+        let path = std::path::absolute(&self.path).unwrap_or(self.path);
+        Self { path, ..self }
+    }
+
     /// A sentence if a secret of the configuration is in the file, and others may read that.
     fn exposed(&self, config: &mut Config) -> Option<String> {
         let secrets = config.secrets();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::http::HeadLimits;
 
+mod changed;
 mod refused;
 mod roundtrip;
 mod warned;

@@ -122,8 +122,10 @@ pub enum Event<'e> {
     Configuration(&'e str),
     /// A certificate expires or has expired, or its key is for others to read.
     Certificate(&'e str),
-    /// A signal asks for a new configuration, which takes a restart.
-    NotReloaded,
+    /// The file was read again, and serves from now on: what it changes.
+    Reloaded(&'e str),
+    /// The file was read again, and why all stays as it was.
+    NotReloaded(&'e str),
     /// The endpoint for operators has something to say.
     Admin {
         /// What about.
@@ -251,7 +253,8 @@ impl<'e> Event<'e> {
             Self::Log(own) => each(own.word(), own.level()),
             Self::Configuration(_) => each("configuration", Warn),
             Self::Certificate(_) => each("certificate", Warn),
-            Self::NotReloaded => each("not-reloaded", Warn),
+            Self::Reloaded(_) => each("reloaded", Info),
+            Self::NotReloaded(_) => each("not-reloaded", Error),
             Self::Admin { visit: Visit::Open, .. } => each("admin", Info),
             Self::Admin { visit: Visit::Asked, .. } => each("asked", Info),
             Self::Admin { visit: Visit::Refused, .. } => some("refused", Warn),

@@ -49,7 +49,8 @@ impl Event<'_> {
             Self::Exhausted { doing, error } => {
                 write!(f, "{doing}: {error}; raise the limit or lower max_connections")
             }
-            Self::NotReloaded => f.write_str("HUP: this version cannot reload; restart it instead"),
+            Self::Reloaded(what) => write!(f, "reloaded: {what}"),
+            Self::NotReloaded(why) => write!(f, "not reloaded, all stays as it was: {why}"),
             Self::Listening { address, summary } => {
                 write!(f, "listening on {address}: {summary}")
             }

@@ -58,6 +58,11 @@ impl Health {
         self.checks.store(Checks::first(alive).pack(), Relaxed);
     }
 
+    /// No check speaks any more: `alive` is believed again.
+    pub(super) fn leave_unchecked(&self, alive: bool) {
+        self.checks.store(Checks::first(alive).pack(), Relaxed);
+    }
+
     /// The file says so now. True if that is another than what was believed before: no check has
     /// spoken yet.
     pub(super) fn believe(&self, alive: bool) -> bool {

@@ -83,6 +83,11 @@ impl Pool {
         Self::of(backends, policy, rules, Arc::clone(&old.family))
     }
 
+    /// Which backend of this pool each of `specs` would be if they followed it, by index.
+    pub fn heirs(&self, specs: &[Spec]) -> Vec<Option<usize>> {
+        heirs(&self.backends, specs.iter())
+    }
+
     fn of(
         backends: Arc<[Backend]>,
         policy: Box<dyn Policy>,
@@ -157,6 +162,14 @@ impl Pool {
         });
         let words = self.policy.checked(backend.memory(), outcome);
         change.map(Notice::Changed).or(words.map(|why| self.judged(index, why, false)))
+    }
+
+    /// The backend at `index` is checked no more: what the file says of it is believed again.
+    pub fn leave_unchecked(&self, index: usize, now: Duration) -> Option<Change> {
+        self.change(index, now, |Seat { backend, .. }| {
+            backend.record.health.leave_unchecked(backend.spec().alive);
+            Some("it is checked no more".to_owned())
+        })
     }
 
     /// Takes in what the name of the backend at `index` has come to. One that is found for the

@@ -130,6 +130,11 @@ impl Server {
         self.shared.unready.store(true, Ordering::SeqCst);
     }
 
+    /// True once the end has begun.
+    pub fn is_ending(&self) -> bool {
+        !self.shared.is_ready()
+    }
+
     /// Accepts no more, closes idle connections and lets requests in flight finish, for at most
     /// `patience` or until `hurry` says so; true when none was left. To be called once.
     pub fn drain(&self, patience: Duration, hurry: &mut dyn FnMut() -> bool) -> bool {

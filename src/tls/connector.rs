@@ -1,8 +1,7 @@
 //! The side of the backends: whom each must prove to be, and what is proved to it.
 
-use std::hash::{BuildHasher, Hash, RandomState};
 use std::io;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
@@ -11,6 +10,7 @@ use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use super::acceptor::ALPN;
+use super::print::hash_of;
 use super::trust::{Blind, believing};
 use super::{Session, Shown, files};
 use crate::config::Errors;
@@ -98,12 +98,6 @@ impl Means {
         let number = hash_of((verify, bytes(ca)?, bytes(certificate)?, bytes(key)?));
         Ok(Self { config: Arc::new(configure(trust, shown)?), number })
     }
-}
-
-/// Under a key that nobody outside knows, so that no file can be made to pass for another; never 0.
-fn hash_of(what: impl Hash) -> u64 {
-    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-    KEY.hash_one(what).max(1)
 }
 
 fn server_name(name: &str) -> Result<ServerName<'static>, String> {

@@ -16,6 +16,8 @@ mod fault;
 #[cfg(feature = "tls")]
 mod files;
 #[cfg(feature = "tls")]
+mod print;
+#[cfg(feature = "tls")]
 mod session;
 #[cfg(feature = "tls")]
 mod shown;
@@ -65,6 +67,25 @@ impl Tls {
         let mut shown = Vec::new();
         let connectors = Connector::load(&config.applications, &mut shown)?;
         Ok(Self { acceptor: None, connectors, shown })
+    }
+
+    /// What is otherwise than in `before`, a sentence each. `heirs` says who each of `specs` was
+    /// there, by place.
+    pub fn news(&self, before: &Self, heirs: &[Option<usize>], specs: &[Spec]) -> Vec<String> {
+        let is_new = |one: &&Shown| !before.shown.contains(one);
+        let mut news: Vec<String> =
+            self.shown.iter().filter(is_new).map(|one| format!("certificate {one}")).collect();
+        for (index, (spec, heir)) in specs.iter().zip(heirs).enumerate() {
+            if heir.is_some_and(|old| self.trust(index) != before.trust(old)) {
+                let (name, what) = (&spec.name, "whom it or we must prove to be has changed");
+                news.push(format!("application {name}: {what}; its connections are made anew"));
+            }
+        }
+        news
+    }
+
+    fn trust(&self, index: usize) -> u64 {
+        self.connectors.get(index).and_then(Option::as_ref).map_or(0, Connector::trust)
     }
 
     /// What an operator should know of the certificates, a sentence each: those that have expired

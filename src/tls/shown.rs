@@ -13,6 +13,7 @@ use webpki::EndEntityCert;
 
 use super::fault;
 use super::files::{self, Validity, refusal};
+use super::print::hash_of;
 use crate::config::{Errors, exposed};
 use crate::text::day;
 
@@ -27,6 +28,8 @@ pub struct Shown {
     path: String,
     names: Vec<String>,
     validity: Validity,
+    /// Stands for the bytes of it and its chain.
+    print: u64,
     /// Said of the file of its key, if that is for others to read.
     exposed: Option<String>,
 }
@@ -41,7 +44,8 @@ impl Shown {
         let validity = Validity::of(&certificate).map_err(bad)?;
         let names = certificate.valid_dns_names().map(str::to_owned).collect();
         let exposed = exposed(Path::new(key_path), "a private key");
-        let shown = Self { path: path.to_owned(), names, validity, exposed };
+        let print = hash_of(&chain);
+        let shown = Self { path: path.to_owned(), names, validity, print, exposed };
         let key = files::key(key_path)?;
         let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
         let certified = certified.map_err(|error| match error {

@@ -39,6 +39,7 @@ mod pipelining;
 mod policies;
 mod queue;
 mod redirect;
+mod reloading;
 mod replacing;
 mod requests;
 mod retry;

@@ -219,15 +219,6 @@ fn an_upload_in_flight_is_finished() {
 }
 
 #[test]
-fn hup_does_not_end_it() {
-    let backend = Backend::plain();
-    let proxy = Proxy::over(&[&backend]);
-    proxy.process.signal(Signal::HUP);
-    proxy.process.said.wait("HUP");
-    assert_eq!(proxy.get("/").status(), 200);
-}
-
-#[test]
 fn an_address_in_use_is_an_error_with_exit_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

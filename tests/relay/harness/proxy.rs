@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
+use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
@@ -156,6 +157,25 @@ impl Proxy {
     /// ERROR lines that contain `part` are what the test is about.
     pub fn pardon(&self, part: &str) {
         self.pardoned.borrow_mut().push(part.to_owned());
+    }
+
+    /// Puts another configuration in the place of its file, which it does not read by itself.
+    pub fn rewrite(&self, backends: &[&dyn Place], settings: &str) {
+        let next = self.scratch.write("next.toml", configuration(backends, settings));
+        fs::rename(next, self.scratch.path().join("applications.toml")).unwrap();
+    }
+
+    /// Has it read its file again: the line that says what came of it.
+    pub fn hup(&self) -> String {
+        let before = self.said(" reloaded");
+        self.process.signal(Signal::HUP);
+        self.process.said.wait_nth(" reloaded", before + 1)
+    }
+
+    /// Puts another configuration into force.
+    pub fn reload(&self, backends: &[&dyn Place], settings: &str) -> String {
+        self.rewrite(backends, settings);
+        self.hup()
     }
 
     pub fn terminate(&self) {

@@ -1,0 +1,66 @@
+//! What a change of the configuration comes to for clients: keys that go elsewhere, sticky cookies
+//! that lead nowhere.
+
+use crate::config::Config;
+use crate::pool::chance::scramble;
+use crate::pool::policy::{Kind, ScoredRules};
+use crate::pool::{Ask, Pool, Rules, Spec};
+use std::net::Ipv4Addr;
+
+/// Keys that are tried to see where they go.
+const KEYS: u64 = 4096;
+
+/// A sentence for each thing that clients may notice. `heirs` says which application of the old one
+/// each of the new one is, by place.
+pub(super) fn of(old: &Config, new: &Config, heirs: &[Option<usize>]) -> Vec<String> {
+    let keys = keys_that_move(old, new, heirs);
+    keys.into_iter().chain(cookies_that_break(old, new)).collect()
+}
+
+/// What share of the keys leads to another application, where both go by keys.
+fn keys_that_move(old: &Config, new: &Config, heirs: &[Option<usize>]) -> Option<String> {
+    let hashes = |config: &Config| config.balance.policy == Kind::Hash;
+    if !hashes(old) || !hashes(new) || old.applications == new.applications {
+        return None;
+    }
+    let [before, after] = [old, new].map(|config| homes(&config.applications));
+    let has_moved = |(old, new): &(&Option<usize>, &Option<usize>)| {
+        old.is_none() || new.and_then(|at| heirs[at]) != **old
+    };
+    let moved = before.iter().zip(&after).filter(has_moved).count();
+    let percent = moved as f64 * 100.0 / KEYS as f64;
+    Some(format!("hash: {percent:.1} % of the keys go to another application"))
+}
+
+/// Where each of the keys leads while all of these are up.
+fn homes(specs: &[Spec]) -> Vec<Option<usize>> {
+    let specs: Vec<Spec> = specs.iter().map(|spec| Spec { alive: true, ..spec.clone() }).collect();
+    let somewhere = |spec: &Spec| Ok(vec![(Ipv4Addr::LOCALHOST, spec.port).into()]);
+    let found = specs.iter().map(somewhere).collect();
+    let policy = Kind::Hash.build(&specs, &ScoredRules::default());
+    let pool = Pool::new(specs, found, policy, Rules::default());
+    let home = |key| {
+        let ask = Ask { key: Some(scramble(key)), ..Ask::default() };
+        pool.pick(&ask).ok().map(|lease| lease.index())
+    };
+    (0..KEYS).map(home).collect()
+}
+
+/// Whose cookies lead nowhere: one is made of a name and a secret.
+fn cookies_that_break(old: &Config, new: &Config) -> Option<String> {
+    let (before, after) = (&old.sticky, &new.sticky);
+    let cookie = before.cookie.as_ref()?;
+    let why = match &after.cookie {
+        None => "nothing goes by them any more",
+        Some(other) if other != cookie => "they have another name",
+        Some(_) if before.secret != after.secret => "they are made with another secret",
+        Some(_) => {
+            let is_left = |old: &&Spec| !new.applications.iter().any(|new| new.name == old.name);
+            let gone = old.applications.iter().filter(is_left).map(|spec| spec.name.as_str());
+            let gone: Vec<&str> = gone.collect();
+            let names = gone.join(", ");
+            return (!gone.is_empty()).then(|| format!("sticky: cookies of {names} break"));
+        }
+    };
+    Some(format!("sticky: all cookies break, as {why}"))
+}

@@ -1,0 +1,215 @@
+//! Reload: the file is read anew, and what it says takes the place of what is in force.
+//!
+//! Whatever may fail or take time comes first, beside what serves: reading, certificates, names,
+//! another address, the first checks of those who are new. Then all is swapped at once, and nothing
+//! of that can fail. So a reload that fails has changed nothing.
+//!
+//! Called on HUP, from a thread of its own, so that the end is heard meanwhile; and by operators.
+
+use super::build::{cannot_listen, fit_descriptors, policy_of, rules, summary};
+#[cfg(feature = "admin")]
+use super::consequences;
+use super::newcomers::Newcomers;
+use super::{CannotStart, Running, failed};
+use crate::config::{Changes, Config};
+use crate::engine::Listener;
+use crate::event::{Event, Teller};
+use crate::pool::{Notice, Pool};
+use crate::thread;
+use crate::tls::{self, Tls};
+use crate::watch::Watched;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long one reload waits for another. More than one takes, with a silent resolver and silent
+/// backends.
+const TURN_PATIENCE: Duration = Duration::from_secs(30);
+/// Changes that an event names; how many more there are, it counts.
+const TOLD_MAX: usize = 8;
+
+const NO_FILE: &str = "the configuration came from no file; start it with evenly serve -c FILE";
+const STOPPING: &str = "it is about to stop";
+const BUSY: &str = "another reload is under way; try again";
+pub(super) const NOTHING: &str = "nothing changes";
+
+/// What is in force.
+pub(super) struct InForce {
+    /// As it was written: what it asks for may have been lowered.
+    pub(super) config: Config,
+    pub(super) tls: Tls,
+}
+
+/// Whoever changes what is in force has the turn. It is the one place of a channel, as nobody waits
+/// for a lock with a deadline.
+pub(super) struct Turn(Sender<()>, Receiver<()>);
+
+/// Held by whoever has it.
+pub(super) struct Taken<'t>(&'t Turn);
+
+/// What another configuration would come to.
+pub(super) struct Plan {
+    config: Config,
+    tls: Tls,
+    /// What should be known of it.
+    warnings: Vec<String>,
+    /// Which of the backends each application is.
+    heirs: Vec<Option<usize>>,
+    pub(super) changes: Changes,
+}
+
+/// Starts the thread that reloads each time that it is asked to. It ends when nobody can ask any
+/// more. Asked while it reloads, however often, it does so once more.
+pub(super) fn stand_by(running: &Arc<Running>) -> Result<Sender<()>, CannotStart> {
+    let ((ask, asked), running) = (bounded(1), Arc::clone(running));
+    let attend = move || asked.iter().for_each(|()| drop(running.reload()));
+    thread::spawn("reloads", attend).map_err(failed("cannot hear of reloads"))?;
+    Ok(ask)
+}
+
+impl Turn {
+    pub(super) fn new() -> Self {
+        let (sender, receiver) = bounded(1);
+        Self(sender, receiver)
+    }
+
+    /// Waits for it; none if that takes too long.
+    pub(super) fn take(&self) -> Option<Taken<'_>> {
+        self.0.send_timeout((), TURN_PATIENCE).is_ok().then(|| Taken(self))
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.1.try_recv();
+    }
+}
+
+impl Running {
+    /// Reads the file anew and serves by it: what changed, a line each; or why nothing did.
+    pub(super) fn reload(&self) -> Result<String, String> {
+        let outcome = match self.turn.take() {
+            Some(_turn) => self.plan(None).and_then(|plan| self.carry_out(plan)),
+            None => Err(BUSY.to_owned()),
+        };
+        match &outcome {
+            Ok(words) => self.teller.tell(Event::Reloaded(&brief(words))),
+            Err(why) => self.teller.tell(Event::NotReloaded(&brief(why))),
+        }
+        #[cfg(feature = "admin")]
+        self.history().note(&outcome);
+        outcome
+    }
+
+    /// What the file would come to, or `text` in its place. The error says what will not do.
+    pub(super) fn plan(&self, text: Option<&str>) -> Result<Plan, String> {
+        let source = self.source.as_ref().ok_or(NO_FILE)?;
+        let read = match text {
+            Some(text) => Config::default().read_telling(text, "(given)", &source.overrides),
+            None => source.load(),
+        };
+        let (mut config, warnings) = read.map_err(|errors| errors.to_string())?;
+        let tls = Tls::load(&config).map_err(|errors| errors.to_string())?;
+        let heirs = self.server.controls().pool().heirs(&config.applications);
+        let mut now = self.in_force();
+        let mut changes = now.config.changes(&mut config, &heirs);
+        changes.lines.extend(tls.news(&now.tls, &heirs, &config.applications));
+        #[cfg(feature = "admin")]
+        changes.lines.extend(consequences::of(&now.config, &config, &heirs));
+        drop(now);
+        Ok(Plan { config, tls, warnings, heirs, changes })
+    }
+
+    fn carry_out(&self, mut plan: Plan) -> Result<String, String> {
+        if !plan.changes.refused.is_empty() {
+            return Err(plan.changes.refused.join("\n"));
+        }
+        if plan.changes.lines.is_empty() {
+            return Ok(NOTHING.to_owned());
+        }
+        let mut fitting = plan.config.clone();
+        let lowered = fit_descriptors(&mut fitting).map_err(|why| why.to_string())?;
+        let listener = self.next_listener(plan.config.server.listen)?;
+        let before = self.server.controls().pool();
+        let mut newcomers = Newcomers::of(&before, &plan.config.applications, &plan.heirs);
+        newcomers.look_up();
+        let news = newcomers.try_out(&plan.config, &plan.tls, &self.teller);
+        plan.changes.lines.extend(news);
+        if self.server.is_ending() {
+            return Err(STOPPING.to_owned());
+        }
+        if let Some(listener) = listener {
+            let (address, summary) = (listener.address(), summary(&fitting));
+            self.server.move_to(listener).map_err(|error| error.to_string())?;
+            self.teller.tell(Event::Listening { address, summary: &summary });
+        }
+        let words = plan.changes.lines.join("\n");
+        self.swap(plan, fitting, &before, newcomers);
+        lowered.iter().for_each(|text| self.teller.tell(Event::Lowered(text)));
+        Ok(words)
+    }
+
+    /// Puts all of it into force. Nothing here can fail.
+    fn swap(&self, plan: Plan, fitting: Config, before: &Arc<Pool>, newcomers: Newcomers) {
+        let Plan { config, tls, warnings, heirs, .. } = plan;
+        let mut now = self.in_force();
+        let at = self.server.controls().now();
+        let (specs, found) = newcomers.among(&fitting, before, &heirs, at);
+        let rules = rules(&config, Some((&now.config, before)));
+        let policy = policy_of(&fitting, &specs);
+        let pool = Pool::succeeding(before, specs, found, policy, rules, at);
+        self.serve_by(fitting, &tls, &pool);
+        if now.config.health.interval.is_some() && config.health.interval.is_none() {
+            leave_unchecked(&pool, at, &self.teller);
+        }
+        warnings.iter().for_each(|text| self.teller.tell(Event::Configuration(text)));
+        warn(&config, &tls, &self.teller);
+        *now = InForce { config, tls };
+        drop(now);
+        #[cfg(feature = "admin")]
+        self.history().replaced();
+    }
+
+    fn serve_by(&self, config: Config, tls: &Tls, pool: &Arc<Pool>) {
+        let (connectors, settings) = (tls.connectors.clone(), (&config.health).into());
+        self.watch.replace(Watched { pool: Arc::clone(pool), connectors, settings });
+        self.server.replace(config, tls.clone(), Arc::clone(pool));
+    }
+
+    /// Listens where clients are to be served, if that is another address than now.
+    fn next_listener(&self, listen: SocketAddr) -> Result<Option<Listener>, String> {
+        let (written, real) = (self.in_force().config.server.listen, self.server.address());
+        if listen == written || listen == real {
+            return Ok(None);
+        }
+        // Both cannot be bound at once where one is a part of the other.
+        let remedy = "choose another port, or restart";
+        let why = |error| match real.port() == listen.port() {
+            true => format!("cannot listen on {listen} beside {real}: {error}; {remedy}"),
+            false => cannot_listen(listen, &error).to_string(),
+        };
+        Listener::bind(listen).map(Some).map_err(why)
+    }
+}
+
+/// What an operator should know of it, at each start and each change.
+pub(super) fn warn(config: &Config, tls: &Tls, teller: &Teller) {
+    tls.warnings().for_each(|text| teller.tell(Event::Certificate(&text)));
+    let unverified = tls::unverified(&config.applications);
+    unverified.for_each(|text| teller.tell(Event::Configuration(&text)));
+}
+
+/// Whoever checks have called down would be so for ever.
+fn leave_unchecked(pool: &Pool, now: Duration, teller: &Teller) {
+    let changes = (0..pool.backends().len()).filter_map(|index| pool.leave_unchecked(index, now));
+    changes.for_each(|change| teller.tell(Event::from(&Notice::Changed(change))));
+}
+
+/// Lines as one, for an event.
+pub(super) fn brief(words: &str) -> String {
+    let lines: Vec<&str> = words.lines().collect();
+    let (told, more) = lines.split_at(lines.len().min(TOLD_MAX));
+    let told = told.join("; ");
+    if more.is_empty() { told } else { format!("{told}; and {} more", more.len()) }
+}

@@ -1,0 +1,125 @@
+//! What differs between two configurations, in words, and what of it has to wait for a restart.
+//! Called by whoever reads the file again; knows nothing of what runs.
+
+use super::applications::Application;
+use super::render::holds_secret;
+use super::settings::Setting;
+use super::table::Table;
+use super::{APPLICATIONS, Config};
+use crate::pool::Spec;
+
+/// What holds from the start of the process to its end, by table and key, and why. A table without
+/// a key stands for all of its keys.
+const FIXED: &[(&str, &str, &str)] = &[
+    ("server", "workers", "its threads are started once"),
+    ("server", "user", "what was given up at the start is gone"),
+    ("server", "group", "what was given up at the start is gone"),
+    ("log", "access", "the log is opened once"),
+    ("log", "to", "the log is opened once"),
+    ("admin", "", "the endpoint is opened once"),
+];
+
+/// What stands for a value that nobody is to see, and for none.
+const HIDDEN: &str = "(hidden)";
+const UNSET: &str = "(not set)";
+
+/// What another configuration changes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// What is otherwise, a sentence each: applications, then keys.
+    pub lines: Vec<String>,
+    /// What cannot change while the process runs, likewise.
+    pub refused: Vec<String>,
+}
+
+impl Config {
+    /// What `next` changes. `heirs` says which application of this one each of `next` is, by place.
+    /// (Both are `&mut` as the visit of keys wants it; nothing of them is changed.)
+    pub fn changes(&mut self, next: &mut Self, heirs: &[Option<usize>]) -> Changes {
+        let mut changes = Changes::default();
+        for (spec, heir) in next.applications.iter().zip(heirs) {
+            match heir.and_then(|at| self.applications.get(at)) {
+                Some(old) => changes.of_application(old, spec),
+                None => changes.add(&spec.name, format!("new, at {}", spec.authority())),
+            }
+        }
+        for (at, spec) in self.applications.iter().enumerate() {
+            if !heirs.contains(&Some(at)) {
+                changes.add(&spec.name, "gone; what it has in flight is finished".to_owned());
+            }
+        }
+        if !heirs.iter().flatten().is_sorted() {
+            changes.lines.push("applications: in another order".to_owned());
+        }
+        for ((name, old), (_, new)) in self.tables().into_iter().zip(next.tables()) {
+            changes.of_table(name, old, new);
+        }
+        changes
+    }
+}
+
+impl Changes {
+    fn add(&mut self, name: &str, what: String) {
+        self.lines.push(format!("application {name}: {what}"));
+    }
+
+    fn of_application(&mut self, old: &Spec, new: &Spec) {
+        let (from, to) = (old.authority(), new.authority());
+        if old.name != new.name {
+            self.add(&old.name, format!("called {} now", new.name));
+        }
+        if from != to {
+            self.add(&new.name, format!("moves from {from} to {to}"));
+        }
+        let [old, keys] = [old, new].map(|spec| values(APPLICATIONS, &mut Application::from(spec)));
+        for (key, words) in differing(&old, &keys) {
+            if !["name", "ip", "port"].contains(&key) {
+                self.add(&new.name, format!("{key}: {words}"));
+            }
+        }
+    }
+
+    fn of_table(&mut self, name: &'static str, old: &mut dyn Table, new: &mut dyn Table) {
+        let (old, new) = (values(name, old), values(name, new));
+        for (key, words) in differing(&old, &new) {
+            let is_it = |(table, fixed, _): &&(&str, &str, &str)| {
+                *table == name && (fixed.is_empty() || *fixed == key)
+            };
+            let line = format!("{name}.{key}: {words}");
+            match FIXED.iter().find(is_it) {
+                Some((_, _, why)) => self.refused.push(format!("{line}: {why}; restart instead")),
+                None => self.lines.push(line),
+            }
+        }
+    }
+}
+
+/// A key with its value, and how that is shown.
+struct Value {
+    key: &'static str,
+    is: Option<String>,
+    is_secret: bool,
+}
+
+fn values(name: &'static str, table: &mut dyn Table) -> Vec<Value> {
+    let mut all = Vec::new();
+    table.each(&mut |key, field| {
+        let is = Setting::of(name, key, field).value;
+        all.push(Value { key, is, is_secret: holds_secret(field) });
+    });
+    all
+}
+
+/// Each key whose value is another, with both.
+fn differing<'v>(
+    old: &'v [Value],
+    new: &'v [Value],
+) -> impl Iterator<Item = (&'static str, String)> + 'v {
+    let shown = |value: &'v Value| match &value.is {
+        Some(_) if value.is_secret => HIDDEN,
+        Some(text) => text,
+        None => UNSET,
+    };
+    let both = old.iter().zip(new).filter(|(old, new)| old.is != new.is);
+    both.map(move |(old, new)| (new.key, format!("{} -> {}", shown(old), shown(new))))
+}

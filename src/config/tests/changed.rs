@@ -1,0 +1,179 @@
+//! Each key changes what it says it changes, or is refused: nothing is passed over.
+
+use super::*;
+
+/// What holds until the restart. Whoever adds a key decides whether it stands here.
+const FIXED: &[&str] = &[
+    "server.workers",
+    "server.user",
+    "server.group",
+    "log.access",
+    "log.to",
+    "admin.listen",
+    "admin.socket",
+    "admin.token",
+    "admin.hosts",
+];
+
+/// What counts from the next head, pick, check, connection or look on: `relay/site.rs` has the
+/// whole configuration, the pool is made anew, and the watch is told.
+const LIVE: &[&str] = &[
+    "server.listen",
+    "server.mode",
+    "server.max_connections",
+    "server.ready",
+    "server.abort_on_close",
+    "server.trusted_proxies",
+    "server.untrusted_fields",
+    "server.served_by",
+    "server.request_id",
+    "server.forwarded",
+    "server.via",
+    "server.upgrade_h2c",
+    "balance.",
+    "scored.",
+    "sticky.",
+    "redirect.",
+    "lookup.",
+    "health.",
+    "passive.",
+    "retry.",
+    "queue.",
+    "timeouts.",
+    "limits.",
+    "tls.",
+    "applications.",
+];
+
+const APPLICATION: &str = "[[applications]]\nip = \"192.0.2.1\"\nport = 1\n";
+
+/// Bare texts, one of which is another valid value for any key.
+const OTHERS: &[&str] = &[
+    "true",
+    "false",
+    "7",
+    "1",
+    "307",
+    "308",
+    "300",
+    "7s",
+    "7ms",
+    "7KiB",
+    "off",
+    "redirect",
+    "hash",
+    "500-501",
+    "HEAD",
+    "1.3",
+    "refuse",
+    "connect",
+    "/other",
+    "127.0.0.1:7",
+    "a-value-of-its-own",
+    "192.0.2.0/24",
+    "X-Any",
+    "X-Any: 1",
+    "./a.pem",
+    "json",
+    "stderr",
+    "header X-Any",
+];
+
+fn config() -> Config {
+    Config::parse(APPLICATION, "test").unwrap()
+}
+
+/// Gives the key another value than it has, whatever that comes to.
+fn change(config: &mut Config, path: &str) -> bool {
+    for (table, keys) in config.tables() {
+        let mut done = None;
+        keys.each(&mut |key, field| {
+            if format!("{table}.{key}") == path {
+                let before = field.write();
+                let takes = |text: &&&str| field.read_text(text).is_ok() && field.write() != before;
+                done = Some(OTHERS.iter().find(takes).is_some());
+            }
+        });
+        if let Some(done) = done {
+            return done;
+        }
+    }
+    false
+}
+
+fn paths() -> Vec<String> {
+    let mut paths = Vec::new();
+    each_key(&mut |table, key, _| paths.push(format!("{table}.{key}")));
+    paths
+}
+
+#[test]
+fn each_key_takes_effect_or_is_refused_with_a_reason() {
+    for path in paths() {
+        let fixed = FIXED.contains(&path.as_str());
+        let live =
+            LIVE.iter().any(|own| *own == path || (own.ends_with('.') && path.starts_with(own)));
+        assert!(fixed != live, "{path}: decide whether it can change while Evenly runs");
+        let (mut old, mut new) = (config(), config());
+        if path.starts_with("applications.") {
+            continue;
+        }
+        if !change(&mut new, &path) {
+            assert_eq!(path, "admin.listen", "name another value for it");
+            continue;
+        }
+        let Changes { lines, refused } = old.changes(&mut new, &[Some(0)]);
+        let (said, silent) = if fixed { (&refused, &lines) } else { (&lines, &refused) };
+        assert_eq!((said.len(), silent.len()), (1, 0), "{path}: {lines:?} {refused:?}");
+        assert!(said[0].starts_with(&format!("{path}: ")), "{said:?}");
+        assert!(said[0].contains(" -> ") && !said[0].contains('\n'), "{said:?}");
+        assert!(!fixed || said[0].ends_with("; restart instead"), "{said:?}");
+    }
+}
+
+fn changes(old: &str, new: &str, heirs: &[Option<usize>]) -> Vec<String> {
+    let [mut old, mut new] = [old, new].map(|text| Config::parse(text, "test").unwrap());
+    let changes = old.changes(&mut new, heirs);
+    [changes.lines, changes.refused].concat()
+}
+
+fn named(name: &str, port: u16, keys: &str) -> String {
+    format!("[[applications]]\nname = \"{name}\"\nip = \"192.0.2.1\"\nport = {port}\n{keys}")
+}
+
+#[test]
+fn applications_come_go_move_and_are_renamed_and_reweighted() {
+    let old = [named("a", 1, ""), named("b", 2, ""), named("c", 3, "")].concat();
+    let new = [named("b", 4, ""), named("a", 1, "weight = 3\n"), named("d", 3, "")];
+    let new = [new.concat(), named("e", 5, "")].concat();
+    let said = changes(&old, &new, &[Some(1), Some(0), Some(2), None]);
+    assert_eq!(
+        said,
+        [
+            "application b: moves from 192.0.2.1:2 to 192.0.2.1:4",
+            "application a: weight: 1 -> 3",
+            "application c: called d now",
+            "application e: new, at 192.0.2.1:5",
+            "applications: in another order",
+        ]
+    );
+    let said = changes(&old, &named("c", 3, ""), &[Some(2)]);
+    let gone = |name| format!("application {name}: gone; what it has in flight is finished");
+    assert_eq!(said, ["a", "b"].map(gone));
+}
+
+#[test]
+fn the_same_says_nothing_and_secrets_are_not_shown() {
+    assert!(changes(APPLICATION, APPLICATION, &[Some(0)]).is_empty());
+    let with = |secret: &str, header: &str| {
+        let sticky = format!("[sticky]\ncookie = \"B\"\nsecret = \"{secret}\"\n");
+        format!("{sticky}[health]\nheaders = [\"X-Key: {header}\"]\n{APPLICATION}")
+    };
+    let (old, new) = (with("0123456789abcdef", "one"), with("fedcba9876543210", "two"));
+    assert_eq!(
+        changes(&old, &new, &[Some(0)]),
+        ["sticky.secret: (hidden) -> (hidden)", "health.headers: (hidden) -> (hidden)"]
+    );
+    let said = changes(APPLICATION, &old, &[Some(0)]).join("\n");
+    assert!(said.contains("sticky.secret: \"\" -> (hidden)") && !said.contains("0123"), "{said}");
+}
