@@ -111,7 +111,7 @@ impl Balancer {
         let (address, summary) = (listener.address(), summary(&config));
         // Before the first checks, whose end is asked for there.
         #[cfg(feature = "admin")]
-        let (endpoint, shown) = (start_endpoint(&config, address, &teller)?, tls.shown.clone());
+        let endpoint = start_endpoint(&config, address, &teller)?;
         let watch = start_watch(&config, &tls, &pool, &teller, epoch)?;
         lowered.iter().for_each(|text| teller.tell(Event::Lowered(text)));
         reload::warn(&config, &tls, &teller);
