@@ -15,6 +15,7 @@ mod reload;
 mod signals;
 #[cfg(feature = "admin")]
 mod steered;
+mod supervisor;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ use std::time::{Duration, Instant};
 pub use build::summary;
 pub use signals::Signals;
 use signals::is_end;
+use supervisor::Supervisor;
 pub use trial::Trial;
 
 /// How long the last lines of the log may take to be written.
@@ -81,6 +83,8 @@ struct Running {
     server: Server,
     watch: Watch,
     teller: Teller,
+    /// Who started the process, if that wants to hear of it.
+    supervisor: Arc<Supervisor>,
     /// Where the configuration came from; none if from no file.
     source: Option<Source>,
     /// Locked for moments; whoever is about to replace it has the turn before.
@@ -120,6 +124,9 @@ impl Balancer {
         let server = Server::start(fitting, tls.clone(), listener, pool, teller.clone(), epoch);
         let server = server.map_err(failed("cannot start the relay"))?;
         teller.tell(Event::Listening { address, summary: &summary });
+        let supervisor = Arc::new(Supervisor::of_environment());
+        let attended = supervisor.attend(server.controls(), teller.clone());
+        attended.map_err(failed("cannot watch over the relay"))?;
         let running = Arc::new(Running {
             #[cfg(feature = "admin")]
             controls: server.controls(),
@@ -128,6 +135,7 @@ impl Balancer {
             server,
             watch,
             teller,
+            supervisor,
             source: source.map(Source::resolved),
             in_force: Mutex::new(InForce { config, tls }),
             turn: Turn::new(),
@@ -135,6 +143,7 @@ impl Balancer {
         #[cfg(feature = "admin")]
         endpoint.serve(Arc::clone(&running) as Arc<dyn crate::admin::Steered>);
         let reloads = reload::stand_by(&running)?;
+        running.supervisor.ready();
         Ok(Self {
             running,
             signals,
@@ -158,6 +167,7 @@ impl Balancer {
     pub fn run(self) {
         self.wait_for_the_end(None);
         let timeouts = self.running.in_force().config.timeouts.clone();
+        self.running.supervisor.stopping(timeouts.lame_duck + timeouts.drain);
         let is_hurried = !timeouts.lame_duck.is_zero() && self.be_lame(timeouts.lame_duck);
         let patience = if is_hurried { Duration::ZERO } else { timeouts.drain };
         let Self { running, signals, .. } = &self;
@@ -166,6 +176,7 @@ impl Balancer {
         if !server.drain(patience, &mut || signals.want_the_end()) {
             teller.tell(Event::CutOff { connections: server.connections() });
         }
+        running.supervisor.leave();
         running.watch.stop();
         running.server.stop();
         running.teller.tell(Event::Stopped);

@@ -89,10 +89,12 @@ impl Drop for Taken<'_> {
 impl Running {
     /// Reads the file anew and serves by it: what changed, a line each; or why nothing did.
     pub(super) fn reload(&self) -> Result<String, String> {
+        self.supervisor.reloading();
         let outcome = match self.turn.take() {
             Some(_turn) => self.plan(None).and_then(|plan| self.carry_out(plan)),
             None => Err(BUSY.to_owned()),
         };
+        self.supervisor.ready();
         match &outcome {
             Ok(words) => self.teller.tell(Event::Reloaded(&brief(words))),
             Err(why) => self.teller.tell(Event::NotReloaded(&brief(why))),

@@ -12,6 +12,7 @@
 //! looks again after a while.
 
 use super::lot::{Lost, Lot};
+use super::pulse::Pulse;
 use super::task::Task;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -143,11 +144,12 @@ impl Door {
         listener: Listener,
         lot: &Arc<Lot<G::Task>>,
         greeter: G,
+        pulse: Arc<Pulse>,
     ) -> (Latch, Box<dyn FnOnce() + Send>) {
         *self.lock() += 1;
         let (door, lot, closing) = (Arc::clone(self), Arc::clone(lot), Arc::default());
         let latch = Latch { door: Arc::clone(self), closing: Arc::clone(&closing) };
-        let keeper = Keeper { door, closing, listener, lot, greeter, is_called: false };
+        let keeper = Keeper { door, closing, listener, lot, greeter, pulse, is_called: false };
         (latch, Box::new(move || keeper.keep()))
     }
 
@@ -269,6 +271,7 @@ struct Keeper<G: Greeter> {
     listener: Listener,
     lot: Arc<Lot<G::Task>>,
     greeter: G,
+    pulse: Arc<Pulse>,
     /// The door is shut, and somebody stands in front of it.
     is_called: bool,
 }
@@ -293,7 +296,10 @@ impl<G: Greeter> Keeper<G> {
         if self.door.is_full() {
             return self.wait_for_a_place();
         }
-        match self.listener.accept() {
+        self.pulse.rest();
+        let accepted = self.listener.accept();
+        self.pulse.begin();
+        match accepted {
             Ok((socket, peer)) => self.welcome(socket, peer),
             Err(Errno::AGAIN) => {
                 self.note_callers(false);
@@ -354,6 +360,7 @@ impl<G: Greeter> Keeper<G> {
     fn shut_while(&self, reason: impl Fn(&Door) -> bool) -> bool {
         let (door, is_called) = (&self.door, self.is_called);
         let is_over = || door.is_locked() || (self.is_closing() && !is_called);
+        self.pulse.rest();
         door.shut.fetch_add(1, SeqCst);
         door.wait_while(LOOK, |_| reason(door) && !is_over());
         door.shut.fetch_sub(1, SeqCst);

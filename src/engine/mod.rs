@@ -12,6 +12,7 @@ mod lot;
 #[cfg(all(test, loom))]
 mod models;
 mod outbox;
+mod pulse;
 mod registry;
 mod slots;
 mod socket;
@@ -27,6 +28,7 @@ pub use door::Listener;
 pub(crate) use door::{Door, Greeter, Latch, Place};
 pub(crate) use lot::Lot;
 pub(crate) use outbox::Outbox;
+pub(crate) use pulse::Pulses;
 pub(crate) use registry::Registry;
 pub(crate) use slots::{Key, Owner};
 pub(crate) use socket::Read;

@@ -9,6 +9,7 @@
 //! to touch: 10,000 connections are 10,000 relaxed loads.
 
 use super::lot::Lot;
+use super::pulse::Pulse;
 use super::stop::Stop;
 use super::task::Task;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(crate) struct Timer<T: Task> {
     pub(crate) stop: Arc<Stop>,
     /// The zero of the server's clock.
     pub(crate) epoch: Instant,
+    pub(crate) pulse: Arc<Pulse>,
 }
 
 impl<T: Task> Timer<T> {
@@ -31,10 +33,12 @@ impl<T: Task> Timer<T> {
     /// for longer, are woken.
     pub(crate) fn run(&self, mut look: impl FnMut(Duration) -> Duration) {
         while !self.stop.wait(GRAIN) {
+            self.pulse.begin();
             let now = self.epoch.elapsed();
             let idle_since = look(now);
             let (now_us, idle_since_us) = (now.as_micros() as u64, idle_since.as_micros() as u64);
             self.lot.slots.expire(now_us, idle_since_us, |task| self.lot.queue(task));
+            self.pulse.rest();
         }
     }
 }

@@ -10,6 +10,7 @@
 
 use super::desk::{Desk, HEADROOM, STEP_BYTES};
 use super::lot::{self, Events, Lost, Lot, Wake};
+use super::pulse::Pulse;
 use super::slots::Woken;
 use super::task::{Next, Task};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,16 +33,23 @@ pub(crate) struct Worker<T: Task> {
     /// step is copied out of it.
     buf: Box<[u8]>,
     events_max: usize,
+    pulse: Arc<Pulse>,
 }
 
 impl<T: Task> Worker<T> {
     /// One of so many `workers`, with a desk of its own.
-    pub(crate) fn new(lot: &Arc<Lot<T>>, desk: Desk<T::Kit>, workers: usize) -> Self {
+    pub(crate) fn new(
+        lot: &Arc<Lot<T>>,
+        desk: Desk<T::Kit>,
+        workers: usize,
+        pulse: Arc<Pulse>,
+    ) -> Self {
         Self {
             lot: Arc::clone(lot),
             desk,
             buf: vec![0; HEADROOM + STEP_BYTES].into(),
             events_max: if workers == 1 { EVENTS_ALONE } else { EVENTS_SHARED },
+            pulse,
         }
     }
 
@@ -49,7 +57,9 @@ impl<T: Task> Worker<T> {
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(self.events_max);
         loop {
+            self.pulse.rest();
             self.lot.wait(&mut events);
+            self.pulse.begin();
             for event in &events {
                 match lot::read_event(*event) {
                     Wake::Stop => return,
@@ -122,5 +132,72 @@ impl<T: Task> Worker<T> {
                 Next::Done => return None,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Key, Pulses};
+    use rustix::io::Errno;
+    use std::io;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    /// Breaks the first law: its step waits.
+    struct Hanging {
+        begun: Sender<()>,
+        end: Receiver<()>,
+    }
+
+    impl Task for Hanging {
+        type Kit = ();
+
+        fn step(self, _: &mut Desk<()>, _: &mut [u8]) -> Next<Self> {
+            self.begun.send(()).expect("the test waits for it");
+            let _ = self.end.recv();
+            Next::Done
+        }
+
+        fn home(&mut self) -> io::Result<Key> {
+            Err(Errno::NFILE.into())
+        }
+
+        fn idle_since(&self) -> Option<Duration> {
+            None
+        }
+
+        fn lose(self, _: &io::Error, _: &mut Desk<()>) {}
+
+        fn stirred(_: u32, _: Key, _: &mut Desk<()>) {}
+
+        fn panicked(_: &mut Desk<()>) {}
+    }
+
+    #[test]
+    fn a_worker_that_waits_is_well_and_one_that_hangs_in_a_step_is_found() {
+        let (lot, pulses) = (Arc::new(Lot::new().unwrap()), Pulses::default());
+        let desk = Desk::new((), Instant::now());
+        let worker = Worker::new(&lot, desk, 1, pulses.of("worker 1"));
+        let running = thread::spawn(|| worker.run());
+        let ((begun, has_begun), (go_on, end)) = (channel(), channel());
+        lot.queue(Hanging { begun, end });
+        has_begun.recv().unwrap();
+        for _ in 0..3 {
+            assert_eq!(pulses.stuck(3), None);
+        }
+        assert_eq!(pulses.stuck(3).as_deref(), Some("worker 1"));
+        drop(go_on);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while pulses.stuck(3).is_some() {
+            assert!(Instant::now() < deadline, "it goes on and is not seen to");
+            thread::yield_now();
+        }
+        for _ in 0..9 {
+            assert_eq!(pulses.stuck(3), None, "it waits for work");
+        }
+        lot.ring_stop();
+        running.join().unwrap();
     }
 }

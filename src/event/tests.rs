@@ -87,6 +87,7 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (Event::CutOff { connections: 1 }, "cut-off", Warn),
         (Event::Stopped, "stopped", Info),
         (Event::Panicked, "panicked", Error),
+        (Event::Stuck { thread: text }, "stuck", Error),
         (Event::Died { thread: text }, "died", Error),
         (Event::Log(&OwnEvent::Dropped(1)), "log-dropped", Warn),
         (Event::Log(&OwnEvent::Lost { lines: 1, why: text }), "log-lost", Error),

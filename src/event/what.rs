@@ -161,6 +161,11 @@ pub enum Event<'e> {
     Stopped,
     /// A step panicked.
     Panicked,
+    /// A thread has been at one piece of work for so long that it will not end.
+    Stuck {
+        /// The thread's name.
+        thread: &'e str,
+    },
     /// A thread panicked whose work nobody else does.
     Died {
         /// The thread's name.
@@ -264,6 +269,7 @@ impl<'e> Event<'e> {
             Self::CutOff { .. } => each("cut-off", Warn),
             Self::Stopped => each("stopped", Info),
             Self::Panicked => each("panicked", Error),
+            Self::Stuck { .. } => each("stuck", Error),
             Self::Died { .. } => each("died", Error),
         }
     }

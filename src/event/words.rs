@@ -65,6 +65,9 @@ impl Event<'_> {
             }
             Self::Stopped => f.write_str("stopped"),
             Self::Panicked => f.write_str("a step panicked; its connection is closed"),
+            Self::Stuck { thread } => {
+                write!(f, "thread {thread} is stuck: the watchdog is not fed any more")
+            }
             Self::Died { thread } => {
                 write!(f, "thread {thread} panicked: ending the process")
             }

@@ -23,6 +23,11 @@ impl Controls {
         Arc::clone(&self.shared.site.current().pool)
     }
 
+    /// The name of a thread that so many calls in a row have found at the same work.
+    pub fn stuck(&self, looks: u32) -> Option<String> {
+        self.shared.pulses.stuck(looks)
+    }
+
     /// The pool's clock.
     pub fn now(&self) -> Duration {
         self.shared.now()

@@ -13,7 +13,7 @@ use super::site::Site;
 use super::task::ClientTask;
 use super::{Controls, Shared};
 use crate::config::Config;
-use crate::engine::{Desk, Door, Latch, Listener, Lot, Registry, Stop, Timer, Worker};
+use crate::engine::{Desk, Door, Latch, Listener, Lot, Pulses, Registry, Stop, Timer, Worker};
 use crate::event::Teller;
 use crate::pool::{Pool, Snapshot};
 use crate::thread::spawn;
@@ -68,6 +68,7 @@ impl Server {
             log: teller.log().clone(),
             teller,
             stop: Arc::new(Stop::default()),
+            pulses: Pulses::default(),
             witness_key: [0, 1].map(|half: u64| RandomState::new().hash_one(half)),
             address: Mutex::new(listener.address()),
             unready: AtomicBool::new(false),
@@ -188,11 +189,12 @@ fn begin(
 ) -> io::Result<()> {
     for number in 1..=workers {
         let desk = Desk::new(Kit::new(shared), shared.epoch);
-        let worker = Worker::new(lot, desk, workers);
-        threads.push(spawn(&format!("worker {number}"), || worker.run())?);
+        let name = format!("worker {number}");
+        let worker = Worker::new(lot, desk, workers, shared.pulses.of(&name));
+        threads.push(spawn(&name, || worker.run())?);
     }
     let (stop, epoch) = (Arc::clone(&shared.stop), shared.epoch);
-    let timer = Timer { lot: Arc::clone(lot), stop, epoch };
+    let timer = Timer { lot: Arc::clone(lot), stop, epoch, pulse: shared.pulses.of("timer") };
     let mut lookout = Lookout::new(shared, lot);
     threads.push(spawn("timer", move || timer.run(|now| lookout.look(now)))?);
     Ok(())
@@ -206,7 +208,7 @@ fn open(
     threads: &mut Threads,
 ) -> io::Result<Latch> {
     let greeter = HttpGreeter { shared: Arc::clone(shared) };
-    let (latch, keeper) = shared.door.keeper(listener, lot, greeter);
+    let (latch, keeper) = shared.door.keeper(listener, lot, greeter, shared.pulses.of("door"));
     threads.push(spawn("door", keeper)?);
     Ok(latch)
 }

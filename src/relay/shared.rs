@@ -6,7 +6,7 @@
 use super::crowd::Crowd;
 use super::idle::Idle;
 use super::site::Site;
-use crate::engine::{Door, Registry, Stop};
+use crate::engine::{Door, Pulses, Registry, Stop};
 use crate::event::Teller;
 use crate::log::Log;
 use crate::pool::Snapshot;
@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) teller: Teller,
     pub(crate) stop: Arc<Stop>,
+    /// Of every thread that clients depend on.
+    pub(super) pulses: Pulses,
     /// What clients and paths are hashed with, so that no client chooses whom it is taken for.
     pub(crate) witness_key: [u64; 2],
     /// Where clients are served.

@@ -50,6 +50,7 @@ mod starting;
 mod sticky;
 mod stopping;
 mod streaming;
+mod systemd;
 #[cfg(feature = "tls")]
 mod tls;
 mod tunnel;

@@ -1,0 +1,130 @@
+//! What systemd hears of the process, if it asked to (`Type=notify`): datagrams to the socket that
+//! it names in NOTIFY_SOCKET, as in sd_notify(3). Without that variable nothing here does anything.
+//!
+//! The watchdog is fed by a thread of its own, and only while every thread that clients depend on
+//! moves on: a worker caught in one step starves it, and systemd starts the process anew. None of
+//! these variables is for children: what starts one takes them away from it.
+
+use crate::engine::Stop;
+use crate::event::{Event, Teller};
+use crate::relay::Controls;
+use crate::thread;
+use rustix::time::{ClockId, clock_gettime};
+use std::env;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Where notices go.
+const NOTIFY: &str = "NOTIFY_SOCKET";
+/// How often the watchdog wants to hear, in microseconds, and of which process.
+const WATCHDOG: [&str; 2] = ["WATCHDOG_USEC", "WATCHDOG_PID"];
+
+/// How often it is looked whether threads move on, and how many backends are up.
+const LOOK: Duration = Duration::from_secs(1);
+/// Looks that find a thread at the same work until it counts as stuck: a step takes milliseconds,
+/// but a machine may be so short of processors that one takes seconds.
+const STUCK_LOOKS: u32 = 10;
+/// How long systemd may take to hear a notice.
+const HEARING: Duration = Duration::from_secs(1);
+/// Beyond what the end is allowed to take, what it takes besides.
+const END_MARGIN: Duration = Duration::from_secs(5);
+
+/// The line to systemd, if there is one.
+pub(super) struct Supervisor {
+    line: Option<(UnixDatagram, SocketAddr)>,
+    /// How often the watchdog wants to hear.
+    watchdog: Option<Duration>,
+    stop: Stop,
+}
+
+impl Supervisor {
+    /// As the environment says.
+    pub(super) fn of_environment() -> Self {
+        let [every, whom] = WATCHDOG.map(|name| env::var(name).ok());
+        let is_for_us = whom.is_none_or(|pid| pid.parse() == Ok(std::process::id()));
+        let every = every.filter(|_| is_for_us).and_then(|us| us.parse().ok());
+        let line = env::var(NOTIFY).ok().and_then(|to| line(&to).ok());
+        let watchdog = every.map(Duration::from_micros).filter(|every| !every.is_zero());
+        Self { line, watchdog, stop: Stop::default() }
+    }
+
+    /// Clients are served, or served again by what was read anew.
+    pub(super) fn ready(&self) {
+        self.say("READY=1");
+    }
+
+    /// A new configuration is read; [`ready`](Self::ready) must follow, whatever comes of it.
+    pub(super) fn reloading(&self) {
+        let now = clock_gettime(ClockId::Monotonic);
+        let us = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
+        self.say(&format!("RELOADING=1\nMONOTONIC_USEC={us}"));
+    }
+
+    /// The end has begun and may take so long: longer, maybe, than the unit's TimeoutStopSec.
+    pub(super) fn stopping(&self, patience: Duration) {
+        let us = (patience + END_MARGIN).as_micros();
+        let status = "STATUS=finishing what is in flight";
+        self.say(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={us}\n{status}"));
+    }
+
+    /// From now on, and until [`leave`](Self::leave), says how many backends are up, each time that
+    /// it is another number, and feeds the watchdog.
+    pub(super) fn attend(self: &Arc<Self>, controls: Controls, teller: Teller) -> io::Result<()> {
+        if self.line.is_none() {
+            return Ok(());
+        }
+        let own = Arc::clone(self);
+        thread::spawn("supervisor", move || own.watch_over(&controls, &teller)).map(drop)
+    }
+
+    /// Ends what [`attend`](Self::attend) began.
+    pub(super) fn leave(&self) {
+        self.stop.set();
+    }
+
+    fn watch_over(&self, controls: &Controls, teller: &Teller) {
+        let half = self.watchdog.map(|every| every / 2);
+        let look = half.map_or(LOOK, |half| half.min(LOOK));
+        let (mut told, mut fed, mut is_well) = (None, None::<Instant>, true);
+        while !self.stop.wait(look) {
+            let (pool, now) = (controls.pool(), controls.now());
+            let usable = (pool.usable(now), pool.backends().len());
+            if told != Some(usable) {
+                told = Some(usable);
+                self.say(&format!("STATUS={} of {} applications up", usable.0, usable.1));
+            }
+            let stuck = controls.stuck(STUCK_LOOKS);
+            if let (true, Some(thread)) = (is_well, &stuck) {
+                teller.tell(Event::Stuck { thread });
+            }
+            is_well = stuck.is_none();
+            // A look that is a little early must not leave the next one late.
+            let is_due = |half| fed.is_none_or(|fed| fed.elapsed() + look / 2 >= half);
+            if is_well && half.is_some_and(is_due) {
+                fed = Some(Instant::now());
+                self.say("WATCHDOG=1");
+            }
+        }
+    }
+
+    /// Nobody can be told that it failed but systemd, which notices by itself.
+    fn say(&self, words: &str) {
+        if let Some((socket, to)) = &self.line {
+            let _ = socket.send_to_addr(words.as_bytes(), to);
+        }
+    }
+}
+
+/// A socket for notices, and where they go: a path, or with an `@` a name that is in no directory.
+fn line(to: &str) -> io::Result<(UnixDatagram, SocketAddr)> {
+    let address = match to.strip_prefix('@') {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(to)?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_write_timeout(Some(HEARING))?;
+    Ok((socket, address))
+}
