@@ -29,6 +29,8 @@ build: ## the release build: target/release/evenly
 install: | $(EVENLY) ## the program and its sample file into PREFIX (/usr/local), below DESTDIR
 	install -D -m 755 $(EVENLY) $(DESTDIR)$(PREFIX)/bin/evenly
 	install -D -m 644 applications.toml $(DESTDIR)$(PREFIX)/share/evenly/applications.toml
+	install -D -m 644 deploy/evenly.service $(DESTDIR)$(PREFIX)/lib/systemd/system/evenly.service
+	sed -i 's|/usr/local/|$(PREFIX)/|' $(DESTDIR)$(PREFIX)/lib/systemd/system/evenly.service
 
 $(EVENLY):
 	$(MAKE) build

@@ -1,8 +1,10 @@
 //! What systemd hears of the process: a socket of the test's own stands for it.
 
 use crate::harness::{Backend, DEADLINE, Proxy, Scratch, eventually};
+use std::io::Write as _;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process::Command;
 use std::time::Duration;
 
 /// What listens at NOTIFY_SOCKET.
@@ -124,4 +126,18 @@ fn a_socket_that_nobody_listens_at_keeps_nobody_from_being_served() {
         let proxy = Proxy::within(&variables, &[&backend], "");
         eventually("it serves", || proxy.get("/").status() == 200);
     }
+}
+
+#[test]
+fn the_unit_has_the_rights_that_it_needs_and_hardly_any_other() {
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/evenly.service");
+    let mut command = Command::new("systemd-analyze");
+    // The threshold is in tenths: 2.0.
+    command.args(["security", "--offline=true", "--threshold=20", "--no-pager", unit]);
+    let Ok(judged) = command.output() else {
+        let _ = writeln!(std::io::stderr(), "skipped: there is no systemd-analyze here");
+        return;
+    };
+    let report = String::from_utf8_lossy(&judged.stdout).into_owned();
+    assert!(judged.status.success(), "{report}");
 }
