@@ -62,7 +62,8 @@ impl Guard {
         if let (Self::Network { token, hosts }, Some(local)) = (self, local) {
             let is_open = is_open(head.target);
             // HTTP/1.0 without Host is spoken by checks of other balancers, and by no browser.
-            if !(is_ours(head.host, hosts, local) || is_open && head.host.is_empty()) {
+            let is_check = is_open && head.host.is_empty();
+            if !is_check && !is_ours(head.host, hosts, local) {
                 return Err(NOT_OUR_HOST);
             }
             if !is_open && !token.is_empty() && !shows(head, token) {

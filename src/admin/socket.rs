@@ -161,8 +161,8 @@ fn make_way(path: &Path) -> Result<(), String> {
 }
 
 /// Of two balancers that find the same dead socket, the slower one would remove what the faster one
-/// has just bound. So they take turns, by a lock on the directory. A stranger who keeps that lock is
-/// not waited for longer.
+/// has just bound. So they take turns, by a lock on the directory. A stranger who keeps it is not
+/// waited for longer.
 fn take_turn(path: &Path) -> Result<File, String> {
     let directory = match path.parent() {
         Some(directory) if directory.as_os_str() != OsStr::new("") => directory,

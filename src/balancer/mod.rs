@@ -123,7 +123,6 @@ impl Balancer {
         signals.start_is_over();
         let server = Server::start(fitting, tls.clone(), listener, pool, teller.clone(), epoch);
         let server = server.map_err(failed("cannot start the relay"))?;
-        teller.tell(Event::Listening { address, summary: &summary });
         let supervisor = Arc::new(Supervisor::of_environment());
         let attended = supervisor.attend(server.controls(), teller.clone());
         attended.map_err(failed("cannot watch over the relay"))?;
@@ -142,6 +141,7 @@ impl Balancer {
         });
         #[cfg(feature = "admin")]
         endpoint.serve(Arc::clone(&running) as Arc<dyn crate::admin::Steered>);
+        running.teller.tell(Event::Listening { address, summary: &summary });
         let reloads = reload::stand_by(&running)?;
         running.supervisor.ready();
         Ok(Self {

@@ -1,6 +1,7 @@
 //! The grammars of single strings: addresses, names, paths, cookies, status ranges, log targets.
 //! Called by the forms of keys; resolves no name and touches no file.
 
+pub(super) mod admin;
 pub(super) mod origin;
 
 use std::fmt;
@@ -8,8 +9,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-#[cfg(feature = "admin")]
-use super::AdminSocket;
 use super::message::{nearest, quote};
 use super::{HashBy, LogTarget, RetryReason};
 use crate::http;
@@ -260,52 +259,6 @@ pub(super) fn secret(text: &str) -> Result<String, String> {
         return Ok(text.to_string());
     }
     Err(format!("{count} characters can be guessed; use at least {least}, or \"\" to draw one"))
-}
-
-/// Goes into a field of a request. The error repeats no more of it than [`secret`]'s.
-#[cfg(feature = "admin")]
-pub(super) fn token(text: &str) -> Result<String, String> {
-    let (count, least) = (text.chars().count(), SECRET_CHARACTERS_MIN);
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("no field can hold it; use letters, digits and signs of ASCII".to_string());
-    }
-    if count == 0 || count >= least {
-        return Ok(text.to_string());
-    }
-    Err(format!("{count} characters can be guessed; use at least {least}, or \"\" for none"))
-}
-
-/// A path must show a slash, so that a slip in "off" makes no socket of that name.
-#[cfg(feature = "admin")]
-pub(super) fn admin_socket(text: &str) -> Result<AdminSocket, String> {
-    match text {
-        "auto" => Ok(AdminSocket::Auto),
-        "off" => Ok(AdminSocket::Off),
-        path if path.contains('/') && !path.contains('\0') => Ok(AdminSocket::At(path.into())),
-        other => {
-            let said = quote(other);
-            Err(format!(
-                "{said} is no path; use \"auto\", \"off\" or one such as \"./evenly.sock\""
-            ))
-        }
-    }
-}
-
-#[cfg(feature = "admin")]
-impl fmt::Display for AdminSocket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Off => f.write_str("off"),
-            Self::At(path) => path.display().fmt(f),
-        }
-    }
-}
-
-/// What asks for the endpoint in a build without it.
-#[cfg(not(feature = "admin"))]
-pub(super) fn no_endpoint(_text: &str) -> Result<String, String> {
-    Err("this build of evenly has no admin endpoint; use one with the feature admin".to_string())
 }
 
 /// "503" or "500-599".

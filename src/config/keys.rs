@@ -380,11 +380,11 @@ table! {
     pub struct Admin {
         /// The Unix socket that it is always at: a path, "off", or "auto", which is
         /// `evenly-PORT.sock` in the runtime directory.
-        socket: AdminSocket = "auto", text("auto", grammar::admin_socket);
+        socket: AdminSocket = "auto", text("auto", grammar::admin::socket);
         /// Address and port besides; none is off. Any but a loopback address takes a token.
         listen: Option<SocketAddr> = "off", OrOff(text("127.0.0.1:9900", grammar::listen));
         /// What whoever asks there must show, as `Authorization: Bearer`; if empty, nothing.
-        token: String = "", Hidden(text("at least 16 characters", grammar::token)),
+        token: String = "", Hidden(text("at least 16 characters", grammar::admin::token)),
             when(OPERATED);
         /// Further values of the Host field that are answered there, with a port or for any.
         hosts: Vec<String> = "[]", List {
@@ -399,9 +399,9 @@ table! {
     /// `[admin]`: the endpoint for operators, which is not in this build.
     pub struct Admin {
         /// There is none.
-        socket: Option<String> = "off", OrOff(text("off", grammar::no_endpoint));
+        socket: Option<String> = "off", OrOff(text("off", grammar::admin::absent));
         /// There is none.
-        listen: Option<String> = "off", OrOff(text("off", grammar::no_endpoint));
+        listen: Option<String> = "off", OrOff(text("off", grammar::admin::absent));
     }
 }
 
