@@ -12,6 +12,8 @@ mod consequences;
 mod history;
 mod newcomers;
 mod reload;
+#[cfg(feature = "tls")]
+mod renewal;
 mod signals;
 #[cfg(feature = "admin")]
 mod steered;
@@ -136,7 +138,7 @@ impl Balancer {
             teller,
             supervisor,
             source: source.map(Source::resolved),
-            in_force: Mutex::new(InForce { config, tls }),
+            in_force: Mutex::new(InForce::new(config, tls)),
             turn: Turn::new(),
         });
         #[cfg(feature = "admin")]

@@ -11,6 +11,8 @@ use super::build::{cannot_listen, fit_descriptors, policy_of, rules, summary};
 use super::consequences;
 use super::newcomers::Newcomers;
 use super::{CannotStart, Running, failed};
+#[cfg(feature = "tls")]
+use crate::config::Errors;
 use crate::config::{Changes, Config};
 use crate::engine::Listener;
 use crate::event::{Event, Teller};
@@ -18,14 +20,21 @@ use crate::pool::{Notice, Pool};
 use crate::thread;
 use crate::tls::{self, Tls};
 use crate::watch::Watched;
+#[cfg(feature = "tls")]
+use crossbeam_channel::RecvTimeoutError;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(feature = "tls")]
+use std::time::Instant;
 
 /// How long one reload waits for another. More than one takes, with a silent resolver and silent
 /// backends.
 const TURN_PATIENCE: Duration = Duration::from_secs(30);
+/// The longest wait until it is seen that files are to be looked at from now on.
+#[cfg(feature = "tls")]
+const LOOK_MAX: Duration = Duration::from_secs(60);
 /// Changes that an event names; how many more there are, it counts.
 const TOLD_MAX: usize = 8;
 
@@ -39,6 +48,9 @@ pub(super) struct InForce {
     /// As it was written: what it asks for may have been lowered.
     pub(super) config: Config,
     pub(super) tls: Tls,
+    /// What did not do of the files of certificates when they were looked at last.
+    #[cfg(feature = "tls")]
+    pub(super) faults: Vec<Errors>,
 }
 
 /// Whoever changes what is in force has the turn. It is the one place of a channel, as nobody waits
@@ -59,13 +71,25 @@ pub(super) struct Plan {
     pub(super) changes: Changes,
 }
 
-/// Starts the thread that reloads each time that it is asked to. It ends when nobody can ask any
-/// more. Asked while it reloads, however often, it does so once more.
+/// Starts the thread that reloads each time that it is asked to, and looks after the files of
+/// certificates. It ends when nobody can ask any more. Asked while it reloads, however often, it
+/// does so once more.
 pub(super) fn stand_by(running: &Arc<Running>) -> Result<Sender<()>, CannotStart> {
     let ((ask, asked), running) = (bounded(1), Arc::clone(running));
-    let attend = move || asked.iter().for_each(|()| drop(running.reload()));
+    let attend = move || running.attend(&asked);
     thread::spawn("reloads", attend).map_err(failed("cannot hear of reloads"))?;
     Ok(ask)
+}
+
+impl InForce {
+    pub(super) fn new(config: Config, tls: Tls) -> Self {
+        Self {
+            config,
+            tls,
+            #[cfg(feature = "tls")]
+            faults: Vec::new(),
+        }
+    }
 }
 
 impl Turn {
@@ -87,6 +111,29 @@ impl Drop for Taken<'_> {
 }
 
 impl Running {
+    #[cfg(not(feature = "tls"))]
+    fn attend(&self, asked: &Receiver<()>) {
+        asked.iter().for_each(|()| drop(self.reload()));
+    }
+
+    #[cfg(feature = "tls")]
+    fn attend(&self, asked: &Receiver<()>) {
+        let mut looked = Instant::now();
+        loop {
+            let every = self.in_force().config.tls.watch;
+            let next = every.unwrap_or(LOOK_MAX).saturating_sub(looked.elapsed());
+            match asked.recv_timeout(next.min(LOOK_MAX)) {
+                Ok(()) => drop(self.reload()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if looked.elapsed() >= every.unwrap_or(LOOK_MAX) {
+                looked = Instant::now();
+                every.iter().for_each(|_| self.look_at_files());
+            }
+        }
+    }
+
     /// Reads the file anew and serves by it: what changed, a line each; or why nothing did.
     pub(super) fn reload(&self) -> Result<String, String> {
         self.supervisor.reloading();
@@ -167,13 +214,13 @@ impl Running {
         }
         warnings.iter().for_each(|text| self.teller.tell(Event::Configuration(text)));
         warn(&config, &tls, &self.teller);
-        *now = InForce { config, tls };
+        *now = InForce::new(config, tls);
         drop(now);
         #[cfg(feature = "admin")]
         self.history().replaced();
     }
 
-    fn serve_by(&self, config: Config, tls: &Tls, pool: &Arc<Pool>) {
+    pub(super) fn serve_by(&self, config: Config, tls: &Tls, pool: &Arc<Pool>) {
         let (connectors, settings) = (tls.connectors.clone(), (&config.health).into());
         self.watch.replace(Watched { pool: Arc::clone(pool), connectors, settings });
         self.server.replace(config, tls.clone(), Arc::clone(pool));

@@ -351,6 +351,10 @@ table! {
             built: &[("first", UnknownNames::First), ("refuse", UnknownNames::Refuse)],
             planned: &[],
         }, when(CERTIFIED);
+        /// How often all files of certificates, keys and authorities are looked at, those of
+        /// applications too: what has changed counts for new connections. None leaves that to a
+        /// reload.
+        watch: Option<Duration> = "1m", OrOff(time(100..=DAY_MS)), when(SOMEWHERE_TLS);
     }
 }
 

@@ -81,6 +81,8 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (Event::Admin { visit: Visit::Open, words: text }, "admin", Info),
         (Event::Admin { visit: Visit::Asked, words: text }, "asked", Info),
         (Event::Admin { visit: Visit::Refused, words: text }, "refused", Warn),
+        (Event::Renewed(text), "renewed", Info),
+        (Event::NotRenewed(text), "not-renewed", Warn),
         (Event::Listening { address, summary: text }, "listening", Info),
         (Event::Unready { lame_duck: seconds }, "unready", Info),
         (Event::Stopping { connections: 1, patience: seconds }, "stopping", Info),

@@ -133,6 +133,10 @@ pub enum Event<'e> {
         /// The whole line.
         words: &'e str,
     },
+    /// Files of certificates, keys or authorities have changed, and new connections go by them.
+    Renewed(&'e str),
+    /// They have changed and will not do: the ones before go on.
+    NotRenewed(&'e str),
     /// Clients are served from now on.
     Listening {
         /// Where.
@@ -263,6 +267,8 @@ impl<'e> Event<'e> {
             Self::Admin { visit: Visit::Open, .. } => each("admin", Info),
             Self::Admin { visit: Visit::Asked, .. } => each("asked", Info),
             Self::Admin { visit: Visit::Refused, .. } => some("refused", Warn),
+            Self::Renewed(_) => each("renewed", Info),
+            Self::NotRenewed(_) => each("not-renewed", Warn),
             Self::Listening { .. } => each("listening", Info),
             Self::Unready { .. } => each("unready", Info),
             Self::Stopping { .. } => each("stopping", Info),

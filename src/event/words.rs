@@ -51,6 +51,8 @@ impl Event<'_> {
             }
             Self::Reloaded(what) => write!(f, "reloaded: {what}"),
             Self::NotReloaded(why) => write!(f, "not reloaded, all stays as it was: {why}"),
+            Self::Renewed(what) => write!(f, "renewed: {what}"),
+            Self::NotRenewed(why) => write!(f, "not renewed, the one before goes on: {why}"),
             Self::Listening { address, summary } => {
                 write!(f, "listening on {address}: {summary}")
             }

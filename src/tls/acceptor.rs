@@ -32,6 +32,7 @@ pub struct Acceptor {
     ours: Arc<ServerConfig>,
     /// The client does; all else is the same.
     theirs: Arc<ServerConfig>,
+    certificates: Arc<Certificates>,
 }
 
 impl Acceptor {
@@ -41,15 +42,46 @@ impl Acceptor {
         now: SystemTime,
         shown: &mut Vec<Shown>,
     ) -> Result<Option<Self>, Errors> {
-        if tls.certificates.is_empty() {
+        let all = pairs(tls).map(|(path, key)| Certificate::load(path, key));
+        let all = all.collect::<Result<Vec<_>, _>>()?;
+        if all.is_empty() {
             return Ok(None);
         }
-        let mut certificates = Vec::new();
-        for (index, path) in tls.certificates.iter().enumerate() {
-            let key = tls.keys.get(index).unwrap_or(path);
-            let (shown, certified) = Shown::load(path, key)?;
-            certificates.push(Certificate { shown, certified });
-        }
+        Self::of(all, tls, now, shown).map(Some)
+    }
+
+    /// With the files as they are now. A pair that will not do, or is not in date, is a fault, and
+    /// the one before goes on in its place.
+    pub(super) fn renewed(
+        &self,
+        tls: &config::Tls,
+        now: SystemTime,
+        shown: &mut Vec<Shown>,
+        faults: &mut Vec<Errors>,
+    ) -> Result<Self, Errors> {
+        let renew = |((path, key), before): ((&String, &String), &Certificate)| {
+            let fault = match Certificate::load(path, key) {
+                // It is the same, and if it has expired, that is known.
+                Ok(one) if one.shown == before.shown => return one,
+                Ok(one) => match one.shown.check(now) {
+                    Ok(()) => return one,
+                    Err(expired) => expired,
+                },
+                Err(bad) => bad,
+            };
+            faults.push(fault);
+            before.clone()
+        };
+        let all = pairs(tls).zip(&self.certificates.all).map(renew).collect();
+        Self::of(all, tls, now, shown)
+    }
+
+    fn of(
+        certificates: Vec<Certificate>,
+        tls: &config::Tls,
+        now: SystemTime,
+        shown: &mut Vec<Shown>,
+    ) -> Result<Self, Errors> {
         // A certificate expires at a time when nobody looks at it. One that has expired must not
         // keep the listener from serving the names of the others, so only if none is left is the
         // start refused.
@@ -59,6 +91,8 @@ impl Acceptor {
             first.shown.check(now)?;
         }
         shown.extend(certificates.iter().map(|one| one.shown.clone()));
+        let refuses_unknown = tls.unknown_names == UnknownNames::Refuse;
+        let certificates = Arc::new(Certificates { all: certificates, refuses_unknown });
         let broken = |error| Errors::of("[tls]", format!("TLS cannot be set up: {error}"));
         let mut provider = ring::default_provider();
         provider.cipher_suites.sort_by_key(|one| !FIRST.contains(&one.suite()));
@@ -66,23 +100,26 @@ impl Acceptor {
             .with_protocol_versions(versions(tls.min_version))
             .map_err(broken)?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Certificates {
-                all: certificates,
-                refuses_unknown: tls.unknown_names == UnknownNames::Refuse,
-            }));
+            .with_cert_resolver(Arc::clone(&certificates) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.ticketer = ticketer().map_err(broken)?;
         // As Go does: each connection that comes back is given the next one.
         config.send_tls13_tickets = 1;
         let theirs = Arc::new(config.clone());
         config.ignore_client_order = true;
-        Ok(Some(Self { ours: Arc::new(config), theirs }))
+        Ok(Self { ours: Arc::new(config), theirs, certificates })
     }
 
     /// The TLS of a client that has just been accepted.
     pub fn session(&self) -> Session {
         Session::server(&self.ours, &self.theirs)
     }
+}
+
+/// The files of each certificate and of its key.
+fn pairs(tls: &config::Tls) -> impl Iterator<Item = (&String, &String)> {
+    let paths = tls.certificates.iter().enumerate();
+    paths.map(|(index, path)| (path, tls.keys.get(index).unwrap_or(path)))
 }
 
 /// A client that comes back is spared the signature, whichever worker it meets and whichever
@@ -114,7 +151,7 @@ struct Certificates {
     refuses_unknown: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Certificate {
     shown: Shown,
     certified: Arc<CertifiedKey>,
@@ -146,6 +183,10 @@ impl ResolvesServerCert for Certificates {
 }
 
 impl Certificate {
+    fn load(path: &str, key: &str) -> Result<Self, Errors> {
+        Shown::load(path, key).map(|(shown, certified)| Self { shown, certified })
+    }
+
     fn is_for(&self, name: &ServerName) -> bool {
         let certificate = self.certified.end_entity_cert();
         let certificate = certificate.ok().and_then(|first| EndEntityCert::try_from(first).ok());

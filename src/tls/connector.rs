@@ -31,29 +31,59 @@ impl Connector {
         specs: &[Spec],
         shown: &mut Vec<Shown>,
     ) -> Result<Vec<Option<Self>>, Errors> {
-        let mut known: Vec<(Trust, Means)> = Vec::new();
-        let mut connectors = Vec::with_capacity(specs.len());
-        for spec in specs {
-            let Some(trust) = &spec.tls else {
-                connectors.push(None);
-                continue;
-            };
-            let files = Trust { name: None, ..trust.clone() };
-            let means = match known.iter().find(|(same, _)| *same == files) {
-                Some((_, means)) => means.clone(),
-                None => {
-                    let means = Means::read(&files, shown)?;
-                    known.push((files, means.clone()));
-                    means
+        let mut known = Vec::new();
+        let load = |spec: &Spec| {
+            let trust = spec.tls.as_ref();
+            trust.map(|trust| Self::of(spec, trust, &mut known, shown)).transpose()
+        };
+        specs.iter().map(load).collect()
+    }
+
+    /// The same with the files as they are now. Where those will not do, that is a fault, and the
+    /// one `before`, in the same order, goes on.
+    pub(super) fn renewed(
+        before: &[Option<Self>],
+        specs: &[Spec],
+        shown: &mut Vec<Shown>,
+        faults: &mut Vec<Errors>,
+    ) -> Vec<Option<Self>> {
+        let mut known = Vec::new();
+        let mut renewed = Vec::with_capacity(specs.len());
+        for (spec, before) in specs.iter().zip(before) {
+            let trust = spec.tls.as_ref();
+            renewed.push(match trust.map(|it| Self::of(spec, it, &mut known, shown)).transpose() {
+                Ok(renewed) => renewed,
+                Err(fault) => {
+                    if !faults.contains(&fault) {
+                        faults.push(fault);
+                    }
+                    before.clone()
                 }
-            };
-            let name = trust.name.as_ref().unwrap_or(&spec.host);
-            let connector = Self::to(name, means).map_err(|what| {
-                Errors::of(&format!("application {}", spec.name), format!("{what}; set tls_name"))
-            })?;
-            connectors.push(Some(connector));
+            });
         }
-        Ok(connectors)
+        renewed
+    }
+
+    /// The one to this application. `known` are files that were read.
+    fn of(
+        spec: &Spec,
+        trust: &Trust,
+        known: &mut Vec<(Trust, Means)>,
+        shown: &mut Vec<Shown>,
+    ) -> Result<Self, Errors> {
+        let files = Trust { name: None, ..trust.clone() };
+        let means = match known.iter().find(|(same, _)| *same == files) {
+            Some((_, means)) => means.clone(),
+            None => {
+                let means = Means::read(&files, shown)?;
+                known.push((files, means.clone()));
+                means
+            }
+        };
+        let name = trust.name.as_ref().unwrap_or(&spec.host);
+        Self::to(name, means).map_err(|what| {
+            Errors::of(&format!("application {}", spec.name), format!("{what}; set tls_name"))
+        })
     }
 
     /// One to whoever goes by `name`, unless `trust` has another. The errors say what will not do.

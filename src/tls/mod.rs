@@ -51,22 +51,59 @@ pub struct Tls {
     pub connectors: Vec<Option<Connector>>,
     /// The certificates that are shown to anybody.
     pub shown: Vec<Shown>,
+    /// Stands for the bytes of all the files.
+    #[cfg(feature = "tls")]
+    print: u64,
 }
 
 impl Tls {
     /// Reads the files. The errors name the one that will not do, and say why.
     pub fn load(config: &Config) -> Result<Self, Errors> {
         let mut shown = Vec::new();
+        // Before they are read for use: one that is replaced meanwhile is another the next time.
+        #[cfg(feature = "tls")]
+        let print = print_of(config);
         let acceptor = Acceptor::load(&config.tls, SystemTime::now(), &mut shown)?;
         let connectors = Connector::load(&config.applications, &mut shown)?;
-        Ok(Self { acceptor, connectors, shown })
+        Ok(Self {
+            acceptor,
+            connectors,
+            shown,
+            #[cfg(feature = "tls")]
+            print,
+        })
+    }
+
+    /// With the files as they are now, and what will not do of them: there, the ones before go on.
+    /// None as long as no file has changed.
+    #[cfg(feature = "tls")]
+    pub fn renewed(&self, config: &Config) -> Option<(Self, Vec<Errors>)> {
+        let print = print_of(config);
+        if print == self.print {
+            return None;
+        }
+        let (mut shown, mut faults, now) = (Vec::new(), Vec::new(), SystemTime::now());
+        let acceptor = self.acceptor.as_ref().map(|before| {
+            let renewed = before.renewed(&config.tls, now, &mut shown, &mut faults);
+            renewed.unwrap_or_else(|fault| {
+                faults.push(fault);
+                before.clone()
+            })
+        });
+        let specs = &config.applications;
+        let connectors = Connector::renewed(&self.connectors, specs, &mut shown, &mut faults);
+        // Those of applications that go on with the one before.
+        let is_missing = |one: &&Shown| !shown.iter().any(|it| it.file() == one.file());
+        let kept: Vec<Shown> = self.shown.iter().filter(is_missing).cloned().collect();
+        shown.extend(kept);
+        Some((Self { acceptor, connectors, shown, print }, faults))
     }
 
     /// Reads the files of those who are called, and none of a listener's.
     pub fn for_client(config: &Config) -> Result<Self, Errors> {
         let mut shown = Vec::new();
         let connectors = Connector::load(&config.applications, &mut shown)?;
-        Ok(Self { acceptor: None, connectors, shown })
+        Ok(Self { connectors, shown, ..Self::default() })
     }
 
     /// What is otherwise than in `before`, a sentence each. `heirs` says who each of `specs` was
@@ -94,6 +131,18 @@ impl Tls {
         let now = SystemTime::now();
         self.shown.iter().flat_map(move |shown| shown.warnings(now))
     }
+}
+
+/// What stands for the bytes of all files that are named; those of the system's authorities are not.
+#[cfg(feature = "tls")]
+fn print_of(config: &Config) -> u64 {
+    let trusts = config.applications.iter().filter_map(|spec| spec.tls.as_ref());
+    let theirs = trusts.flat_map(|tls| [&tls.ca, &tls.certificate, &tls.key]).flatten();
+    let paths = config.tls.certificates.iter().chain(&config.tls.keys).chain(theirs);
+    // An error is one content more: that of a file that has gone.
+    let bytes = |path: &String| files::read(path).map_err(|error| error.to_string());
+    let prints = paths.map(|path| print::hash_of((path, bytes(path))));
+    print::hash_of(prints.collect::<Vec<u64>>())
 }
 
 /// A sentence for each backend that nobody verifies.

@@ -7,6 +7,7 @@ mod ends;
 mod files;
 mod names;
 mod probes;
+mod renewing;
 mod slow;
 mod trust;
 

@@ -155,7 +155,7 @@ fn tls() -> impl Strategy<Value = Tls> {
     let tls = all.prop_map(|(pairs, apart, min_version, unknown_names)| {
         let (certificates, keys) = pairs.into_iter().unzip();
         let keys = if apart { keys } else { Vec::new() };
-        Tls { certificates, keys, min_version, unknown_names }
+        Tls { certificates, keys, min_version, unknown_names, ..Tls::default() }
     });
     prop_oneof![Just(Tls::default()), tls]
 }
