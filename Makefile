@@ -17,7 +17,7 @@ DENY_VERSION := 0.20.2
 DENY := $(or $(shell command -v cargo-deny),target/tools/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
-.PHONY: help build install run demo test lint static static-all bench bench-policies picking try slow certs loom fuzz
+.PHONY: help build install run demo test lint static static-all bench bench-policies picking try slow reloads certs loom fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -99,6 +99,9 @@ try: build ## real input: nginx and Python's server behind it, every byte compar
 
 slow: build ## a thousand slow clients beside good ones
 	benches/slow.sh $(EVENLY)
+
+reloads: ## 50 reloads in a minute and 500 for the memory, under load; two minutes
+	cargo test --locked --test relay -- reloads:: --include-ignored --test-threads 1
 
 certs: ## certificates to try TLS with: target/certs, and how to use them
 	tests/tls/certs.sh target/certs

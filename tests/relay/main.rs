@@ -40,6 +40,7 @@ mod policies;
 mod queue;
 mod redirect;
 mod reloading;
+mod reloads;
 mod replacing;
 mod requests;
 mod retry;
