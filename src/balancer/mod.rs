@@ -1,8 +1,9 @@
 //! The whole of a balancer: a configuration becomes one that runs. `serve` and `demo` start it,
 //! `check` tries what a start would need.
 //!
-//! Start in this order, so that nothing is half-started: certificates, log, names, pool, the
-//! listening socket, the first round of health checks, then the relay. Stop in the opposite one.
+//! Start in this order, so that nothing is half-started: certificates, the listening socket, then
+//! from root to another user, log, names, pool, the first round of health checks, then the relay.
+//! Stop in the opposite one.
 //! Whatever of it may block, the signals are heard: `signals.rs`.
 
 mod build;
@@ -22,6 +23,7 @@ mod tell;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod user;
 
 #[cfg(feature = "admin")]
 use crate::admin::Endpoint;
@@ -51,6 +53,7 @@ pub use signals::Signals;
 use signals::is_end;
 use supervisor::Supervisor;
 pub use trial::Trial;
+use user::become_user;
 
 /// How long the last lines of the log may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -104,22 +107,24 @@ impl Balancer {
     pub fn start(
         config: Config,
         source: Option<Source>,
-        signals: Signals,
+        mut signals: Signals,
     ) -> Result<Self, CannotStart> {
         let tls = Tls::load(&config)?;
         let epoch = Instant::now();
         let mut fitting = config.clone();
         let lowered = fit_descriptors(&mut fitting)?;
-        let teller = Teller::new(start_log(&config)?);
-        let pool = build_pool(&config, &teller);
         let listen = config.server.listen;
         let listener = Listener::bind(listen).map_err(|error| cannot_listen(listen, &error))?;
+        let unchanged = become_user(&config.server, &mut signals)?;
+        let teller = Teller::new(start_log(&config)?);
+        let pool = build_pool(&config, &teller);
         let (address, summary) = (listener.address(), summary(&config));
         // Before the first checks, whose end is asked for there.
         #[cfg(feature = "admin")]
         let endpoint = start_endpoint(&config, address, &teller)?;
         let watch = start_watch(&config, &tls, &pool, &teller, epoch)?;
         lowered.iter().for_each(|text| teller.tell(Event::Lowered(text)));
+        unchanged.iter().for_each(|text| teller.tell(Event::Configuration(text)));
         reload::warn(&config, &tls, &teller);
         // From here on there may be clients: a signal waits, and then drains them.
         signals.start_is_over();

@@ -5,10 +5,12 @@ use super::{CannotStart, failed};
 use crate::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::iterator::Signals as Heard;
+use signal_hook::iterator::{Handle, Signals as Heard};
+use std::mem;
 use std::process::exit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// Signals that may wait to be taken.
@@ -17,21 +19,37 @@ const WAITING_MAX: usize = 64;
 /// What was heard and not taken yet.
 pub struct Signals {
     heard: Receiver<i32>,
+    /// To it, for the thread that hears them.
+    sender: Sender<i32>,
     started: Arc<AtomicBool>,
+    ear: Ear,
+}
+
+/// The thread that hears them, and what ends it.
+struct Ear {
+    thread: JoinHandle<()>,
+    handle: Handle,
 }
 
 impl Signals {
     /// Hears them from now on. Until the start is over, TERM and INT end the process: nobody is
     /// served who could be drained. Fails when the system has no thread or descriptor for it.
     pub fn listen() -> Result<Self, CannotStart> {
-        let source = Heard::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP]);
-        let source = source.map_err(failed("cannot listen to signals"))?;
         let (sender, heard) = bounded(WAITING_MAX);
         let started = Arc::new(AtomicBool::new(false));
-        let is_started = Arc::clone(&started);
-        let duty = move || pass_on(source, &sender, &is_started);
-        thread::spawn("signals", duty).map_err(failed("cannot listen to signals"))?;
-        Ok(Self { heard, started })
+        let ear = listen(sender.clone(), Arc::clone(&started))?;
+        Ok(Self { heard, sender, started, ear })
+    }
+
+    /// Has them heard by a thread that begins now, with the rights that the caller has now. One
+    /// that comes in between may be heard twice, and is never missed.
+    pub fn renew(&mut self) -> Result<(), CannotStart> {
+        let ear = listen(self.sender.clone(), Arc::clone(&self.started))?;
+        let Ear { thread, handle } = mem::replace(&mut self.ear, ear);
+        handle.close();
+        // A panic in it has ended the process.
+        let _ = thread.join();
+        Ok(())
     }
 
     /// The start is over: the end is for whoever takes the signals.
@@ -56,6 +74,15 @@ impl Signals {
 /// True for one that ends the process.
 pub fn is_end(signal: i32) -> bool {
     matches!(signal, SIGTERM | SIGINT)
+}
+
+fn listen(sender: Sender<i32>, is_started: Arc<AtomicBool>) -> Result<Ear, CannotStart> {
+    let cannot = failed("cannot listen to signals");
+    let source = Heard::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP]).map_err(&cannot)?;
+    let handle = source.handle();
+    let duty = move || pass_on(source, &sender, &is_started);
+    let thread = thread::spawn("signals", duty).map_err(&cannot)?;
+    Ok(Ear { thread, handle })
 }
 
 fn pass_on(mut source: Heard, heard: &Sender<i32>, is_started: &AtomicBool) {

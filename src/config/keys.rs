@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::account::{self, Account};
 #[cfg(feature = "admin")]
 use super::choices::AdminSocket;
 use super::choices::{
@@ -40,6 +41,12 @@ table! {
         workers: usize = "0", count(0..=1024);
         /// Clients connected at once; more wait in the kernel's queue.
         max_connections: usize = "10000", count(1..=1_000_000);
+        /// Whom Evenly becomes when root starts it and it has bound its address; not set, it stays
+        /// who it is.
+        user: Option<Account> = "unchanged", Unset(text("evenly", account::user));
+        /// Its group, and its only one; not set, that user's own.
+        group: Option<Account> = "of the user", Unset(text("evenly", account::group)),
+            when(is_not("server.user", ""));
         /// The path that tells balancers in front whether Evenly is ready: 200, or 503 once it is
         /// to stop. None relays that path as any other.
         ready: Option<String> = "off", OrOff(text("/ready", grammar::lookup));

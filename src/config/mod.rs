@@ -7,6 +7,7 @@
 //! stand; `valid` holds the other rules between them, `report` collects what is wrong and `message`
 //! says it; `syntax` and `words` guess what was meant. `changes` says what another file changes.
 
+mod account;
 mod applications;
 mod changes;
 mod choices;
@@ -42,6 +43,7 @@ use applications::Application;
 use needs::Needs;
 use table::{Field, Table};
 
+pub use account::Account;
 #[cfg(feature = "client")]
 pub(crate) use applications::spell;
 pub use changes::Changes;

@@ -125,6 +125,9 @@ fn the_example_file_shows_every_key_with_its_default() {
     assert_eq!(all.health.contains.take().as_deref(), Some("ok"));
     assert_eq!(all.health.host.take().as_deref(), Some("api.example.org"));
     assert_eq!(all.health.port.take(), Some(8001));
+    let user = all.server.user.take().expect("every system has nobody");
+    let group = all.server.group.take().expect("a number is one");
+    assert_eq!((user.to_string(), group.id), ("nobody".to_owned(), 65534));
     assert_eq!(all.applications[0].public.take().as_deref(), Some("http://127.0.0.1:9001"));
     assert_eq!(all.applications[0].health_port.take(), Some(9001));
     let trust = all.applications[0].tls.take().expect("it speaks TLS");

@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     ejections_grow(config, report);
     checks_end_before_the_next(config, report);
     each_path_has_one_answer(config, report);
+    a_user_has_a_group(config, report);
     a_backup_is_one_of_others(config, report);
     slow_has_a_range(config, report);
     each_certificate_has_a_key(config, report);
@@ -75,6 +76,16 @@ fn a_backup_is_one_of_others(config: &Config, report: &mut Report<'_>) {
         let place = last.map_or(Place::File, |setting| setting.place);
         let what = "means nothing where each application is one; remove it from one";
         report.warn(place, "applications.backup", what);
+    }
+}
+
+/// One that is a number may be in no file, and nobody else knows its group.
+fn a_user_has_a_group(config: &Config, report: &mut Report<'_>) {
+    let (user, group) = (&config.server.user, &config.server.group);
+    if let (Some(user), None) = (user.as_ref().filter(|user| user.group.is_none()), group) {
+        let what =
+            format!("{user} is not in /etc/passwd, which would say its group; set group too");
+        report.add(report.place("server.user"), "server.user", what);
     }
 }
 

@@ -56,5 +56,6 @@ mod systemd;
 mod tls;
 mod tunnel;
 mod upgrades;
+mod user;
 mod wire_answers;
 mod wire_requests;

@@ -36,6 +36,14 @@ health.interval = false
 #[test]
 fn addresses_that_nobody_could_listen_on_are_refused() {
     let cases = r#"
+server.user = "nobody-of-this-name"
+    1:15: server.user: "nobody-of-this-name" is no user in /etc/passwd; write one that is there, or
+        a number
+server.user = "123456789"
+    1:15: server.user: 123456789 is not in /etc/passwd, which would say its group; set group too
+server.user = "root"
+server.group = ""
+    2:16: server.group: "" is no group in /etc/group; write one that is there, or a number
 server.listen = "8080"
     1:17: server.listen: "8080" is not an address and a port; write for example "0.0.0.0:8080"
 server.listen = ":8080"
