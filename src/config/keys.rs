@@ -177,6 +177,9 @@ table! {
         /// Statuses that pass.
         expect: Vec<RangeInclusive<u16>> = "200-299", statuses("200-299", false),
             when(CHECKING);
+        /// Statuses by which an application asks for no new requests, as it is about to end: it
+        /// is drained at once, unless no other is up.
+        drain: Vec<RangeInclusive<u16>> = "[]", statuses("410", true), when(CHECKING);
         /// A text that the body must contain, in what is read of it; not set, any body will do.
         contains: Option<String> = "any", Unset(text("ok", grammar::contained)),
             when(CHECKING);
@@ -251,8 +254,9 @@ table! {
 }
 
 table! {
-    /// `[queue]`: requests that find every backend at its `max_connections`.
-    pub struct Queue when(RELAYING, PLACES) {
+    /// `[queue]`: requests that find every backend at its `max_connections`, or are held by a
+    /// pause.
+    pub struct Queue when(RELAYING) {
         /// Requests that may wait; 0 answers 503 at once.
         length: usize = "1024", count(0..=1_000_000);
         /// Longest wait before the answer is 503.

@@ -1,6 +1,7 @@
 //! The rules between keys, which no single key can see. Called last, once every key has been read.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use super::message::{Place, quote};
 use super::report::Report;
@@ -23,6 +24,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     slow_has_a_range(config, report);
     each_certificate_has_a_key(config, report);
     a_text_has_a_body_to_be_in(config, report);
+    no_status_is_well_and_asks_to_be_drained(config, report);
     secure_cookies_have_tls(config, report);
     no_backend_is_evenly(config, report);
     #[cfg(feature = "admin")]
@@ -102,6 +104,20 @@ fn a_text_has_a_body_to_be_in(config: &Config, report: &mut Report<'_>) {
         let what = "an answer to HEAD has no body that could contain it; write method = \"GET\"";
         let place = later(["health.contains", "health.method"], report);
         report.add(place, "health.contains", what);
+    }
+}
+
+fn no_status_is_well_and_asks_to_be_drained(config: &Config, report: &mut Report<'_>) {
+    let health = &config.health;
+    let shared = |drain: &RangeInclusive<u16>| {
+        let first = |expect: &RangeInclusive<u16>| *drain.start().max(expect.start());
+        let meets = |expect: &&RangeInclusive<u16>| first(expect) <= *drain.end().min(expect.end());
+        health.expect.iter().find(meets).map(first)
+    };
+    if let Some(status) = health.drain.iter().find_map(shared) {
+        let what = format!("{status} passes by expect; one status cannot mean both");
+        let place = later(["health.drain", "health.expect"], report);
+        report.add(place, "health.drain", what);
     }
 }
 

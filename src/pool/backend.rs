@@ -186,7 +186,7 @@ impl Backend {
 
     /// What an operator wants of it.
     pub fn mode(&self) -> Mode {
-        self.record.mode()
+        self.record.wish.mode()
     }
 
     /// Where it stands at `now`. An ejection ends by itself when its time is up.
@@ -197,6 +197,11 @@ impl Backend {
     /// True while checks speak against its state, too few to turn it yet.
     pub fn is_changing(&self) -> bool {
         self.record.health.is_changing()
+    }
+
+    /// True once it has been in maintenance for so long that whatever is in flight there is to end.
+    pub fn is_cut(&self) -> bool {
+        self.record.wish.is_cut()
     }
 
     /// True if every place under `max_connections` is taken.
@@ -274,11 +279,11 @@ mod tests {
         assert_eq!(backend.standing(now + passive.eject), Standing::Up);
         backend.record.health.checked(false, &CheckRules::default());
         assert_eq!(backend.standing(now), Standing::Down);
-        backend.record.set_mode(Mode::Drain);
+        backend.record.wish.set_mode(Mode::Drain);
         assert_eq!(backend.standing(now), Standing::Drain);
-        backend.record.set_mode(Mode::Maint);
+        backend.record.wish.set_mode(Mode::Maint);
         assert_eq!(backend.standing(now), Standing::Maint);
-        backend.record.set_mode(Mode::Ready);
+        backend.record.wish.set_mode(Mode::Ready);
         assert_eq!(backend.standing(now), Standing::Down);
     }
 

@@ -172,13 +172,15 @@ mod tests {
     #[test]
     fn a_change_reads_as_one_line() {
         let seen = "connect timed out after 500ms".into();
-        let outcome = CheckOutcome { passed: false, seen, took: Duration::from_millis(500) };
+        let took = Duration::from_millis(500);
+        let outcome = CheckOutcome { passed: false, asks_drain: false, seen, took };
         assert_eq!(
             change(2, &outcome.to_string()).to_string(),
             "backend API01: check failed: connect timed out after 500ms (500.0 ms); \
              up -> down; 2 of 3 left; out: API01 (down)"
         );
-        let outcome = CheckOutcome { passed: true, seen: "x".into(), took: Duration::from_secs(2) };
+        let (seen, took) = ("x".into(), Duration::from_secs(2));
+        let outcome = CheckOutcome { passed: true, asks_drain: false, seen, took };
         assert_eq!(outcome.to_string(), "check passed: x (2.0 s)");
     }
 

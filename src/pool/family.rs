@@ -5,16 +5,19 @@
 //! alone cannot know is here: which backends there are in the end, and how much goes on at all of
 //! them.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::Backend;
-use super::record::Record;
+use super::record::{NEVER, Record};
 use super::retry::Retrying;
 
 /// The family of a pool.
 pub(super) struct Family {
     turn: Mutex<Turn>,
     pub(super) retrying: Arc<Retrying>,
+    /// When the first of those in maintenance is to end what is in flight there.
+    due_ms: AtomicU64,
 }
 
 /// Held by whoever changes a backend's standing, in whatever pool: so rules that look at several
@@ -31,7 +34,11 @@ impl Family {
     pub(super) fn new(backends: &Arc<[Backend]>) -> Arc<Self> {
         let mut turn = Turn { backends: Arc::clone(backends), records: Vec::new() };
         turn.follow(backends);
-        Arc::new(Self { turn: Mutex::new(turn), retrying: Arc::default() })
+        Arc::new(Self {
+            turn: Mutex::new(turn),
+            retrying: Arc::default(),
+            due_ms: AtomicU64::new(NEVER),
+        })
     }
 
     pub(super) fn take_turn(&self) -> MutexGuard<'_, Turn> {
@@ -43,6 +50,32 @@ impl Family {
         let turn = self.take_turn();
         let records = turn.records.iter().filter_map(Weak::upgrade);
         records.map(|record| record.in_use() as usize).sum()
+    }
+}
+
+impl Family {
+    /// Looks again when `record` is due.
+    pub(super) fn await_due(&self, record: &Record) {
+        self.due_ms.fetch_min(record.due_ms(), Relaxed);
+    }
+
+    /// Cuts those off whose time is up. True if anything is in flight there: to be called again.
+    pub(super) fn cut_overdue(&self, now_ms: u64) -> bool {
+        if now_ms < self.due_ms.load(Relaxed) {
+            return false; // as nearly always: no lock is taken for it
+        }
+        let turn = self.take_turn();
+        let (mut next, mut is_left) = (NEVER, false);
+        for record in turn.records.iter().filter_map(Weak::upgrade) {
+            if record.due_ms() > now_ms {
+                next = next.min(record.due_ms());
+                continue;
+            }
+            record.wish.cut();
+            is_left |= record.in_use() > 0;
+        }
+        self.due_ms.store(if is_left { now_ms } else { next }, Relaxed);
+        is_left
     }
 }
 

@@ -10,6 +10,7 @@ mod backend;
 mod candidates;
 pub mod chance;
 mod change;
+mod checked;
 mod course;
 mod family;
 pub mod hash;
@@ -37,6 +38,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod unavailable;
+mod wish;
 
 pub use addresses::{ADDRESSES_MAX, Found};
 pub use ask::Ask;
@@ -55,7 +57,8 @@ pub use rules::{CheckRules, PassiveRules, RetryOn, RetryRules, Rules, Statuses};
 pub use snapshot::{Look, Snapshot};
 pub use spec::{Spec, Trust, authority};
 pub use standing::{Mode, Standing};
-pub use status::{Status, Who};
+pub use status::Status;
 pub use steer::LastUsable;
 pub use sticky::Secret;
 pub use unavailable::Unavailable;
+pub use wish::Who;

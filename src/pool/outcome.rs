@@ -42,6 +42,8 @@ pub enum Fault {
 pub struct CheckOutcome {
     /// Whether the backend counts as healthy by it.
     pub passed: bool,
+    /// It asks to be drained instead: `[health] drain`.
+    pub asks_drain: bool,
     /// What was seen: `status 200`, `connect timed out after 500ms`.
     pub seen: String,
     /// How long it took.
@@ -72,7 +74,11 @@ impl fmt::Display for Fault {
 
 impl fmt::Display for CheckOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = if self.passed { "passed" } else { "failed" };
+        let verdict = match (self.asks_drain, self.passed) {
+            (true, _) => "asks to be drained",
+            (false, true) => "passed",
+            (false, false) => "failed",
+        };
         write!(f, "check {verdict}: {} ({})", self.seen, Took(self.took))
     }
 }

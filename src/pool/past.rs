@@ -58,11 +58,11 @@ impl Past {
     /// Remembers a check, and its words if it turned the backend.
     pub(super) fn checked(&self, outcome: &CheckOutcome, turned: bool, now: Duration) {
         let mut notes = self.lock();
-        let is_first = notes.checks.is_empty();
+        let is_first = notes.checks.is_empty() && !outcome.asks_drain;
         if notes.checks.len() == CHECKS_MAX {
             notes.checks.remove(0);
         }
-        let CheckOutcome { passed, took, seen } = outcome;
+        let CheckOutcome { passed, took, seen, .. } = outcome;
         let seen = shortened(seen).to_owned();
         notes.checks.push(PastCheck { at: now, took: *took, passed: *passed, seen });
         if turned || is_first {
@@ -168,7 +168,7 @@ mod tests {
         let down = ("check failed: as told (1.0 ms)".to_owned(), s(6));
         assert_eq!(why(&pool, s(9)), down);
         pool.set_mode(0, crate::pool::Mode::Drain, false, s(10)).unwrap();
-        assert_eq!(why(&pool, s(11)), ("set to drain".into(), s(10)));
+        assert_eq!(why(&pool, s(11)), ("set to drain by an operator".into(), s(10)));
         pool.set_mode(0, crate::pool::Mode::Ready, false, s(12)).unwrap();
         assert_eq!(why(&pool, s(13)), (down.0, s(12)), "it is down still, for what checks say");
     }

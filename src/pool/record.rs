@@ -12,7 +12,7 @@
 //! | | at the same host and port | at another | under another policy |
 //! |---|---|---|---|
 //! | places in use, counters, latencies, mode | kept | kept | kept |
-//! | checks' verdict, failures in a row, ejection, slow start, its past | kept | begin anew | kept |
+//! | checks' verdict, failures in a row, ejection, slow start, past | kept | begin anew | kept |
 //! | addresses | kept in their order | those of the new place | kept |
 //! | what the policy remembers | kept | begins anew | begins anew |
 
@@ -24,10 +24,14 @@ use super::health::Health;
 use super::latencies::Latencies;
 use super::past::Past;
 use super::policy::Memory;
+use super::wish::{Plea, Wish};
 use super::{Mode, Standing};
 
 /// The number of the next record.
 static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// No time is up.
+pub(super) const NEVER: u64 = u64::MAX;
 
 /// One backend's record. The fields keep this order in memory, and begin with a line of the cache:
 /// that one line holds all that a pick looks at, which is what a look at a hundred backends costs.
@@ -38,8 +42,7 @@ pub(super) struct Record {
     /// How often it has moved to another host or port. What is reported of a place that it has left
     /// is not believed of the new one.
     moves: AtomicU32,
-    /// A [`Mode`], as its discriminant.
-    mode: AtomicU8,
+    pub(super) wish: Wish,
     /// It has an address.
     is_found: AtomicBool,
     /// Where it stood when that was last told, as a [`Standing`]'s discriminant. Changed under the
@@ -48,6 +51,9 @@ pub(super) struct Record {
     pub(super) memory: Memory,
     pub(super) counters: Counters,
     pub(super) past: Past,
+    /// In maintenance: when whatever is in flight there is to end; else [`NEVER`]. Changed under
+    /// the family's `turn`.
+    due_ms: AtomicU64,
     /// When it came back from being down or out of service, in ms; 0 if it never did.
     back_ms: AtomicU64,
     pub(super) addresses: Addresses,
@@ -90,7 +96,8 @@ impl Record {
             addresses: Addresses::new(found),
             in_use: AtomicU32::new(0),
             moves: AtomicU32::new(0),
-            mode: AtomicU8::new(Mode::Ready as u8),
+            wish: Wish::default(),
+            due_ms: AtomicU64::new(NEVER),
             back_ms: AtomicU64::new(0),
             memory: Memory::default(),
             counters: Counters::default(),
@@ -113,6 +120,7 @@ impl Record {
     pub(super) fn move_to(&self, alive: bool, found: Found, now: Duration) {
         self.moves.fetch_add(1, Relaxed);
         self.begin(begins_at(alive, &found), now);
+        self.wish.set_plea(Plea::None);
         self.back_ms.store(0, Relaxed);
         self.health.begin_anew(alive);
         self.memory.forget();
@@ -149,25 +157,28 @@ impl Record {
         self.in_use.load(Relaxed)
     }
 
-    pub(super) fn mode(&self) -> Mode {
-        match self.mode.load(Relaxed) {
-            mode if mode == Mode::Drain as u8 => Mode::Drain,
-            mode if mode == Mode::Maint as u8 => Mode::Maint,
-            _ => Mode::Ready,
-        }
+    /// Sets what an operator wants. In maintenance, whatever is in flight may take `patience`.
+    pub(super) fn set_mode(&self, mode: Mode, now: Duration, patience: Duration) {
+        let due = (now + patience).as_millis() as u64;
+        self.due_ms.store(if mode == Mode::Maint { due } else { NEVER }, Relaxed);
+        self.wish.set_mode(mode);
     }
 
-    pub(super) fn set_mode(&self, mode: Mode) {
-        self.mode.store(mode as u8, Relaxed);
+    /// When whatever is in flight there is to end, in ms; [`NEVER`] unless it is in maintenance.
+    pub(super) fn due_ms(&self) -> u64 {
+        self.due_ms.load(Relaxed)
     }
 
     pub(super) fn standing(&self, now: Duration) -> Standing {
-        match self.mode() {
-            Mode::Drain => Standing::Drain,
-            Mode::Maint => Standing::Maint,
-            Mode::Ready if !self.health.is_up() || !self.is_found() => Standing::Down,
-            Mode::Ready if self.health.is_ejected(now) => Standing::Ejected,
-            Mode::Ready => Standing::Up,
+        self.wish.standing().unwrap_or_else(|| self.standing_by_health(now))
+    }
+
+    /// Where it would stand if nobody wanted anything of it.
+    pub(super) fn standing_by_health(&self, now: Duration) -> Standing {
+        match self.health.is_up() && self.is_found() {
+            false => Standing::Down,
+            true if self.health.is_ejected(now) => Standing::Ejected,
+            true => Standing::Up,
         }
     }
 

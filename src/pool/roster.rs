@@ -14,9 +14,8 @@ use super::health::Effect;
 use super::policy::Policy;
 use super::retry::RetryPermit;
 use super::sticky::Tokens;
-use super::{
-    Backend, Change, CheckOutcome, Fault, Found, Notice, Outcome, Rules, Spec, Standing, Witness,
-};
+use super::wish::Plea;
+use super::{Backend, Change, Fault, Found, Notice, Outcome, Rules, Spec, Standing, Witness};
 use crate::text::Took;
 
 /// The backends and what decides between them.
@@ -26,7 +25,7 @@ pub struct Pool {
     pub(super) rules: Rules,
     /// None without sticky sessions.
     pub(super) tokens: Option<Tokens>,
-    family: Arc<Family>,
+    pub(super) family: Arc<Family>,
 }
 
 impl Pool {
@@ -77,6 +76,10 @@ impl Pool {
             }
             Some(ledger) => policy.take_over(ledger),
             None => {}
+        }
+        if !rules.hears_pleas {
+            // Nobody would hear that it asks no more.
+            backends.iter().for_each(|backend| backend.record.wish.set_plea(Plea::None));
         }
         turn.follow(&backends);
         drop(turn);
@@ -135,35 +138,6 @@ impl Pool {
         RetryPermit::take(&self.family.retrying, || self.in_flight(), &self.rules.retry)
     }
 
-    /// Takes in the result of a check of the backend at `index`.
-    pub fn record_check(
-        &self,
-        index: usize,
-        outcome: &CheckOutcome,
-        now: Duration,
-    ) -> Option<Notice> {
-        let backend = &self.backends[index];
-        let count = match outcome.passed {
-            true => &backend.counters().checks_passed,
-            false => &backend.counters().checks_failed,
-        };
-        count.fetch_add(1, Relaxed);
-        if !backend.is_current() {
-            return None;
-        }
-        if !outcome.passed {
-            backend.doubt();
-        }
-        let change = self.change(index, now, |Seat { backend, .. }| {
-            let turned = backend.record.health.checked(outcome.passed, &self.rules.check);
-            backend.record.past.checked(outcome, turned, now);
-            let is_news = turned || (outcome.passed && backend.record.is_back_untold(now));
-            is_news.then(|| outcome.to_string())
-        });
-        let words = self.policy.checked(backend.memory(), outcome);
-        change.map(Notice::Changed).or(words.map(|why| self.judged(index, why, false)))
-    }
-
     /// The backend at `index` is checked no more: what the file says of it is believed again.
     pub fn leave_unchecked(&self, index: usize, now: Duration) -> Option<Change> {
         self.change(index, now, |Seat { backend, .. }| {
@@ -207,7 +181,7 @@ impl Pool {
         of_health.or(words.flatten().map(|why| self.judged(index, why, false)))
     }
 
-    fn judged(&self, index: usize, why: String, is_grave: bool) -> Notice {
+    pub(super) fn judged(&self, index: usize, why: String, is_grave: bool) -> Notice {
         let backend = self.backends[index].name().to_owned();
         Notice::Judged { index, backend, why, is_grave }
     }

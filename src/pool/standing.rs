@@ -11,7 +11,8 @@ pub enum Standing {
     Down,
     /// Out for a while after failures in a row.
     Ejected,
-    /// Finishes what it has and takes nothing new; an operator said so.
+    /// Finishes what it has and takes nothing new; an operator said so, or the application asked
+    /// for it.
     Drain,
     /// Out of service; an operator said so.
     Maint,

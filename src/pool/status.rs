@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::{Mode, PastCheck, Pool, Standing};
+use super::{Mode, PastCheck, Pool, Standing, Who};
 use crate::text::Escaped;
 
 /// One backend at one moment. Displayed, it is one line of the log:
@@ -70,15 +70,6 @@ pub struct Status {
     pub policy: Option<String>,
 }
 
-/// Who wants a backend to take nothing new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
-    /// Somebody set its mode.
-    Operator,
-    /// It answered a check so.
-    Application,
-}
-
 impl Pool {
     /// The backend at `index` as it is at `now`.
     pub fn status(&self, index: usize, now: Duration) -> Status {
@@ -95,7 +86,7 @@ impl Pool {
             is_up: health.is_up() && backend.is_found(),
             ejected_for: health.ejected_for(now),
             mode: backend.mode(),
-            asked_by: (backend.mode() != Mode::Ready).then_some(Who::Operator),
+            asked_by: record.wish.asked_by(),
             why: nowhere.unwrap_or(why),
             since,
             checks: record.past.checks(),
@@ -132,14 +123,5 @@ impl fmt::Display for Status {
             write!(f, ", {} answers mended", self.repaired)?;
         }
         self.policy.iter().try_for_each(|words| write!(f, "; {}", Escaped(words)))
-    }
-}
-
-impl fmt::Display for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Operator => "operator",
-            Self::Application => "application",
-        })
     }
 }

@@ -32,15 +32,18 @@ impl Pool {
     ) -> Result<Option<Change>, LastUsable> {
         let mut refused = false;
         let change = self.change(index, now, |seat| {
-            if seat.backend.mode() == mode {
+            let overrules = mode == Mode::Ready && seat.backend.record.wish.asked_by().is_some();
+            if seat.backend.mode() == mode && !overrules {
                 return None;
             }
             refused = mode != Mode::Ready && !force && is_last(seat.all, seat.backend, now);
             if refused {
                 return None;
             }
-            seat.backend.record.set_mode(mode);
-            Some(format!("set to {mode}"))
+            let record = &seat.backend.record;
+            record.set_mode(mode, now, self.rules.drain);
+            self.family.await_due(record);
+            Some(format!("set to {mode} by an operator"))
         });
         match refused {
             true => Err(LastUsable {
@@ -50,6 +53,14 @@ impl Pool {
             }),
             false => Ok(change),
         }
+    }
+}
+
+impl Pool {
+    /// Cuts off what is in flight at backends that have been in maintenance for long enough. True
+    /// if there is anything: whoever has a lease of one is to look at [`Backend::is_cut`].
+    pub fn cut_overdue(&self, now: Duration) -> bool {
+        self.family.cut_overdue(now.as_millis() as u64)
     }
 }
 

@@ -152,12 +152,18 @@ fn backups_serve_only_while_no_other_is_usable() {
 fn a_drained_backend_gets_nothing_new_and_its_health_is_kept() {
     let pool = pool(2, at_once());
     let drained = set_mode(&pool, 0, Mode::Drain, s(0)).unwrap().to_string();
-    assert_eq!(drained, "backend a: set to drain; up -> drain; 1 of 2 left: b; out: a (drain)");
+    assert_eq!(
+        drained,
+        "backend a: set to drain by an operator; up -> drain; 1 of 2 left: b; out: a (drain)"
+    );
     assert_eq!(set_mode(&pool, 0, Mode::Drain, s(0)), None);
     assert_eq!(picks(&pool, s(0), 3), [1, 1, 1]);
     assert_eq!(pool.record_check(0, &check(false), s(0)), None, "it goes on being watched");
     let ready = set_mode(&pool, 0, Mode::Ready, s(0)).unwrap().to_string();
-    assert_eq!(ready, "backend a: set to ready; drain -> down; 1 of 2 left: b; out: a (down)");
+    assert_eq!(
+        ready,
+        "backend a: set to ready by an operator; drain -> down; 1 of 2 left: b; out: a (down)"
+    );
     assert!(set_mode(&pool, 1, Mode::Maint, s(0)).unwrap().to_string().contains("up -> maint"));
     assert_eq!(pool.pick(&ask(s(0), &[])).unwrap_err().drained, 1);
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use super::probe::Probe;
-use super::question::Question;
+use super::question::{Question, Verdict};
 use super::quota::Quota;
 use super::schedule::{Schedule, jitter};
 use super::sockets::{Sockets, Word};
@@ -268,13 +268,14 @@ impl Checker {
                 if let Some(status) = verdict.unknown_path {
                     self.warn_of_path(number, status);
                 }
-                Some(CheckOutcome { passed: verdict.passed, seen: verdict.seen, took })
+                let Verdict { passed, asks_drain, seen, .. } = verdict;
+                Some(CheckOutcome { passed, asks_drain, seen, took })
             }
             Err(error) if Blame::of(&error).is_ours() => {
                 self.lack(&error);
                 None
             }
-            Err(error) => Some(CheckOutcome { passed: false, seen: error.to_string(), took }),
+            Err(error) => Some(failed(error.to_string(), took)),
         };
         self.end(number, outcome.as_ref(), false);
     }
@@ -288,11 +289,9 @@ impl Checker {
         if !is_still_late || self.goes_elsewhere(number) || self.has_time(number) {
             return;
         }
-        let outcome = self.probe(number).map(|probe| CheckOutcome {
-            passed: false,
-            seen: probe.lateness(self.watched.settings.timeout),
-            took: probe.took(),
-        });
+        let timeout = self.watched.settings.timeout;
+        let outcome = self.probe(number);
+        let outcome = outcome.map(|probe| failed(probe.lateness(timeout), probe.took()));
         self.end(number, outcome.as_ref(), true);
     }
 
@@ -341,4 +340,8 @@ impl Checker {
         let name = name.to_owned();
         self.warned.push(name);
     }
+}
+
+fn failed(seen: String, took: Duration) -> CheckOutcome {
+    CheckOutcome { passed: false, asks_drain: false, seen, took }
 }

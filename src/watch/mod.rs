@@ -110,6 +110,8 @@ pub struct Settings {
     pub expect: Option<Statuses>,
     /// What the body must contain; `None` takes any.
     pub contains: Option<String>,
+    /// Statuses by which an application asks to be drained.
+    pub drain: Statuses,
     /// Where checks go, if a backend says nothing else; `None` is to its own port.
     pub port: Option<u16>,
     /// From one look-up of the host names to the next.
@@ -128,6 +130,7 @@ impl Default for Settings {
             headers: Vec::new(),
             expect: None,
             contains: None,
+            drain: Statuses::default(),
             port: None,
             names_every: Duration::from_secs(30),
         }
@@ -148,6 +151,7 @@ impl From<&Health> for Settings {
             headers: health.headers.clone(),
             expect: is_stated.then(|| Statuses::new(health.expect.clone())),
             contains: health.contains.clone(),
+            drain: Statuses::new(health.drain.clone()),
             port: health.port,
             ..Self::default()
         }

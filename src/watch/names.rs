@@ -432,7 +432,8 @@ mod tests {
         let mut bench = Bench::new("app.local", known());
         assert_eq!(bench.glance(SECOND), 0, "nothing failed");
         for _ in 0..100 {
-            let outcome = CheckOutcome { passed: false, seen: String::new(), took: Duration::ZERO };
+            let (seen, took) = (String::new(), Duration::ZERO);
+            let outcome = CheckOutcome { passed: false, asks_drain: false, seen, took };
             bench.pool.record_check(0, &outcome, SECOND);
         }
         bench.names.lookups = LookUps::new(|_| Ok(vec![at(1, 0)]));

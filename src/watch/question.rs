@@ -24,12 +24,15 @@ pub(super) struct Question {
     is_path_a_guess: bool,
     expect: Option<Statuses>,
     contains: Option<String>,
+    drain: Statuses,
 }
 
 /// What an answer means.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) passed: bool,
+    /// The application asks for no new requests.
+    pub(super) asks_drain: bool,
     /// What was seen: `status 200`.
     pub(super) seen: String,
     /// The status by which a backend says that it does not know the default path. That is well
@@ -39,7 +42,7 @@ pub(super) struct Verdict {
 
 impl Question {
     pub(super) fn new(settings: &Settings) -> Self {
-        let Settings { path_set, expect, contains, .. } = settings;
+        let Settings { path_set, expect, contains, drain, .. } = settings;
         Self {
             method: settings.method,
             path: settings.path.clone(),
@@ -50,6 +53,7 @@ impl Question {
             is_path_a_guess: !path_set && expect.is_none() && contains.is_none(),
             expect: expect.clone(),
             contains: contains.clone(),
+            drain: drain.clone(),
         }
     }
 
@@ -94,6 +98,10 @@ impl Question {
     /// What `answer` says about the backend.
     pub(super) fn judge(&self, answer: &CheckAnswer) -> Verdict {
         let status = answer.status;
+        if self.drain.contains(status) {
+            let seen = format!("status {status}");
+            return Verdict { passed: false, asks_drain: true, seen, unknown_path: None };
+        }
         let is_healthy = match &self.expect {
             Some(expect) => expect.contains(status),
             None => (200..300).contains(&status),
@@ -107,7 +115,7 @@ impl Question {
             (None, 300..400) if !passed => format!("status {status}, not followed"),
             _ => format!("status {status}"),
         };
-        Verdict { passed, seen, unknown_path }
+        Verdict { passed, asks_drain: false, seen, unknown_path }
     }
 
     /// A sentence about the text that is not in the body.

@@ -205,3 +205,22 @@ fn checks_go_to_every_backend_again_and_again() {
         assert!(requests.iter().all(|request| request.field("host").is_some()));
     }
 }
+
+#[test]
+fn an_application_that_asks_to_be_drained_gets_nothing_new_until_it_is_well_again() {
+    let ((leaving, status), (other, others)) = (backend(200), backend(200));
+    let settings = format!("{OFTEN}health.path = \"/health\"\nhealth.drain = [\"410\"]");
+    let proxy = Proxy::with(&[&leaving, &other], &settings);
+    assert_eq!(share(&proxy, &leaving, 4), 2);
+    status.store(410, Ordering::Relaxed);
+    let said = proxy.process.said.wait("backend A: check asks to be drained: status 410");
+    assert!(said.contains("up -> drain; 1 of 2 left: B"), "{said}");
+    assert_eq!(share(&proxy, &leaving, 4), 0);
+    others.store(410, Ordering::Relaxed);
+    proxy.process.said.wait("it stays in, as no other is up");
+    assert_eq!(share(&proxy, &other, 4), 4, "the last one serves on");
+    status.store(200, Ordering::Relaxed);
+    proxy.process.said.wait("drain -> up");
+    proxy.process.said.wait("backend B: check asks to be drained: status 410 ");
+    others.store(200, Ordering::Relaxed);
+}

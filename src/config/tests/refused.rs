@@ -251,7 +251,7 @@ listen = "x"
 port = 80
     1:1: port: unknown table; port is a key of [[applications]] and [health]
 server.drain = "5s"
-    1:8: server.drain: unknown key; did you mean drain in [timeouts]?
+    1:8: server.drain: unknown key; drain is a key of [health] and [timeouts]
 server.listn = 1
     1:8: server.listn: unknown key; did you mean "listen"?
 server.tls.cert = "x"

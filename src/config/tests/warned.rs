@@ -35,9 +35,9 @@ log.to = "./access.log"
 health.interval = "off"
 health.rise = 3
     2:15: health.rise: means nothing with interval = "off"; change that, or remove this key
-queue.length = 5
-    1:16: queue.length: means nothing without applications.max_connections; set it, or remove this
-        key
+health.interval = "off"
+health.drain = ["410"]
+    2:16: health.drain: means nothing with interval = "off"; change that, or remove this key
 limits.buffer_bytes = "1KiB"
     1:23: limits.buffer_bytes: means nothing without applications.max_connections; set it, or remove
         this key
@@ -63,7 +63,7 @@ limits.requests_per_connection = 10
 fn keys_of_one_application_are_held_against_its_own() {
     let text = "[[applications]]\nip = \"10.0.0.1\"\nport = 80\nweight = 2\nmax_connections = 9\n\
                 [[applications]]\nip = \"10.0.0.2\"\nport = 80\ntls = true\ntls_verify = true\n";
-    assert_eq!(from(&format!("queue.length = 5\n{text}"), &Overrides::default()), "");
+    assert_eq!(from(&format!("limits.buffer_bytes = \"1KiB\"\n{text}"), &Overrides::default()), "");
     let first_alive = variables(&[("EVENLY_BALANCE_POLICY", "first-alive")]);
     let told = "4:10: applications.weight: means nothing with balance.policy = \"first-alive\"; \
         change that, or remove this key";

@@ -47,3 +47,21 @@ fn two_operators_at_once_never_take_out_the_last_two() {
         assert_eq!((drained, pool.usable(NOW)), (vec![false, true], 1));
     }
 }
+
+#[test]
+fn the_time_in_maintenance_is_up_when_it_is_and_only_for_who_is_there_still() {
+    let pool = pool(2, Rules { drain: Duration::from_secs(10), ..Rules::default() });
+    let s = Duration::from_secs;
+    let lease = pool.pick(&crate::pool::testing::ask(NOW, &[1])).unwrap();
+    pool.set_mode(0, Mode::Maint, false, s(5)).unwrap();
+    assert!(!pool.cut_overdue(s(14)) && !lease.backend().is_cut());
+    assert!(pool.cut_overdue(s(15)) && lease.backend().is_cut());
+    assert!(pool.cut_overdue(s(16)), "until nothing is in flight there");
+    drop(lease);
+    assert!(!pool.cut_overdue(s(17)));
+    set_mode(&pool, 0, Mode::Ready, s(18));
+    let lease = pool.pick(&crate::pool::testing::ask(NOW, &[1])).unwrap();
+    pool.set_mode(0, Mode::Maint, false, s(20)).unwrap();
+    set_mode(&pool, 0, Mode::Drain, s(21));
+    assert!(!pool.cut_overdue(s(99)) && !lease.backend().is_cut(), "it is to end by itself");
+}

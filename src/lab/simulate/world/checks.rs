@@ -53,7 +53,8 @@ impl World<'_> {
     pub(super) fn checked(&mut self, instance: usize, passed: bool, took: Duration) {
         let seen = if passed { "status 200" } else { "no answer" }.to_owned();
         let now = self.now();
-        let _ = self.pool.record_check(instance, &CheckOutcome { passed, seen, took }, now);
+        let outcome = CheckOutcome { passed, asks_drain: false, seen, took };
+        let _ = self.pool.record_check(instance, &outcome, now);
         let interval = self.checks.interval.expect("a check is made where there are any");
         let is_calm = !self.pool.backends()[instance].is_changing();
         let pause = if is_calm { interval } else { interval.min(CHANGING) };
