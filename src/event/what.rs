@@ -81,8 +81,25 @@ pub enum Event<'e> {
     },
     /// A request has waited in vain for a place, or found the line full.
     Busy {
+        /// What it waited for.
+        why: &'e str,
         /// The request that is refused.
         request: Words<'e>,
+    },
+    /// An operator has requests held.
+    Paused {
+        /// The pause ends by itself after so long.
+        at_most: Duration,
+    },
+    /// An operator lets them go.
+    Resumed {
+        /// How many were held.
+        held: usize,
+    },
+    /// A pause has ended by itself.
+    PauseOver {
+        /// How many were held.
+        held: usize,
     },
     /// A client's TLS handshake failed.
     Unshaken {
@@ -253,6 +270,9 @@ impl<'e> Event<'e> {
             Self::NoneFound => each("none-found", Error),
             Self::Unavailable { .. } => some("unavailable", Error),
             Self::Busy { .. } => some("busy", Warn),
+            Self::Paused { .. } => each("paused", Warn),
+            Self::Resumed { .. } => each("resumed", Info),
+            Self::PauseOver { .. } => each("pause-over", Warn),
             Self::Unshaken { .. } => some("handshake", Info),
             Self::Full { .. } => some("full", Warn),
             Self::Crowded { .. } => some("crowded", Warn),

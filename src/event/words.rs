@@ -19,9 +19,7 @@ impl Display for Event<'_> {
             Self::Unavailable { none, request } => {
                 write!(f, "answering 503: {none}; {request}")
             }
-            Self::Busy { request } => {
-                write!(f, "answering 503: every backend is busy; {request}")
-            }
+            Self::Busy { why, request } => write!(f, "answering 503: {why}; {request}"),
             Self::Unshaken { client, why } => write!(f, "client {client}: {why}"),
             Self::Lowered(text)
             | Self::ChecksShort(text)
@@ -55,6 +53,14 @@ impl Event<'_> {
             Self::NotRenewed(why) => write!(f, "not renewed, the one before goes on: {why}"),
             Self::Listening { address, summary } => {
                 write!(f, "listening on {address}: {summary}")
+            }
+            Self::Paused { at_most } => write!(
+                f,
+                "paused: new requests are held, until somebody resumes or {at_most:?} have passed"
+            ),
+            Self::Resumed { held } => write!(f, "resumed: {held} requests that were held go on"),
+            Self::PauseOver { held } => {
+                write!(f, "the pause is over by itself: {held} requests that were held go on")
             }
             Self::Unready { lame_duck } => {
                 write!(f, "not ready any more: serving on for {lame_duck:?}, then stopping")

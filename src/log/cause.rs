@@ -17,6 +17,7 @@
 //! | `SH` `SD` | `BackendReset`   | the backend broke off: before, or in, its answer              |
 //! | `sH` `sD` | `BackendTimeout` | the backend was too slow: to begin, or to go on               |
 //! | `PH` `PD` | `BadAnswer`      | the backend's answer was not HTTP: its head, or its body      |
+//! | `DH` `DD` | `TakenOut`       | the backend was in maintenance for longer than `drain`        |
 //! | `KH` `KD` | `Stopped`        | Evenly was stopped before it was done                         |
 
 /// Why an exchange ended. The table above has the codes.
@@ -46,6 +47,8 @@ pub enum Cause {
     BackendTimeout,
     /// The backend's answer broke the rules of HTTP.
     BadAnswer,
+    /// The backend was set to maint, and the time was up for what was in flight there.
+    TakenOut,
     /// The time to drain was over.
     Stopped,
 }
@@ -71,6 +74,8 @@ impl Cause {
             (Cause::BackendTimeout, true) => "sD",
             (Cause::BadAnswer, false) => "PH",
             (Cause::BadAnswer, true) => "PD",
+            (Cause::TakenOut, false) => "DH",
+            (Cause::TakenOut, true) => "DD",
             (Cause::Stopped, false) => "KH",
             (Cause::Stopped, true) => "KD",
         }
@@ -88,7 +93,7 @@ mod tests {
         let page = include_str!("../../docs/log.md");
         let ours = [Done, ClientGone, ClientTimeout, Refused, NoBackend, QueueTimeout, Exhausted];
         let theirs = [ConnectFailed, ConnectTimeout, BackendReset, BackendTimeout, BadAnswer];
-        let all = [&ours[..], &theirs, &[Stopped]];
+        let all = [&ours[..], &theirs, &[TakenOut, Stopped]];
         let codes = |cause: super::Cause| [false, true].map(|answering| cause.code(answering));
         let codes: BTreeSet<_> = all.concat().into_iter().flat_map(codes).collect();
         let (_, page) = page.split_once("## Cause codes").unwrap();

@@ -61,7 +61,7 @@ impl Shared {
     }
 
     /// A request has waited in vain for a place, or found the line full.
-    pub(crate) fn say_busy(&self, request: impl fmt::Display) {
-        self.teller.tell(Event::Busy { request: &request });
+    pub(crate) fn say_busy(&self, why: &str, request: impl fmt::Display) {
+        self.teller.tell(Event::Busy { why, request: &request });
     }
 }

@@ -86,23 +86,33 @@ impl Controls {
         force: bool,
     ) -> Result<Option<Change>, LastUsable> {
         let change = pool.set_mode(index, mode, force, self.now())?;
+        if mode == Mode::Maint {
+            self.shared.idle.part_from(pool.backends()[index].number());
+        }
         if let Some(change) = &change {
             self.shared.teller.tell(Event::from(&Notice::Changed(change.clone())));
         }
         Ok(change)
     }
 
-    /// Holds new requests in the line, for at most so long; then, and until somebody resumes, they
-    /// are served as they would have been.
+    /// Holds new requests in the line, each for 30 s at the most. The pause ends by itself after
+    /// `at_most`, which is 10 minutes at the most.
     pub fn pause(&self, at_most: Duration) {
-        let _ = at_most;
+        let at_most = self.shared.site.current().queue.pause(at_most, self.now());
+        self.shared.teller.tell(Event::Paused { at_most });
     }
 
-    /// Lets the requests go that are held.
-    pub fn resume(&self) {}
+    /// Lets the requests go that are held, in their order.
+    pub fn resume(&self) {
+        let queue = &self.shared.site.current().queue;
+        let held = queue.len();
+        if queue.resume(self.now()) {
+            self.shared.teller.tell(Event::Resumed { held });
+        }
+    }
 
     /// How much longer requests are held; `None` if they are not.
     pub fn paused_for(&self) -> Option<Duration> {
-        None
+        self.shared.site.current().queue.paused_for(self.now())
     }
 }

@@ -158,6 +158,13 @@ impl Idle {
         }
     }
 
+    /// Closes all to a backend that gets no more requests.
+    pub(crate) fn part_from(&self, backend: u64) {
+        let list = &self.lists[number_of(backend)];
+        let parted = list.lock().remove(|kept| kept.upstream.to.backend == backend);
+        drop(parted);
+    }
+
     /// Closes what is not in steady use: its descriptors are needed.
     pub(crate) fn give_way(&self, now: Duration) {
         for list in &self.lists {

@@ -48,10 +48,17 @@ impl Lookout {
     /// Looks around before a sweep, and returns the cutoff for it.
     pub(crate) fn look(&mut self, now: Duration) -> Duration {
         self.shared.idle.expire(now);
-        let queue = &self.site.current().queue;
+        let site = self.site.current();
+        if site.queue.end_pause(now) {
+            self.shared.teller.tell(Event::PauseOver { held: site.queue.len() });
+        }
         // A place at a backend that has just come up is one of which nobody tells.
-        if !queue.is_empty() {
-            queue.ring_first();
+        if site.queue.len() > 0 && !site.queue.is_paused() {
+            site.queue.ring_first();
+        }
+        if site.pool.cut_overdue(now) {
+            // Each task looks at its backend once, and one that is being stepped in the next sweep.
+            self.lot.slots.take_all(|task| self.lot.queue(task));
         }
         let cutoff = self.cutoff(now);
         self.shared.crowd.set(cutoff);

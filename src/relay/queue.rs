@@ -1,19 +1,25 @@
 //! Requests that wait for a place at a backend, first come first served (law 7).
 //!
-//! Only pools with a `max_connections` ever have any. A request that finds every usable backend
-//! full draws a ticket; from then on newcomers draw one too instead of asking the pool, so that
-//! nobody is overtaken. Only the first in line asks the pool, each time that a release rings it.
+//! Only pools with a `max_connections`, or that are paused, ever have any. A request that finds
+//! every usable backend full draws a ticket; from then on newcomers draw one too instead of asking
+//! the pool, so that nobody is overtaken. Only the first in line asks the pool, each time that a
+//! release rings it.
 //!
 //! It also asks right after it has drawn. Between the look that found all full and the drawing a
 //! place may have been given back, and that release found nobody in line to ring. Whatever is given
 //! back later finds the ticket. So no place stays free while somebody waits.
 //!
 //! A ticket that is dropped, because its request was served, gave up or was late, rings the next.
+//!
+//! An operator may pause the pool: then newcomers draw tickets though places are free, and nobody
+//! asks the pool, not even while no backend is up. So the only application can be restarted without
+//! an error. When the pause is over they go one after the other, and newcomers behind them.
 
 use crate::engine::{Key, Mutex, Registry};
 use crate::pool::Line;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// The line in front of a pool.
 pub(crate) struct Queue {
@@ -22,7 +28,17 @@ pub(crate) struct Queue {
     line: Mutex<Line<Key>>,
     /// How long the line is, for those who only look: each request does, and takes no lock for it.
     length: AtomicUsize,
+    /// When the pause ends by itself, in us on the server's clock; 0 while there is none. Beside
+    /// the length, for each request looks at both.
+    paused_until_us: AtomicU64,
+    /// When the last one ended.
+    pause_ended_us: AtomicU64,
 }
+
+/// How long a request is held by a pause.
+const HELD_MAX: Duration = Duration::from_secs(30);
+/// How long a pause lasts at the most, so that one which is forgotten ends.
+const PAUSE_MAX: Duration = Duration::from_secs(600);
 
 /// A place in the line, given up when dropped.
 pub(crate) struct Ticket {
@@ -33,7 +49,8 @@ pub(crate) struct Ticket {
 impl Queue {
     pub(crate) fn new(lot: Arc<dyn Registry>, length_max: usize) -> Arc<Self> {
         let (line, length) = (Mutex::new(Line::new(length_max)), AtomicUsize::new(0));
-        Arc::new(Self { lot, line, length })
+        let [paused_until_us, pause_ended_us] = [0, 0].map(AtomicU64::new);
+        Arc::new(Self { lot, line, length, paused_until_us, pause_ended_us })
     }
 
     /// Takes in at most so many from now on; who waits goes on waiting.
@@ -46,9 +63,50 @@ impl Queue {
         self.length.load(Ordering::SeqCst)
     }
 
-    /// True while nobody waits: a newcomer may ask the pool.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// True while nobody waits, and nobody is to: a newcomer may ask the pool.
+    pub(crate) fn is_open(&self) -> bool {
+        self.len() == 0 && !self.is_paused()
+    }
+
+    /// True while nobody may ask the pool.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused_until_us.load(Ordering::SeqCst) != 0
+    }
+
+    /// Holds everybody from now on, for at most so long; returns for how long.
+    pub(super) fn pause(&self, at_most: Duration, now: Duration) -> Duration {
+        let at_most = at_most.min(PAUSE_MAX);
+        self.paused_until_us.store(micros(now + at_most).max(1), Ordering::SeqCst);
+        at_most
+    }
+
+    /// How much longer a pause lasts by itself; none if there is none.
+    pub(super) fn paused_for(&self, now: Duration) -> Option<Duration> {
+        let until = self.paused_until_us.load(Ordering::SeqCst);
+        (until != 0).then(|| Duration::from_micros(until).saturating_sub(now))
+    }
+
+    /// Lets those go that are held; false if there was no pause.
+    pub(super) fn resume(&self, now: Duration) -> bool {
+        if self.is_paused() {
+            self.pause_ended_us.store(micros(now), Ordering::SeqCst);
+        }
+        let was_paused = self.paused_until_us.swap(0, Ordering::SeqCst) != 0;
+        self.ring_first();
+        was_paused
+    }
+
+    /// Ends a pause whose time is up; true if there was one.
+    pub(super) fn end_pause(&self, now: Duration) -> bool {
+        let is_over = self.paused_for(now).is_some_and(|left| left.is_zero());
+        is_over && self.resume(now)
+    }
+
+    /// Until when a request may wait that was held and has waited since then: for [`HELD_MAX`], and
+    /// for `timeout` from when it was held no longer.
+    pub(crate) fn held_until(&self, since: Duration, timeout: Duration) -> Duration {
+        let ended = Duration::from_micros(self.pause_ended_us.load(Ordering::SeqCst));
+        (since + HELD_MAX).max(ended + timeout)
     }
 
     /// A ticket for the task at `home`; none when the line is as long as it may be.
@@ -67,6 +125,10 @@ impl Queue {
             self.lot.ring(home);
         }
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    time.as_micros() as u64
 }
 
 impl Ticket {

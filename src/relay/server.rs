@@ -141,6 +141,8 @@ impl Server {
     pub fn drain(&self, patience: Duration, hurry: &mut dyn FnMut() -> bool) -> bool {
         self.say_unready();
         let shared = &self.shared;
+        // Who is held by a pause has no other chance.
+        shared.site.current().queue.resume(shared.now());
         shared.draining.store(true, Ordering::SeqCst);
         shared.door.close();
         let deadline = Instant::now() + patience;

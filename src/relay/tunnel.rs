@@ -54,6 +54,9 @@ impl Tunnel {
     ) -> Next<Box<Self>, Infallible> {
         self.exchange.client.stream.refresh();
         self.upstream.stream.refresh();
+        if self.exchange.is_cut() {
+            return self.close(Cause::TakenOut, cx);
+        }
         loop {
             let (client, backend) = (&mut self.exchange.client.stream, &mut self.upstream.stream);
             let up = self.to_backend.carry(client, backend, cx, buf);

@@ -48,6 +48,7 @@ mod retry_on;
 mod settings;
 mod shortage;
 mod starting;
+mod steering;
 mod sticky;
 mod stopping;
 mod streaming;

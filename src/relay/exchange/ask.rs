@@ -60,7 +60,7 @@ impl Exchange {
 
     /// Leases a backend; false while the request must wait for its turn.
     pub(super) fn admit(&mut self, cx: &mut Context) -> Result<bool, Trouble> {
-        if self.ticket.is_none() && self.site.queue.is_empty() && self.picked(cx)? {
+        if self.ticket.is_none() && self.site.queue.is_open() && self.picked(cx)? {
             return Ok(true);
         }
         if self.client_has_left() {
@@ -71,18 +71,21 @@ impl Exchange {
             self.ticket = Some(self.site.queue.draw(home).ok_or(Trouble::QueueFull)?);
         }
         let first = self.ticket.as_ref().is_some_and(Ticket::is_first);
-        if !first || !self.picked(cx)? {
+        let is_paused = self.site.queue.is_paused();
+        self.is_held |= is_paused;
+        if is_paused || !first || !self.picked(cx)? {
             return Ok(false);
         }
         self.ticket = None;
         Ok(true)
     }
 
-    /// Asks the pool; false when backends are up, but full.
+    /// Asks the pool; false when backends are up, but full. Who was held by a pause waits for one
+    /// to be up, too: most likely it was restarted meanwhile, and checks have not seen it yet.
     fn picked(&mut self, cx: &mut Context) -> Result<bool, Trouble> {
         match self.pick(cx) {
             Ok(()) => Ok(true),
-            Err(none) if none.full > 0 => Ok(false),
+            Err(none) if none.full > 0 || self.is_held => Ok(false),
             Err(none) => Err(Trouble::NoBackend(none)),
         }
     }

@@ -42,6 +42,7 @@ impl Exchange {
             body_given_up: false,
             ties,
             ticket: None,
+            is_held: false,
             lease: None,
             upstream: None,
             tries: Tries::default(),

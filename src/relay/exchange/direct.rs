@@ -48,6 +48,9 @@ impl Exchange {
     }
 
     fn redirect(&mut self, status: u16, cx: &mut Context) -> Result<Given, Trouble> {
+        if self.site.queue.is_paused() {
+            return Err(Trouble::Held);
+        }
         self.pick(cx).map_err(Trouble::NoBackend)?;
         let lease = self.lease.as_ref().expect("one was just picked");
         let (_, target) = self.request_line();
@@ -60,7 +63,7 @@ impl Exchange {
 
     /// Waits for nobody: who is told to wait can ask again.
     fn look_up(&mut self, cx: &mut Context) -> Given {
-        if !self.site.queue.is_empty() {
+        if !self.site.queue.is_open() {
             return Given::unavailable("every backend is busy", RETRY_AFTER_S);
         }
         if let Err(none) = self.pick(cx) {

@@ -46,7 +46,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tries::Tries;
-use trouble::Trouble;
+use trouble::{TAKEN_OUT, Trouble};
 
 /// A request, the backend it was given to, and the answer as far as it has come.
 pub(crate) struct Exchange {
@@ -62,6 +62,8 @@ pub(crate) struct Exchange {
     ties: Ties,
     /// Held while the request waits for a place at a backend.
     ticket: Option<Ticket>,
+    /// A pause has kept it waiting.
+    is_held: bool,
     lease: Option<Lease>,
     upstream: Option<Upstream>,
     tries: Tries,
@@ -187,8 +189,13 @@ impl Exchange {
         if let Some(upstream) = &mut self.upstream {
             upstream.stream.refresh();
         }
+        let mut is_cut = self.is_cut();
         loop {
-            let mut trouble = match self.advance(cx, buf) {
+            let advanced = match std::mem::take(&mut is_cut) {
+                true => Err(Trouble::TakenOut),
+                false => self.advance(cx, buf),
+            };
+            let mut trouble = match advanced {
                 Ok(Progress::Ended) => return self.finish(cx),
                 Ok(Progress::Given(given)) => return self.give(&given, cx),
                 Ok(Progress::Upgraded(surplus)) => return Next::Go(Ended::Tunnel(self, surplus)),
@@ -285,7 +292,10 @@ impl Exchange {
         let deadline = self.deadline(cx.now);
         if cx.now >= deadline {
             let awaited = self.awaited();
-            return Err(Trouble::late(awaited, self.limit(awaited), &self.site.config));
+            return Err(match awaited {
+                Awaited::Place if self.is_held => Trouble::Held,
+                _ => Trouble::late(awaited, self.limit(awaited), &self.site.config),
+            });
         }
         self.tell_end()?;
         if let Some(upstream) = &mut self.upstream {
@@ -349,7 +359,13 @@ impl Exchange {
         if let Some(lease) = self.lease.take() {
             self.report(lease, Outcome::Answered { status: 101, latency: Duration::ZERO }, cx);
         }
-        self.account(cause, &cx.kit.shared, cx.now);
+        let reason = if cause == Cause::TakenOut { TAKEN_OUT } else { "" };
+        self.account_for(cause, reason, &cx.kit.shared, cx.now);
+    }
+
+    /// True once its backend has been in maintenance for so long that this is to end.
+    pub(super) fn is_cut(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.backend().is_cut())
     }
 
     /// How the client is to be answered if we must do it ourselves.

@@ -53,6 +53,9 @@ impl Exchange {
         }
         let since = match awaited {
             Awaited::Connection | Awaited::Handshake => self.times.connecting,
+            Awaited::Place if self.is_held => {
+                return self.site.queue.held_until(self.times.moved, self.limit(awaited));
+            }
             // A head that comes in pieces gains nothing by it; an interim one starts anew.
             Awaited::Answer => self.times.asked.unwrap_or_default().max(self.times.interim),
             _ => self.times.moved,

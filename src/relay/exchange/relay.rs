@@ -11,7 +11,7 @@ use crate::engine::{HEADROOM, Read, STEP_BYTES};
 use crate::event::About;
 use crate::http::body::{self, Reader};
 use crate::http::{self, Framing, Malformed, Parsed, Repairs, request};
-use crate::pool::Outcome;
+use crate::pool::{Mode, Outcome};
 use crate::relay::kit::Context;
 use std::ops::Range;
 use std::sync::Arc;
@@ -273,11 +273,11 @@ impl Exchange {
             if let Some((to, rested)) = self.tries.stale {
                 cx.kit.shared.idle.was_closed(&to, rested, cx.now);
             }
-            // It may lead to who has left the file while this went on.
+            // It may lead to who has left the file while this went on, or is in maintenance now.
             let is_of_use =
                 |to: &_| Arc::ptr_eq(&self.site, &cx.kit.site) || cx.kit.site.leads_to(to);
-            let kept = upstream.filter(|it| keeps && !told_end && is_of_use(&it.to));
-            if let Some(upstream) = kept {
+            let is_wanted = keeps && !told_end && lease.backend().mode() != Mode::Maint;
+            if let Some(upstream) = upstream.filter(|it| is_wanted && is_of_use(&it.to)) {
                 let limit = self.site.config.timeouts.upstream_keep_alive;
                 let name = lease.backend().name();
                 cx.kit.shared.idle.keep(name, upstream, cx.now, limit);

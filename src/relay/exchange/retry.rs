@@ -90,6 +90,7 @@ fn setback(trouble: &Trouble) -> Option<Setback> {
     match trouble {
         Trouble::Stale => Some(Setback::Stale),
         Trouble::NoWay(_) => Some(Setback::NoWay),
+        Trouble::TakenOut => Some(Setback::Fault(Fault::Timeout)),
         // One path may bring this about, as it may a bad answer: three backends that are asked for
         // it would then all count as failed.
         Trouble::Backend { fault: Fault::NoHttp, .. } => Some(Setback::Refused),

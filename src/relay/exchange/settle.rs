@@ -3,7 +3,7 @@
 
 use super::awaited::Awaited;
 use super::given::Given;
-use super::trouble::Trouble;
+use super::trouble::{HELD, Trouble};
 use super::{Ended, Exchange};
 use crate::engine::Next;
 use crate::log::Cause;
@@ -56,7 +56,10 @@ impl Exchange {
         let address = self.upstream.take().map(|upstream| upstream.to.address);
         match trouble {
             Trouble::NoBackend(none) => cx.kit.shared.say_unavailable(none, self.shown()),
-            Trouble::QueueFull | Trouble::QueueLate => cx.kit.shared.say_busy(self.shown()),
+            Trouble::QueueFull | Trouble::QueueLate => {
+                cx.kit.shared.say_busy("every backend is busy", self.shown());
+            }
+            Trouble::Held => cx.kit.shared.say_busy(HELD, self.shown()),
             Trouble::Ours(error) => {
                 cx.kit.shared.idle.give_way(cx.now);
                 self.say_exhausted(error, &cx.kit.shared);

@@ -24,6 +24,10 @@ pub(super) enum Trouble {
     QueueFull,
     /// No place came free in time.
     QueueLate,
+    /// A pause holds requests, and this one can wait no longer.
+    Held,
+    /// The backend was set to maint, and the time is up for what is in flight there.
+    TakenOut,
     /// We are out of descriptors or memory (law 10): no backend's fault.
     Ours(io::Error),
     /// We are out of ports towards this backend: not its fault, and another may do.
@@ -97,7 +101,8 @@ impl Trouble {
         match self {
             Self::Client(cause) | Self::Refused(_, cause) | Self::Backend { cause, .. } => *cause,
             Self::NoBackend(_) | Self::QueueFull => Cause::NoBackend,
-            Self::QueueLate => Cause::QueueTimeout,
+            Self::QueueLate | Self::Held => Cause::QueueTimeout,
+            Self::TakenOut => Cause::TakenOut,
             Self::Ours(_) | Self::NoWay(_) => Cause::Exhausted,
             Self::Stale | Self::Elsewhere => Cause::BackendReset,
             Self::Overdue(awaited) => awaited.cause(),
@@ -117,6 +122,8 @@ impl Trouble {
                 "every backend is busy, and [queue] length requests wait for a place"
             }
             Self::QueueLate => "every backend is busy: no place came free within [queue] timeout",
+            Self::Held => HELD,
+            Self::TakenOut => TAKEN_OUT,
             Self::Overdue(_) => "the request took longer than [timeouts] request",
             Self::Stale => "",
             _ => self.answer().reason,
@@ -134,6 +141,14 @@ impl Trouble {
             Self::QueueFull | Self::QueueLate | Self::Overdue(Awaited::Place) => Answer {
                 retry_after_s: Some(RETRY_AFTER_S),
                 ..Answer::new(503, "every backend is busy")
+            },
+            Self::Held => Answer {
+                retry_after_s: Some(HELD_RETRY_AFTER_S),
+                ..Answer::new(503, "requests are held for a moment")
+            },
+            Self::TakenOut => Answer {
+                retry_after_s: Some(RETRY_AFTER_S),
+                ..Answer::new(503, "the backend was taken out of service")
             },
             Self::Ours(_) | Self::NoWay(_) => Answer {
                 retry_after_s: Some(RETRY_AFTER_S),
@@ -156,5 +171,12 @@ const LATE_BODY: Refusal = Refusal {
     reason: "the request body came no more, or too slowly ([timeouts] client_body)",
 };
 
+/// What the log says of those that a pause holds for too long.
+pub(super) const HELD: &str = "requests are held by a pause, and this one could wait no longer";
+/// What it says of those that maintenance ends.
+pub(super) const TAKEN_OUT: &str =
+    "its application is in maintenance, and [timeouts] drain is over";
+/// What a 503 suggests during a pause.
+const HELD_RETRY_AFTER_S: u64 = 5;
 /// What a 503 suggests when it is we who are short of something.
 pub(super) const RETRY_AFTER_S: u64 = 1;
