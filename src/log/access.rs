@@ -71,6 +71,12 @@ pub struct Access<'a> {
     pub reason: &'a str,
     /// As sent to the backend in X-Request-Id.
     pub request_id: &'a str,
+    /// Whom the client asked for, by Host or in the target; empty when it named none.
+    pub host: &'a [u8],
+    /// The pool that the request was for.
+    pub pool: Option<&'a str>,
+    /// By which rule the last backend was picked.
+    pub pick: Option<&'a str>,
 }
 
 impl Access<'_> {
@@ -177,10 +183,7 @@ impl Access<'_> {
 
     fn write_json_relay(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"backend\":");
-        match self.backend {
-            Some(name) => json_field(out, name.as_bytes()),
-            None => out.extend_from_slice(b"null"),
-        }
+        json_or_null(out, self.backend.unwrap_or_default().as_bytes());
         out.extend_from_slice(b",\"tries\":");
         decimal(out, self.tries.into());
         out.extend_from_slice(b",\"first_byte_ms\":");
@@ -193,17 +196,29 @@ impl Access<'_> {
         out.extend_from_slice(b",\"cause\":\"");
         out.extend_from_slice(self.code().as_bytes());
         out.extend_from_slice(b"\",\"reason\":");
-        match self.reason {
-            "" => out.extend_from_slice(b"null"),
-            reason => json_field(out, reason.as_bytes()),
-        }
+        json_or_null(out, self.reason.as_bytes());
         out.extend_from_slice(b",\"request_id\":");
         json_field(out, self.request_id.as_bytes());
+        out.extend_from_slice(b",\"host\":");
+        json_or_null(out, self.host);
+        out.extend_from_slice(b",\"pool\":");
+        json_or_null(out, self.pool.unwrap_or_default().as_bytes());
+        // There are no routes so far; whoever reads this can be ready for them.
+        out.extend_from_slice(b",\"route\":null,\"pick\":");
+        json_or_null(out, self.pick.unwrap_or_default().as_bytes());
         out.extend_from_slice(b"}\n");
     }
 
     fn code(&self) -> &'static str {
         self.cause.code(self.first_byte.is_some())
+    }
+}
+
+/// The field, or null if there is nothing in it.
+fn json_or_null(out: &mut Vec<u8>, field: &[u8]) {
+    match field {
+        [] => out.extend_from_slice(b"null"),
+        field => json_field(out, field),
     }
 }
 
@@ -234,6 +249,9 @@ pub(super) mod tests {
             cause: Cause::Done,
             reason: "",
             request_id: "0123abcd",
+            host: b"example.org",
+            pool: Some("default"),
+            pick: Some("round-robin"),
         }
     }
 
@@ -270,7 +288,8 @@ pub(super) mod tests {
              \"bytes_received\":0,\"referer\":\"http://example.org/\",\
              \"user_agent\":\"curl/8.5.0\",\"backend\":\"API01\",\"tries\":1,\
              \"first_byte_ms\":0.412,\"total_ms\":12.598,\"cause\":\"--\",\
-             \"reason\":null,\"request_id\":\"0123abcd\"}\n"
+             \"reason\":null,\"request_id\":\"0123abcd\",\"host\":\"example.org\",\
+             \"pool\":\"default\",\"route\":null,\"pick\":\"round-robin\"}\n"
         );
     }
 
@@ -299,6 +318,9 @@ pub(super) mod tests {
             tries: 0,
             first_byte: None,
             cause: Cause::Refused,
+            host: b"",
+            pool: None,
+            pick: None,
             ..sample()
         };
         assert_eq!(
@@ -306,7 +328,8 @@ pub(super) mod tests {
             "192.0.2.7 - - [21/Nov/2026:06:15:28 +0000] \"-\" 400 - \"-\" \"-\" - 0 - 12.598 PR\n"
         );
         let json: serde_json::Value = serde_json::from_str(&line(&record, Format::Json)).unwrap();
-        assert!(json["backend"].is_null() && json["first_byte_ms"].is_null());
+        let nulls = ["backend", "first_byte_ms", "host", "pool", "route", "pick"];
+        assert!(nulls.iter().all(|key| json[key].is_null()), "{json}");
         assert_eq!(json["referer"], "");
     }
 
@@ -341,6 +364,7 @@ pub(super) mod tests {
         let record = Access {
             target: "/\u{e4}\" 200\n127.0.0.1".as_bytes(),
             user_agent: b"a\"\\\r\n\x7f\xff\x1b[31m",
+            host: b"a\",\"pick\":\"x\r\n",
             backend: Some("two words"),
             ..sample()
         };
@@ -354,6 +378,8 @@ pub(super) mod tests {
         assert!(text.is_ascii() && text.find('\n') == Some(text.len() - 1));
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["target"].as_str().map(str::as_bytes), Some(record.target));
+        assert_eq!(json["host"], "a\",\"pick\":\"x\r\n");
+        assert_eq!(json["pick"], "round-robin");
         assert_eq!(json["user_agent"], "a\"\\\r\n\u{7f}\u{fffd}\u{1b}[31m");
     }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::retry::RetryPermit;
-use super::{Ask, Fault, Lease, Outcome, Pool, RetryOn, RetryRules, Unavailable};
+use super::{Ask, Fault, Lease, Outcome, Pool, Reason, RetryOn, RetryRules, Unavailable};
 
 /// Where a request has been, and what came of it there. A request that goes well at its first try
 /// costs no memory.
@@ -25,6 +25,8 @@ use super::{Ask, Fault, Lease, Outcome, Pool, RetryOn, RetryRules, Unavailable};
 pub struct Course {
     /// The backend that was given this request last.
     last: Option<usize>,
+    /// By which rule that one was picked.
+    reason: Option<Reason>,
     /// Those before it, whatever came of it there.
     before: Vec<usize>,
     /// Times that it was sent, or was to be.
@@ -109,7 +111,7 @@ impl Course {
         let picked = pool.pick(&Ask { tried: &self.before, ..*ask });
         match &picked {
             Ok(lease) => {
-                self.last = Some(lease.index());
+                (self.last, self.reason) = (Some(lease.index()), Some(lease.reason()));
                 self.unanswered += u32::from(std::mem::take(&mut self.broke));
             }
             Err(_) => self.before.truncate(count),
@@ -170,6 +172,11 @@ impl Course {
     /// The backend that was picked last, by its index.
     pub fn last(&self) -> Option<usize> {
         self.last
+    }
+
+    /// By which rule that one was picked.
+    pub fn reason(&self) -> Option<Reason> {
+        self.reason
     }
 }
 

@@ -7,17 +7,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Backend, Notice, Outcome, Pool, Witness};
+use super::{Backend, Notice, Outcome, Pool, Reason, Witness};
 
 /// One request's use of one backend. Dropped without a report, it was [`Outcome::Abandoned`].
 pub struct Lease {
     pool: Arc<Pool>,
     index: usize,
+    reason: Reason,
 }
 
 impl Lease {
-    pub(super) fn new(pool: Arc<Pool>, index: usize) -> Self {
-        Self { pool, index }
+    pub(super) fn new(pool: Arc<Pool>, index: usize, reason: Reason) -> Self {
+        Self { pool, index, reason }
+    }
+
+    /// By which rule this one was picked.
+    pub fn reason(&self) -> Reason {
+        self.reason
     }
 
     /// The backend's place in [`Pool::backends`].

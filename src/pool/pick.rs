@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::candidates::{Candidates, Tier};
 use super::policy::View;
-use super::{Ask, Lease, Pool, Unavailable, chance};
+use super::{Ask, Lease, Pool, Reason, Unavailable, chance};
 
 /// Places lost to other pickers before the policy is no longer asked.
 const LOST_MAX: usize = 8;
@@ -17,7 +17,7 @@ impl Pool {
     /// A backend for a request, not among those that it has tried.
     pub fn pick(self: &Arc<Self>, ask: &Ask) -> Result<Lease, Unavailable> {
         let occupy = |tier| self.occupy(ask, tier);
-        let index = occupy(Tier::Regular)
+        let (index, reason) = occupy(Tier::Regular)
             .or_else(|| self.has_slow_start().then(|| occupy(Tier::Warming)).flatten())
             .or_else(|| occupy(Tier::Backup))
             .or_else(|| self.last_resorts(ask.now).find_map(occupy))
@@ -27,7 +27,7 @@ impl Pool {
         if !ask.tried.is_empty() {
             counters.retries.fetch_add(1, Relaxed);
         }
-        Ok(Lease::new(Arc::clone(self), index))
+        Ok(Lease::new(Arc::clone(self), index, reason))
     }
 
     /// What may be tried with nothing up.
@@ -44,10 +44,14 @@ impl Pool {
 
     /// Takes a place at the backend that the client is to stay with, else at the one that the
     /// policy picks.
-    fn occupy(&self, ask: &Ask, tier: Tier) -> Option<usize> {
+    fn occupy(&self, ask: &Ask, tier: Tier) -> Option<(usize, Reason)> {
         if let Some(index) = ask.token.and_then(|token| self.stay(token, ask, tier)) {
-            return Some(index);
+            return Some((index, Reason::Sticky));
         }
+        self.occupy_any(ask, tier).map(|index| (index, reason(tier, ask)))
+    }
+
+    fn occupy_any(&self, ask: &Ask, tier: Tier) -> Option<usize> {
         let mut view = Candidates { pool: self, ask, tier, chance: ask.chance };
         // From anywhere: were the first half down, each request would look at all of it.
         let start = chance::below(ask.chance, self.backends.len());
@@ -73,5 +77,17 @@ impl Pool {
         let tier = if let Tier::Regular = tier { Tier::Warming } else { tier };
         let view = Candidates { pool: self, ask, tier, chance: ask.chance };
         (view.is_usable(index) && self.backends[index].occupy()).then_some(index)
+    }
+}
+
+/// Why the policy was asked in that tier.
+fn reason(tier: Tier, ask: &Ask) -> Reason {
+    match tier {
+        Tier::Backup => Reason::Backup,
+        Tier::Ejected => Reason::Ejected,
+        Tier::Open => Reason::Open,
+        Tier::Regular | Tier::Warming if !ask.tried.is_empty() => Reason::Retry,
+        Tier::Regular => Reason::Policy,
+        Tier::Warming => Reason::Warming,
     }
 }

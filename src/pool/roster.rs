@@ -107,6 +107,11 @@ impl Pool {
         &self.backends
     }
 
+    /// What people call it. There is one so far.
+    pub fn name(&self) -> &'static str {
+        "default"
+    }
+
     /// The policy's name.
     pub fn policy(&self) -> &'static str {
         self.policy.name()

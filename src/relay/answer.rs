@@ -129,5 +129,8 @@ pub(crate) fn refuse(client: &mut Client, refusal: &Refusal, head: &[u8], cx: &m
         cause: if refusal.status == 408 { Cause::ClientTimeout } else { Cause::Refused },
         reason: refusal.reason,
         request_id: &id,
+        host: b"",
+        pool: None,
+        pick: None,
     });
 }

@@ -29,6 +29,10 @@ fn a_json_line_tells_all_about_a_request() {
         ("backend", "A".into()),
         ("tries", 1.into()),
         ("cause", "--".into()),
+        ("host", "a.test".into()),
+        ("pool", "default".into()),
+        ("route", Value::Null),
+        ("pick", "round-robin".into()),
     ];
     for (key, value) in expected {
         assert_eq!(record[key], value, "{key} in {record}");

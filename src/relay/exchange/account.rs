@@ -30,8 +30,9 @@ impl Exchange {
         if !shared.log.keeps_access() {
             return;
         }
-        let names: [&[u8]; 3] = [b"referer", b"user-agent", b"x-request-id"];
-        let [referer, user_agent, id] = fields(self.head(), names);
+        let names: [&[u8]; 4] = [b"referer", b"user-agent", b"x-request-id", b"host"];
+        let [referer, user_agent, id, host] = fields(self.head(), names);
+        let pool = &self.site.pool;
         let (method, target) = self.request_line();
         shared.log.access(&Access {
             when: SystemTime::now(),
@@ -52,6 +53,10 @@ impl Exchange {
             cause,
             reason,
             request_id: text(id),
+            // Where the client named none, it is the application's own address that was sent.
+            host: if self.asked.own_host.is_some() { b"" } else { host },
+            pool: Some(pool.name()),
+            pick: course.reason().map(|reason| reason.word(pool.policy())),
         });
     }
 
