@@ -7,6 +7,7 @@
 //! Reading order: `endpoint`, `socket`, `guard`, `route`, `status`, `steer`, `answer`, `pace`.
 
 mod answer;
+pub mod ask;
 mod endpoint;
 mod guard;
 mod pace;

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 /// What every user of a machine may look into, and Evenly makes if it may.
-const SHARED_DIRECTORY: &str = "/run/evenly";
+pub const SHARED_DIRECTORY: &str = "/run/evenly";
 const TAKEN: &str = "a balancer that runs has it";
 /// Clients that may wait in the kernel.
 const BACKLOG: i32 = 128;
@@ -43,7 +43,18 @@ pub struct CannotBind {
 /// The socket of a balancer that serves clients at `port` and whose configuration names none. None
 /// if there is no directory for it; `/run/evenly` need not be there yet.
 pub fn default_path(port: u16) -> Option<PathBuf> {
-    directory().map(|directory| directory.join(format!("evenly-{port}.sock")))
+    directory().map(|directory| directory.join(file_name(port)))
+}
+
+/// What it is called in its directory.
+pub fn file_name(port: u16) -> String {
+    format!("evenly-{port}.sock")
+}
+
+/// True for a name that some balancer's socket has by default.
+pub fn is_file_name(name: &str) -> bool {
+    let port = name.strip_prefix("evenly-").and_then(|rest| rest.strip_suffix(".sock"));
+    port.is_some_and(|port| port.parse::<u16>().is_ok())
 }
 
 /// The runtime directory: systemd's, else the user's, else everybody's.

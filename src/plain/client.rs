@@ -7,6 +7,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -40,7 +41,8 @@ pub struct Patience {
 
 /// A connection to a server.
 pub struct Link {
-    address: SocketAddr,
+    /// None over a socket of the file system.
+    address: Option<SocketAddr>,
     stream: Stream,
     patience: Patience,
     ahead: Ahead,
@@ -152,12 +154,25 @@ impl Link {
         let socket = TcpStream::connect_timeout(&address, left).map_err(failed)?;
         socket.set_nodelay(true).map_err(failed)?;
         let stream = Stream::new(socket, connector).map_err(LinkError::Handshake)?;
-        let (ahead, asked, first_byte) = (Ahead::new(), now, None);
-        let (sent_any, received) = (false, 0);
-        let mut link =
-            Self { address, stream, patience, ahead, sent_any, asked, first_byte, received };
+        let mut link = Self::on(stream, Some(address), patience);
         link.handshake()?;
         Ok(link)
+    }
+
+    /// Takes a connected socket of the file system, over which all is in the clear.
+    ///
+    /// # Errors
+    /// None on Linux.
+    pub fn over(socket: impl Into<OwnedFd>, patience: Patience) -> io::Result<Self> {
+        // As in the server: to the kernel a stream is a stream.
+        let stream = Stream::new(TcpStream::from(socket.into()), None)?;
+        Ok(Self::on(stream, None, patience))
+    }
+
+    fn on(stream: Stream, address: Option<SocketAddr>, patience: Patience) -> Self {
+        let (ahead, asked, first_byte) = (Ahead::new(), Instant::now(), None);
+        let (sent_any, received) = (false, 0);
+        Self { address, stream, patience, ahead, sent_any, asked, first_byte, received }
     }
 
     /// Until both sides have proved who they are; in the clear it is nothing.
@@ -318,8 +333,8 @@ impl Link {
         self.stream.set_deadline(Some(self.patience.until.min(since + limit)));
     }
 
-    /// The address that was reached.
-    pub fn address(&self) -> SocketAddr {
+    /// The address that was reached; none over a socket of the file system.
+    pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 

@@ -306,8 +306,25 @@ fn the_next_address_is_asked_where_one_refuses_unless_that_is_unwanted() {
             heard.push(failed);
             goes_on
         });
-        (link.map(|link| link.address()).ok(), heard)
+        (link.ok().and_then(|link| link.address()), heard)
     };
     assert_eq!(connect(true), (Some(address), vec![gone]));
     assert_eq!(connect(false), (None, vec![gone]));
+}
+
+#[test]
+fn a_socket_of_the_file_system_is_asked_as_strictly() {
+    let path = std::env::temp_dir().join(format!("evenly-link-{}.sock", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).unwrap();
+    let _server = PlainServer::start(listener, "test", limits(), Arc::new(Scripted)).unwrap();
+    let socket = UnixStream::connect(&path).unwrap();
+    let mut link = Link::over(socket, patience(LONG, LONG)).unwrap();
+    assert_eq!(link.address(), None);
+    assert_eq!(exchange(&mut link, GET).unwrap(), (200, b"a.test\n".to_vec()));
+    link.renew(patience(SHORT, LONG));
+    let patient = "GET /patient HTTP/1.1\r\nHost: a\r\n\r\n";
+    let error = exchange(&mut link, patient).unwrap_err();
+    assert!(matches!(error, LinkError::Late(Phase::Head, _)), "{error:?}");
+    std::fs::remove_file(&path).unwrap();
 }

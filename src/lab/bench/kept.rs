@@ -125,7 +125,7 @@ impl<'t> KeptLink<'t> {
         // Who answers and does not prove who it is is not passed over for another.
         let mut goes_on = |_, error: &LinkError| matches!(error, LinkError::Connect { .. });
         let link = Link::connect(&self.addresses, connector, patience, &mut goes_on)?;
-        let reached = self.addresses.iter().position(|address| *address == link.address());
+        let reached = self.addresses.iter().position(|address| Some(*address) == link.address());
         self.addresses.rotate_left(reached.unwrap_or(0));
         Ok(link)
     }
