@@ -1,6 +1,8 @@
 //! The command line as typed: words become a [`Command`]. Opens no file, and reads no variable but
 //! those it is given; each slip becomes a sentence that ends the process with 2.
 
+#[cfg(feature = "admin")]
+mod ask;
 #[cfg(feature = "lab")]
 mod backend;
 #[cfg(feature = "lab")]
@@ -26,9 +28,27 @@ use crate::config::{CONFIG_VARIABLE, Extent, Overrides, Source, nearest};
 const FILE: &str = "applications.toml";
 
 /// Each command that can be typed.
-const COMMANDS: [&str; 7] = ["serve", "check", "demo", "backend", "get", "bench", "simulate"];
+const COMMANDS: [&str; 17] = [
+    "serve",
+    "check",
+    "demo",
+    "backend",
+    "get",
+    "bench",
+    "simulate",
+    "status",
+    "drain",
+    "ready",
+    "maint",
+    "pause",
+    "resume",
+    "reload",
+    "diff",
+    "upgrade",
+    "healthcheck",
+];
 /// Commands that are still to come.
-const PLANNED: [&str; 5] = ["status", "drain", "ready", "maint", "reload"];
+const PLANNED: [&str; 3] = ["why", "timeline", "alert-test"];
 /// Every long option, for suggestions.
 const OPTIONS: [&str; 7] =
     ["--config", "--listen", "--workers", "--set", "--all", "--help", "--version"];
@@ -58,6 +78,14 @@ pub fn parse(
         "simulate" => Ok(simulate::parse(&mut parser)?),
         #[cfg(not(feature = "lab"))]
         "demo" | "backend" | "bench" | "simulate" => {
+            Err(Failure::Usage(format!("{command} is not in this slim build")))
+        }
+        #[cfg(feature = "admin")]
+        "status" | "drain" | "ready" | "maint" | "pause" | "resume" | "reload" | "diff"
+        | "upgrade" | "healthcheck" => ask::parse(&command, &mut parser, variables),
+        #[cfg(not(feature = "admin"))]
+        "status" | "drain" | "ready" | "maint" | "pause" | "resume" | "reload" | "diff"
+        | "upgrade" | "healthcheck" => {
             Err(Failure::Usage(format!("{command} is not in this slim build")))
         }
         "help" => Ok(Command::Tell(help::GENERAL.to_string())),
@@ -148,7 +176,11 @@ fn options() -> impl Iterator<Item = &'static str> {
     let client = get::OPTIONS;
     #[cfg(not(feature = "client"))]
     let client = [];
-    OPTIONS.into_iter().chain(lab).chain(client)
+    #[cfg(feature = "admin")]
+    let admin = ask::OPTIONS;
+    #[cfg(not(feature = "admin"))]
+    let admin = [];
+    OPTIONS.into_iter().chain(lab).chain(client).chain(admin)
 }
 
 impl From<Error> for Failure {
@@ -270,7 +302,7 @@ mod tests {
             --listen -> --listen needs a value
             --set log.access -> --set takes TABLE.KEY=VALUE, such as --set log.access=json
             chek -> unknown command "chek"; did you mean "check"?
-            status -> command "status" is not in this version
+            why -> command "why" is not in this version
             backend --listen x -> --listen x: expected an address such as 127.0.0.1:9001
             backend --seed -1 -> --seed -1: expected a whole number
             backend --instances 0 -> --instances 0 starts nothing; give it at least 1
@@ -283,5 +315,35 @@ mod tests {
         let many = parsed("backend --listen 127.0.0.1:65535 --instances 2", &[]).unwrap_err();
         let message = "--instances 2 from 127.0.0.1:65535 on go beyond port 65535";
         assert_eq!(many, format!("evenly: {message} (see evenly --help)"));
+    }
+
+    #[test]
+    #[cfg(all(feature = "admin", feature = "client", feature = "lab"))]
+    fn completions_and_the_manual_know_every_command_and_option() {
+        let files = [
+            ("bash", include_str!("../../share/completions/evenly.bash")),
+            ("zsh", include_str!("../../share/completions/_evenly")),
+            ("fish", include_str!("../../share/completions/evenly.fish")),
+            ("man", include_str!("../../share/man/evenly.1")),
+        ];
+        for (name, text) in files {
+            let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '-').collect();
+            for command in COMMANDS {
+                assert!(words.contains(&command), "{name}: {command}");
+            }
+            for option in options() {
+                let bare = option.trim_start_matches('-');
+                // `--wait`, fish's `-l wait`, the manual's `.Fl -wait`.
+                let spelled = match name {
+                    "fish" => text.contains(&format!(" -l {bare} ")),
+                    "man" => words.contains(&format!("-{bare}").as_str()),
+                    _ => {
+                        words.contains(&option)
+                            || (name == "zsh" && words.contains(&&*format!("{option}-")))
+                    }
+                };
+                assert!(spelled, "{name}: {option}");
+            }
+        }
     }
 }

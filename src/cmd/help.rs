@@ -15,6 +15,18 @@ Commands:
   bench    measure a URL; see evenly bench --help
   simulate compare policies on a virtual clock; see evenly simulate --help
 
+Commands that ask a balancer that runs; see evenly status --help:
+  status       how it stands
+  drain        give a backend no new requests
+  maint        the same, and close its tunnels after a while
+  ready        give it requests again
+  pause        hold new requests for a moment
+  resume       let them go on
+  reload       read the file anew
+  diff         say what a reload would change
+  upgrade      have the new program take over
+  healthcheck  say by the exit status whether it serves
+
 Options of serve and check:
   -c, --config FILE        the configuration; default: applications.toml
       --listen ADDRESS     server.listen, such as 0.0.0.0:8080 (demo too)
@@ -125,4 +137,54 @@ Usage: evenly get PATH [OPTIONS]
 Without [balance] policy in the file its order is the order of preference.
 Exit status: 0 fine, 1 no application answered, or one with a status of 400 and above,
 2 bad usage or configuration.
+";
+
+/// `evenly status --help`, and that of every command that asks a running balancer.
+#[cfg(feature = "admin")]
+pub(super) const ASK: &str = "\
+Asks a running balancer, and tells it what to do.
+
+Usage: evenly status [--json | --names] [--watch[=SECONDS]]
+       evenly drain NAME [--wait TIME] [--force]
+       evenly maint NAME [--wait TIME] [--force]
+       evenly ready NAME [--wait TIME]
+       evenly pause [POOL] [--for TIME]
+       evenly resume [POOL]
+       evenly reload
+       evenly diff [FILE]
+       evenly upgrade
+       evenly healthcheck [--live]
+
+  status       a table, those first that are not up; sums since the start
+      --json               as the balancer tells it, for programs
+      --names              the backends' names alone, a line each
+      --watch[=SECONDS]    again every 2 s, or so many, until Ctrl-C
+  drain        no new requests; what is in flight ends by itself
+  maint        the same, but tunnels and streams end after [timeouts] drain
+  ready        requests again, as far as health allows
+      --wait TIME          until nothing is in flight, or until it is up; exit 1 if
+                           that takes longer, such as 60s
+      --force              even the last one that is usable
+  pause        hold new requests in the queue, for at most 30 s; then they get 503
+      --for TIME           for less than that
+  resume       let them go on
+  reload       read the file anew, and serve by it if all of it makes sense
+  diff         what a reload would change; with FILE, as if that were its own (- is
+               standard input). Exit 0 with changes or none, 1 if the file is bad
+  upgrade      start the program's new binary, which takes over without a gap
+  healthcheck  silent with exit 0 if it serves, else 1 and a line; within 2 s
+      --live               it runs: enough even while it drains or waits for checks
+
+Which balancer:
+      --socket PATH        the one at this socket
+      --url URL            the one at [admin] listen, such as http://127.0.0.1:9900;
+                           EVENLY_ADMIN_TOKEN holds the token, if not the file
+      --all LIST           several, with commas between: each a socket's PATH, a URL
+                           or HOST[:PORT] (9900), with NAME= before it or not
+  -c, --config FILE        the one of this file; default: applications.toml, or the
+                           only one that runs here if there is no such file
+  -h, --help               this text
+
+Exit status: 0 done, 1 refused, not in time, or no balancer answers, 2 bad usage.
+Of several balancers all must have done it.
 ";

@@ -2,6 +2,8 @@
 //! Called by `main`; one thin file for each command.
 
 pub mod args;
+#[cfg(feature = "admin")]
+mod asked;
 #[cfg(feature = "lab")]
 pub mod backend;
 #[cfg(feature = "lab")]
@@ -11,14 +13,28 @@ pub mod check;
 pub mod demo;
 #[cfg(feature = "client")]
 pub mod get;
+#[cfg(feature = "admin")]
+mod healthcheck;
 mod help;
+#[cfg(feature = "admin")]
+pub mod reach;
+#[cfg(feature = "admin")]
+mod reload;
 pub mod serve;
 #[cfg(feature = "lab")]
 pub mod simulate;
+#[cfg(feature = "admin")]
+pub mod status;
+#[cfg(feature = "admin")]
+pub mod steer;
 
 use std::fmt;
 use std::io::{self, Write};
+#[cfg(feature = "admin")]
+use std::path::PathBuf;
 use std::process::ExitCode;
+#[cfg(feature = "admin")]
+use std::time::Duration;
 
 use crate::balancer::CannotStart;
 #[cfg(feature = "lab")]
@@ -50,8 +66,36 @@ pub enum Command {
     /// Compare policies on a virtual clock.
     #[cfg(feature = "lab")]
     Simulate(simulate::SimulateOptions),
+    /// Ask a running balancer, or several, for this.
+    #[cfg(feature = "admin")]
+    Ask(reach::Reach, Wish),
     /// Print this text, for `--help` and `--version`.
     Tell(String),
+}
+
+/// What is wanted of a running balancer.
+#[cfg(feature = "admin")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// How it stands, in this shape, anew each time that so much has passed.
+    Status(status::Shape, Option<Duration>),
+    /// A backend in another mode.
+    Mode(steer::ModeWish),
+    /// New requests held, of that pool, for so long.
+    Pause(Option<String>, Option<Duration>),
+    /// No longer.
+    Resume(Option<String>),
+    /// Its file read anew.
+    Reload,
+    /// What that would change: of its file, or of this one.
+    Diff(Option<PathBuf>),
+    /// A new process of the program.
+    Upgrade,
+    /// Whether it is ready; or, where that is enough, whether it lives.
+    Healthcheck {
+        /// That is enough.
+        live: bool,
+    },
 }
 
 /// Why a command ended badly. Displayed as the last words on stderr.
@@ -82,7 +126,23 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Bench(options) => bench::run(*options),
         #[cfg(feature = "lab")]
         Command::Simulate(options) => simulate::run(&options),
+        #[cfg(feature = "admin")]
+        Command::Ask(reach, wish) => ask(&reach, &wish),
         Command::Tell(text) => Ok(io::stdout().write_all(text.as_bytes())?),
+    }
+}
+
+#[cfg(feature = "admin")]
+fn ask(reach: &reach::Reach, wish: &Wish) -> Result<(), Failure> {
+    match wish {
+        Wish::Status(shape, every) => status::run(reach, *shape, *every),
+        Wish::Mode(wish) => steer::mode(reach, wish),
+        Wish::Pause(pool, time) => steer::pause(reach, pool.as_deref(), *time),
+        Wish::Resume(pool) => steer::resume(reach, pool.as_deref()),
+        Wish::Reload => reload::reload(reach),
+        Wish::Diff(file) => reload::diff(reach, file.as_deref()),
+        Wish::Upgrade => reload::upgrade(reach),
+        Wish::Healthcheck { live } => healthcheck::run(reach, *live),
     }
 }
 
@@ -134,7 +194,11 @@ impl From<CannotStart> for Failure {
 /// subject by whoever did it, with `failed`.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        failed("cannot write to standard output")(error)
+        match error.kind() {
+            // Whoever read it has seen enough, as `head` has.
+            io::ErrorKind::BrokenPipe => Self::Told,
+            _ => failed("cannot write to standard output")(error),
+        }
     }
 }
 

@@ -1,0 +1,136 @@
+//! A running balancer as a command asks it: its answer, or a sentence why there is none. The
+//! commands that steer call it; the words of what was done are the balancer's own.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Failure;
+use super::reach::{Balancer, Reach, TOKEN_VARIABLE};
+use crate::admin::ask::{NoAnswer, Question};
+use crate::text::Escaped;
+
+/// For a question that is answered from memory.
+pub(super) const SOON: Duration = Duration::from_secs(5);
+/// For what first looks names up, checks who is new, or starts a process.
+pub(super) const LATE: Duration = Duration::from_secs(120);
+
+impl Balancer {
+    /// Asks how it stands: JSON.
+    pub(super) fn status(&self, within: Duration) -> Result<String, String> {
+        self.ask(&Question { method: "GET", path: "/status", body: b"", within })
+    }
+
+    /// Asks what is answered in words, and returns those with what else is said.
+    pub(super) fn tell(&self, question: &Question<'_>) -> Result<Value, String> {
+        serde_json::from_str(&self.ask(question)?).map_err(|_| self.is_stranger())
+    }
+
+    /// The body of what it answers, if it does what it is asked; else why not, in whole sentences.
+    pub(super) fn ask(&self, question: &Question<'_>) -> Result<String, String> {
+        let endpoint = &self.endpoint;
+        let answer = endpoint.ask(question).map_err(|why| match why {
+            NoAnswer::Unreached(why) => format!("no balancer answers at {endpoint} ({why}){HELP}"),
+            NoAnswer::Broken(why) => format!("the balancer at {endpoint} {why}"),
+        })?;
+        if answer.status == 200 {
+            return Ok(answer.body);
+        }
+        if answer.status == 401 {
+            return Err(format!("{endpoint} wants its token; put it into {TOKEN_VARIABLE}"));
+        }
+        let said: Option<Value> = serde_json::from_str(&answer.body).ok();
+        Err(match said.as_ref().and_then(|said| said["error"].as_str()) {
+            Some(error) => error.to_owned(),
+            None => format!("{endpoint} answered with status {}", answer.status),
+        })
+    }
+
+    /// For an answer that no balancer gives.
+    pub(super) fn is_stranger(&self) -> String {
+        format!("{} answers, but not as a balancer's socket does", self.endpoint)
+    }
+}
+
+/// What changes something.
+pub(super) fn change(path: &str, within: Duration) -> Question<'_> {
+    Question { method: "POST", path, body: b"", within }
+}
+
+/// Asks each balancer this, and prints its words.
+pub(super) fn each(reach: &Reach, question: &Question<'_>) -> Result<(), Failure> {
+    let balancers = reach.find()?;
+    let mut outcomes = Outcomes::of(&balancers);
+    for balancer in &balancers {
+        let words = |said: &Value| said["words"].as_str().unwrap_or("done").to_owned();
+        outcomes.heard(balancer, balancer.tell(question), words)?;
+    }
+    outcomes.end()
+}
+
+const HELP: &str = "; start one with evenly serve, or name its socket with --socket";
+
+/// What became of a command, balancer by balancer.
+pub(super) struct Outcomes {
+    /// They are named only where there are several.
+    are_named: bool,
+    failed: usize,
+    /// The only balancer's.
+    why: String,
+}
+
+impl Outcomes {
+    pub(super) fn of(balancers: &[Balancer]) -> Self {
+        Self { are_named: balancers.len() > 1, failed: 0, why: String::new() }
+    }
+
+    /// Says what one did or why not, and returns what it did.
+    pub(super) fn heard<T>(
+        &mut self,
+        balancer: &Balancer,
+        said: Result<T, String>,
+        words: impl FnOnce(&T) -> String,
+    ) -> Result<Option<T>, Failure> {
+        match said {
+            Ok(done) => {
+                self.say(balancer, &words(&done))?;
+                Ok(Some(done))
+            }
+            Err(why) => {
+                self.failed += 1;
+                if self.are_named {
+                    let words = format!("evenly: {}: {why}", balancer.name);
+                    let _ = writeln!(io::stderr(), "{}", lines(&words));
+                }
+                self.why = why;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Prints a balancer's words.
+    pub(super) fn say(&self, balancer: &Balancer, words: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        if self.are_named {
+            write!(out, "{}: ", Escaped(&balancer.name))?;
+        }
+        writeln!(out, "{}", lines(words))?;
+        Ok(out.flush()?)
+    }
+
+    /// Fails if any has.
+    pub(super) fn end(self) -> Result<(), Failure> {
+        match (self.failed, self.are_named) {
+            (0, _) => Ok(()),
+            (_, true) => Err(Failure::Told),
+            (_, false) => Err(Failure::Run(self.why)),
+        }
+    }
+}
+
+/// Escaped, but for the ends of lines: a balancer's words may have several.
+fn lines(words: &str) -> String {
+    let lines: Vec<_> = words.trim_end().lines().map(|line| Escaped(line).to_string()).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,27 @@
+//! `evenly healthcheck`: whether a running balancer serves, as an exit code, for containers and for
+//! keepalived. Says nothing where all is well, and takes no longer than they wait.
+
+use std::time::Duration;
+
+use super::Failure;
+use super::reach::{Balancer, Reach};
+use crate::admin::ask::Question;
+
+/// Docker asks every 30 s, keepalived every second or two.
+const WITHIN: Duration = Duration::from_secs(2);
+
+/// Fails unless the balancer is ready; or, if only that is asked, unless it lives.
+pub(super) fn run(reach: &Reach, is_life_enough: bool) -> Result<(), Failure> {
+    let path = if is_life_enough { "/live" } else { "/ready" };
+    let question = Question { method: "GET", path, body: b"", within: WITHIN };
+    // Docker reserves 2: whatever is wrong, it is 1.
+    let balancers = reach.find().map_err(|failure| Failure::Run(plain(&failure)))?;
+    let ask = |balancer: &Balancer| balancer.ask(&question).map_err(Failure::Run);
+    balancers.iter().try_for_each(|balancer| ask(balancer).map(drop))
+}
+
+/// Without what stands in front of every failure.
+fn plain(failure: &Failure) -> String {
+    let words = failure.to_string();
+    words.strip_prefix("evenly: ").unwrap_or(&words).to_owned()
+}

@@ -1,0 +1,160 @@
+//! Which balancer a command is for: what was typed, the file, and the places where sockets lie
+//! become endpoints. The commands that ask a running balancer call it; it changes nothing.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Failure, warn};
+use crate::admin::ask::{Endpoint, unconnected};
+use crate::admin::socket;
+use crate::config::{AdminSocket, Config, Source};
+
+/// To see whether anybody listens.
+const GLANCE: Duration = Duration::from_secs(1);
+/// The variable that holds what proves that one may ask.
+pub(super) const TOKEN_VARIABLE: &str = "EVENLY_ADMIN_TOKEN";
+
+/// Whom a command asks, as typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// One by `--socket` or `--url`, each of `--all`; none of them: whoever the file is of.
+    pub named: Vec<Balancer>,
+    /// The file.
+    pub source: Source,
+    /// It was asked for by name, so that it must be there.
+    pub is_file_named: bool,
+}
+
+/// A balancer to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balancer {
+    /// What it is called where several are asked.
+    pub name: String,
+    /// Where it answers.
+    pub endpoint: Endpoint,
+}
+
+impl Reach {
+    /// The balancers to ask, at least one. Says on stderr if it is one that nobody named.
+    pub(super) fn find(&self) -> Result<Vec<Balancer>, Failure> {
+        match self.named.is_empty() {
+            true => Ok(vec![Balancer::at(self.find_local()?)]),
+            false => Ok(self.named.iter().map(|named| self.with_token(named)).collect()),
+        }
+    }
+
+    /// A token that no variable names may stand in the file, if that can be read.
+    fn with_token(&self, balancer: &Balancer) -> Balancer {
+        let mut balancer = balancer.clone();
+        if let Endpoint::Url { token: token @ None, .. } = &mut balancer.endpoint
+            && let Ok(config) = Config::load(&self.source.path, &self.source.overrides)
+            && !config.admin.token.is_empty()
+        {
+            *token = Some(config.admin.token);
+        }
+        balancer
+    }
+
+    fn find_local(&self) -> Result<Endpoint, Failure> {
+        let mut tried = Vec::new();
+        for endpoint in self.expected()? {
+            match endpoint.reach(GLANCE) {
+                Ok(()) => return Ok(endpoint),
+                Err(error) => tried.push(format!("{endpoint} ({})", unconnected(&error))),
+            }
+        }
+        let mut others: Vec<_> = directories().iter().flat_map(|it| live_in(it)).collect();
+        match others.len() {
+            0 => Err(Failure::Run(format!(
+                "no balancer answers at {}; start one with evenly serve, or name its socket with \
+                 --socket",
+                tried.join(" or at ")
+            ))),
+            1 => {
+                let other = others.remove(0);
+                warn([format!("asking the balancer at {other}, the only one that runs here")]);
+                Ok(other)
+            }
+            _ => {
+                let names: Vec<_> = others.iter().map(Endpoint::to_string).collect();
+                let names = names.join(", ");
+                Err(Failure::Run(format!("which of these? name one with --socket: {names}")))
+            }
+        }
+    }
+
+    /// Where the file's balancer may answer. A running one is to be asked whatever has become of
+    /// its file meanwhile, so a file that makes no sense is passed over with a word.
+    fn expected(&self) -> Result<Vec<Endpoint>, Failure> {
+        let Source { path, overrides } = &self.source;
+        match Config::load(path, overrides) {
+            Ok(config) => written(config, &path.display().to_string()),
+            Err(errors) if self.is_file_named && !path.exists() => Err(errors.into()),
+            Err(_) => {
+                if path.exists() {
+                    let path = path.display();
+                    warn([format!(
+                        "{path} makes no sense, see evenly check; asking who runs here"
+                    )]);
+                }
+                Ok(by_port(Config::default().server.listen.port()))
+            }
+        }
+    }
+}
+
+impl Balancer {
+    /// Called by where it answers.
+    pub(super) fn at(endpoint: Endpoint) -> Self {
+        Self { name: endpoint.to_string(), endpoint }
+    }
+}
+
+/// Where the balancer of this configuration answers: `file` is what messages call it.
+fn written(config: Config, file: &str) -> Result<Vec<Endpoint>, Failure> {
+    match (config.admin.socket, config.admin.listen) {
+        (AdminSocket::At(path), _) => Ok(vec![Endpoint::Socket(path)]),
+        (AdminSocket::Auto, _) => Ok(by_port(config.server.listen.port())),
+        (AdminSocket::Off, Some(address)) => {
+            let url = format!("http://{address}/").parse().map_err(Failure::Run)?;
+            let token = Some(config.admin.token).filter(|token| !token.is_empty());
+            Ok(vec![Endpoint::Url { url, token }])
+        }
+        (AdminSocket::Off, None) => Err(Failure::Run(format!(
+            "{file} has [admin] socket = \"off\" and no listen, so nobody can ask its balancer"
+        ))),
+    }
+}
+
+fn by_port(port: u16) -> Vec<Endpoint> {
+    let name = socket::file_name(port);
+    directories().iter().map(|it| Endpoint::Socket(it.join(&name))).collect()
+}
+
+/// Where a balancer that was started like this command has its socket, and where one has it that
+/// was started as a service.
+fn directories() -> Vec<PathBuf> {
+    let mut all: Vec<_> = socket::directory().into_iter().collect();
+    all.push(socket::SHARED_DIRECTORY.into());
+    all.dedup();
+    all
+}
+
+/// The sockets of a directory at which a balancer listens, and those at which we may not ask: they
+/// are no less there for that.
+fn live_in(directory: &Path) -> Vec<Endpoint> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.retain(|path| {
+        path.file_name().is_some_and(|name| socket::is_file_name(&name.to_string_lossy()))
+    });
+    paths.sort();
+    let endpoints = paths.into_iter().map(Endpoint::Socket);
+    let is_there = |endpoint: &Endpoint| match endpoint.reach(GLANCE) {
+        Ok(()) => true,
+        Err(error) => error.kind() == ErrorKind::PermissionDenied,
+    };
+    endpoints.filter(is_there).collect()
+}

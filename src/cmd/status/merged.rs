@@ -1,0 +1,237 @@
+//! How several balancers stand, as one table: what they count is added up, and wherever they say
+//! different things of what should be the same is said by whom.
+
+use super::report;
+use super::table::{COLUMNS, Row, Table};
+use super::view::{BackendView, PoolView, View};
+use super::words::{count, latency, share, short, wrap};
+
+/// Lines for one difference.
+const LINES_MAX: usize = 4;
+
+type Named<T> = (String, T);
+
+/// All of it, for at least two.
+pub(super) fn lines(views: &[Named<Result<View, String>>]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut asked = Vec::new();
+    for (name, view) in views {
+        let words = match view {
+            Ok(view) => {
+                asked.push((name.as_str(), view));
+                report::sentence(view)
+            }
+            Err(why) => why.clone(),
+        };
+        lines.extend(wrap(&format!("{name}: {words}"), "", COLUMNS, LINES_MAX));
+    }
+    if asked.is_empty() {
+        return lines;
+    }
+    let rows = rows(&asked);
+    lines.push(String::new());
+    lines.extend(table(&rows));
+    let differences = differences(&asked, &rows);
+    if !differences.is_empty() {
+        lines.push(String::new());
+        lines.push("They disagree:".to_owned());
+        lines.extend(differences.iter().flat_map(|it| wrap(it, "  ", COLUMNS, LINES_MAX)));
+    }
+    lines
+}
+
+/// One backend, as each balancer that knows it sees it.
+struct Merged<'v> {
+    pool: &'v str,
+    name: &'v str,
+    seen: Vec<Named<&'v BackendView>>,
+}
+
+/// In the order in which they are first met: backends are the same that have one name in one pool.
+fn rows<'v>(asked: &[(&str, &'v View)]) -> Vec<Merged<'v>> {
+    let mut rows: Vec<Merged<'v>> = Vec::new();
+    for (balancer, view) in asked {
+        for pool in &view.pools {
+            for backend in &pool.backends {
+                let seen = ((*balancer).to_owned(), backend);
+                let is_it = |row: &&mut Merged| row.pool == pool.name && row.name == backend.name;
+                match rows.iter_mut().find(is_it) {
+                    Some(row) => row.seen.push(seen),
+                    None => {
+                        rows.push(Merged {
+                            pool: &pool.name,
+                            name: &backend.name,
+                            seen: vec![seen],
+                        });
+                    }
+                }
+            }
+        }
+    }
+    rows
+}
+
+impl Merged<'_> {
+    fn sum(&self, figure: fn(&BackendView) -> u64) -> u64 {
+        self.seen.iter().map(|(_, backend)| figure(backend)).sum()
+    }
+
+    /// Whoever sees it in the worst state.
+    fn worst(&self) -> &BackendView {
+        let seen = self.seen.iter().map(|(_, backend)| *backend);
+        seen.min_by_key(|backend| backend.rank()).expect("it was met somewhere")
+    }
+}
+
+fn table(rows: &[Merged<'_>]) -> Vec<String> {
+    let head = ["backend", "state", "since", "requests", "share", "busy", "failed", "p99"];
+    let mut table = Table::new(&head);
+    let total: u64 = rows.iter().map(|row| row.sum(|it| it.requests)).sum();
+    let mut sorted: Vec<_> = rows.iter().collect();
+    sorted.sort_by_key(|row| row.worst().rank());
+    for row in sorted {
+        let worst = row.worst();
+        let requests = row.sum(|it| it.requests);
+        let latest = row.seen.iter().filter_map(|(_, it)| it.p99_ms).fold(f64::NAN, f64::max);
+        let cells = vec![
+            row.name.to_owned(),
+            worst.standing.clone(),
+            short(worst.since_s),
+            count(requests),
+            share(requests, total),
+            count(row.sum(|it| it.in_flight)),
+            count(row.sum(|it| it.failures)),
+            if latest.is_nan() { String::new() } else { latency(latest) },
+        ];
+        let is_plain = worst.is_up() || worst.why.is_empty();
+        let below = if is_plain { Vec::new() } else { vec![worst.why.clone()] };
+        table.push(Row { cells, below });
+    }
+    table.lines()
+}
+
+/// A sentence for each thing of which they say different things.
+fn differences(asked: &[(&str, &View)], rows: &[Merged<'_>]) -> Vec<String> {
+    let mut found = Vec::new();
+    for row in rows {
+        for (what, value) in COMPARED {
+            let said = row.seen.iter().map(|(by, it)| (by.clone(), value(it))).collect();
+            found.extend(difference(&format!("{}{what}", row.name), said));
+        }
+        let without: Vec<_> = asked
+            .iter()
+            .map(|(by, _)| *by)
+            .filter(|by| !row.seen.iter().any(|(seen_by, _)| seen_by == by))
+            .collect();
+        if !without.is_empty() {
+            found.push(format!("{}: not known to {}", row.name, without.join(", ")));
+        }
+    }
+    let each = |value: &dyn Fn(&View) -> String| {
+        asked.iter().map(|(by, view)| ((*by).to_owned(), value(view))).collect()
+    };
+    found.extend(difference("version", each(&|view| view.version.clone())));
+    found.extend(difference("state", each(&|view| view.state.clone())));
+    found.extend(difference(
+        "policy",
+        each(&|view| {
+            let policies: Vec<_> = view.pools.iter().map(|pool| pool.policy.as_str()).collect();
+            policies.join(", ")
+        }),
+    ));
+    found.extend(difference(
+        "pause",
+        each(&|view| {
+            let is_paused = |pool: &PoolView| pool.paused_for_s.is_some();
+            if view.pools.iter().any(is_paused) { "paused" } else { "not paused" }.to_owned()
+        }),
+    ));
+    found
+}
+
+/// What balancers of one file should say alike of a backend, and what it is called.
+const COMPARED: [(&str, fn(&BackendView) -> String); 6] = [
+    ("", |it| it.standing.clone()),
+    (" mode", |it| it.mode.clone()),
+    (" address", |it| it.address.clone()),
+    (" weight", |it| it.weight.to_string()),
+    (" max_connections", |it| it.max_connections.to_string()),
+    (" backup", |it| it.is_backup.to_string()),
+];
+
+/// `API02: down at lb1, up at lb2`, unless all say the same.
+fn difference(what: &str, said: Vec<Named<String>>) -> Option<String> {
+    let (_, first) = said.first()?;
+    if said.iter().all(|(_, value)| value == first) {
+        return None;
+    }
+    let parts: Vec<_> = said.iter().map(|(by, value)| format!("{value} at {by}")).collect();
+    Some(format!("{what}: {}", parts.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::words::width;
+    use super::*;
+
+    fn view(backends: &[(&str, &str, u64)]) -> View {
+        let one = |&(name, standing, weight): &(&str, &str, u64)| BackendView {
+            name: name.to_owned(),
+            standing: standing.to_owned(),
+            why: if standing == "up" { String::new() } else { "status 503".to_owned() },
+            weight,
+            requests: 5,
+            in_flight: 1,
+            ..BackendView::default()
+        };
+        let backends = backends.iter().map(one).collect();
+        let pool = PoolView { name: "default".into(), backends, ..PoolView::default() };
+        View { pools: vec![pool], ..View::default() }
+    }
+
+    fn shown(views: Vec<Result<View, String>>) -> Vec<String> {
+        lines(&views.into_iter().zip(1..).map(|(it, n)| (format!("lb{n}"), it)).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_is_alike_is_added_up_and_shown_once() {
+        let lines = shown(vec![Ok(view(&[("A", "up", 1)])), Ok(view(&[("A", "up", 1)]))]);
+        let expected = [
+            "lb1: 1 of 1 up",
+            "lb2: 1 of 1 up",
+            "",
+            "backend  state  since  requests  share  busy  failed  p99",
+            "A        up        0s        10   100%     2       0",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn the_worst_is_first_and_each_difference_says_who_sees_what() {
+        let mut other = view(&[("A", "down", 2), ("C", "up", 1)]);
+        other.version = "0.2.0".into();
+        let gone = "no balancer answers at http://lb3:9900 (nobody listens there)";
+        let mut first = view(&[("B", "up", 1), ("A", "up", 1)]);
+        first.version = "0.1.0".into();
+        let lines = shown(vec![Ok(first), Ok(other), Err(gone.to_owned())]);
+        assert_eq!(lines[2], format!("lb3: {gone}"));
+        assert!(lines[5].starts_with("A        down ") && lines[6] == "  status 503", "{lines:#?}");
+        let disagree: Vec<_> = lines.iter().skip_while(|it| *it != "They disagree:").collect();
+        let expected = [
+            "They disagree:",
+            "  B: not known to lb2",
+            "  A: up at lb1, down at lb2",
+            "  A weight: 1 at lb1, 2 at lb2",
+            "  C: not known to lb1",
+            "  version: 0.1.0 at lb1, 0.2.0 at lb2",
+        ];
+        assert_eq!(disagree, expected);
+        assert!(lines.iter().all(|line| width(line) <= COLUMNS), "{lines:#?}");
+    }
+
+    #[test]
+    fn where_none_answers_there_is_no_table() {
+        let gone = || Err("no balancer answers".to_owned());
+        assert_eq!(shown(vec![gone(), gone()]).len(), 2);
+    }
+}

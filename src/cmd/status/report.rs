@@ -1,0 +1,239 @@
+//! How one balancer stands, as lines: one sentence, what else is out of order, the process, and the
+//! backends with those first that are not up.
+
+use super::table::{COLUMNS, Row, Table};
+use super::view::{BackendView, PoolView, View};
+use super::words::{count, latency, plural, share, short, spoken, wrap};
+
+/// Backends that the sentence names; the table names all.
+const NAMED_MAX: usize = 2;
+/// A certificate that has fewer days left is out of order.
+const DAYS_MIN: i64 = 14;
+/// Lines for one thing that is out of order.
+const LINES_MAX: usize = 4;
+
+/// All of it.
+pub(super) fn lines(view: &View) -> Vec<String> {
+    let mut lines = wrap(&sentence(view), "", COLUMNS, LINES_MAX);
+    lines.extend(troubles(view).iter().flat_map(|what| wrap(what, "", COLUMNS, LINES_MAX)));
+    lines.extend(wrap(&process(view), "", COLUMNS, LINES_MAX));
+    lines.extend(wrap(&traffic(view), "", COLUMNS, LINES_MAX));
+    for pool in &view.pools {
+        lines.push(String::new());
+        if view.pools.len() > 1 {
+            let PoolView { name, policy, .. } = pool;
+            lines.extend(wrap(&format!("pool {name}: {policy}"), "", COLUMNS, 1));
+        }
+        lines.extend(table(pool));
+    }
+    lines
+}
+
+/// How things stand, in one sentence.
+pub(super) fn sentence(view: &View) -> String {
+    let backends = || view.pools.iter().flat_map(|pool| &pool.backends);
+    let (total, up) = (backends().count(), backends().filter(|it| it.is_up()).count());
+    let mut others: Vec<_> = backends().filter(|it| !it.is_up()).collect();
+    others.sort_by_key(|backend| backend.rank());
+    let mut sentence = match view.state.as_str() {
+        "serving" | "" => String::new(),
+        "starting" => "starting, the first checks are under way; ".to_owned(),
+        "draining" => "draining, about to end; ".to_owned(),
+        state => format!("{state}; "),
+    };
+    sentence.push_str(&format!("{up} of {total} up"));
+    for (index, backend) in others.iter().take(NAMED_MAX).enumerate() {
+        sentence.push_str(if index == 0 { "; " } else { ", " });
+        let BackendView { name, why, since_s, .. } = backend;
+        sentence.push_str(&format!("{name} {} for {}", verb(backend), spoken(*since_s)));
+        if others.len() == 1 && !why.is_empty() {
+            sentence.push_str(&format!(": {why}"));
+        }
+    }
+    if others.len() > NAMED_MAX {
+        sentence.push_str(&format!(", and {} more not up", others.len() - NAMED_MAX));
+    }
+    sentence
+}
+
+fn verb(backend: &BackendView) -> &str {
+    match backend.standing.as_str() {
+        "drain" => "draining",
+        "maint" => "in maintenance",
+        other => other,
+    }
+}
+
+/// What is out of order besides backends.
+fn troubles(view: &View) -> Vec<String> {
+    let mut troubles = Vec::new();
+    for PoolView { name, paused_for_s, waiting, .. } in &view.pools {
+        let (length, max) = waiting;
+        let waits = format!("{} of {} places in the queue taken", count(*length), count(*max));
+        match paused_for_s {
+            Some(left) => {
+                troubles.push(format!("pool {name} paused for {} more; {waits}", spoken(*left)));
+            }
+            None if *length > 0 => troubles.push(format!("pool {name}: {waits}")),
+            None => {}
+        }
+    }
+    if let Some(words) = &view.failed_reload {
+        troubles.push(format!("the last reload failed: {words}"));
+    }
+    for (name, days) in view.certificates.iter().filter(|(_, days)| *days < DAYS_MIN) {
+        troubles.push(match days {
+            ..0 => format!("the certificate for {name} has expired"),
+            0 => format!("the certificate for {name} expires within a day"),
+            days => {
+                format!("the certificate for {name} expires in {}", plural(*days as u64, "day"))
+            }
+        });
+    }
+    if view.lines_dropped > 0 {
+        troubles.push(format!("{} lines of the log were dropped", count(view.lines_dropped)));
+    }
+    troubles
+}
+
+fn process(view: &View) -> String {
+    let View { version, pid, uptime_s, listeners, file, file_age_s, reloads, .. } = view;
+    let mut words = format!("evenly {version}, pid {pid}, up {}", short(*uptime_s));
+    if !listeners.is_empty() {
+        words.push_str(&format!(", on {}", listeners.join(", ")));
+    }
+    if let Some(file) = file {
+        words.push_str(&format!("; {file} read {} ago", short(*file_age_s)));
+    }
+    if *reloads > 0 {
+        words.push_str(&format!(", {}", plural(*reloads, "reload")));
+    }
+    if let Some(days) = view.certificates.iter().map(|(_, days)| *days).min() {
+        let many = view.certificates.len() as u64;
+        words.push_str(&format!("; {}, {days} days left", plural(many, "certificate")));
+    }
+    words
+}
+
+fn traffic(view: &View) -> String {
+    let in_flight: u64 = view.pools.iter().map(|pool| pool.in_flight).sum();
+    let (clients, clients_max) = view.clients;
+    format!(
+        "clients {} of {}, in flight {}, requests {}, failed {}, retried {}",
+        count(clients),
+        count(clients_max),
+        count(in_flight),
+        count(view.requests),
+        count(view.failures),
+        count(view.retries),
+    )
+}
+
+fn table(pool: &PoolView) -> Vec<String> {
+    let head = ["backend", "state", "since", "requests", "share", "busy", "failed", "p99", "check"];
+    let mut table = Table::new(&head);
+    let total: u64 = pool.backends.iter().map(|backend| backend.requests).sum();
+    let mut backends: Vec<_> = pool.backends.iter().collect();
+    backends.sort_by_key(|backend| backend.rank());
+    for backend in backends {
+        let cells = vec![
+            backend.name.clone(),
+            backend.standing.clone(),
+            short(backend.since_s),
+            count(backend.requests),
+            share(backend.requests, total),
+            count(backend.in_flight),
+            count(backend.failures),
+            backend.p99_ms.map(latency).unwrap_or_default(),
+            backend.checked_s.map(short).unwrap_or_default(),
+        ];
+        let is_plain = backend.is_up() || backend.why.is_empty();
+        let below = if is_plain { Vec::new() } else { vec![backend.why.clone()] };
+        table.push(Row { cells, below });
+    }
+    table.lines()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::words::width;
+    use super::*;
+
+    fn backend(name: &str, standing: &str, why: &str) -> BackendView {
+        let [name, standing, why] = [name, standing, why].map(str::to_owned);
+        BackendView { name, standing, why, since_s: 40.5, ..BackendView::default() }
+    }
+
+    fn view(backends: Vec<BackendView>) -> View {
+        let pool = PoolView { name: "default".into(), backends, ..PoolView::default() };
+        View { state: "serving".into(), pools: vec![pool], ..View::default() }
+    }
+
+    #[test]
+    fn one_sentence_says_how_things_stand() {
+        let up = || backend("A", "up", "checks pass");
+        let down = || backend("B", "down", "status 503 three times");
+        let said = |backends| sentence(&view(backends));
+        assert_eq!(said(vec![up(), up()]), "2 of 2 up");
+        assert_eq!(said(vec![up(), down()]), "1 of 2 up; B down for 40 s: status 503 three times");
+        let drain = backend("C", "drain", "as the operator wants it");
+        let two = "0 of 2 up; B down for 40 s, C draining for 40 s";
+        assert_eq!(said(vec![drain.clone(), down()]), two);
+        let four =
+            said(vec![drain, down(), backend("D", "maint", ""), backend("E", "ejected", "")]);
+        assert_eq!(four, "0 of 4 up; B down for 40 s, E ejected for 40 s, and 2 more not up");
+        let starting = View { state: "starting".into(), ..view(vec![up()]) };
+        assert_eq!(sentence(&starting), "starting, the first checks are under way; 1 of 1 up");
+    }
+
+    #[test]
+    fn what_is_out_of_order_stands_above_what_is_not() {
+        let mut view = view(vec![backend("A", "up", ""), backend("B", "down", "refused")]);
+        view.pools[0].paused_for_s = Some(12.3);
+        view.pools[0].waiting = (3, 1000);
+        view.failed_reload = Some("applications.toml:3:1: unknown key".into());
+        view.certificates =
+            vec![("a.test".into(), 12), ("b.test".into(), 80), ("c.test".into(), -1)];
+        view.lines_dropped = 7;
+        let lines = lines(&view);
+        let expected = [
+            "1 of 2 up; B down for 40 s: refused",
+            "pool default paused for 12 s more; 3 of 1,000 places in the queue taken",
+            "the last reload failed: applications.toml:3:1: unknown key",
+            "the certificate for a.test expires in 12 days",
+            "the certificate for c.test has expired",
+            "7 lines of the log were dropped",
+        ];
+        assert_eq!(lines[..expected.len()], expected);
+        let backends: Vec<_> = lines.iter().skip_while(|it| !it.starts_with("backend")).collect();
+        assert!(backends[1].starts_with("B ") && backends[2] == "  refused", "{lines:#?}");
+        assert!(backends[3].starts_with("A "), "{lines:#?}");
+    }
+
+    #[test]
+    fn thirty_backends_with_the_largest_figures_fit_eighty_columns() {
+        let busiest = |index: u64| BackendView {
+            requests: 999_999 + index,
+            failures: u64::MAX >> 20,
+            in_flight: 99_999,
+            p99_ms: Some(59_999.0),
+            checked_s: Some(5e6),
+            since_s: 4e7,
+            ..backend(
+                &format!("backend-{index:03}.rack-{index}.example.org:8080"),
+                "ejected",
+                "why",
+            )
+        };
+        let lines = lines(&view((0..30).map(busiest).collect()));
+        assert!(lines.iter().all(|line| width(line) <= COLUMNS), "{lines:#?}");
+        assert_eq!(lines.iter().filter(|line| line.contains("example.org:8080")).count(), 32);
+    }
+
+    #[test]
+    fn a_backends_words_cannot_move_the_cursor() {
+        let lines = lines(&view(vec![backend("\u{1b}[2J", "down\n", "\u{202e}\r\u{9b}1m")]));
+        let shown = lines.concat();
+        assert!(!shown.contains(|char: char| !crate::text::is_printable(char)), "{shown:?}");
+    }
+}

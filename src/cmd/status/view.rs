@@ -1,0 +1,215 @@
+//! A balancer's status as its endpoint tells it, taken apart. What a later version adds is passed
+//! over, and what it leaves out is as if it were nothing.
+
+use serde_json::Value;
+
+/// The shape that is read here.
+const VERSION: u64 = 1;
+
+/// How one balancer stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::cmd) struct View {
+    /// The balancer's own clock, RFC 3339.
+    pub time: String,
+    pub version: String,
+    pub pid: u64,
+    pub uptime_s: f64,
+    /// `starting`, `serving`, `unready` or `draining`.
+    pub state: String,
+    pub file: Option<String>,
+    pub file_age_s: f64,
+    pub reloads: u64,
+    /// The words of the last reload, if that failed.
+    pub failed_reload: Option<String>,
+    pub listeners: Vec<String>,
+    pub clients: (u64, u64),
+    pub lines_dropped: u64,
+    pub requests: u64,
+    pub failures: u64,
+    pub retries: u64,
+    pub pools: Vec<PoolView>,
+    /// Whom each certificate is for, and the days that it has left.
+    pub certificates: Vec<(String, i64)>,
+}
+
+/// One pool.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::cmd) struct PoolView {
+    pub name: String,
+    pub policy: String,
+    pub in_flight: u64,
+    pub paused_for_s: Option<f64>,
+    pub waiting: (u64, u64),
+    pub backends: Vec<BackendView>,
+}
+
+/// One backend.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::cmd) struct BackendView {
+    pub name: String,
+    pub address: String,
+    /// `up`, `down`, `ejected`, `drain` or `maint`.
+    pub standing: String,
+    pub mode: String,
+    pub why: String,
+    pub since_s: f64,
+    /// Since the last check.
+    pub checked_s: Option<f64>,
+    pub in_flight: u64,
+    pub max_connections: u64,
+    pub weight: u64,
+    pub is_backup: bool,
+    pub requests: u64,
+    pub failures: u64,
+    pub p99_ms: Option<f64>,
+}
+
+impl View {
+    /// Reads the answer to GET /status. The error is a whole sentence.
+    pub(in crate::cmd) fn read(body: &str) -> Result<Self, String> {
+        let body: Value = serde_json::from_str(body)
+            .map_err(|error| format!("the status is no JSON: {error}"))?;
+        match body["version"].as_u64() {
+            Some(VERSION) => Ok(Self::of(&body)),
+            Some(other) => Err(format!(
+                "the balancer tells its status in version {other}, and this evenly reads version \
+                 {VERSION}; use the one that runs there, or --json"
+            )),
+            None => Err("the status has no version, so it is not that of a balancer".to_owned()),
+        }
+    }
+
+    fn of(body: &Value) -> Self {
+        let (process, file, totals) = (&body["process"], &body["configuration"], &body["totals"]);
+        let last = &file["last_reload"];
+        let failed = last["ok"].as_bool() == Some(false);
+        Self {
+            time: text(&body["time"]),
+            version: text(&process["version"]),
+            pid: count(&process["pid"]),
+            uptime_s: number(&process["uptime_s"]).unwrap_or_default(),
+            state: text(&process["state"]),
+            file: file["path"].as_str().map(str::to_owned),
+            file_age_s: number(&file["age_s"]).unwrap_or_default(),
+            reloads: count(&file["reloads"]),
+            failed_reload: failed.then(|| text(&last["words"])),
+            listeners: list(&body["listeners"], |one| text(&one["address"])),
+            clients: (count(&body["connections"]["clients"]), count(&body["connections"]["max"])),
+            lines_dropped: count(&body["log"]["lines_dropped"]),
+            requests: count(&totals["requests"]),
+            failures: count(&totals["failures"]),
+            retries: count(&totals["retries"]),
+            pools: list(&body["pools"], PoolView::of),
+            certificates: list(&body["certificates"], |one| {
+                (text(&one["for"]), one["days_left"].as_i64().unwrap_or_default())
+            }),
+        }
+    }
+
+    /// The backend of that name, in whichever pool.
+    pub(in crate::cmd) fn backend(&self, name: &str) -> Option<&BackendView> {
+        self.pools.iter().flat_map(|pool| &pool.backends).find(|backend| backend.name == name)
+    }
+}
+
+impl PoolView {
+    fn of(pool: &Value) -> Self {
+        Self {
+            name: text(&pool["name"]),
+            policy: text(&pool["policy"]),
+            in_flight: count(&pool["in_flight"]),
+            paused_for_s: number(&pool["paused_for_s"]),
+            waiting: (count(&pool["queue"]["length"]), count(&pool["queue"]["max"])),
+            backends: list(&pool["backends"], BackendView::of),
+        }
+    }
+}
+
+impl BackendView {
+    fn of(backend: &Value) -> Self {
+        Self {
+            name: text(&backend["name"]),
+            address: text(&backend["address"]),
+            standing: text(&backend["standing"]),
+            mode: text(&backend["mode"]),
+            why: text(&backend["why"]),
+            since_s: number(&backend["since_s"]).unwrap_or_default(),
+            checked_s: number(&backend["checks"][0]["age_s"]),
+            in_flight: count(&backend["in_flight"]),
+            max_connections: count(&backend["max_connections"]),
+            weight: count(&backend["weight"]),
+            is_backup: backend["backup"].as_bool().unwrap_or_default(),
+            requests: count(&backend["requests"]),
+            failures: count(&backend["failures"]),
+            p99_ms: number(&backend["p99_ms"]),
+        }
+    }
+
+    pub(in crate::cmd) fn is_up(&self) -> bool {
+        self.standing == "up"
+    }
+
+    /// Problems first, the worst of them at the top.
+    pub(in crate::cmd) fn rank(&self) -> usize {
+        let order = ["down", "ejected", "drain", "maint"];
+        let place = order.iter().position(|word| *word == self.standing);
+        place.unwrap_or(order.len() + usize::from(self.is_up()))
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn count(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_default()
+}
+
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64()
+}
+
+fn list<T>(value: &Value, read: impl FnMut(&Value) -> T) -> Vec<T> {
+    value.as_array().into_iter().flatten().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_as_far_as_it_is_there() {
+        let body = r#"{"version":1,"time":"2026-11-27T04:00:00.000Z","new":{"in":"later"},
+            "process":{"pid":7,"version":"0.1.0","uptime_s":12.3,"state":"serving"},
+            "configuration":{"path":null,"last_reload":{"ok":false,"words":"bad"}},
+            "listeners":[{"address":"[::1]:80","tls":false}],
+            "certificates":[{"for":"a.test","days_left":-3}],
+            "pools":[{"name":"default","paused_for_s":null,"queue":{"length":1,"max":9},
+              "backends":[{"name":"A","standing":"up","checks":[{"age_s":1.5},{"age_s":6.5}]}]}]}"#;
+        let view = View::read(body).unwrap();
+        assert_eq!((view.pid, view.uptime_s, view.file.as_deref()), (7, 12.3, None));
+        assert_eq!(view.failed_reload.as_deref(), Some("bad"));
+        assert_eq!((view.listeners.concat(), view.certificates[0].1), ("[::1]:80".into(), -3));
+        assert_eq!((view.pools[0].waiting, view.pools[0].paused_for_s), ((1, 9), None));
+        let backend = view.backend("A").unwrap();
+        assert_eq!((backend.checked_s, backend.p99_ms), (Some(1.5), None));
+        assert_eq!(view.backend("B"), None);
+    }
+
+    #[test]
+    fn what_is_no_status_or_of_another_version_is_refused_with_a_sentence() {
+        let cases = [
+            ("{}", "the status has no version"),
+            ("[]", "the status has no version"),
+            ("no", "the status is no JSON"),
+            (
+                r#"{"version":2}"#,
+                "the balancer tells its status in version 2, and this evenly reads",
+            ),
+        ];
+        for (body, what) in cases {
+            let said = View::read(body).unwrap_err();
+            assert!(said.starts_with(what), "{said}");
+        }
+    }
+}

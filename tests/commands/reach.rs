@@ -1,0 +1,96 @@
+//! Which balancer is asked, and what is said where there is none.
+
+use crate::harness::{Backend, Process, Proxy};
+use crate::{House, failed, fine};
+use std::fs;
+use std::net::TcpListener;
+use std::process::Command;
+
+/// A balancer whose socket is where it is by default, in the house's directory.
+fn by_default(house: &House, backend: &Backend) -> Proxy {
+    let runtime = house.runtime();
+    let limits = format!("export EVENLY_ADMIN_SOCKET=auto XDG_RUNTIME_DIR={}", runtime.display());
+    Proxy::within(&limits, &[backend], "")
+}
+
+/// A command that has only the house to look in.
+fn run(house: &House, line: &str) -> crate::Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evenly"));
+    command.args(line.split_whitespace()).env("EVENLY_ADMIN_SOCKET", "auto");
+    Process::start(command.env("XDG_RUNTIME_DIR", house.runtime()), house.scratch.path()).finish()
+}
+
+#[test]
+fn where_none_runs_each_socket_that_was_tried_is_named() {
+    let house = House::new();
+    let said = failed(house.ask("none", "status"));
+    let expected =
+        format!("evenly: no balancer answers at {} (no such file)", house.socket("none"));
+    assert!(said.starts_with(&expected) && said.contains("evenly serve"), "{said}");
+    let said = failed(run(&house, "drain A"));
+    let expected = format!(
+        "evenly: no balancer answers at {} (no such file)",
+        house.socket("evenly-8080.sock")
+    );
+    assert!(said.starts_with(&expected) && said.contains("--socket"), "{said}");
+}
+
+#[test]
+fn the_only_one_that_runs_is_asked_and_of_two_the_one_of_the_file() {
+    let house = House::new();
+    let backend = Backend::plain();
+    let first = by_default(&house, &backend);
+    let (code, printed, said) = run(&house, "status");
+    let socket = house.socket(&format!("evenly-{}.sock", first.address.port()));
+    assert_eq!(
+        (code, said),
+        (Some(0), format!("warning: asking the balancer at {socket}, the only one that runs here"))
+    );
+    assert!(printed.starts_with("1 of 1 up"), "{printed}");
+    let second = by_default(&house, &backend);
+    let other = house.socket(&format!("evenly-{}.sock", second.address.port()));
+    let said = failed(run(&house, "status"));
+    assert!(said.contains(&socket) && said.contains(&other), "{said}");
+    // Its own file says which port it is.
+    let file = fs::read_to_string(second.scratch.path().join("applications.toml")).unwrap();
+    let file = file.replace("127.0.0.1:0", &second.address.to_string());
+    house.scratch.write("applications.toml", &file);
+    let printed = fine(run(&house, "status"));
+    assert!(printed.contains(&format!("pid {}", second.process.id())), "{printed}");
+    // A file that makes no sense any more hides nobody, but it does not say whom it means.
+    house.scratch.write("applications.toml", "nonsense");
+    let said = failed(run(&house, "status"));
+    assert!(said.contains("applications.toml makes no sense"), "{said}");
+    drop(second);
+    let (code, _, said) = run(&house, "status");
+    assert!(code == Some(0) && said.contains("makes no sense"), "{said}");
+}
+
+#[test]
+fn an_address_in_the_network_is_asked_with_the_token_of_the_variable() {
+    let (house, backend) = (House::new(), Backend::plain());
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let token = "0123456789abcdef0123";
+    let settings = format!("admin.listen = \"127.0.0.1:{port}\"\nadmin.token = \"{token}\"");
+    let _proxy = house.balancer("s", &[&backend], &settings);
+    let line = format!("status --url http://127.0.0.1:{port}");
+    let said = failed(house.run(&line));
+    let expected =
+        format!("evenly: http://127.0.0.1:{port} wants its token; put it into EVENLY_ADMIN_TOKEN");
+    assert_eq!(said, expected);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evenly"));
+    command.args(line.split(' ')).env("EVENLY_ADMIN_TOKEN", token);
+    fine(Process::start(&mut command, &house.runtime()).finish());
+}
+
+#[test]
+fn a_file_that_turns_the_socket_off_says_whom_to_ask_instead() {
+    let house = House::new();
+    let backend = Backend::plain();
+    let port = crate::harness::Place::port(&backend);
+    let table = format!("[[applications]]\nip = \"127.0.0.1\"\nport = {port}\n");
+    house.scratch.write("applications.toml", format!("admin.socket = \"off\"\n{table}"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evenly"));
+    let said = failed(Process::start(command.arg("status"), &house.runtime()).finish());
+    assert!(said.contains("[admin] socket = \"off\""), "{said}");
+}

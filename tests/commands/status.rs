@@ -1,0 +1,96 @@
+//! `evenly status`: one balancer's table, figures and names.
+
+use crate::harness::{Backend, Place, Process, Vacant, eventually};
+use crate::{House, failed, fine};
+use std::process::{Command, Stdio};
+
+const CHECKED: &str = "health.interval = \"100ms\"\nhealth.fall = 1\nhealth.rise = 1";
+
+#[test]
+fn it_says_in_one_sentence_how_things_stand_and_shows_who_is_not_up_first() {
+    let (up, other, down) = (Backend::plain(), Backend::plain(), Backend::answering(503));
+    let house = House::new();
+    let proxy = house.balancer("s", &[&up, &other, &down], CHECKED);
+    let mut printed = String::new();
+    eventually("the sentence names the one that is down", || {
+        printed = fine(house.ask("s", "status"));
+        printed.starts_with("2 of 3 up; C down for ")
+    });
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(lines[0].contains("503"), "{printed}");
+    let at = lines.iter().position(|line| line.starts_with("backend ")).unwrap();
+    assert!(lines[at + 1].starts_with("C ") && lines[at + 1].contains("down"), "{printed}");
+    assert!(lines[at + 2].starts_with("  "), "why, below: {printed}");
+    assert!(lines[at + 3].starts_with("A ") && lines[at + 4].starts_with("B "), "{printed}");
+    assert!(printed.contains(&format!("pid {}", proxy.process.id())), "{printed}");
+}
+
+#[test]
+fn whatever_is_shown_fits_eighty_columns() {
+    let house = House::new();
+    for count in [1, 3, 30] {
+        let backends: Vec<Vacant> = (0..count).map(|_| Vacant::new()).collect();
+        let places: Vec<&dyn Place> = backends.iter().map(|it| it as &dyn Place).collect();
+        let long = "l".repeat(70);
+        let more: String = (0..count)
+            .map(|n| {
+                format!(
+                    "[[applications]]\nname = \"{long}-{n}\"\nip = \"127.0.0.2\"\nport = {}\n",
+                    n + 1
+                )
+            })
+            .collect();
+        let settings = format!("{CHECKED}\n{more}");
+        let proxy = house.balancer("s", &places, &settings);
+        proxy.farewell(503);
+        proxy.pardon("NO BACKEND IS UP");
+        let mut printed = String::new();
+        eventually("all are down", || {
+            printed = fine(house.ask("s", "status"));
+            printed.starts_with(&format!("0 of {} up", 2 * count))
+        });
+        let widest = printed.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(80), "{widest:?}\n{printed}");
+        let rows = printed.lines().skip_while(|line| !line.starts_with("backend"));
+        assert_eq!(rows.filter(|line| line.starts_with(&long)).count(), count, "{printed}");
+    }
+}
+
+#[test]
+fn json_is_what_the_balancer_tells_and_names_are_a_line_each() {
+    let (one, other) = (Backend::plain(), Backend::plain());
+    let house = House::new();
+    let _proxy = house.balancer("s", &[&one, &other], "");
+    let status = house.status("s");
+    assert_eq!(status["version"], 1);
+    assert_eq!(status["pools"][0]["backends"][1]["name"], "B");
+    assert_eq!(fine(house.ask("s", "status --names")), "A\nB");
+}
+
+#[test]
+fn whoever_reads_no_further_is_no_reason_to_panic() {
+    let backend = Backend::plain();
+    let house = House::new();
+    let proxy = house.balancer("s", &[&backend], "");
+    proxy.pardon("NO BACKEND IS UP");
+    for line in ["status", "status --json", "drain A --force", "ready A"] {
+        // The reader is gone before anything is written.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_evenly"));
+        command.args(line.split(' ')).arg("--socket").arg(house.socket("s"));
+        let mut process =
+            Process::between(&mut command, &house.runtime(), Stdio::null(), Stdio::from(writer));
+        assert_eq!(process.wait().code(), Some(1), "{line}");
+        assert_eq!(process.said.complete(), Vec::<String>::new(), "{line}");
+    }
+}
+
+#[test]
+fn a_stranger_at_the_socket_is_said_to_be_one() {
+    let backend = Backend::plain();
+    let house = House::new();
+    let url = format!("status --url http://127.0.0.1:{}", backend.port());
+    let said = failed(house.run(&url));
+    assert!(said.contains("the status is no JSON"), "{said}");
+}

@@ -1,0 +1,180 @@
+//! `evenly drain`, `ready`, `maint`, `pause`, `resume`, `reload`, `diff` and `healthcheck`.
+
+use crate::harness::{Backend, Gate, Vacant, eventually};
+use crate::{House, failed, fine};
+use std::fs;
+
+#[test]
+fn a_drain_waits_until_nothing_is_in_flight_any_more() {
+    let gate = Gate::new();
+    let (held, other) = (Backend::holding(&gate), Backend::plain());
+    let house = House::new();
+    let proxy = house.balancer("s", &[&held, &other], "");
+    let mut client = proxy.asking("/held");
+    held.wait_requests(1);
+    let draining = house.begin(&format!("drain A --wait 60s --socket {}", house.socket("s")));
+    let line = draining.printed.wait("1 request in flight");
+    assert!(line.contains('A'), "{line}");
+    // New requests go to the other, while it waits.
+    (0..4).for_each(|_| assert_eq!(proxy.get("/new").status(), 200));
+    assert_eq!((held.requests().len(), other.requests().len()), (1, 4));
+    gate.open();
+    assert_eq!(client.answer().status(), 200);
+    let printed = fine(draining.finish());
+    assert!(printed.ends_with("A has nothing in flight"), "{printed}");
+    let sentence = fine(house.ask("s", "status"));
+    assert!(sentence.starts_with("1 of 2 up; A draining for "), "{sentence}");
+    fine(house.ask("s", "ready A --wait 60s"));
+    assert!(fine(house.ask("s", "status")).starts_with("2 of 2 up\n"));
+}
+
+#[test]
+fn a_wait_that_is_over_says_what_remains() {
+    let gate = Gate::new();
+    let (held, other) = (Backend::holding(&gate), Backend::plain());
+    let house = House::new();
+    let proxy = house.balancer("s", &[&held, &other], "");
+    let mut client = proxy.asking("/held");
+    held.wait_requests(1);
+    let said = failed(house.ask("s", "drain A --wait 300ms"));
+    assert_eq!(said, "evenly: after 300.0 ms: A still has 1 request in flight");
+    // It is drained all the same.
+    assert_eq!(house.status("s")["pools"][0]["backends"][0]["mode"], "drain");
+    gate.open();
+    assert_eq!(client.answer().status(), 200);
+}
+
+#[test]
+fn a_wait_ends_when_somebody_else_wants_otherwise() {
+    let gate = Gate::new();
+    let (held, other) = (Backend::holding(&gate), Backend::plain());
+    let house = House::new();
+    let proxy = house.balancer("s", &[&held, &other], "");
+    let mut client = proxy.asking("/held");
+    held.wait_requests(1);
+    let draining = house.begin(&format!("drain A --wait 60s --socket {}", house.socket("s")));
+    draining.printed.wait("in flight");
+    fine(house.ask("s", "ready A"));
+    let said = failed(draining.finish());
+    assert_eq!(said, "evenly: A was meanwhile set to ready by somebody else");
+    gate.open();
+    assert_eq!(client.answer().status(), 200);
+}
+
+#[test]
+fn the_last_one_that_is_usable_takes_force() {
+    let backend = Backend::plain();
+    let house = House::new();
+    let proxy = house.balancer("s", &[&backend], "");
+    proxy.pardon("NO BACKEND IS UP");
+    let said = failed(house.ask("s", "drain A"));
+    assert!(said.contains("--force"), "{said}");
+    assert_eq!(proxy.get("/").status(), 200);
+    fine(house.ask("s", "maint A --force"));
+    assert_eq!(proxy.get("/").status(), 503);
+    fine(house.ask("s", "ready A"));
+}
+
+#[test]
+fn an_unknown_name_is_answered_with_those_that_there_are() {
+    let backend = Backend::plain();
+    let house = House::new();
+    let more = format!(
+        "[[applications]]\nname = \"API one/2\"\nip = \"localhost\"\nport = {}",
+        crate::harness::Place::port(&backend)
+    );
+    let _proxy = house.balancer("s", &[&backend], &more);
+    let said = failed(house.ask("s", "drain API"));
+    assert!(said.contains("A") && said.contains("API one/2"), "{said}");
+    let said = failed(house.ask("s", "drain a"));
+    assert!(said.ends_with("did you mean A?"), "{said}");
+    // A name may hold what a path may not.
+    let socket = house.socket("s");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_evenly"));
+    command.args(["drain", "API one/2", "--socket", &socket]);
+    fine(crate::harness::Process::start(&mut command, &house.runtime()).finish());
+    fine(house.ask("s", "status"));
+}
+
+#[test]
+fn a_ready_that_waits_is_told_why_it_is_not_up() {
+    let (backend, gone) = (Backend::plain(), Vacant::new());
+    let house = House::new();
+    let checked = "health.interval = \"100ms\"\nhealth.fall = 1";
+    let proxy = house.balancer("s", &[&backend, &gone], checked);
+    eventually("B is down", || fine(house.ask("s", "status")).starts_with("1 of 2 up; B down"));
+    let said = failed(house.ask("s", "ready B --wait 200ms"));
+    assert!(said.starts_with("evenly: after 200.0 ms: B is down: "), "{said}");
+}
+
+#[test]
+fn requests_wait_while_it_is_paused_and_go_on_when_it_is_not() {
+    let backend = Backend::plain();
+    let house = House::new();
+    let proxy = house.balancer("s", &[&backend], "");
+    let printed = fine(house.ask("s", "pause --for 20s"));
+    assert!(printed.contains("20"), "{printed}");
+    let mut client = proxy.asking("/waits");
+    eventually("the table says so", || {
+        fine(house.ask("s", "status")).contains("more; 1 of 1,000 places in the queue taken")
+    });
+    assert!(backend.requests().is_empty());
+    fine(house.ask("s", "resume"));
+    assert_eq!(client.answer().status(), 200);
+    let said = failed(house.ask("s", "pause nobody"));
+    assert!(said.contains("default"), "{said}");
+    let said = failed(house.ask("s", "pause --for 1h"));
+    assert!(said.contains("30s"), "{said}");
+}
+
+#[test]
+fn a_diff_and_a_reload_say_what_changes_and_a_bad_file_fails() {
+    let backend = Backend::plain();
+    let house = House::new();
+    let proxy = house.balancer("s", &[&backend], "");
+    fine(house.ask("s", "diff"));
+    let bad = house.scratch.write("bad.toml", "nonsense = 1\n");
+    let said = failed(house.ask("s", &format!("diff {}", bad.display())));
+    assert!(said.contains("nonsense"), "{said}");
+    let said = failed(house.ask("s", "diff none.toml"));
+    assert!(said.starts_with("evenly: none.toml cannot be read: "), "{said}");
+    let file = proxy.scratch.path().join("applications.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}\nnonsense = 1\n")).unwrap();
+    let said = failed(house.ask("s", "reload"));
+    assert!(said.contains("nonsense"), "{said}");
+    fs::write(&file, text).unwrap();
+    fine(house.ask("s", "reload"));
+}
+
+#[test]
+fn a_healthcheck_is_silent_while_it_serves_even_with_nobody_behind_it() {
+    let gone = Vacant::new();
+    let house = House::new();
+    let settings = "health.interval = \"100ms\"\nhealth.fall = 1\ntimeouts.lame_duck = \"1m\"";
+    let mut proxy = house.balancer("s", &[&gone], settings);
+    proxy.pardon("NO BACKEND IS UP");
+    assert_eq!(fine(house.ask("s", "healthcheck")), "");
+    proxy.terminate();
+    proxy.process.said.wait("not ready any more");
+    let said = failed(house.ask("s", "healthcheck"));
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(fine(house.ask("s", "healthcheck --live")), "");
+    proxy.terminate();
+    assert_eq!(proxy.exit_code(), Some(0));
+    let said = failed(house.ask("s", "healthcheck --live"));
+    assert!(said.starts_with("evenly: no balancer answers at "), "{said}");
+}
+
+#[test]
+fn a_healthcheck_fails_with_one_whatever_is_wrong_and_in_time() {
+    let house = House::new();
+    // 2 is reserved by Docker.
+    let said = failed(house.run("healthcheck -c none.toml"));
+    assert!(said.starts_with("evenly: none.toml: no such file"), "{said}");
+    // It listens, and says nothing.
+    let _silent = std::os::unix::net::UnixListener::bind(house.socket("s")).unwrap();
+    let (ended, took) = crate::harness::timed(|| house.ask("s", "healthcheck"));
+    assert!(failed(ended).contains("did not answer within 2.0 s"));
+    assert!(took < crate::harness::DEADLINE, "{took:?}");
+}
