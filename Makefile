@@ -7,6 +7,7 @@ SHELL := /bin/bash
 
 EVENLY := target/release/evenly
 PREFIX := /usr/local
+SHARE = $(DESTDIR)$(PREFIX)/share
 STATIC_TARGET := x86_64-unknown-linux-musl
 STATIC := target/$(STATIC_TARGET)/static/evenly
 STATIC_BYTES_MAX := 1460000
@@ -26,9 +27,13 @@ build: ## the release build: target/release/evenly
 	cargo build --release --locked
 
 # Builds only what is not there: root, who may install, need not have a toolchain.
-install: | $(EVENLY) ## the program and its sample file into PREFIX (/usr/local), below DESTDIR
+install: | $(EVENLY) ## the program and what belongs to it into PREFIX (/usr/local), below DESTDIR
 	install -D -m 755 $(EVENLY) $(DESTDIR)$(PREFIX)/bin/evenly
-	install -D -m 644 applications.toml $(DESTDIR)$(PREFIX)/share/evenly/applications.toml
+	install -D -m 644 applications.toml $(SHARE)/evenly/applications.toml
+	install -D -m 644 share/man/evenly.1 $(SHARE)/man/man1/evenly.1
+	install -D -m 644 share/completions/evenly.bash $(SHARE)/bash-completion/completions/evenly
+	install -D -m 644 share/completions/_evenly $(SHARE)/zsh/site-functions/_evenly
+	install -D -m 644 share/completions/evenly.fish $(SHARE)/fish/vendor_completions.d/evenly.fish
 	install -D -m 644 deploy/evenly.service $(DESTDIR)$(PREFIX)/lib/systemd/system/evenly.service
 	sed -i 's|/usr/local/|$(PREFIX)/|' $(DESTDIR)$(PREFIX)/lib/systemd/system/evenly.service
 
