@@ -144,6 +144,8 @@ fn limits() -> ServerLimits {
     let head = HeadLimits { head_bytes: 8 * 1024, headers: 50, target_bytes: 2 * 1024 };
     ServerLimits {
         connections_max: 32,
+        // What of a flood waits there when it is over is still to be let in, at the pace.
+        backlog: 128,
         idle_give_way: true,
         spare_descriptors: 8,
         head,

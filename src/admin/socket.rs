@@ -18,8 +18,8 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 /// What every user of a machine may look into, and Evenly makes if it may.
 pub const SHARED_DIRECTORY: &str = "/run/evenly";
 const TAKEN: &str = "a balancer that runs has it";
-/// Clients that may wait in the kernel.
-const BACKLOG: i32 = 128;
+/// Clients that may wait in the kernel until somebody accepts, who may ask for more.
+const BACKLOG: i32 = 16;
 /// How long another balancer that is about to bind in the same directory is waited for.
 const TURN_PATIENCE: Duration = Duration::from_secs(1);
 const TURN_LOOK: Duration = Duration::from_millis(5);

@@ -33,6 +33,8 @@ pub trait Handler: Send + Sync {
 pub struct ServerLimits {
     /// Connections at a time, each with a thread. More wait in the kernel.
     pub connections_max: usize,
+    /// How many may wait there.
+    pub backlog: i32,
     /// Whether the oldest connection without a request is closed for one that waits there.
     pub idle_give_way: bool,
     /// Descriptors that are held back, for clients who come when the process has none left.

@@ -21,8 +21,6 @@ use super::handler::{Handler, ServerLimits};
 use super::spares::Spares;
 use crate::tls::Stream;
 
-/// Connections that may wait in the kernel; std asks for 128, too few for a burst.
-const BACKLOG: i32 = 4096;
 /// A connection's stack: a head's slots are 16 KiB, the rest is shallow.
 const STACK_BYTES: usize = 128 * 1024;
 /// The rest after an accept that failed, most likely for want of descriptors.
@@ -84,7 +82,7 @@ impl PlainServer {
         handler: Arc<dyn Handler>,
     ) -> io::Result<PlainServer> {
         let listener = listener.into();
-        rustix::net::listen(&listener, BACKLOG)?;
+        rustix::net::listen(&listener, limits.backlog)?;
         let (going, stopped) = bounded(0);
         let (open, room) = (Mutex::new(OpenSockets::default()), Condvar::new());
         let spares = Spares::new(limits.spare_descriptors);

@@ -41,6 +41,7 @@ fn limits() -> ServerLimits {
     let (connections_max, idle_give_way, spare_descriptors) = (10, false, 0);
     ServerLimits {
         connections_max,
+        backlog: 128,
         idle_give_way,
         spare_descriptors,
         head,

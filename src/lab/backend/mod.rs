@@ -124,6 +124,7 @@ fn limits() -> ServerLimits {
     let minute = Duration::from_secs(60);
     ServerLimits {
         connections_max: 1024,
+        backlog: 4096, // std asks for 128, too few for a burst
         idle_give_way: false,
         spare_descriptors: 0,
         head: HeadLimits::default(),
