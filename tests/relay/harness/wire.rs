@@ -51,7 +51,7 @@ impl Wire {
     }
 
     pub fn of(stream: TcpStream) -> Self {
-        stream.set_nodelay(true).unwrap();
+        let _ = stream.set_nodelay(true); // a socket of the file system has no such thing
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
         Self { stream, secure: None, ahead: Vec::new(), notes: None }

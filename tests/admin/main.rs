@@ -1,0 +1,17 @@
+//! The endpoint for operators, through real sockets and a real browser: what it shows and changes,
+//! and who is kept out.
+
+#![cfg(feature = "admin")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[allow(dead_code, unused_imports, reason = "the relay's tests use the rest of it")]
+#[path = "../relay/harness/mod.rs"]
+mod harness;
+
+mod browser;
+mod crowding;
+mod guarding;
+mod panel;
+mod places;
+mod serving;
+mod steering;
