@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Failure;
 use super::reach::{Balancer, Reach, TOKEN_VARIABLE};
-use crate::admin::ask::{NoAnswer, Question};
+use crate::admin::ask::{Endpoint, NoAnswer, Question};
 use crate::text::Escaped;
 
 /// For a question that is answered from memory.
@@ -31,7 +31,9 @@ impl Balancer {
     pub(super) fn ask(&self, question: &Question<'_>) -> Result<String, String> {
         let endpoint = &self.endpoint;
         let answer = endpoint.ask(question).map_err(|why| match why {
-            NoAnswer::Unreached(why) => format!("no balancer answers at {endpoint} ({why}){HELP}"),
+            NoAnswer::Unreached(why) => {
+                format!("no balancer answers at {endpoint} ({why}); {}", remedy(endpoint))
+            }
             NoAnswer::Broken(why) => format!("the balancer at {endpoint} {why}"),
         })?;
         if answer.status == 200 {
@@ -53,6 +55,13 @@ impl Balancer {
     }
 }
 
+fn remedy(endpoint: &Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Socket(_) => "start one with evenly serve, or name its socket with --socket",
+        Endpoint::Url { .. } => "look whether it runs, and at [admin] listen in its file",
+    }
+}
+
 /// What changes something.
 pub(super) fn change(path: &str, within: Duration) -> Question<'_> {
     Question { method: "POST", path, body: b"", within }
@@ -63,70 +72,67 @@ pub(super) fn each(reach: &Reach, question: &Question<'_>) -> Result<(), Failure
     let balancers = reach.find()?;
     let mut outcomes = Outcomes::of(&balancers);
     for balancer in &balancers {
-        let words = |said: &Value| said["words"].as_str().unwrap_or("done").to_owned();
-        outcomes.heard(balancer, balancer.tell(question), words)?;
+        outcomes.heard(balancer, balancer.tell(question), in_words);
     }
     outcomes.end()
 }
 
-const HELP: &str = "; start one with evenly serve, or name its socket with --socket";
+/// What an answer says to people.
+pub(super) fn in_words(said: &Value) -> String {
+    said["words"].as_str().unwrap_or("done").to_owned()
+}
 
-/// What became of a command, balancer by balancer.
+/// What became of a command, balancer by balancer. A reader that is gone keeps nobody from being
+/// asked.
 pub(super) struct Outcomes {
     /// They are named only where there are several.
     are_named: bool,
-    failed: usize,
-    /// The only balancer's.
-    why: String,
+    has_failed: bool,
+    unwritten: Option<io::Error>,
 }
 
 impl Outcomes {
     pub(super) fn of(balancers: &[Balancer]) -> Self {
-        Self { are_named: balancers.len() > 1, failed: 0, why: String::new() }
+        Self { are_named: balancers.len() > 1, has_failed: false, unwritten: None }
     }
 
-    /// Says what one did or why not, and returns what it did.
+    /// Prints what one did, or says why it did not; and returns what it did.
     pub(super) fn heard<T>(
         &mut self,
         balancer: &Balancer,
         said: Result<T, String>,
         words: impl FnOnce(&T) -> String,
-    ) -> Result<Option<T>, Failure> {
+    ) -> Option<T> {
+        let named = if self.are_named { format!("{}: ", balancer.name) } else { String::new() };
         match said {
             Ok(done) => {
-                self.say(balancer, &words(&done))?;
-                Ok(Some(done))
+                let printed = print(&format!("{named}{}", words(&done)));
+                self.unwritten = self.unwritten.take().or(printed.err());
+                Some(done)
             }
             Err(why) => {
-                self.failed += 1;
-                if self.are_named {
-                    let words = format!("evenly: {}: {why}", balancer.name);
-                    let _ = writeln!(io::stderr(), "{}", lines(&words));
-                }
-                self.why = why;
-                Ok(None)
+                self.has_failed = true;
+                // A closed stderr is no reason to hide the exit code.
+                let _ = writeln!(io::stderr(), "evenly: {}", lines(&format!("{named}{why}")));
+                None
             }
         }
-    }
-
-    /// Prints a balancer's words.
-    pub(super) fn say(&self, balancer: &Balancer, words: &str) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
-        if self.are_named {
-            write!(out, "{}: ", Escaped(&balancer.name))?;
-        }
-        writeln!(out, "{}", lines(words))?;
-        Ok(out.flush()?)
     }
 
     /// Fails if any has.
     pub(super) fn end(self) -> Result<(), Failure> {
-        match (self.failed, self.are_named) {
-            (0, _) => Ok(()),
-            (_, true) => Err(Failure::Told),
-            (_, false) => Err(Failure::Run(self.why)),
+        match self.unwritten {
+            _ if self.has_failed => Err(Failure::Told),
+            Some(error) => Err(error.into()),
+            None => Ok(()),
         }
     }
+}
+
+fn print(words: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", lines(words))?;
+    out.flush()
 }
 
 /// Escaped, but for the ends of lines: a balancer's words may have several.

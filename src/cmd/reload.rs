@@ -6,13 +6,15 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::asked::{LATE, change, each};
+use super::asked::{LATE, Outcomes, change, each, in_words};
 use super::reach::Reach;
 use super::{Failure, failed};
 use crate::admin::ask::Question;
 
 /// What a reload would change of the file.
 const DIFF: Question<'_> = Question { method: "GET", path: "/diff", body: b"", within: LATE };
+/// What a balancer calls a file that it was sent.
+const GIVEN: &str = "(given)";
 /// As much as the endpoint takes.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
 
@@ -28,10 +30,17 @@ pub(super) fn upgrade(reach: &Reach) -> Result<(), Failure> {
 
 /// Asks what a reload would change: of the balancer's file, or of this one in its place.
 pub(super) fn diff(reach: &Reach, file: Option<&Path>) -> Result<(), Failure> {
-    match file {
-        Some(file) => each(reach, &Question { method: "POST", body: &text(file)?, ..DIFF }),
-        None => each(reach, &DIFF),
+    let Some(file) = file else { return each(reach, &DIFF) };
+    let question = Question { method: "POST", body: &text(file)?, ..DIFF };
+    let balancers = reach.find()?;
+    let mut outcomes = Outcomes::of(&balancers);
+    for balancer in &balancers {
+        let said = balancer.tell(&question);
+        // It was sent a text, and knows no name for it.
+        let said = said.map_err(|why| why.replace(GIVEN, &file.display().to_string()));
+        outcomes.heard(balancer, said, in_words);
     }
+    outcomes.end()
 }
 
 /// The text of a file, or of standard input, which is called `-`.

@@ -41,13 +41,13 @@ pub(super) fn mode(reach: &Reach, wish: &ModeWish) -> Result<(), Failure> {
         let said = balancer.tell(&change(&path, SOON));
         let said = said.map_err(|why| corrected(balancer, &wish.name, &why));
         let words = |said: &Value| mode_words(said, wish);
-        done.extend(outcomes.heard(balancer, said, words)?.map(|_| balancer));
+        done.extend(outcomes.heard(balancer, said, words).map(|_| balancer));
     }
     if let Some(wait) = wish.wait {
         let until = Instant::now() + wait;
         for balancer in done {
             let said = wait_for(balancer, wish, wait, until);
-            outcomes.heard(balancer, said, String::clone)?;
+            outcomes.heard(balancer, said, String::clone);
         }
     }
     outcomes.end()

@@ -42,7 +42,7 @@ fn whatever_is_shown_fits_eighty_columns() {
             .collect();
         let settings = format!("{CHECKED}\n{more}");
         let proxy = house.balancer("s", &places, &settings);
-        proxy.farewell(503);
+        proxy.no_farewell();
         proxy.pardon("NO BACKEND IS UP");
         let mut printed = String::new();
         eventually("all are down", || {
