@@ -107,6 +107,7 @@
 //! | session | one connection's TLS: records on the side of the socket, plain bytes on the other |
 //! | acceptor, connector | what makes sessions with clients; with one backend |
 //! | link | a plain client's connection to a server, with the time that it may take |
+//! | reach, wish | which running balancer a command asks; what it wants of it |
 //! | call | one request of the client library's: its rounds of tries, and the rests between them |
 //!
 //! # The rooms

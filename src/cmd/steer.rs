@@ -108,7 +108,7 @@ fn wait_for(
 fn remains(backend: &BackendView, wish: &ModeWish) -> Result<Option<String>, String> {
     let BackendView { name, mode, standing, why, in_flight, .. } = backend;
     if *mode != wish.mode.to_string() {
-        return Err(format!("{name} was meanwhile set to {mode} by somebody else"));
+        return Err(format!("{name} is set to {mode} now: by somebody else, or by a new start"));
     }
     Ok(match wish.mode {
         Mode::Ready if standing == "up" => None,

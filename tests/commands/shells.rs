@@ -1,5 +1,5 @@
-//! What shells and `man` read: completions in real shells, the manual page, and where `make install`
-//! puts them.
+//! What shells and `man` read: completions in real shells, the manual page, and where
+//! `make install` puts them.
 
 use crate::harness::{Process, Scratch};
 use std::fs;
@@ -29,7 +29,8 @@ fn telling(names: &str) -> Scratch {
 fn bash(scratch: &Scratch, words: &[&str]) -> Vec<String> {
     let file = root().join("share/completions/evenly.bash");
     let script = format!(
-        "source {}; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _evenly; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        "source {}; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _evenly
+         printf '%s\\n' \"${{COMPREPLY[@]}}\"",
         file.display()
     );
     let evenly = scratch.path().join("evenly").display().to_string();
@@ -74,7 +75,8 @@ fn zsh_and_fish_read_theirs() {
     if is_installed("fish") {
         let scratch = telling("API01\n");
         let script = format!(
-            "source {}; set -x PATH {} $PATH; complete -C 'evenly drain A'; complete -C 'evenly status --j'",
+            "source {}; set -x PATH {} $PATH
+             complete -C 'evenly drain A'; complete -C 'evenly status --j'",
             root().join("share/completions/evenly.fish").display(),
             scratch.path().display()
         );

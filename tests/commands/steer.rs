@@ -56,7 +56,7 @@ fn a_wait_ends_when_somebody_else_wants_otherwise() {
     draining.printed.wait("in flight");
     fine(house.ask("s", "ready A"));
     let said = failed(draining.finish());
-    assert_eq!(said, "evenly: A was meanwhile set to ready by somebody else");
+    assert_eq!(said, "evenly: A is set to ready now: by somebody else, or by a new start");
     gate.open();
     assert_eq!(client.answer().status(), 200);
 }
@@ -109,6 +109,26 @@ fn a_ready_that_waits_is_told_why_it_is_not_up() {
 }
 
 #[test]
+fn requests_wait_while_it_is_paused_and_go_on_when_it_is_not() {
+    let backend = Backend::plain();
+    let house = House::new();
+    let proxy = house.balancer("s", &[&backend], "");
+    let printed = fine(house.ask("s", "pause --for 20s"));
+    assert!(printed.contains("20"), "{printed}");
+    let mut client = proxy.asking("/waits");
+    eventually("the table says so", || {
+        fine(house.ask("s", "status")).contains("more; 1 of 1,024 places in the queue taken")
+    });
+    assert!(backend.requests().is_empty());
+    fine(house.ask("s", "resume"));
+    assert_eq!(client.answer().status(), 200);
+    let said = failed(house.ask("s", "pause nobody"));
+    assert!(said.contains("default"), "{said}");
+    let said = failed(house.ask("s", "pause --for 1h"));
+    assert!(said.contains("30s"), "{said}");
+}
+
+#[test]
 fn a_diff_and_a_reload_say_what_changes_and_a_bad_file_fails() {
     let backend = Backend::plain();
     let house = House::new();
@@ -150,6 +170,34 @@ fn a_healthcheck_is_silent_while_it_serves_even_with_nobody_behind_it() {
     assert_eq!(proxy.exit_code(), Some(0));
     let said = failed(house.ask("s", "healthcheck --live"));
     assert!(said.starts_with("evenly: no balancer answers at "), "{said}");
+}
+
+#[test]
+fn a_healthcheck_waits_for_the_first_checks() {
+    let gate = Gate::new();
+    let backend = Backend::holding(&gate);
+    let house = House::new();
+    let port = crate::harness::Place::port(&backend);
+    house.scratch.write(
+        "applications.toml",
+        format!(
+            "server.listen = \"127.0.0.1:0\"\nhealth.path = \"/held\"\nhealth.timeout = \"10s\"\n\
+             health.interval = \"20s\"\n[[applications]]\nip = \"127.0.0.1\"\nport = {port}\n"
+        ),
+    );
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_evenly"));
+    command.env("EVENLY_ADMIN_SOCKET", house.socket("s"));
+    let mut process = crate::harness::Process::start(&mut command, &house.runtime());
+    process.said.wait("admin endpoint at");
+    backend.wait_requests(1);
+    failed(house.ask("s", "healthcheck"));
+    assert_eq!(fine(house.ask("s", "healthcheck --live")), "");
+    let said = failed(house.ask("s", "status"));
+    assert!(said.starts_with("evenly: starting: the first checks are under way"), "{said}");
+    gate.open();
+    process.said.wait("listening on ");
+    eventually("it is ready", || house.ask("s", "healthcheck").0 == Some(0));
+    process.ends_at_once_on(rustix::process::Signal::TERM);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::cmd::reach::Balancer;
 /// A balancer that takes longer is as good as gone, and Ctrl-C is heard after that.
 const WITHIN: Duration = Duration::from_secs(2);
 
-/// Shows it until a signal says to end. Fails at once if there is nothing to be seen from the start.
+/// Shows it until a signal says to end. Fails at once if there is nothing to be seen at first.
 pub(super) fn watch(balancers: &[Balancer], shape: Shape, every: Duration) -> Result<(), Failure> {
     let signals = Signals::listen()?;
     signals.start_is_over();

@@ -61,8 +61,8 @@ pub(super) fn plural(many: u64, noun: &str) -> String {
     format!("{} {noun}{ending}", count(many))
 }
 
-/// How many columns of a terminal a text takes. East Asian letters and pictures take two, marks that
-/// sit on another letter none (UAX 11, by its large blocks).
+/// How many columns of a terminal a text takes. East Asian letters and pictures take two, marks
+/// that sit on another letter none (UAX 11, by its large blocks).
 pub(super) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
