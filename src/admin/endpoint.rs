@@ -4,6 +4,7 @@
 //! The balancer starts it first and ends it last. It must answer whatever the relay is at, so it
 //! shares nothing with it but what is asked for, and it must not slow it (`pace`).
 
+use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -39,6 +40,15 @@ pub struct Endpoint {
     address: Option<SocketAddr>,
 }
 
+/// Its places, bound and not answered yet: what root alone may bind, it binds before it is somebody
+/// else; threads come after that.
+pub struct Bound {
+    socket: Option<UnixSocket>,
+    listener: Option<TcpListener>,
+    /// Why there is no socket.
+    warning: Option<String>,
+}
+
 /// What all listeners share.
 struct Core {
     teller: Teller,
@@ -53,32 +63,53 @@ struct Desk {
     pace: Pace,
 }
 
-impl Endpoint {
-    /// Begins to listen. `port` is where clients are served, after which a default socket is named.
+impl Bound {
+    /// Takes the places. `port` is where clients are served, after which a default socket is named.
     ///
     /// # Errors
     /// A sentence that says what is in the way, and what to do.
-    pub fn start(admin: &Admin, port: u16, teller: &Teller) -> Result<Self, String> {
-        let core = Core { teller: teller.clone(), steered: OnceLock::new() };
-        let (core, socket) = (Arc::new(core), bind_socket(admin, port, teller)?);
-        let (mut servers, mut address) = (Vec::new(), None);
+    pub fn bind(admin: &Admin, port: u16) -> Result<Self, String> {
+        let (socket, warning) = bind_socket(admin, port)?;
+        let listener = admin.listen.map(|listen| {
+            TcpListener::bind(listen).map_err(|error| {
+                format!("admin endpoint: cannot listen on {listen}: {error}; choose another")
+            })
+        });
+        Ok(Self { socket, listener: listener.transpose()?, warning })
+    }
+
+    /// Makes the socket that of another user, who alone (with root) may then ask there.
+    ///
+    /// # Errors
+    /// As the system says it.
+    pub fn give_to(&self, user: (u32, u32)) -> io::Result<()> {
+        self.socket.as_ref().map_or(Ok(()), |socket| socket.give_to(user))
+    }
+
+    /// Begins to answer there.
+    ///
+    /// # Errors
+    /// A sentence that says what the system does not give.
+    pub fn serve(self, admin: &Admin, teller: &Teller) -> Result<Endpoint, String> {
+        let core = Arc::new(Core { teller: teller.clone(), steered: OnceLock::new() });
+        self.warning.iter().for_each(|text| teller.tell(Event::Configuration(text)));
+        let (socket, mut servers, mut address) = (self.socket, Vec::new(), None);
         if let Some(socket) = &socket {
             let listener = socket.listener().map_err(|error| error.to_string())?;
             servers.push(serve(&core, listener, Guard::User, "admin socket")?);
         }
-        if let Some(listen) = admin.listen {
-            let listener = TcpListener::bind(listen).map_err(|error| {
-                format!("admin endpoint: cannot listen on {listen}: {error}; choose another")
-            })?;
+        if let Some(listener) = self.listener {
             address = listener.local_addr().ok();
             let guard = Guard::Network { token: admin.token.clone(), hosts: admin.hosts.clone() };
             servers.push(serve(&core, listener, guard, "admin")?);
         }
-        let endpoint = Self { core, _servers: servers, socket, address };
+        let endpoint = Endpoint { core, _servers: servers, socket, address };
         endpoint.tell_where();
         Ok(endpoint)
     }
+}
 
+impl Endpoint {
     /// From now on there is something to look at and to steer.
     pub fn serve(&self, steered: Arc<dyn Steered>) {
         let _ = self.core.steered.set(steered);
@@ -105,24 +136,25 @@ impl Endpoint {
     }
 }
 
-fn bind_socket(admin: &Admin, port: u16, teller: &Teller) -> Result<Option<UnixSocket>, String> {
+/// A default place that cannot be had is no more than a pity: then there is none, and a sentence.
+fn bind_socket(admin: &Admin, port: u16) -> Result<(Option<UnixSocket>, Option<String>), String> {
     let path = match &admin.socket {
-        AdminSocket::Off => return Ok(None),
+        AdminSocket::Off => return Ok((None, None)),
         AdminSocket::At(path) => {
-            return UnixSocket::bind(path).map(Some).map_err(|why| why.to_string());
+            let socket = UnixSocket::bind(path).map_err(|why| why.to_string())?;
+            return Ok((Some(socket), None));
         }
         AdminSocket::Auto => default_path(port),
     };
     let without = |why: &str| {
         let remedy = "no admin socket; set [admin] socket to a path, or to \"off\"";
-        teller.tell(Event::Configuration(&format!("{why}: {remedy}")));
-        Ok(None)
+        Ok((None, Some(format!("{why}: {remedy}"))))
     };
     let Some(path) = path else {
         return without("neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR is set");
     };
     match UnixSocket::bind_default(&path) {
-        Ok(socket) => Ok(Some(socket)),
+        Ok(socket) => Ok((Some(socket), None)),
         Err(why) if why.is_taken => Err(why.to_string()),
         Err(why) => without(&why.to_string()),
     }

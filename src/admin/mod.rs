@@ -16,7 +16,7 @@ pub mod socket;
 mod status;
 mod steer;
 
-pub use endpoint::Endpoint;
+pub use endpoint::{Bound, Endpoint};
 
 use std::path::PathBuf;
 use std::time::SystemTime;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -123,6 +123,18 @@ impl UnixSocket {
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|error| said(&error))?;
         rustix::net::listen(&socket, BACKLOG).map_err(|error| said(&error))?;
         Ok(socket)
+    }
+
+    /// Makes it that of another user, and the directory too if that is the one which Evenly makes:
+    /// else the user could not remove it at the end.
+    pub fn give_to(&self, (uid, gid): (u32, u32)) -> io::Result<()> {
+        chown(&self.path, Some(uid), Some(gid))?;
+        match self.path.parent() {
+            Some(parent) if parent == Path::new(SHARED_DIRECTORY) => {
+                chown(parent, Some(uid), Some(gid))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Where it is.

@@ -26,7 +26,7 @@ mod trial;
 mod user;
 
 #[cfg(feature = "admin")]
-use crate::admin::Endpoint;
+use crate::admin::{Bound, Endpoint};
 use crate::config::{Config, Errors, Source};
 use crate::engine::Listener;
 use crate::event::{Event, Teller};
@@ -115,13 +115,16 @@ impl Balancer {
         let lowered = fit_descriptors(&mut fitting)?;
         let listen = config.server.listen;
         let listener = Listener::bind(listen).map_err(|error| cannot_listen(listen, &error))?;
+        let address = listener.address();
+        #[cfg(feature = "admin")]
+        let bound = bind_endpoint(&config, address)?;
         let unchanged = become_user(&config.server, &mut signals)?;
         let teller = Teller::new(start_log(&config)?);
         let pool = build_pool(&config, &teller);
-        let (address, summary) = (listener.address(), summary(&config));
+        let summary = summary(&config);
         // Before the first checks, whose end is asked for there.
         #[cfg(feature = "admin")]
-        let endpoint = start_endpoint(&config, address, &teller)?;
+        let endpoint = bound.serve(&config.admin, &teller).map_err(CannotStart::System)?;
         let watch = start_watch(&config, &tls, &pool, &teller, epoch)?;
         lowered.iter().for_each(|text| teller.tell(Event::Lowered(text)));
         unchanged.iter().for_each(|text| teller.tell(Event::Configuration(text)));
@@ -249,14 +252,14 @@ fn failed(what: &str) -> impl Fn(io::Error) -> CannotStart {
     move |error| CannotStart::System(format!("{what}: {error}"))
 }
 
-/// Opens the endpoint for operators, named after the address where clients will be served.
+/// Takes the places of the endpoint for operators, named after the address where clients will be
+/// served; they are those of the user that this process will be.
 #[cfg(feature = "admin")]
-fn start_endpoint(
-    config: &Config,
-    address: SocketAddr,
-    teller: &Teller,
-) -> Result<Endpoint, CannotStart> {
-    Endpoint::start(&config.admin, address.port(), teller).map_err(CannotStart::System)
+fn bind_endpoint(config: &Config, address: SocketAddr) -> Result<Bound, CannotStart> {
+    let bound = Bound::bind(&config.admin, address.port()).map_err(CannotStart::System)?;
+    let given = user::chosen(&config.server).map_or(Ok(()), |user| bound.give_to(user));
+    given.map_err(failed("cannot give the admin socket to server.user"))?;
+    Ok(bound)
 }
 
 /// Starts the checks and waits, within reason, until each backend was asked once.

@@ -14,6 +14,12 @@ use std::fs;
 /// The caller, and the one that hears signals.
 const THREADS: usize = 2;
 
+/// The user and the group that this process is to become; none if it stays who it is.
+pub(super) fn chosen(server: &Server) -> Option<(u32, u32)> {
+    let user = server.user.as_ref().filter(|_| geteuid().is_root())?;
+    Some((user.id, server.group.as_ref().map(|group| group.id).or(user.group)?))
+}
+
 /// Becomes the user that the configuration names, for good, with its one group and no capability.
 /// A sentence if that is not for this process to do.
 pub(super) fn become_user(
@@ -21,8 +27,7 @@ pub(super) fn become_user(
     signals: &mut Signals,
 ) -> Result<Option<String>, CannotStart> {
     let Some(user) = &server.user else { return Ok(None) };
-    let group = server.group.as_ref().map(|group| group.id).or(user.group);
-    let (Some(group), true) = (group, geteuid().is_root()) else {
+    let Some((uid, gid)) = chosen(server) else {
         let is_already = geteuid().as_raw() == user.id;
         let words = || format!("server.user: only root becomes {user}; serving as who started it");
         return Ok((!is_already).then(words));
@@ -31,7 +36,7 @@ pub(super) fn become_user(
     if fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > THREADS) {
         return Err(cannot("other threads run already; start `evenly serve`"));
     }
-    let (uid, gid) = (Uid::from_raw(user.id), Gid::from_raw(group));
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
     // The user last: who is not root any more may not change the groups.
     let changed = set_thread_groups(&[])
         .and_then(|()| set_thread_res_gid(gid, gid, gid))

@@ -140,3 +140,22 @@ fn where_other_threads_run_already_nothing_is_half_done() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("cannot become user nobody: other threads run already"), "{said}");
 }
+
+#[cfg(feature = "admin")]
+#[test]
+fn the_admin_socket_is_the_users_and_gone_at_the_end() {
+    use std::os::unix::fs::MetadataExt as _;
+    if !is_root("the_admin_socket_is_the_users_and_gone_at_the_end") {
+        return;
+    }
+    let (scratch, backend) = (Scratch::new(), Backend::plain());
+    let socket = scratch.path().join("admin.sock");
+    chown(scratch.path(), Some(65534), Some(65534)).unwrap();
+    let limits = format!("export EVENLY_ADMIN_SOCKET={}", socket.display());
+    let mut proxy = Proxy::within(&limits, &[&backend], "server.user = \"nobody\"");
+    let found = fs::symlink_metadata(&socket).unwrap();
+    assert_eq!((found.uid(), found.mode() & 0o777), (65534, 0o600));
+    proxy.terminate();
+    assert_eq!(proxy.exit_code(), Some(0));
+    assert!(!socket.exists());
+}
