@@ -64,3 +64,60 @@ fn cookies_that_break(old: &Config, new: &Config) -> Option<String> {
     };
     Some(format!("sticky: all cookies break, as {why}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "balance.policy = \"hash\"\n";
+
+    fn config(keys: &str, names: &[&str]) -> Config {
+        let table = |(at, name): (usize, &&str)| {
+            let port = 9001 + at;
+            format!("[[applications]]\nname = \"{name}\"\nip = \"192.0.2.1\"\nport = {port}\n")
+        };
+        let tables: String = names.iter().enumerate().map(table).collect();
+        Config::parse(&format!("{keys}{tables}"), "test").unwrap()
+    }
+
+    fn said(old: (&str, &[&str]), new: (&str, &[&str]), heirs: &[Option<usize>]) -> Vec<String> {
+        of(&config(old.0, old.1), &config(new.0, new.1), heirs)
+    }
+
+    fn percent(words: &[String]) -> f64 {
+        assert_eq!(words.len(), 1, "{words:?}");
+        let number = words[0].strip_prefix("hash: ").unwrap().split(' ').next().unwrap();
+        number.parse().unwrap()
+    }
+
+    #[test]
+    fn the_share_of_keys_that_move_is_that_of_the_policys_own_table() {
+        let three = (HASH, &["a", "b", "c"][..]);
+        let added = said(three, (HASH, &["a", "b", "c", "d"]), &[Some(0), Some(1), Some(2), None]);
+        assert!((22.0..32.0).contains(&percent(&added)), "{added:?}");
+        let gone = said(three, (HASH, &["a", "b"]), &[Some(0), Some(1)]);
+        assert!((30.0..40.0).contains(&percent(&gone)), "{gone:?}");
+        let turned = said(three, (HASH, &["c", "a", "b"]), &[Some(2), Some(0), Some(1)]);
+        assert_eq!(percent(&turned), 0.0, "names decide, and not their order");
+        assert!(said(three, three, &[Some(0), Some(1), Some(2)]).is_empty());
+        assert!(said(("", three.1), (HASH, &["a"]), &[Some(0)]).is_empty());
+    }
+
+    #[test]
+    fn the_cookies_that_break_are_named() {
+        let with = |name: &str, secret: &str| {
+            format!("[sticky]\ncookie = \"{name}\"\nsecret = \"{secret}\"\n")
+        };
+        let (one, two) = (with("A", "0123456789abcdef"), with("A", "fedcba9876543210"));
+        let names = &["a", "b"][..];
+        let both = [Some(0), Some(1)];
+        let to = |keys: &str, names: &[&str]| said((&one, &["a", "b"]), (keys, names), &both);
+        assert!(to(&one, names).is_empty());
+        assert_eq!(to(&one, &["a", "other"]), ["sticky: cookies of b break"]);
+        let all = |why: &str| [format!("sticky: all cookies break, as {why}")];
+        assert_eq!(to(&two, names), all("they are made with another secret"));
+        assert_eq!(to(&with("B", "0123456789abcdef"), names), all("they have another name"));
+        assert_eq!(to("", names), all("nothing goes by them any more"));
+        assert!(said(("", names), (&one, names), &both).is_empty());
+    }
+}

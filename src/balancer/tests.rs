@@ -200,3 +200,89 @@ fn a_fall_has_one_level_whether_a_check_a_request_or_an_operator_brings_it_about
         assert_eq!(last_out.class.level, Level::Error, "{}", last_out.text);
     }
 }
+
+/// A whole balancer by this file, as operators see it.
+#[cfg(feature = "admin")]
+fn steered(file: &std::path::Path, text: &str) -> Balancer {
+    std::fs::write(file, text).unwrap();
+    let source = Source { path: file.to_owned(), overrides: Default::default() };
+    let (config, _) = source.load().unwrap();
+    let Ok(signals) = Signals::listen() else { panic!("no signals") };
+    let Ok(balancer) = Balancer::start(config, Some(source), signals) else { panic!("no start") };
+    balancer
+}
+
+#[cfg(feature = "admin")]
+#[test]
+fn diff_says_what_reload_then_does_and_changes_nothing_itself() {
+    use crate::admin::Steered;
+    let backends = [Backend::start(), Backend::start()];
+    let text = |keys: &str, count: usize| {
+        let table = |backend: &Backend| {
+            format!("[[applications]]\nip = \"127.0.0.1\"\nport = {}\n", backend.address.port())
+        };
+        let tables: String = backends[..count].iter().map(table).collect();
+        format!("server.listen = \"127.0.0.1:0\"\n{keys}{tables}")
+    };
+    let folder = std::env::temp_dir().join(format!("evenly-diff-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("a.toml");
+    let balancer = steered(&file, &text("", 1));
+    let steered: &dyn Steered = &*balancer.running;
+    assert_eq!(steered.diff(None).as_deref(), Ok("nothing changes"));
+    let next = text("queue.length = 7\n", 2);
+    let words = steered.diff(Some(&next)).unwrap();
+    let port = backends[1].address.port();
+    let new = format!("application 127.0.0.1:{port}: new, at 127.0.0.1:{port}\n");
+    assert_eq!(words, format!("{new}queue.length: 1024 -> 7"));
+    assert_eq!((steered.controls().pool().backends().len(), steered.life().reloads), (1, 0));
+    let why = steered.diff(Some(&text("queue.length = -1\n", 1))).unwrap_err();
+    assert!(why.starts_with("(given):2:16: queue.length: "), "{why}");
+    let fixed = text("server.workers = 63\nqueue.length = 7\n", 1);
+    let why = steered.diff(Some(&fixed)).unwrap_err();
+    let refused = "server.workers: 0 -> 63: its threads are started once; restart instead\n";
+    assert_eq!(why, format!("{refused}queue.length: 1024 -> 7"));
+
+    std::fs::write(&file, next).unwrap();
+    assert_eq!(steered.diff(None).as_ref(), Ok(&words));
+    assert_eq!(steered.reload().as_ref(), Ok(&words));
+    assert_eq!(steered.diff(None).as_deref(), Ok("nothing changes"));
+    let life = steered.life();
+    assert_eq!((life.reloads, life.path.as_ref()), (1, Some(&file)));
+    assert_eq!(life.last_reload.unwrap().1, Ok(words));
+    assert!(life.loaded > life.started && steered.config().contains("length = 7"));
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(steered.reload().unwrap_err().contains("no such file"));
+    assert_eq!(steered.life().reloads, 1);
+}
+
+/// Two operators at once, and a signal.
+#[cfg(feature = "admin")]
+#[test]
+fn reloads_at_once_wait_for_each_other_and_the_last_file_is_in_force() {
+    use crate::admin::Steered;
+    let backend = Backend::start();
+    let port = backend.address.port();
+    let text = |length: usize| {
+        format!(
+            "server.listen = \"127.0.0.1:0\"\nqueue.length = {length}\n\
+             [[applications]]\nip = \"127.0.0.1\"\nport = {port}\n"
+        )
+    };
+    let file = std::env::temp_dir().join(format!("evenly-turns-{}.toml", std::process::id()));
+    let balancer = steered(&file, &text(1));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..10).for_each(|_| drop(balancer.running.reload().unwrap())));
+        }
+        for length in 2..40 {
+            let next = file.with_extension("next");
+            std::fs::write(&next, text(length)).unwrap();
+            std::fs::rename(next, &file).unwrap();
+        }
+    });
+    let steered: &dyn Steered = &*balancer.running;
+    steered.reload().unwrap();
+    assert!(steered.config().contains("length = 39"));
+    std::fs::remove_file(file).unwrap();
+}

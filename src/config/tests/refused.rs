@@ -259,7 +259,8 @@ server.tls.cert = "x"
 tls.certs = ["x"]
     1:5: tls.certs: unknown key; did you mean "certificates"?
 tls.colour = 1
-    1:5: tls.colour: unknown key; the keys here are certificates, keys, min_version, unknown_names
+    1:5: tls.colour: unknown key; the keys here are certificates, keys, min_version, unknown_names,
+        watch
 balance.colour = 1
     1:9: balance.colour: unknown key; the keys here are policy, hash_by, slow_start,
         fail_open

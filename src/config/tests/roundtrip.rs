@@ -35,7 +35,7 @@ fn keys_of_tls_are_comments_where_they_are_not_set() {
         # tls_certificate = \"none\"\n# tls_key = \"tls_certificate\"\n";
     assert!(text.contains(plain), "{text}");
     let table = "\n[tls]\ncertificates = []\n# keys = []\n# min_version = \"1.2\"\n\
-        # unknown_names = \"first\"\n\n[log]\n";
+        # unknown_names = \"first\"\n# watch = \"1m\"\n\n[log]\n";
     assert!(text.contains(table), "{text}");
     let config = parse(&MINIMAL.replace("tsl = false", "tsl = true\ntls_ca = \"./ca.pem\""));
     reads_back(&config);
@@ -151,11 +151,12 @@ fn tls() -> impl Strategy<Value = Tls> {
     let version = prop::sample::select(vec![TlsVersion::Tls12, TlsVersion::Tls13]);
     let pairs = prop::collection::vec((path(), path()), 1..4);
     let names = prop::sample::select(vec![UnknownNames::First, UnknownNames::Refuse]);
-    let all = (pairs, any::<bool>(), version, names);
-    let tls = all.prop_map(|(pairs, apart, min_version, unknown_names)| {
+    let watch = prop::option::of((100..86_400_000_u64).prop_map(Duration::from_millis));
+    let all = (pairs, any::<bool>(), version, names, watch);
+    let tls = all.prop_map(|(pairs, apart, min_version, unknown_names, watch)| {
         let (certificates, keys) = pairs.into_iter().unzip();
         let keys = if apart { keys } else { Vec::new() };
-        Tls { certificates, keys, min_version, unknown_names, ..Tls::default() }
+        Tls { certificates, keys, min_version, unknown_names, watch }
     });
     prop_oneof![Just(Tls::default()), tls]
 }
