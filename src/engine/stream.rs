@@ -119,6 +119,11 @@ impl Stream {
         }
     }
 
+    /// True unless it is in the clear.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.session.is_some()
+    }
+
     /// True while it is the peer's turn to go on with the handshake.
     pub(crate) fn awaits_handshake(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.awaits_handshake())

@@ -61,6 +61,11 @@ impl Client {
         })
     }
 
+    /// How it reaches us: the listener may have changed its ways since.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.stream.is_secure()
+    }
+
     /// The peer's address; an IPv4 one that came in through an IPv6 socket as what it is.
     pub(crate) fn address(&self) -> IpAddr {
         self.peer.ip().to_canonical()

@@ -68,11 +68,6 @@ impl Site {
         })
     }
 
-    /// How clients reach us.
-    pub(crate) fn proto(&self) -> &'static str {
-        if self.acceptor().is_some() { "https" } else { "http" }
-    }
-
     /// True for a peer that is believed what it says of the client before it.
     pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
         self.config.server.trusted_proxies.iter().any(|network| network.contains(peer))

@@ -133,7 +133,7 @@ impl Tls {
     }
 }
 
-/// What stands for the bytes of all files that are named; those of the system's authorities are not.
+/// What stands for the bytes of all files that are named; the system's authorities are not.
 #[cfg(feature = "tls")]
 fn print_of(config: &Config) -> u64 {
     let trusts = config.applications.iter().filter_map(|spec| spec.tls.as_ref());

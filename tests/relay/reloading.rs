@@ -1,7 +1,8 @@
 //! Reload by HUP: what the file says now takes the place of what was in force, or nothing does.
 
 use crate::harness::{
-    Backend, Certs, Gate, Hosted, Keyed, Place, Proxy, Vacant, Wire, eventually, serve, timed,
+    Backend, Certs, Gate, Hosted, Keyed, Message, Place, Proxy, Vacant, Wire, eventually, serve,
+    timed,
 };
 use rustix::process::Signal;
 use std::fs;
@@ -402,6 +403,45 @@ fn tls_is_switched_on_for_new_clients_and_those_inside_go_on_in_the_clear() {
     let mut secure = Wire::connect(proxy.address);
     secure.secure(crate::harness::Trusting::of(&certs).to("localhost"));
     assert_eq!(secure.get("/").status(), 200);
+    let told = |request: &Message| request.field("x-forwarded-proto").unwrap().to_owned();
+    let told: Vec<String> = backend.requests().iter().map(told).collect();
+    assert_eq!(told, ["http", "http", "https"], "by its own connection");
     drop((inside, secure));
     proxy.reload(&[&backend], "");
+}
+
+/// Down stays down until a check says otherwise, and then it is up, whatever was reloaded between.
+#[test]
+fn who_is_down_over_a_reload_comes_back_with_its_check_also_where_what_is_asked_changes() {
+    let is_ill = Arc::new(AtomicUsize::new(1));
+    let ill = Arc::clone(&is_ill);
+    let backend = Backend::every(move |wire| {
+        while let Some(request) = wire.request() {
+            let fails = match request.target() {
+                "/health" => ill.load(SeqCst) > 0,
+                target => target == "/wrong",
+            };
+            let status = if fails { 500 } else { 200 };
+            if !wire.offer(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n")) {
+                return;
+            }
+        }
+    });
+    let checks = "health.interval = \"50ms\"\nhealth.rise = 1\nhealth.fall = 1\n";
+    let proxy = Proxy::with(&[&backend], checks);
+    proxy.pardon("LAST");
+    proxy.pardon("503");
+    proxy.pardon("NO ");
+    let stands = |status: u16| {
+        eventually("it stands so", || proxy.get("/").status() == status);
+    };
+    stands(503);
+    proxy.reload(&[&backend], &format!("{checks}server.via = true\n"));
+    assert_eq!(proxy.get("/").status(), 503, "nobody is up by a reload");
+    is_ill.store(0, SeqCst);
+    stands(200);
+    proxy.reload(&[&backend], &format!("{checks}health.path = \"/wrong\"\n"));
+    stands(503);
+    proxy.reload(&[&backend], &format!("{checks}health.path = \"/health\"\n"));
+    stands(200);
 }

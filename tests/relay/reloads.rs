@@ -114,7 +114,8 @@ fn reload_under_load(reloads: usize, period: Duration, mut look: impl FnMut(usiz
     let keys = [1, 2, 3].map(|weight| format!("weight = {weight}\nmax_connections = {PLACES}\n"));
     let settings = format!(
         "balance.policy = \"weighted-round-robin\"\nhealth.interval = \"{CHECK_EVERY:?}\"\n\
-         health.timeout = \"150ms\"\nhealth.fall = 10\nretry.attempts = 0\nqueue.timeout = \"10s\"\n"
+         health.timeout = \"150ms\"\nhealth.fall = 10\nretry.attempts = 0\n\
+         queue.timeout = \"10s\"\n"
     );
     let first = [0, 1].map(|index| Keyed(&all[index].backend, &keys[0]));
     let proxy = Proxy::with(&[&first[0], &first[1]], &settings);

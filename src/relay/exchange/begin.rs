@@ -59,7 +59,7 @@ impl Exchange {
 
 /// What is known of who asks: nothing is looked at of what a stranger says.
 fn origin(request: &Request, client: &Client, site: &Site) -> Origin {
-    let own = Origin { client: client.address(), secure: site.acceptor().is_some() };
+    let own = Origin { client: client.address(), secure: client.is_secure() };
     match client.trusted {
         true => own.behind(request, &site.config.server.trusted_proxies),
         false => own,
@@ -78,7 +78,7 @@ fn write_head(
     let server = &site.config.server;
     let how = Forwarding {
         peer: client.address(),
-        peer_proto: site.proto(),
+        peer_proto: if client.is_secure() { "https" } else { "http" },
         client: origin.client,
         proto: origin.proto(),
         trusted: client.trusted,
