@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::roster::Seat;
 use super::wish::Plea;
-use super::{Backend, CheckOutcome, Notice, Pool, Standing};
+use super::{Backend, Change, CheckOutcome, Notice, Pool, Standing};
 
 impl Pool {
     /// Takes in the result of a check of the backend at `index`.
@@ -55,6 +55,18 @@ impl Pool {
         });
         let words = self.policy.checked(backend.memory(), outcome);
         change.map(Notice::Changed).or(words.map(|why| self.judged(index, why, false)))
+    }
+
+    /// The backend at `index` is checked no more: what the file says of it is believed again, and
+    /// nobody hears what its application asks for.
+    pub fn leave_unchecked(&self, index: usize, now: Duration) -> Option<Change> {
+        self.change(index, now, |Seat { backend, .. }| {
+            let (record, alive) = (&backend.record, backend.spec().alive);
+            record.health.leave_unchecked(alive);
+            record.wish.set_plea(Plea::None);
+            record.past.left_unchecked(alive);
+            Some("it is checked no more".to_owned())
+        })
     }
 
     /// The application asks to be drained. That counts neither for nor against its health.
@@ -135,6 +147,32 @@ mod tests {
         assert!(hear(&pool, 0, false).is_some_and(|said| said.contains("drain -> down")));
         assert!(hear(&pool, 0, true).is_none(), "as ever, two must pass");
         assert!(hear(&pool, 0, true).is_some_and(|said| said.contains("down -> up")));
+    }
+
+    #[test]
+    fn one_that_asks_while_it_is_down_is_up_again_when_enough_checks_have_passed() {
+        let pool = pool(2, Rules::default());
+        (0..3).for_each(|_| drop(hear(&pool, 0, false)));
+        assert_eq!(standing(&pool, 0), Standing::Down);
+        (0..2).for_each(|_| drop(ask(&pool, 0)));
+        assert_eq!(standing(&pool, 0), Standing::Drain);
+        assert!(hear(&pool, 0, true).is_some_and(|said| said.contains("drain -> down")));
+        assert!(hear(&pool, 0, true).is_some_and(|said| said.contains("down -> up")));
+    }
+
+    #[test]
+    fn where_nobody_hears_its_wish_any_more_it_is_dropped() {
+        let pool = pool(2, Rules { hears_pleas: true, ..Rules::default() });
+        hear(&pool, 0, true);
+        ask(&pool, 0);
+        let specs = ["a", "b"].map(crate::pool::testing::spec).to_vec();
+        let next = |rules| {
+            let kind = crate::pool::policy::Kind::RoundRobin;
+            crate::pool::testing::succeeding(&pool, kind, specs.clone(), rules)
+        };
+        let kept = next(pool.rules().clone());
+        assert_eq!(standing(&kept, 0), Standing::Drain);
+        assert_eq!(standing(&next(Rules::default()), 0), Standing::Up);
     }
 
     #[test]

@@ -73,6 +73,11 @@ impl Past {
         }
     }
 
+    /// No check speaks any more.
+    pub(super) fn left_unchecked(&self, alive: bool) {
+        self.lock().of_checks = format!("the file says alive = {alive}, and it is not checked");
+    }
+
     /// It was taken out for a while, for this reason.
     pub(super) fn ejected(&self, reason: &str) {
         reason.clone_into(&mut self.lock().of_ejection);

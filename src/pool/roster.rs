@@ -143,14 +143,6 @@ impl Pool {
         RetryPermit::take(&self.family.retrying, || self.in_flight(), &self.rules.retry)
     }
 
-    /// The backend at `index` is checked no more: what the file says of it is believed again.
-    pub fn leave_unchecked(&self, index: usize, now: Duration) -> Option<Change> {
-        self.change(index, now, |Seat { backend, .. }| {
-            backend.record.health.leave_unchecked(backend.spec().alive);
-            Some("it is checked no more".to_owned())
-        })
-    }
-
     /// Takes in what the name of the backend at `index` has come to. One that is found for the
     /// first time is up, unless a check has still to say so. A look-up tells nothing else: that an
     /// ejection is over is for a check or a request to say.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::pool::testing::{check, pool, set_mode, together};
+use crate::pool::policy::Kind;
+use crate::pool::testing::{ask, check, pool, set_mode, spec, succeeding, together};
 use crate::pool::{Mode, Pool, Rules, Standing};
 
 const NOW: Duration = Duration::ZERO;
@@ -52,7 +53,7 @@ fn two_operators_at_once_never_take_out_the_last_two() {
 fn the_time_in_maintenance_is_up_when_it_is_and_only_for_who_is_there_still() {
     let pool = pool(2, Rules { drain: Duration::from_secs(10), ..Rules::default() });
     let s = Duration::from_secs;
-    let lease = pool.pick(&crate::pool::testing::ask(NOW, &[1])).unwrap();
+    let lease = pool.pick(&ask(NOW, &[1])).unwrap();
     pool.set_mode(0, Mode::Maint, false, s(5)).unwrap();
     assert!(!pool.cut_overdue(s(14)) && !lease.backend().is_cut());
     assert!(pool.cut_overdue(s(15)) && lease.backend().is_cut());
@@ -60,8 +61,18 @@ fn the_time_in_maintenance_is_up_when_it_is_and_only_for_who_is_there_still() {
     drop(lease);
     assert!(!pool.cut_overdue(s(17)));
     set_mode(&pool, 0, Mode::Ready, s(18));
-    let lease = pool.pick(&crate::pool::testing::ask(NOW, &[1])).unwrap();
+    let lease = pool.pick(&ask(NOW, &[1])).unwrap();
     pool.set_mode(0, Mode::Maint, false, s(20)).unwrap();
     set_mode(&pool, 0, Mode::Drain, s(21));
     assert!(!pool.cut_overdue(s(99)) && !lease.backend().is_cut(), "it is to end by itself");
+}
+
+#[test]
+fn one_that_leaves_the_file_while_it_is_in_maintenance_is_cut_off_in_time() {
+    let pool = pool(2, Rules { drain: Duration::from_secs(10), ..Rules::default() });
+    let lease = pool.pick(&ask(NOW, &[1])).unwrap();
+    pool.set_mode(0, Mode::Maint, false, NOW).unwrap();
+    let next = succeeding(&pool, Kind::RoundRobin, vec![spec("b")], pool.rules().clone());
+    assert!(!next.cut_overdue(Duration::from_secs(9)));
+    assert!(next.cut_overdue(Duration::from_secs(10)) && lease.backend().is_cut());
 }
