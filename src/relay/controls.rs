@@ -95,8 +95,8 @@ impl Controls {
         Ok(change)
     }
 
-    /// Holds new requests in the line, each for 30 s at the most. The pause ends by itself after
-    /// `at_most`, which is 10 minutes at the most.
+    /// Holds new requests in the line. The pause ends by itself after `at_most`, which is 30 s at
+    /// the most; where one follows the other, each request is held for 30 s in all.
     pub fn pause(&self, at_most: Duration) {
         let at_most = self.shared.site.current().queue.pause(at_most, self.now());
         self.shared.teller.tell(Event::Paused { at_most });

@@ -35,10 +35,8 @@ pub(crate) struct Queue {
     pause_ended_us: AtomicU64,
 }
 
-/// How long a request is held by a pause.
+/// How long a request is held by pauses, and how long one lasts, so that what is forgotten ends.
 const HELD_MAX: Duration = Duration::from_secs(30);
-/// How long a pause lasts at the most, so that one which is forgotten ends.
-const PAUSE_MAX: Duration = Duration::from_secs(600);
 
 /// A place in the line, given up when dropped.
 pub(crate) struct Ticket {
@@ -75,7 +73,7 @@ impl Queue {
 
     /// Holds everybody from now on, for at most so long; returns for how long.
     pub(super) fn pause(&self, at_most: Duration, now: Duration) -> Duration {
-        let at_most = at_most.min(PAUSE_MAX);
+        let at_most = at_most.min(HELD_MAX);
         self.paused_until_us.store(micros(now + at_most).max(1), Ordering::SeqCst);
         at_most
     }
