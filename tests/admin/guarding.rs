@@ -74,3 +74,25 @@ fn a_change_is_said_to_be_one() {
     assert_eq!(ask("X-Evenly: 1\r\n"), 200);
     assert_eq!(panel.mode(), "drain");
 }
+
+#[test]
+fn no_path_changes_anything_by_get_or_before_the_guard_has_spoken() {
+    let backends = [Backend::plain(), Backend::plain()];
+    let panel = Panel::over(&[&backends[0], &backends[1]]);
+    let host = panel.address.to_string();
+    let changes =
+        ["/backends/A/drain", "/backends/A/maint", "/pause", "/resume", "/reload", "/upgrade"];
+    for target in changes {
+        let ask = |method: &str| {
+            panel.connect().ask(format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+        };
+        assert_eq!([ask("GET").status(), ask("OPTIONS").status()], [405, 405], "{target}");
+        assert_eq!(panel.connect().ask(post(target, &host, "")).status(), 403, "{target}");
+        let foreign = post(target, "evil.test", "X-Evenly: 1\r\n");
+        assert_eq!(panel.connect().ask(foreign).status(), 421, "{target}");
+    }
+    let nowhere = post("/quitquitquit", &host, "");
+    assert_eq!(panel.connect().ask(nowhere).status(), 403, "be the path there or not");
+    assert_eq!(panel.mode(), "ready");
+    assert_eq!(panel.proxy.said(" asks: "), 0);
+}
