@@ -7,8 +7,8 @@ use super::Failure;
 use super::reach::{Balancer, Reach};
 use crate::admin::ask::Question;
 
-/// Docker asks every 30 s, keepalived every second or two.
-const WITHIN: Duration = Duration::from_secs(2);
+/// Docker asks every 30 s, keepalived every second or two. With the look for the socket it is 2 s.
+const WITHIN: Duration = Duration::from_millis(1500);
 
 /// Fails unless the balancer is ready; or, if only that is asked, unless it lives.
 pub(super) fn run(reach: &Reach, is_life_enough: bool) -> Result<(), Failure> {

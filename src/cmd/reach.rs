@@ -6,13 +6,15 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{Failure, warn};
 use crate::admin::ask::{Endpoint, unconnected};
 use crate::admin::socket;
 use crate::config::{AdminSocket, Config, Source};
 
-/// To see whether anybody listens.
-const GLANCE: Duration = Duration::from_secs(1);
+/// To see whether anybody listens, and who: several times at most in the 2 s of a healthcheck.
+const GLANCE: Duration = Duration::from_millis(250);
 /// The variable that holds what proves that one may ask.
 pub(super) const TOKEN_VARIABLE: &str = "EVENLY_ADMIN_TOKEN";
 
@@ -66,41 +68,36 @@ impl Reach {
             }
         }
         let mut others: Vec<_> = directories().iter().flat_map(|it| live_in(it)).collect();
-        match others.len() {
-            0 => Err(Failure::Run(format!(
+        let file = fs::canonicalize(&self.source.path).ok();
+        if let Some(file) = &file {
+            others.retain(|endpoint| serves(endpoint, file));
+        }
+        if others.len() > 1 {
+            let names: Vec<_> = others.iter().map(Endpoint::to_string).collect();
+            let names = names.join(", ");
+            return Err(Failure::Run(format!("which of these? name one with --socket: {names}")));
+        }
+        let Some(other) = others.pop() else {
+            return Err(Failure::Run(format!(
                 "no balancer answers at {}; start one with evenly serve, or name its socket with \
                  --socket",
                 tried.join(" or at ")
-            ))),
-            1 => {
-                let other = others.remove(0);
-                warn([format!("asking the balancer at {other}, the only one that runs here")]);
-                Ok(other)
-            }
-            _ => {
-                let names: Vec<_> = others.iter().map(Endpoint::to_string).collect();
-                let names = names.join(", ");
-                Err(Failure::Run(format!("which of these? name one with --socket: {names}")))
-            }
+            )));
+        };
+        if file.is_none() {
+            warn([format!("asking the balancer at {other}, the only one that runs here")]);
         }
+        Ok(other)
     }
 
     /// Where the file's balancer may answer. A running one is to be asked whatever has become of
-    /// its file meanwhile, so a file that makes no sense is passed over with a word.
+    /// its file meanwhile, so mistakes in it are for the balancer to tell.
     fn expected(&self) -> Result<Vec<Endpoint>, Failure> {
         let Source { path, overrides } = &self.source;
         match Config::load(path, overrides) {
             Ok(config) => written(config, &path.display().to_string()),
             Err(errors) if self.is_file_named && !path.exists() => Err(errors.into()),
-            Err(_) => {
-                if path.exists() {
-                    let path = path.display();
-                    warn([format!(
-                        "{path} makes no sense, see evenly check; asking who runs here"
-                    )]);
-                }
-                Ok(by_port(Config::default().server.listen.port()))
-            }
+            Err(_) => Ok(by_port(Config::default().server.listen.port())),
         }
     }
 }
@@ -140,6 +137,15 @@ fn directories() -> Vec<PathBuf> {
     all.push(socket::SHARED_DIRECTORY.into());
     all.dedup();
     all
+}
+
+/// Whether the balancer there was started with this file: its port may be another one by now, or
+/// its mistakes too many to be read.
+fn serves(endpoint: &Endpoint, file: &Path) -> bool {
+    let status = Balancer::at(endpoint.clone()).status(GLANCE);
+    let status = status.ok().and_then(|body| serde_json::from_str::<Value>(&body).ok());
+    let path = status.as_ref().and_then(|status| status["configuration"]["path"].as_str());
+    path.is_some_and(|path| Path::new(path) == file)
 }
 
 /// The sockets of a directory at which a balancer listens, and those at which we may not ask: they

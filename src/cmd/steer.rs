@@ -64,14 +64,17 @@ fn mode_words(said: &Value, wish: &ModeWish) -> String {
     }
 }
 
-/// The same in the words of whoever typed it: an option, and the name that was most likely meant.
+/// The same, with the name that was most likely meant.
 fn corrected(balancer: &Balancer, name: &str, why: &str) -> String {
-    let why = why.replace("?force=1", "--force");
-    let Ok(view) = seen(balancer, SOON) else { return why };
+    // Only who knows no such name quotes it.
+    let is_unknown = why.contains(&format!("{name:?}"));
+    let Some(view) = is_unknown.then(|| seen(balancer, SOON).ok()).flatten() else {
+        return why.to_owned();
+    };
     let names = view.pools.iter().flat_map(|pool| &pool.backends).map(|it| it.name.as_str());
     match nearest(name, names) {
         Some(meant) if meant != name => format!("{why}; did you mean {meant}?"),
-        _ => why,
+        _ => why.to_owned(),
     }
 }
 

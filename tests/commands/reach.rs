@@ -57,13 +57,26 @@ fn the_only_one_that_runs_is_asked_and_of_two_the_one_of_the_file() {
     house.scratch.write("applications.toml", &file);
     let printed = fine(run(&house, "status"));
     assert!(printed.contains(&format!("pid {}", second.process.id())), "{printed}");
-    // A file that makes no sense any more hides nobody, but it does not say whom it means.
-    house.scratch.write("applications.toml", "nonsense");
-    let said = failed(run(&house, "status"));
-    assert!(said.contains("applications.toml makes no sense"), "{said}");
-    drop(second);
-    let (code, _, said) = run(&house, "status");
-    assert!(code == Some(0) && said.contains("makes no sense"), "{said}");
+}
+
+#[test]
+fn a_file_that_was_changed_or_spoilt_still_finds_its_own_balancer_and_no_other() {
+    let house = House::new();
+    let backend = Backend::plain();
+    let (first, other) = (by_default(&house, &backend), by_default(&house, &backend));
+    let file = first.scratch.path().join("applications.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let status = format!("status -c {}", file.display());
+    for text in [text.replace("127.0.0.1:0", "127.0.0.1:7"), "nonsense".to_owned()] {
+        fs::write(&file, text).unwrap();
+        let printed = fine(run(&house, &status));
+        assert!(printed.contains(&format!("pid {}", first.process.id())), "{printed}");
+    }
+    // A file that none of them was started with is not taken for theirs.
+    house.scratch.write("applications.toml", text);
+    drop(other);
+    let said = failed(run(&house, "drain A"));
+    assert!(said.starts_with("evenly: no balancer answers at "), "{said}");
 }
 
 #[test]

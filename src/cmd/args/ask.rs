@@ -27,6 +27,8 @@ pub(super) const OPTIONS: [&str; 11] = [
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// Faster than that nobody reads.
 const WATCH_EVERY_MIN: Duration = Duration::from_millis(100);
+/// The clock ends somewhere.
+const TIME_MAX: Duration = Duration::from_secs(365 * 86_400);
 /// The port of a balancer of which only the host is named: that of the examples.
 const PORT: u16 = 9900;
 /// Balancers that are asked at once, a thread for each.
@@ -101,7 +103,7 @@ fn every(parser: &mut Parser) -> Result<Duration, Error> {
         Err(_) => config::duration(&text),
     };
     match every {
-        Ok(every) if every >= WATCH_EVERY_MIN => Ok(every),
+        Ok(every) if every >= WATCH_EVERY_MIN => Ok(every.min(TIME_MAX)),
         Ok(_) => Err(format!("--watch={text} is faster than anybody reads; use 1").into()),
         Err(what) => Err(format!("--watch: {what}").into()),
     }
@@ -148,7 +150,8 @@ fn url(text: &str) -> Result<Url, Error> {
 }
 
 fn duration(parser: &mut Parser, option: &str) -> Result<Duration, Error> {
-    config::duration(&text(parser)?).map_err(|what| format!("{option}: {what}").into())
+    let time = config::duration(&text(parser)?).map_err(|what| format!("{option}: {what}"))?;
+    Ok(time.min(TIME_MAX))
 }
 
 impl Typed {
@@ -238,6 +241,7 @@ mod tests {
             ("pause", Wish::Pause(None, None)),
             ("pause p --for 20s", Wish::Pause(Some("p".into()), Some(seconds(20)))),
             ("resume p", Wish::Resume(Some("p".into()))),
+            ("drain A --wait 5124095576030h", mode(Mode::Drain, false, Some(TIME_MAX))),
             ("reload", Wish::Reload),
             ("diff", Wish::Diff(None)),
             ("diff -", Wish::Diff(Some("-".into()))),

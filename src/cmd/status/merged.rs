@@ -10,6 +10,8 @@ use super::words::{count, latency, share, short, wrap};
 const LINES_MAX: usize = 4;
 
 type Named<T> = (String, T);
+/// One thing that a backend is, in a word.
+type Told = fn(&BackendView) -> String;
 
 /// All of it, for at least two.
 pub(super) fn lines(views: &[Named<Result<View, String>>]) -> Vec<String> {
@@ -150,7 +152,7 @@ fn differences(asked: &[(&str, &View)], rows: &[Merged<'_>]) -> Vec<String> {
 }
 
 /// What balancers of one file should say alike of a backend, and what it is called.
-const COMPARED: [(&str, fn(&BackendView) -> String); 6] = [
+const COMPARED: [(&str, Told); 6] = [
     ("", |it| it.standing.clone()),
     (" mode", |it| it.mode.clone()),
     (" address", |it| it.address.clone()),

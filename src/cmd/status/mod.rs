@@ -9,7 +9,7 @@ mod watch;
 mod words;
 
 use std::io::{self, Write};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -85,13 +85,25 @@ fn show(said: &Said, shape: Shape) -> Shown {
 
 /// Asks all at once: one that does not answer must not hold up the others.
 fn ask(balancers: &[Balancer], within: Duration) -> Said {
-    let answers = thread::scope(|scope| {
-        let asked: Vec<_> =
-            balancers.iter().map(|balancer| scope.spawn(move || balancer.status(within))).collect();
-        let ended = asked.into_iter().map(|it| it.join());
-        ended.map(|it| it.unwrap_or_else(|_| Err("asking failed".to_owned()))).collect::<Vec<_>>()
+    if let [only] = balancers {
+        return vec![(only.clone(), only.status(within))];
+    }
+    let answers: Vec<_> = thread::scope(|scope| {
+        let begin = |balancer: &'_ Balancer| {
+            let balancer = balancer.clone();
+            thread::Builder::new().spawn_scoped(scope, move || balancer.status(within))
+        };
+        let asked: Vec<_> = balancers.iter().map(begin).collect();
+        asked.into_iter().map(heard).collect()
     });
     balancers.iter().cloned().zip(answers).collect()
+}
+
+fn heard(
+    asked: io::Result<ScopedJoinHandle<'_, Result<String, String>>>,
+) -> Result<String, String> {
+    let asked = asked.map_err(|error| format!("no thread to ask with: {error}"))?;
+    asked.join().unwrap_or_else(|_| Err("it was not asked to the end".to_owned()))
 }
 
 fn first_failure(said: &Said) -> Option<String> {
