@@ -1,7 +1,7 @@
 //! The commands that ask a running balancer, as they are shipped: against real balancers over real
 //! backends, and where there is none.
 
-#![cfg(all(feature = "admin", feature = "lab"))]
+#![cfg(feature = "admin")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[allow(dead_code, unused_imports, reason = "the relay's tests use the rest of it")]

@@ -3,6 +3,7 @@
 use crate::harness::{Backend, Gate, Vacant, eventually};
 use crate::{House, failed, fine};
 use std::fs;
+use std::os::unix::net::UnixListener;
 
 #[test]
 fn a_drain_waits_until_nothing_is_in_flight_any_more() {
@@ -59,6 +60,27 @@ fn a_wait_ends_when_somebody_else_wants_otherwise() {
     assert_eq!(said, "evenly: A is set to ready now: by somebody else, or by a new start");
     gate.open();
     assert_eq!(client.answer().status(), 200);
+}
+
+#[test]
+fn a_wait_outlasts_a_balancer_that_does_not_answer_for_a_while() {
+    let gate = Gate::new();
+    let (held, other) = (Backend::holding(&gate), Backend::plain());
+    let house = House::new();
+    let proxy = house.balancer("s", &[&held, &other], "");
+    let mut client = proxy.asking("/held");
+    held.wait_requests(1);
+    let draining = house.begin(&format!("drain A --wait 60s --socket {}", house.socket("s")));
+    draining.printed.wait("1 request in flight");
+    // Somebody else is there, who hangs up; then nobody; then the balancer again.
+    fs::rename(house.socket("s"), house.socket("away")).unwrap();
+    let stranger = UnixListener::bind(house.socket("s")).unwrap();
+    drop(stranger.accept().unwrap());
+    drop(stranger);
+    fs::rename(house.socket("away"), house.socket("s")).unwrap();
+    gate.open();
+    assert_eq!(client.answer().status(), 200);
+    assert!(fine(draining.finish()).ends_with("A has nothing in flight"));
 }
 
 #[test]
@@ -207,7 +229,7 @@ fn a_healthcheck_fails_with_one_whatever_is_wrong_and_in_time() {
     let said = failed(house.run("healthcheck -c none.toml"));
     assert!(said.starts_with("evenly: none.toml: no such file"), "{said}");
     // It listens, and says nothing.
-    let _silent = std::os::unix::net::UnixListener::bind(house.socket("s")).unwrap();
+    let _silent = UnixListener::bind(house.socket("s")).unwrap();
     let (ended, took) = crate::harness::timed(|| house.ask("s", "healthcheck"));
     assert!(failed(ended).contains("did not answer within 1.5 s"));
     assert!(took < crate::harness::DEADLINE, "{took:?}");
