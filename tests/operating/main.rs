@@ -3,8 +3,8 @@
 //! Each recipe (a heading of the second level) has a world of its own: a folder with an
 //! `applications.toml`, three demo applications, and a balancer that runs. In a block marked
 //! `console`, a line that begins with `$ ` is a command, given to bash; what stands below it is
-//! what it prints, where `...` is anything, also several lines. A command that fails fails the test,
-//! unless the page says so: `# exit 1` behind it.
+//! what it prints, where `...` is anything, also several lines. A command that fails fails the
+//! test, unless the page says so: `# exit 1` behind it.
 
 #![cfg(all(feature = "admin", feature = "lab"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -54,8 +54,8 @@ fn trial(recipe: &Recipe) -> Result<(), String> {
         let is_as_said = code == Some(step.exit) && matches(&step.output, &printed);
         if !is_as_said {
             return Err(format!(
-                "docs/operating.md, \"{}\":\n$ {}\nexpected (exit {}):\n{}\nprinted (exit {code:?}):\n{}\n\
-                 the balancer said:\n{}",
+                "docs/operating.md, \"{}\":\n$ {}\nexpected (exit {}):\n{}\n\
+                 printed (exit {code:?}):\n{}\nthe balancer said:\n{}",
                 recipe.title,
                 step.command,
                 step.exit,

@@ -100,7 +100,8 @@ fn match_line(expected: &str, printed: &str) -> bool {
 
 #[test]
 fn a_page_is_taken_apart_and_dots_are_anything() {
-    let page = "# T\n## One\n```console\n$ a \\\n  b  # exit 1\nx ... y\n```\n## Two\n```console\n$ c\n```";
+    let page = "# T\n## One\n```console\n$ a \\\n  b  # exit 1\nx ... y\n```\n\
+                ## Two\n```console\n$ c\n```";
     let recipes = Recipe::all(page);
     assert_eq!(recipes.len(), 2);
     assert_eq!(recipes[1].steps[0].command, "c");

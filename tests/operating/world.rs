@@ -30,7 +30,11 @@ impl World {
     pub fn begin(recipe: &Recipe) -> Self {
         let scratch = Scratch::new();
         let listen = ([127, 0, 0, 1], 0).into();
-        let demo = Demo::start(&DemoOptions { listen, instances: APPLICATIONS_MAX, ..DemoOptions::default() });
+        let demo = Demo::start(&DemoOptions {
+            listen,
+            instances: APPLICATIONS_MAX,
+            ..DemoOptions::default()
+        });
         let demo = demo.unwrap();
         let mut ports: Vec<(String, String)> = Vec::new();
         for (number, address) in demo.addresses().iter().enumerate() {
@@ -128,7 +132,8 @@ impl Drop for World {
 fn configuration(port: u16) -> String {
     let mut text = format!(
         "[server]\nlisten = \"127.0.0.1:{port}\"\nserved_by = true\nrequest_id = true\n\n\
-         [health]\ninterval = \"1s\"\ntimeout = \"1s\"\n\n[log]\naccess = \"json\"\nto = \"./access.log\"\n"
+         [health]\ninterval = \"1s\"\ntimeout = \"1s\"\n\n\
+         [log]\naccess = \"json\"\nto = \"./access.log\"\n"
     );
     for number in 0..3 {
         let (name, port) = (format!("API0{}", number + 1), APPLICATIONS + number);
