@@ -107,8 +107,23 @@
 //! | session | one connection's TLS: records on the side of the socket, plain bytes on the other |
 //! | acceptor, connector | what makes sessions with clients; with one backend |
 //! | link | a plain client's connection to a server, with the time that it may take |
-//! | reach, wish | which running balancer a command asks; what it wants of it |
 //! | call | one request of the client library's: its rounds of tries, and the rests between them |
+//!
+//! What operators steer:
+//!
+//! | word | meaning |
+//! |---|---|
+//! | drain, maint, ready | gets nothing new; likewise, and what is open is ended; is in use |
+//! | wish, plea | who wants a backend out; that of the application, in its answer to a check |
+//! | pause, resume | new requests wait in the queue; they go on |
+//! | controls | what of a running relay others may look at and steer |
+//! | reload, plan, newcomer | the file is read anew; what that changes; a backend it brings |
+//! | endpoint, guard, pace | where operators ask, over HTTP; who may; how much time that takes |
+//! | steered | the balancer as the endpoint knows it |
+//! | spare | a descriptor held back for when the process has none left |
+//! | reach | which running balancer a command asks |
+//! | pulse, supervisor | whether a thread moves on; systemd, if that started us |
+//! | successor | the process that takes the sockets over, and serves on |
 //!
 //! # The rooms
 //!
@@ -122,8 +137,9 @@
 //! with all its requests. `plain` is HTTP over sockets that block, for all but the relay. `watch`
 //! asks backends how they are, `lab` tries things out: a demo backend, a load generator, a
 //! simulator. [`client`] is the balancing inside a program of your own: start there to use this
-//! crate as a library. `balancer` wires them together, starts and stops them and tells what
-//! happens; `cmd` has one thin file a command. Who may import whom is a test (`tests/tidy.rs`).
+//! crate as a library. `admin` is where operators ask how all stands, and have it changed.
+//! `balancer` wires them together, starts, reloads, replaces and stops them and tells what happens;
+//! `cmd` has one thin file a command. Who may import whom is a test (`tests/tidy.rs`).
 //!
 //! # Reading order
 //!
@@ -158,6 +174,11 @@
 //! 12. **What goes on beside it.** [`watch`]: `mod`, `schedule`, `checks`, `probe`, `names`;
 //!     [`event`]: `mod`, `what`, `teller`; [`relay`]: `complaints`; [`log`]: `mod`, `access`,
 //!     `lane`, `writer`; [`balancer`]: `tell`.
+//!
+//! 13. **How it is steered.** [`pool`]: `wish`, `steer`, `status`; [`relay`]: `controls`;
+//!     [`balancer`]: `reload`, `newcomers`, `steered`, `supervisor`. [`admin`]: `mod`, `endpoint`,
+//!     `socket`, `guard`, `route`, `status`, `steer`; [`plain`]: `handler`, `server`, `spares`.
+//!     From the other side: [`admin`]: `ask`; [`cmd`]: `reach`, `status`.
 //!
 //! [`client`], [`plain`] and [`lab`] stand on the same rooms; their `mod` says where to begin.
 
