@@ -11,11 +11,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::socket_peercred;
+use rustix::process::geteuid;
 
 use super::guard::{Guard, Refused};
 use super::pace::Pace;
 use super::route::{Astray, Query, Route, route};
-use super::socket::{UnixSocket, default_path};
+use super::socket::{self, UnixSocket, default_path};
 use super::steer::Steering;
 use super::{State, Steered, answer, status};
 use crate::config::{Admin, AdminSocket};
@@ -28,6 +29,9 @@ use crate::plain::server::PlainServer;
 /// requests: system calls and a thread.
 const REQUEST_COST: Duration = Duration::from_micros(100);
 const CONNECTION_COST: Duration = Duration::from_micros(100);
+/// How long a predecessor may take to let its address go.
+const LETTING_GO: Duration = Duration::from_secs(5);
+const LETTING_GO_LOOK: Duration = Duration::from_millis(20);
 /// To read and to write a byte.
 const BYTE_COST: Duration = Duration::from_nanos(5);
 
@@ -35,7 +39,7 @@ const BYTE_COST: Duration = Duration::from_nanos(5);
 pub struct Endpoint {
     core: Arc<Core>,
     /// Before the socket, whose path goes last.
-    _servers: Vec<PlainServer>,
+    servers: Vec<PlainServer>,
     socket: Option<UnixSocket>,
     address: Option<SocketAddr>,
 }
@@ -68,14 +72,12 @@ impl Bound {
     ///
     /// # Errors
     /// A sentence that says what is in the way, and what to do.
-    pub fn bind(admin: &Admin, port: u16) -> Result<Self, String> {
-        let (socket, warning) = bind_socket(admin, port)?;
-        let listener = admin.listen.map(|listen| {
-            TcpListener::bind(listen).map_err(|error| {
-                format!("admin endpoint: cannot listen on {listen}: {error}; choose another")
-            })
-        });
-        Ok(Self { socket, listener: listener.transpose()?, warning })
+    ///
+    /// A predecessor at the socket `taken` keeps its places for now: they are taken over later.
+    pub fn bind(admin: &Admin, port: u16, taken: Option<&Path>) -> Result<Self, String> {
+        let (socket, warning) = bind_socket(admin, port, taken)?;
+        let listen = admin.listen.filter(|_| taken.is_none());
+        Ok(Self { socket, listener: listen.map(listen_at).transpose()?, warning })
     }
 
     /// Makes the socket that of another user, who alone (with root) may then ask there.
@@ -93,17 +95,15 @@ impl Bound {
     pub fn serve(self, admin: &Admin, teller: &Teller) -> Result<Endpoint, String> {
         let core = Arc::new(Core { teller: teller.clone(), steered: OnceLock::new() });
         self.warning.iter().for_each(|text| teller.tell(Event::Configuration(text)));
-        let (socket, mut servers, mut address) = (self.socket, Vec::new(), None);
+        let (socket, mut servers) = (self.socket, Vec::new());
         if let Some(socket) = &socket {
             let listener = socket.listener().map_err(|error| error.to_string())?;
             servers.push(serve(&core, listener, Guard::User, "admin socket")?);
         }
+        let mut endpoint = Endpoint { core, servers, socket, address: None };
         if let Some(listener) = self.listener {
-            address = listener.local_addr().ok();
-            let guard = Guard::Network { token: admin.token.clone(), hosts: admin.hosts.clone() };
-            servers.push(serve(&core, listener, guard, "admin")?);
+            endpoint.answer_at(listener, admin)?;
         }
-        let endpoint = Endpoint { core, _servers: servers, socket, address };
         endpoint.tell_where();
         Ok(endpoint)
     }
@@ -113,6 +113,44 @@ impl Endpoint {
     /// From now on there is something to look at and to steer.
     pub fn serve(&self, steered: Arc<dyn Steered>) {
         let _ = self.core.steered.set(steered);
+    }
+
+    /// Takes the place of the predecessor's socket, which operators ask at.
+    ///
+    /// # Errors
+    /// As the system says it; then it stays where it is.
+    pub fn take_over(&mut self, path: &Path) -> io::Result<()> {
+        self.socket.as_mut().map_or(Ok(()), |socket| socket.move_to(path))
+    }
+
+    /// Takes the predecessor's address, as soon as that has let it go.
+    ///
+    /// # Errors
+    /// A sentence, if that takes too long.
+    pub fn take_address(&mut self, admin: &Admin) -> Result<(), String> {
+        let Some(listen) = admin.listen.filter(|_| self.address.is_none()) else { return Ok(()) };
+        let until = Instant::now() + LETTING_GO;
+        let listener = loop {
+            match listen_at(listen) {
+                Err(_) if Instant::now() < until => std::thread::park_timeout(LETTING_GO_LOOK),
+                bound => break bound?,
+            }
+        };
+        self.answer_at(listener, admin)
+    }
+
+    /// Lets its address go, for a successor; its socket has another place by then.
+    pub fn leave_address(&mut self) {
+        if self.address.take().is_some() {
+            self.servers.pop();
+        }
+    }
+
+    fn answer_at(&mut self, listener: TcpListener, admin: &Admin) -> Result<(), String> {
+        self.address = listener.local_addr().ok();
+        let guard = Guard::Network { token: admin.token.clone(), hosts: admin.hosts.clone() };
+        self.servers.push(serve(&self.core, listener, guard, "admin")?);
+        Ok(())
     }
 
     /// Its Unix socket, if it has one.
@@ -136,12 +174,26 @@ impl Endpoint {
     }
 }
 
+fn listen_at(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).map_err(|error| {
+        format!("admin endpoint: cannot listen on {address}: {error}; choose another")
+    })
+}
+
 /// A default place that cannot be had is no more than a pity: then there is none, and a sentence.
-fn bind_socket(admin: &Admin, port: u16) -> Result<(Option<UnixSocket>, Option<String>), String> {
+fn bind_socket(
+    admin: &Admin,
+    port: u16,
+    taken: Option<&Path>,
+) -> Result<(Option<UnixSocket>, Option<String>), String> {
+    let beside = |path: &Path| match taken {
+        Some(taken) if taken == path => socket::aside(path),
+        _ => path.to_owned(),
+    };
     let path = match &admin.socket {
         AdminSocket::Off => return Ok((None, None)),
         AdminSocket::At(path) => {
-            let socket = UnixSocket::bind(path).map_err(|why| why.to_string())?;
+            let socket = UnixSocket::bind(&beside(path)).map_err(|why| why.to_string())?;
             return Ok((Some(socket), None));
         }
         AdminSocket::Auto => default_path(port),
@@ -153,7 +205,7 @@ fn bind_socket(admin: &Admin, port: u16) -> Result<(Option<UnixSocket>, Option<S
     let Some(path) = path else {
         return without("neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR is set");
     };
-    match UnixSocket::bind_default(&path) {
+    match UnixSocket::bind_default(&beside(&path)) {
         Ok(socket) => Ok((Some(socket), None)),
         Err(why) if why.is_taken => Err(why.to_string()),
         Err(why) => without(&why.to_string()),
@@ -248,7 +300,8 @@ impl Desk {
             (route, Some((steered, _))) => self.ask(asked, route, query, &**steered),
         };
         // What these wait for is no work of ours: a disk, a look-up, a successor.
-        let waits = matches!(route, Route::Reload | Route::Upgrade | Route::Diff);
+        let waits =
+            matches!(route, Route::Reload | Route::Upgrade | Route::Diff | Route::Succeeded);
         (answer, if waits { REQUEST_COST } else { began.elapsed() })
     }
 
@@ -271,9 +324,23 @@ impl Desk {
             Route::Resume => steering.resume(),
             Route::Reload => steering.reload(),
             Route::Upgrade => steering.upgrade(),
+            Route::Handover => steering.hand_over(self.own_process(asked.socket)),
+            Route::Succeeded => steering.succeed(self.own_process(asked.socket), None),
+            Route::NotSucceeded => {
+                steering.succeed(self.own_process(asked.socket), Some(asked.body))
+            }
             Route::Set(name, mode) => steering.set(name, *mode),
             // Answered before there is anything to steer.
             Route::Live | Route::Ready => answer::text(200, String::new()),
+        }
+    }
+
+    /// The process that asks, if it is one of our own user's on this machine; 0 is nobody's.
+    fn own_process(&self, socket: &TcpStream) -> u32 {
+        let (Guard::User, Ok(user)) = (&self.guard, socket_peercred(socket)) else { return 0 };
+        match user.uid == geteuid() {
+            true => user.pid.as_raw_nonzero().get().unsigned_abs(),
+            false => 0,
         }
     }
 

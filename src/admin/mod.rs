@@ -18,6 +18,7 @@ mod steer;
 
 pub use endpoint::{Bound, Endpoint};
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -49,6 +50,23 @@ pub trait Steered: Send + Sync {
     /// Has a new process of the same program take over. Who serves now, in words; or why this one
     /// still does.
     fn upgrade(&self) -> Result<String, String>;
+
+    /// What the process `pid` needs in order to succeed; the error says why it is not for it.
+    fn hand_over(&self, pid: u32) -> Result<Handover, String>;
+
+    /// The process `pid` serves from now on; or it cannot, and says why.
+    fn succeed(&self, pid: u32, outcome: Result<(), &str>) -> Result<String, String>;
+}
+
+/// Sockets in one handover.
+pub const HANDED_MAX: usize = 16;
+
+/// What a successor begins with.
+pub struct Handover {
+    /// Those that clients come in by.
+    pub sockets: Vec<OwnedFd>,
+    /// What is known of backends, as JSON, for the same program alone.
+    pub facts: String,
 }
 
 /// How a process and its configuration have fared.

@@ -19,6 +19,10 @@ pub(super) enum Route {
     Resume,
     Reload,
     Upgrade,
+    /// A successor asks for the sockets; it serves; it cannot.
+    Handover,
+    Succeeded,
+    NotSucceeded,
     /// This backend is to be used, drained or maintained.
     Set(String, Mode),
 }
@@ -74,6 +78,9 @@ fn of_path(path: &str) -> Result<(Route, &'static str), Astray> {
         "/resume" => (Route::Resume, CHANGE),
         "/reload" => (Route::Reload, CHANGE),
         "/upgrade" => (Route::Upgrade, CHANGE),
+        "/handover" => (Route::Handover, "GET"),
+        "/handover/done" => (Route::Succeeded, CHANGE),
+        "/handover/failed" => (Route::NotSucceeded, CHANGE),
         _ => (of_backend(path)?, CHANGE),
     })
 }

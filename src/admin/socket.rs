@@ -51,6 +51,11 @@ pub fn file_name(port: u16) -> String {
     format!("evenly-{port}.sock")
 }
 
+/// Where a successor listens, in the same directory, until it takes this path.
+pub fn aside(path: &Path) -> PathBuf {
+    path.with_file_name(format!(".evenly-{}", std::process::id()))
+}
+
 /// True for a name that some balancer's socket has by default.
 pub fn is_file_name(name: &str) -> bool {
     let port = name.strip_prefix("evenly-").and_then(|rest| rest.strip_suffix(".sock"));
@@ -123,6 +128,13 @@ impl UnixSocket {
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|error| said(&error))?;
         rustix::net::listen(&socket, BACKLOG).map_err(|error| said(&error))?;
         Ok(socket)
+    }
+
+    /// Goes to another path, in the place of whatever socket is there.
+    pub fn move_to(&mut self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.path, path)?;
+        path.clone_into(&mut self.path);
+        Ok(())
     }
 
     /// Makes it that of another user, and the directory too if that is the one which Evenly makes:

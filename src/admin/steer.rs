@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::Steered;
-use super::answer::{error, json};
+use super::answer::{error, json, rendered};
 use super::route::Query;
 use super::status::POOL;
+use super::{Handover, Steered};
 use crate::config;
 use crate::event::{Event, Visit};
 use crate::plain::handler::Handled;
@@ -90,6 +90,22 @@ impl Steering<'_> {
     pub(super) fn upgrade(&self) -> Handled<'static> {
         self.tell("upgrade");
         told(self.steered.upgrade(), 409)
+    }
+
+    /// `GET /handover`
+    pub(super) fn hand_over(&self, pid: u32) -> Handled<'static> {
+        match self.steered.hand_over(pid) {
+            Ok(Handover { sockets, facts }) => {
+                Handled { descriptors: sockets, ..rendered(200, &facts) }
+            }
+            Err(why) => error(403, &why),
+        }
+    }
+
+    /// `POST /handover/done` and `/handover/failed`
+    pub(super) fn succeed(&self, pid: u32, failure: Option<&[u8]>) -> Handled<'static> {
+        let failure = failure.map(String::from_utf8_lossy);
+        told(self.steered.succeed(pid, failure.as_deref().map_or(Ok(()), Err)), 409)
     }
 
     /// `GET /diff`, or `POST` with a text in the place of the file.

@@ -6,6 +6,8 @@
 //! Stop in the opposite one.
 //! Whatever of it may block, the signals are heard: `signals.rs`.
 
+#[cfg(not(feature = "admin"))]
+mod alone;
 mod build;
 #[cfg(feature = "admin")]
 mod consequences;
@@ -18,15 +20,21 @@ mod renewal;
 mod signals;
 #[cfg(feature = "admin")]
 mod steered;
+#[cfg(feature = "admin")]
+mod succession;
 mod supervisor;
+#[cfg(feature = "admin")]
+mod takeover;
 mod tell;
 #[cfg(test)]
 mod tests;
 mod trial;
+#[cfg(feature = "admin")]
+mod upgrade;
 mod user;
 
 #[cfg(feature = "admin")]
-use crate::admin::{Bound, Endpoint};
+use crate::admin::Endpoint;
 use crate::config::{Config, Errors, Source};
 use crate::engine::Listener;
 use crate::event::{Event, Teller};
@@ -36,6 +44,8 @@ use crate::relay::Controls;
 use crate::relay::Server;
 use crate::tls::Tls;
 use crate::watch::{Watch, Watched};
+#[cfg(not(feature = "admin"))]
+use alone::Predecessor;
 use build::{build_pool, cannot_listen, fit_descriptors, start_log};
 use crossbeam_channel::Sender;
 #[cfg(feature = "admin")]
@@ -50,11 +60,19 @@ use std::time::{Duration, Instant};
 
 pub use build::summary;
 pub use signals::Signals;
-use signals::is_end;
+use signals::{SUCCEEDED, is_end};
+#[cfg(feature = "admin")]
+pub use succession::tell_predecessor;
+#[cfg(feature = "admin")]
+use succession::{Predecessor, bind_endpoint};
 use supervisor::Supervisor;
 pub use trial::Trial;
+#[cfg(feature = "admin")]
+use upgrade::Upgrade;
 use user::become_user;
 
+/// How long clients of a process that is succeeded may take to ask once more, at least.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// How long the last lines of the log may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How much longer than one check the first round may take.
@@ -99,6 +117,8 @@ struct Running {
     controls: Controls,
     #[cfg(feature = "admin")]
     history: Mutex<History>,
+    #[cfg(feature = "admin")]
+    upgrade: Upgrade,
 }
 
 impl Balancer {
@@ -111,40 +131,45 @@ impl Balancer {
     ) -> Result<Self, CannotStart> {
         let tls = Tls::load(&config)?;
         let epoch = Instant::now();
+        let mut predecessor = Predecessor::find()?;
         let mut fitting = config.clone();
         let lowered = fit_descriptors(&mut fitting)?;
         let listen = config.server.listen;
-        let listener = Listener::bind(listen).map_err(|error| cannot_listen(listen, &error))?;
+        let bind = || Listener::bind(listen).map_err(|error| cannot_listen(listen, &error));
+        let inherited = predecessor.as_mut().and_then(|before| before.listener(listen));
+        let listener = inherited.map_or_else(bind, Ok)?;
         let address = listener.address();
         #[cfg(feature = "admin")]
-        let bound = bind_endpoint(&config, address)?;
+        let bound = bind_endpoint(&config, address, predecessor.as_ref())?;
         let unchanged = become_user(&config.server, &mut signals)?;
         let teller = Teller::new(start_log(&config)?);
-        let pool = build_pool(&config, &teller);
+        let mut known = config.clone();
+        predecessor.iter().for_each(|before| before.tell_health(&mut known));
+        let pool = build_pool(&known, &teller);
         let summary = summary(&config);
         // Before the first checks, whose end is asked for there.
         #[cfg(feature = "admin")]
-        let endpoint = bound.serve(&config.admin, &teller).map_err(CannotStart::System)?;
+        let mut endpoint = bound.serve(&config.admin, &teller).map_err(CannotStart::System)?;
         let watch = start_watch(&config, &tls, &pool, &teller, epoch)?;
         lowered.iter().for_each(|text| teller.tell(Event::Lowered(text)));
         unchanged.iter().for_each(|text| teller.tell(Event::Configuration(text)));
         reload::warn(&config, &tls, &teller);
+        predecessor.iter().for_each(|before| before.tell_modes(&pool, epoch.elapsed()));
         // From here on there may be clients: a signal waits, and then drains them.
         signals.start_is_over();
         let server = Server::start(fitting, tls.clone(), listener, pool, teller.clone(), epoch);
         let server = server.map_err(failed("cannot start the relay"))?;
-        let supervisor = Arc::new(Supervisor::of_environment());
-        let attended = supervisor.attend(server.controls(), teller.clone());
-        attended.map_err(failed("cannot watch over the relay"))?;
         let running = Arc::new(Running {
             #[cfg(feature = "admin")]
             controls: server.controls(),
             #[cfg(feature = "admin")]
             history: Mutex::new(History::begin()),
+            #[cfg(feature = "admin")]
+            upgrade: Upgrade::new(signals.sender()),
             server,
             watch,
             teller,
-            supervisor,
+            supervisor: Arc::new(Supervisor::of_environment()),
             source: source.map(Source::resolved),
             in_force: Mutex::new(InForce::new(config, tls)),
             turn: Turn::new(),
@@ -153,7 +178,9 @@ impl Balancer {
         endpoint.serve(Arc::clone(&running) as Arc<dyn crate::admin::Steered>);
         running.teller.tell(Event::Listening { address, summary: &summary });
         let reloads = reload::stand_by(&running)?;
-        running.supervisor.ready();
+        #[cfg(feature = "admin")]
+        running.succeed(predecessor.as_ref(), &mut endpoint);
+        running.be_ready()?;
         Ok(Self {
             running,
             signals,
@@ -174,11 +201,18 @@ impl Balancer {
     }
 
     /// Serves until TERM or INT, then drains; a second one stops at once.
-    pub fn run(self) {
+    pub fn run(mut self) {
         self.wait_for_the_end(None);
         let timeouts = self.running.in_force().config.timeouts.clone();
-        self.running.supervisor.stopping(timeouts.lame_duck + timeouts.drain);
-        let is_hurried = !timeouts.lame_duck.is_zero() && self.be_lame(timeouts.lame_duck);
+        let lame_duck = match self.successor() {
+            // Until the next answer tells each client that its connection ends.
+            Some(_) => timeouts.lame_duck.max(FAREWELL),
+            None => {
+                self.running.supervisor.stopping(timeouts.lame_duck + timeouts.drain);
+                timeouts.lame_duck
+            }
+        };
+        let is_hurried = !lame_duck.is_zero() && self.be_lame(lame_duck);
         let patience = if is_hurried { Duration::ZERO } else { timeouts.drain };
         let Self { running, signals, .. } = &self;
         let (server, teller) = (&running.server, &running.teller);
@@ -205,14 +239,14 @@ impl Balancer {
 
     /// Does as signals say until one ends it; false if `until` comes first.
     fn wait_for_the_end(&self, until: Option<Instant>) -> bool {
-        let Running { server, teller, .. } = &*self.running;
+        let teller = &self.running.teller;
         while let Some(signal) = self.signals.next(until) {
             match signal {
                 SIGUSR1 => teller.log().reopen(),
-                SIGUSR2 => tell::status(teller.log(), &server.controls()),
+                SIGUSR2 => self.upgrade(),
                 // Where one is asked for already, that will read the file as it is then.
                 SIGHUP => _ = self.reloads.try_send(()),
-                end if is_end(end) => return true,
+                end if is_end(end) || end == SUCCEEDED => return true,
                 _ => {}
             }
         }
@@ -221,6 +255,14 @@ impl Balancer {
 }
 
 impl Running {
+    /// Whoever started the process hears that clients are served, and from now on how.
+    fn be_ready(&self) -> Result<(), CannotStart> {
+        let attended = self.supervisor.attend(self.server.controls(), self.teller.clone());
+        attended.map_err(failed("cannot watch over the relay"))?;
+        self.supervisor.ready();
+        Ok(())
+    }
+
     /// What is in force. To be let go soon.
     fn in_force(&self) -> MutexGuard<'_, InForce> {
         self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
@@ -250,16 +292,6 @@ impl From<Errors> for CannotStart {
 /// Puts its subject in front of an error of the system, which names none.
 fn failed(what: &str) -> impl Fn(io::Error) -> CannotStart {
     move |error| CannotStart::System(format!("{what}: {error}"))
-}
-
-/// Takes the places of the endpoint for operators, named after the address where clients will be
-/// served; they are those of the user that this process will be.
-#[cfg(feature = "admin")]
-fn bind_endpoint(config: &Config, address: SocketAddr) -> Result<Bound, CannotStart> {
-    let bound = Bound::bind(&config.admin, address.port()).map_err(CannotStart::System)?;
-    let given = user::chosen(&config.server).map_or(Ok(()), |user| bound.give_to(user));
-    given.map_err(failed("cannot give the admin socket to server.user"))?;
-    Ok(bound)
 }
 
 /// Starts the checks and waits, within reason, until each backend was asked once.

@@ -16,6 +16,9 @@ use std::time::Instant;
 /// Signals that may wait to be taken.
 const WAITING_MAX: usize = 64;
 
+/// No signal: another process has taken over. It waits among them for whoever takes them.
+pub(super) const SUCCEEDED: i32 = 0;
+
 /// What was heard and not taken yet.
 pub struct Signals {
     heard: Receiver<i32>,
@@ -50,6 +53,12 @@ impl Signals {
         // A panic in it has ended the process.
         let _ = thread.join();
         Ok(())
+    }
+
+    /// To be heard among them.
+    #[cfg(feature = "admin")]
+    pub(super) fn sender(&self) -> Sender<i32> {
+        self.sender.clone()
     }
 
     /// The start is over: the end is for whoever takes the signals.

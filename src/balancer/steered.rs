@@ -2,9 +2,10 @@
 
 use super::Running;
 use super::reload::NOTHING;
-use crate::admin::{Life, State, Steered};
+use super::succession::handover;
+use crate::admin::{Handover, Life, State, Steered};
 use crate::config::Extent;
-use crate::event::Teller;
+use crate::event::{Event, Teller};
 use crate::relay::Controls;
 
 impl Steered for Running {
@@ -54,6 +55,29 @@ impl Steered for Running {
     }
 
     fn upgrade(&self) -> Result<String, String> {
-        Err("this version cannot be replaced while it runs; restart it instead".to_owned())
+        let done = self.upgrade.run();
+        match &done {
+            Ok(who) => self.teller.tell(Event::Upgraded(who)),
+            Err(why) => self.teller.tell(Event::NotUpgraded(why)),
+        }
+        done
+    }
+
+    fn hand_over(&self, pid: u32) -> Result<Handover, String> {
+        if !self.upgrade.is_successor(pid) {
+            return Err("only a process that this one has started may succeed it".to_owned());
+        }
+        let listener = self.server.listener().map_err(|error| error.to_string())?;
+        Ok(handover(listener, &self.controls))
+    }
+
+    fn succeed(&self, pid: u32, outcome: Result<(), &str>) -> Result<String, String> {
+        match outcome {
+            Ok(()) => self.upgrade.succeeded(pid, || self.supervisor.succeeded_by(pid)),
+            Err(why) => {
+                self.upgrade.failed(pid, why);
+                Ok("heard".to_owned())
+            }
+        }
     }
 }

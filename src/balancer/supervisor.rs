@@ -3,7 +3,7 @@
 //!
 //! The watchdog is fed by a thread of its own, and only while every thread that clients depend on
 //! moves on: a worker caught in one step starves it, and systemd starts the process anew. None of
-//! these variables is for children: what starts one takes them away from it.
+//! these variables is for children, but for a successor, which is to be the main process.
 
 use crate::engine::Stop;
 use crate::event::{Event, Teller};
@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 /// Where notices go.
 const NOTIFY: &str = "NOTIFY_SOCKET";
 /// How often the watchdog wants to hear, in microseconds, and of which process.
-const WATCHDOG: [&str; 2] = ["WATCHDOG_USEC", "WATCHDOG_PID"];
+const WATCHDOG: [&str; 2] = ["WATCHDOG_USEC", WATCHDOG_PID];
+pub(super) const WATCHDOG_PID: &str = "WATCHDOG_PID";
 
 /// How often it is looked whether threads move on, and how many backends are up.
 const LOOK: Duration = Duration::from_secs(1);
@@ -61,6 +62,13 @@ impl Supervisor {
         let now = clock_gettime(ClockId::Monotonic);
         let us = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
         self.say(&format!("RELOADING=1\nMONOTONIC_USEC={us}"));
+    }
+
+    /// Another process is the main one from now on, and speaks for the service.
+    #[cfg(feature = "admin")]
+    pub(super) fn succeeded_by(&self, pid: u32) {
+        self.leave();
+        self.say(&format!("MAINPID={pid}"));
     }
 
     /// The end has begun and may take so long: longer, maybe, than the unit's TimeoutStopSec.

@@ -21,7 +21,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// Connections that the kernel holds until they are accepted; std's listener asks for 128.
@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// A bound socket that listens. Clients wait in its backlog until a server opens the door.
 pub struct Listener {
-    socket: TcpListener,
+    socket: Arc<TcpListener>,
     address: SocketAddr,
 }
 
@@ -41,8 +41,13 @@ impl Listener {
         let socket = bound(address)?;
         rustix::net::listen(&socket, BACKLOG)?;
         sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(LOOK))?;
+        Self::of(socket)
+    }
+
+    /// One that listens already, as [`bind`](Self::bind) has it.
+    pub fn of(socket: OwnedFd) -> io::Result<Self> {
         let socket = TcpListener::from(socket);
-        Ok(Self { address: socket.local_addr()?, socket })
+        Ok(Self { address: socket.local_addr()?, socket: Arc::new(socket) })
     }
 
     /// Whether `address` could be bound now. Nobody can connect meanwhile, as nothing listens.
@@ -120,6 +125,8 @@ pub(crate) struct Place(Arc<Door>);
 pub(crate) struct Latch {
     door: Arc<Door>,
     closing: Arc<AtomicBool>,
+    /// As long as the door is kept.
+    socket: Weak<TcpListener>,
 }
 
 impl Door {
@@ -148,7 +155,8 @@ impl Door {
     ) -> (Latch, Box<dyn FnOnce() + Send>) {
         *self.lock() += 1;
         let (door, lot, closing) = (Arc::clone(self), Arc::clone(lot), Arc::default());
-        let latch = Latch { door: Arc::clone(self), closing: Arc::clone(&closing) };
+        let socket = Arc::downgrade(&listener.socket);
+        let latch = Latch { door: Arc::clone(self), closing: Arc::clone(&closing), socket };
         let keeper = Keeper { door, closing, listener, lot, greeter, pulse, is_called: false };
         (latch, Box::new(move || keeper.keep()))
     }
@@ -249,6 +257,12 @@ impl Latch {
         self.closing.store(true, SeqCst);
         self.door.wake_keepers();
     }
+
+    /// Another descriptor of its socket, for another process.
+    pub(crate) fn socket(&self) -> io::Result<OwnedFd> {
+        let socket = self.socket.upgrade().ok_or(io::ErrorKind::NotConnected)?;
+        Ok(socket.try_clone()?.into())
+    }
 }
 
 impl Drop for Place {
@@ -282,9 +296,9 @@ impl<G: Greeter> Keeper<G> {
         while !self.is_closing() {
             self.let_one_in();
         }
-        // From here on it must not block. Fails for no socket.
-        let _ = self.listener.socket.set_nonblocking(true);
-        while !self.door.is_locked() && self.let_one_in() {}
+        // Asked first, so that it does not block. (A socket that does not block would not block in
+        // the process that has taken it over either: that is a property of what both share.)
+        while !self.door.is_locked() && self.listener.has_callers() && self.let_one_in() {}
     }
 
     fn is_closing(&self) -> bool {

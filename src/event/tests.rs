@@ -38,8 +38,7 @@ fn logged(text: &str) -> Vec<&str> {
 
 #[test]
 fn each_event_has_one_level_and_a_word_of_its_own() {
-    let (backend, text) = ("a", "x");
-    let words = &text;
+    let (backend, text, words) = ("a", "x", &"x");
     let (address, client) = (SocketAddr::from(([127, 0, 0, 1], 80)), Ipv4Addr::LOCALHOST.into());
     let standing = |shift| Event::Standing { backend, shift, words };
     let judged = |is_grave| Event::Judged { backend, is_grave, words };
@@ -92,6 +91,8 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (Event::CutOff { connections: 1 }, "cut-off", Warn),
         (Event::Stopped, "stopped", Info),
         (Event::Panicked, "panicked", Error),
+        (Event::Upgraded(text), "upgraded", Info),
+        (Event::NotUpgraded(text), "not-upgraded", Error),
         (Event::Stuck { thread: text }, "stuck", Error),
         (Event::Died { thread: text }, "died", Error),
         (Event::Log(&OwnEvent::Dropped(1)), "log-dropped", Warn),

@@ -182,6 +182,10 @@ pub enum Event<'e> {
     Stopped,
     /// A step panicked.
     Panicked,
+    /// Another process of the same program serves at the same address from now on.
+    Upgraded(&'e str),
+    /// None does, and this one serves on.
+    NotUpgraded(&'e str),
     /// A thread has been at one piece of work for so long that it will not end.
     Stuck {
         /// The thread's name.
@@ -295,6 +299,8 @@ impl<'e> Event<'e> {
             Self::CutOff { .. } => each("cut-off", Warn),
             Self::Stopped => each("stopped", Info),
             Self::Panicked => each("panicked", Error),
+            Self::Upgraded(_) => each("upgraded", Info),
+            Self::NotUpgraded(_) => each("not-upgraded", Error),
             Self::Stuck { .. } => each("stuck", Error),
             Self::Died { .. } => each("died", Error),
         }

@@ -73,6 +73,8 @@ impl Event<'_> {
             }
             Self::Stopped => f.write_str("stopped"),
             Self::Panicked => f.write_str("a step panicked; its connection is closed"),
+            Self::Upgraded(who) => write!(f, "upgraded: {who}"),
+            Self::NotUpgraded(why) => write!(f, "not upgraded, this process serves on: {why}"),
             Self::Stuck { thread } => {
                 write!(f, "thread {thread} is stuck: the watchdog is not fed any more")
             }

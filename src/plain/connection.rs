@@ -3,12 +3,15 @@
 //! (`server`).
 
 use std::convert::Infallible;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::Receiver;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::ahead::Ahead;
 use super::handler::{Handled, Handler, ServerLimits, WholeRequest};
@@ -24,6 +27,8 @@ const KEPT_BYTES: usize = 20 * 1024;
 /// read of its answer is lost with it (RFC 9112 9.6).
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_TOTAL: Duration = Duration::from_secs(60);
+/// Descriptors that may go with one answer.
+pub const DESCRIPTORS_MAX: usize = 16;
 const TOO_LARGE: Refusal = Refusal { status: 413, reason: "The body is larger than allowed" };
 const TOO_LATE: Refusal = Refusal { status: 408, reason: "The request was not whole in time" };
 
@@ -166,7 +171,8 @@ impl<'s> Conversation<'s> {
             ..reply(&handled, self.date.now())
         };
         reply.write(&mut self.out, head.version);
-        self.send()
+        let descriptors = handled.descriptors;
+        self.send(&descriptors)
     }
 
     /// Who idles behind a large body holds no memory for it.
@@ -181,12 +187,16 @@ impl<'s> Conversation<'s> {
         let handled = self.handler.refuse(refusal);
         self.out.clear();
         reply(&handled, self.date.now()).write(&mut self.out, Version::Http11);
-        self.send()
+        self.send(&[])
     }
 
-    fn send(&mut self) -> io::Result<()> {
+    fn send(&mut self, descriptors: &[OwnedFd]) -> io::Result<()> {
         self.allow(self.limits.answer);
-        self.stream.write_all(&self.out)
+        let sent = match descriptors {
+            [] => 0,
+            some => hand_over(self.stream.socket(), some, &self.out)?,
+        };
+        self.stream.write_all(&self.out[sent..])
     }
 
     fn linger(&mut self) -> io::Result<()> {
@@ -230,8 +240,19 @@ impl<'s> Conversation<'s> {
     }
 }
 
+/// Descriptors go with bytes, never alone; says how many went.
+fn hand_over(socket: &TcpStream, descriptors: &[OwnedFd], bytes: &[u8]) -> io::Result<usize> {
+    let handed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !control.push(SendAncillaryMessage::ScmRights(&handed)) {
+        return Err(ErrorKind::InvalidInput.into());
+    }
+    Ok(sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?)
+}
+
 fn reply<'a>(handled: &'a Handled, date: &'a str) -> Reply<'a> {
-    let Handled { status, content_type, body, allow, fields } = handled;
+    let Handled { status, content_type, body, allow, fields, .. } = handled;
     Reply { content_type, allow: *allow, fields, ..Reply::new(*status, body, date) }
 }
 

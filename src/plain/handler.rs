@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
@@ -82,11 +83,20 @@ pub struct Handled<'a> {
     pub allow: Option<&'a str>,
     /// Further fields, by name and value.
     pub fields: &'a [(&'a str, &'a str)],
+    /// They go with the first bytes of the answer, over a socket of the file system.
+    pub descriptors: Vec<OwnedFd>,
 }
 
 impl<'a> Handled<'a> {
     /// With this status and body, and no field but those that every answer has.
     pub fn new(status: u16, content_type: &'a str, body: impl Into<Cow<'a, str>>) -> Self {
-        Handled { status, content_type, body: body.into(), allow: None, fields: &[] }
+        Handled {
+            status,
+            content_type,
+            body: body.into(),
+            allow: None,
+            fields: &[],
+            descriptors: Vec::new(),
+        }
     }
 }

@@ -22,6 +22,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -73,6 +74,7 @@ impl Server {
             address: Mutex::new(listener.address()),
             unready: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            succeeded: AtomicBool::new(false),
             epoch,
             site: Snapshot::new(Site::new(config, tls, pool, queue)),
         });
@@ -134,6 +136,19 @@ impl Server {
     /// True once the end has begun.
     pub fn is_ending(&self) -> bool {
         !self.shared.is_ready()
+    }
+
+    /// Another descriptor of the socket that clients come in by, for another process.
+    pub fn listener(&self) -> io::Result<OwnedFd> {
+        self.latch.lock().unwrap_or_else(PoisonError::into_inner).socket()
+    }
+
+    /// Another process lets clients in from now on, at the same socket: each connection here ends
+    /// with its answer, and whoever asks is told that all is ready, as it is.
+    pub fn say_succeeded(&self) {
+        self.shared.succeeded.store(true, Ordering::SeqCst);
+        self.say_unready();
+        self.shared.door.lock_up();
     }
 
     /// Accepts no more, closes idle connections and lets requests in flight finish, for at most

@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(super) address: Mutex<SocketAddr>,
     pub(super) unready: AtomicBool,
     pub(super) draining: AtomicBool,
+    /// Another process serves at the same address.
+    pub(super) succeeded: AtomicBool,
     /// The zero of the server's clock.
     pub(super) epoch: Instant,
 }
@@ -52,6 +54,11 @@ impl Shared {
     /// True until the end has begun.
     pub(crate) fn is_ready(&self) -> bool {
         !self.unready.load(Ordering::Relaxed)
+    }
+
+    /// True while clients are served at this address, be it by another process.
+    pub(crate) fn is_served(&self) -> bool {
+        self.is_ready() || self.succeeded.load(Ordering::Relaxed)
     }
 
     /// True when no new work is wanted.

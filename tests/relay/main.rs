@@ -57,6 +57,8 @@ mod systemd;
 mod tls;
 mod tunnel;
 mod upgrades;
+#[cfg(feature = "admin")]
+mod upgrading;
 mod user;
 mod wire_answers;
 mod wire_requests;

@@ -38,7 +38,7 @@ impl Exchange {
             None => return Ok(None),
             Some(Wanted::Redirect { status }) => self.redirect(status, cx)?,
             Some(Wanted::LookUp) => self.look_up(cx),
-            Some(Wanted::Readiness) => readiness(cx.kit.shared.is_ready()),
+            Some(Wanted::Readiness) => readiness(cx.kit.shared.is_served()),
             Some(Wanted::Refusal { reason, allow }) => Given {
                 allow: Some(allow.to_owned()),
                 cause: Cause::Refused,

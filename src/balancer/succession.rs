@@ -1,0 +1,193 @@
+//! An upgrade without a gap, from the side of the one who comes: it asks the process that started
+//! it for what listens and for what is known, and says when it serves, or why it cannot.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, IoSliceMut, Write};
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use serde_json::{Value, json};
+
+use super::user::chosen;
+use super::{CannotStart, failed};
+use crate::admin::ask::{Endpoint as At, Question};
+use crate::admin::{Bound, HANDED_MAX, Handover};
+use crate::config::Config;
+use crate::engine::Listener;
+use crate::pool::{Mode, Pool};
+use crate::relay::Controls;
+
+/// Where the predecessor answers. Not one of the names that the configuration reads.
+pub(super) const PREDECESSOR: &str = "_EVENLY_PREDECESSOR";
+/// How long it may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// The longest answer: 200 bytes for each backend.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// The process to succeed, and what it has handed over.
+pub(super) struct Predecessor {
+    pub(super) socket: PathBuf,
+    listeners: Vec<Listener>,
+    facts: Value,
+}
+
+/// What a successor is told: how each backend stands, and for how long requests are held.
+pub(super) fn handover(listener: OwnedFd, controls: &Controls) -> Handover {
+    let (pool, now) = (controls.pool(), controls.now());
+    let backend = |index: usize| {
+        let status = pool.status(index, now);
+        let is_up = status.is_up && status.ejected_for.is_none();
+        let (name, at, mode) = (status.backend, status.address, status.mode.to_string());
+        json!({ "name": name, "address": at, "mode": mode, "is_up": is_up })
+    };
+    let backends: Vec<Value> = (0..pool.backends().len()).map(backend).collect();
+    let paused_ms = controls.paused_for().map_or(0, |left| left.as_millis() as u64);
+    let facts = json!({ "backends": backends, "paused_ms": paused_ms }).to_string();
+    Handover { sockets: vec![listener], facts }
+}
+
+/// Takes the places of the endpoint for operators, named after the address where clients will be
+/// served; they are those of the user that this process will be.
+pub(super) fn bind_endpoint(
+    config: &Config,
+    address: SocketAddr,
+    predecessor: Option<&Predecessor>,
+) -> Result<Bound, CannotStart> {
+    let taken = predecessor.map(|before| before.socket.as_path());
+    let bound = Bound::bind(&config.admin, address.port(), taken).map_err(CannotStart::System)?;
+    let given = chosen(&config.server).map_or(Ok(()), |user| bound.give_to(user));
+    given.map_err(failed("cannot give the admin socket to server.user"))?;
+    Ok(bound)
+}
+
+/// Tells the process that started this one, if it is to be succeeded, why it will not be.
+pub fn tell_predecessor(why: &str) {
+    if let Some(socket) = named() {
+        let (path, body) = ("/handover/failed", why.as_bytes());
+        let _ = At::Socket(socket).ask(&Question { method: "POST", path, body, within: ANSWER });
+    }
+}
+
+fn named() -> Option<PathBuf> {
+    env::var_os(PREDECESSOR).filter(|it| *it != OsString::new()).map(PathBuf::from)
+}
+
+impl Predecessor {
+    /// The one that started this process to be succeeded; none if another did.
+    pub(super) fn find() -> Result<Option<Self>, CannotStart> {
+        let Some(socket) = named() else { return Ok(None) };
+        let asked = connect(&socket).and_then(|it| converse(it, "GET /handover HTTP/1.1\r\n"));
+        let handed = asked.and_then(|(facts, sockets)| {
+            let listeners = sockets.into_iter().map(Listener::of).collect::<Result<_, _>>()?;
+            Ok((listeners, serde_json::from_str(&facts)?))
+        });
+        let failed = |error| {
+            let at = socket.display();
+            CannotStart::System(format!("nothing was handed over at {at}: {error}"))
+        };
+        let (listeners, facts) = handed.map_err(failed)?;
+        Ok(Some(Self { socket, listeners, facts }))
+    }
+
+    /// The socket that listens at `address`, if it has one.
+    pub(super) fn listener(&mut self, address: SocketAddr) -> Option<Listener> {
+        let is_it = |own: SocketAddr| match address.port() {
+            0 => own.ip() == address.ip(),
+            _ => own == address,
+        };
+        let place = self.listeners.iter().position(|listener| is_it(listener.address()))?;
+        Some(self.listeners.swap_remove(place))
+    }
+
+    /// Backends that it knows to be down begin as such here, and are checked before they are used.
+    pub(super) fn tell_health(&self, config: &mut Config) {
+        if config.health.interval.is_none() {
+            return;
+        }
+        for spec in &mut config.applications {
+            let address = format!("{}:{}", spec.host, spec.port);
+            if let Some(known) = self.backend(&spec.name, &address) {
+                spec.alive = known["is_up"] == true;
+            }
+        }
+    }
+
+    /// What operators want of backends goes on.
+    pub(super) fn tell_modes(&self, pool: &Pool, now: Duration) {
+        for (index, backend) in pool.backends().iter().enumerate() {
+            let mode = match self.backend_named(backend.name()).and_then(|it| it["mode"].as_str()) {
+                Some("drain") => Mode::Drain,
+                Some("maint") => Mode::Maint,
+                _ => continue,
+            };
+            // By force: it was by force there, if it had to be.
+            let _ = pool.set_mode(index, mode, true, now);
+        }
+    }
+
+    /// For how much longer requests are held.
+    pub(super) fn paused_for(&self) -> Option<Duration> {
+        let left = self.facts["paused_ms"].as_u64().filter(|ms| *ms > 0)?;
+        Some(Duration::from_millis(left))
+    }
+
+    /// Tells it that its work is done here. Its socket's place is taken meanwhile: who connects
+    /// afterwards does not reach it any more.
+    pub(super) fn release(&self, take: impl FnOnce() -> io::Result<()>) -> Result<(), String> {
+        let told = || {
+            let line = connect(&self.socket)?;
+            take()?;
+            converse(line, "POST /handover/done HTTP/1.1\r\nX-Evenly: 1\r\nContent-Length: 0\r\n")
+        };
+        told().map(drop).map_err(|error| error.to_string())
+    }
+
+    fn backend(&self, name: &str, address: &str) -> Option<&Value> {
+        self.backend_named(name).filter(|known| known["address"] == address)
+    }
+
+    fn backend_named(&self, name: &str) -> Option<&Value> {
+        self.facts["backends"].as_array()?.iter().find(|known| known["name"] == name)
+    }
+}
+
+fn connect(socket: &Path) -> io::Result<UnixStream> {
+    let stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.set_write_timeout(Some(ANSWER))?;
+    Ok(stream)
+}
+
+/// One question, its answer, and the descriptors that come with that.
+fn converse(mut stream: UnixStream, question: &str) -> io::Result<(String, Vec<OwnedFd>)> {
+    write!(stream, "{question}Host: localhost\r\nConnection: close\r\n\r\n")?;
+    let (mut answer, mut sockets) = (Vec::new(), Vec::new());
+    let mut piece = [0; 16 * 1024];
+    loop {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(HANDED_MAX))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let into = &mut [IoSliceMut::new(&mut piece)];
+        let bytes = recvmsg(&stream, into, &mut control, RecvFlags::CMSG_CLOEXEC)?.bytes;
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(handed) = message {
+                sockets.extend(handed);
+            }
+        }
+        answer.extend_from_slice(&piece[..bytes]);
+        if bytes == 0 || answer.len() > ANSWER_BYTES_MAX {
+            break;
+        }
+    }
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(ErrorKind::UnexpectedEof)?;
+    match head.starts_with("HTTP/1.1 200 ") {
+        true => Ok((body.to_owned(), sockets)),
+        false => Err(io::Error::other(body.trim().to_owned())),
+    }
+}

@@ -1,0 +1,332 @@
+//! An upgrade: another process takes over at the same sockets, and no client notices; or it cannot,
+//! and the one before serves on.
+
+use crate::harness::{Backend, DEADLINE, Gate, Place, Process, Scratch, eventually};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde_json::Value;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::thread::{self, JoinHandle};
+
+/// A program of its own in a directory of its own, so that it can be replaced there.
+struct Service {
+    first: Process,
+    address: SocketAddr,
+    scratch: Scratch,
+}
+
+impl Service {
+    fn over(backends: &[&Backend], settings: &str) -> Self {
+        Self::with(backends, settings, "")
+    }
+
+    /// Where a shell has first run this.
+    fn with(backends: &[&Backend], settings: &str, before: &str) -> Self {
+        let scratch = Scratch::new();
+        fs::copy(env!("CARGO_BIN_EXE_evenly"), scratch.path().join("evenly")).unwrap();
+        let mut text = format!("server.listen = \"127.0.0.1:0\"\nserver.workers = 2\n{settings}\n");
+        for (name, backend) in ["A", "B", "C"].iter().zip(backends) {
+            let port = backend.port();
+            text += &format!(
+                "[[applications]]\nname = \"{name}\"\nip = \"127.0.0.1\"\nport = {port}\n"
+            );
+        }
+        scratch.write("applications.toml", text);
+        let mut command = Command::new("sh");
+        let script =
+            format!("{before}\nexport EVENLY_ADMIN_SOCKET=./admin.sock\nexec ./evenly serve");
+        let first = Process::start(command.args(["-c", &script]), scratch.path());
+        let line = first.said.wait("listening on ");
+        let address = line.split("listening on ").nth(1).unwrap();
+        let address = address.split(": ").next().unwrap().trim_start_matches("http://");
+        Self { address: address.parse().unwrap(), first, scratch }
+    }
+
+    /// An operator's question: status and body of the answer.
+    fn ask(&self, method: &str, path: &str) -> (u16, String) {
+        let mut socket = UnixStream::connect(self.scratch.path().join("admin.sock")).unwrap();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: a\r\nX-Evenly: 1\r\n\
+            Content-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        socket.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a whole answer");
+        (head[9..12].parse().unwrap(), body.to_owned())
+    }
+
+    fn status(&self) -> Value {
+        serde_json::from_str(&self.ask("GET", "/status").1).unwrap()
+    }
+
+    /// The process that answers operators.
+    fn pid(&self) -> u32 {
+        u32::try_from(self.status()["process"]["pid"].as_u64().unwrap()).unwrap()
+    }
+
+    fn upgrade(&self) -> (u16, String) {
+        let answer = self.ask("POST", "/upgrade");
+        (answer.0, answer.1)
+    }
+
+    fn get(&self, target: &str) -> Option<u16> {
+        let mut client = TcpStream::connect(self.address).ok()?;
+        client.set_read_timeout(Some(DEADLINE)).unwrap();
+        write!(client, "GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).ok()?;
+        answer.get(9..12)?.parse().ok()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = writeln!(std::io::stderr(), "{}", self.first.said.all().join("\n"));
+        }
+        // Whoever has succeeded is nobody's child here.
+        if UnixStream::connect(self.scratch.path().join("admin.sock")).is_ok() {
+            signal(self.pid(), Signal::TERM);
+        }
+    }
+}
+
+fn signal(pid: u32, signal: Signal) {
+    let _ = kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), signal);
+}
+
+fn is_there(pid: u32) -> bool {
+    test_kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap()).is_ok()
+}
+
+/// Clients that ask all the time: half on a connection for each request, half on one for many.
+struct Load {
+    stop: Arc<AtomicBool>,
+    good: Arc<AtomicUsize>,
+    clients: Vec<JoinHandle<Vec<String>>>,
+}
+
+impl Load {
+    fn on(address: SocketAddr) -> Self {
+        let (stop, good) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let client = |keeps: bool| {
+            let (stop, good) = (Arc::clone(&stop), Arc::clone(&good));
+            thread::spawn(move || {
+                let (mut failures, mut kept) = (Vec::new(), None);
+                while !stop.load(SeqCst) {
+                    match ask_once(address, kept.take(), keeps) {
+                        Ok(left) => {
+                            kept = left;
+                            good.fetch_add(1, SeqCst);
+                        }
+                        Err(why) => failures.push(why.to_string()),
+                    }
+                }
+                failures
+            })
+        };
+        let clients = (0..4).map(|number| client(number % 2 == 0)).collect();
+        Self { stop, good, clients }
+    }
+
+    /// Waits until so many more requests were answered.
+    fn go_on(&self, more: usize) {
+        let before = self.good.load(SeqCst);
+        eventually("requests are answered", || self.good.load(SeqCst) >= before + more);
+    }
+
+    fn end(self) -> Vec<String> {
+        self.stop.store(true, SeqCst);
+        self.clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    }
+}
+
+fn ask_once(
+    address: SocketAddr,
+    kept: Option<TcpStream>,
+    keeps: bool,
+) -> std::io::Result<Option<TcpStream>> {
+    let mut client = kept.map_or_else(|| TcpStream::connect(address), Ok)?;
+    client.set_read_timeout(Some(DEADLINE))?;
+    let close = if keeps { "" } else { "Connection: close\r\n" };
+    write!(client, "GET / HTTP/1.1\r\nHost: a\r\n{close}\r\n")?;
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        client.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
+    if !head.starts_with("http/1.1 200") {
+        return Err(std::io::Error::other(head));
+    }
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split('\r').next());
+    let mut body = vec![0; length.unwrap().parse().unwrap()];
+    client.read_exact(&mut body)?;
+    Ok((keeps && !head.contains("connection: close")).then_some(client))
+}
+
+#[test]
+fn two_upgrades_under_load_fail_no_request() {
+    let backends = [Backend::plain(), Backend::plain()];
+    let all: Vec<_> = backends.iter().collect();
+    let mut service = Service::over(&all, "health.interval = \"50ms\"");
+    assert_eq!(service.ask("POST", "/backends/B/drain").0, 200);
+    let load = Load::on(service.address);
+    let mut before = service.pid();
+    assert_eq!(before, service.first.id());
+    for round in 0..2 {
+        load.go_on(200);
+        let (code, words) = service.upgrade();
+        assert_eq!(code, 200, "{words}");
+        let now = service.pid();
+        assert!(now != before && words.contains(&format!("process {now} serves now")), "{words}");
+        load.go_on(200);
+        match round {
+            0 => assert_eq!(service.first.wait().code(), Some(0)),
+            _ => eventually("the second one ends", || !is_there(before)),
+        }
+        load.go_on(200);
+        before = now;
+        let modes = &service.status()["pools"][0]["backends"];
+        assert_eq!([&modes[0]["mode"], &modes[1]["mode"]], ["ready", "drain"]);
+    }
+    assert_eq!(load.end(), Vec::<String>::new());
+}
+
+#[test]
+fn who_waits_is_answered_by_the_one_before_and_who_comes_by_the_next() {
+    let gate = Gate::new();
+    let backend = Backend::holding(&gate);
+    let mut service = Service::over(&[&backend], "health.interval = \"off\"");
+    let address = service.address;
+    let waiting = thread::spawn(move || ask_once(address, None, false).map(|_| ()));
+    backend.wait_requests(1);
+    let (code, words) = service.upgrade();
+    assert_eq!(code, 200, "{words}");
+    let coming = thread::spawn(move || ask_once(address, None, false).map(|_| ()));
+    backend.wait_requests(2);
+    assert!(service.first.is_running(), "it has a request in flight");
+    gate.open();
+    waiting.join().unwrap().unwrap();
+    coming.join().unwrap().unwrap();
+    assert_eq!(service.first.wait().code(), Some(0));
+}
+
+#[test]
+fn a_successor_that_cannot_serve_leaves_the_one_before_serving() {
+    let backend = Backend::plain();
+    let service = Service::over(&[&backend], "health.interval = \"off\"");
+    let file = service.scratch.path().join("applications.toml");
+    let (good, program) =
+        (fs::read_to_string(&file).unwrap(), service.scratch.path().join("evenly"));
+    fs::write(&file, format!("queue.lenght = 1\n{good}")).unwrap();
+    let refused = |part: &str| {
+        let (code, words) = service.upgrade();
+        assert!(code == 409 && words.contains(part), "{code} {words}");
+        assert_eq!((service.pid(), service.get("/")), (service.first.id(), Some(200)));
+    };
+    refused("applications.toml:1:");
+    fs::write(&file, &good).unwrap();
+    fs::remove_file(&program).unwrap();
+    refused("cannot start: No such file");
+    for (script, part) in [("exit 7", "exit status: 7"), ("kill -9 $$", "signal: 9")] {
+        replace(&program, &format!("#!/bin/sh\n{script}\n"));
+        refused(part);
+    }
+    // And then it can.
+    fs::remove_file(&program).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_evenly"), &program).unwrap();
+    assert_eq!(service.upgrade().0, 200);
+    assert_ne!(service.pid(), service.first.id());
+    assert_eq!(service.get("/"), Some(200));
+}
+
+fn replace(program: &PathBuf, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let _ = fs::remove_file(program);
+    fs::write(program, text).unwrap();
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn one_successor_at_a_time_and_none_once_the_end_has_begun() {
+    let backend = Backend::plain();
+    let mut service = Service::over(&[&backend], "health.interval = \"off\"");
+    let program = service.scratch.path().join("evenly");
+    replace(&program, "#!/bin/sh\necho $$ > pid.tmp && mv pid.tmp pid\nexec sleep 600\n");
+    let (address, socket) = (service.address, service.scratch.path().join("admin.sock"));
+    let first = thread::spawn(move || {
+        let mut socket = UnixStream::connect(socket).unwrap();
+        let request = "POST /upgrade HTTP/1.1\r\nHost: a\r\nX-Evenly: 1\r\n\
+            Content-Length: 0\r\nConnection: close\r\n\r\n";
+        socket.write_all(request.as_bytes()).unwrap();
+        let _ = socket.read_to_string(&mut String::new());
+    });
+    let file = service.scratch.path().join("pid");
+    eventually("the successor runs", || file.exists());
+    let pid: u32 = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+    let (code, words) = service.upgrade();
+    assert!(
+        code == 409 && words.contains(&format!("process {pid} is about to succeed")),
+        "{words}"
+    );
+    // Nobody but that process gets the sockets.
+    assert_eq!(service.ask("GET", "/handover").0, 403);
+    assert_eq!(service.ask("POST", "/handover/done").0, 409);
+    assert!(TcpStream::connect(address).is_ok());
+    service.first.signal(Signal::TERM);
+    assert_eq!(service.first.wait().code(), Some(0));
+    first.join().unwrap();
+    eventually("no successor is left behind", || !is_there(pid));
+}
+
+#[test]
+fn a_signal_asks_for_an_upgrade_too_and_systemd_hears_of_the_main_process() {
+    let notified = Scratch::new();
+    let path = notified.path().join("notify");
+    let systemd = UnixDatagram::bind(&path).unwrap();
+    systemd.set_read_timeout(Some(DEADLINE)).unwrap();
+    let hear = |what: &str| loop {
+        let mut message = [0; 4096];
+        let length = systemd.recv(&mut message).expect("a message in time");
+        let message = String::from_utf8_lossy(&message[..length]).into_owned();
+        assert!(!message.contains("STOPPING="), "the service goes on");
+        if message.contains(what) {
+            return message;
+        }
+    };
+    let backend = Backend::plain();
+    let before =
+        format!("export NOTIFY_SOCKET={} WATCHDOG_USEC=300000 WATCHDOG_PID=$$", path.display());
+    let mut service = Service::with(&[&backend], "health.interval = \"off\"", &before);
+    hear("READY=1");
+    service.first.signal(Signal::USR2);
+    let main = hear("MAINPID=");
+    hear("READY=1");
+    assert_eq!(main, format!("MAINPID={}", service.pid()));
+    assert_eq!(service.first.wait().code(), Some(0));
+    // Of the successor, to which the variable of the one before does not apply.
+    hear("WATCHDOG=1");
+    assert_eq!(service.get("/"), Some(200));
+}
+
+#[test]
+fn without_an_admin_socket_the_signal_asks_how_all_stands() {
+    let (scratch, backend) = (Scratch::new(), Backend::plain());
+    let port = backend.port();
+    let text =
+        format!("server.listen = \"127.0.0.1:0\"\n[[applications]]\nip = \"::1\"\nport = {port}");
+    let file = scratch.write("a.toml", text);
+    let mut process = Process::evenly(&["serve", "-c", file.to_str().unwrap()], scratch.path());
+    process.said.wait("listening on ");
+    process.signal(Signal::USR2);
+    process.said.wait("backend [::1]:");
+    process.ends_at_once_on(Signal::TERM);
+}
