@@ -176,7 +176,8 @@
 //!     `lane`, `writer`; [`balancer`]: `tell`.
 //!
 //! 13. **How it is steered.** [`pool`]: `wish`, `steer`, `status`; [`relay`]: `controls`;
-//!     [`balancer`]: `reload`, `newcomers`, `steered`, `supervisor`. [`admin`]: `mod`, `endpoint`,
+//!     [`balancer`]: `reload`, `newcomers`, `steered`, `supervisor`, `user`,
+//!     `upgrade`, `succession`, `takeover`. [`admin`]: `mod`, `endpoint`,
 //!     `socket`, `guard`, `route`, `status`, `steer`; [`plain`]: `handler`, `server`, `spares`.
 //!     From the other side: [`admin`]: `ask`; [`cmd`]: `reach`, `status`.
 //!
