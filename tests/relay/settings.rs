@@ -51,8 +51,10 @@ fn check_says_a_verdict_and_only_what_is_not_at_its_default() {
     let (code, printed, said) = run("check", &format!("{settings}{ONE}"));
     let verdict = "# applications.toml is fine: 1 application, hash, on 127.0.0.1:0\n\n";
     let changed = format!(
-        "{}\n[server]\nlisten = \"127.0.0.1:0\"\n\n[balance]\npolicy = \"hash\"",
-        "[[applications]]\nname = \"127.0.0.1:8001\"\nip = \"127.0.0.1\"\nport = 8001\n"
+        "{}\n[server]\nlisten = \"127.0.0.1:0\"\n\n[balance]\npolicy = \"hash\"\n\n{}",
+        "[[applications]]\nname = \"127.0.0.1:8001\"\nip = \"127.0.0.1\"\nport = 8001\n",
+        // The harness says so, by a variable.
+        "[admin]\nsocket = \"off\"",
     );
     assert_eq!((code, printed), (Some(0), format!("{verdict}{changed}")), "{said}");
     assert_eq!(said, "");
