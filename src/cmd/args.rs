@@ -243,6 +243,11 @@ mod tests {
         assert_eq!(parsed("serve", &[]), Ok(Command::Serve(source.clone())));
         assert_eq!(parsed("check", &[]), Ok(Command::Check(source.clone(), Extent::Changed)));
         assert_eq!(parsed("check --all", &[]), Ok(Command::Check(source, Extent::All)));
+    }
+
+    #[test]
+    #[cfg(feature = "lab")]
+    fn the_demo_takes_no_file() {
         assert_eq!(parsed("demo", &[]), Ok(Command::Demo(Overrides::default())));
     }
 
@@ -265,6 +270,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "lab")]
     fn the_backend_has_options_of_its_own() {
         let line = "backend --listen 127.0.0.1:9101 --name B --instances 3 --seed 42 --unhealthy";
         let options = match parsed(line, &[("EVENLY_SERVER_WORKERS", "ignored")]) {
@@ -277,7 +283,7 @@ mod tests {
 
     #[test]
     fn help_names_every_command_and_option() {
-        for line in ["-h", "serve --help", "backend -h", "help"] {
+        for line in ["-h", "serve --help", "check -h", "help"] {
             assert_eq!(parsed(line, &[]), Ok(Command::Tell(help::GENERAL.to_string())));
         }
         for word in OPTIONS.iter().chain(&COMMANDS) {
@@ -288,33 +294,56 @@ mod tests {
         );
     }
 
+    /// Each line is a slip, and what is said of it.
+    fn refused(cases: &str) {
+        for (line, message) in cases.lines().filter_map(|line| line.trim().split_once(" -> ")) {
+            assert_eq!(parsed(line, &[]), Err(format!("evenly: {message} (see evenly --help)")));
+        }
+    }
+
     #[test]
     fn slips_are_refused_with_a_remedy() {
         let cases = r#"
             --lisen x -> unknown option --lisen; did you mean --listen?
             --colour -> unknown option --colour
             -x -> unknown option -x
-            --unhealthy -> option --unhealthy is not for this command
             serve --all -> option --all is not for this command
-            demo --config x -> option --config is not for this command
             -c x check -> the command goes first: evenly check
             check twice -> did not expect "twice"
             --listen -> --listen needs a value
             --set log.access -> --set takes TABLE.KEY=VALUE, such as --set log.access=json
             chek -> unknown command "chek"; did you mean "check"?
             why -> command "why" is not in this version
+        "#;
+        refused(cases);
+        let none = parsed("colour", &[]).unwrap_err();
+        assert!(none.contains(&format!("the commands are {}", COMMANDS.join(", "))), "{none}");
+    }
+
+    #[test]
+    #[cfg(feature = "lab")]
+    fn slips_in_what_a_demo_is_told_are_refused_too() {
+        refused(
+            r#"
+            --unhealthy -> option --unhealthy is not for this command
+            demo --config x -> option --config is not for this command
             backend --listen x -> --listen x: expected an address such as 127.0.0.1:9001
             backend --seed -1 -> --seed -1: expected a whole number
             backend --instances 0 -> --instances 0 starts nothing; give it at least 1
-        "#;
-        for (line, message) in cases.lines().filter_map(|line| line.trim().split_once(" -> ")) {
-            assert_eq!(parsed(line, &[]), Err(format!("evenly: {message} (see evenly --help)")));
-        }
-        let none = parsed("colour", &[]).unwrap_err();
-        assert!(none.contains(&format!("the commands are {}", COMMANDS.join(", "))), "{none}");
+        "#,
+        );
         let many = parsed("backend --listen 127.0.0.1:65535 --instances 2", &[]).unwrap_err();
         let message = "--instances 2 from 127.0.0.1:65535 on go beyond port 65535";
         assert_eq!(many, format!("evenly: {message} (see evenly --help)"));
+    }
+
+    #[test]
+    #[cfg(not(any(feature = "admin", feature = "client", feature = "lab")))]
+    fn a_slim_build_says_which_commands_it_lacks() {
+        for command in ["demo", "backend", "get", "bench", "simulate", "status", "reload"] {
+            let said = parsed(command, &[]).unwrap_err();
+            assert!(said.contains(&format!("{command} is not in this slim build")), "{said}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The failover client: the library through real sockets, and `evenly get` as it is shipped.
 
-#![cfg(feature = "client")]
+#![cfg(all(feature = "client", feature = "lab"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[allow(dead_code, unused_imports, reason = "the relay's tests use the rest of it")]
