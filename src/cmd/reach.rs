@@ -61,14 +61,16 @@ impl Reach {
 
     fn find_local(&self) -> Result<Endpoint, Failure> {
         let mut tried = Vec::new();
+        let file = fs::canonicalize(&self.source.path).ok();
         for endpoint in self.expected()? {
             match endpoint.reach(GLANCE) {
-                Ok(()) => return Ok(endpoint),
+                Ok(()) if file.is_some() => return Ok(endpoint),
+                // Nobody has named it, so it is one among others.
+                Ok(()) => {}
                 Err(error) => tried.push(format!("{endpoint} ({})", unconnected(&error))),
             }
         }
         let mut others: Vec<_> = directories().iter().flat_map(|it| live_in(it)).collect();
-        let file = fs::canonicalize(&self.source.path).ok();
         if let Some(file) = &file {
             others.retain(|endpoint| serves(endpoint, file));
         }
@@ -78,6 +80,13 @@ impl Reach {
             return Err(Failure::Run(format!("which of these? name one with --socket: {names}")));
         }
         let Some(other) = others.pop() else {
+            if file.is_some() && tried.is_empty() {
+                let file = self.source.path.display();
+                return Err(Failure::Run(format!(
+                    "{file} cannot be read as it is (see evenly check), and no balancer that \
+                     runs was started with it; name its socket with --socket"
+                )));
+            }
             return Err(Failure::Run(format!(
                 "no balancer answers at {}; start one with evenly serve, or name its socket with \
                  --socket",
@@ -97,6 +106,8 @@ impl Reach {
         match Config::load(path, overrides) {
             Ok(config) => written(config, &path.display().to_string()),
             Err(errors) if self.is_file_named && !path.exists() => Err(errors.into()),
+            // It does not say its port, and who is at the default one may be another's.
+            Err(_) if path.exists() => Ok(Vec::new()),
             Err(_) => Ok(by_port(Config::default().server.listen.port())),
         }
     }
@@ -145,7 +156,8 @@ fn serves(endpoint: &Endpoint, file: &Path) -> bool {
     let status = Balancer::at(endpoint.clone()).status(GLANCE);
     let status = status.ok().and_then(|body| serde_json::from_str::<Value>(&body).ok());
     let path = status.as_ref().and_then(|status| status["configuration"]["path"].as_str());
-    path.is_some_and(|path| Path::new(path) == file)
+    // It tells the path that it was started with, which may be a link.
+    path.is_some_and(|path| fs::canonicalize(path).is_ok_and(|own| own == file))
 }
 
 /// The sockets of a directory at which a balancer listens, and those at which we may not ask: they

@@ -64,6 +64,8 @@ fn a_file_that_was_changed_or_spoilt_still_finds_its_own_balancer_and_no_other()
     let house = House::new();
     let backend = Backend::plain();
     let (first, other) = (by_default(&house, &backend), by_default(&house, &backend));
+    // Where one is whose file says nothing of a port.
+    let _stranger = house.balancer("evenly-8080.sock", &[&backend], "");
     let file = first.scratch.path().join("applications.toml");
     let text = fs::read_to_string(&file).unwrap();
     let status = format!("status -c {}", file.display());
@@ -72,6 +74,15 @@ fn a_file_that_was_changed_or_spoilt_still_finds_its_own_balancer_and_no_other()
         let printed = fine(run(&house, &status));
         assert!(printed.contains(&format!("pid {}", first.process.id())), "{printed}");
     }
+    // As a mounted configuration is: a link to the one that counts.
+    let target = file.with_file_name("mounted.toml");
+    fs::rename(&file, &target).unwrap();
+    std::os::unix::fs::symlink(&target, &file).unwrap();
+    let printed = fine(run(&house, &status));
+    assert!(printed.contains(&format!("pid {}", first.process.id())), "{printed}");
+    house.scratch.write("spoilt.toml", "nonsense");
+    let said = failed(run(&house, "drain A -c spoilt.toml"));
+    assert!(said.contains("no balancer that runs was started with it"), "{said}");
     // A file that none of them was started with is not taken for theirs.
     house.scratch.write("applications.toml", text);
     drop(other);
