@@ -96,6 +96,8 @@ impl Tls {
         let is_missing = |one: &&Shown| !shown.iter().any(|it| it.file() == one.file());
         let kept: Vec<Shown> = self.shown.iter().filter(is_missing).cloned().collect();
         shown.extend(kept);
+        // A pair that is not valid yet is good later, with no change of its file.
+        let print = if faults.is_empty() { print } else { UNREAD };
         Some((Self { acceptor, connectors, shown, print }, faults))
     }
 
@@ -132,6 +134,10 @@ impl Tls {
         self.shown.iter().flat_map(move |shown| shown.warnings(now))
     }
 }
+
+/// The print of no file, so that all are read again.
+#[cfg(feature = "tls")]
+const UNREAD: u64 = 0;
 
 /// What stands for the bytes of all files that are named; the system's authorities are not.
 #[cfg(feature = "tls")]

@@ -21,11 +21,13 @@ pub struct Leaf<'l> {
     pub key: &'l str,
     /// From when and until when, in days from now.
     pub days: (i64, i64),
+    /// How many seconds later than that it begins.
+    pub later_s: i64,
 }
 
 impl Default for Leaf<'_> {
     fn default() -> Self {
-        Self { names: "DNS:localhost,IP:127.0.0.1", key: "P-256", days: (0, 60) }
+        Self { names: "DNS:localhost,IP:127.0.0.1", key: "P-256", days: (0, 60), later_s: 0 }
     }
 }
 
@@ -57,7 +59,7 @@ impl Certs {
 
     /// A certificate with this name in it and in its files, and its key.
     pub fn leaf_of(&self, file: &str, leaf: &Leaf) -> (PathBuf, PathBuf) {
-        let Leaf { names, key, days: (from, until) } = leaf;
+        let Leaf { names, key, days: (from, until), later_s } = leaf;
         let key = match *key {
             curve if curve.starts_with("P-") => format!("ec -pkeyopt ec_paramgen_curve:{curve}"),
             other => other.to_owned(),
@@ -68,7 +70,7 @@ impl Certs {
         std::fs::write(self.dir.join("ca.txt"), AUTHORITY).unwrap();
         std::fs::write(self.dir.join("index.txt"), "").unwrap();
         std::fs::write(self.dir.join("ext.txt"), format!("subjectAltName={names}\n")).unwrap();
-        let [from, until] = [from, until].map(|days| date(*days));
+        let (from, until) = (date(*from, *later_s), date(*until, 0));
         self.openssl(&format!(
             "ca -batch -notext -config ca.txt -startdate {from} -enddate {until} \
              -extfile ext.txt -in {file}.csr -out {file}.pem"
@@ -95,7 +97,7 @@ impl Certs {
     /// The same, whose time is over.
     pub fn expired(&self, file: &str) -> (PathBuf, PathBuf) {
         self.leaf_of(file, &Leaf { days: (-60, -30), ..Leaf::default() });
-        let (from, until) = (date(-60), date(-30));
+        let (from, until) = (date(-60, 0), date(-30, 0));
         self.openssl(&format!(
             "ca -batch -notext -config ca.txt -startdate {from} -enddate {until} -selfsign \
              -keyfile {file}.key -in {file}.csr -out {file}.pem"
@@ -140,11 +142,11 @@ rand_serial = yes
 commonName = supplied
 ";
 
-/// As openssl has it (ASN.1 GeneralizedTime), so many days from now.
-fn date(days: i64) -> String {
+/// As openssl has it (ASN.1 GeneralizedTime), so many days and seconds from now.
+fn date(days: i64, seconds: i64) -> String {
     let date = Command::new("date");
     let made = { date }
-        .args(["-u", "-d", &format!("{days} days"), "+%Y%m%d%H%M%SZ"])
+        .args(["-u", "-d", &format!("{days} days {seconds} seconds"), "+%Y%m%d%H%M%SZ"])
         .output()
         .expect("date is there");
     String::from_utf8(made.stdout).unwrap().trim().to_owned()

@@ -99,6 +99,22 @@ fn a_pair_that_is_half_written_or_broken_keeps_the_old_one_and_is_told_once() {
 }
 
 #[test]
+fn a_pair_that_is_not_valid_yet_is_shown_as_soon_as_it_is() {
+    let (certs, backend) = (Certs::make(), Backend::plain());
+    let live = pair(certs.dir());
+    copy(&made(&certs, "one"), &live);
+    let proxy = Proxy::showing(&certs, &[&live], &[&backend], OFTEN);
+    let soon = certs.leaf_of("soon", &Leaf { later_s: 8, ..Leaf::default() });
+    copy(&soon, &live);
+    proxy.process.said.wait("is not valid before");
+    assert_eq!(shown(&proxy, &certs), "one");
+    proxy.process.said.wait("renewed: certificate ");
+    assert_eq!(shown(&proxy, &certs), "soon");
+    // While the new key lay beside the old certificate that may have been told, too.
+    assert_eq!(proxy.said("is not valid before"), 1);
+}
+
+#[test]
 fn a_reload_reads_them_again_though_the_file_is_the_same_and_refuses_what_will_not_do() {
     let (certs, backend) = (Certs::make(), Backend::plain());
     let [one, two] = ["one", "two"].map(|name| made(&certs, name));
