@@ -193,6 +193,17 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_spared_stays_in_for_good_once_an_operator_wants_it() {
+        let pool = pool(2, Rules::default());
+        hear(&pool, 0, true);
+        ask(&pool, 0);
+        assert!(ask(&pool, 1).is_some_and(|said| said.contains("as no other is up")));
+        assert_eq!(pool.set_mode(1, Mode::Ready, false, NOW), Ok(None), "it is in already");
+        hear(&pool, 0, true);
+        assert_eq!((ask(&pool, 1), standing(&pool, 1)), (None, Standing::Up));
+    }
+
+    #[test]
     fn what_an_operator_says_counts_whatever_the_application_asks_for() {
         let pool = pool(3, Rules::default());
         hear(&pool, 0, true);

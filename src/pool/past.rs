@@ -68,7 +68,8 @@ impl Past {
         if turned || is_first {
             notes.of_checks = shortened(&outcome.to_string()).to_owned();
         }
-        if is_first {
+        // Whoever took it out before that has said why.
+        if is_first && !matches!(notes.standing, Standing::Drain | Standing::Maint) {
             notes.reason = notes.of_checks.clone();
         }
     }
@@ -176,6 +177,14 @@ mod tests {
         assert_eq!(why(&pool, s(11)), ("set to drain by an operator".into(), s(10)));
         pool.set_mode(0, crate::pool::Mode::Ready, false, s(12)).unwrap();
         assert_eq!(why(&pool, s(13)), (down.0, s(12)), "it is down still, for what checks say");
+    }
+
+    #[test]
+    fn who_was_taken_out_before_the_first_check_is_out_for_the_operators_reason_still() {
+        let pool = pool(2, Rules::default());
+        pool.set_mode(0, crate::pool::Mode::Maint, false, s(1)).unwrap();
+        pool.record_check(0, &check(true), s(2));
+        assert_eq!(why(&pool, s(3)), ("set to maint by an operator".into(), s(1)));
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Pool {
     ) -> Result<Option<Change>, LastUsable> {
         let mut refused = false;
         let change = self.change(index, now, |seat| {
-            let overrules = mode == Mode::Ready && seat.backend.record.wish.asked_by().is_some();
+            let overrules = mode == Mode::Ready && seat.backend.record.wish.can_be_overruled();
             if seat.backend.mode() == mode && !overrules {
                 return None;
             }

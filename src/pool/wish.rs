@@ -54,10 +54,8 @@ impl Wish {
 
     /// Sets what the operator wants. Nothing is cut off any more, or not yet.
     pub(super) fn set_mode(&self, mode: Mode) {
-        let plea = match self.plea() {
-            Plea::Granted | Plea::Spared if mode == Mode::Ready => Plea::Overruled,
-            plea => plea,
-        };
+        let is_overruled = mode == Mode::Ready && self.can_be_overruled();
+        let plea = if is_overruled { Plea::Overruled } else { self.plea() };
         self.word.store(mode as u8 | (plea as u8) << Self::PLEA, Relaxed);
     }
 
@@ -89,6 +87,12 @@ impl Wish {
             Mode::Ready => (plea(word) == Plea::Granted).then_some(Who::Application),
             Mode::Drain | Mode::Maint => Some(Who::Operator),
         }
+    }
+
+    /// True while the application asks to be drained and nobody has said no: granted or spared, it
+    /// is drained as soon as another is up.
+    pub(super) fn can_be_overruled(&self) -> bool {
+        matches!(self.plea(), Plea::Granted | Plea::Spared)
     }
 
     /// Whatever is in flight there is to end now.
