@@ -61,8 +61,9 @@ impl Latencies {
         }
         let times = (begun - halved).min(HALVINGS_MAX - 1);
         for bucket in &self.buckets {
-            let count = bucket.load(Relaxed);
-            bucket.fetch_sub(count - (count >> times), Relaxed);
+            // Never subtracted: a thread that sleeps in here for a minute would take off what the
+            // next one has halved already, and wrap around.
+            let _ = bucket.fetch_update(Relaxed, Relaxed, |count| Some(count >> times));
         }
     }
 }
