@@ -42,7 +42,9 @@ pub(super) fn group(text: &str) -> Result<Account, String> {
 /// Both files have the name first and the number third (passwd(5), group(5)); behind a user's
 /// stands its group.
 fn account(text: &str, noun: &str, path: &str) -> Result<Account, String> {
-    let known = fs::read_to_string(path).unwrap_or_default();
+    // A full name may be in another encoding.
+    let known = fs::read(path).unwrap_or_default();
+    let known = String::from_utf8_lossy(&known);
     let is_it = |line: &&str| line.split(':').step_by(2).take(2).any(|field| field == text);
     let mut numbers =
         known.lines().find(is_it).into_iter().flat_map(|line| {
@@ -72,6 +74,15 @@ mod tests {
         let unknown = Account { name: "123456789".into(), id: 123_456_789, group: None };
         assert_eq!(user("123456789"), Ok(unknown.clone()));
         assert_eq!(group("123456789"), Ok(unknown));
+    }
+
+    #[test]
+    fn a_full_name_in_latin_1_hides_nobody() {
+        let path = std::env::temp_dir().join(format!("evenly-passwd-{}", std::process::id()));
+        fs::write(&path, b"jos:x:7:8:Jos\xe9:/:/bin/sh\nweb:x:33:34::/:/bin/sh\n").unwrap();
+        let web = account("web", "user", &path.display().to_string()).unwrap();
+        assert_eq!((web.id, web.group), (33, Some(34)));
+        fs::remove_file(path).unwrap();
     }
 
     #[test]
