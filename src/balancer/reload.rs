@@ -129,7 +129,9 @@ impl Running {
             }
             if looked.elapsed() >= every.unwrap_or(LOOK_MAX) {
                 looked = Instant::now();
-                every.iter().for_each(|_| self.look_at_files());
+                if every.is_some() {
+                    self.look_at_files();
+                }
             }
         }
     }
