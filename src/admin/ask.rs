@@ -4,14 +4,12 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
+use super::socket;
 use crate::http::HeadLimits;
 use crate::plain::client::{Link, LinkError, Patience};
 use crate::plain::url::Url;
@@ -83,7 +81,7 @@ impl Endpoint {
     /// before one asks.
     pub fn reach(&self, within: Duration) -> io::Result<()> {
         match self {
-            Self::Socket(path) => connect_to(path, within).map(drop),
+            Self::Socket(path) => socket::connect(path, within).map(drop),
             Self::Url { .. } => Ok(()),
         }
     }
@@ -92,7 +90,7 @@ impl Endpoint {
         let within = patience.connect;
         let link = match self {
             Self::Socket(path) => {
-                let link = connect_to(path, within).and_then(|it| Link::over(it, patience));
+                let link = socket::connect(path, within).and_then(|it| Link::over(it, patience));
                 link.map_err(|error| unconnected(&error))
             }
             Self::Url { url, .. } => look_up(url, within).and_then(|addresses| {
@@ -134,17 +132,6 @@ impl fmt::Display for Endpoint {
             Self::Url { url, .. } => write!(f, "http://{}", url.authority()),
         }
     }
-}
-
-/// A connect waits while the other's backlog is full, as long as a write may (socket(7),
-/// `SO_SNDTIMEO`): std has no timeout for it.
-fn connect_to(path: &Path, within: Duration) -> io::Result<OwnedFd> {
-    let address = SocketAddrUnix::new(path)?;
-    let flags = SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    set_socket_timeout(&socket, Timeout::Send, Some(within))?;
-    rustix::net::connect(&socket, &address)?;
-    Ok(socket)
 }
 
 /// The system's resolver has no deadline of its own, so it has a thread, which may outlast us.
@@ -285,7 +272,7 @@ mod tests {
         let late = "did not answer within 100.0 ms".to_owned();
         assert_eq!(ask(&endpoint, SHORT), Err(NoAnswer::Broken(late)));
         rustix::net::listen(&listener, 0).unwrap();
-        let connected = std::iter::repeat_with(|| connect_to(&path, SHORT));
+        let connected = std::iter::repeat_with(|| socket::connect(&path, SHORT));
         let _waiting: Vec<_> = connected.take_while(Result::is_ok).take(5000).collect();
         let full = "no connection in time".to_owned();
         assert_eq!(ask(&endpoint, SHORT), Err(NoAnswer::Unreached(full)));

@@ -9,10 +9,10 @@ use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 /// What every user of a machine may look into, and Evenly makes if it may.
@@ -23,6 +23,8 @@ const BACKLOG: i32 = 16;
 /// How long another balancer that is about to bind in the same directory is waited for.
 const TURN_PATIENCE: Duration = Duration::from_secs(1);
 const TURN_LOOK: Duration = Duration::from_millis(5);
+/// How long whoever has the path is asked whether it lives.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A socket that listens; it is removed when this is dropped.
 pub struct UnixSocket {
@@ -186,13 +188,27 @@ fn make_way(path: &Path) -> Result<(), String> {
     if !metadata.file_type().is_socket() {
         return Err(format!("there is something else at this path; {choose}, or remove it"));
     }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+    match connect(path, ANSWER_PATIENCE).map_err(|error| (error.kind(), error)) {
+        Err((ErrorKind::ConnectionRefused, _)) => {
             fs::remove_file(path).map_err(|error| format!("cannot be replaced: {error}; {choose}"))
         }
-        Err(error) => Err(format!("it is another's: {error}; {choose}")),
-        Ok(_) => Err(format!("{TAKEN}; end that one, or {choose}")),
+        // More wait there already than fit.
+        Ok(_) | Err((ErrorKind::WouldBlock, _)) => {
+            Err(format!("{TAKEN}; end that one, or {choose}"))
+        }
+        Err((_, error)) => Err(format!("it is another's: {error}; {choose}")),
     }
+}
+
+/// A connection to whoever listens there. Where too many wait already, it waits as long as a write
+/// may (socket(7), `SO_SNDTIMEO`; std has no timeout for it), and is then an error: would block.
+pub(super) fn connect(path: &Path, within: Duration) -> io::Result<OwnedFd> {
+    let address = SocketAddrUnix::new(path)?;
+    let flags = SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(within))?;
+    rustix::net::connect(&socket, &address)?;
+    Ok(socket)
 }
 
 /// Of two balancers that find the same dead socket, the slower one would remove what the faster one
@@ -221,7 +237,7 @@ fn not_a_directory() -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::net::UnixListener;
+    use std::os::unix::net::{UnixListener, UnixStream};
 
     fn scratch(name: &str) -> PathBuf {
         let name = format!("evenly-socket-{}-{name}", std::process::id());
@@ -252,6 +268,16 @@ mod tests {
         assert!(refusal(&path).contains("a balancer that runs has it; end that one"));
         assert!(UnixStream::connect(&path).is_ok(), "it is still there");
         drop(live);
+    }
+
+    #[test]
+    fn one_that_is_too_busy_to_be_reached_is_live() {
+        let path = scratch("busy").join("a.sock");
+        let busy = UnixListener::bind(&path).unwrap();
+        rustix::net::listen(&busy, 0).unwrap();
+        let within = Duration::from_millis(10);
+        let _callers: Vec<_> = (0..10).map_while(|_| connect(&path, within).ok()).collect();
+        assert!(refusal(&path).contains("a balancer that runs has it"));
     }
 
     #[test]
