@@ -12,6 +12,7 @@ mod applications;
 mod changes;
 mod choices;
 mod exposed;
+mod files;
 mod form;
 mod grammar;
 mod keys;
@@ -52,6 +53,8 @@ pub use choices::AdminSocket;
 pub use choices::{AccessLog, HashBy, LogTarget, RetryReason, Serving, TlsVersion, UnknownNames};
 #[cfg(feature = "tls")]
 pub(crate) use exposed::exposed;
+#[cfg(feature = "tls")]
+pub(crate) use files::read_whole;
 #[cfg(feature = "lab")]
 pub(crate) use form::found;
 pub use keys::{

@@ -1,12 +1,12 @@
 //! The file as written: TOML with the place of every key and value. Fills a [`Config`] key by key;
 //! called by `Config::read`. Must never skip what it does not know.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use super::files::read_whole;
 use super::message::Errors;
 use super::overrides::Overrides;
 use super::report::Report;
@@ -18,10 +18,8 @@ const FILE_BYTES_MAX: usize = 4 << 20;
 
 /// The text of a file. The error is a sentence that does not repeat the path.
 pub(super) fn text(path: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    let most = FILE_BYTES_MAX as u64 + 1;
-    let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
-    read.map_err(|error| match error.kind() {
+    let read = read_whole(path, FILE_BYTES_MAX);
+    let bytes = read.map_err(|error| match error.kind() {
         ErrorKind::NotFound => {
             "no such file; name it with -c FILE or EVENLY_CONFIG, or write one".to_string()
         }

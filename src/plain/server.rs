@@ -8,7 +8,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle, Scope};
+use std::thread::{self, Scope};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -27,13 +27,17 @@ const STACK_BYTES: usize = 128 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// How often a server without a place looks whether somebody waits for one.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long the end waits for answers that are being worked at, such as a disk that hangs.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 
-/// A listening socket that is being served. It stops when it is dropped.
+/// A listening socket that is being served. It stops when it is dropped, which waits for its
+/// threads, but not for a handler that is stuck in something of its own.
 pub struct PlainServer {
     serving: Arc<Serving>,
     /// Dropped to cut short what a handler waits for.
     going: Option<Sender<Infallible>>,
-    acceptor: Option<JoinHandle<()>>,
+    /// Its other end is dropped when every thread has ended.
+    ended: Receiver<Infallible>,
 }
 
 struct Serving {
@@ -90,12 +94,16 @@ impl PlainServer {
         let serving = Serving { listener, limits, handler, open, spares, room, stopped };
         let serving = Arc::new(serving);
         let accepting = serving.clone();
-        let accept = move || thread::scope(|scope| accepting.accept(scope));
-        let acceptor = crate::thread::start(name, Box::new(accept))?;
-        Ok(PlainServer { serving, going: Some(going), acceptor: Some(acceptor) })
+        let (all, ended) = bounded(0);
+        let accept = move || {
+            thread::scope(|scope| accepting.accept(scope));
+            drop::<Sender<Infallible>>(all);
+        };
+        crate::thread::start(name, Box::new(accept))?;
+        Ok(PlainServer { serving, going: Some(going), ended })
     }
 
-    /// Has every thread end; `drop` waits for them.
+    /// Has every thread end; `drop` waits for them, within reason.
     pub fn stop(&mut self) {
         self.going = None;
         let mut open = self.serving.open();
@@ -115,9 +123,7 @@ impl PlainServer {
 impl Drop for PlainServer {
     fn drop(&mut self) {
         self.stop();
-        if let Some(acceptor) = self.acceptor.take() {
-            let _ = acceptor.join(); // an error is a panic, which was printed
-        }
+        let _ = self.ended.recv_timeout(LAST_ANSWER);
     }
 }
 

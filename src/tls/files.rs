@@ -2,18 +2,17 @@
 //!
 //! Called when a configuration is read; each error names the file and what to do about it.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 
-use crate::config::Errors;
+use crate::config::{Errors, read_whole};
 
 /// Longest file. All the authorities that a system trusts are 220 KiB.
-const FILE_BYTES_MAX: u64 = 4 << 20;
+const FILE_BYTES_MAX: usize = 4 << 20;
 
 /// The certificates in a file, in its order: at least one.
 pub(super) fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, Errors> {
@@ -39,11 +38,9 @@ pub(super) fn key(path: &str) -> Result<PrivateKeyDer<'static>, Errors> {
 
 /// The bytes of a file.
 pub(super) fn read(path: &str) -> Result<Vec<u8>, Errors> {
-    let mut text = Vec::new();
-    let file = File::open(path);
-    let read = file.and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut text));
-    read.map_err(|error| unreadable(path, pem::Error::Io(error)))?;
-    match text.len() as u64 > FILE_BYTES_MAX {
+    let read = read_whole(path.as_ref(), FILE_BYTES_MAX);
+    let text = read.map_err(|error| unreadable(path, pem::Error::Io(error)))?;
+    match text.len() > FILE_BYTES_MAX {
         true => Err(refusal(path, "is longer than 4 MiB; name a PEM file")),
         false => Ok(text),
     }

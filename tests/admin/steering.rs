@@ -1,7 +1,8 @@
 //! What operators have done through the endpoint.
 
 use crate::harness::{Backend, Gate, Vacant, eventually};
-use crate::panel::{Panel, error, json};
+use crate::panel::{Panel, error, json, post};
+use std::process::Command;
 
 #[test]
 fn a_backend_is_drained_and_used_again() {
@@ -112,4 +113,18 @@ fn a_text_to_compare_with_may_have_a_mebibyte() {
     assert_eq!(diff(3, b"\xff\xfe\xfd"), 422, "no UTF-8");
     assert_ne!(diff(1 << 20, &vec![b'#'; 1 << 20]), 413);
     assert_eq!(diff((1 << 20) + 1, b""), 413);
+}
+
+#[test]
+fn a_reload_that_waits_for_a_pipe_does_not_keep_the_end_waiting() {
+    let backend = Backend::plain();
+    let mut panel = Panel::over(&[&backend]);
+    let file = panel.proxy.scratch.path().join("applications.toml");
+    std::fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let mut operator = panel.open();
+    operator.send(post("/reload", "evenly", "X-Evenly: 1\r\n"));
+    panel.proxy.process.said.wait("asks: reload");
+    panel.proxy.terminate();
+    assert_eq!(panel.proxy.exit_code(), Some(0));
 }
