@@ -63,13 +63,14 @@ lint: $(DENY) ## formatting, clippy, the documentation and the dependencies, war
 target/tools/bin/cargo-deny:
 	cargo install cargo-deny --version $(DENY_VERSION) --locked --debug --root target/tools
 
-# lld, which comes with the toolchain, folds functions of the same code into one: 1 %. Packed,
-# relative relocations take 1 KiB instead of 40; no segment of its own for constants saves padding.
+# lld, which comes with the toolchain, folds functions of the same code into one, and constants: no
+# address of either is compared. Packed, relative relocations take 1 KiB instead of 40; no segment of
+# its own for constants saves padding.
 # With frame pointers the unwinder's tables need not follow each push: 3 %.
 # The builder's home stays out of the binary.
 STATIC_BUILD = RUSTFLAGS="-Cforce-frame-pointers=yes -Clink-arg=-fuse-ld=lld \
 	    -Clink-arg=-B$$(rustc --print target-libdir)/../bin/gcc-ld \
-	    -Clink-arg=-Wl,--icf=all,-O2,--no-rosegment,-z,pack-relative-relocs \
+	    -Clink-arg=-Wl,--icf=all,--ignore-data-address-equality,-O2,--no-rosegment,-z,pack-relative-relocs \
 	    --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}/registry/src=" \
 	    cargo build --profile static --locked --target $(STATIC_TARGET)
 # $(call hold,BYTES): the binary is static, and at most so long.
