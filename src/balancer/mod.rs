@@ -172,7 +172,7 @@ impl Balancer {
             supervisor: Arc::new(Supervisor::of_environment()),
             source: source.map(Source::resolved),
             in_force: Mutex::new(InForce::new(config, tls)),
-            turn: Turn::new(),
+            turn: Turn::default(),
         });
         #[cfg(feature = "admin")]
         endpoint.serve(Arc::clone(&running) as Arc<dyn crate::admin::Steered>);

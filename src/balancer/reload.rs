@@ -24,7 +24,7 @@ use crate::watch::Watched;
 use crossbeam_channel::RecvTimeoutError;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 #[cfg(feature = "tls")]
 use std::time::Instant;
@@ -53,9 +53,13 @@ pub(super) struct InForce {
     pub(super) faults: Vec<Errors>,
 }
 
-/// Whoever changes what is in force has the turn. It is the one place of a channel, as nobody waits
-/// for a lock with a deadline.
-pub(super) struct Turn(Sender<()>, Receiver<()>);
+/// Whoever changes what is in force has the turn. No lock in itself, as nobody waits for one with a
+/// deadline.
+#[derive(Default)]
+pub(super) struct Turn {
+    is_taken: Mutex<bool>,
+    free: Condvar,
+}
 
 /// Held by whoever has it.
 pub(super) struct Taken<'t>(&'t Turn);
@@ -93,20 +97,20 @@ impl InForce {
 }
 
 impl Turn {
-    pub(super) fn new() -> Self {
-        let (sender, receiver) = bounded(1);
-        Self(sender, receiver)
-    }
-
     /// Waits for it; none if that takes too long.
     pub(super) fn take(&self) -> Option<Taken<'_>> {
-        self.0.send_timeout((), TURN_PATIENCE).is_ok().then(|| Taken(self))
+        let is_taken = self.is_taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.free.wait_timeout_while(is_taken, TURN_PATIENCE, |is_taken| *is_taken);
+        let (mut is_taken, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        *is_taken = true;
+        (!waited.timed_out()).then(|| Taken(self))
     }
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        let _ = self.0.1.try_recv();
+        *self.0.is_taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.0.free.notify_one();
     }
 }
 
