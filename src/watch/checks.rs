@@ -18,7 +18,7 @@ use super::quota::Quota;
 use super::schedule::{Schedule, jitter};
 use super::sockets::{Sockets, Word};
 use super::transport::CheckAnswer;
-use super::{Never, OnEvent, WatchEvent, Watched};
+use super::{OnEvent, WatchEvent, Watched};
 use crate::blame::Blame;
 use crate::event::Event;
 use crate::pool::chance::Dice;
@@ -49,7 +49,7 @@ pub(super) struct Checker {
     /// Where `now` counts from.
     epoch: Instant,
     /// Dropped when the first round is over.
-    first_done: Option<Sender<Never>>,
+    first_done: Option<Sender<()>>,
     /// Backends that were warned about an unknown path; by name, so that a reload is no reason to
     /// say it again.
     warned: Vec<String>,
@@ -71,7 +71,7 @@ impl Checker {
         mut look: Look<Watched>,
         sockets: Sockets,
         epoch: Instant,
-        first_done: Sender<Never>,
+        first_done: Sender<()>,
         on: OnEvent,
     ) -> Self {
         let watched = Arc::clone(look.current());

@@ -17,7 +17,7 @@
 //! answers, over memory instead of a socket (`transport`), so that none of its calls waits.
 //!
 //! What it learns goes to the pool, what others should hear to a callback. It never writes
-//! anywhere itself, and it stops at once: no thread waits out an interval.
+//! anywhere itself, and it stops at once: nobody waits out an interval.
 
 mod checks;
 mod lookup;
@@ -36,7 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use crate::config::Health;
 use crate::event::Event;
@@ -170,20 +170,17 @@ pub enum WatchEvent<'e> {
 /// Hears of events, from several threads. Must not block for long.
 type OnEvent = Arc<dyn Fn(WatchEvent) + Send + Sync>;
 
-/// Closed rather than sent on: every thread sees that at once.
-enum Never {}
-
 /// The running watch. Dropped, it stops as well, without waiting for its threads.
 pub struct Watch {
     watched: Arc<Snapshot<Watched>>,
-    first_round: Receiver<Never>,
+    /// Closed rather than sent on, when that round is over.
+    first_round: Receiver<()>,
     /// None once it has been stopped.
     alive: Mutex<Option<Alive>>,
 }
 
 /// What ends the threads when it is dropped, and the one that is waited for.
 struct Alive {
-    stop: Sender<Never>,
     control: Arc<Control>,
     checks: JoinHandle<()>,
 }
@@ -197,18 +194,15 @@ impl Watch {
         on: impl Fn(WatchEvent) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let on: OnEvent = Arc::new(on);
-        let (stop, stopped) = bounded(0);
         let (first_done, first_round) = bounded(0);
         let (sockets, control) = Sockets::new()?;
         let (control, watched) = (Arc::new(control), Snapshot::new(Arc::new(first)));
-        let asked = Arc::downgrade(&control);
-        let hurry = Box::new(move || asked.upgrade().iter().for_each(|control| control.hurry()));
-        let names = Names::new(watched.look(), epoch, hurry, Arc::clone(&on));
-        spawn("names", &on, move || names.run(&stopped))?;
+        let names = Names::new(watched.look(), epoch, Arc::downgrade(&control), Arc::clone(&on));
+        spawn("names", &on, move || names.run())?;
         let look = watched.look();
         let checker = Checker::new(look, sockets, epoch, first_done, Arc::clone(&on));
         let checks = spawn("checks", &on, move || checker.run())?;
-        let alive = Mutex::new(Some(Alive { stop, control, checks }));
+        let alive = Mutex::new(Some(Alive { control, checks }));
         Ok(Self { watched, first_round, alive })
     }
 
@@ -238,8 +232,8 @@ impl Watch {
     /// Checks under way are cut off. A look-up cannot be, and is not waited for.
     pub fn stop(&self) {
         let alive = self.alive().take();
-        let Some(Alive { stop, control, checks }) = alive else { return };
-        drop((stop, control));
+        let Some(Alive { control, checks }) = alive else { return };
+        drop(control);
         // A panic was told through the callback.
         let _ = checks.join();
     }

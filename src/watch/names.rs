@@ -5,13 +5,12 @@
 //! up until it has. No look-up holds up another, nor a check.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, select};
-
 use super::lookup::{LookUps, Resolve, Resolved, at, is_name, system};
-use super::{Never, OnEvent, WatchEvent, Watched};
+use super::sockets::Control;
+use super::{OnEvent, WatchEvent, Watched};
 use crate::event::Event;
 use crate::pool::{Backend, Found, Look, Notice};
 
@@ -20,9 +19,6 @@ const DISTANCE_MIN: Duration = Duration::from_secs(1);
 /// How often it looks whether a backend has failed. Whoever meets the failure may be in a step: it
 /// sets a flag, and rings nobody.
 const GLANCE: Duration = Duration::from_millis(200);
-
-/// Has the backends checked at once.
-pub(super) type Hurry = Box<dyn Fn() + Send>;
 
 /// The state of the names thread.
 pub(super) struct Names {
@@ -35,8 +31,8 @@ pub(super) struct Names {
     /// storm.
     known: Vec<KnownName>,
     lookups: LookUps,
-    /// For a backend that was found.
-    hurry: Hurry,
+    /// Hurried for a backend that was found; gone when the watch is over.
+    checks: Weak<Control>,
     on: OnEvent,
 }
 
@@ -53,35 +49,38 @@ struct KnownName {
 }
 
 impl Names {
-    pub(super) fn new(look: Look<Watched>, epoch: Instant, hurry: Hurry, on: OnEvent) -> Self {
-        Self::asking(system, look, epoch, hurry, on)
+    pub(super) fn new(
+        look: Look<Watched>,
+        epoch: Instant,
+        checks: Weak<Control>,
+        on: OnEvent,
+    ) -> Self {
+        Self::asking(system, look, epoch, checks, on)
     }
 
     fn asking(
         resolve: Resolve,
         mut look: Look<Watched>,
         epoch: Instant,
-        hurry: Hurry,
+        checks: Weak<Control>,
         on: OnEvent,
     ) -> Self {
         let (lookups, watched) = (LookUps::new(resolve), Arc::clone(look.current()));
-        let mut names = Self { look, watched, epoch, known: Vec::new(), lookups, hurry, on };
+        let mut names = Self { look, watched, epoch, known: Vec::new(), lookups, checks, on };
         names.know_all(Instant::now());
         names
     }
 
-    /// Runs until `stop` closes. The addresses at the start are fresh, so it begins with a wait.
-    pub(super) fn run(mut self, stop: &Receiver<Never>) {
-        let resolved = self.lookups.resolved.clone();
+    /// Runs until the watch is over, which it sees at its next glance. The addresses at the start
+    /// are fresh, so it begins with a wait.
+    pub(super) fn run(mut self) {
         loop {
             let wait = self.begin_due(Instant::now());
-            select! {
-                recv(stop) -> _ => return,
-                recv(resolved) -> one => {
-                    self.take(one.expect("`lookups` holds a sender"), Instant::now());
-                }
-                default(wait) => {}
+            let one = self.lookups.resolved.recv_timeout(wait);
+            if self.checks.strong_count() == 0 {
+                return;
             }
+            one.into_iter().for_each(|one| self.take(one, Instant::now()));
         }
     }
 
@@ -171,7 +170,7 @@ impl Names {
                 self.moved(backend, format_args!("{host} is at {new} now, was at {old}"));
             }
             (None, None, Some(new)) => {
-                (self.hurry)();
+                self.checks.upgrade().iter().for_each(|checks| checks.hurry());
                 self.moved(backend, format_args!("{host} is at {new} now"));
             }
             _ => {}
@@ -251,7 +250,7 @@ mod tests {
                 Arc::new(move |event: WatchEvent| heard.lock().unwrap().push(event.into()));
             let snapshot = Snapshot::new(Arc::new(watching(&pool)));
             let (look, now) = (snapshot.look(), Instant::now());
-            let names = Names::asking(|_| panic!("asked"), look, now, Box::new(|| ()), on);
+            let names = Names::asking(|_| panic!("asked"), look, now, Weak::new(), on);
             Self { names, pool, snapshot, events, now }
         }
 
