@@ -73,9 +73,9 @@ impl Supervisor {
 
     /// The end has begun and may take so long: longer, maybe, than the unit's TimeoutStopSec.
     pub(super) fn stopping(&self, patience: Duration) {
-        let us = (patience + END_MARGIN).as_micros();
+        let s = (patience + END_MARGIN).as_secs();
         let status = "STATUS=finishing what is in flight";
-        self.say(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={us}\n{status}"));
+        self.say(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={s}000000\n{status}"));
     }
 
     /// From now on, and until [`leave`](Self::leave), says how many backends are up, each time that
