@@ -165,7 +165,7 @@ impl Balancer {
             #[cfg(feature = "admin")]
             history: Mutex::new(History::begin()),
             #[cfg(feature = "admin")]
-            upgrade: Upgrade::new(signals.sender()),
+            upgrade: Upgrade::new(signals.waiting()),
             server,
             watch,
             teller,

@@ -13,17 +13,16 @@
 //! Both serve for a moment, and a client that waits in a backlog is let in by either: the sockets
 //! are the same ones. Whatever becomes of the successor before it is done, this process serves on.
 
-use crossbeam_channel::Sender;
 use rustix::process::{Pid, Signal, kill_process};
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
-use super::signals::SUCCEEDED;
+use super::signals::{SUCCEEDED, Waiting};
 use super::succession::PREDECESSOR;
 use super::supervisor::WATCHDOG_PID;
 
@@ -40,7 +39,7 @@ pub(super) struct Upgrade {
     socket: OnceLock<PathBuf>,
     stage: Mutex<Stage>,
     /// Tells the main thread.
-    signals: Sender<i32>,
+    signals: Arc<Waiting>,
 }
 
 /// How far it has come.
@@ -58,7 +57,7 @@ enum Stage {
 }
 
 impl Upgrade {
-    pub(super) fn new(signals: Sender<i32>) -> Self {
+    pub(super) fn new(signals: Arc<Waiting>) -> Self {
         let (socket, stage) = (OnceLock::new(), Mutex::new(Stage::Alone));
         Self { program: program(), socket, stage, signals }
     }
@@ -140,7 +139,7 @@ impl Upgrade {
         farewell();
         // It goes on when this process ends, so nobody waits for it any more.
         *stage = Stage::Succeeded(pid);
-        let _ = self.signals.send(SUCCEEDED);
+        self.signals.add(SUCCEEDED);
         Ok("finishing what is in flight".to_owned())
     }
 

@@ -66,7 +66,7 @@ impl Writer {
             self.write();
             self.report(Instant::now());
             for done in self.flushes.drain(..) {
-                let _ = done.send(()); // whoever asked may have stopped waiting
+                let _ = done.try_send(()); // whoever asked may have stopped waiting
             }
             if self.outlet.messages.is_empty() {
                 let _ = self.outlet.bell.recv_timeout(NAP);

@@ -107,8 +107,8 @@ impl LookUps {
         {
             self.under_way += 1;
             let (resolve, tell, name) = (self.resolve, self.tell.clone(), host.clone());
-            // Too late is no error: nobody listens any more.
-            let duty = move || drop(tell.send((name.clone(), ask(resolve, &name))));
+            // There is a place for each that is under way. Too late is no error: nobody listens.
+            let duty = move || drop(tell.try_send((name.clone(), ask(resolve, &name))));
             if let Err(error) = thread::spawn("look-up", duty) {
                 let why = format!("{host} was not looked up, for want of a thread: {error}");
                 let _ = self.tell.try_send((host, Err(why)));
