@@ -62,6 +62,10 @@ impl Steering<'_> {
             Ok(_) => return error(400, "for: requests are held for 1ms to 30s"),
             Err(what) => return error(400, &format!("for: {what}")),
         };
+        if self.steered.controls().is_draining() {
+            // Who is held now would be cut off with the rest.
+            return error(409, "it is about to stop, and finishes what it has; ask another");
+        }
         self.tell(&format!("pause, for {time:?} at most"));
         self.steered.controls().pause(time);
         let words = format!("new requests wait, for {time:?} at most");

@@ -1,7 +1,7 @@
 //! What the endpoint shows, and when it is there.
 
 use crate::harness::{Backend, Gate, Proxy, eventually};
-use crate::panel::{Panel, error, json, open};
+use crate::panel::{Panel, error, json, open, post};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -156,6 +156,8 @@ fn it_is_ready_from_the_first_checks_to_the_end_and_lives_all_the_while() {
         proxy.process.said.wait("stopping: ");
         let draining = ask("/ready");
         assert_eq!((draining.status(), draining.text().as_str()), (503, "draining\n"));
+        let pause = open(path.as_ref()).ask(post("/pause", "a", "X-Evenly: 1\r\n"));
+        assert_eq!(pause.status(), 409, "nobody is held who has no other chance");
         assert_eq!([ask("/live").status(), ask("/status").status()], [200, 200]);
         gate.open();
         assert_eq!(client.answer().status(), 200);
