@@ -86,12 +86,18 @@ impl Steering<'_> {
 
     /// `POST /reload`
     pub(super) fn reload(&self) -> Handled<'static> {
+        if let Some(refused) = self.refuse_strangers(&[]) {
+            return refused;
+        }
         self.tell("reload");
         told(self.steered.reload(), 422)
     }
 
     /// `POST /upgrade`
     pub(super) fn upgrade(&self) -> Handled<'static> {
+        if let Some(refused) = self.refuse_strangers(&[]) {
+            return refused;
+        }
         self.tell("upgrade");
         told(self.steered.upgrade(), 409)
     }
@@ -114,6 +120,9 @@ impl Steering<'_> {
 
     /// `GET /diff`, or `POST` with a text in the place of the file.
     pub(super) fn diff(&self, text: Option<&[u8]>) -> Handled<'static> {
+        if let Some(refused) = self.refuse_strangers(&[]) {
+            return refused;
+        }
         match text.map(std::str::from_utf8).transpose() {
             Ok(text) => told(self.steered.diff(text), 422),
             Err(_) => error(422, "the body is no UTF-8, as TOML is"),
@@ -128,11 +137,9 @@ impl Steering<'_> {
     /// What is written in vain is said, and never passed over: nor is another pool.
     fn refuse_strangers(&self, known: &[&str]) -> Option<Handled<'static>> {
         if let Some(stranger) = self.query.stranger(known) {
-            let known = known.join(", ");
-            return Some(error(
-                400,
-                &format!("unknown {stranger:?}; what may stand there: {known}"),
-            ));
+            let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+            let what = format!("unknown {stranger:?}; what may stand there: {known}");
+            return Some(error(400, &what));
         }
         let pool = self.query.value("pool").filter(|pool| *pool != POOL)?;
         Some(error(404, &unknown(pool, [POOL].into_iter())))

@@ -91,6 +91,9 @@ fn what_is_written_in_vain_changes_nothing() {
         "/pause?for=0",
         "/pause?for=soon",
         "/pause?fro=5s",
+        "/reload?dry=1",
+        "/diff?from=a.toml",
+        "/upgrade?to=2",
     ] {
         assert_eq!(panel.post(target).status(), 400, "{target}");
     }
