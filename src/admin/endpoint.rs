@@ -51,6 +51,8 @@ pub struct Bound {
     listener: Option<TcpListener>,
     /// Why there is no socket.
     warning: Option<String>,
+    /// A predecessor has the places where operators ask, for now.
+    is_waiting: bool,
 }
 
 /// What all listeners share.
@@ -69,15 +71,15 @@ struct Desk {
 
 impl Bound {
     /// Takes the places. `port` is where clients are served, after which a default socket is named.
+    /// A predecessor at the socket `taken` keeps its places for now: they are taken over later.
     ///
     /// # Errors
     /// A sentence that says what is in the way, and what to do.
-    ///
-    /// A predecessor at the socket `taken` keeps its places for now: they are taken over later.
     pub fn bind(admin: &Admin, port: u16, taken: Option<&Path>) -> Result<Self, String> {
         let (socket, warning) = bind_socket(admin, port, taken)?;
-        let listen = admin.listen.filter(|_| taken.is_none());
-        Ok(Self { socket, listener: listen.map(listen_at).transpose()?, warning })
+        let is_waiting = taken.is_some();
+        let listen = admin.listen.filter(|_| !is_waiting);
+        Ok(Self { socket, listener: listen.map(listen_at).transpose()?, warning, is_waiting })
     }
 
     /// Makes the socket that of another user, who alone (with root) may then ask there.
@@ -104,7 +106,9 @@ impl Bound {
         if let Some(listener) = self.listener {
             endpoint.answer_at(listener, admin)?;
         }
-        endpoint.tell_where();
+        if !self.is_waiting {
+            endpoint.tell_where();
+        }
         Ok(endpoint)
     }
 }
@@ -163,7 +167,8 @@ impl Endpoint {
         self.address
     }
 
-    fn tell_where(&self) {
+    /// Tells where operators may ask.
+    pub fn tell_where(&self) {
         let socket = self.socket().map(|path| path.display().to_string());
         let address = self.address.map(|address| format!("http://{address}"));
         let places: Vec<String> = socket.into_iter().chain(address).collect();

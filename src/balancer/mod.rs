@@ -204,15 +204,14 @@ impl Balancer {
     pub fn run(mut self) {
         self.wait_for_the_end(None);
         let timeouts = self.running.in_force().config.timeouts.clone();
-        let lame_duck = match self.successor() {
+        let is_hurried = match self.successor() {
             // Until the next answer tells each client that its connection ends.
-            Some(_) => timeouts.lame_duck.max(FAREWELL),
+            Some(_) => self.serve_on(timeouts.lame_duck.max(FAREWELL)),
             None => {
                 self.running.supervisor.stopping(timeouts.lame_duck + timeouts.drain);
-                timeouts.lame_duck
+                !timeouts.lame_duck.is_zero() && self.be_lame(timeouts.lame_duck)
             }
         };
-        let is_hurried = !lame_duck.is_zero() && self.be_lame(lame_duck);
         let patience = if is_hurried { Duration::ZERO } else { timeouts.drain };
         let Self { running, signals, .. } = &self;
         let (server, teller) = (&running.server, &running.teller);
@@ -232,9 +231,14 @@ impl Balancer {
     /// Serves on for a while, and is seen not to be ready, so that balancers in front send no more;
     /// true if a signal ended that.
     fn be_lame(&self, lame_duck: Duration) -> bool {
-        self.running.server.say_unready();
         self.running.teller.tell(Event::Unready { lame_duck });
-        self.wait_for_the_end(Some(Instant::now() + lame_duck))
+        self.serve_on(lame_duck)
+    }
+
+    /// Serves on for so long; each answer ends its connection. True if a signal ended that.
+    fn serve_on(&self, time: Duration) -> bool {
+        self.running.server.say_unready();
+        self.wait_for_the_end(Some(Instant::now() + time))
     }
 
     /// Does as signals say until one ends it; false if `until` comes first.

@@ -19,6 +19,7 @@ impl Running {
             if let Err(why) = taken {
                 self.teller.tell(Event::Configuration(&format!("taking over: {why}")));
             }
+            endpoint.tell_where();
         }
         self.upgrade.listens_at(endpoint.socket());
     }
