@@ -14,7 +14,7 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 
 use super::guard::{Guard, Refused};
-use super::pace::Pace;
+use super::pace::{OF_STRANGERS, OF_THE_OWNER, Pace};
 use super::route::{Astray, Query, Route, route};
 use super::socket::{self, UnixSocket, default_path};
 use super::steer::Steering;
@@ -223,7 +223,12 @@ fn serve(
     guard: Guard,
     name: &str,
 ) -> Result<PlainServer, String> {
-    let desk = Desk { core: Arc::clone(core), guard, pace: Pace::new(Instant::now()) };
+    let share = match guard {
+        Guard::User => OF_THE_OWNER,
+        Guard::Network { .. } => OF_STRANGERS,
+    };
+    let pace = Pace::new(share, Instant::now());
+    let desk = Desk { core: Arc::clone(core), guard, pace };
     let server = PlainServer::start(listener, name, limits(), Arc::new(desk));
     server.map_err(|error| format!("admin endpoint: {error}"))
 }
