@@ -324,6 +324,9 @@ impl Desk {
     ) -> Handled<'static> {
         let who = self.who(asked.socket);
         let steering = Steering { steered, query, who: &who };
+        if let Some(refused) = route.queries().and_then(|known| steering.refuse_vain(known)) {
+            return refused;
+        }
         match route {
             Route::Status => answer::rendered(200, &status::status(steered)),
             Route::Events => events(steered, query),

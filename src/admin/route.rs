@@ -98,6 +98,20 @@ fn of_backend(path: &str) -> Result<Route, Astray> {
     Ok(Route::Set(decoded(name)?, mode))
 }
 
+impl Route {
+    /// What a query may name. Checks add what they like, against caches: it means nothing there.
+    pub(super) fn queries(&self) -> Option<&'static [&'static str]> {
+        Some(match self {
+            Self::Live | Self::Ready => return None,
+            Self::Events => &["since"],
+            Self::Pause => &["for", "pool"],
+            Self::Resume => &["pool"],
+            Self::Set(..) => &["force"],
+            _ => &[],
+        })
+    }
+}
+
 impl Query {
     fn read(text: &str) -> Result<Self, Astray> {
         let pair = |pair: &str| {
@@ -121,9 +135,19 @@ impl Query {
         self.value(name).is_some_and(|value| matches!(value, "" | "1" | "true"))
     }
 
-    /// One that is none of these: whoever wrote it meant something.
-    pub(super) fn stranger(&self, known: &[&str]) -> Option<&str> {
-        self.0.iter().map(|(name, _)| name.as_str()).find(|name| !known.contains(name))
+    /// What of it is written in vain, where these names may stand: whoever wrote it meant something.
+    pub(super) fn vain(&self, known: &[&str]) -> Option<String> {
+        let named = |name: &str| self.0.iter().filter(|(named, _)| named == name).count();
+        self.0.iter().find_map(|(name, value)| match (name.as_str(), value.as_str()) {
+            (name, _) if !known.contains(&name) => {
+                let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+                Some(format!("unknown {name:?}; what may stand there: {known}"))
+            }
+            (name, _) if named(name) > 1 => Some(format!("{name} is there more than once")),
+            ("force", "" | "0" | "1" | "false" | "true") => None,
+            ("force", _) => Some("force is 1, or is not there".to_owned()),
+            _ => None,
+        })
     }
 }
 
@@ -180,7 +204,17 @@ mod tests {
         let (_, query) = route("POST", "/pause?for=20s&pool=a%20b&force").unwrap();
         assert_eq!([query.value("for"), query.value("pool")], [Some("20s"), Some("a b")]);
         assert!(query.has("force") && !query.has("for"));
-        assert_eq!(query.stranger(&["for", "pool"]), Some("force"));
+        assert!(query.vain(&["for", "pool", "force"]).is_none());
+        let vain = |target: &str| {
+            let (route, query) = route("POST", target).unwrap();
+            route.queries().and_then(|known| query.vain(known)).unwrap_or_default()
+        };
+        let unknown = "unknown \"force\"; what may stand there: for, pool";
+        assert_eq!(vain("/pause?for=20s&force"), unknown);
+        assert_eq!(vain("/reload?now"), "unknown \"now\"; what may stand there: nothing");
+        assert_eq!(vain("/pause?for=1s&for=2s"), "for is there more than once");
+        assert_eq!(vain("/backends/a/drain?force=yes"), "force is 1, or is not there");
+        assert_eq!([vain("/backends/a/drain?force=0"), vain("/backends/a/drain")], ["", ""]);
     }
 
     #[test]

@@ -32,9 +32,6 @@ pub(super) struct Steering<'a> {
 impl Steering<'_> {
     /// `POST /backends/NAME/MODE`
     pub(super) fn set(&self, name: &str, mode: Mode) -> Handled<'static> {
-        if let Some(refused) = self.refuse_strangers(&["force"]) {
-            return refused;
-        }
         let (controls, force) = (self.steered.controls(), self.query.has("force"));
         let pool = controls.pool();
         let Some(index) = pool.backends().iter().position(|one| one.name() == name) else {
@@ -54,9 +51,6 @@ impl Steering<'_> {
 
     /// `POST /pause`
     pub(super) fn pause(&self) -> Handled<'static> {
-        if let Some(refused) = self.refuse_strangers(&["for", "pool"]) {
-            return refused;
-        }
         let time = match self.query.value("for").map_or(Ok(PAUSE_MAX), config::duration) {
             Ok(time) if !time.is_zero() && time <= PAUSE_MAX => time,
             Ok(_) => return error(400, "for: requests are held for 1ms to 30s"),
@@ -74,9 +68,6 @@ impl Steering<'_> {
 
     /// `POST /resume`
     pub(super) fn resume(&self) -> Handled<'static> {
-        if let Some(refused) = self.refuse_strangers(&["pool"]) {
-            return refused;
-        }
         self.tell("resume");
         let was_paused = self.steered.controls().paused_for().is_some();
         self.steered.controls().resume();
@@ -86,18 +77,12 @@ impl Steering<'_> {
 
     /// `POST /reload`
     pub(super) fn reload(&self) -> Handled<'static> {
-        if let Some(refused) = self.refuse_strangers(&[]) {
-            return refused;
-        }
         self.tell("reload");
         told(self.steered.reload(), 422)
     }
 
     /// `POST /upgrade`
     pub(super) fn upgrade(&self) -> Handled<'static> {
-        if let Some(refused) = self.refuse_strangers(&[]) {
-            return refused;
-        }
         self.tell("upgrade");
         told(self.steered.upgrade(), 409)
     }
@@ -120,9 +105,6 @@ impl Steering<'_> {
 
     /// `GET /diff`, or `POST` with a text in the place of the file.
     pub(super) fn diff(&self, text: Option<&[u8]>) -> Handled<'static> {
-        if let Some(refused) = self.refuse_strangers(&[]) {
-            return refused;
-        }
         match text.map(std::str::from_utf8).transpose() {
             Ok(text) => told(self.steered.diff(text), 422),
             Err(_) => error(422, "the body is no UTF-8, as TOML is"),
@@ -135,11 +117,9 @@ impl Steering<'_> {
     }
 
     /// What is written in vain is said, and never passed over: nor is another pool.
-    fn refuse_strangers(&self, known: &[&str]) -> Option<Handled<'static>> {
-        if let Some(stranger) = self.query.stranger(known) {
-            let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
-            let what = format!("unknown {stranger:?}; what may stand there: {known}");
-            return Some(error(400, &what));
+    pub(super) fn refuse_vain(&self, known: &[&str]) -> Option<Handled<'static>> {
+        if let Some(why) = self.query.vain(known) {
+            return Some(error(400, &why));
         }
         let pool = self.query.value("pool").filter(|pool| *pool != POOL)?;
         Some(error(404, &unknown(pool, [POOL].into_iter())))

@@ -94,9 +94,17 @@ fn what_is_written_in_vain_changes_nothing() {
         "/reload?dry=1",
         "/diff?from=a.toml",
         "/upgrade?to=2",
+        "/pause?for=5s&for=6s",
+        "/backends/A/drain?force=yes",
+        "/reload?now",
+        "/diff?of=a",
     ] {
         assert_eq!(panel.post(target).status(), 400, "{target}");
     }
+    for target in ["/status?of=A", "/events?sicne=1", "/config?all"] {
+        assert_eq!(panel.get(target).status(), 400, "{target}");
+    }
+    assert_eq!(panel.get("/ready?nocache=1").status(), 200, "checks add what they like");
     assert_eq!(panel.mode(), "ready");
     assert!(panel.status()["pools"][0]["paused_for_s"].is_null());
 }
