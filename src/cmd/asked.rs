@@ -24,7 +24,8 @@ impl Balancer {
 
     /// Asks what is answered in words, and returns those with what else is said.
     pub(super) fn tell(&self, question: &Question<'_>) -> Result<Value, String> {
-        serde_json::from_str(&self.ask(question)?).map_err(|_| self.is_stranger())
+        let said: Option<Value> = serde_json::from_str(&self.ask(question)?).ok();
+        said.filter(|said| said["words"].is_string()).ok_or_else(|| self.is_stranger())
     }
 
     /// The body of what it answers, if it does what it is asked; else why not, in whole sentences.
@@ -79,7 +80,7 @@ pub(super) fn each(reach: &Reach, question: &Question<'_>) -> Result<(), Failure
 
 /// What an answer says to people.
 pub(super) fn in_words(said: &Value) -> String {
-    said["words"].as_str().unwrap_or("done").to_owned()
+    said["words"].as_str().unwrap_or_default().to_owned()
 }
 
 /// What became of a command, balancer by balancer. A reader that is gone keeps nobody from being

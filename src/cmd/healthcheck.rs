@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Failure;
-use super::reach::{Balancer, Reach};
+use super::reach::Reach;
 use crate::admin::ask::Question;
 
 /// Docker asks every 30 s, keepalived every second or two. With the look for the socket it is 2 s.
@@ -16,8 +16,11 @@ pub(super) fn run(reach: &Reach, is_life_enough: bool) -> Result<(), Failure> {
     let question = Question { method: "GET", path, body: b"", within: WITHIN };
     // Docker reserves 2: whatever is wrong, it is 1.
     let balancers = reach.find().map_err(|failure| Failure::Run(plain(&failure)))?;
-    let ask = |balancer: &Balancer| balancer.ask(&question).map_err(Failure::Run);
-    balancers.iter().try_for_each(|balancer| ask(balancer).map(drop))
+    balancers.iter().try_for_each(|balancer| {
+        let word = balancer.ask(&question).map_err(Failure::Run)?;
+        let is_one = word.trim_end() == &path[1..];
+        is_one.then_some(()).ok_or_else(|| Failure::Run(balancer.is_stranger()))
+    })
 }
 
 /// Without what stands in front of every failure.

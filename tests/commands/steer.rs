@@ -3,6 +3,7 @@
 use crate::harness::{Backend, Gate, Vacant, eventually};
 use crate::{House, failed, fine};
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 
 #[test]
@@ -233,4 +234,24 @@ fn a_healthcheck_fails_with_one_whatever_is_wrong_and_in_time() {
     let (ended, took) = crate::harness::timed(|| house.ask("s", "healthcheck"));
     assert!(failed(ended).contains("did not answer within 1.5 s"));
     assert!(took < crate::harness::DEADLINE, "{took:?}");
+}
+
+#[test]
+fn whoever_answers_as_no_balancer_does_is_believed_nothing() {
+    let house = House::new();
+    let stranger = UnixListener::bind(house.socket("s")).unwrap();
+    let answer = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut client, _) = stranger.accept().unwrap();
+            client.read_exact(&mut [0]).unwrap();
+            client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+            client.shutdown(std::net::Shutdown::Write).unwrap();
+            client.read_to_end(&mut Vec::new()).unwrap();
+        }
+    });
+    for command in ["drain A", "healthcheck"] {
+        let said = failed(house.ask("s", command));
+        assert!(said.contains("answers, but not as a balancer's socket does"), "{said}");
+    }
+    answer.join().unwrap();
 }
