@@ -3,7 +3,7 @@
 use super::{Balancer, CannotStart, tell};
 use crate::config::Config;
 use crate::engine::Listener;
-use crate::pool::Pool;
+use crate::pool::{Pool, Secret};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -20,6 +20,10 @@ impl Predecessor {
     }
 
     pub(super) fn tell_health(&self, _: &mut Config) {
+        match *self {}
+    }
+
+    pub(super) fn drawn(&self) -> Option<Secret> {
         match *self {}
     }
 

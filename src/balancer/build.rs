@@ -49,8 +49,8 @@ pub(super) fn log_destination(config: &Config) -> log::Destination {
 }
 
 /// The pool, with where its backends are. One that is not found begins as down, so that it is
-/// checked before it is used.
-pub(super) fn build_pool(config: &Config, teller: &Teller) -> Arc<Pool> {
+/// checked before it is used. `drawn` is for its sticky cookies, if a predecessor has drawn it.
+pub(super) fn build_pool(config: &Config, drawn: Option<Secret>, teller: &Teller) -> Arc<Pool> {
     let mut specs = specs(config);
     let found = watch::look_up_all(&specs, NAMES_PATIENCE);
     for (spec, found) in specs.iter_mut().zip(&found) {
@@ -63,7 +63,7 @@ pub(super) fn build_pool(config: &Config, teller: &Teller) -> Arc<Pool> {
         teller.tell(Event::NoneFound);
     }
     let policy = policy_of(config, &specs);
-    Pool::new(specs, found, policy, rules(config, None))
+    Pool::new(specs, found, policy, rules(config, drawn))
 }
 
 pub(super) fn tell_unresolved(backend: &str, why: &str, teller: &Teller) {
@@ -86,16 +86,19 @@ pub(super) fn policy_of(config: &Config, specs: &[Spec]) -> Box<dyn Policy> {
 }
 
 /// What the configuration says about the pool's decisions, with the secret of the sticky cookies:
-/// the operator's, else the one that was drawn for the configuration and the pool `before`. So
-/// without the operator's, they last until the restart.
-pub(super) fn rules(config: &Config, before: Option<(&Config, &Pool)>) -> Rules {
-    let drawn = before.filter(|(before, _)| before.sticky.secret.is_empty());
-    let drawn = drawn.and_then(|(_, pool)| pool.rules().sticky);
+/// the operator's, else the one that was drawn before. So without the operator's, they last until
+/// the restart.
+pub(super) fn rules(config: &Config, drawn: Option<Secret>) -> Rules {
     let secret = |_| match config.sticky.secret.as_str() {
         "" => drawn.unwrap_or_else(draw),
         text => Secret::of(text),
     };
     Rules { sticky: config.sticky.cookie.as_ref().map(secret), ..config.rules() }
+}
+
+/// The secret that was drawn for this pool of this configuration, if one was.
+pub(super) fn drawn(config: &Config, pool: &Pool) -> Option<Secret> {
+    pool.rules().sticky.filter(|_| config.sticky.secret.is_empty())
 }
 
 fn draw() -> Secret {

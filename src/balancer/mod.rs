@@ -145,7 +145,8 @@ impl Balancer {
         let teller = Teller::new(start_log(&config)?);
         let mut known = config.clone();
         predecessor.iter().for_each(|before| before.tell_health(&mut known));
-        let pool = build_pool(&known, &teller);
+        let drawn = predecessor.as_ref().and_then(Predecessor::drawn);
+        let pool = build_pool(&known, drawn, &teller);
         let summary = summary(&config);
         // Before the first checks, whose end is asked for there.
         #[cfg(feature = "admin")]

@@ -6,7 +6,7 @@
 //!
 //! Called on HUP, from a thread of its own, so that the end is heard meanwhile; and by operators.
 
-use super::build::{cannot_listen, fit_descriptors, policy_of, rules, summary};
+use super::build::{cannot_listen, drawn, fit_descriptors, policy_of, rules, summary};
 #[cfg(feature = "admin")]
 use super::consequences;
 use super::newcomers::Newcomers;
@@ -211,7 +211,7 @@ impl Running {
         let mut now = self.in_force();
         let at = self.server.controls().now();
         let (specs, found) = newcomers.among(&fitting, before, &heirs, at);
-        let rules = rules(&config, Some((&now.config, before)));
+        let rules = rules(&config, drawn(&now.config, before));
         let policy = policy_of(&fitting, &specs);
         let pool = Pool::succeeding(before, specs, found, policy, rules, at);
         self.serve_by(fitting, &tls, &pool);

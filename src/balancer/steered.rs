@@ -1,6 +1,7 @@
 //! What the admin endpoint sees of a balancer, and has it do.
 
 use super::Running;
+use super::build::drawn;
 use super::reload::NOTHING;
 use super::succession::handover;
 use crate::admin::{Handover, Life, State, Steered};
@@ -68,7 +69,8 @@ impl Steered for Running {
             return Err("only a process that this one has started may succeed it".to_owned());
         }
         let listener = self.server.listener().map_err(|error| error.to_string())?;
-        Ok(handover(listener, &self.controls))
+        let drawn = drawn(&self.in_force().config, &self.controls.pool());
+        Ok(handover(listener, &self.controls, drawn))
     }
 
     fn succeed(&self, pid: u32, outcome: Result<(), &str>) -> Result<String, String> {

@@ -20,7 +20,7 @@ use crate::admin::ask::{Endpoint as At, Question};
 use crate::admin::{Bound, HANDED_MAX, Handover};
 use crate::config::Config;
 use crate::engine::Listener;
-use crate::pool::{Mode, Pool};
+use crate::pool::{Mode, Pool, Secret};
 use crate::relay::Controls;
 
 /// Where the predecessor answers. Not one of the names that the configuration reads.
@@ -37,8 +37,9 @@ pub(super) struct Predecessor {
     facts: Value,
 }
 
-/// What a successor is told: how each backend stands, and for how long requests are held.
-pub(super) fn handover(listener: OwnedFd, controls: &Controls) -> Handover {
+/// What a successor is told: how each backend stands, for how long requests are held, and the secret
+/// that was `drawn` for sticky cookies.
+pub(super) fn handover(listener: OwnedFd, controls: &Controls, drawn: Option<Secret>) -> Handover {
     let (pool, now) = (controls.pool(), controls.now());
     let backend = |index: usize| {
         let status = pool.status(index, now);
@@ -48,7 +49,8 @@ pub(super) fn handover(listener: OwnedFd, controls: &Controls) -> Handover {
     };
     let backends: Vec<Value> = (0..pool.backends().len()).map(backend).collect();
     let paused_ms = controls.paused_for().map_or(0, |left| left.as_millis() as u64);
-    let facts = json!({ "backends": backends, "paused_ms": paused_ms }).to_string();
+    let drawn = drawn.map(Secret::bits);
+    let facts = json!({ "backends": backends, "paused_ms": paused_ms, "drawn": drawn }).to_string();
     Handover { sockets: vec![listener], facts }
 }
 
@@ -129,6 +131,12 @@ impl Predecessor {
             // By force: it was by force there, if it had to be.
             let _ = pool.set_mode(index, mode, true, now);
         }
+    }
+
+    /// The secret that it had drawn for sticky cookies, which go on to lead where they led.
+    pub(super) fn drawn(&self) -> Option<Secret> {
+        let half = |index: usize| self.facts["drawn"][index].as_u64();
+        Some(Secret::drawn([half(0)?, half(1)?]))
     }
 
     /// For how much longer requests are held.

@@ -75,7 +75,7 @@ impl Running {
         let config = Config::parse(&text, "test").unwrap();
         let ((log, said), epoch) = (piped(), Instant::now());
         let teller = Teller::new(log);
-        let pool = build_pool(&config, &teller);
+        let pool = build_pool(&config, None, &teller);
         let listener = Listener::bind(config.server.listen).unwrap();
         let tls = Tls::default();
         let Ok(watch) = start_watch(&config, &tls, &pool, &teller, epoch) else {

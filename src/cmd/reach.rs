@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::{Failure, warn};
 use crate::admin::ask::{Endpoint, unconnected};
 use crate::admin::socket;
 use crate::config::{AdminSocket, Config, Source};
+use crate::plain::url::Url;
 
 /// To see whether anybody listens, and who: several times at most in the 2 s of a healthcheck.
 const GLANCE: Duration = Duration::from_millis(250);
@@ -47,12 +49,14 @@ impl Reach {
         }
     }
 
-    /// A token that no variable names may stand in the file, if that can be read.
+    /// A token that no variable names may stand in the file, if that can be read. It is for the
+    /// balancer of this file alone: to others it would go in the clear, and open this one.
     fn with_token(&self, balancer: &Balancer) -> Balancer {
         let mut balancer = balancer.clone();
-        if let Endpoint::Url { token: token @ None, .. } = &mut balancer.endpoint
+        if let Endpoint::Url { url, token: token @ None } = &mut balancer.endpoint
             && let Ok(config) = Config::load(&self.source.path, &self.source.overrides)
             && !config.admin.token.is_empty()
+            && config.admin.listen.is_some_and(|own| is_at(url, own))
         {
             *token = Some(config.admin.token);
         }
@@ -118,6 +122,13 @@ impl Balancer {
     pub(super) fn at(endpoint: Endpoint) -> Self {
         Self { name: endpoint.to_string(), endpoint }
     }
+}
+
+/// True if this URL leads to the endpoint that listens at `own`, as far as that shows.
+fn is_at(url: &Url, own: SocketAddr) -> bool {
+    let ip = url.host().parse::<IpAddr>().ok();
+    let is_here = url.host() == "localhost" || ip.is_some_and(|ip| ip.is_loopback());
+    url.port() == own.port() && (is_here || ip == Some(own.ip()))
 }
 
 /// Where the balancer of this configuration answers: `file` is what messages call it.

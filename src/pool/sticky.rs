@@ -24,6 +24,12 @@ impl Secret {
     pub fn drawn(bits: [u64; 2]) -> Self {
         Self(bits)
     }
+
+    /// For whoever is to draw the same.
+    #[cfg(feature = "admin")]
+    pub(crate) fn bits(self) -> [u64; 2] {
+        self.0
+    }
 }
 
 /// Keeps it out of logs and panics.

@@ -96,8 +96,16 @@ impl Queue {
 
     /// Ends a pause whose time is up; true if there was one.
     pub(super) fn end_pause(&self, now: Duration) -> bool {
-        let is_over = self.paused_for(now).is_some_and(|left| left.is_zero());
-        is_over && self.resume(now)
+        let until = self.paused_until_us.load(Ordering::SeqCst);
+        if until == 0 || Duration::from_micros(until) > now {
+            return false;
+        }
+        self.pause_ended_us.store(micros(now), Ordering::SeqCst);
+        // Somebody may pause anew at this very moment.
+        let ended =
+            self.paused_until_us.compare_exchange(until, 0, Ordering::SeqCst, Ordering::SeqCst);
+        self.ring_first();
+        ended.is_ok()
     }
 
     /// Until when a request may wait that was held and has waited since then: for [`HELD_MAX`], and
