@@ -201,6 +201,35 @@ fn two_upgrades_under_load_fail_no_request() {
 }
 
 #[test]
+fn a_cookie_leads_where_it_led_before_the_upgrade() {
+    let backends = [Backend::plain(), Backend::plain(), Backend::plain()];
+    let all: Vec<_> = backends.iter().collect();
+    let settings = "sticky.cookie = \"B\"\nserver.served_by = true\nhealth.interval = \"1s\"";
+    let service = Service::over(&all, settings);
+    // Who answers this client, and with which cookie.
+    let visit = |cookie: &str| {
+        let mut client = TcpStream::connect(service.address).unwrap();
+        client.set_read_timeout(Some(DEADLINE)).unwrap();
+        let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nCookie: ";
+        write!(client, "{request}{cookie}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        let field = |name: &str| {
+            let line = answer.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|value| value.split(';').next()).unwrap_or_default().to_owned()
+        };
+        (field("X-Served-By: "), field("Set-Cookie: "))
+    };
+    let clients: Vec<_> = (0..3).map(|_| visit("x=1")).collect();
+    assert!(clients.iter().all(|(_, cookie)| cookie.starts_with("B=")), "{clients:?}");
+    assert_eq!(service.upgrade().0, 200);
+    assert_ne!(service.pid(), service.first.id());
+    for (name, cookie) in clients {
+        assert_eq!(visit(&cookie).0, name);
+    }
+}
+
+#[test]
 fn who_waits_is_answered_by_the_one_before_and_who_comes_by_the_next() {
     let gate = Gate::new();
     let backend = Backend::holding(&gate);
