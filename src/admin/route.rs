@@ -135,7 +135,7 @@ impl Query {
         self.value(name).is_some_and(|value| matches!(value, "" | "1" | "true"))
     }
 
-    /// What of it is written in vain, where these names may stand: whoever wrote it meant something.
+    /// What of it is in vain, where these names may stand: whoever wrote it meant something.
     pub(super) fn vain(&self, known: &[&str]) -> Option<String> {
         let named = |name: &str| self.0.iter().filter(|(named, _)| named == name).count();
         self.0.iter().find_map(|(name, value)| match (name.as_str(), value.as_str()) {
