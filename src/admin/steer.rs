@@ -35,7 +35,10 @@ impl Steering<'_> {
         let (controls, force) = (self.steered.controls(), self.query.has("force"));
         let pool = controls.pool();
         let Some(index) = pool.backends().iter().position(|one| one.name() == name) else {
-            return error(404, &unknown(name, pool.backends().iter().map(|one| one.name())));
+            return error(
+                404,
+                &unknown("backend", name, pool.backends().iter().map(|one| one.name())),
+            );
         };
         self.tell(&format!("{mode} {name}{}", if force { ", by force" } else { "" }));
         let words = match controls.set_mode(&pool, index, mode, force) {
@@ -53,7 +56,7 @@ impl Steering<'_> {
     pub(super) fn pause(&self) -> Handled<'static> {
         let time = match self.query.value("for").map_or(Ok(PAUSE_MAX), config::duration) {
             Ok(time) if !time.is_zero() && time <= PAUSE_MAX => time,
-            Ok(_) => return error(400, "for: requests are held for 1ms to 30s"),
+            Ok(_) => return error(400, "for: requests are held for at least 1ms and at most 30s"),
             Err(what) => return error(400, &format!("for: {what}")),
         };
         if self.steered.controls().is_draining() {
@@ -71,7 +74,7 @@ impl Steering<'_> {
         self.tell("resume");
         let was_paused = self.steered.controls().paused_for().is_some();
         self.steered.controls().resume();
-        let words = if was_paused { "requests go on" } else { "no request was held" };
+        let words = if was_paused { "requests go on" } else { "nothing was paused" };
         json(200, &json!({ "words": words, "pool": POOL }))
     }
 
@@ -122,7 +125,7 @@ impl Steering<'_> {
             return Some(error(400, &why));
         }
         let pool = self.query.value("pool").filter(|pool| *pool != POOL)?;
-        Some(error(404, &unknown(pool, [POOL].into_iter())))
+        Some(error(404, &unknown("pool", pool, [POOL].into_iter())))
     }
 }
 
@@ -133,9 +136,9 @@ fn told(result: Result<String, String>, refused: u16) -> Handled<'static> {
     }
 }
 
-fn unknown<'n>(name: &str, all: impl ExactSizeIterator<Item = &'n str>) -> String {
+fn unknown<'n>(what: &str, name: &str, all: impl ExactSizeIterator<Item = &'n str>) -> String {
     let more = all.len().saturating_sub(NAMES_MAX);
     let names = all.take(NAMES_MAX).collect::<Vec<_>>().join(", ");
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    format!("there is no {name:?}; there are {names}{more}")
+    format!("there is no {what} {name:?}; known: {names}{more}")
 }

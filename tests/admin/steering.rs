@@ -73,10 +73,10 @@ fn a_name_that_nobody_has_is_answered_with_those_there_are() {
     let backends = [Backend::plain(), Backend::plain()];
     let panel = Panel::over(&[&backends[0], &backends[1]]);
     let unknown = panel.post("/backends/C/drain");
-    let said = "there is no \"C\"; there are A, B".to_owned();
+    let said = "there is no backend \"C\"; known: A, B".to_owned();
     assert_eq!((unknown.status(), error(&unknown)), (404, said));
     let pool = panel.post("/pause?pool=other");
-    let said = "there is no \"other\"; there are default".to_owned();
+    let said = "there is no pool \"other\"; known: default".to_owned();
     assert_eq!((pool.status(), error(&pool)), (404, said));
 }
 
