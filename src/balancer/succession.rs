@@ -37,8 +37,8 @@ pub(super) struct Predecessor {
     facts: Value,
 }
 
-/// What a successor is told: how each backend stands, for how long requests are held, and the secret
-/// that was `drawn` for sticky cookies.
+/// What a successor is told: how each backend stands, for how long requests are held, and the
+/// secret that was `drawn` for sticky cookies.
 pub(super) fn handover(listener: OwnedFd, controls: &Controls, drawn: Option<Secret>) -> Handover {
     let (pool, now) = (controls.pool(), controls.now());
     let backend = |index: usize| {
@@ -50,8 +50,8 @@ pub(super) fn handover(listener: OwnedFd, controls: &Controls, drawn: Option<Sec
     let backends: Vec<Value> = (0..pool.backends().len()).map(backend).collect();
     let paused_ms = controls.paused_for().map_or(0, |left| left.as_millis() as u64);
     let drawn = drawn.map(Secret::bits);
-    let facts = json!({ "backends": backends, "paused_ms": paused_ms, "drawn": drawn }).to_string();
-    Handover { sockets: vec![listener], facts }
+    let facts = json!({ "backends": backends, "paused_ms": paused_ms, "drawn": drawn });
+    Handover { sockets: vec![listener], facts: facts.to_string() }
 }
 
 /// Takes the places of the endpoint for operators, named after the address where clients will be
