@@ -59,7 +59,7 @@ pub trait Steered: Send + Sync {
 }
 
 /// Sockets in one handover.
-pub const HANDED_MAX: usize = 16;
+pub const HANDED_MAX: usize = crate::plain::handler::DESCRIPTORS_MAX;
 
 /// What a successor begins with.
 pub struct Handover {

@@ -89,12 +89,7 @@ fn of_path(path: &str) -> Result<(Route, &'static str), Astray> {
 fn of_backend(path: &str) -> Result<Route, Astray> {
     let named = path.strip_prefix("/backends/").and_then(|rest| rest.split_once('/'));
     let (name, mode) = named.ok_or(Astray::NotFound)?;
-    let mode = match mode {
-        "ready" => Mode::Ready,
-        "drain" => Mode::Drain,
-        "maint" => Mode::Maint,
-        _ => return Err(Astray::NotFound),
-    };
+    let mode = mode.parse().map_err(|()| Astray::NotFound)?;
     Ok(Route::Set(decoded(name)?, mode))
 }
 

@@ -202,7 +202,10 @@ fn make_way(path: &Path) -> Result<(), String> {
 
 /// A connection to whoever listens there. Where too many wait already, it waits as long as a write
 /// may (socket(7), `SO_SNDTIMEO`; std has no timeout for it), and is then an error: would block.
-pub(super) fn connect(path: &Path, within: Duration) -> io::Result<OwnedFd> {
+///
+/// # Errors
+/// As the system says it.
+pub fn connect(path: &Path, within: Duration) -> io::Result<OwnedFd> {
     let address = SocketAddrUnix::new(path)?;
     let flags = SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;

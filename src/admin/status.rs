@@ -16,8 +16,6 @@ use crate::tls::Shown;
 
 /// Of the form of these answers.
 const VERSION: u32 = 1;
-/// The one there is.
-pub(super) const POOL: &str = "default";
 
 /// `GET /status`. Written backend by backend, as there may be thousands.
 pub(super) fn status(steered: &dyn Steered) -> String {
@@ -27,7 +25,7 @@ pub(super) fn status(steered: &dyn Steered) -> String {
         (0..pool.backends().len()).map(|index| pool.status(index, moment)).collect();
     let (length, length_max) = controls.waiting();
     let shown_pool = json!({
-        "name": POOL,
+        "name": pool.name(),
         "policy": pool.policy(),
         "usable": pool.usable(moment),
         "total": all.len(),

@@ -3,21 +3,17 @@
 //! It says in words what came of it. What changed is told as an event by whoever changed it; that
 //! it was asked for, and by whom, is told here. It never writes the configuration's file.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::answer::{error, json, rendered};
 use super::route::Query;
-use super::status::POOL;
 use super::{Handover, Steered};
 use crate::config;
 use crate::event::{Event, Visit};
 use crate::plain::handler::Handled;
 use crate::pool::Mode;
+use crate::relay::HELD_MAX;
 
-/// Clients wait no longer than this for who is paused: browsers and other balancers give up then.
-const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// More names than this are no help to who has mistyped one.
 const NAMES_MAX: usize = 20;
 
@@ -54,8 +50,8 @@ impl Steering<'_> {
 
     /// `POST /pause`
     pub(super) fn pause(&self) -> Handled<'static> {
-        let time = match self.query.value("for").map_or(Ok(PAUSE_MAX), config::duration) {
-            Ok(time) if !time.is_zero() && time <= PAUSE_MAX => time,
+        let time = match self.query.value("for").map_or(Ok(HELD_MAX), config::duration) {
+            Ok(time) if !time.is_zero() && time <= HELD_MAX => time,
             Ok(_) => return error(400, "for: requests are held for at least 1ms and at most 30s"),
             Err(what) => return error(400, &format!("for: {what}")),
         };
@@ -66,7 +62,8 @@ impl Steering<'_> {
         self.tell(&format!("pause, for {time:?} at most"));
         self.steered.controls().pause(time);
         let words = format!("new requests wait, for {time:?} at most");
-        json(200, &json!({ "words": words, "pool": POOL, "paused_for_s": time.as_secs_f64() }))
+        let pool = self.pool_name();
+        json(200, &json!({ "words": words, "pool": pool, "paused_for_s": time.as_secs_f64() }))
     }
 
     /// `POST /resume`
@@ -75,7 +72,7 @@ impl Steering<'_> {
         let was_paused = self.steered.controls().paused_for().is_some();
         self.steered.controls().resume();
         let words = if was_paused { "requests go on" } else { "nothing was paused" };
-        json(200, &json!({ "words": words, "pool": POOL }))
+        json(200, &json!({ "words": words, "pool": self.pool_name() }))
     }
 
     /// `POST /reload`
@@ -124,8 +121,14 @@ impl Steering<'_> {
         if let Some(why) = self.query.vain(known) {
             return Some(error(400, &why));
         }
-        let pool = self.query.value("pool").filter(|pool| *pool != POOL)?;
-        Some(error(404, &unknown("pool", pool, [POOL].into_iter())))
+        let own = self.pool_name();
+        let pool = self.query.value("pool").filter(|pool| *pool != own)?;
+        Some(error(404, &unknown("pool", pool, [own].into_iter())))
+    }
+
+    /// The pool that there is.
+    fn pool_name(&self) -> &'static str {
+        self.steered.controls().pool().name()
     }
 }
 

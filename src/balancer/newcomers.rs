@@ -9,12 +9,12 @@ use super::{FIRST_ROUND_MARGIN, FIRST_ROUND_MAX, build};
 use crate::config::Config;
 use crate::event::{Event, Teller};
 use crate::pool::policy::{Kind, ScoredRules};
-use crate::pool::{Backend, Found, Pool, Rules, Spec, Standing};
+use crate::pool::{Backend, Found, Pool, Rules, Spec};
 use crate::tls::Tls;
 use crate::watch::{self, Watch, WatchEvent, Watched};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Those of a configuration that are new, or somewhere else now.
 pub(super) struct Newcomers {
@@ -98,7 +98,6 @@ impl Newcomers {
         config: &Config,
         before: &Pool,
         heirs: &[Option<usize>],
-        now: Duration,
     ) -> (Vec<Spec>, Vec<Found>) {
         let mut specs = build::specs(config);
         let mut found: Vec<Found> = Vec::with_capacity(specs.len());
@@ -111,10 +110,34 @@ impl Newcomers {
             }
             let old = &before.backends()[heirs[place].expect("who is not new follows one")];
             // One that came in as down, and was not checked since: the file would make it up.
-            let is_down = old.standing(now) == Standing::Down;
-            spec.alive &= !(is_down && config.health.interval.is_some());
+            spec.alive &= old.is_called_up() || config.health.interval.is_none();
             found.push(old.addresses());
         }
         (specs, found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::Mode;
+
+    /// The file says that they are alive, and nobody has asked them since they came in as down.
+    #[test]
+    fn whom_nobody_has_asked_stays_down_whatever_an_operator_wants() {
+        let text = "[[applications]]\nip = \"127.0.0.1\"\nport = 1\n\
+                    [[applications]]\nip = \"127.0.0.1\"\nport = 2\n";
+        let config = Config::parse(text, "test").unwrap();
+        let mut down = build::specs(&config);
+        down.iter_mut().for_each(|spec| spec.alive = false);
+        let found: Vec<Found> =
+            down.iter().map(|_| Ok(vec!["127.0.0.1:1".parse().unwrap()])).collect();
+        let policy = build::policy_of(&config, &down);
+        let before = Pool::new(down, found, policy, Rules::default());
+        before.set_mode(1, Mode::Drain, true, std::time::Duration::ZERO).unwrap();
+        let heirs = [Some(0), Some(1)];
+        let newcomers = Newcomers::of(&before, &config.applications, &heirs);
+        let (specs, _) = newcomers.among(&config, &before, &heirs);
+        assert_eq!(specs.iter().map(|spec| spec.alive).collect::<Vec<_>>(), [false, false]);
     }
 }

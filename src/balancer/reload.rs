@@ -23,11 +23,10 @@ use crate::watch::Watched;
 #[cfg(feature = "tls")]
 use crossbeam_channel::RecvTimeoutError;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::io::ErrorKind::AddrInUse;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
-#[cfg(feature = "tls")]
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How long one reload waits for another. More than one takes, with a silent resolver and silent
 /// backends.
@@ -35,6 +34,10 @@ const TURN_PATIENCE: Duration = Duration::from_secs(30);
 /// The longest wait until it is seen that files are to be looked at from now on.
 #[cfg(feature = "tls")]
 const LOOK_MAX: Duration = Duration::from_secs(60);
+/// How long an address may still be ours from the file before: a door that closes looks around ten
+/// times a second.
+const LETTING_GO: Duration = Duration::from_millis(300);
+const LETTING_GO_LOOK: Duration = Duration::from_millis(20);
 /// Changes that an event names; how many more there are, it counts.
 const TOLD_MAX: usize = 8;
 
@@ -199,8 +202,14 @@ impl Running {
             self.server.move_to(listener).map_err(|error| error.to_string())?;
             self.teller.tell(Event::Listening { address, summary: &summary });
         }
-        let words = plan.changes.lines.join("\n");
+        let mut words = plan.changes.lines.join("\n");
+        let had_some = before.usable(self.server.controls().now()) > 0;
         self.swap(plan, fitting, &before, newcomers);
+        let controls = self.server.controls();
+        if had_some && controls.pool().usable(controls.now()) == 0 {
+            words.push_str("\nNO BACKEND IS UP by this file");
+            self.teller.tell(Event::NoneLeft);
+        }
         lowered.iter().for_each(|text| self.teller.tell(Event::Lowered(text)));
         Ok(words)
     }
@@ -210,14 +219,12 @@ impl Running {
         let Plan { config, tls, warnings, heirs, .. } = plan;
         let mut now = self.in_force();
         let at = self.server.controls().now();
-        let (specs, found) = newcomers.among(&fitting, before, &heirs, at);
+        let (specs, found) = newcomers.among(&fitting, before, &heirs);
         let rules = rules(&config, drawn(&now.config, before));
         let policy = policy_of(&fitting, &specs);
         let pool = Pool::succeeding(before, specs, found, policy, rules, at);
         self.serve_by(fitting, &tls, &pool);
-        if now.config.health.interval.is_some() && config.health.interval.is_none() {
-            leave_unchecked(&pool, at, &self.teller);
-        }
+        forget(&pool, &now.config, &config, at, &self.teller);
         warnings.iter().for_each(|text| self.teller.tell(Event::Configuration(text)));
         warn(&config, &tls, &self.teller);
         *now = InForce::new(config, tls);
@@ -244,7 +251,15 @@ impl Running {
             true => format!("cannot listen on {listen} beside {real}: {error}; {remedy}"),
             false => cannot_listen(listen, &error).to_string(),
         };
-        Listener::bind(listen).map(Some).map_err(why)
+        let until = Instant::now() + LETTING_GO;
+        loop {
+            match Listener::bind(listen) {
+                Err(error) if error.kind() == AddrInUse && Instant::now() < until => {
+                    std::thread::park_timeout(LETTING_GO_LOOK);
+                }
+                bound => return bound.map(Some).map_err(why),
+            }
+        }
     }
 }
 
@@ -255,9 +270,18 @@ pub(super) fn warn(config: &Config, tls: &Tls, teller: &Teller) {
     unverified.for_each(|text| teller.tell(Event::Configuration(&text)));
 }
 
-/// Whoever checks have called down would be so for ever.
-fn leave_unchecked(pool: &Pool, now: Duration, teller: &Teller) {
-    let changes = (0..pool.backends().len()).filter_map(|index| pool.leave_unchecked(index, now));
+/// What checks have said and none will take back any more: whoever they called down, or who asked
+/// them to be drained, would be out for ever.
+fn forget(pool: &Pool, before: &Config, config: &Config, now: Duration, teller: &Teller) {
+    let (was, is) = (&before.health, &config.health);
+    let is_unchecked = was.interval.is_some() && is.interval.is_none();
+    let is_unheard = !was.drain.is_empty() && is.drain.is_empty();
+    let forget = |index| match (is_unchecked, is_unheard) {
+        (true, _) => pool.leave_unchecked(index, now),
+        (false, true) => pool.forget_plea(index, now),
+        (false, false) => None,
+    };
+    let changes = (0..pool.backends().len()).filter_map(forget);
     changes.for_each(|change| teller.tell(Event::from(&Notice::Changed(change))));
 }
 

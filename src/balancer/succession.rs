@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::user::chosen;
 use super::{CannotStart, failed};
 use crate::admin::ask::{Endpoint as At, Question};
+use crate::admin::socket;
 use crate::admin::{Bound, HANDED_MAX, Handover};
 use crate::config::Config;
 use crate::engine::Listener;
@@ -123,13 +124,11 @@ impl Predecessor {
     /// What operators want of backends goes on.
     pub(super) fn tell_modes(&self, pool: &Pool, now: Duration) {
         for (index, backend) in pool.backends().iter().enumerate() {
-            let mode = match self.backend_named(backend.name()).and_then(|it| it["mode"].as_str()) {
-                Some("drain") => Mode::Drain,
-                Some("maint") => Mode::Maint,
-                _ => continue,
-            };
-            // By force: it was by force there, if it had to be.
-            let _ = pool.set_mode(index, mode, true, now);
+            let word = self.backend_named(backend.name()).and_then(|it| it["mode"].as_str());
+            if let Some(Ok(mode @ (Mode::Drain | Mode::Maint))) = word.map(str::parse) {
+                // By force: it was by force there, if it had to be.
+                let _ = pool.set_mode(index, mode, true, now);
+            }
         }
     }
 
@@ -166,18 +165,20 @@ impl Predecessor {
 }
 
 fn connect(socket: &Path) -> io::Result<UnixStream> {
-    let stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(ANSWER))?;
-    stream.set_write_timeout(Some(ANSWER))?;
-    Ok(stream)
+    // Which is how long a write may take there, too.
+    socket::connect(socket, ANSWER).map(UnixStream::from)
 }
 
-/// One question, its answer, and the descriptors that come with that.
+/// One question, its answer within [`ANSWER`], and the descriptors that come with that.
 fn converse(mut stream: UnixStream, question: &str) -> io::Result<(String, Vec<OwnedFd>)> {
     write!(stream, "{question}Host: localhost\r\nConnection: close\r\n\r\n")?;
     let (mut answer, mut sockets) = (Vec::new(), Vec::new());
     let mut piece = [0; 16 * 1024];
+    let until = Instant::now() + ANSWER;
     loop {
+        let left = until.saturating_duration_since(Instant::now());
+        // No time at all would be none to the socket: a wait without end.
+        stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(HANDED_MAX))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let into = &mut [IoSliceMut::new(&mut piece)];

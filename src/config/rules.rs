@@ -42,7 +42,6 @@ impl Config {
             slow_start: self.balance.slow_start,
             fail_open: self.balance.fail_open,
             sticky: None,
-            hears_pleas: health.interval.is_some() && !health.drain.is_empty(),
             drain: self.timeouts.drain,
         }
     }

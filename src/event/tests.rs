@@ -38,12 +38,11 @@ fn logged(text: &str) -> Vec<&str> {
 
 #[test]
 fn each_event_has_one_level_and_a_word_of_its_own() {
-    let (backend, text, words) = ("a", "x", &"x");
+    let (backend, text, words, error) = ("a", "x", &"x", &std::io::Error::other("x"));
     let (address, client) = (SocketAddr::from(([127, 0, 0, 1], 80)), Ipv4Addr::LOCALHOST.into());
     let standing = |shift| Event::Standing { backend, shift, words };
     let judged = |is_grave| Event::Judged { backend, is_grave, words };
     let of = |about| Event::Complaint { backend, about, what: words };
-    let (seconds, error) = (Duration::from_secs(1), &std::io::Error::other("x"));
     let table: &[(Event, &str, Level)] = &[
         (standing(Shift::Up), "up", Info),
         (standing(Shift::Out), "out", Warn),
@@ -65,9 +64,10 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (Event::Unresolved { backend, why: words }, "unresolved", Warn),
         (Event::UnknownPath { backend, what: words }, "unknown-path", Warn),
         (Event::NoneFound, "none-found", Error),
+        (Event::NoneLeft, "none-left", Error),
         (Event::Unavailable { none: words, request: words }, "unavailable", Error),
         (Event::Busy { why: text, request: words }, "busy", Warn),
-        (Event::Paused { at_most: seconds }, "paused", Warn),
+        (Event::Paused { at_most: LONG }, "paused", Warn),
         (Event::Resumed { held: 1 }, "resumed", Info),
         (Event::PauseOver { held: 1 }, "pause-over", Warn),
         (Event::Unshaken { client, why: words }, "handshake", Info),
@@ -86,8 +86,8 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (Event::Renewed(text), "renewed", Info),
         (Event::NotRenewed(text), "not-renewed", Warn),
         (Event::Listening { address, summary: text }, "listening", Info),
-        (Event::Unready { lame_duck: seconds }, "unready", Info),
-        (Event::Stopping { connections: 1, patience: seconds }, "stopping", Info),
+        (Event::Unready { lame_duck: LONG }, "unready", Info),
+        (Event::Stopping { connections: 1, patience: LONG }, "stopping", Info),
         (Event::CutOff { connections: 1 }, "cut-off", Warn),
         (Event::Stopped, "stopped", Info),
         (Event::Panicked, "panicked", Error),

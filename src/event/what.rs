@@ -72,6 +72,8 @@ pub enum Event<'e> {
     },
     /// At the start, no backend's name leads anywhere.
     NoneFound,
+    /// The file was read again, and nothing that it names is up.
+    NoneLeft,
     /// No backend can take a request.
     Unavailable {
         /// How they stand.
@@ -272,6 +274,7 @@ impl<'e> Event<'e> {
             Self::Unresolved { .. } => each("unresolved", Warn),
             Self::UnknownPath { .. } => each("unknown-path", Warn),
             Self::NoneFound => each("none-found", Error),
+            Self::NoneLeft => each("none-left", Error),
             Self::Unavailable { .. } => some("unavailable", Error),
             Self::Busy { .. } => some("busy", Warn),
             Self::Paused { .. } => each("paused", Warn),

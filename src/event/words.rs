@@ -16,6 +16,9 @@ impl Display for Event<'_> {
             Self::NoneFound => f.write_str(
                 "NO BACKEND IS FOUND: no name resolves; until one does, every answer is 503",
             ),
+            Self::NoneLeft => {
+                f.write_str("NO BACKEND IS UP by the file that serves now; every answer is 503")
+            }
             Self::Unavailable { none, request } => {
                 write!(f, "answering 503: {none}; {request}")
             }

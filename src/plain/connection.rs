@@ -14,7 +14,7 @@ use crossbeam_channel::Receiver;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::ahead::Ahead;
-use super::handler::{Handled, Handler, ServerLimits, WholeRequest};
+use super::handler::{DESCRIPTORS_MAX, Handled, Handler, ServerLimits, WholeRequest};
 use crate::http::body::Reader;
 use crate::http::reply::Reply;
 use crate::http::{Framing, Malformed, Parsed, Refusal, Version, request, slots};
@@ -27,8 +27,6 @@ const KEPT_BYTES: usize = 20 * 1024;
 /// read of its answer is lost with it (RFC 9112 9.6).
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_TOTAL: Duration = Duration::from_secs(60);
-/// Descriptors that may go with one answer.
-pub const DESCRIPTORS_MAX: usize = 16;
 const TOO_LARGE: Refusal = Refusal { status: 413, reason: "The body is larger than allowed" };
 const TOO_LATE: Refusal = Refusal { status: 408, reason: "The request was not whole in time" };
 

@@ -13,6 +13,9 @@ use crossbeam_channel::Receiver;
 use crate::http::reply::TEXT;
 use crate::http::{HeadLimits, Refusal, request};
 
+/// Descriptors that may go with one answer.
+pub const DESCRIPTORS_MAX: usize = 16;
+
 /// Whoever has the answers. Many threads call it at once.
 pub trait Handler: Send + Sync {
     /// The answer to a request. It may take its time: the client's own thread waits.

@@ -81,6 +81,11 @@ impl Backend {
         Arc::ptr_eq(&self.record, &other.record) && self.moves == other.moves
     }
 
+    /// Checks call it up, or the file while none has spoken; whatever an operator wants of it.
+    pub fn is_called_up(&self) -> bool {
+        self.record.health.is_up()
+    }
+
     /// That of its record: no other has it in this process, nor had it before.
     pub fn number(&self) -> u64 {
         self.record.number()

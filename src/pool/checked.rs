@@ -69,6 +69,17 @@ impl Pool {
         })
     }
 
+    /// Nobody hears any more what the application of the backend at `index` asks for: nor would it
+    /// be heard that it asks no more.
+    pub fn forget_plea(&self, index: usize, now: Duration) -> Option<Change> {
+        self.change(index, now, |Seat { backend, .. }| {
+            let wish = &backend.record.wish;
+            let has_asked = wish.plea() != Plea::None;
+            wish.set_plea(Plea::None);
+            has_asked.then(|| "[health] drain says no more that it asks to be drained".to_owned())
+        })
+    }
+
     /// The application asks to be drained. That counts neither for nor against its health.
     fn hear_plea(&self, index: usize, outcome: &CheckOutcome, now: Duration) -> Option<Notice> {
         let mut newly_spared = None;
@@ -162,17 +173,19 @@ mod tests {
 
     #[test]
     fn where_nobody_hears_its_wish_any_more_it_is_dropped() {
-        let pool = pool(2, Rules { hears_pleas: true, ..Rules::default() });
+        let pool = pool(2, Rules::default());
         hear(&pool, 0, true);
         ask(&pool, 0);
         let specs = ["a", "b"].map(crate::pool::testing::spec).to_vec();
-        let next = |rules| {
-            let kind = crate::pool::policy::Kind::RoundRobin;
-            crate::pool::testing::succeeding(&pool, kind, specs.clone(), rules)
-        };
-        let kept = next(pool.rules().clone());
-        assert_eq!(standing(&kept, 0), Standing::Drain);
-        assert_eq!(standing(&next(Rules::default()), 0), Standing::Up);
+        let (kind, rules) = (crate::pool::policy::Kind::RoundRobin, pool.rules().clone());
+        let kept = crate::pool::testing::succeeding(&pool, kind, specs, rules);
+        assert_eq!((kept.forget_plea(1, NOW), standing(&kept, 0)), (None, Standing::Drain));
+        let told = kept.forget_plea(0, NOW).unwrap().to_string();
+        assert!(
+            told.contains("[health] drain says no more") && told.contains("drain -> up"),
+            "{told}"
+        );
+        assert_eq!(kept.forget_plea(0, NOW), None);
     }
 
     #[test]

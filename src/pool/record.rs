@@ -159,7 +159,8 @@ impl Record {
 
     /// Sets what an operator wants. In maintenance, whatever is in flight may take `patience`.
     pub(super) fn set_mode(&self, mode: Mode, now: Duration, patience: Duration) {
-        let due = (now + patience).as_millis() as u64;
+        // Rounded up: nobody is cut off before the time is over.
+        let due = ((now + patience).as_nanos() as u64).div_ceil(1_000_000);
         self.due_ms.store(if mode == Mode::Maint { due } else { NEVER }, Relaxed);
         self.wish.set_mode(mode);
     }

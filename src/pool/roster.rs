@@ -14,7 +14,6 @@ use super::health::Effect;
 use super::policy::Policy;
 use super::retry::RetryPermit;
 use super::sticky::Tokens;
-use super::wish::Plea;
 use super::{Backend, Change, Fault, Found, Notice, Outcome, Rules, Spec, Standing, Witness};
 use crate::text::Took;
 
@@ -76,10 +75,6 @@ impl Pool {
             }
             Some(ledger) => policy.take_over(ledger),
             None => {}
-        }
-        if !rules.hears_pleas {
-            // Nobody would hear that it asks no more.
-            backends.iter().for_each(|backend| backend.record.wish.set_plea(Plea::None));
         }
         turn.follow(&backends);
         drop(turn);

@@ -21,8 +21,6 @@ pub struct Rules {
     pub slow_start: Duration,
     /// What sticky sessions' tokens are made with; none has no sticky sessions.
     pub sticky: Option<Secret>,
-    /// Checks may hear that an application asks to be drained.
-    pub hears_pleas: bool,
     /// How long what is in flight at a backend may take from when it is set to maint.
     pub drain: Duration,
     /// With no backend up: try all that are not in maintenance, rather than answer 503.

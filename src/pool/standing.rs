@@ -1,6 +1,7 @@
 //! What a backend's state is called.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// Where a backend stands: its mode if that keeps it out, else its health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,16 @@ impl fmt::Display for Mode {
     }
 }
 
+impl FromStr for Mode {
+    type Err = ();
+
+    /// From the word that it is displayed as.
+    fn from_str(word: &str) -> Result<Self, ()> {
+        let modes = [Self::Ready, Self::Drain, Self::Maint];
+        modes.into_iter().find(|mode| mode.to_string() == word).ok_or(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +76,8 @@ mod tests {
         let modes: Vec<String> =
             [Mode::Ready, Mode::Drain, Mode::Maint].iter().map(Mode::to_string).collect();
         assert_eq!(modes, ["ready", "drain", "maint"]);
+        let read: Vec<_> = modes.iter().map(|word| word.parse()).collect();
+        assert_eq!(read, [Ok(Mode::Ready), Ok(Mode::Drain), Ok(Mode::Maint)]);
+        assert_eq!("up".parse::<Mode>(), Err(()));
     }
 }

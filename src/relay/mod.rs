@@ -30,5 +30,7 @@ mod tunnel;
 mod upstream;
 
 pub use controls::Controls;
+#[cfg(feature = "admin")]
+pub use queue::HELD_MAX;
 pub use server::Server;
 pub(crate) use shared::Shared;

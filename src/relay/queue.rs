@@ -35,8 +35,9 @@ pub(crate) struct Queue {
     pause_ended_us: AtomicU64,
 }
 
-/// How long a request is held by pauses, and how long one lasts, so that what is forgotten ends.
-const HELD_MAX: Duration = Duration::from_secs(30);
+/// How long a request is held by pauses, and how long one lasts, so that what is forgotten ends:
+/// browsers and other balancers give up then.
+pub const HELD_MAX: Duration = Duration::from_secs(30);
 
 /// A place in the line, given up when dropped.
 pub(crate) struct Ticket {

@@ -1,86 +1,96 @@
 //! `evenly drain`, `ready`, `maint`, `pause`, `resume`, `reload`, `diff` and `healthcheck`.
 
-use crate::harness::{Backend, Gate, Vacant, eventually};
+use crate::harness::{Backend, Gate, Process, Proxy, Vacant, Wire, eventually};
 use crate::{House, failed, fine};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 
+/// A balancer over two backends, the first of which has a request in flight until it is let go.
+/// They go in this order.
+struct Busy {
+    client: Wire,
+    proxy: Proxy,
+    house: House,
+    gate: Gate,
+    held: Backend,
+    other: Backend,
+}
+
+impl Busy {
+    fn new() -> Self {
+        let gate = Gate::new();
+        let (held, other) = (Backend::holding(&gate), Backend::plain());
+        let house = House::new();
+        let proxy = house.balancer("s", &[&held, &other], "");
+        let client = proxy.asking("/held");
+        held.wait_requests(1);
+        Self { client, proxy, house, gate, held, other }
+    }
+
+    /// A drain of the first one that waits for its end.
+    fn begin_drain(&self) -> Process {
+        let socket = self.house.socket("s");
+        self.house.begin(&format!("drain A --wait 60s --socket {socket}"))
+    }
+
+    fn let_go(&mut self) {
+        self.gate.open();
+        assert_eq!(self.client.answer().status(), 200);
+    }
+}
+
 #[test]
 fn a_drain_waits_until_nothing_is_in_flight_any_more() {
-    let gate = Gate::new();
-    let (held, other) = (Backend::holding(&gate), Backend::plain());
-    let house = House::new();
-    let proxy = house.balancer("s", &[&held, &other], "");
-    let mut client = proxy.asking("/held");
-    held.wait_requests(1);
-    let draining = house.begin(&format!("drain A --wait 60s --socket {}", house.socket("s")));
+    let mut busy = Busy::new();
+    let draining = busy.begin_drain();
     let line = draining.printed.wait("1 request in flight");
     assert!(line.contains('A'), "{line}");
     // New requests go to the other, while it waits.
-    (0..4).for_each(|_| assert_eq!(proxy.get("/new").status(), 200));
-    assert_eq!((held.requests().len(), other.requests().len()), (1, 4));
-    gate.open();
-    assert_eq!(client.answer().status(), 200);
+    (0..4).for_each(|_| assert_eq!(busy.proxy.get("/new").status(), 200));
+    assert_eq!((busy.held.requests().len(), busy.other.requests().len()), (1, 4));
+    busy.let_go();
     let printed = fine(draining.finish());
     assert!(printed.ends_with("A has nothing in flight"), "{printed}");
-    let sentence = fine(house.ask("s", "status"));
+    let sentence = fine(busy.house.ask("s", "status"));
     assert!(sentence.starts_with("1 of 2 up; A draining for "), "{sentence}");
-    fine(house.ask("s", "ready A --wait 60s"));
-    assert!(fine(house.ask("s", "status")).starts_with("2 of 2 up\n"));
+    fine(busy.house.ask("s", "ready A --wait 60s"));
+    assert!(fine(busy.house.ask("s", "status")).starts_with("2 of 2 up\n"));
 }
 
 #[test]
 fn a_wait_that_is_over_says_what_remains() {
-    let gate = Gate::new();
-    let (held, other) = (Backend::holding(&gate), Backend::plain());
-    let house = House::new();
-    let proxy = house.balancer("s", &[&held, &other], "");
-    let mut client = proxy.asking("/held");
-    held.wait_requests(1);
-    let said = failed(house.ask("s", "drain A --wait 300ms"));
+    let mut busy = Busy::new();
+    let said = failed(busy.house.ask("s", "drain A --wait 300ms"));
     assert_eq!(said, "evenly: after 300.0 ms: A still has 1 request in flight");
     // It is drained all the same.
-    assert_eq!(house.status("s")["pools"][0]["backends"][0]["mode"], "drain");
-    gate.open();
-    assert_eq!(client.answer().status(), 200);
+    assert_eq!(busy.house.status("s")["pools"][0]["backends"][0]["mode"], "drain");
+    busy.let_go();
 }
 
 #[test]
 fn a_wait_ends_when_somebody_else_wants_otherwise() {
-    let gate = Gate::new();
-    let (held, other) = (Backend::holding(&gate), Backend::plain());
-    let house = House::new();
-    let proxy = house.balancer("s", &[&held, &other], "");
-    let mut client = proxy.asking("/held");
-    held.wait_requests(1);
-    let draining = house.begin(&format!("drain A --wait 60s --socket {}", house.socket("s")));
+    let mut busy = Busy::new();
+    let draining = busy.begin_drain();
     draining.printed.wait("in flight");
-    fine(house.ask("s", "ready A"));
+    fine(busy.house.ask("s", "ready A"));
     let said = failed(draining.finish());
     assert_eq!(said, "evenly: A is set to ready now: by somebody else, or by a new start");
-    gate.open();
-    assert_eq!(client.answer().status(), 200);
+    busy.let_go();
 }
 
 #[test]
 fn a_wait_outlasts_a_balancer_that_does_not_answer_for_a_while() {
-    let gate = Gate::new();
-    let (held, other) = (Backend::holding(&gate), Backend::plain());
-    let house = House::new();
-    let proxy = house.balancer("s", &[&held, &other], "");
-    let mut client = proxy.asking("/held");
-    held.wait_requests(1);
-    let draining = house.begin(&format!("drain A --wait 60s --socket {}", house.socket("s")));
+    let mut busy = Busy::new();
+    let draining = busy.begin_drain();
     draining.printed.wait("1 request in flight");
     // Somebody else is there, who hangs up; then nobody; then the balancer again.
-    fs::rename(house.socket("s"), house.socket("away")).unwrap();
-    let stranger = UnixListener::bind(house.socket("s")).unwrap();
+    fs::rename(busy.house.socket("s"), busy.house.socket("away")).unwrap();
+    let stranger = UnixListener::bind(busy.house.socket("s")).unwrap();
     drop(stranger.accept().unwrap());
     drop(stranger);
-    fs::rename(house.socket("away"), house.socket("s")).unwrap();
-    gate.open();
-    assert_eq!(client.answer().status(), 200);
+    fs::rename(busy.house.socket("away"), busy.house.socket("s")).unwrap();
+    busy.let_go();
     assert!(fine(draining.finish()).ends_with("A has nothing in flight"));
 }
 

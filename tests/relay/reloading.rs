@@ -260,6 +260,44 @@ fn another_address_is_listened_at_before_the_old_one_closes() {
     assert_eq!(inside.get("/").status(), 200, "who is inside stays");
 }
 
+/// Its old door still looks around for a moment.
+#[test]
+fn an_address_that_was_left_can_be_had_back_at_once() {
+    let backend = Backend::plain();
+    let mut proxy = Proxy::with(&[&backend], NAMED);
+    let vacant = [Vacant::new(), Vacant::new()];
+    let [here, there] = vacant.map(|it| it.port());
+    for port in [here, there, here, there] {
+        let settings = format!("{NAMED}server.listen = \"127.0.0.1:{port}\"\n");
+        let line = proxy.reload(&[&backend], &settings);
+        assert!(line.contains(" reloaded: server.listen: "), "{line}");
+        proxy.address.set_port(port);
+        assert_eq!(proxy.get("/").status(), 200);
+    }
+}
+
+#[test]
+fn a_file_that_leaves_nobody_who_takes_requests_says_so_aloud() {
+    let (checks, asks) = (Arc::default(), Arc::default());
+    let (asking, well) = (checked(&asks, 410), checked(&checks, 200));
+    let settings = format!("{CHECKED}health.drain = [\"410\"]\n");
+    let proxy = Proxy::with(&[&asking, &well], &settings);
+    assert_eq!(answering(&proxy, 4), "B");
+    proxy.pardon("NO BACKEND IS UP");
+    proxy.pardon("503");
+    let line = proxy.reload(&[&asking], &settings);
+    assert!(
+        line.contains("application B: gone") && line.ends_with("NO BACKEND IS UP by this file")
+    );
+    assert_eq!(proxy.get("/").status(), 503);
+    assert!(proxy.process.said.wait("by the file that serves now").contains("ERROR"));
+    // Nobody would hear any more that it asks no more.
+    proxy.reload(&[&asking], CHECKED);
+    let line = proxy.process.said.wait("says no more that it asks to be drained");
+    assert!(line.contains("drain -> up"), "{line}");
+    assert_eq!(answering(&proxy, 1), "A");
+}
+
 #[test]
 fn an_address_that_is_taken_leaves_all_as_it_was() {
     let (backend, other) = (Backend::plain(), Backend::plain());

@@ -87,7 +87,7 @@ pub(super) fn parse(
 }
 
 fn is_mode(command: &str) -> bool {
-    matches!(command, "drain" | "ready" | "maint")
+    command.parse::<Mode>().is_ok()
 }
 
 fn takes_word(command: &str) -> bool {
@@ -186,14 +186,10 @@ impl Typed {
             "diff" => Wish::Diff(file),
             "upgrade" => Wish::Upgrade,
             "healthcheck" => Wish::Healthcheck { live: self.live },
-            _ => {
+            mode => {
                 let needs = format!("{command} needs a backend's name; evenly status shows them");
                 let name = word.ok_or(Failure::Usage(needs))?;
-                let mode = match command {
-                    "drain" => Mode::Drain,
-                    "maint" => Mode::Maint,
-                    _ => Mode::Ready,
-                };
+                let mode = mode.parse().expect("the other commands are the modes' words");
                 Wish::Mode(ModeWish { mode, name, force: self.force, wait: self.wait })
             }
         })

@@ -68,6 +68,16 @@ fn the_time_in_maintenance_is_up_when_it_is_and_only_for_who_is_there_still() {
 }
 
 #[test]
+fn nobody_is_cut_off_a_moment_before_the_time_is_over() {
+    let pool = pool(2, Rules { drain: Duration::from_millis(300), ..Rules::default() });
+    let us = Duration::from_micros;
+    let _lease = pool.pick(&ask(NOW, &[1])).unwrap();
+    pool.set_mode(0, Mode::Maint, false, us(900)).unwrap();
+    assert!(!pool.cut_overdue(us(300_899)));
+    assert!(pool.cut_overdue(us(301_000)));
+}
+
+#[test]
 fn one_that_leaves_the_file_while_it_is_in_maintenance_is_cut_off_in_time() {
     let pool = pool(2, Rules { drain: Duration::from_secs(10), ..Rules::default() });
     let lease = pool.pick(&ask(NOW, &[1])).unwrap();
