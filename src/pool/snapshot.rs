@@ -62,9 +62,14 @@ impl<T> Look<T> {
         &self.seen
     }
 
+    /// True if the last look saw the one that is current now.
+    pub fn is_current(&self) -> bool {
+        self.snapshot.version.load(Ordering::Acquire) == self.version
+    }
+
     /// The current one, if that is another than at the last look.
     pub fn replaced(&mut self) -> Option<&Arc<T>> {
-        if self.snapshot.version.load(Ordering::Acquire) == self.version {
+        if self.is_current() {
             return None;
         }
         (self.version, self.seen) = self.snapshot.read();

@@ -82,19 +82,24 @@ impl Idle {
     }
 
     /// Keeps a connection to the backend of this name, whose last answer was read to its end, for
-    /// at most `limit`; drops it if it is not silent.
+    /// at most `limit`; drops it if it is not silent, or not `wanted`. That is asked while the list
+    /// is locked: whoever parts from a backend says so first and looks in the list then.
     pub(crate) fn keep(
         &self,
         backend: &str,
         mut upstream: Upstream,
         now: Duration,
         limit: Duration,
+        wanted: impl FnOnce(&Destination) -> bool,
     ) {
         if upstream.stream.may_read() && !upstream.stream.is_silent() {
             return;
         }
         let number = number_of(upstream.to.backend);
         let mut list = self.lists[number].lock();
+        if !wanted(&upstream.to) {
+            return;
+        }
         let habit = list.habit(&upstream.to, backend);
         habit.hear(upstream.said);
         let kept_for = habit.kept_for(limit);

@@ -3,6 +3,7 @@
 
 use super::Shared;
 use super::site::Site;
+use super::upstream::Destination;
 use crate::engine::Desk;
 use crate::pool::Look;
 use crate::pool::chance::Dice;
@@ -45,6 +46,15 @@ impl Kit {
         self.date.refresh(now);
         if let Some(site) = self.sites.replaced() {
             self.site = Arc::clone(site);
+        }
+    }
+
+    /// True if a connection there, which has carried a request of `site`, may carry one of the
+    /// configuration in force, be that newer than this step.
+    pub(crate) fn leads_to(&self, to: &Destination, site: &Arc<Site>) -> bool {
+        match self.sites.is_current() {
+            true => Arc::ptr_eq(site, &self.site) || self.site.leads_to(to),
+            false => self.shared.site.current().leads_to(to),
         }
     }
 }

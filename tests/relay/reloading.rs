@@ -27,11 +27,17 @@ fn answering(proxy: &Proxy, requests: usize) -> String {
 /// A backend that counts the checks it gets, and answers them with this status.
 fn checked(checks: &Arc<AtomicUsize>, status: u16) -> Backend {
     let checks = Arc::clone(checks);
+    checked_by(move || {
+        checks.fetch_add(1, SeqCst);
+        status
+    })
+}
+
+/// A backend that answers its checks with these statuses.
+fn checked_by(status: impl Fn() -> u16 + Send + Sync + 'static) -> Backend {
     Backend::every(move |wire| {
         while let Some(request) = wire.request() {
-            let is_check = request.target() == "/health";
-            checks.fetch_add(usize::from(is_check), SeqCst);
-            let status = if is_check { status } else { 200 };
+            let status = if request.target() == "/health" { status() } else { 200 };
             if !wire.offer(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n")) {
                 return;
             }
@@ -278,8 +284,16 @@ fn an_address_that_was_left_can_be_had_back_at_once() {
 
 #[test]
 fn a_file_that_leaves_nobody_who_takes_requests_says_so_aloud() {
-    let (checks, asks) = (Arc::default(), Arc::default());
-    let (asking, well) = (checked(&asks, 410), checked(&checks, 200));
+    let (checks, gate) = (Arc::default(), Gate::new());
+    let (asks, held) = (AtomicUsize::new(0), gate.clone());
+    let well = checked(&checks, 200);
+    let asking = checked_by(move || match asks.fetch_add(1, SeqCst) {
+        0 => 410,
+        _ => {
+            held.pass();
+            200
+        }
+    });
     let settings = format!("{CHECKED}health.drain = [\"410\"]\n");
     let proxy = Proxy::with(&[&asking, &well], &settings);
     assert_eq!(answering(&proxy, 4), "B");
@@ -296,6 +310,7 @@ fn a_file_that_leaves_nobody_who_takes_requests_says_so_aloud() {
     let line = proxy.process.said.wait("says no more that it asks to be drained");
     assert!(line.contains("drain -> up"), "{line}");
     assert_eq!(answering(&proxy, 1), "A");
+    gate.open();
 }
 
 #[test]

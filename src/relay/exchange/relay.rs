@@ -14,7 +14,6 @@ use crate::http::{self, Framing, Malformed, Parsed, Repairs, request};
 use crate::pool::{Mode, Outcome};
 use crate::relay::kit::Context;
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
 impl Exchange {
@@ -273,14 +272,12 @@ impl Exchange {
             if let Some((to, rested)) = self.tries.stale {
                 cx.kit.shared.idle.was_closed(&to, rested, cx.now);
             }
-            // It may lead to who has left the file while this went on, or is in maintenance now.
-            let is_of_use =
-                |to: &_| Arc::ptr_eq(&self.site, &cx.kit.site) || cx.kit.site.leads_to(to);
-            let is_wanted = keeps && !told_end && lease.backend().mode() != Mode::Maint;
-            if let Some(upstream) = upstream.filter(|it| is_wanted && is_of_use(&it.to)) {
+            if let Some(upstream) = upstream.filter(|_| keeps && !told_end) {
                 let limit = self.site.config.timeouts.upstream_keep_alive;
-                let name = lease.backend().name();
-                cx.kit.shared.idle.keep(name, upstream, cx.now, limit);
+                let (kit, backend) = (&cx.kit, lease.backend());
+                // It may have left the file while this went on, or be in maintenance now.
+                let wanted = |to: &_| backend.mode() != Mode::Maint && kit.leads_to(to, &self.site);
+                kit.shared.idle.keep(backend.name(), upstream, cx.now, limit, wanted);
             }
             let latency = self.latency(cx.now);
             let answered = Outcome::Answered { status: self.answer.status, latency };
