@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::{Life, State, Steered};
 use crate::event::Told;
-use crate::log::{Level, rfc3339};
+use crate::log::{Cause, Level, rfc3339};
 use crate::pool::{PastCheck, Status};
-use crate::relay::Controls;
+use crate::relay::{Controls, Totals};
 use crate::tls::Shown;
 
 /// Of the form of these answers.
@@ -47,7 +47,7 @@ pub(super) fn status(steered: &dyn Steered) -> String {
             "lines_dropped": steered.teller().log().dropped(),
             "lines_lost": steered.teller().log().lost(),
         },
-        "totals": totals(&all),
+        "totals": totals(&all, &controls.totals()),
         "certificates": life.certificates.iter().map(|it| certificate(it, now)).collect::<Value>(),
         "alerts": [],
     });
@@ -117,15 +117,26 @@ fn descriptors() -> Value {
     json!({ "open": open, "limit": limit })
 }
 
-fn totals(all: &[Status]) -> Value {
+fn totals(all: &[Status], totals: &Totals) -> Value {
     let sum = |of: fn(&Status) -> u64| all.iter().map(of).sum::<u64>();
-    let classes = std::array::from_fn(|class| all.iter().map(|one| one.statuses[class]).sum());
+    let classes =
+        std::array::from_fn(|class| all.iter().map(|one| one.counts.statuses[class]).sum());
     json!({
-        "requests": sum(|one| one.requests),
+        "requests": sum(|one| one.counts.requests),
         "answers": answers(&classes),
-        "failures": sum(|one| one.failures),
-        "retries": sum(|one| one.retries),
+        "failures": sum(|one| one.counts.failures),
+        "retries": sum(|one| one.counts.retries),
+        "answered": answers(&totals.classes),
+        "errors_ours": totals.errors_ours,
+        "errors_theirs": totals.errors_theirs,
+        "ended": ended(totals),
     })
+}
+
+/// How many requests ended for what cause.
+fn ended(totals: &Totals) -> Value {
+    let counted = Cause::ALL.into_iter().zip(totals.causes);
+    counted.map(|(cause, count)| (cause.word().to_owned(), Value::from(count))).collect()
 }
 
 fn answers(classes: &[u64; 5]) -> Value {
@@ -156,15 +167,16 @@ fn backend(status: &Status, controls: &Controls, now: Duration) -> Value {
         "max_connections": status.max_connections,
         "weight": status.weight,
         "backup": status.is_backup,
-        "requests": status.requests,
-        "answers": answers(&status.statuses),
-        "failures": status.failures,
-        "retries": status.retries,
-        "repaired": status.repaired,
-        "checks_passed": status.checks_passed,
-        "checks_failed": status.checks_failed,
-        "bytes_up": status.bytes_up,
-        "bytes_down": status.bytes_down,
+        "requests": status.counts.requests,
+        "answers": answers(&status.counts.statuses),
+        "answered": answers(&status.counts.ended.classes),
+        "failures": status.counts.failures,
+        "retries": status.counts.retries,
+        "repaired": status.counts.repaired,
+        "checks_passed": status.counts.checks_passed,
+        "checks_failed": status.counts.checks_failed,
+        "bytes_up": status.counts.bytes_up,
+        "bytes_down": status.counts.bytes_down,
         "p50_ms": status.p50.map(millis),
         "p99_ms": status.p99.map(millis),
         "score": status.score,

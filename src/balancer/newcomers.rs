@@ -13,7 +13,6 @@ use crate::pool::{Backend, Found, Pool, Rules, Spec};
 use crate::tls::Tls;
 use crate::watch::{self, Watch, WatchEvent, Watched};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 /// Those of a configuration that are new, or somewhere else now.
@@ -87,7 +86,7 @@ impl Newcomers {
             watch.first_round((config.health.timeout + FIRST_ROUND_MARGIN).min(FIRST_ROUND_MAX));
             watch.stop();
         }
-        let has_passed = |one: &Backend| one.counters().checks_passed.load(Relaxed) > 0;
+        let has_passed = |one: &Backend| one.counts().checks_passed > 0;
         pool.backends().iter().map(has_passed).collect()
     }
 

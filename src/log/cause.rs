@@ -54,6 +54,50 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All there are, in the order of their discriminants.
+    pub const ALL: [Self; 14] = [
+        Self::Done,
+        Self::ClientGone,
+        Self::ClientTimeout,
+        Self::Refused,
+        Self::NoBackend,
+        Self::QueueTimeout,
+        Self::Exhausted,
+        Self::ConnectFailed,
+        Self::ConnectTimeout,
+        Self::BackendReset,
+        Self::BackendTimeout,
+        Self::BadAnswer,
+        Self::TakenOut,
+        Self::Stopped,
+    ];
+
+    /// What programs know it by, where the moment does not matter.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::ClientGone => "client-gone",
+            Self::ClientTimeout => "client-timeout",
+            Self::Refused => "refused",
+            Self::NoBackend => "no-backend",
+            Self::QueueTimeout => "queue-timeout",
+            Self::Exhausted => "exhausted",
+            Self::ConnectFailed => "connect-failed",
+            Self::ConnectTimeout => "connect-timeout",
+            Self::BackendReset => "backend-reset",
+            Self::BackendTimeout => "backend-timeout",
+            Self::BadAnswer => "bad-answer",
+            Self::TakenOut => "taken-out",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// True if the client was failed, and not by what the application answered nor by itself.
+    pub fn is_error(self) -> bool {
+        use Cause::{ClientGone, ClientTimeout, Done, Refused};
+        !matches!(self, Done | ClientGone | ClientTimeout | Refused)
+    }
+
     /// The two letters; `answering`: the first byte of the answer had come.
     pub fn code(self, answering: bool) -> &'static str {
         match (self, answering) {
@@ -86,20 +130,25 @@ impl Cause {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::Cause::*;
+    use super::Cause;
 
     #[test]
     fn the_documentation_explains_each_code() {
         let page = include_str!("../../docs/log.md");
-        let ours = [Done, ClientGone, ClientTimeout, Refused, NoBackend, QueueTimeout, Exhausted];
-        let theirs = [ConnectFailed, ConnectTimeout, BackendReset, BackendTimeout, BadAnswer];
-        let all = [&ours[..], &theirs, &[TakenOut, Stopped]];
-        let codes = |cause: super::Cause| [false, true].map(|answering| cause.code(answering));
-        let codes: BTreeSet<_> = all.concat().into_iter().flat_map(codes).collect();
+        let codes = |cause: Cause| [false, true].map(|answering| cause.code(answering));
+        let codes: BTreeSet<_> = Cause::ALL.into_iter().flat_map(codes).collect();
         let (_, page) = page.split_once("## Cause codes").unwrap();
         let first = |line: &'static str| line.strip_prefix("| `")?.split(" |").next();
         let listed = page.lines().filter_map(first).flat_map(str::split_whitespace);
         let listed: BTreeSet<_> = listed.map(|code| code.trim_matches('`')).collect();
         assert_eq!(listed, codes);
+    }
+
+    #[test]
+    fn all_of_them_stand_in_their_order_and_each_has_a_word_of_its_own() {
+        let numbers = Cause::ALL.map(|cause| cause as usize);
+        assert!(numbers.into_iter().eq(0..Cause::ALL.len()));
+        let words: BTreeSet<_> = Cause::ALL.into_iter().map(Cause::word).collect();
+        assert_eq!(words.len(), Cause::ALL.len());
     }
 }

@@ -5,13 +5,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::addresses::Found;
 use super::policy::Memory;
-use super::record::{Counters, Record};
+use super::record::Record;
 use super::spec::{Spec, origin};
-use super::{Mode, Standing};
+use super::tally::Tally;
+use super::{Counts, End, Mode, Standing};
 
 /// One backend of a pool. Small, so that a pick which looks at many finds the next one near; what
 /// it asks of the file stands beside the record.
@@ -179,9 +181,24 @@ impl Backend {
         first.filter(|_| !was_found)
     }
 
-    /// What it has done. Add with `Relaxed`.
-    pub fn counters(&self) -> &Counters {
-        &self.record.counters
+    /// What it has done.
+    pub fn counts(&self) -> Counts {
+        self.record.counts()
+    }
+
+    /// A request has ended here.
+    pub fn count_end(&self, end: &End) {
+        self.tally().ended(end);
+    }
+
+    /// An answer of it broke a rule and was mended.
+    pub fn count_repaired(&self) {
+        self.tally().repaired.fetch_add(1, Relaxed);
+    }
+
+    /// What the calling thread counts of it.
+    pub(super) fn tally(&self) -> &Tally {
+        self.record.tallies.own()
     }
 
     /// Requests it is busy with.

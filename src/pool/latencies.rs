@@ -4,18 +4,12 @@
 //! things are *now*: with all answers since the start, the night's trouble would not show among
 //! those of a quiet month. So each answer counts for half after a minute, for a quarter after two,
 //! and for nothing after ten; of who has answered nothing lately, nothing is said.
-//!
-//! The buckets are two to an octave, from 1 ms to 32.8 s, with one below and one above. Within one,
-//! answers are taken to be spread evenly: a quantile is off by less than half of a bucket, which is
-//! a fifth of itself.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Buckets from 1 ms on.
-const STEPS: usize = 30;
-/// With the one below and the one above.
-const BUCKETS: usize = STEPS + 2;
+use super::buckets::{BUCKETS, bucket};
+
 /// What one answer counts for at first: so often it can be halved.
 const FRESH: u64 = 1 << 10;
 /// After so long it counts for half.
@@ -38,16 +32,12 @@ impl Latencies {
         self.buckets[bucket(latency)].fetch_add(FRESH, Relaxed);
     }
 
-    /// How long it takes at the most, for each of these shares of the answers; none if there were
-    /// none lately.
-    pub(super) fn quantiles<const N: usize>(
-        &self,
-        shares: [f64; N],
-        now: Duration,
-    ) -> [Option<Duration>; N] {
+    /// Adds what the latest answers count for to `counts`.
+    pub(super) fn add_to(&self, counts: &mut [u64; BUCKETS], now: Duration) {
         self.age(now);
-        let counts: [u64; BUCKETS] = std::array::from_fn(|at| self.buckets[at].load(Relaxed));
-        shares.map(|share| quantile(&counts, share))
+        for (count, bucket) in counts.iter_mut().zip(&self.buckets) {
+            *count += bucket.load(Relaxed);
+        }
     }
 
     /// Halves everything for each half-life that has passed. One thread does it, and what others
@@ -68,71 +58,35 @@ impl Latencies {
     }
 }
 
-/// The bucket of a latency. In half milliseconds a bucket begins at 2 or 3 times a power of two.
-fn bucket(latency: Duration) -> usize {
-    let halves = latency.as_micros() as u64 / 500;
-    match halves.checked_ilog2() {
-        None | Some(0) => 0,
-        Some(octave) => {
-            let is_upper = halves >> (octave - 1) & 1;
-            (1 + 2 * (octave as usize - 1) + is_upper as usize).min(BUCKETS - 1)
-        }
-    }
-}
-
-/// Where a bucket begins.
-fn beginning(bucket: usize) -> Duration {
-    let Some(step) = bucket.checked_sub(1) else { return Duration::ZERO };
-    Duration::from_micros(500 * ((2 + step as u64 % 2) << (step / 2)))
-}
-
-fn quantile(counts: &[u64], share: f64) -> Option<Duration> {
-    let total: u64 = counts.iter().sum();
-    let mut left = total as f64 * share;
-    for (bucket, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-        let from = beginning(bucket);
-        if bucket == BUCKETS - 1 {
-            return Some(from);
-        }
-        if left <= *count as f64 {
-            let width = beginning(bucket + 1) - from;
-            return Some(from + width.mul_f64(left / *count as f64));
-        }
-        left -= *count as f64;
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::buckets::quantile;
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
     }
 
-    fn median(latencies: &Latencies, now: Duration) -> Option<Duration> {
-        let [median] = latencies.quantiles([0.5], now);
-        median
+    fn quantiles<const N: usize>(
+        latencies: &Latencies,
+        shares: [f64; N],
+        now: Duration,
+    ) -> [Option<Duration>; N] {
+        let mut counts = [0; BUCKETS];
+        latencies.add_to(&mut counts, now);
+        shares.map(|share| quantile(&counts, share))
     }
 
-    #[test]
-    fn each_bucket_holds_what_lies_between_its_beginning_and_the_next() {
-        assert_eq!(beginning(1), ms(1));
-        assert_eq!(beginning(BUCKETS - 1), ms(32_768));
-        for at in 0..BUCKETS {
-            assert_eq!(bucket(beginning(at)), at);
-            let end = beginning(at + 1) - Duration::from_micros(1);
-            assert_eq!(bucket(end), at, "{end:?}");
-        }
-        assert_eq!(bucket(Duration::MAX), BUCKETS - 1);
+    fn median(latencies: &Latencies, now: Duration) -> Option<Duration> {
+        let [median] = quantiles(latencies, [0.5], now);
+        median
     }
 
     #[test]
     fn quantiles_are_off_by_less_than_a_bucket() {
         let latencies = Latencies::default();
         (1..=1000).for_each(|n| latencies.count(ms(n), Duration::ZERO));
-        let quantiles = latencies.quantiles([0.5, 0.99], Duration::ZERO);
+        let quantiles = quantiles(&latencies, [0.5, 0.99], Duration::ZERO);
         for (quantile, exact) in quantiles.into_iter().zip([500.0, 990.0]) {
             let ratio = quantile.unwrap().as_secs_f64() * 1000.0 / exact;
             assert!((0.8..1.25).contains(&ratio), "{quantile:?} for {exact} ms");

@@ -22,10 +22,10 @@ impl Pool {
             .or_else(|| occupy(Tier::Backup))
             .or_else(|| self.last_resorts(ask.now).find_map(occupy))
             .ok_or_else(|| Unavailable::new(&self.backends, ask.now, ask.tried))?;
-        let counters = self.backends[index].counters();
-        counters.requests.fetch_add(1, Relaxed);
+        let tally = self.backends[index].tally();
+        tally.requests.fetch_add(1, Relaxed);
         if !ask.tried.is_empty() {
-            counters.retries.fetch_add(1, Relaxed);
+            tally.retries.fetch_add(1, Relaxed);
         }
         Ok(Lease::new(Arc::clone(self), index, reason))
     }

@@ -21,11 +21,12 @@ use std::time::Duration;
 
 use super::addresses::{Addresses, Found};
 use super::health::Health;
-use super::latencies::Latencies;
 use super::past::Past;
 use super::policy::Memory;
+use super::shards::Shards;
+use super::tally::Tally;
 use super::wish::{Plea, Wish};
-use super::{Mode, Standing};
+use super::{Counts, Mode, Standing};
 
 /// The number of the next record.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -49,7 +50,8 @@ pub(super) struct Record {
     /// family's `turn`.
     told: AtomicU8,
     pub(super) memory: Memory,
-    pub(super) counters: Counters,
+    pub(super) tallies: Shards<Tally>,
+    pub(super) checks: Checks,
     pub(super) past: Past,
     /// In maintenance: when whatever is in flight there is to end; else [`NEVER`]. Changed under
     /// the family's `turn`.
@@ -60,29 +62,11 @@ pub(super) struct Record {
     number: u64,
 }
 
-/// What a backend has done since the start. Each number stands alone: read together they may be
-/// a request apart.
+/// Checks, since the start. Few threads count them, and seldom.
 #[derive(Debug, Default)]
-pub struct Counters {
-    /// Times it was picked, retries included.
-    pub requests: AtomicU64,
-    /// Tries that failed by its fault: no connection, no answer, a bad one, or a failing status.
-    pub failures: AtomicU64,
-    /// Times it was picked after another backend had failed the request.
-    pub retries: AtomicU64,
-    /// Answers that broke a rule and were mended. Kept by the proxy.
-    pub repaired: AtomicU64,
-    /// Answers by class: 1xx to 5xx.
-    pub statuses: [AtomicU64; 5],
-    /// Checks that passed.
-    pub checks_passed: AtomicU64,
-    /// Checks that failed.
-    pub checks_failed: AtomicU64,
-    /// Bytes sent to it. Kept by the proxy.
-    pub bytes_up: AtomicU64,
-    /// Bytes received from it. Kept by the proxy.
-    pub bytes_down: AtomicU64,
-    pub(super) latencies: Latencies,
+pub(super) struct Checks {
+    pub(super) passed: AtomicU64,
+    pub(super) failed: AtomicU64,
 }
 
 impl Record {
@@ -100,7 +84,8 @@ impl Record {
             due_ms: AtomicU64::new(NEVER),
             back_ms: AtomicU64::new(0),
             memory: Memory::default(),
-            counters: Counters::default(),
+            tallies: Shards::default(),
+            checks: Checks::default(),
             number: NEXT.fetch_add(1, Relaxed),
         }
     }
@@ -170,6 +155,13 @@ impl Record {
         self.due_ms.load(Relaxed)
     }
 
+    /// What it has done.
+    pub(super) fn counts(&self) -> Counts {
+        let Checks { passed, failed } = &self.checks;
+        let [checks_passed, checks_failed] = [passed, failed].map(|count| count.load(Relaxed));
+        Counts { checks_passed, checks_failed, ..Counts::of(&self.tallies) }
+    }
+
     pub(super) fn standing(&self, now: Duration) -> Standing {
         self.wish.standing().unwrap_or_else(|| self.standing_by_health(now))
     }
@@ -227,33 +219,4 @@ impl Record {
 /// Where one stands at first. Nobody needs to be told.
 fn begins_at(alive: bool, found: &Found) -> Standing {
     if alive && found.is_ok() { Standing::Up } else { Standing::Down }
-}
-
-impl Counters {
-    /// Counts one answer in its class; a status outside 100 to 599 is in none. What became a
-    /// tunnel has no time that an answer took.
-    pub(super) fn answered(&self, status: u16, latency: Duration, now: Duration) {
-        if status >= 200 {
-            self.latencies.count(latency, now);
-        }
-        let class = usize::from(status / 100).checked_sub(1);
-        if let Some(count) = class.and_then(|class| self.statuses.get(class)) {
-            count.fetch_add(1, Relaxed);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_are_counted_by_class() {
-        let counters = Counters::default();
-        for status in [0, 99, 100, 200, 204, 404, 599, 600, 999] {
-            counters.answered(status, Duration::ZERO, Duration::ZERO);
-        }
-        let counts: Vec<u64> = counters.statuses.iter().map(|count| count.load(Relaxed)).collect();
-        assert_eq!(counts, [1, 2, 0, 1, 1]);
-    }
 }

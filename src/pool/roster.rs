@@ -190,12 +190,12 @@ impl Pool {
             Outcome::Abandoned => return None,
             Outcome::Failed(_) => true,
             Outcome::Answered { status, latency } => {
-                backend.counters().answered(status, latency, now);
+                backend.tally().answered(status, latency, now);
                 passive.statuses.contains(status)
             }
         };
         if failed {
-            backend.counters().failures.fetch_add(1, Relaxed);
+            backend.tally().failures.fetch_add(1, Relaxed);
         }
         match *outcome {
             // It is somewhere else now, and this says nothing of that.

@@ -4,10 +4,10 @@
 //! read while requests go on, they may be a request apart.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::{Mode, PastCheck, Pool, Standing, Who};
+use super::tally::quantiles;
+use super::{Counts, Mode, PastCheck, Pool, Standing, Who};
 use crate::text::Escaped;
 
 /// One backend at one moment. Displayed, it is one line of the log:
@@ -42,24 +42,8 @@ pub struct Status {
     pub weight: u32,
     /// Used only when no other is usable.
     pub is_backup: bool,
-    /// Times it was picked, since the start.
-    pub requests: u64,
-    /// Answers by class: 1xx to 5xx.
-    pub statuses: [u64; 5],
-    /// Tries that failed by its fault, since the start.
-    pub failures: u64,
-    /// Times it was picked after another backend had failed the request.
-    pub retries: u64,
-    /// Answers that broke a rule and were mended, since the start.
-    pub repaired: u64,
-    /// Checks that passed.
-    pub checks_passed: u64,
-    /// Checks that failed.
-    pub checks_failed: u64,
-    /// Bytes of requests' bodies sent to it.
-    pub bytes_up: u64,
-    /// Bytes of answers' bodies received from it.
-    pub bytes_down: u64,
+    /// What it has done.
+    pub counts: Counts,
     /// Half of its latest answers began sooner than this: each counts for half after a minute.
     pub p50: Option<Duration>,
     /// All of them but one in a hundred began sooner than this.
@@ -73,12 +57,12 @@ pub struct Status {
 impl Pool {
     /// The backend at `index` as it is at `now`.
     pub fn status(&self, index: usize, now: Duration) -> Status {
-        let (backend, load) = (&self.backends[index], |count: &AtomicU64| count.load(Relaxed));
-        let (counters, record) = (backend.counters(), &backend.record);
+        let backend = &self.backends[index];
+        let record = &backend.record;
         let (health, standing) = (&record.health, backend.standing(now));
         let (why, since) = record.past.why(standing, health.last_ejection_ends());
         let nowhere = backend.addresses().err().filter(|_| standing == Standing::Down);
-        let [p50, p99] = counters.latencies.quantiles([0.5, 0.99], now);
+        let [p50, p99] = quantiles(&record.tallies, [0.5, 0.99], now);
         Status {
             backend: backend.name().to_owned(),
             address: backend.authority(),
@@ -94,15 +78,7 @@ impl Pool {
             max_connections: backend.max_connections(),
             weight: backend.weight(),
             is_backup: backend.is_backup(),
-            requests: load(&counters.requests),
-            statuses: std::array::from_fn(|class| load(&counters.statuses[class])),
-            failures: load(&counters.failures),
-            retries: load(&counters.retries),
-            repaired: load(&counters.repaired),
-            checks_passed: load(&counters.checks_passed),
-            checks_failed: load(&counters.checks_failed),
-            bytes_up: load(&counters.bytes_up),
-            bytes_down: load(&counters.bytes_down),
+            counts: backend.counts(),
             p50,
             p99,
             score: self.score(index),
@@ -118,9 +94,9 @@ impl fmt::Display for Status {
             write!(f, ": {}", Escaped(&self.why))?;
         }
         write!(f, ", {} in use, ", self.in_use)?;
-        write!(f, "{} requests, {} failures", self.requests, self.failures)?;
-        if self.repaired > 0 {
-            write!(f, ", {} answers mended", self.repaired)?;
+        write!(f, "{} requests, {} failures", self.counts.requests, self.counts.failures)?;
+        if self.counts.repaired > 0 {
+            write!(f, ", {} answers mended", self.counts.repaired)?;
         }
         self.policy.iter().try_for_each(|words| write!(f, "; {}", Escaped(words)))
     }

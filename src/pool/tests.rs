@@ -130,8 +130,8 @@ fn a_retry_goes_to_a_backend_not_yet_tried() {
     for _ in 0..10 {
         assert_eq!(pool.pick(&ask(s(0), &[0, 2])).unwrap().index(), 1);
     }
-    assert_eq!(pool.backends()[1].counters().retries.load(Relaxed), 10);
-    assert_eq!(pool.backends()[1].counters().requests.load(Relaxed), 10);
+    assert_eq!(pool.backends()[1].counts().retries, 10);
+    assert_eq!(pool.backends()[1].counts().requests, 10);
     assert_eq!(pool.pick(&ask(s(0), &[0, 1, 2])).unwrap_err().tried, 3);
 }
 
@@ -236,7 +236,7 @@ fn an_answer_that_our_rules_refuse_is_no_failure_unless_told_otherwise() {
     let refused = Outcome::Failed(Fault::BadAnswer);
     let lax = pool(3, Rules::default());
     assert!(!ejects(&lax, refused, &[(1, 1), (2, 2)].repeat(50)));
-    let failures = lax.status(0, s(0)).failures;
+    let failures = lax.status(0, s(0)).counts.failures;
     assert_eq!(failures, 100, "they are counted all the same, for people");
     let passive = PassiveRules { bad_answers: true, ..PassiveRules::default() };
     let strict = || pool(3, Rules { passive: passive.clone(), ..Rules::default() });
@@ -420,17 +420,10 @@ fn the_counters_add_up() {
     for passed in [true, true, false] {
         pool.record_check(0, &check(passed), s(0));
     }
-    let counters = pool.backends()[0].counters();
-    let counts = [
-        &counters.requests,
-        &counters.failures,
-        &counters.retries,
-        &counters.statuses[1],
-        &counters.statuses[4],
-        &counters.checks_passed,
-        &counters.checks_failed,
-    ];
-    assert_eq!(counts.map(|count| count.load(Relaxed)), [4, 2, 0, 1, 1, 2, 1]);
+    let Counts { requests, failures, retries, statuses, checks_passed, checks_failed, .. } =
+        pool.backends()[0].counts();
+    assert_eq!([requests, failures, retries], [4, 2, 0]);
+    assert_eq!((statuses, [checks_passed, checks_failed]), ([0, 1, 0, 0, 1], [2, 1]));
 }
 
 #[test]
@@ -450,7 +443,7 @@ fn concurrent_pickers_are_fair_to_within_one_with_one_down_too() {
     let pool = pool(4, at_once());
     pool.record_check(2, &check(false), s(0));
     together(8, |_| drop(picks(&pool, s(0), 3001)));
-    let requests = |backend: &Backend| backend.counters().requests.load(Relaxed);
+    let requests = |backend: &Backend| backend.counts().requests;
     let counts: Vec<u64> = pool.backends().iter().map(requests).collect();
     let up = [counts[0], counts[1], counts[3]];
     assert!(up.iter().max().unwrap() - up.iter().min().unwrap() <= 1, "{counts:?}");
@@ -478,7 +471,7 @@ fn concurrent_pickers_never_exceed_the_places_and_give_all_of_them_back() {
         }
         refused
     });
-    let requests = |backend: &Backend| backend.counters().requests.load(Relaxed);
+    let requests = |backend: &Backend| backend.counts().requests;
     let served: u64 = pool.backends().iter().map(requests).sum();
     assert_eq!(served + refused.iter().sum::<u64>(), 8 * 5000);
     assert_eq!(pool.in_flight(), 0);

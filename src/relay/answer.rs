@@ -5,6 +5,7 @@ use super::affinity::{Affinity, Ties};
 use super::client::Client;
 use super::direct::Direct;
 use super::kit::Context;
+use super::totals::Outcome;
 use crate::http::reply::{Reply, TEXT};
 use crate::http::request::ALLOW;
 use crate::http::{FirstLine, Refusal, Version};
@@ -109,6 +110,10 @@ pub(crate) fn refuse(client: &mut Client, refusal: &Refusal, head: &[u8], cx: &m
     let request_id = cx.kit.site.config.server.request_id.then(|| id.clone());
     let asker = Asker { request_id, ..UNKNOWN };
     let bytes_sent = put(client, &answer, &asker, None, cx);
+    let cause = if refusal.status == 408 { Cause::ClientTimeout } else { Cause::Refused };
+    let total = cx.now.saturating_sub(client.head_begun);
+    let outcome = Outcome { status: refusal.status, cause, waited: total };
+    cx.kit.shared.seen.own().count_without_backend(&outcome, total);
     let FirstLine { method, target, version } = FirstLine::of(head);
     cx.kit.shared.log.access(&Access {
         when: SystemTime::now(),
@@ -125,8 +130,8 @@ pub(crate) fn refuse(client: &mut Client, refusal: &Refusal, head: &[u8], cx: &m
         backend: None,
         tries: 0,
         first_byte: None,
-        total: cx.now.saturating_sub(client.head_begun),
-        cause: if refusal.status == 408 { Cause::ClientTimeout } else { Cause::Refused },
+        total,
+        cause,
         reason: refusal.reason,
         request_id: &id,
         host: b"",

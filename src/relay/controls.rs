@@ -3,7 +3,7 @@
 //! Cheap to clone, and never in the way of a request. What it changes, it tells: whoever steers
 //! only says to the operator what came of it.
 
-use super::Shared;
+use super::{Shared, Totals};
 use crate::event::Event;
 use crate::pool::{Change, LastUsable, Mode, Notice, Pool};
 use std::net::SocketAddr;
@@ -58,6 +58,11 @@ impl Controls {
     pub fn waiting(&self) -> (usize, usize) {
         let site = self.shared.site.current();
         (site.queue.len(), site.config.queue.length)
+    }
+
+    /// What all requests have come to since the start.
+    pub fn totals(&self) -> Totals {
+        self.shared.seen.sum(Totals::default(), Totals::with)
     }
 
     /// Threads that serve.

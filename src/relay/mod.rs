@@ -26,6 +26,7 @@ mod server;
 mod shared;
 mod site;
 mod task;
+mod totals;
 mod tunnel;
 mod upstream;
 
@@ -34,3 +35,4 @@ pub use controls::Controls;
 pub use queue::HELD_MAX;
 pub use server::Server;
 pub(crate) use shared::Shared;
+pub use totals::Totals;

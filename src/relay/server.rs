@@ -15,7 +15,7 @@ use super::{Controls, Shared};
 use crate::config::Config;
 use crate::engine::{Desk, Door, Latch, Listener, Lot, Pulses, Registry, Stop, Timer, Worker};
 use crate::event::Teller;
-use crate::pool::{Pool, Snapshot};
+use crate::pool::{Pool, Shards, Snapshot};
 use crate::thread::spawn;
 use crate::tls::Tls;
 use std::hash::{BuildHasher, RandomState};
@@ -68,6 +68,7 @@ impl Server {
             crowd: Crowd::default(),
             log: teller.log().clone(),
             teller,
+            seen: Shards::default(),
             stop: Arc::new(Stop::default()),
             pulses: Pulses::default(),
             witness_key: [0, 1].map(|half: u64| RandomState::new().hash_one(half)),

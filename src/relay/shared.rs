@@ -6,10 +6,11 @@
 use super::crowd::Crowd;
 use super::idle::Idle;
 use super::site::Site;
+use super::totals::Seen;
 use crate::engine::{Door, Pulses, Registry, Stop};
 use crate::event::Teller;
 use crate::log::Log;
-use crate::pool::Snapshot;
+use crate::pool::{Shards, Snapshot};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     /// For access lines. Events go to the teller.
     pub(crate) log: Log,
     pub(crate) teller: Teller,
+    /// What became of all requests, as each worker counts it.
+    pub(crate) seen: Shards<Seen>,
     pub(crate) stop: Arc<Stop>,
     /// Of every thread that clients depend on.
     pub(super) pulses: Pulses,

@@ -206,8 +206,8 @@ impl Bench {
 
     /// Waits for so many checks of the backend at `index`.
     fn await_checks(&self, index: usize, count: u64) {
-        let counters = self.pool.backends()[index].counters();
-        let made = || counters.checks_passed.load(Relaxed) + counters.checks_failed.load(Relaxed);
+        let counts = || self.pool.backends()[index].counts();
+        let made = || counts().checks_passed + counts().checks_failed;
         await_that("checks are made", || made() >= count);
     }
 }
@@ -388,8 +388,8 @@ fn a_flapping_backend_goes_down_after_fall_and_up_after_rise() {
         let _ = stream.write_all(answer.as_bytes());
     });
     let watched = Bench::checked(&[address], quick());
-    let counters = watched.pool.backends()[0].counters();
-    let count = || (counters.checks_passed.load(Relaxed), counters.checks_failed.load(Relaxed));
+    let counts = || watched.pool.backends()[0].counts();
+    let count = || (counts().checks_passed, counts().checks_failed);
     health.store(503, Relaxed);
     assert!(watched.next_change().contains("up -> down"));
     let (_, failed) = count();
@@ -521,7 +521,7 @@ fn alone_there_are_few_threads() {
     let hole = black_hole();
     let many = Bench::start(specs(&[hole.address; 50]), Settings { timeout: ms(160), ..quick() });
     for _ in 0..3 {
-        many.await_checks(0, 1 + many.pool.backends()[0].counters().checks_failed.load(Relaxed));
+        many.await_checks(0, 1 + many.pool.backends()[0].counts().checks_failed);
         assert_eq!((["checks", "names"].map(threads), all()), ([1, 1], before + 2));
     }
     many.watch.stop();

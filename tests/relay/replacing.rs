@@ -108,9 +108,15 @@ fn ten_replacements_a_second_cost_no_request_no_count_and_no_memory() {
     let alive = || pools.iter().filter(|old| old.strong_count() > 0).count();
     eventually("no more are kept than were looked at last", || alive() <= LOOKS);
     let received = |backend: &Backend| backend.requests().len() as u64;
-    let counted = |index: usize| current.backends()[index].counters().requests.load(SeqCst);
+    let counted = |index: usize| current.backends()[index].counts().requests;
     assert_eq!([0, 1].map(counted), [a, b].map(received), "A and B have their counts");
     assert_eq!([a, b, c].map(received).iter().sum::<u64>(), answered.load(SeqCst));
+    let totals = server.controls().totals();
+    assert_eq!(
+        [totals.classes[1], totals.errors_ours],
+        [answered.load(SeqCst), 0],
+        "of the gone, too"
+    );
     assert!(received(c) > 0, "the third had its share");
     assert_eq!(current.in_flight(), 0);
     stop(server);

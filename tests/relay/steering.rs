@@ -221,7 +221,7 @@ fn maintenance_ends_what_is_in_flight_when_the_time_to_drain_is_over() {
     assert_eq!((answer.status(), answer.field("retry-after")), (503, Some("1")));
     eventually("nothing is left", || relay.in_use(0) == 0);
     let pool = relay.controls.pool();
-    assert_eq!(pool.status(0, relay.controls.now()).failures, 0, "it is not its fault");
+    assert_eq!(pool.status(0, relay.controls.now()).counts.failures, 0, "it is not its fault");
     gate.open();
 }
 

@@ -114,9 +114,9 @@ fn what_is_known_of_one_that_stays_is_kept() {
         "{back}"
     );
     assert_eq!(new.backends()[1].record.back_at(), Some(s(11)), "it starts slowly still");
-    let of = |index: usize| new.backends()[index].counters();
-    assert_eq!(of(1).failures.load(Relaxed) + of(3).failures.load(Relaxed), 4);
-    assert_eq!(of(0).checks_failed.load(Relaxed), 1);
+    let of = |index: usize| new.backends()[index].counts();
+    assert_eq!(of(1).failures + of(3).failures, 4);
+    assert_eq!(of(0).checks_failed, 1);
 }
 
 #[test]
@@ -147,14 +147,14 @@ fn of_one_that_is_somewhere_else_only_what_it_did_and_the_mode_are_kept() {
     set_mode(&new, 1, Mode::Ready, s(0));
     assert_eq!([a.standing(s(0)), b.standing(s(0))], [Standing::Up, Standing::Down]);
     assert_eq!(a.addresses(), Ok(vec![([127, 0, 0, 1], 9).into()]));
-    assert_eq!((new.score(0), a.counters().failures.load(Relaxed), a.in_use()), (Some(0.0), 3, 1));
+    assert_eq!((new.score(0), a.counts().failures, a.in_use()), (Some(0.0), 3, 1));
     // What is heard of the old place says nothing of the new one.
     assert!(lease.finish(FAILED, s(0)).is_none() && eject(&old, 0, s(0)).is_empty());
     assert_eq!(old.record_check(0, &check(false), s(0)), None);
     assert_eq!(old.relocate(0, Ok(vec![([127, 0, 0, 1], 1).into()]), s(0)), None);
     assert_eq!((a.standing(s(0)), new.score(0)), (Standing::Up, Some(0.0)));
     assert_eq!(a.addresses(), Ok(vec![([127, 0, 0, 1], 9).into()]));
-    assert_eq!((a.counters().failures.load(Relaxed), a.in_use()), (7, 0), "but it is counted");
+    assert_eq!((a.counts().failures, a.in_use()), (7, 0), "but it is counted");
     assert!(report(&new, 0, &[FAILED; 2], s(0)).is_empty(), "two are no row of three");
     assert!(new.record_check(0, &check(false), s(0)).is_some(), "the first result decides");
 }
@@ -295,12 +295,11 @@ struct Deeds {
 }
 
 fn deeds(record: &Record) -> Deeds {
-    let counters = &record.counters;
-    let checks = [&counters.checks_passed, &counters.checks_failed];
+    let counts = record.counts();
     Deeds {
-        picked: counters.requests.load(Relaxed),
-        failed: counters.failures.load(Relaxed),
-        checked: checks.iter().map(|count| count.load(Relaxed)).sum(),
+        picked: counts.requests,
+        failed: counts.failures,
+        checked: counts.checks_passed + counts.checks_failed,
         open: record.in_use(),
     }
 }

@@ -1,4 +1,4 @@
-//! The exchange's entry in the access log and in its backend's counters.
+//! The exchange's entry in the access log, in its backend's counts and in the totals.
 //!
 //! The log's fields are read from the head that was sent, which is still held: so a request whose
 //! line nobody wants pays nothing for them.
@@ -6,9 +6,9 @@
 use super::Exchange;
 use crate::event::About;
 use crate::log::{Access, Cause};
-use crate::pool::Backend;
+use crate::pool::{Backend, End};
 use crate::relay::Shared;
-use std::sync::atomic::Ordering::Relaxed;
+use crate::relay::totals::Outcome;
 use std::time::{Duration, SystemTime};
 
 impl Exchange {
@@ -22,10 +22,17 @@ impl Exchange {
     pub(super) fn account_for(&self, cause: Cause, reason: &str, shared: &Shared, now: Duration) {
         let course = &self.tries.course;
         let backend = course.last().map(|index| &self.site.pool.backends()[index]);
+        let since_begun = |then: Duration| then.saturating_sub(self.times.begun);
+        let (status, took) = (self.answer.status, since_begun(now));
+        let waited = since_begun(self.times.first_byte.unwrap_or(now));
+        let outcome = Outcome { status, cause, waited };
         if let Some(backend) = backend.filter(|_| course.tries() > 0) {
-            backend.counters().bytes_up.fetch_add(self.bytes_received, Relaxed);
-            backend.counters().bytes_down.fetch_add(self.answer.bytes, Relaxed);
+            let (bytes_up, bytes_down) = (self.bytes_received, self.answer.bytes);
+            backend.count_end(&End { status, took, bytes_up, bytes_down });
             self.tell_repairs(backend, shared);
+            shared.seen.own().count(&outcome);
+        } else {
+            shared.seen.own().count_without_backend(&outcome, took);
         }
         if !shared.log.keeps_access() {
             return;
@@ -41,15 +48,15 @@ impl Exchange {
             method: method.as_bytes(),
             target: target.as_bytes(),
             version: self.asked.version.name().as_bytes(),
-            status: self.answer.status,
+            status,
             bytes_sent: self.answer.bytes,
             bytes_received: self.bytes_received,
             referer,
             user_agent,
             backend: backend.map(|backend| backend.name()),
             tries: course.tries(),
-            first_byte: self.times.first_byte.map(|at| at.saturating_sub(self.times.begun)),
-            total: now.saturating_sub(self.times.begun),
+            first_byte: self.times.first_byte.map(since_begun),
+            total: took,
             cause,
             reason,
             request_id: text(id),
@@ -75,7 +82,7 @@ impl Exchange {
         let mut repairs = self.answer.repairs;
         repairs |= self.answer.body.repairs();
         if !repairs.is_empty() {
-            backend.counters().repaired.fetch_add(1, Relaxed);
+            backend.count_repaired();
             self.complain(About::Repaired, format_args!("mended its answer: {repairs}"), shared);
         }
     }

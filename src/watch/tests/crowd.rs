@@ -49,8 +49,8 @@ impl Beside {
     /// It has its first result within the first round, is asked in time, and its end is noticed.
     fn is_unharmed(&self) {
         let Self { watched, health, good } = self;
-        let counters = watched.pool.backends()[*good].counters();
-        let made = || counters.checks_passed.load(Relaxed) + counters.checks_failed.load(Relaxed);
+        let counts = || watched.pool.backends()[*good].counts();
+        let made = || counts().checks_passed + counts().checks_failed;
         assert!(watched.watch.first_round(IN_TIME));
         assert_eq!(watched.standing(*good), Standing::Up, "its first result is there");
         let (before, began) = (made(), Instant::now());
