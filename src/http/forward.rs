@@ -39,8 +39,9 @@ pub struct Forwarding<'a> {
 
 impl Request<'_, '_> {
     /// Appends the head as it is sent to a backend, always as HTTP/1.1. Where an HTTP/1.0 client
-    /// names no host, it lacks the Host that 1.1 demands: [`name_host`] adds it.
-    pub fn write_forward(&self, out: &mut Vec<u8>, how: &Forwarding) {
+    /// names no host, it lacks the Host that 1.1 demands: [`name_host`] adds it. Returns where the
+    /// request's name in logs stands.
+    pub fn write_forward(&self, out: &mut Vec<u8>, how: &Forwarding) -> Range<usize> {
         self.write_request_line(out);
         if !self.host.is_empty() {
             render::field(out, "Host", self.host.as_bytes());
@@ -51,8 +52,9 @@ impl Request<'_, '_> {
             }
         }
         self.write_framing(out, how);
-        self.write_origin(out, how);
+        let id = self.write_origin(out, how);
         out.extend_from_slice(b"\r\n");
+        id
     }
 
     /// A claim of a trusted peer is not nominated away either: the client before it may have named
@@ -97,7 +99,7 @@ impl Request<'_, '_> {
         }
     }
 
-    fn write_origin(&self, out: &mut Vec<u8>, how: &Forwarding) {
+    fn write_origin(&self, out: &mut Vec<u8>, how: &Forwarding) -> Range<usize> {
         let said = if how.trusted { self.write_trusted(out, how) } else { Said::default() };
         out.extend_from_slice(b"X-Forwarded-For: ");
         if !self.write_earlier(out, how, Name::ForwardedFor) && how.client != how.peer {
@@ -120,15 +122,14 @@ impl Request<'_, '_> {
             }
             self.write_element(out, how);
         }
-        if !said.request_id {
-            render::field(out, "X-Request-Id", how.request_id.as_bytes());
-        }
+        let id = said.request_id.unwrap_or_else(|| write_id(out, how.request_id.as_bytes()));
         if how.via {
             out.extend_from_slice(match self.version {
                 Version::Http11 => b"Via: 1.1 evenly\r\n",
                 Version::Http10 => b"Via: 1.0 evenly\r\n",
             });
         }
+        id
     }
 
     /// Passes on what a trusted peer says, but for the lists: those get one more element.
@@ -140,7 +141,10 @@ impl Request<'_, '_> {
             }
             match fields::classify(field.name.as_bytes()) {
                 Name::ForwardedHost => said.host = true,
-                Name::RequestId => said.request_id = true,
+                Name::RequestId => {
+                    said.request_id = Some(write_id(out, field.value));
+                    continue;
+                }
                 Name::Forwarded if !how.forwarded && self.believes(Name::Forwarded) => {}
                 _ => continue,
             }
@@ -191,6 +195,13 @@ impl Request<'_, '_> {
     }
 }
 
+/// Writes X-Request-Id, and returns where its value stands.
+fn write_id(out: &mut Vec<u8>, id: &[u8]) -> Range<usize> {
+    render::field(out, "X-Request-Id", id);
+    let end = out.len() - "\r\n".len();
+    end - id.len()..end
+}
+
 /// The first half of an element of Forwarded. Quotes are needed around an IPv6 address and a port.
 fn write_asker(out: &mut Vec<u8>, asker: IpAddr) {
     let six = asker.to_canonical().is_ipv6();
@@ -215,7 +226,7 @@ pub fn name_host(head: &mut Vec<u8>, place: Range<usize>, host: &str) -> Range<u
 #[derive(Default)]
 struct Said {
     host: bool,
-    request_id: bool,
+    request_id: Option<Range<usize>>,
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Cheap to clone, and never in the way of a request. What it changes, it tells: whoever steers
 //! only says to the operator what came of it.
 
-use super::{Shared, Totals};
+use super::{Decision, Shared, Totals};
 use crate::event::Event;
 use crate::pool::{Change, LastUsable, Mode, Notice, Pool};
 use std::net::SocketAddr;
@@ -63,6 +63,16 @@ impl Controls {
     /// What all requests have come to since the start.
     pub fn totals(&self) -> Totals {
         self.shared.seen.sum(Totals::default(), Totals::with)
+    }
+
+    /// What was decided for the requests of this id, if that was lately; the newest first.
+    pub fn decisions(&self, id: &str) -> Vec<Decision> {
+        self.shared.decisions.of(id)
+    }
+
+    /// The last ones that were wanted, the newest first.
+    pub fn last_decisions(&self, most: usize, wanted: impl Fn(&Decision) -> bool) -> Vec<Decision> {
+        self.shared.decisions.newest(most, wanted)
     }
 
     /// Threads that serve.

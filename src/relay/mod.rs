@@ -10,6 +10,7 @@ mod client;
 mod complaints;
 mod controls;
 mod crowd;
+mod decisions;
 mod direct;
 mod exchange;
 mod greeter;
@@ -32,6 +33,7 @@ mod upstream;
 
 pub use controls::Controls;
 #[cfg(feature = "admin")]
+pub use decisions::{Decision, End, Micros, Short, Tried, Try};
 pub use queue::HELD_MAX;
 pub use server::Server;
 pub(crate) use shared::Shared;

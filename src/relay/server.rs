@@ -4,6 +4,7 @@
 //! says or the machine has processors. They find each other in [`Shared`], and end together.
 
 use super::crowd::Crowd;
+use super::decisions::Decisions;
 use super::greeter::HttpGreeter;
 use super::idle::Idle;
 use super::kit::Kit;
@@ -69,6 +70,7 @@ impl Server {
             log: teller.log().clone(),
             teller,
             seen: Shards::default(),
+            decisions: Decisions::default(),
             stop: Arc::new(Stop::default()),
             pulses: Pulses::default(),
             witness_key: [0, 1].map(|half: u64| RandomState::new().hash_one(half)),

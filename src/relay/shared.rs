@@ -4,6 +4,7 @@
 //! are atomics, and idle connections stand in many lists.
 
 use super::crowd::Crowd;
+use super::decisions::Decisions;
 use super::idle::Idle;
 use super::site::Site;
 use super::totals::Seen;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) teller: Teller,
     /// What became of all requests, as each worker counts it.
     pub(crate) seen: Shards<Seen>,
+    /// What was decided for the last of them.
+    pub(super) decisions: Decisions,
     pub(crate) stop: Arc<Stop>,
     /// Of every thread that clients depend on.
     pub(super) pulses: Pulses,

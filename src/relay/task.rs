@@ -141,8 +141,10 @@ impl ClientTask {
     /// in the log, and its backend its counts; then all are dropped, and their sockets close.
     pub(crate) fn abandon(self, shared: &Shared) {
         match self {
-            Self::Exchange(exchange) => exchange.account(Cause::Stopped, shared, shared.now()),
-            Self::Tunnel(tunnel) => tunnel.exchange.account(Cause::Stopped, shared, shared.now()),
+            Self::Exchange(mut exchange) => exchange.account(Cause::Stopped, shared, shared.now()),
+            Self::Tunnel(mut tunnel) => {
+                tunnel.exchange.account(Cause::Stopped, shared, shared.now())
+            }
             Self::Handshake(_) | Self::Head(_) | Self::Linger(_) => {}
         }
     }

@@ -8,39 +8,74 @@ use crate::event::About;
 use crate::log::{Access, Cause};
 use crate::pool::{Backend, End};
 use crate::relay::Shared;
+use crate::relay::decisions::{Decision, Short};
 use crate::relay::totals::Outcome;
 use std::time::{Duration, SystemTime};
 
 impl Exchange {
     /// Counts the bytes and writes the access log's line; to be called once, when the exchange is
     /// over.
-    pub(in crate::relay) fn account(&self, cause: Cause, shared: &Shared, now: Duration) {
+    pub(in crate::relay) fn account(&mut self, cause: Cause, shared: &Shared, now: Duration) {
         self.account_for(cause, "", shared, now);
     }
 
     /// The same, with the cause in words.
-    pub(super) fn account_for(&self, cause: Cause, reason: &str, shared: &Shared, now: Duration) {
-        let course = &self.tries.course;
-        let backend = course.last().map(|index| &self.site.pool.backends()[index]);
-        let since_begun = |then: Duration| then.saturating_sub(self.times.begun);
-        let (status, took) = (self.answer.status, since_begun(now));
-        let waited = since_begun(self.times.first_byte.unwrap_or(now));
-        let outcome = Outcome { status, cause, waited };
-        if let Some(backend) = backend.filter(|_| course.tries() > 0) {
-            let (bytes_up, bytes_down) = (self.bytes_received, self.answer.bytes);
-            backend.count_end(&End { status, took, bytes_up, bytes_down });
-            self.tell_repairs(backend, shared);
-            shared.seen.own().count(&outcome);
-        } else {
-            shared.seen.own().count_without_backend(&outcome, took);
+    pub(super) fn account_for(
+        &mut self,
+        cause: Cause,
+        reason: &str,
+        shared: &Shared,
+        now: Duration,
+    ) {
+        self.times.leave_line(now);
+        let took = self.times.since_begun(now);
+        let waited = self.times.since_begun(self.times.first_byte.unwrap_or(now));
+        let outcome = Outcome { status: self.answer.status, cause, waited };
+        self.count(&outcome, took, shared);
+        // Nobody could ask for them.
+        if cfg!(feature = "admin") {
+            shared.decisions.keep(self.decision(&outcome, took));
         }
-        if !shared.log.keeps_access() {
-            return;
+        if shared.log.keeps_access() {
+            self.log(&outcome, reason, took, shared);
         }
-        let names: [&[u8]; 4] = [b"referer", b"user-agent", b"x-request-id", b"host"];
-        let [referer, user_agent, id, host] = fields(self.head(), names);
-        let pool = &self.site.pool;
+    }
+
+    fn count(&self, outcome: &Outcome, took: Duration, shared: &Shared) {
+        let Some(backend) = self.backend().filter(|_| self.tries.course.tries() > 0) else {
+            return shared.seen.own().count_without_backend(outcome, took);
+        };
+        let (bytes_up, bytes_down) = (self.bytes_received, self.answer.bytes);
+        backend.count_end(&End { status: outcome.status, took, bytes_up, bytes_down });
+        self.tell_repairs(backend, shared);
+        shared.seen.own().count(outcome);
+    }
+
+    fn decision(&self, outcome: &Outcome, took: Duration) -> Decision {
+        // The head begins with them, one blank between.
+        let (method, path) = self.asked_for();
+        Decision {
+            begun: self.times.begun,
+            id: Short::from(self.id()),
+            asked: Short::from(&self.sent.bytes[..method.len() + 1 + path.len()]),
+            client: self.asked.origin.client,
+            status: outcome.status,
+            cause: outcome.cause,
+            was_held: self.is_held,
+            queued: self.times.queued.into(),
+            waited: outcome.waited.into(),
+            took: took.into(),
+            tries: self.tries.told.clone(),
+        }
+    }
+
+    /// Writes the line of the access log.
+    fn log(&self, outcome: &Outcome, reason: &str, took: Duration, shared: &Shared) {
+        let names: [&[u8]; 3] = [b"referer", b"user-agent", b"host"];
+        let [referer, user_agent, host] = fields(self.head(), names);
+        let (pool, course) = (&self.site.pool, &self.tries.course);
         let (method, target) = self.request_line();
+        let first_byte = self.times.first_byte;
         shared.log.access(&Access {
             when: SystemTime::now(),
             client: self.asked.origin.client,
@@ -48,23 +83,28 @@ impl Exchange {
             method: method.as_bytes(),
             target: target.as_bytes(),
             version: self.asked.version.name().as_bytes(),
-            status,
+            status: outcome.status,
             bytes_sent: self.answer.bytes,
             bytes_received: self.bytes_received,
             referer,
             user_agent,
-            backend: backend.map(|backend| backend.name()),
+            backend: self.backend().map(Backend::name),
             tries: course.tries(),
-            first_byte: self.times.first_byte.map(since_begun),
+            first_byte: first_byte.map(|at| self.times.since_begun(at)),
             total: took,
-            cause,
+            cause: outcome.cause,
             reason,
-            request_id: text(id),
+            request_id: self.request_id(),
             // Where the client named none, it is the application's own address that was sent.
             host: if self.asked.own_host.is_some() { b"" } else { host },
             pool: Some(pool.name()),
             pick: course.reason().map(|reason| reason.word(pool.policy())),
         });
+    }
+
+    /// The last that was tried, or was to be.
+    fn backend(&self) -> Option<&Backend> {
+        self.tries.course.last().map(|index| &self.site.pool.backends()[index])
     }
 
     /// The head as a backend gets it.
@@ -74,7 +114,13 @@ impl Exchange {
 
     /// What the request is called in logs, as a backend is told.
     pub(super) fn request_id(&self) -> &str {
-        text(field(self.head(), b"x-request-id"))
+        text(self.id())
+    }
+
+    fn id(&self) -> &[u8] {
+        let (from_end, length) = self.asked.id;
+        let start = self.asked.head_length - from_end;
+        self.sent.bytes.get(start..start + length).unwrap_or_default()
     }
 
     /// An answer that was mended is counted, so that whoever wrote the application can learn of it.

@@ -69,6 +69,7 @@ impl Exchange {
         if self.ticket.is_none() {
             let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
             self.ticket = Some(self.site.queue.draw(home).ok_or(Trouble::QueueFull)?);
+            self.times.lined_up = Some(cx.now);
         }
         let first = self.ticket.as_ref().is_some_and(Ticket::is_first);
         let is_paused = self.site.queue.is_paused();
@@ -77,6 +78,7 @@ impl Exchange {
             return Ok(false);
         }
         self.ticket = None;
+        self.times.leave_line(cx.now);
         Ok(true)
     }
 
@@ -182,7 +184,10 @@ impl Exchange {
     pub(super) fn pick(&mut self, cx: &mut Context) -> Result<(), Unavailable> {
         let Ties { key, token } = self.ties;
         let ask = Ask { now: cx.now, chance: cx.kit.dice.roll(), key, token, ..Ask::default() };
-        self.lease = Some(self.tries.course.pick(&self.site.pool, &ask)?);
+        let lease = self.tries.course.pick(&self.site.pool, &ask)?;
+        let (number, after) = (lease.backend().number(), self.times.since_begun(cx.now));
+        self.tries.told.begin(number, lease.reason(), after);
+        self.lease = Some(lease);
         self.tries.fresh = false;
         self.tries.dead.clear();
         Ok(())

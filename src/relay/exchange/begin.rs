@@ -15,6 +15,7 @@ use crate::relay::client::Client;
 use crate::relay::kit::Context;
 use crate::relay::origin::Origin;
 use crate::relay::site::Site;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,11 +33,11 @@ impl Exchange {
         let asks_for_body = request.expects_continue && site.awaits_bodies();
         request.expects_continue &= !asks_for_body;
         let origin = origin(request, &client, &site);
-        let sent = write_head(request, &client, origin, &site, cx);
+        let (sent, id) = write_head(request, &client, origin, &site, cx);
         let affinity = site.affinity.as_ref();
         let ties = affinity.map(|affinity| affinity.read(request, origin)).unwrap_or_default();
         let mut exchange = Box::new(Self {
-            asked: Asked { asks_for_body, ..Asked::of(request, origin, sent.len()) },
+            asked: Asked { asks_for_body, ..Asked::of(request, origin, sent.len(), id) },
             sent: Outbox::of(sent),
             body: Reader::new(request.framing),
             body_given_up: false,
@@ -66,14 +67,15 @@ fn origin(request: &Request, client: &Client, site: &Site) -> Origin {
     }
 }
 
-/// The head as the backend gets it, in a buffer that is used again.
+/// The head as the backend gets it, in a buffer that is used again; and where the request's id
+/// stands in it.
 fn write_head(
     request: &Request,
     client: &Client,
     origin: Origin,
     site: &Site,
     cx: &mut Context,
-) -> Vec<u8> {
+) -> (Vec<u8>, Range<usize>) {
     let mut sent = cx.spare();
     let server = &site.config.server;
     let how = Forwarding {
@@ -88,12 +90,12 @@ fn write_head(
         upgrade_h2c: server.upgrade_h2c,
         request_id: cx.kit.ids.next(),
     };
-    request.write_forward(&mut sent, &how);
-    sent
+    let id = request.write_forward(&mut sent, &how);
+    (sent, id)
 }
 
 impl Asked {
-    fn of(request: &Request, origin: Origin, head_length: usize) -> Self {
+    fn of(request: &Request, origin: Origin, head_length: usize, id: Range<usize>) -> Self {
         let method_length = request.method.len();
         // A query alone gets a path on its way.
         let target_length = request.target.len() + usize::from(request.target.starts_with('?'));
@@ -104,6 +106,7 @@ impl Asked {
             method_length,
             target_length,
             head_length,
+            id: (head_length - id.start, id.len()),
             own_host: request.host.is_empty().then_some(line_length..line_length),
             announced: match request.framing {
                 Framing::Length(length) => length,
@@ -127,6 +130,8 @@ impl Times {
         Self {
             begun: now,
             tried: now,
+            lined_up: None,
+            queued: Duration::ZERO,
             due: (!limit.is_zero()).then_some(now + limit),
             connecting: now,
             addresses_left: 1,
@@ -137,6 +142,17 @@ impl Times {
             moved: now,
             bytes: Moved::default(),
         }
+    }
+
+    /// How long after the request had come that was.
+    pub(super) fn since_begun(&self, then: Duration) -> Duration {
+        then.saturating_sub(self.begun)
+    }
+
+    /// It has its place, or waits for none any more.
+    pub(super) fn leave_line(&mut self, now: Duration) {
+        let since = self.lined_up.take();
+        self.queued += since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
     }
 
     /// A connect begins, with so many addresses left, and with it a try if it is the first.

@@ -80,6 +80,9 @@ struct Asked {
     method_length: usize,
     target_length: usize,
     head_length: usize,
+    /// How far before the head's end the request's id begins, and its length. What is put into the
+    /// head later stands before it.
+    id: (usize, usize),
     /// Where Host stands, or is to, if the client named none: the backend is told its own address.
     own_host: Option<Range<usize>>,
     /// Bytes that the body is said to have.
@@ -134,6 +137,10 @@ struct Times {
     begun: Duration,
     /// The try began.
     tried: Duration,
+    /// It stands in line for a place since then.
+    lined_up: Option<Duration>,
+    /// How long it stood there.
+    queued: Duration,
     /// When all of it must be over, if ever.
     due: Option<Duration>,
     connecting: Duration,

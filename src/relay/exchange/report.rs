@@ -19,7 +19,9 @@ const SHOWN_MAX: usize = 200;
 impl Exchange {
     /// Ends a lease, and tells the pool what came of it for this request. Then the line is told,
     /// for only after the lease is gone is there a place for whoever is first.
-    pub(super) fn report(&self, lease: Lease, outcome: Outcome, cx: &Context) {
+    pub(super) fn report(&mut self, lease: Lease, outcome: Outcome, cx: &Context) {
+        let after = self.times.since_begun(cx.now);
+        self.tries.told.end(lease.backend().number(), &outcome, after);
         let status = if let Outcome::Answered { status, .. } = outcome { status } else { 0 };
         if self.site.pool.rules().passive.statuses.contains(status) {
             let what = format_args!("answered {status}");
@@ -79,7 +81,7 @@ impl Exchange {
     }
 
     /// Method and path: a query is made up too easily, and may hold what no log should.
-    fn asked_for(&self) -> (&str, &[u8]) {
+    pub(super) fn asked_for(&self) -> (&str, &[u8]) {
         let (method, target) = self.request_line();
         let path = target.split('?').next().unwrap_or(target);
         (method, path.as_bytes())

@@ -161,7 +161,11 @@ impl Exchange {
     /// The client has a part of the answer already, and is to get all that came before the end. A
     /// length or chunks make the cut visible; where only the close marks the end, that takes a
     /// reset.
-    fn break_off(self: Box<Self>, trouble: &Trouble, cx: &mut Context) -> Next<Box<Self>, Ended> {
+    fn break_off(
+        mut self: Box<Self>,
+        trouble: &Trouble,
+        cx: &mut Context,
+    ) -> Next<Box<Self>, Ended> {
         self.account_for(trouble.cause(), trouble.reason(), &cx.kit.shared, cx.now);
         let is_whole = self.answer.is_whole();
         let unread = matches!(trouble, Trouble::Client(_) | Trouble::Overdue(Awaited::Reader));

@@ -2,6 +2,7 @@
 //! this has their addresses and connections.
 
 use crate::pool::Course;
+use crate::relay::decisions::Tried;
 use crate::relay::upstream::Destination;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use std::time::Duration;
 #[derive(Default)]
 pub(super) struct Tries {
     pub(super) course: Course,
+    /// The same for people.
+    pub(super) told: Tried,
     /// The address of the last backend that was asked for a connection.
     pub(super) address: Option<SocketAddr>,
     /// Those before it, where there was none.

@@ -1,0 +1,261 @@
+//! What was decided for the last requests, for whoever asks why one of them went as it did.
+//!
+//! Each worker keeps its own, in a ring of fixed size: it writes one entry at the end of each
+//! request, and nobody else is there but a person who asks. The lock is held to write an entry or
+//! to look through a thousand of them, some microseconds; no decision is made by what is kept.
+
+use crate::log::Cause;
+use crate::pool::{Fault, Outcome, Reason, Shards};
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// So many of its requests each worker remembers: 256 KB.
+pub const DECISIONS_MAX: usize = 1000;
+/// Tries of one request that are told: the first ones, and the last.
+pub const TRIES_TOLD_MAX: usize = 4;
+/// Bytes of method and path that are kept.
+const ASKED_BYTES_MAX: usize = 56;
+/// Bytes of an id that are kept. Ours have 32, a UUID has 36.
+const ID_BYTES_MAX: usize = 40;
+
+/// One request, and what was decided for it.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// When it came, on the pool's clock.
+    pub begun: Duration,
+    /// As in X-Request-Id; a long one is cut.
+    pub id: Short<ID_BYTES_MAX>,
+    /// Method and path, as far as there is room.
+    pub asked: Short<ASKED_BYTES_MAX>,
+    /// The client, as far as it is known behind trusted proxies.
+    pub client: IpAddr,
+    /// As the client was told; 499 when it left before.
+    pub status: u16,
+    /// Why it ended.
+    pub cause: Cause,
+    /// A pause has kept it waiting.
+    pub was_held: bool,
+    /// How long it stood in line for a place at a backend.
+    pub queued: Micros,
+    /// Until the first byte of its answer; until its end if there was none.
+    pub waited: Micros,
+    /// Until its end.
+    pub took: Micros,
+    /// Where it has been.
+    pub tries: Tried,
+}
+
+/// A time of at most 71 minutes, in four bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Micros(u32);
+
+/// So many bytes at most of a text that somebody else may have chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Short<const N: usize> {
+    length: u8,
+    bytes: [u8; N],
+}
+
+/// Where a request has been.
+#[derive(Clone, Debug, Default)]
+pub struct Tried {
+    told: [Option<Try>; TRIES_TOLD_MAX],
+    count: u8,
+}
+
+/// One backend that it was given to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Try {
+    /// The number of the backend's record.
+    pub backend: u64,
+    /// Why this one.
+    pub reason: Reason,
+    /// How long after the request had come.
+    pub after: Micros,
+    /// How long the backend had it.
+    pub took: Micros,
+    /// What came of it.
+    pub end: End,
+}
+
+/// What came of a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Nothing that was told.
+    Open,
+    /// It answered.
+    Answered(u16),
+    /// It failed.
+    Failed(Fault),
+    /// The client left, or the request was not for it after all.
+    Abandoned,
+}
+
+/// The last decisions of all workers.
+#[derive(Debug, Default)]
+pub(super) struct Decisions(Shards<Ring>);
+
+#[derive(Debug, Default)]
+struct Ring(Mutex<VecDeque<Decision>>);
+
+impl Decisions {
+    /// Remembers one, in place of the oldest of this worker.
+    pub(super) fn keep(&self, decision: Decision) {
+        let mut ring = self.0.own().lock();
+        if ring.len() == DECISIONS_MAX {
+            ring.pop_front();
+        }
+        ring.push_back(decision);
+    }
+
+    /// Those of this id, as far as it is kept; a client may have used one twice.
+    pub(super) fn of(&self, id: &str) -> Vec<Decision> {
+        let id = Short::from(id.as_bytes());
+        self.newest(DECISIONS_MAX, |one| one.id == id)
+    }
+
+    /// The last ones of all that are wanted, the newest first.
+    pub(super) fn newest(&self, most: usize, wanted: impl Fn(&Decision) -> bool) -> Vec<Decision> {
+        let mut found = Vec::new();
+        for ring in self.0.all() {
+            let ring = ring.lock();
+            found.extend(ring.iter().rev().filter(|one| wanted(one)).take(most).cloned());
+        }
+        found.sort_by_key(|one| std::cmp::Reverse(one.begun));
+        found.truncate(most);
+        found
+    }
+}
+
+impl Ring {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Decision>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tried {
+    /// It was given to one more.
+    pub(super) fn begin(&mut self, backend: u64, reason: Reason, after: Duration) {
+        let (after, took) = (after.into(), Micros::default());
+        let at = usize::from(self.count).min(TRIES_TOLD_MAX - 1);
+        self.told[at] = Some(Try { backend, reason, after, took, end: End::Open });
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// That one has done with it, so long after the request had come.
+    pub(super) fn end(&mut self, backend: u64, outcome: &Outcome, after: Duration) {
+        let is_it = |one: &&mut Try| one.backend == backend && one.end == End::Open;
+        if let Some(found) = self.told.iter_mut().flatten().find(is_it) {
+            found.took = after.saturating_sub(found.after.time()).into();
+            found.end = match *outcome {
+                Outcome::Answered { status, .. } => End::Answered(status),
+                Outcome::Failed(fault) => End::Failed(fault),
+                Outcome::Abandoned => End::Abandoned,
+            };
+        }
+    }
+
+    /// In their order; and how many were left out before the last.
+    pub fn told(&self) -> (impl Iterator<Item = &Try>, usize) {
+        (self.told.iter().flatten(), usize::from(self.count).saturating_sub(TRIES_TOLD_MAX))
+    }
+}
+
+impl Micros {
+    /// The time that it is.
+    pub fn time(self) -> Duration {
+        Duration::from_micros(self.0.into())
+    }
+}
+
+impl From<Duration> for Micros {
+    fn from(time: Duration) -> Self {
+        Self(u32::try_from(time.as_micros()).unwrap_or(u32::MAX))
+    }
+}
+
+impl<const N: usize> From<&[u8]> for Short<N> {
+    fn from(text: &[u8]) -> Self {
+        let (length, mut bytes) = (text.len().min(N), [0; N]);
+        bytes[..length].copy_from_slice(&text[..length]);
+        Self { length: length as u8, bytes }
+    }
+}
+
+impl<const N: usize> Short<N> {
+    /// With whatever is no text shown as such.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes[..self.length.into()]).into_owned()
+    }
+
+    /// True if there may have been more of it.
+    pub fn is_full(&self) -> bool {
+        usize::from(self.length) == N
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn decision(id: &str, begun_ms: u64) -> Decision {
+        Decision {
+            begun: Duration::from_millis(begun_ms),
+            id: Short::from(id.as_bytes()),
+            asked: Short::from(&b"GET /"[..]),
+            client: Ipv4Addr::LOCALHOST.into(),
+            status: 200,
+            cause: Cause::Done,
+            was_held: false,
+            queued: Micros::default(),
+            waited: Micros::default(),
+            took: Micros::default(),
+            tries: Tried::default(),
+        }
+    }
+
+    #[test]
+    fn sixteen_workers_remember_within_four_megabytes() {
+        assert!(size_of::<Decision>() * DECISIONS_MAX * 16 <= 4 << 20, "{}", size_of::<Decision>());
+    }
+
+    #[test]
+    fn the_last_thousand_are_found_by_their_id_and_the_newest_come_first() {
+        let decisions = Decisions::default();
+        (0..1500).for_each(|n| decisions.keep(decision(&format!("id-{n}"), n)));
+        decisions.keep(decision("id-700", 9000));
+        let begun =
+            |id| decisions.of(id).iter().map(|one| one.begun.as_millis()).collect::<Vec<_>>();
+        assert_eq!((begun("id-500"), begun("id-501")), (vec![], vec![501]));
+        assert_eq!(begun("id-700"), [9000, 700]);
+        let last = decisions.newest(2, |one| one.begun < Duration::from_secs(9));
+        assert_eq!(
+            last.iter().map(|one| one.id.text()).collect::<Vec<_>>(),
+            ["id-1499", "id-1498"]
+        );
+    }
+
+    #[test]
+    fn a_long_id_is_found_by_its_beginning_and_by_all_of_it() {
+        let (decisions, long) = (Decisions::default(), "x".repeat(100));
+        decisions.keep(decision(&long, 1));
+        assert_eq!(decisions.of(&long).len(), 1);
+        assert!(decisions.of(&long)[0].id.is_full() && decisions.of("x").is_empty());
+    }
+
+    #[test]
+    fn of_many_tries_the_first_are_told_and_the_last() {
+        let (mut tried, ms) = (Tried::default(), Duration::from_millis);
+        for backend in 1..=6 {
+            tried.begin(backend, Reason::Retry, ms(backend * 10));
+            tried.end(backend, &Outcome::Failed(Fault::Connect), ms(backend * 10 + 4));
+        }
+        let (told, left_out) = tried.told();
+        let told: Vec<_> = told.map(|one| (one.backend, one.took.time(), one.end)).collect();
+        let failed = |backend| (backend, ms(4), End::Failed(Fault::Connect));
+        assert_eq!((told, left_out), ([1, 2, 3, 6].map(failed).to_vec(), 2));
+    }
+}
