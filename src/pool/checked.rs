@@ -54,6 +54,7 @@ impl Pool {
             (turned || asks_no_more || is_back).then(|| outcome.to_string())
         });
         let words = self.policy.checked(backend.memory(), outcome);
+        let words = words.inspect(|_| self.remember_turns(index, now));
         change.map(Notice::Changed).or(words.map(|why| self.judged(index, why, false)))
     }
 

@@ -36,6 +36,7 @@ mod standing;
 mod status;
 mod steer;
 mod sticky;
+mod story;
 mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -65,6 +66,7 @@ pub use standing::{Mode, Standing};
 pub use status::Status;
 pub use steer::LastUsable;
 pub use sticky::Secret;
+pub use story::{Shift, Spell, Story};
 pub use tally::{CLASSES, Counts, End, Ended, Ends, add, count_class};
 pub use unavailable::Unavailable;
 pub use wish::Who;

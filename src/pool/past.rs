@@ -1,11 +1,15 @@
-//! What befell a backend lately: what its checks said, and what brought it where it stands.
+//! What befell a backend lately: what its checks said, and what brought it where it stands, and
+//! where it stood before (`story.rs`).
 //!
 //! Part of its record, for people to read. Written by whoever changes its standing and by its
 //! checks, so seldom that a lock will do; no request looks at it. Decides nothing.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::policy::SatOut;
+use super::story::{REASON_BYTES_MAX, SHIFTS_MAX, Shift, Spells, Story, shortened};
 use super::{CheckOutcome, Standing};
 
 /// How many checks are remembered.
@@ -42,6 +46,11 @@ struct Notes {
     reason: String,
     standing: Standing,
     since: Duration,
+    /// Checks that failed in a row when they took it down; 0 if something else did.
+    failed: usize,
+    /// Where it stood before, the newest last.
+    before: VecDeque<Shift>,
+    spells: Spells,
 }
 
 impl Past {
@@ -63,10 +72,10 @@ impl Past {
             notes.checks.remove(0);
         }
         let CheckOutcome { passed, took, seen, .. } = outcome;
-        let seen = shortened(seen).to_owned();
+        let seen = shortened(seen, SEEN_BYTES_MAX).to_owned();
         notes.checks.push(PastCheck { at: now, took: *took, passed: *passed, seen });
         if turned || is_first {
-            notes.of_checks = shortened(&outcome.to_string()).to_owned();
+            notes.of_checks = shortened(&outcome.to_string(), SEEN_BYTES_MAX).to_owned();
         }
         // Whoever took it out before that has said why.
         if is_first && !matches!(notes.standing, Standing::Drain | Standing::Maint) {
@@ -87,17 +96,52 @@ impl Past {
     /// It stands there from now on, for this reason.
     pub(super) fn came(&self, standing: Standing, reason: &str, now: Duration) {
         let mut notes = self.lock();
-        shortened(reason).clone_into(&mut notes.reason);
+        let over = notes.present(REASON_BYTES_MAX);
+        if notes.before.len() == SHIFTS_MAX {
+            notes.before.pop_front();
+        }
+        notes.before.push_back(over);
+        shortened(reason, SEEN_BYTES_MAX).clone_into(&mut notes.reason);
         (notes.standing, notes.since) = (standing, now);
+        notes.failed = match standing {
+            Standing::Down if notes.reason == notes.of_checks => notes.failed_in_a_row(),
+            _ => 0,
+        };
+    }
+
+    /// The policy has it sit turns out, or no longer.
+    pub(super) fn sat_out(&self, said: &SatOut, now: Duration) {
+        self.lock().spells.hear(said, now);
+    }
+
+    /// Another policy follows, which counts no turns of the one before.
+    pub(super) fn forget_turns(&self) {
+        self.lock().spells = Spells::default();
+    }
+
+    /// Where it stands and stood; `ejection_ends` is as for [`why`](Self::why), and `turns` were
+    /// sat out since the start.
+    pub(super) fn story(&self, standing: Standing, ejection_ends: Duration, turns: u64) -> Story {
+        let (reason, since) = self.why(standing, ejection_ends);
+        let notes = self.lock();
+        let present = notes.present(SEEN_BYTES_MAX);
+        let is_back = notes.is_back(standing);
+        let back = is_back.then(|| Shift { at: since, standing, reason: reason.into() });
+        let before = notes.before.iter().rev().cloned();
+        Story {
+            shifts: back.into_iter().chain([present]).chain(before).collect(),
+            spells: notes.spells.told(turns),
+        }
     }
 
     /// Why it stands there, and since when; `ejection_ends` is when the last one ends or ended, of
     /// which nobody tells.
     pub(super) fn why(&self, standing: Standing, ejection_ends: Duration) -> (String, Duration) {
         let notes = self.lock();
-        let is_back = notes.standing == Standing::Ejected && standing == Standing::Up;
         let reason = match standing {
-            Standing::Up if is_back => return ("its ejection is over".to_owned(), ejection_ends),
+            Standing::Up if notes.is_back(standing) => {
+                return ("its ejection is over".to_owned(), ejection_ends);
+            }
             Standing::Down => &notes.of_checks,
             Standing::Ejected => &notes.of_ejection,
             Standing::Up | Standing::Drain | Standing::Maint => &notes.reason,
@@ -120,22 +164,37 @@ impl Notes {
         let alive = standing == Standing::Up;
         let reason = format!("the file says alive = {alive}, and no check has spoken yet");
         let (of_checks, of_ejection) = (reason.clone(), String::new());
-        Self { checks: Vec::new(), of_checks, of_ejection, reason, standing, since }
+        let (checks, before) = (Vec::with_capacity(CHECKS_MAX), VecDeque::new());
+        let spells = Spells::default();
+        Self { checks, of_checks, of_ejection, reason, standing, since, failed: 0, before, spells }
     }
-}
 
-/// No more of it than is kept, cut between two characters.
-fn shortened(text: &str) -> &str {
-    let mut end = text.len().min(SEEN_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
+    /// Where it stood when that last changed, with no more than so much of the reason.
+    fn present(&self, bytes_max: usize) -> Shift {
+        let times = match self.failed {
+            0 | 1 => String::new(),
+            times => format!(", {times} times in a row"),
+        };
+        let reason = shortened(&self.reason, bytes_max - times.len());
+        let reason = format!("{reason}{times}").into();
+        Shift { at: self.since, standing: self.standing, reason }
     }
-    &text[..end]
+
+    /// Its ejection has ended by itself, and nobody has said so.
+    fn is_back(&self, standing: Standing) -> bool {
+        self.standing == Standing::Ejected && standing == Standing::Up
+    }
+
+    /// The latest checks that failed, as far as they are remembered.
+    fn failed_in_a_row(&self) -> usize {
+        self.checks.iter().rev().take_while(|check| !check.passed).count()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::story::{SPELLS_MAX, Spell};
     use crate::pool::testing::{check, pool};
     use crate::pool::{Ask, Fault, Outcome, Pool, Rules};
 
@@ -190,8 +249,10 @@ mod tests {
     #[test]
     fn what_is_known_of_a_thousand_backends_fits_into_ten_megabytes() {
         const WORKERS: usize = 4;
-        let check = size_of::<PastCheck>() + SEEN_BYTES_MAX;
-        let past = CHECKS_MAX.next_power_of_two() * check + 3 * 2 * SEEN_BYTES_MAX;
+        let checks = CHECKS_MAX * (size_of::<PastCheck>() + SEEN_BYTES_MAX);
+        let shifts = (SHIFTS_MAX + 1) * (size_of::<Shift>() + REASON_BYTES_MAX);
+        let spells = SPELLS_MAX * (size_of::<Spell>() + REASON_BYTES_MAX);
+        let past = checks + shifts + spells + 3 * 2 * SEEN_BYTES_MAX;
         let tallies = WORKERS * size_of::<crate::pool::tally::Tally>().next_multiple_of(128);
         let record = size_of::<crate::pool::record::Record>();
         assert!(record + past + tallies < 10_000, "{record} + {past} + {tallies}");

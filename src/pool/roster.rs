@@ -71,7 +71,10 @@ impl Pool {
             specs.into_iter().zip(found).zip(heirs).map(follow).collect();
         match old.policy.ledger() {
             _ if old.policy.name() != policy.name() => {
-                backends.iter().for_each(|backend| backend.memory().forget());
+                for backend in backends.iter() {
+                    backend.memory().forget();
+                    backend.record.past.forget_turns();
+                }
             }
             Some(ledger) => policy.take_over(ledger),
             None => {}
@@ -170,7 +173,16 @@ impl Pool {
         let of_health = self.judge_health(index, outcome, witness, now);
         let backend = &self.backends[index];
         let words = backend.is_current().then(|| self.policy.served(backend.memory(), outcome));
-        of_health.or(words.flatten().map(|why| self.judged(index, why, false)))
+        let words = words.flatten().inspect(|_| self.remember_turns(index, now));
+        of_health.or(words.map(|why| self.judged(index, why, false)))
+    }
+
+    /// The policy has had words about the backend at `index`: its past hears what they come to.
+    pub(super) fn remember_turns(&self, index: usize, now: Duration) {
+        let backend = &self.backends[index];
+        if let Some(said) = self.policy.sat_out(backend.memory()) {
+            backend.record.past.sat_out(&said, now);
+        }
     }
 
     pub(super) fn judged(&self, index: usize, why: String, is_grave: bool) -> Notice {

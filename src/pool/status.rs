@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::tally::quantiles;
-use super::{Counts, Mode, PastCheck, Pool, Standing, Who};
+use super::{Counts, Mode, PastCheck, Pool, Standing, Story, Who};
 use crate::text::Escaped;
 
 /// One backend at one moment. Displayed, it is one line of the log:
@@ -84,6 +84,14 @@ impl Pool {
             score: self.score(index),
             policy: self.explain(index),
         }
+    }
+
+    /// The story of the backend at `index` until `now`.
+    pub fn story(&self, index: usize, now: Duration) -> Story {
+        let backend = &self.backends[index];
+        let (record, standing) = (&backend.record, backend.standing(now));
+        let turns = self.policy.sat_out(backend.memory()).map_or(0, |said| said.turns);
+        record.past.story(standing, record.health.last_ejection_ends(), turns)
     }
 }
 

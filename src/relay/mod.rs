@@ -32,8 +32,8 @@ mod tunnel;
 mod upstream;
 
 pub use controls::Controls;
-#[cfg(feature = "admin")]
 pub use decisions::{Decision, End, Micros, Short, Tried, Try};
+#[cfg(feature = "admin")]
 pub use queue::HELD_MAX;
 pub use server::Server;
 pub(crate) use shared::Shared;

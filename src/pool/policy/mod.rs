@@ -26,5 +26,5 @@ pub use memory::{Ledger, Memory};
 pub use round_robin::RoundRobin;
 pub use scored::{ScoredRoundRobin, ScoredRules};
 pub use two_choices::TwoChoices;
-pub use view::{Facts, Policy, View};
+pub use view::{Facts, Policy, SatOut, View};
 pub use weighted::WeightedRoundRobin;

@@ -38,6 +38,11 @@ pub trait Policy: Send + Sync {
         None
     }
 
+    /// What turns of its own the backend has not taken, where the policy has some do so.
+    fn sat_out(&self, _memory: &Memory) -> Option<SatOut> {
+        None
+    }
+
     /// What it remembers of all backends together, if anything.
     fn ledger(&self) -> Option<&Arc<Ledger>> {
         None
@@ -45,6 +50,17 @@ pub trait Policy: Send + Sync {
 
     /// Goes on where one of the same name stood, which goes on beside it for requests from before.
     fn take_over(&mut self, _ledger: &Arc<Ledger>) {}
+}
+
+/// Turns that a backend has sat out, though it was up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SatOut {
+    /// How many, since the policy began.
+    pub turns: u64,
+    /// It is to sit out more of them.
+    pub is_out: bool,
+    /// What speaks against it, in words.
+    pub why: String,
 }
 
 /// The backends as one request may use them. Each look is fresh: what was usable may be so no

@@ -18,6 +18,8 @@ pub(in crate::pool::policy) struct Card {
     pub(super) answers: Results,
     /// Of health checks.
     pub(super) checks: Results,
+    /// Turns that it has sat out.
+    sat_out: AtomicU64,
 }
 
 /// What is worth a line in the log.
@@ -42,6 +44,12 @@ impl Card {
         self.score.store(0, Relaxed);
         self.answers.forget();
         self.checks.forget();
+        self.sat_out.store(0, Relaxed);
+    }
+
+    /// Turns that it has sat out.
+    pub(super) fn sat_out(&self) -> u64 {
+        self.sat_out.load(Relaxed)
     }
 
     pub(super) fn score(&self) -> Score {
@@ -54,7 +62,11 @@ impl Card {
         let before = self.score.fetch_update(Relaxed, Relaxed, |word| {
             Score::unpack(word).turn(may_sit_out, rules).map(Score::pack)
         });
-        !may_sit_out || before.map(Score::unpack).map_or(true, |old| old.left == 0)
+        let takes_it = !may_sit_out || before.map(Score::unpack).map_or(true, |old| old.left == 0);
+        if !takes_it {
+            self.sat_out.fetch_add(1, Relaxed);
+        }
+        takes_it
     }
 
     /// It has been away and is up again: what was held against it may be over, and it gets another
@@ -100,7 +112,7 @@ pub(super) struct Score {
     /// It has taken a turn above the threshold, and its answer is not there yet.
     on_trial: bool,
     /// The log says that it sits out.
-    told: bool,
+    pub(super) told: bool,
 }
 
 impl Score {

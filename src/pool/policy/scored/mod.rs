@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::turns::Turns;
-use super::{Ledger, Memory, Policy, View};
+use super::{Ledger, Memory, Policy, SatOut, View};
 use crate::pool::{CheckOutcome, Outcome};
 pub(super) use average::Average;
 pub(super) use card::Card;
@@ -76,15 +76,8 @@ impl ScoredRoundRobin {
     }
 
     fn explain_as(&self, card: &Card, turned: Option<Turned>) -> String {
-        let (ledger, rules) = (&self.turns.ledger, &self.rules);
-        let score = card.score();
-        let mut reasons = String::new();
-        let kinds =
-            [("answers", &card.answers, &ledger.answers), ("checks", &card.checks, &ledger.checks)];
-        for (noun, results, average) in kinds {
-            let written = results.explain(noun, average.read(), rules, &mut reasons);
-            written.expect("a String takes every text");
-        }
+        let (score, rules) = (card.score(), &self.rules);
+        let reasons = self.reasons(card);
         let turns = match (turned, score.left) {
             (Some(Turned::Back), _) => "takes its turns again".to_owned(),
             (_, 0) if score.score < rules.threshold => "takes its turns".to_owned(),
@@ -94,6 +87,19 @@ impl ScoredRoundRobin {
         };
         let why = if reasons.is_empty() { "" } else { "; " };
         format!("score {}, threshold {}: {turns}{why}{reasons}", score.score, rules.threshold)
+    }
+
+    /// What speaks against it.
+    fn reasons(&self, card: &Card) -> String {
+        let ledger = &self.turns.ledger;
+        let mut reasons = String::new();
+        let kinds =
+            [("answers", &card.answers, &ledger.answers), ("checks", &card.checks, &ledger.checks)];
+        for (noun, results, average) in kinds {
+            let written = results.explain(noun, average.read(), &self.rules, &mut reasons);
+            written.expect("a String takes every text");
+        }
+        reasons
     }
 
     /// Notes a result, a bad one without its latency, which is no merit and no fault: to fail is
@@ -154,6 +160,12 @@ impl Policy for ScoredRoundRobin {
 
     fn score(&self, memory: &Memory) -> Option<f64> {
         Some(memory.card.score().score.into())
+    }
+
+    fn sat_out(&self, memory: &Memory) -> Option<SatOut> {
+        let card = &memory.card;
+        let (turns, is_out) = (card.sat_out(), card.score().told);
+        Some(SatOut { turns, is_out, why: self.reasons(card) })
     }
 
     fn ledger(&self) -> Option<&Arc<Ledger>> {
