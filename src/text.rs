@@ -95,6 +95,22 @@ impl fmt::Display for Took {
     }
 }
 
+/// A length of time for people who need no more than its largest unit: `40 s`, `12 min`, `3 h`,
+/// `2 days`.
+pub struct Roughly(pub Duration);
+
+impl fmt::Display for Roughly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs() {
+            seconds @ 0..60 => write!(f, "{seconds} s"),
+            seconds @ 60..3600 => write!(f, "{} min", seconds / 60),
+            seconds @ 3600..86_400 => write!(f, "{} h", seconds / 3600),
+            seconds @ 86_400..172_800 => write!(f, "{} day", seconds / 86_400),
+            seconds => write!(f, "{} days", seconds / 86_400),
+        }
+    }
+}
+
 /// The end of the year 9999, where dates of four digits stop; a clock beyond it is wrong anyway.
 const SECONDS_MAX: u64 = 253_402_300_799;
 /// As HTTP's dates have them.
@@ -111,6 +127,13 @@ pub fn day(when: SystemTime) -> String {
     let date = httpdate::fmt_http_date(UNIX_EPOCH + since_epoch(when)); // Sat, 21 Nov 2026 ...
     let month = MONTHS.find(&date[8..11]).map_or(0, |at| at / 3 + 1);
     format!("{}-{month:02}-{}", &date[12..16], &date[5..7])
+}
+
+/// The time of day in UTC, such as `14:02:07`.
+pub fn time_of_day(when: SystemTime) -> String {
+    let seconds = since_epoch(when).as_secs();
+    let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
+    format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
 }
 
 /// False for what changes how the text around it is shown or split: control characters (C1 among
@@ -285,6 +308,17 @@ mod tests {
         assert_eq!(at(11_016), "2000-02-29");
         assert_eq!(at(u64::MAX >> 20), "9999-12-31");
         assert_eq!(day(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01");
+    }
+
+    #[test]
+    fn times_are_told_as_a_clock_shows_them_and_lengths_in_one_unit() {
+        let at = |seconds| time_of_day(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!([0, 86_399, 1_795_831_327].map(at), ["00:00:00", "23:59:59", "02:02:07"]);
+        let lengths = [0, 59, 60, 3599, 3600, 86_399, 86_400, 172_799, 172_800];
+        let shown = lengths.map(|seconds| Roughly(Duration::from_secs(seconds)).to_string());
+        let expected =
+            ["0 s", "59 s", "1 min", "59 min", "1 h", "23 h", "1 day", "1 day", "2 days"];
+        assert_eq!(shown, expected);
     }
 
     #[test]

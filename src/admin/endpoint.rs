@@ -8,18 +8,21 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 
+use super::ask::{Endpoint as At, Question};
+use super::bound::{Bound, listen_at};
 use super::guard::{Guard, Refused};
+use super::history::{History, Sampler};
 use super::pace::{OF_STRANGERS, OF_THE_OWNER, Pace};
 use super::route::{Astray, Query, Route, route};
-use super::socket::{self, UnixSocket, default_path};
+use super::socket::UnixSocket;
 use super::steer::Steering;
 use super::{State, Steered, answer, status};
-use crate::config::{Admin, AdminSocket};
+use crate::config::Admin;
 use crate::event::{Event, Teller, Visit};
 use crate::http::{HeadLimits, Refusal};
 use crate::plain::handler::{Handled, Handler, ServerLimits, WholeRequest};
@@ -29,6 +32,8 @@ use crate::plain::server::PlainServer;
 /// requests: system calls and a thread.
 const REQUEST_COST: Duration = Duration::from_micros(100);
 const CONNECTION_COST: Duration = Duration::from_micros(100);
+/// How long a predecessor may take to tell its history, which it has in memory.
+const HISTORY_WITHIN: Duration = Duration::from_secs(2);
 /// How long a predecessor may take to let its address go.
 const LETTING_GO: Duration = Duration::from_secs(5);
 const LETTING_GO_LOOK: Duration = Duration::from_millis(20);
@@ -42,17 +47,7 @@ pub struct Endpoint {
     servers: Vec<PlainServer>,
     socket: Option<UnixSocket>,
     address: Option<SocketAddr>,
-}
-
-/// Its places, bound and not answered yet: what root alone may bind, it binds before it is somebody
-/// else; threads come after that.
-pub struct Bound {
-    socket: Option<UnixSocket>,
-    listener: Option<TcpListener>,
-    /// Why there is no socket.
-    warning: Option<String>,
-    /// A predecessor has the places where operators ask, for now.
-    is_waiting: bool,
+    sampler: Option<Sampler>,
 }
 
 /// What all listeners share.
@@ -60,6 +55,7 @@ struct Core {
     teller: Teller,
     /// The balancer, once it serves.
     steered: OnceLock<Arc<dyn Steered>>,
+    history: Arc<History>,
 }
 
 /// Who answers at one listener.
@@ -70,39 +66,20 @@ struct Desk {
 }
 
 impl Bound {
-    /// Takes the places. `port` is where clients are served, after which a default socket is named.
-    /// A predecessor at the socket `taken` keeps its places for now: they are taken over later.
-    ///
-    /// # Errors
-    /// A sentence that says what is in the way, and what to do.
-    pub fn bind(admin: &Admin, port: u16, taken: Option<&Path>) -> Result<Self, String> {
-        let (socket, warning) = bind_socket(admin, port, taken)?;
-        let is_waiting = taken.is_some();
-        let listen = admin.listen.filter(|_| !is_waiting);
-        Ok(Self { socket, listener: listen.map(listen_at).transpose()?, warning, is_waiting })
-    }
-
-    /// Makes the socket that of another user, who alone (with root) may then ask there.
-    ///
-    /// # Errors
-    /// As the system says it.
-    pub fn give_to(&self, user: (u32, u32)) -> io::Result<()> {
-        self.socket.as_ref().map_or(Ok(()), |socket| socket.give_to(user))
-    }
-
     /// Begins to answer there.
     ///
     /// # Errors
     /// A sentence that says what the system does not give.
     pub fn serve(self, admin: &Admin, teller: &Teller) -> Result<Endpoint, String> {
-        let core = Arc::new(Core { teller: teller.clone(), steered: OnceLock::new() });
+        let (steered, history) = (OnceLock::new(), Arc::default());
+        let core = Arc::new(Core { teller: teller.clone(), steered, history });
         self.warning.iter().for_each(|text| teller.tell(Event::Configuration(text)));
         let (socket, mut servers) = (self.socket, Vec::new());
         if let Some(socket) = &socket {
             let listener = socket.listener().map_err(|error| error.to_string())?;
             servers.push(serve(&core, listener, Guard::User, "admin socket")?);
         }
-        let mut endpoint = Endpoint { core, servers, socket, address: None };
+        let mut endpoint = Endpoint { core, servers, socket, address: None, sampler: None };
         if let Some(listener) = self.listener {
             endpoint.answer_at(listener, admin)?;
         }
@@ -115,8 +92,24 @@ impl Bound {
 
 impl Endpoint {
     /// From now on there is something to look at and to steer.
-    pub fn serve(&self, steered: Arc<dyn Steered>) {
+    ///
+    /// # Errors
+    /// As the system says it, where it has no thread for the history.
+    pub fn serve(&mut self, steered: Arc<dyn Steered>) -> io::Result<()> {
+        let history = Arc::clone(&self.core.history);
+        self.sampler = Some(Sampler::start(history, Arc::clone(&steered))?);
         let _ = self.core.steered.set(steered);
+        Ok(())
+    }
+
+    /// Goes on with the history of the predecessor at this socket. One that tells none had none:
+    /// then it begins here.
+    pub fn take_history(&self, from: &Path) {
+        let (method, path, within) = ("GET", "/history", HISTORY_WITHIN);
+        let question = Question { method, path, body: b"", within };
+        if let Ok(answer) = At::Socket(from.to_owned()).ask(&question) {
+            self.core.history.follow(&answer.body);
+        }
     }
 
     /// Takes the place of the predecessor's socket, which operators ask at.
@@ -176,44 +169,6 @@ impl Endpoint {
             let words = format!("admin endpoint at {}", places.join(" and "));
             self.core.teller.tell(Event::Admin { visit: Visit::Open, words: &words });
         }
-    }
-}
-
-fn listen_at(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).map_err(|error| {
-        format!("admin endpoint: cannot listen on {address}: {error}; choose another")
-    })
-}
-
-/// A default place that cannot be had is no more than a pity: then there is none, and a sentence.
-fn bind_socket(
-    admin: &Admin,
-    port: u16,
-    taken: Option<&Path>,
-) -> Result<(Option<UnixSocket>, Option<String>), String> {
-    let beside = |path: &Path| match taken {
-        Some(taken) if taken == path => socket::aside(path),
-        _ => path.to_owned(),
-    };
-    let path = match &admin.socket {
-        AdminSocket::Off => return Ok((None, None)),
-        AdminSocket::At(path) => {
-            let socket = UnixSocket::bind(&beside(path)).map_err(|why| why.to_string())?;
-            return Ok((Some(socket), None));
-        }
-        AdminSocket::Auto => default_path(port),
-    };
-    let without = |why: &str| {
-        let remedy = "no admin socket; set [admin] socket to a path, or to \"off\"";
-        Ok((None, Some(format!("{why}: {remedy}"))))
-    };
-    let Some(path) = path else {
-        return without("neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR is set");
-    };
-    match UnixSocket::bind_default(&beside(&path)) {
-        Ok(socket) => Ok((Some(socket), None)),
-        Err(why) if why.is_taken => Err(why.to_string()),
-        Err(why) => without(&why.to_string()),
     }
 }
 
@@ -330,6 +285,8 @@ impl Desk {
         match route {
             Route::Status => answer::rendered(200, &status::status(steered)),
             Route::Events => events(steered, query),
+            Route::History => self.history(query),
+            Route::Why => steering.why(),
             Route::Config => answer::text(200, steered.config()),
             Route::Diff if asked.head.method == "POST" => steering.diff(Some(asked.body)),
             Route::Diff => steering.diff(None),
@@ -365,6 +322,19 @@ impl Desk {
             }
             (Guard::Network { .. }, _, Ok(address)) => address.to_string(),
             _ => "somebody".to_owned(),
+        }
+    }
+}
+
+impl Desk {
+    fn history(&self, query: &Query) -> Handled<'static> {
+        match query.value("since").map_or(Ok(0), str::parse) {
+            Ok(number) => {
+                answer::rendered(200, &self.core.history.since(number, SystemTime::now()))
+            }
+            Err(_) => {
+                answer::error(400, "since is no number of a point; write for example since=0")
+            }
         }
     }
 }

@@ -4,19 +4,24 @@
 //! It has threads of its own, apart from those that serve clients, and knows the balancer behind it
 //! as [`Steered`] alone. It never writes the configuration's file.
 //!
-//! Reading order: `endpoint`, `socket`, `guard`, `route`, `status`, `steer`, `answer`, `pace`.
+//! Reading order: `endpoint`, `bound`, `socket`, `guard`, `route`, `status`, `history`, `why`,
+//! `steer`, `answer`, `pace`.
 
 mod answer;
 pub mod ask;
+mod bound;
 mod endpoint;
 mod guard;
+mod history;
 mod pace;
 mod route;
 pub mod socket;
 mod status;
 mod steer;
+mod why;
 
-pub use endpoint::{Bound, Endpoint};
+pub use bound::Bound;
+pub use endpoint::Endpoint;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;

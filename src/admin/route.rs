@@ -10,6 +10,10 @@ use crate::pool::Mode;
 pub(super) enum Route {
     Status,
     Events,
+    /// The last hour in numbers.
+    History,
+    /// How something has come about: what, the query says.
+    Why,
     Config,
     Live,
     Ready,
@@ -70,6 +74,8 @@ fn of_path(path: &str) -> Result<(Route, &'static str), Astray> {
     Ok(match path {
         "/status" => (Route::Status, READ),
         "/events" => (Route::Events, READ),
+        "/history" => (Route::History, READ),
+        "/why" => (Route::Why, READ),
         "/config" => (Route::Config, READ),
         "/live" => (Route::Live, READ),
         "/ready" => (Route::Ready, READ),
@@ -98,7 +104,8 @@ impl Route {
     pub(super) fn queries(&self) -> Option<&'static [&'static str]> {
         Some(match self {
             Self::Live | Self::Ready => return None,
-            Self::Events => &["since"],
+            Self::Events | Self::History => &["since"],
+            Self::Why => &["of"],
             Self::Pause => &["for", "pool"],
             Self::Resume => &["pool"],
             Self::Set(..) => &["force"],

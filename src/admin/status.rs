@@ -15,7 +15,7 @@ use crate::relay::{Controls, Totals};
 use crate::tls::Shown;
 
 /// Of the form of these answers.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// `GET /status`. Written backend by backend, as there may be thousands.
 pub(super) fn status(steered: &dyn Steered) -> String {
@@ -237,7 +237,7 @@ pub(super) fn word(state: State) -> &'static str {
 }
 
 /// RFC 3339, in UTC.
-fn time(when: SystemTime) -> String {
+pub(super) fn time(when: SystemTime) -> String {
     let mut out = Vec::new();
     rfc3339(&mut out, when);
     String::from_utf8(out).unwrap_or_default()

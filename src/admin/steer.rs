@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::answer::{error, json, rendered};
 use super::route::Query;
-use super::{Handover, Steered};
+use super::{Handover, Steered, why};
 use crate::config;
 use crate::event::{Event, Visit};
 use crate::plain::handler::Handled;
@@ -31,10 +31,7 @@ impl Steering<'_> {
         let (controls, force) = (self.steered.controls(), self.query.has("force"));
         let pool = controls.pool();
         let Some(index) = pool.backends().iter().position(|one| one.name() == name) else {
-            return error(
-                404,
-                &unknown("backend", name, pool.backends().iter().map(|one| one.name())),
-            );
+            return error(404, &self.unknown_backend(name));
         };
         self.tell(&format!("{mode} {name}{}", if force { ", by force" } else { "" }));
         let words = match controls.set_mode(&pool, index, mode, force) {
@@ -46,6 +43,22 @@ impl Steering<'_> {
         let mode = mode.to_string();
         let done = json!({ "words": words, "backend": name, "mode": mode, "in_flight": in_flight });
         json(200, &done)
+    }
+
+    /// `GET /why?of=NAME`
+    pub(super) fn why(&self) -> Handled<'static> {
+        let Some(name) = self.query.value("of").filter(|name| !name.is_empty()) else {
+            return error(400, "of is missing: whose story is wanted; write for example of=API01");
+        };
+        match why::of_backend(self.steered, name) {
+            Some(story) => json(200, &story),
+            None => error(404, &self.unknown_backend(name)),
+        }
+    }
+
+    fn unknown_backend(&self, name: &str) -> String {
+        let pool = self.steered.controls().pool();
+        unknown("backend", name, pool.backends().iter().map(|one| one.name()))
     }
 
     /// `POST /pause`

@@ -176,7 +176,7 @@ impl Balancer {
             turn: Turn::default(),
         });
         #[cfg(feature = "admin")]
-        endpoint.serve(Arc::clone(&running) as Arc<dyn crate::admin::Steered>);
+        endpoint.serve(Arc::clone(&running) as _).map_err(failed("cannot keep a history"))?;
         running.teller.tell(Event::Listening { address, summary: &summary });
         let reloads = reload::stand_by(&running)?;
         #[cfg(feature = "admin")]

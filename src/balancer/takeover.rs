@@ -13,6 +13,7 @@ impl Running {
     pub(super) fn succeed(&self, predecessor: Option<&Predecessor>, endpoint: &mut Endpoint) {
         if let Some(before) = predecessor {
             before.paused_for().into_iter().for_each(|left| self.controls.pause(left));
+            endpoint.take_history(&before.socket);
             let admin = self.in_force().config.admin.clone();
             let released = before.release(|| endpoint.take_over(&before.socket));
             let taken = released.and_then(|()| endpoint.take_address(&admin));

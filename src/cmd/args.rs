@@ -28,7 +28,7 @@ use crate::config::{CONFIG_VARIABLE, Extent, Overrides, Source, nearest};
 const FILE: &str = "applications.toml";
 
 /// Each command that can be typed.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 19] = [
     "serve",
     "check",
     "demo",
@@ -37,6 +37,8 @@ const COMMANDS: [&str; 17] = [
     "bench",
     "simulate",
     "status",
+    "why",
+    "timeline",
     "drain",
     "ready",
     "maint",
@@ -48,7 +50,7 @@ const COMMANDS: [&str; 17] = [
     "healthcheck",
 ];
 /// Commands that are still to come.
-const PLANNED: [&str; 3] = ["why", "timeline", "alert-test"];
+const PLANNED: [&str; 1] = ["alert-test"];
 /// Every long option, for suggestions.
 const OPTIONS: [&str; 7] =
     ["--config", "--listen", "--workers", "--set", "--all", "--help", "--version"];
@@ -81,11 +83,13 @@ pub fn parse(
             Err(Failure::Usage(format!("{command} is not in this slim build")))
         }
         #[cfg(feature = "admin")]
-        "status" | "drain" | "ready" | "maint" | "pause" | "resume" | "reload" | "diff"
-        | "upgrade" | "healthcheck" => ask::parse(&command, &mut parser, variables),
+        "status" | "why" | "timeline" | "drain" | "ready" | "maint" | "pause" | "resume"
+        | "reload" | "diff" | "upgrade" | "healthcheck" => {
+            ask::parse(&command, &mut parser, variables)
+        }
         #[cfg(not(feature = "admin"))]
-        "status" | "drain" | "ready" | "maint" | "pause" | "resume" | "reload" | "diff"
-        | "upgrade" | "healthcheck" => {
+        "status" | "why" | "timeline" | "drain" | "ready" | "maint" | "pause" | "resume"
+        | "reload" | "diff" | "upgrade" | "healthcheck" => {
             Err(Failure::Usage(format!("{command} is not in this slim build")))
         }
         "help" => Ok(Command::Tell(help::GENERAL.to_string())),

@@ -19,7 +19,7 @@ pub(super) const LATE: Duration = Duration::from_secs(120);
 impl Balancer {
     /// Asks how it stands: JSON.
     pub(super) fn status(&self, within: Duration) -> Result<String, String> {
-        self.ask(&Question { method: "GET", path: "/status", body: b"", within })
+        self.ask(&question("/status", within))
     }
 
     /// Asks what is answered in words, and returns those with what else is said.
@@ -61,6 +61,11 @@ fn remedy(endpoint: &Endpoint) -> &'static str {
         Endpoint::Socket(_) => "start one with evenly serve, or name its socket with --socket",
         Endpoint::Url { .. } => "look whether it runs, and at [admin] listen in its file",
     }
+}
+
+/// What changes nothing.
+pub(super) fn question(path: &str, within: Duration) -> Question<'_> {
+    Question { method: "GET", path, body: b"", within }
 }
 
 /// What changes something.

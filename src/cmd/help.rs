@@ -17,6 +17,8 @@ Commands:
 
 Commands that ask a balancer that runs; see evenly status --help:
   status       how it stands
+  why          why a backend is as it is, and what befell it
+  timeline     what happened, and what was counted meanwhile
   drain        give a backend no new requests
   maint        the same, and close its tunnels after a while
   ready        give it requests again
@@ -145,6 +147,8 @@ pub(super) const ASK: &str = "\
 Asks a running balancer, and tells it what to do.
 
 Usage: evenly status [--json | --names] [--watch[=SECONDS]]
+       evenly why NAME [--json]
+       evenly timeline [--since TIME] [--json]
        evenly drain NAME [--wait TIME] [--force]
        evenly maint NAME [--wait TIME] [--force]
        evenly ready NAME [--wait TIME]
@@ -159,6 +163,10 @@ Usage: evenly status [--json | --names] [--watch[=SECONDS]]
       --json               as the balancer tells it, for programs
       --names              the backends' names alone, a line each
       --watch[=SECONDS]    again every 2 s, or so many, until Ctrl-C
+  why          why a backend is as it is, what became of its turns, where it stood before
+  timeline     events and counters of 10 s, the newest last; quiet is folded, ! is trouble
+      --since TIME         1h ago (the default), or since 14:02, the time in UTC
+      --json               of both: for programs; nothing is folded
   drain        no new requests; what is in flight ends by itself
   maint        the same, but tunnels and streams end after [timeouts] drain
   ready        requests again, as far as health allows

@@ -20,6 +20,8 @@ mod help;
 pub mod reach;
 #[cfg(feature = "admin")]
 mod reload;
+#[cfg(feature = "admin")]
+mod said;
 pub mod serve;
 #[cfg(feature = "lab")]
 pub mod simulate;
@@ -27,6 +29,16 @@ pub mod simulate;
 pub mod status;
 #[cfg(feature = "admin")]
 pub mod steer;
+#[cfg(feature = "admin")]
+mod terminal;
+#[cfg(feature = "admin")]
+pub mod timeline;
+#[cfg(feature = "admin")]
+pub mod when;
+#[cfg(feature = "admin")]
+pub mod why;
+#[cfg(feature = "admin")]
+mod words;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -79,6 +91,10 @@ pub enum Command {
 pub enum Wish {
     /// How it stands, in this shape, anew each time that so much has passed.
     Status(status::Shape, Option<Duration>),
+    /// Why a backend is as it is.
+    Why(why::WhyWish),
+    /// What happened, and what was counted meanwhile.
+    Timeline(timeline::TimelineWish),
     /// A backend in another mode.
     Mode(steer::ModeWish),
     /// New requests held, of that pool, for so long.
@@ -136,6 +152,8 @@ pub fn run(command: Command) -> Result<(), Failure> {
 fn ask(reach: &reach::Reach, wish: &Wish) -> Result<(), Failure> {
     match wish {
         Wish::Status(shape, every) => status::run(reach, *shape, *every),
+        Wish::Why(wish) => why::run(reach, wish),
+        Wish::Timeline(wish) => timeline::run(reach, *wish),
         Wish::Mode(wish) => steer::mode(reach, wish),
         Wish::Pause(pool, time) => steer::pause(reach, pool.as_deref(), *time),
         Wish::Resume(pool) => steer::resume(reach, pool.as_deref()),

@@ -64,8 +64,8 @@ fn mode_words(said: &Value, wish: &ModeWish) -> String {
     }
 }
 
-/// The same, with the name that was most likely meant.
-fn corrected(balancer: &Balancer, name: &str, why: &str) -> String {
+/// Why it was refused, with the name that was most likely meant.
+pub(super) fn corrected(balancer: &Balancer, name: &str, why: &str) -> String {
     // Only who knows no such name quotes it.
     let is_unknown = why.contains(&format!("{name:?}"));
     let Some(view) = is_unknown.then(|| seen(balancer, SOON).ok()).flatten() else {
@@ -159,7 +159,7 @@ fn requests(count: u64) -> String {
 }
 
 /// A name as one segment of a path: whatever is not unreserved is percent-encoded (RFC 3986 2.3).
-fn encoded(name: &str) -> String {
+pub(super) fn encoded(name: &str) -> String {
     let mut out = String::new();
     for byte in name.bytes() {
         match byte {

@@ -90,7 +90,7 @@ impl Past {
 
     /// It was taken out for a while, for this reason.
     pub(super) fn ejected(&self, reason: &str) {
-        reason.clone_into(&mut self.lock().of_ejection);
+        self.lock().of_ejection = shortened(reason, SEEN_BYTES_MAX).to_owned();
     }
 
     /// It stands there from now on, for this reason.
@@ -101,7 +101,7 @@ impl Past {
             notes.before.pop_front();
         }
         notes.before.push_back(over);
-        shortened(reason, SEEN_BYTES_MAX).clone_into(&mut notes.reason);
+        notes.reason = shortened(reason, SEEN_BYTES_MAX).to_owned();
         (notes.standing, notes.since) = (standing, now);
         notes.failed = match standing {
             Standing::Down if notes.reason == notes.of_checks => notes.failed_in_a_row(),
@@ -252,7 +252,7 @@ mod tests {
         let checks = CHECKS_MAX * (size_of::<PastCheck>() + SEEN_BYTES_MAX);
         let shifts = (SHIFTS_MAX + 1) * (size_of::<Shift>() + REASON_BYTES_MAX);
         let spells = SPELLS_MAX * (size_of::<Spell>() + REASON_BYTES_MAX);
-        let past = checks + shifts + spells + 3 * 2 * SEEN_BYTES_MAX;
+        let past = checks + shifts + spells + 3 * SEEN_BYTES_MAX;
         let tallies = WORKERS * size_of::<crate::pool::tally::Tally>().next_multiple_of(128);
         let record = size_of::<crate::pool::record::Record>();
         assert!(record + past + tallies < 10_000, "{record} + {past} + {tallies}");

@@ -13,9 +13,9 @@ use super::policy::SatOut;
 /// How many changes of standing are remembered, the present one not counted.
 pub(super) const SHIFTS_MAX: usize = 15;
 /// How many spells of turns sat out are remembered.
-pub(super) const SPELLS_MAX: usize = 8;
+pub(super) const SPELLS_MAX: usize = 6;
 /// How much is kept of why something was so that is over.
-pub(super) const REASON_BYTES_MAX: usize = 120;
+pub(super) const REASON_BYTES_MAX: usize = 100;
 
 /// What befell a backend lately; the newest comes first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

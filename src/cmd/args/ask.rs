@@ -10,6 +10,9 @@ use lexopt::{Error, Parser};
 use super::super::reach::{Balancer, Reach, TOKEN_VARIABLE};
 use super::super::status::Shape;
 use super::super::steer::ModeWish;
+use super::super::timeline::TimelineWish;
+use super::super::when::Since;
+use super::super::why::WhyWish;
 use super::super::{Command, Failure, Wish, help};
 use super::{everywhere, said_by, text};
 use crate::admin::ask::Endpoint;
@@ -18,11 +21,13 @@ use crate::plain::url::Url;
 use crate::pool::Mode;
 
 /// Every long option, for suggestions.
-pub(super) const OPTIONS: [&str; 11] = [
-    "--socket", "--url", "--all", "--config", "--json", "--names", "--watch", "--wait", "--force",
-    "--for", "--live",
+pub(super) const OPTIONS: [&str; 12] = [
+    "--socket", "--url", "--all", "--config", "--json", "--names", "--watch", "--since", "--wait",
+    "--force", "--for", "--live",
 ];
 
+/// How much of the past is shown, unless said otherwise: as much as balancers keep counters of.
+const SINCE: Duration = Duration::from_secs(3600);
 /// How often a status is shown anew, unless said otherwise.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// Faster than that nobody reads.
@@ -43,6 +48,8 @@ struct Typed {
     url: Option<Url>,
     all: Vec<Balancer>,
     shape: Shape,
+    json: bool,
+    since: Option<Since>,
     watch: Option<Duration>,
     wait: Option<Duration>,
     force: bool,
@@ -72,6 +79,8 @@ pub(super) fn parse(
             Long("url") => typed.url = Some(url(&text(parser)?)?),
             Long("all") if command != "healthcheck" => typed.all = all(&text(parser)?)?,
             Long("json") if command == "status" => typed.shape = Shape::Json,
+            Long("json") if matches!(command, "why" | "timeline") => typed.json = true,
+            Long("since") if command == "timeline" => typed.since = Some(since(parser)?),
             Long("names") if command == "status" => typed.shape = Shape::Names,
             Long("watch") if command == "status" => typed.watch = Some(every(parser)?),
             Long("wait") if is_mode(command) => typed.wait = Some(duration(parser, "--wait")?),
@@ -91,7 +100,7 @@ fn is_mode(command: &str) -> bool {
 }
 
 fn takes_word(command: &str) -> bool {
-    is_mode(command) || matches!(command, "pause" | "resume" | "diff")
+    is_mode(command) || matches!(command, "why" | "pause" | "resume" | "diff")
 }
 
 /// `--watch` alone, or with `=` and a number of seconds or a time.
@@ -107,6 +116,10 @@ fn every(parser: &mut Parser) -> Result<Duration, Error> {
         Ok(_) => Err(format!("--watch={text} is faster than anybody reads; use 1").into()),
         Err(what) => Err(format!("--watch: {what}").into()),
     }
+}
+
+fn since(parser: &mut Parser) -> Result<Since, Error> {
+    Since::read(&text(parser)?).map_err(|what| format!("--since: {what}").into())
 }
 
 /// A socket's path, a URL, or a host, each with a name before it or not.
@@ -180,6 +193,15 @@ impl Typed {
         let word = self.word.map(|word| word.string()).transpose()?;
         Ok(match command {
             "status" => Wish::Status(self.shape, self.watch),
+            "why" => {
+                let needs = "why needs a backend's name; evenly status shows them";
+                let of = word.ok_or(Failure::from(needs))?;
+                Wish::Why(WhyWish { of, is_json: self.json })
+            }
+            "timeline" => {
+                let since = self.since.unwrap_or(Since::Ago(SINCE));
+                Wish::Timeline(TimelineWish { since, is_json: self.json })
+            }
             "pause" => Wish::Pause(word, self.time),
             "resume" => Wish::Resume(word),
             "reload" => Wish::Reload,
@@ -224,6 +246,7 @@ mod tests {
     fn each_command_says_what_is_wanted() {
         let seconds = Duration::from_secs;
         let mode = |mode, force, wait| Wish::Mode(ModeWish { mode, name: "A".into(), force, wait });
+        let timeline = |since, is_json| Wish::Timeline(TimelineWish { since, is_json });
         let cases = [
             ("status", Wish::Status(Shape::Table, None)),
             ("status --json", Wish::Status(Shape::Json, None)),
@@ -231,6 +254,11 @@ mod tests {
             ("status --watch", Wish::Status(Shape::Table, Some(seconds(2)))),
             ("status --watch=5", Wish::Status(Shape::Table, Some(seconds(5)))),
             ("status --watch=1m", Wish::Status(Shape::Table, Some(seconds(60)))),
+            ("why A", Wish::Why(WhyWish { of: "A".into(), is_json: false })),
+            ("why --json A", Wish::Why(WhyWish { of: "A".into(), is_json: true })),
+            ("timeline", timeline(Since::Ago(seconds(3600)), false)),
+            ("timeline --json --since 10m", timeline(Since::Ago(seconds(600)), true)),
+            ("timeline --since=04:00", timeline(Since::TimeOfDay(seconds(14_400)), false)),
             ("drain A", mode(Mode::Drain, false, None)),
             ("maint --force A --wait 60s", mode(Mode::Maint, true, Some(seconds(60)))),
             ("ready A", mode(Mode::Ready, false, None)),
@@ -293,6 +321,11 @@ mod tests {
     fn slips_are_refused_with_a_remedy() {
         let cases = r#"
             drain -> drain needs a backend's name; evenly status shows them
+            why -> why needs a backend's name; evenly status shows them
+            timeline A -> did not expect "A"
+            timeline --since 5 -> --since: 5 has no unit; write for example "5s", or a time of day
+            timeline --since 25:00 -> --since: "25:00" is no time of day in UTC
+            status --since 1h -> option --since is not for this command
             drain A B -> did not expect "B"
             status A -> did not expect "A"
             status --watch=0 -> --watch=0 is faster than anybody reads; use 1

@@ -4,7 +4,7 @@
 use super::report;
 use super::table::{COLUMNS, Row, Table};
 use super::view::{BackendView, PoolView, View};
-use super::words::{count, latency, share, short, wrap};
+use crate::cmd::words::{count, latency, share, short, wrap};
 
 /// Lines for one difference.
 const LINES_MAX: usize = 4;
@@ -173,8 +173,8 @@ fn difference(what: &str, said: Vec<Named<String>>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::words::width;
     use super::*;
+    use crate::cmd::words::width;
 
     fn view(backends: &[(&str, &str, u64)]) -> View {
         let one = |&(name, standing, weight): &(&str, &str, u64)| BackendView {

@@ -6,18 +6,15 @@ mod report;
 mod table;
 pub(super) mod view;
 mod watch;
-mod words;
 
 use std::io::{self, Write};
-use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-
 use super::Failure;
-use super::asked::SOON;
+use super::asked::{SOON, question};
 use super::reach::{Balancer, Reach};
-use crate::text::{Escaped, json_printable};
+use super::said::{Said, ask_all, json};
+use crate::text::Escaped;
 use view::View;
 
 /// How a status is shown.
@@ -31,9 +28,6 @@ pub enum Shape {
     /// The backends' names, a line each.
     Names,
 }
-
-/// What each balancer said: the body of its answer, or why there is none.
-type Said = Vec<(Balancer, Result<String, String>)>;
 
 /// Shows how it stands, once or anew each time that `every` is over. Fails if a balancer cannot be
 /// asked.
@@ -83,50 +77,12 @@ fn show(said: &Said, shape: Shape) -> Shown {
     }
 }
 
-/// Asks all at once: one that does not answer must not hold up the others.
 fn ask(balancers: &[Balancer], within: Duration) -> Said {
-    if let [only] = balancers {
-        return vec![(only.clone(), only.status(within))];
-    }
-    let answers: Vec<_> = thread::scope(|scope| {
-        let begin = |balancer: &'_ Balancer| {
-            let balancer = balancer.clone();
-            thread::Builder::new().spawn_scoped(scope, move || balancer.status(within))
-        };
-        let asked: Vec<_> = balancers.iter().map(begin).collect();
-        asked.into_iter().map(heard).collect()
-    });
-    balancers.iter().cloned().zip(answers).collect()
-}
-
-fn heard(
-    asked: io::Result<ScopedJoinHandle<'_, Result<String, String>>>,
-) -> Result<String, String> {
-    let asked = asked.map_err(|error| format!("no thread to ask with: {error}"))?;
-    asked.join().unwrap_or_else(|_| Err("it was not asked to the end".to_owned()))
+    ask_all(balancers, &question("/status", within))
 }
 
 fn first_failure(said: &Said) -> Option<String> {
     said.iter().find_map(|(_, body)| body.as_ref().err().cloned())
-}
-
-/// One balancer's status as it comes; of several an object by their names.
-fn json(said: &Said) -> String {
-    match &said[..] {
-        [(_, Ok(body))] => format!("{}\n", json_printable(body.trim_end())),
-        [(_, Err(_))] => String::new(),
-        _ => {
-            let one = |(balancer, body): &(Balancer, Result<String, String>)| {
-                let value = match body {
-                    Ok(body) => serde_json::from_str(body).unwrap_or(Value::Null),
-                    Err(why) => json!({ "error": why }),
-                };
-                (balancer.name.clone(), value)
-            };
-            let all: Map<String, Value> = said.iter().map(one).collect();
-            format!("{}\n", json_printable(&Value::Object(all).to_string()))
-        }
-    }
 }
 
 /// Each name once, in the order of the file.

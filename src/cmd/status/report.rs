@@ -3,7 +3,7 @@
 
 use super::table::{COLUMNS, Row, Table};
 use super::view::{BackendView, PoolView, View};
-use super::words::{count, latency, plural, share, short, spoken, wrap};
+use crate::cmd::words::{count, latency, plural, share, short, spoken, wrap};
 
 /// Backends that the sentence names; the table names all.
 const NAMED_MAX: usize = 2;
@@ -157,8 +157,8 @@ fn table(pool: &PoolView) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::words::width;
     use super::*;
+    use crate::cmd::words::width;
 
     fn backend(name: &str, standing: &str, why: &str) -> BackendView {
         let [name, standing, why] = [name, standing, why].map(str::to_owned);

@@ -2,11 +2,10 @@
 //! long for it the row goes on below; nothing of a name is cut off, as it is what the next command
 //! is given. It knows nothing of what the cells mean.
 
-use super::words::{width, wrap};
+use crate::cmd::words::{width, wrap};
 use crate::text::Escaped;
 
-/// As wide as a terminal is everywhere.
-pub(super) const COLUMNS: usize = 80;
+pub(super) use crate::cmd::words::COLUMNS;
 /// Lines that an explanation may take.
 const BELOW_MAX: usize = 3;
 const GAP: usize = 2;

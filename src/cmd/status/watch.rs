@@ -6,11 +6,11 @@ use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use super::words::{spoken, wrap};
 use super::{Shape, Shown, ask, show, table::COLUMNS};
 use crate::balancer::Signals;
 use crate::cmd::Failure;
 use crate::cmd::reach::Balancer;
+use crate::cmd::words::{spoken, wrap};
 
 /// A balancer that takes longer is as good as gone, and Ctrl-C is heard after that.
 const WITHIN: Duration = Duration::from_secs(2);

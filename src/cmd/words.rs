@@ -1,7 +1,10 @@
-//! Figures and sentences as a status shows them: short, and never wider than they are given room.
-//! They know nothing of a status.
+//! Figures and sentences as commands show them: short, and never wider than they are given room.
+//! They know nothing of what they are about.
 
 use crate::text::Escaped;
+
+/// As wide as a terminal is everywhere.
+pub(super) const COLUMNS: usize = 80;
 
 /// A length of time in few characters: `40s`, `3m`, `2h`, `4d`.
 pub(super) fn short(seconds: f64) -> String {
@@ -116,6 +119,16 @@ pub(super) fn wrap(text: &str, indent: &str, columns: usize, lines_max: usize) -
     lines.iter().map(|line| format!("{indent}{line}")).collect()
 }
 
+/// The text as lines of at most `columns`, all of it: the first begins with `first`, each other
+/// with `rest`, which is not shorter.
+pub(super) fn hanging(text: &str, first: &str, rest: &str, columns: usize) -> Vec<String> {
+    let mut lines = wrap(text, rest, columns, usize::MAX);
+    if let Some(line) = lines.first_mut() {
+        line.replace_range(..rest.len(), first);
+    }
+    lines
+}
+
 /// The bytes of as many letters as fit, at least one.
 fn fitting(text: &str, room: usize) -> usize {
     let mut taken = 0;
@@ -161,6 +174,12 @@ mod tests {
         assert_eq!(wrap("汉字汉字", "", 5, 9), ["汉字", "汉字"]);
         assert_eq!(wrap("", "-", 5, 9), ["-"]);
         assert_eq!(wrap("a\u{1b}[2Jb", "", 80, 1), ["a\\u{1b}[2Jb"]);
+    }
+
+    #[test]
+    fn a_text_may_hang_from_what_stands_before_its_first_line() {
+        assert_eq!(hanging("one two three", "a ", "  ", 9), ["a one two", "  three"]);
+        assert_eq!(hanging("one two", "a ", "  ", usize::MAX), ["a one two"]);
     }
 
     #[test]

@@ -1,0 +1,170 @@
+//! A timeline as lines for people: a mark where something is wrong, the time, what there is to say.
+//! Times of day are UTC, as in the log.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::Story;
+use super::counters::{Counter, Gap};
+use super::floods::Shown;
+use super::read::Level;
+use super::stretch::{Entry, entries, is_single};
+use crate::cmd::words::{count, hanging, latency};
+use crate::text::{Roughly, day, time_of_day};
+
+/// What stands before a line, so that trouble is seen at a glance, in whatever colour.
+const FINE: &str = "   ";
+const BAD: &str = "!  ";
+const WORST: &str = "!! ";
+/// From this part of all requests on, errors are the worst.
+const WORST_SHARE: f64 = 0.5;
+
+/// All of it, at most so wide.
+pub(super) fn lines(story: &Story, columns: usize) -> Vec<String> {
+    let entries = entries(&story.records);
+    let mut lines = head(story, &entries, columns);
+    let mut today = day(at(story.from_ms));
+    for entry in &entries {
+        let date = day(at(entry.at_ms()));
+        if date != today {
+            lines.push(format!("{FINE}{date}"));
+            today = date;
+        }
+        let (mark, time, words) = match entry {
+            Entry::Event(shown) => event(shown),
+            Entry::Gap(gap) => self::gap(gap),
+            Entry::Counted(counter) => counted(counter),
+        };
+        let first = format!("{mark}{time}  ");
+        lines.extend(hanging(&words, &first, &" ".repeat(first.len()), columns));
+    }
+    if entries.is_empty() {
+        lines.push(format!("{FINE}nothing is remembered of that time"));
+    }
+    lines
+}
+
+/// What is shown, and what is missing from it.
+fn head(story: &Story, entries: &[Entry], columns: usize) -> Vec<String> {
+    let Story { from_ms, now_ms, records, failed } = story;
+    let (from, now) = (at(*from_ms), at(*now_ms));
+    let date = if day(from) == day(now) { String::new() } else { format!("{} ", day(from)) };
+    let (from, until, today) = (time_of_day(from), time_of_day(now), day(now));
+    let mut words = vec![format!("{date}{from} to {today} {until} UTC, the newest last")];
+    words.extend(failed.iter().map(|why| format!("!! {why}")));
+    for record in records {
+        let whose = named(&record.balancer);
+        if let Some(why) = &record.no_points {
+            words.push(format!("{whose}no counters: {why}"));
+        }
+        let first_event = record.events.first().map(|event| event.at_ms);
+        if let (1.., Some(first)) = (record.lost, first_event) {
+            let (lost, at) = (count(record.lost), time_of_day(at(first)));
+            words.push(format!("{whose}{lost} events before {at} are forgotten; the log has them"));
+        }
+    }
+    let is_wrong = |entry: &Entry| matches!(entry, Entry::Counted(it) if it.errors() > 0);
+    if entries.iter().any(is_wrong) {
+        words.push(
+            "ours: answered with 5xx or broken off by Evenly; theirs: 5xx of applications".into(),
+        );
+    }
+    words.iter().flat_map(|words| hanging(words, "", "   ", columns)).collect()
+}
+
+fn event(shown: &Shown) -> (&'static str, String, String) {
+    let mark = match shown.level {
+        Level::Info => FINE,
+        Level::Warn => BAD,
+        Level::Error => WORST,
+    };
+    let more = match shown.more {
+        0 => String::new(),
+        more => {
+            let last = time_of_day(at(shown.last_ms));
+            format!(" (and {} like it until {last})", count(more))
+        }
+    };
+    let words = format!("{}{}{more}", named(&shown.balancer), shown.text);
+    (mark, time_of_day(at(shown.at_ms)), words)
+}
+
+fn gap(gap: &Gap) -> (&'static str, String, String) {
+    let whose = named(&gap.balancer);
+    let between = Roughly(Duration::from_millis(gap.from_ms.abs_diff(gap.to_ms)));
+    if gap.to_ms < gap.from_ms {
+        let words = format!(
+            "{whose}the clock was set back here by {between}: what was counted before and after \
+             stands together"
+        );
+        return (BAD, time_of_day(at(gap.to_ms)), words);
+    }
+    let words = format!(
+        "{whose}no record for {between}: the machine slept, the clock was set, or nothing ran"
+    );
+    (BAD, span(gap.from_ms, gap.to_ms), words)
+}
+
+fn counted(counter: &Counter) -> (&'static str, String, String) {
+    let Counter { from_ms, to_ms, p99_ms, requests, .. } = *counter;
+    let time = if is_single(counter) { time_of_day(at(from_ms)) } else { span(from_ms, to_ms) };
+    let slowest = p99_ms.map(|ms| format!(", p99 at most {}", latency(ms))).unwrap_or_default();
+    let rate = rate(counter.rate());
+    if !counter.is_troubled() {
+        let words = match requests {
+            0 => "quiet: no requests".to_owned(),
+            _ => format!("quiet: {rate}, no errors{slowest}"),
+        };
+        return (FINE, time, words);
+    }
+    let Counter { errors_ours, errors_theirs, queue, usable, .. } = *counter;
+    let mut words = match counter.errors() {
+        0 => format!("no errors, {rate}"),
+        _ => {
+            let (share, ours, theirs) = (share(counter), count(errors_ours), count(errors_theirs));
+            format!("{share} errors, {ours} ours and {theirs} theirs, {rate}")
+        }
+    };
+    words.push_str(&slowest);
+    if queue > 0 {
+        words.push_str(&format!(", up to {} waiting", count(queue)));
+    }
+    words.push_str(&if usable == 0 { ", NONE UP".to_owned() } else { format!(", {usable} up") });
+    let is_worst = usable == 0 || part(counter) >= WORST_SHARE;
+    (if is_worst { WORST } else { BAD }, time, words)
+}
+
+/// Errors of all requests. One that is broken off may have been counted as answered well.
+fn part(counter: &Counter) -> f64 {
+    (counter.errors() as f64 / counter.requests.max(1) as f64).min(1.0)
+}
+
+fn share(counter: &Counter) -> String {
+    match 100.0 * part(counter) {
+        percent if percent < 0.1 => "under 0.1 %".to_owned(),
+        percent if percent < 9.95 => format!("{percent:.1} %"),
+        percent => format!("{percent:.0} %"),
+    }
+}
+
+fn rate(rate: f64) -> String {
+    match rate {
+        rate if rate < 9.95 => format!("{rate:.1} requests/s"),
+        rate => format!("{} requests/s", count(rate.round() as u64)),
+    }
+}
+
+/// `14:02:10 to 14:31:00`
+fn span(from_ms: u64, to_ms: u64) -> String {
+    format!("{} to {}", time_of_day(at(from_ms)), time_of_day(at(to_ms)))
+}
+
+fn named(balancer: &str) -> String {
+    if balancer.is_empty() { String::new() } else { format!("{balancer}: ") }
+}
+
+fn at(ms: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(ms)
+}
+
+#[cfg(test)]
+mod tests;
