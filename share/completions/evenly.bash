@@ -29,6 +29,8 @@ _evenly_options() {
         simulate) echo --scenario --seeds --seed --instances --requests --policy --retry --json \
             --html --config --help ;;
         status) echo --json --names --watch "$ask" ;;
+        why) echo --json "$ask" ;;
+        timeline) echo --since --json "$ask" ;;
         drain | maint | ready) echo --wait --force "$ask" ;;
         pause) echo --for "$ask" ;;
         resume | reload | diff | upgrade) echo "$ask" ;;
@@ -40,8 +42,8 @@ _evenly() {
     local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=
     COMPREPLY=()
     if ((COMP_CWORD == 1)) && [[ $cur != -* ]]; then
-        _evenly_offer < <(printf '%s\n' serve check demo backend get bench simulate status drain \
-            ready maint pause resume reload diff upgrade healthcheck)
+        _evenly_offer < <(printf '%s\n' serve check demo backend get bench simulate status why \
+            timeline drain ready maint pause resume reload diff upgrade healthcheck)
         return
     fi
     command=${COMP_WORDS[1]}
@@ -50,7 +52,7 @@ _evenly() {
         -c | --config | --socket | --html | --cacert | --scenario) _evenly_files && return ;;
         --listen | --workers | --set | --name | --instances | --seed | --seeds | --requests | \
             --duration | --rate | --timeout | --method | --header | --body | --policy | --wait | \
-            --for | --url) return ;;
+            --for | --since | --url) return ;;
     esac
     if [[ $cur == -* ]]; then
         _evenly_offer < <(_evenly_options "$command" | tr ' ' '\n')
@@ -58,7 +60,7 @@ _evenly() {
     fi
     case $command in
         # Whoever is asked answers from memory; one that does not costs 5 seconds.
-        drain | maint | ready) _evenly_offer < <("${COMP_WORDS[0]}" status --names 2>/dev/null) ;;
+        why | drain | maint | ready) _evenly_offer < <("${COMP_WORDS[0]}" status --names 2>/dev/null) ;;
         diff) _evenly_files ;;
     esac
 }

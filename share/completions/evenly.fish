@@ -1,8 +1,8 @@
 # fish completion for evenly: share/fish/vendor_completions.d/evenly.fish
 
-set -l commands serve check demo backend get bench simulate status drain ready maint pause resume \
-    reload diff upgrade healthcheck
-set -l asking status drain ready maint pause resume reload diff upgrade healthcheck
+set -l commands serve check demo backend get bench simulate status why timeline drain ready maint \
+    pause resume reload diff upgrade healthcheck
+set -l asking status why timeline drain ready maint pause resume reload diff upgrade healthcheck
 
 complete -c evenly -f
 set -l none "not __fish_seen_subcommand_from $commands"
@@ -14,6 +14,8 @@ complete -c evenly -n $none -a get -d 'get a path from whichever application is 
 complete -c evenly -n $none -a bench -d 'measure a URL'
 complete -c evenly -n $none -a simulate -d 'compare policies on a virtual clock'
 complete -c evenly -n $none -a status -d 'how a running balancer stands'
+complete -c evenly -n $none -a why -d 'why a backend is as it is'
+complete -c evenly -n $none -a timeline -d 'what happened, and what was counted meanwhile'
 complete -c evenly -n $none -a drain -d 'give a backend no new requests'
 complete -c evenly -n $none -a ready -d 'give it requests again'
 complete -c evenly -n $none -a maint -d 'no new requests, and close its tunnels'
@@ -78,14 +80,17 @@ complete -c evenly -n "__fish_seen_subcommand_from $asking" -l url -x -d 'the on
 complete -c evenly -n "__fish_seen_subcommand_from $asking; and not __fish_seen_subcommand_from healthcheck" \
     -l all -x -d 'several, with commas between'
 
-complete -c evenly -n '__fish_seen_subcommand_from status' -l json -d 'for programs'
+complete -c evenly -n '__fish_seen_subcommand_from status why timeline' -l json -d 'for programs'
 complete -c evenly -n '__fish_seen_subcommand_from status' -l names -d 'the names alone'
 complete -c evenly -n '__fish_seen_subcommand_from status' -l watch -d 'again and again'
+
+complete -c evenly -n '__fish_seen_subcommand_from timeline' -l since -x -d 'from when on'
 
 set -l mode '__fish_seen_subcommand_from drain maint ready'
 complete -c evenly -n $mode -l wait -x -d 'until it is so'
 complete -c evenly -n $mode -l force -d 'even the last one'
-complete -c evenly -n $mode -a '(evenly status --names 2>/dev/null)' -d backend
+complete -c evenly -n '__fish_seen_subcommand_from why drain maint ready' \
+    -a '(evenly status --names 2>/dev/null)' -d backend
 complete -c evenly -n '__fish_seen_subcommand_from pause' -l for -x -d 'at most'
 complete -c evenly -n '__fish_seen_subcommand_from healthcheck' -l live -d 'that it runs is enough'
 complete -c evenly -n '__fish_seen_subcommand_from diff' -F

@@ -317,7 +317,7 @@ mod tests {
             --listen -> --listen needs a value
             --set log.access -> --set takes TABLE.KEY=VALUE, such as --set log.access=json
             chek -> unknown command "chek"; did you mean "check"?
-            why -> command "why" is not in this version
+            alert-test -> command "alert-test" is not in this version
         "#;
         refused(cases);
         let none = parsed("colour", &[]).unwrap_err();

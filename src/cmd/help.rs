@@ -163,10 +163,11 @@ Usage: evenly status [--json | --names] [--watch[=SECONDS]]
       --json               as the balancer tells it, for programs
       --names              the backends' names alone, a line each
       --watch[=SECONDS]    again every 2 s, or so many, until Ctrl-C
-  why          why a backend is as it is, what became of its turns, where it stood before
-  timeline     events and counters of 10 s, the newest last; quiet is folded, ! is trouble
-      --since TIME         1h ago (the default), or since 14:02, the time in UTC
-      --json               of both: for programs; nothing is folded
+  why          where a backend stands and why, its share, and what befell it before
+  timeline     events, and counters of 10 s, the newest last; times are UTC. Quiet
+               stretches and floods are folded; ! is trouble
+      --since TIME         1h ago (the default), or since 14:02 or 2026-11-27T14:02:07Z
+      --json               for programs, and nothing is folded; why has it too
   drain        no new requests; what is in flight ends by itself
   maint        the same, but tunnels and streams end after [timeouts] drain
   ready        requests again, as far as health allows

@@ -1,5 +1,5 @@
-//! Moments as people and programs write them: `1h` ago, `14:02`, `2026-11-27T14:02:07.580Z`. Without
-//! an offset a time is UTC, as those of the log and of every answer are.
+//! Moments as people and programs write them: `1h` ago, `14:02`, `2026-11-27T14:02:07.580Z`.
+//! Without an offset a time is UTC, as those of the log and of every answer are.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ impl Since {
     }
 
     /// When that was, in ms since 1970. A time of day that is still to come was yesterday's.
-    pub(super) fn from_ms(self, now_ms: u64) -> u64 {
+    pub(super) fn start_ms(self, now_ms: u64) -> u64 {
         match self {
             Self::Ago(time) => {
                 now_ms.saturating_sub(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
@@ -139,7 +139,7 @@ mod tests {
     const NOW: u64 = 1_795_831_327_000;
 
     fn from(text: &str) -> String {
-        let at = UNIX_EPOCH + Duration::from_millis(Since::read(text).unwrap().from_ms(NOW));
+        let at = UNIX_EPOCH + Duration::from_millis(Since::read(text).unwrap().start_ms(NOW));
         format!("{} {}", day(at), time_of_day(at))
     }
 

@@ -10,7 +10,8 @@ pub(super) const STEP_MS: u64 = 10_000;
 /// By so much points may be apart without a gap: a thread wakes a little late.
 const SLACK_MS: u64 = 1000;
 
-/// What was counted in ten seconds, or in several of them.
+/// What was counted in ten seconds, or in several of them; in less where the record begins or
+/// ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Counter {
     pub from_ms: u64,
@@ -40,10 +41,9 @@ pub(super) struct Gap {
 
 impl Counter {
     fn of(point: &Point) -> Self {
-        let from_ms = point.at_ms.saturating_sub(1) / STEP_MS * STEP_MS;
         Self {
-            from_ms,
-            to_ms: from_ms + STEP_MS,
+            from_ms: step(point.at_ms).max(point.at_ms.saturating_sub(point.length_ms)),
+            to_ms: point.at_ms,
             covered_ms: point.length_ms,
             balancers: 1,
             requests: point.requests,
@@ -99,6 +99,11 @@ impl Counter {
     }
 }
 
+/// When the ten seconds begin in which this is, their end included.
+fn step(at_ms: u64) -> u64 {
+    at_ms.saturating_sub(1) / STEP_MS * STEP_MS
+}
+
 /// What all of them have counted, ten seconds for ten seconds.
 pub(super) fn counters(records: &[Record]) -> Vec<Counter> {
     let mut all: BTreeMap<u64, Counter> = BTreeMap::new();
@@ -106,10 +111,14 @@ pub(super) fn counters(records: &[Record]) -> Vec<Counter> {
         let mut own: BTreeMap<u64, Counter> = BTreeMap::new();
         for counter in record.points.iter().map(Counter::of) {
             let add = |kept: &mut Counter| *kept = kept.and(&counter);
-            own.entry(counter.from_ms).and_modify(add).or_insert(counter);
+            own.entry(step(counter.to_ms)).and_modify(add).or_insert(counter);
         }
-        for (from_ms, counter) in own {
-            all.entry(from_ms).and_modify(|kept| *kept = kept.beside(&counter)).or_insert(counter);
+        for (from_ms, counter) in &own {
+            // The point that ends in the next one has begun in this one.
+            let goes_on = own.get(&(from_ms + STEP_MS)).is_some_and(|it| it.from_ms % STEP_MS == 0);
+            let to_ms = if goes_on { from_ms + STEP_MS } else { counter.to_ms };
+            let counter = Counter { to_ms, ..*counter };
+            all.entry(*from_ms).and_modify(|kept| *kept = kept.beside(&counter)).or_insert(counter);
         }
     }
     all.into_values().collect()
@@ -158,6 +167,14 @@ mod tests {
         assert_eq!((all[0].p99_ms, all[0].rate(), all[1].rate()), (Some(5.0), 1.5, 4.0));
         let both = all[0].and(&all[1]);
         assert_eq!((both.from_ms, both.to_ms, both.rate()), (0, 20_000, 2.75));
+    }
+
+    #[test]
+    fn what_begins_and_ends_within_ten_seconds_says_so() {
+        let odd: Vec<_> = [5, 7, 9, 11, 13].map(|second| point(second, 1)).into();
+        let all = counters(&[record(&odd)]);
+        let spans: Vec<_> = all.iter().map(|it| (it.from_ms, it.to_ms, it.rate())).collect();
+        assert_eq!(spans, [(3000, 10_000, 0.5), (10_000, 13_000, 0.5)]);
     }
 
     #[test]

@@ -47,9 +47,12 @@ pub(super) fn lines(story: &Story, columns: usize) -> Vec<String> {
 fn head(story: &Story, entries: &[Entry], columns: usize) -> Vec<String> {
     let Story { from_ms, now_ms, records, failed } = story;
     let (from, now) = (at(*from_ms), at(*now_ms));
-    let date = if day(from) == day(now) { String::new() } else { format!("{} ", day(from)) };
-    let (from, until, today) = (time_of_day(from), time_of_day(now), day(now));
-    let mut words = vec![format!("{date}{from} to {today} {until} UTC, the newest last")];
+    let until = match day(from) == day(now) {
+        true => time_of_day(now),
+        false => format!("{} {}", day(now), time_of_day(now)),
+    };
+    let (date, from) = (day(from), time_of_day(from));
+    let mut words = vec![format!("{date} {from} to {until} UTC, the newest last")];
     words.extend(failed.iter().map(|why| format!("!! {why}")));
     for record in records {
         let whose = named(&record.balancer);
@@ -107,7 +110,7 @@ fn gap(gap: &Gap) -> (&'static str, String, String) {
 fn counted(counter: &Counter) -> (&'static str, String, String) {
     let Counter { from_ms, to_ms, p99_ms, requests, .. } = *counter;
     let time = if is_single(counter) { time_of_day(at(from_ms)) } else { span(from_ms, to_ms) };
-    let slowest = p99_ms.map(|ms| format!(", p99 at most {}", latency(ms))).unwrap_or_default();
+    let slowest = p99_ms.map(|ms| format!(", p99 {}", latency(ms))).unwrap_or_default();
     let rate = rate(counter.rate());
     if !counter.is_troubled() {
         let words = match requests {
@@ -120,8 +123,10 @@ fn counted(counter: &Counter) -> (&'static str, String, String) {
     let mut words = match counter.errors() {
         0 => format!("no errors, {rate}"),
         _ => {
-            let (share, ours, theirs) = (share(counter), count(errors_ours), count(errors_theirs));
-            format!("{share} errors, {ours} ours and {theirs} theirs, {rate}")
+            let whose = [(errors_ours, "ours"), (errors_theirs, "theirs")];
+            let whose = whose.into_iter().filter(|(many, _)| *many > 0);
+            let whose: Vec<_> = whose.map(|(many, by)| format!("{} {by}", count(many))).collect();
+            format!("{} errors ({}), {rate}", share(counter), whose.join(", "))
         }
     };
     words.push_str(&slowest);

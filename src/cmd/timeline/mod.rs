@@ -82,7 +82,7 @@ impl Story {
     /// times are of; `here_ms` is what this machine's shows.
     fn of(mut records: Vec<Record>, failed: Vec<String>, since: Since, here_ms: u64) -> Self {
         let now_ms = records.iter().filter_map(|it| it.now_ms).max().unwrap_or(here_ms);
-        let from_ms = since.from_ms(now_ms);
+        let from_ms = since.start_ms(now_ms);
         for record in &mut records {
             record.forget_before(from_ms);
         }

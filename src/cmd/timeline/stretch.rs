@@ -1,5 +1,6 @@
-//! What follows on and is alike becomes one entry: quiet counters, and troubled ones by more than ten
-//! seconds at a time where there are many of them. Events stand between.
+//! What follows on and is alike becomes one entry: quiet counters, and troubled ones by more than
+//! ten seconds at a time where there are many of them. Events stand between. A quiet moment between
+//! two of them is none: it is left out.
 
 use super::counters::{Counter, Gap, STEP_MS, counters, gaps};
 use super::floods::{Shown, folded};
@@ -7,6 +8,8 @@ use super::read::Record;
 
 /// Entries that one stretch of trouble takes at the most.
 const LINES_MAX: usize = 6;
+/// Fewer quiet counters than these between two other entries say nothing.
+const QUIET_MIN: usize = 3;
 /// By so many counters at a time: ten seconds, a minute, ten minutes.
 const STEPS: [usize; 3] = [1, 6, 60];
 
@@ -39,26 +42,30 @@ pub(super) fn entries(records: &[Record]) -> Vec<Entry> {
     let mut stretch: Vec<Counter> = Vec::new();
     for counter in counters(records) {
         // What falls into a counter's ten seconds comes after it.
-        while let Some(entry) = between.next_if(|entry| entry.at_ms() < counter.from_ms) {
-            close(&mut stretch, &mut entries);
+        while let Some(entry) = between.next_if(|entry| entry.at_ms() <= counter.from_ms) {
+            close(&mut stretch, &mut entries, false);
             entries.push(entry);
         }
         let goes_on = |last: &Counter| {
             last.to_ms >= counter.from_ms && last.is_troubled() == counter.is_troubled()
         };
         if !stretch.last().is_none_or(goes_on) {
-            close(&mut stretch, &mut entries);
+            close(&mut stretch, &mut entries, false);
         }
         stretch.push(counter);
     }
-    close(&mut stretch, &mut entries);
+    close(&mut stretch, &mut entries, between.peek().is_none());
     entries.extend(between);
     entries
 }
 
-fn close(stretch: &mut Vec<Counter>, entries: &mut Vec<Entry>) {
+fn close(stretch: &mut Vec<Counter>, entries: &mut Vec<Entry>, is_last: bool) {
     let Some(first) = stretch.first() else { return };
     let many = stretch.len();
+    let is_between = !entries.is_empty() && !is_last;
+    if !first.is_troubled() && many < QUIET_MIN && is_between {
+        return stretch.clear();
+    }
     let step = match first.is_troubled() {
         true => STEPS.into_iter().find(|step| many.div_ceil(*step) <= LINES_MAX),
         false => None,
@@ -117,14 +124,28 @@ mod tests {
     }
 
     #[test]
-    fn trouble_is_told_ten_seconds_at_a_time_and_more_where_it_lasts() {
-        let brief = told(vec![points(0, 2, 0), points(20, 3, 1), points(50, 2, 0)], vec![]);
+    fn a_quiet_moment_between_two_events_is_left_out_and_the_present_is_not() {
+        let told = told(vec![points(0, 30, 0)], vec![event(101), event(121), event(295)]);
         let expected = [
-            ("quiet", 0, 20),
-            ("trouble", 20, 30),
+            ("quiet", 0, 110),
+            ("event", 101, 101),
+            ("event", 121, 121),
+            ("quiet", 130, 300),
+            ("event", 295, 295),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(super::entries(&[]), []);
+    }
+
+    #[test]
+    fn trouble_is_told_ten_seconds_at_a_time_and_more_where_it_lasts() {
+        let brief = told(vec![points(0, 3, 0), points(30, 3, 1), points(60, 1, 0)], vec![]);
+        let expected = [
+            ("quiet", 0, 30),
             ("trouble", 30, 40),
             ("trouble", 40, 50),
-            ("quiet", 50, 70),
+            ("trouble", 50, 60),
+            ("quiet", 60, 70),
         ];
         assert_eq!(brief, expected);
         let minutes = told(vec![points(0, 20, 1)], vec![]);
@@ -135,8 +156,8 @@ mod tests {
 
     #[test]
     fn a_gap_stands_between_what_was_before_and_after_it() {
-        let told = told(vec![points(0, 2, 0), points(1000, 2, 0)], vec![]);
-        assert_eq!(told, [("quiet", 0, 20), ("gap", 20, 1000), ("quiet", 1000, 1020)]);
+        let told = told(vec![points(0, 2, 0), points(1003, 2, 0)], vec![]);
+        assert_eq!(told, [("quiet", 0, 20), ("gap", 20, 1003), ("quiet", 1003, 1023)]);
     }
 
     #[test]
