@@ -13,9 +13,9 @@ pub const BUCKETS: usize = STEPS + 2;
 /// Octaves, likewise: an octave ends at 1 ms, 2 ms, 4 ms and so on; the last has no end.
 pub const OCTAVES: usize = STEPS / 2 + 2;
 
-/// The octave of a time.
+/// The octave of a time: its end belongs to it, as readers of histograms have it.
 pub(super) fn octave(time: Duration) -> usize {
-    bucket(time).div_ceil(2)
+    bucket(time.saturating_sub(Duration::from_nanos(1))).div_ceil(2)
 }
 
 /// Where an octave ends; the last one never does.
@@ -85,8 +85,8 @@ mod tests {
         assert_eq!(end_of_octave(16), None);
         for time in [0, 1, 2, 3, 4, 5, 700, 32_767, 32_768, 90_000] {
             let at = octave(ms(time));
-            assert!(at.checked_sub(1).and_then(end_of_octave).is_none_or(|from| from <= ms(time)));
-            assert!(end_of_octave(at).is_none_or(|to| ms(time) < to), "{time} ms is in {at}");
+            assert!(at.checked_sub(1).and_then(end_of_octave).is_none_or(|from| from < ms(time)));
+            assert!(end_of_octave(at).is_none_or(|to| ms(time) <= to), "{time} ms is in {at}");
         }
     }
 }
