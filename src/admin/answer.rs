@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::metrics::CONTENT_TYPE;
 use crate::http::reply::TEXT;
 use crate::plain::handler::Handled;
 use crate::text::json_printable;
@@ -36,6 +37,11 @@ pub(super) fn rendered(status: u16, json: &str) -> Handled<'static> {
 /// What a person reads.
 pub(super) fn text(status: u16, text: String) -> Handled<'static> {
     answer(status, TEXT, text)
+}
+
+/// What Prometheus reads.
+pub(super) fn exposed(text: String) -> Handled<'static> {
+    answer(200, CONTENT_TYPE, text)
 }
 
 /// A sentence that says what is wrong, with a remedy.

@@ -21,7 +21,7 @@ use super::pace::{OF_STRANGERS, OF_THE_OWNER, Pace};
 use super::route::{Astray, Query, Route, route};
 use super::socket::UnixSocket;
 use super::steer::Steering;
-use super::{State, Steered, answer, status};
+use super::{State, Steered, answer, metrics, status};
 use crate::config::Admin;
 use crate::event::{Event, Teller, Visit};
 use crate::http::{HeadLimits, Refusal};
@@ -284,6 +284,7 @@ impl Desk {
         }
         match route {
             Route::Status => answer::rendered(200, &status::status(steered)),
+            Route::Metrics => answer::exposed(metrics::metrics(steered)),
             Route::Events => events(steered, query),
             Route::History => self.history(query),
             Route::Why => steering.why(),

@@ -4,8 +4,8 @@
 //! It has threads of its own, apart from those that serve clients, and knows the balancer behind it
 //! as [`Steered`] alone. It never writes the configuration's file.
 //!
-//! Reading order: `endpoint`, `bound`, `socket`, `guard`, `route`, `status`, `history`, `why`,
-//! `steer`, `answer`, `pace`.
+//! Reading order: `endpoint`, `bound`, `socket`, `guard`, `route`, `status`, `process`, `metrics`,
+//! `history`, `why`, `decided`, `steer`, `answer`, `pace`.
 
 mod answer;
 pub mod ask;
@@ -13,7 +13,9 @@ mod bound;
 mod endpoint;
 mod guard;
 mod history;
+mod metrics;
 mod pace;
+mod process;
 mod route;
 pub mod socket;
 mod status;

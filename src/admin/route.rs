@@ -9,6 +9,7 @@ use crate::pool::Mode;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     Status,
+    Metrics,
     Events,
     /// The last hour in numbers.
     History,
@@ -73,6 +74,7 @@ pub(super) fn route(method: &str, target: &str) -> Result<(Route, Query), Astray
 fn of_path(path: &str) -> Result<(Route, &'static str), Astray> {
     Ok(match path {
         "/status" => (Route::Status, READ),
+        "/metrics" => (Route::Metrics, READ),
         "/events" => (Route::Events, READ),
         "/history" => (Route::History, READ),
         "/why" => (Route::Why, READ),

@@ -1,12 +1,11 @@
 //! How all stands, as JSON: docs/admin.md has each field. What a field means must never change
 //! within a version; fields may come.
 
-use std::fs;
 use std::time::{Duration, SystemTime};
 
-use rustix::process::{Resource, getrlimit};
 use serde_json::{Value, json};
 
+use super::process::{Descriptors, descriptors};
 use super::{Life, State, Steered};
 use crate::event::Told;
 use crate::log::{Cause, Level, rfc3339};
@@ -42,7 +41,7 @@ pub(super) fn status(steered: &dyn Steered) -> String {
         "configuration": configuration(&life, now),
         "listeners": [{ "address": controls.address().to_string(), "tls": controls.speaks_tls() }],
         "connections": connections(controls),
-        "descriptors": descriptors(),
+        "descriptors": open_descriptors(),
         "log": {
             "lines_dropped": steered.teller().log().dropped(),
             "lines_lost": steered.teller().log().lost(),
@@ -104,16 +103,8 @@ fn connections(controls: &Controls) -> Value {
     json!({ "clients": taken, "max": limit })
 }
 
-/// Where the list cannot be opened for want of a descriptor, that says how many are open.
-fn descriptors() -> Value {
-    let limit = getrlimit(Resource::Nofile).current;
-    let open = match fs::read_dir("/proc/self/fd") {
-        Ok(list) => Some(list.count().saturating_sub(1) as u64), // the list has itself
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
-            limit
-        }
-        Err(_) => None,
-    };
+fn open_descriptors() -> Value {
+    let Descriptors { open, limit } = descriptors();
     json!({ "open": open, "limit": limit })
 }
 

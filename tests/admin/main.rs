@@ -10,7 +10,9 @@ mod harness;
 
 mod browser;
 mod crowding;
+mod exposed;
 mod guarding;
+mod metrics;
 mod panel;
 mod places;
 mod serving;

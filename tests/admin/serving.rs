@@ -93,7 +93,7 @@ fn the_configuration_is_shown_without_its_secrets() {
 fn what_is_not_there_is_said_with_what_is() {
     let backend = Backend::plain();
     let panel = Panel::over(&[&backend]);
-    for (target, status) in [("/", 404), ("/metrics", 404), ("/pause", 405), ("/backends/A", 404)] {
+    for (target, status) in [("/", 404), ("/metric", 404), ("/pause", 405), ("/backends/A", 404)] {
         assert_eq!(panel.get(target).status(), status, "{target}");
     }
     let wrong = panel.post("/status");
