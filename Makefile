@@ -18,7 +18,7 @@ DENY_VERSION := 0.20.2
 DENY := $(or $(shell command -v cargo-deny),target/tools/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
-.PHONY: help build install run demo test lint static static-all bench bench-policies picking try slow flood reloads certs loom fuzz
+.PHONY: help build install run demo test lint static static-all bench bench-policies picking try rules slow flood reloads certs loom fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -103,6 +103,9 @@ picking: ## what a pick costs, from 3 to 1,000 backends
 
 try: build ## real input: nginx and Python's server behind it, every byte compared
 	benches/try.sh $(EVENLY)
+
+rules: ## the rules for Prometheus, each tried where it holds and where it does not
+	cd deploy/prometheus && promtool check rules evenly.rules.yml && promtool test rules evenly.rules.test.yml
 
 flood: build ## a flood at the admin endpoint beside clients
 	benches/flood.sh $(EVENLY)

@@ -8,6 +8,7 @@
 #[path = "../relay/harness/mod.rs"]
 mod harness;
 
+mod board;
 mod browser;
 mod crowding;
 mod exposed;
@@ -15,5 +16,7 @@ mod guarding;
 mod metrics;
 mod panel;
 mod places;
+mod prometheus;
+mod scraping;
 mod serving;
 mod steering;
