@@ -2,6 +2,7 @@
 //! it, and clients of the relay do not feel the rest.
 
 use crate::harness::{Backend, Process, Wire, eventually, timed};
+use crate::metrics::metrics;
 use crate::panel::Panel;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
@@ -120,6 +121,10 @@ fn it_answers_when_the_process_has_no_descriptor_left() {
         assert_eq!(status["descriptors"]["limit"], limit);
         assert!(status["descriptors"]["open"].as_u64().unwrap() + 8 >= limit);
     }
+    let shown = metrics(&panel);
+    let open = shown.value("process_open_fds", &[]) as u64;
+    assert!(open + 8 >= limit && open <= limit, "{open} of {limit}");
+    assert_eq!(shown.values("evenly_backend_up", &[]), [1.0]);
     let get = format!("GET /live HTTP/1.1\r\nHost: {}\r\n\r\n", panel.address);
     assert_eq!(panel.connect().ask(get).status(), 200, "at the port too");
     process.limit_descriptors(before);

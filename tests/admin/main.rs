@@ -8,8 +8,11 @@
 #[path = "../relay/harness/mod.rs"]
 mod harness;
 
+#[cfg(feature = "tls")]
 mod board;
 mod browser;
+#[cfg(feature = "tls")]
+mod certificates;
 mod crowding;
 mod exposed;
 mod guarding;

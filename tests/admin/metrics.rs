@@ -15,7 +15,7 @@ fn text(panel: &Panel) -> String {
     answer.text()
 }
 
-fn metrics(panel: &Panel) -> Exposed {
+pub fn metrics(panel: &Panel) -> Exposed {
     Exposed::read(&text(panel))
 }
 
@@ -333,4 +333,28 @@ fn a_thousand_backends_take_a_few_megabytes() {
     assert_eq!(shown.values("evenly_backend_up", &[]), [1.0; 1000]);
     assert!(text.len() < 6_000_000, "{} bytes", text.len());
     assert!(grown * 1024 < 3 * text.len(), "{grown} KiB more for {} bytes", text.len());
+}
+
+#[test]
+fn a_file_that_is_put_back_as_it_was_is_no_failed_reload_any_more() {
+    let backend = Backend::plain();
+    let panel = Panel::over(&[&backend]);
+    let successful = || {
+        let shown = metrics(&panel);
+        let tried = shown.value("evenly_config_last_reload_timestamp_seconds", &[]);
+        (shown.value("evenly_config_last_reload_successful", &[]), tried)
+    };
+    let (_, at_the_start) = successful();
+    let path = panel.proxy.scratch.path().join("applications.toml");
+    let file = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, "nonsense").unwrap();
+    panel.proxy.pardon("not reloaded");
+    assert_eq!(panel.post("/reload").status(), 422);
+    let (failed, then) = successful();
+    assert!(failed == 0.0 && then > at_the_start, "{failed} at {then}");
+    std::fs::write(&path, file).unwrap();
+    assert_eq!(panel.post("/reload").status(), 200);
+    let (good, now) = successful();
+    assert!(good == 1.0 && now > then, "{good} at {now}, though nothing changes");
+    assert_eq!(metrics(&panel).value("evenly_config_changes_total", &[]), 0.0);
 }
