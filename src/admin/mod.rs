@@ -5,11 +5,13 @@
 //! as [`Steered`] alone. It never writes the configuration's file.
 //!
 //! Reading order: `endpoint`, `bound`, `socket`, `guard`, `route`, `status`, `process`, `metrics`,
-//! `history`, `why`, `decided`, `steer`, `answer`, `pace`.
+//! `history`, `clock`, `decided`, `why`, `steer`, `answer`, `pace`.
 
 mod answer;
 pub mod ask;
 mod bound;
+mod clock;
+mod decided;
 mod endpoint;
 mod guard;
 mod history;

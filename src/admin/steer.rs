@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::answer::{error, json, rendered};
 use super::route::Query;
-use super::{Handover, Steered, why};
+use super::{Handover, Steered, decided, why};
 use crate::config;
 use crate::event::{Event, Visit};
 use crate::plain::handler::Handled;
@@ -45,14 +45,22 @@ impl Steering<'_> {
         json(200, &done)
     }
 
-    /// `GET /why?of=NAME`
+    /// `GET /why?of=NAME`, or the id of a request.
     pub(super) fn why(&self) -> Handled<'static> {
         let Some(name) = self.query.value("of").filter(|name| !name.is_empty()) else {
-            return error(400, "of is missing: whose story is wanted; write for example of=API01");
+            let remedy = "write for example of=API01, or the id of a request";
+            return error(400, &format!("of is missing: whose story is wanted; {remedy}"));
         };
-        match why::of_backend(self.steered, name) {
+        // A backend goes before a request: its name is for the operator to choose.
+        let story =
+            why::of_backend(self.steered, name).or_else(|| decided::of_request(self.steered, name));
+        match story {
             Some(story) => json(200, &story),
-            None => error(404, &self.unknown_backend(name)),
+            None => {
+                let unknown = self.unknown_backend(name);
+                let kept = "nor is it the id of a request among the last 1000 of a worker";
+                error(404, &format!("{unknown}; {kept}"))
+            }
         }
     }
 

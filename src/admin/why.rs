@@ -3,21 +3,22 @@
 //! Called by the endpoint. Reads what the pool remembers, and decides nothing. Times of day are
 //! UTC, as those of the log and of the events are.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Steered;
+use super::clock::Clock;
 use super::status::{VERSION, time};
+use super::{Steered, decided};
 use crate::pool::{Counts, Pool, Shift, Spell, Standing, Status, Story};
-use crate::text::{Roughly, Took, day, time_of_day};
+use crate::text::Took;
 
 /// What is known of the backend of this name; none if there is none.
 pub(super) fn of_backend(steered: &dyn Steered, name: &str) -> Option<Value> {
     let controls = steered.controls();
     let (pool, moment) = (controls.pool(), controls.now());
     let index = pool.backends().iter().position(|one| one.name() == name)?;
-    let clock = Clock { now: SystemTime::now(), moment };
+    let clock = Clock::of(moment);
     let told = Told {
         status: &pool.status(index, moment),
         story: &pool.story(index, moment),
@@ -25,6 +26,8 @@ pub(super) fn of_backend(steered: &dyn Steered, name: &str) -> Option<Value> {
         policy: pool.policy(),
         clock,
     };
+    let mut lines = told.lines();
+    lines.extend(decided::troubles(steered, pool.backends()[index].number()));
     let shift = |it: &Shift| {
         let at = time(clock.at(it.at));
         json!({ "at": at, "standing": it.standing.to_string(), "reason": it.reason })
@@ -38,37 +41,10 @@ pub(super) fn of_backend(steered: &dyn Steered, name: &str) -> Option<Value> {
         "version": VERSION,
         "kind": "backend",
         "name": name,
-        "lines": told.lines(),
+        "lines": lines,
         "standings": told.story.shifts.iter().map(shift).collect::<Value>(),
         "sat_out": told.story.spells.iter().map(spell).collect::<Value>(),
     }))
-}
-
-/// The pool's clock and the wall's, at one moment.
-#[derive(Clone, Copy)]
-struct Clock {
-    now: SystemTime,
-    moment: Duration,
-}
-
-impl Clock {
-    /// What the wall's clock showed then, if nobody has set it since.
-    fn at(&self, at: Duration) -> SystemTime {
-        self.now.checked_sub(self.moment.saturating_sub(at)).unwrap_or(self.now)
-    }
-
-    /// The time of day, with the date if that is another than today's.
-    fn told(&self, at: Duration) -> String {
-        let at = self.at(at);
-        match day(at) == day(self.now) {
-            true => time_of_day(at),
-            false => format!("{} {}", day(at), time_of_day(at)),
-        }
-    }
-
-    fn since(&self, at: Duration) -> Roughly {
-        Roughly(self.moment.saturating_sub(at))
-    }
 }
 
 /// How much of the pool's requests one backend got, and how much it would get by weight.
@@ -325,13 +301,5 @@ mod tests {
             said[1].starts_with("3 of 5 in flight; ") && said[1].contains("a backup"),
             "{said:?}"
         );
-    }
-
-    #[test]
-    fn what_was_on_another_day_has_its_date() {
-        let clock = Clock { now: UNIX_EPOCH + s(86_400 + 60), moment: s(200) };
-        assert_eq!([clock.told(s(139)), clock.told(s(140))], ["1970-01-01 23:59:59", "00:00:00"]);
-        let early = Clock { now: UNIX_EPOCH, moment: s(200) };
-        assert_eq!(early.told(s(0)), "1970-01-01 00:00:00".split(' ').next_back().unwrap());
     }
 }

@@ -17,7 +17,7 @@ Commands:
 
 Commands that ask a balancer that runs; see evenly status --help:
   status       how it stands
-  why          why a backend is as it is, and what befell it
+  why          why a backend is as it is, or a request went as it did
   timeline     what happened, and what was counted meanwhile
   drain        give a backend no new requests
   maint        the same, and close its tunnels after a while
@@ -147,7 +147,7 @@ pub(super) const ASK: &str = "\
 Asks a running balancer, and tells it what to do.
 
 Usage: evenly status [--json | --names] [--watch[=SECONDS]]
-       evenly why NAME [--json]
+       evenly why NAME|ID [--json]
        evenly timeline [--since TIME] [--json]
        evenly drain NAME [--wait TIME] [--force]
        evenly maint NAME [--wait TIME] [--force]
@@ -163,7 +163,8 @@ Usage: evenly status [--json | --names] [--watch[=SECONDS]]
       --json               as the balancer tells it, for programs
       --names              the backends' names alone, a line each
       --watch[=SECONDS]    again every 2 s, or so many, until Ctrl-C
-  why          where a backend stands and why, its share, and what befell it before
+  why          where a backend stands and why, its share, and what befell it before;
+               of the id of a request, as X-Request-Id and the log have it: its tries
   timeline     events, and counters of 10 s, the newest last; times are UTC. Quiet
                stretches and floods are folded; ! is trouble
       --since TIME         1h ago (the default), or since 14:02 or 2026-11-27T14:02:07Z

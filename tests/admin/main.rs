@@ -14,6 +14,7 @@ mod browser;
 #[cfg(feature = "tls")]
 mod certificates;
 mod crowding;
+mod deciding;
 mod exposed;
 mod guarding;
 mod metrics;

@@ -1,0 +1,213 @@
+//! Why a request went as it did: `GET /why` of its id, from what the workers remember.
+//!
+//! Who was out at that time is not kept with a request: it follows from the stories of the backends
+//! that are in the file now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Steered;
+use super::clock::Clock;
+use super::status::{VERSION, time};
+use crate::log::Cause;
+use crate::pool::{Pool, Reason, Shift, Standing};
+use crate::relay::{Decision, End, Micros, Try};
+use crate::text::Took;
+
+/// Requests of one id that are told: whoever chooses ids may use one often.
+const TOLD_MAX: usize = 5;
+/// Requests that went badly at a backend, and are named in its story.
+const TROUBLES_MAX: usize = 3;
+/// Backends that were out, and are named one by one.
+const OUT_MAX: usize = 10;
+
+/// What was decided for the requests of this id; none if no worker remembers one.
+pub(super) fn of_request(steered: &dyn Steered, id: &str) -> Option<Value> {
+    let mut found = steered.controls().decisions(id);
+    found.truncate(TOLD_MAX);
+    if found.is_empty() {
+        return None;
+    }
+    let view = View::of(steered);
+    Some(json!({
+        "version": VERSION,
+        "kind": "request",
+        "name": id,
+        "lines": found.iter().flat_map(|one| view.lines(one)).collect::<Vec<_>>(),
+        "decisions": found.iter().map(|one| view.object(one)).collect::<Value>(),
+    }))
+}
+
+/// A line for each of the last requests that the backend of this number failed.
+pub(super) fn troubles(steered: &dyn Steered, number: u64) -> Vec<String> {
+    let is_bad = |one: &Try| {
+        let failed = matches!(one.end, End::Failed(_) | End::Answered(500..));
+        failed && one.backend == number
+    };
+    let wanted = |one: &Decision| one.tries.told().0.any(is_bad);
+    let view = View::of(steered);
+    let line = |one: &Decision| {
+        let tried = one.tries.told().0.find(|one| is_bad(one));
+        let end = tried.map(|tried| ended(tried.end)).unwrap_or_default();
+        let (at, asked, id) = (view.clock.told(one.begun), view.asked(one), one.id.text());
+        format!("{at} {end}: {asked}, request {id}")
+    };
+    let found = steered.controls().last_decisions(TROUBLES_MAX, wanted);
+    found.iter().map(line).collect()
+}
+
+/// What the lines are read against: the backends as they are in the file now.
+struct View {
+    pool: Arc<Pool>,
+    clock: Clock,
+    now: Duration,
+}
+
+impl View {
+    fn of(steered: &dyn Steered) -> Self {
+        let controls = steered.controls();
+        let now = controls.now();
+        Self { pool: controls.pool(), clock: Clock::of(now), now }
+    }
+
+    fn lines(&self, one: &Decision) -> Vec<String> {
+        let (at, id, asked, client) =
+            (self.clock.told(one.begun), one.id.text(), self.asked(one), one.client);
+        let mut lines = vec![format!("request {id} at {at} UTC: {asked}, from {client}")];
+        lines.push(outcome(one));
+        if one.was_held {
+            lines.push("a pause held it".to_owned());
+        }
+        if one.queued != Micros::default() {
+            lines.push(format!("stood in line for a place for {}", Took(one.queued.time())));
+        }
+        let (tries, left_out) = one.tries.told();
+        let tries: Vec<_> = tries.map(|tried| self.tried(tried)).collect();
+        let last = tries.len().saturating_sub(1);
+        for (place, line) in tries.into_iter().enumerate() {
+            if place == last && left_out > 0 {
+                lines.push(format!("and {left_out} more tries"));
+            }
+            lines.push(line);
+        }
+        lines.extend(self.out_line(one.begun));
+        lines
+    }
+
+    /// `after 12 ms to API02, picked by round-robin: timed out after 3.0 s`
+    fn tried(&self, tried: &Try) -> String {
+        let (after, took) = (Took(tried.after.time()), Took(tried.took.time()));
+        let (name, why) = (self.name(tried.backend), reason(tried.reason, self.pool.policy()));
+        format!("after {after} to {name}, {why}: {} after {took}", ended(tried.end))
+    }
+
+    /// Method and path, with dots where it was cut.
+    fn asked(&self, one: &Decision) -> String {
+        let dots = if one.asked.is_full() { "..." } else { "" };
+        format!("{}{dots}", one.asked.text())
+    }
+
+    fn name(&self, number: u64) -> String {
+        let found = self.pool.backends().iter().find(|one| one.number() == number);
+        found.map_or_else(|| "one that has left the file".to_owned(), |it| it.name().to_owned())
+    }
+
+    /// Where each backend stood then that was not up, as far as that is remembered.
+    fn out(&self, then: Duration) -> Vec<(&str, Shift)> {
+        let backends = self.pool.backends().iter().enumerate();
+        backends
+            .filter_map(|(index, backend)| Some((backend.name(), self.away(index, then)?)))
+            .collect()
+    }
+
+    /// Where the one at `index` stood then, if it was not up.
+    fn away(&self, index: usize, then: Duration) -> Option<Shift> {
+        let mut shifts = self.pool.story(index, self.now).shifts.into_iter();
+        shifts.find(|shift| shift.at <= then).filter(|shift| shift.standing != Standing::Up)
+    }
+
+    fn out_line(&self, then: Duration) -> Option<String> {
+        let out = self.out(then);
+        if out.is_empty() {
+            return None;
+        }
+        let one = |(name, shift): &(&str, Shift)| {
+            let at = self.clock.told(shift.at);
+            format!("{name} ({} since {at}: {})", shift.standing, shift.reason)
+        };
+        let mut words: Vec<_> = out.iter().take(OUT_MAX).map(one).collect();
+        if out.len() > OUT_MAX {
+            words.push(format!("and {} more", out.len() - OUT_MAX));
+        }
+        Some(format!("out then: {}", words.join("; ")))
+    }
+
+    fn object(&self, one: &Decision) -> Value {
+        let (tries, left_out) = one.tries.told();
+        let tried = |tried: &Try| {
+            json!({
+                "backend": self.name(tried.backend),
+                "reason": tried.reason.word(self.pool.policy()),
+                "after_ms": millis(tried.after),
+                "took_ms": millis(tried.took),
+                "outcome": ended(tried.end),
+            })
+        };
+        let out = |(name, shift): &(&str, Shift)| {
+            let standing = shift.standing.to_string();
+            json!({ "backend": name, "standing": standing, "reason": shift.reason })
+        };
+        json!({
+            "id": one.id.text(),
+            "at": time(self.clock.at(one.begun)),
+            "asked": self.asked(one),
+            "client": one.client.to_string(),
+            "status": one.status,
+            "cause": one.cause.word(),
+            "held": one.was_held,
+            "queued_ms": millis(one.queued),
+            "waited_ms": millis(one.waited),
+            "took_ms": millis(one.took),
+            "tries": tries.map(tried).collect::<Value>(),
+            "tries_left_out": left_out,
+            "out": self.out(one.begun).iter().map(out).collect::<Value>(),
+        })
+    }
+}
+
+fn outcome(one: &Decision) -> String {
+    let (status, took, waited) = (one.status, Took(one.took.time()), Took(one.waited.time()));
+    match one.cause {
+        Cause::Done => format!("answered {status} in {took}, its first byte after {waited}"),
+        Cause::ClientGone => format!("the client left after {took}; status {status}"),
+        cause => format!("ended with status {status} after {took}: {}", cause.word()),
+    }
+}
+
+/// Why it was given to that one.
+fn reason(reason: Reason, policy: &str) -> String {
+    match reason {
+        Reason::Policy => format!("picked by {policy}"),
+        Reason::Sticky => "which its cookie names".to_owned(),
+        Reason::Retry => format!("picked by {policy} among those not tried yet"),
+        Reason::Warming => "as all that are up have just come back".to_owned(),
+        Reason::Backup => "a backup, as no other was up or had room".to_owned(),
+        Reason::Ejected => "as none was up, and it may work again".to_owned(),
+        Reason::Open => "as none was up, by fail_open".to_owned(),
+    }
+}
+
+fn ended(end: End) -> String {
+    match end {
+        End::Open => "nothing known".to_owned(),
+        End::Answered(status) => format!("status {status}"),
+        End::Failed(fault) => fault.to_string(),
+        End::Abandoned => "abandoned".to_owned(),
+    }
+}
+
+fn millis(time: Micros) -> f64 {
+    time.time().as_secs_f64() * 1000.0
+}

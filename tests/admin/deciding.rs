@@ -1,0 +1,136 @@
+//! Why a request went as it did, asked by the id that the application was told.
+
+use crate::harness::{Backend, Vacant, eventually};
+use crate::panel::{Panel, error, json};
+use serde_json::Value;
+
+const RETRIED: &str = "retry.on = [\"connect\"]\npassive.failures = 100\n";
+
+/// The id of the newest request that this one has got.
+fn id(backend: &Backend) -> String {
+    let requests = backend.requests();
+    requests.last().unwrap().field("x-request-id").unwrap().to_owned()
+}
+
+/// What is told of it; a worker remembers a request when the client has its answer already.
+fn why(panel: &Panel, of: &str) -> Value {
+    let mut told = Value::Null;
+    eventually("it is remembered", || {
+        let answer = panel.get(&format!("/why?of={of}"));
+        told = json(&answer);
+        answer.status() == 200
+    });
+    told
+}
+
+fn lines(told: &Value) -> Vec<String> {
+    let lines = told["lines"].as_array().unwrap().iter();
+    lines.map(|line| line.as_str().unwrap().to_owned()).collect()
+}
+
+/// Asks until a request has been with the one that takes no connection first.
+fn retried(panel: &Panel, path: &str, backend: &Backend) -> Value {
+    let mut told = Value::Null;
+    eventually("one was retried", || {
+        assert_eq!(panel.proxy.get(path).status(), 200);
+        told = why(panel, &id(backend));
+        told["decisions"][0]["tries"].as_array().is_some_and(|tries| tries.len() == 2)
+    });
+    told
+}
+
+#[test]
+fn a_request_is_told_with_each_try_and_what_came_of_it() {
+    let (vacant, backend) = (Vacant::new(), Backend::plain());
+    let panel = Panel::with(&[&vacant, &backend], RETRIED);
+    let told = retried(&panel, "/orders?secret=1", &backend);
+    assert_eq!((&told["kind"], &told["name"]), (&"request".into(), &id(&backend).into()));
+    let one = &told["decisions"][0];
+    assert_eq!((&one["asked"], &one["client"]), (&"GET /orders".into(), &"127.0.0.1".into()));
+    assert_eq!((&one["status"], &one["cause"]), (&200.into(), &"done".into()));
+    let tries = ["backend", "reason", "outcome"].map(|key| {
+        let tries = one["tries"].as_array().unwrap().iter();
+        tries.map(|tried| tried[key].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    });
+    let expected = [["A", "B"], ["round-robin", "retry"], ["connect failed", "status 200"]];
+    assert_eq!(tries, expected.map(|both| both.map(str::to_owned).to_vec()));
+    let lines = lines(&told);
+    assert!(lines[0].contains("GET /orders, from 127.0.0.1"), "{lines:?}");
+    assert!(lines[1].starts_with("answered 200 in "), "{lines:?}");
+    assert!(lines[2].contains("to A, picked by round-robin: connect failed after "), "{lines:?}");
+    assert!(lines[3].contains("to B, picked by round-robin among those not tried"), "{lines:?}");
+    assert!(!told.to_string().contains("secret"), "what a query holds is nobody's business");
+}
+
+#[test]
+fn who_was_out_then_is_told_though_it_is_back_by_now() {
+    let backends = [Backend::plain(), Backend::plain()];
+    let panel = Panel::over(&[&backends[0], &backends[1]]);
+    panel.post("/backends/A/drain");
+    panel.proxy.get("/");
+    panel.post("/backends/A/ready");
+    panel.proxy.get("/");
+    let told = why(&panel, &id(&backends[1]));
+    let then = if told["decisions"][0]["out"].as_array().unwrap().is_empty() {
+        // The second was B's, too; the first is the one that is wanted.
+        let first = backends[1].requests()[0].field("x-request-id").unwrap().to_owned();
+        why(&panel, &first)
+    } else {
+        told
+    };
+    let out = &then["decisions"][0]["out"][0];
+    assert_eq!((&out["backend"], &out["standing"]), (&"A".into(), &"drain".into()), "{then}");
+    let said = lines(&then).pop().unwrap();
+    assert!(said.starts_with("out then: A (drain since ") && said.contains("operator"), "{said}");
+}
+
+#[test]
+fn the_story_of_a_backend_names_the_requests_that_went_badly_there() {
+    let backend = Backend::answering(500);
+    let panel = Panel::over(&[&backend]);
+    assert_eq!(panel.proxy.get("/broken").status(), 500);
+    panel.proxy.farewell(500);
+    let expected = format!(" status 500: GET /broken, request {}", id(&backend));
+    let last = || lines(&why(&panel, "A")).pop().unwrap();
+    eventually("it is named", || last().ends_with(&expected));
+}
+
+#[test]
+fn one_that_stood_in_line_is_told_how_long() {
+    let backend = Backend::plain();
+    let panel = Panel::over(&[&backend]);
+    panel.post("/pause?for=20s");
+    let mut waiting = panel.proxy.asking("/held");
+    eventually("it waits", || panel.status()["pools"][0]["queue"]["length"] == 1);
+    panel.post("/resume");
+    assert_eq!(waiting.answer().status(), 200);
+    let told = why(&panel, &id(&backend));
+    let one = &told["decisions"][0];
+    assert!(one["held"] == true && one["queued_ms"].as_f64().unwrap() > 0.0, "{told}");
+    assert!(one["waited_ms"].as_f64() >= one["queued_ms"].as_f64(), "{told}");
+    let lines = lines(&told);
+    assert_eq!(lines[2], "a pause held it");
+    assert!(lines[3].starts_with("stood in line for a place for "), "{lines:?}");
+}
+
+#[test]
+fn one_that_nobody_took_is_told_with_its_cause() {
+    let vacant = Vacant::new();
+    let panel = Panel::with(&[&vacant], "server.request_id = true\n");
+    panel.proxy.farewell(502);
+    let answer = panel.proxy.get("/");
+    let told = why(&panel, answer.field("x-request-id").unwrap());
+    let one = &told["decisions"][0];
+    assert_eq!((&one["status"], &one["cause"]), (&502.into(), &"connect-failed".into()), "{told}");
+    assert!(lines(&told)[1].starts_with("ended with status 502 after "), "{told}");
+}
+
+#[test]
+fn what_is_neither_a_backend_nor_a_request_is_said_to_be_so() {
+    let backend = Backend::plain();
+    let panel = Panel::over(&[&backend]);
+    let answer = panel.get("/why?of=0123456789abcdef0123456789abcdef");
+    assert_eq!(answer.status(), 404);
+    let words = error(&answer);
+    assert!(words.contains("no backend") && words.contains("id of a request"), "{words}");
+}
