@@ -198,7 +198,9 @@ pub mod http;
 #[cfg(feature = "lab")]
 pub mod lab;
 pub mod log;
-#[cfg(any(feature = "admin", feature = "client", feature = "lab"))]
+#[cfg(feature = "alerts")]
+pub mod notify;
+#[cfg(any(feature = "admin", feature = "alerts", feature = "client", feature = "lab"))]
 pub mod plain;
 pub mod pool;
 pub mod relay;

@@ -1,6 +1,10 @@
 //! What differs between two configurations, in words, and what of it has to wait for a restart.
 //! Called by whoever reads the file again; knows nothing of what runs.
 
+#[cfg(feature = "alerts")]
+use super::ALERTS;
+#[cfg(feature = "alerts")]
+use super::alerts::{Alert, Written};
 use super::applications::Application;
 use super::render::holds_secret;
 use super::settings::Setting;
@@ -54,6 +58,8 @@ impl Config {
         for ((name, old), (_, new)) in self.tables().into_iter().zip(next.tables()) {
             changes.of_table(name, old, new);
         }
+        #[cfg(feature = "alerts")]
+        changes.of_alerts(&self.alerts, &next.alerts);
         changes
     }
 }
@@ -76,6 +82,27 @@ impl Changes {
             if !["name", "ip", "port"].contains(&key) {
                 self.add(&new.name, format!("{key}: {words}"));
             }
+        }
+    }
+
+    #[cfg(feature = "alerts")]
+    fn of_alerts(&mut self, old: &[Alert], new: &[Alert]) {
+        let named = |list: &[Alert], name: &str| {
+            list.iter().find(|alert| alert.name == name).map(Written::from)
+        };
+        for Alert { name, kind, .. } in new {
+            match (named(old, name), named(new, name)) {
+                (Some(mut old), Some(mut new)) => {
+                    let [old, new] = [&mut old, &mut new].map(|alert| values(ALERTS, alert));
+                    let changed = differing(&old, &new);
+                    let lines = changed.map(|(key, words)| format!("alert {name}: {key}: {words}"));
+                    self.lines.extend(lines);
+                }
+                _ => self.lines.push(format!("alert {name}: new, by {}", kind.word())),
+            }
+        }
+        for Alert { name, .. } in old.iter().filter(|old| named(new, &old.name).is_none()) {
+            self.lines.push(format!("alert {name}: gone"));
         }
     }
 

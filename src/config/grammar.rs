@@ -2,6 +2,8 @@
 //! Called by the forms of keys; resolves no name and touches no file.
 
 pub(super) mod admin;
+#[cfg(feature = "alerts")]
+pub(super) mod alerts;
 pub(super) mod origin;
 
 use std::fmt;

@@ -434,7 +434,7 @@ const SOMEWHERE_TLS: Need = is_not("tls.certificates", "[]").or(&is("application
 /// Whoever wrote one of these keys wants TLS, and without a certificate there would be none.
 const CERTIFIED: Need = is_not("tls.certificates", "[]").or_refused();
 
-const HOUR_MS: u64 = 3_600_000;
+pub(super) const HOUR_MS: u64 = 3_600_000;
 pub(super) const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// More than any score needs, and far from what its arithmetic holds.
@@ -448,11 +448,11 @@ pub(super) fn port() -> Count {
     Count { range: 1..=65535, quoted: true }
 }
 
-fn time(range: RangeInclusive<u64>) -> Quantity {
+pub(super) fn time(range: RangeInclusive<u64>) -> Quantity {
     Quantity { measure: &units::TIME, range, zero: false }
 }
 
-fn time_or_none() -> Quantity {
+pub(super) fn time_or_none() -> Quantity {
     Quantity { zero: true, ..time(1..=DAY_MS) }
 }
 

@@ -9,7 +9,7 @@ use super::message::quote;
 use super::needs::Need;
 use super::report::Report;
 use super::settings::{Setting, Settings, last};
-use super::{APPLICATIONS, needs};
+use super::{LISTS, needs};
 
 /// Reports each setting that means nothing.
 pub(super) fn judge(report: &mut Report<'_>) {
@@ -65,10 +65,15 @@ impl Settings {
         let fits =
             |from: &[Setting]| last(from, need.key).map(|it| it.says(need.value) == need.has);
         let is_usual = || fits(&usual.tables).unwrap_or(true);
-        let holds = match (need.key.starts_with(APPLICATIONS), item) {
-            (false, _) => fits(&self.tables).unwrap_or_else(is_usual),
-            (true, []) => self.items.iter().any(|item| fits(item).unwrap_or_else(is_usual)),
-            (true, own) => fits(own).unwrap_or_else(is_usual),
+        let list = LISTS.iter().find(|list| need.key.starts_with(**list));
+        let is_of = |list: &str, item: &[Setting]| item.iter().any(|it| it.table == list);
+        let holds = match (list, item) {
+            (None, _) => fits(&self.tables).unwrap_or_else(is_usual),
+            (Some(list), own) if is_of(list, own) => fits(own).unwrap_or_else(is_usual),
+            (Some(list), _) => {
+                let mut items = self.items.iter().filter(|item| is_of(list, item));
+                items.any(|item| fits(item).unwrap_or_else(is_usual))
+            }
         };
         holds || need.or.is_some_and(|other| self.satisfies(other, item, usual))
     }

@@ -8,6 +8,8 @@
 //! says it; `syntax` and `words` guess what was meant. `changes` says what another file changes.
 
 mod account;
+#[cfg(feature = "alerts")]
+mod alerts;
 mod applications;
 mod changes;
 mod choices;
@@ -45,6 +47,8 @@ use needs::Needs;
 use table::{Field, Table};
 
 pub use account::Account;
+#[cfg(feature = "alerts")]
+pub use alerts::{Alert, AlertKind, ContentType, Heartbeat, Hook, Mail, Occasion, Security};
 #[cfg(feature = "client")]
 pub(crate) use applications::spell;
 pub use changes::Changes;
@@ -76,6 +80,12 @@ pub(crate) use units::TIME;
 
 /// The list of tables that names the backends, in the file and in messages.
 const APPLICATIONS: &str = "applications";
+/// The list of tables that names who is told.
+#[cfg(feature = "alerts")]
+const ALERTS: &str = "alerts";
+
+/// How many tables there are but those of lists.
+const TABLES: usize = if cfg!(feature = "alerts") { 16 } else { 15 };
 
 /// The configuration as meant: complete, in range and free of contradictions.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -112,6 +122,12 @@ pub struct Config {
     pub log: Log,
     /// `[admin]`
     pub admin: Admin,
+    /// Who is told what happens, each with a name of its own.
+    #[cfg(feature = "alerts")]
+    pub alerts: Vec<Alert>,
+    /// `[heartbeat]`
+    #[cfg(feature = "alerts")]
+    pub heartbeat: Heartbeat,
 }
 
 /// Reads a duration as the file has it, such as "500ms" or "10s". The error is a sentence that says
@@ -168,8 +184,8 @@ impl Config {
         raw::read(self, text, name, overrides)
     }
 
-    /// The tables but `[[applications]]` by name, in the order of the documentation.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Table); 15] {
+    /// The tables but those of lists by name, in the order of the documentation.
+    fn tables(&mut self) -> [(&'static str, &mut dyn Table); TABLES] {
         [
             ("server", &mut self.server),
             ("balance", &mut self.balance),
@@ -186,6 +202,8 @@ impl Config {
             ("tls", &mut self.tls),
             ("log", &mut self.log),
             ("admin", &mut self.admin),
+            #[cfg(feature = "alerts")]
+            ("heartbeat", &mut self.heartbeat),
         ]
     }
 }
@@ -197,6 +215,8 @@ fn each_key(visit: &mut dyn FnMut(&'static str, &'static str, &mut dyn Field)) {
     for (name, table) in config.tables() {
         table.each(&mut |key, field| visit(name, key, field));
     }
+    #[cfg(feature = "alerts")]
+    alerts::Written::default().each(&mut |key, field| visit(ALERTS, key, field));
 }
 
 /// True for the name of a table, that of the applications too.
@@ -206,10 +226,20 @@ fn is_table(word: &str) -> bool {
     found
 }
 
+/// The lists of tables.
+#[cfg(feature = "alerts")]
+const LISTS: &[&str] = &[APPLICATIONS, ALERTS];
+#[cfg(not(feature = "alerts"))]
+const LISTS: &[&str] = &[APPLICATIONS];
+
 /// When the keys of a table count.
 fn needs(name: &str) -> Needs {
     if name == APPLICATIONS {
         return Application::default().needs();
+    }
+    #[cfg(feature = "alerts")]
+    if name == ALERTS {
+        return alerts::Written::default().needs();
     }
     let mut config = Config::default();
     let table = config.tables().into_iter().find(|(table, _)| *table == name);

@@ -4,8 +4,7 @@
 /// What another key must say.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Need {
-    /// As `table.key`. One of `applications` is that of the same application, or to a key of a
-    /// table, that of any.
+    /// As `table.key`. One of a list is that of the same item, or to a key of a table, that of any.
     pub(super) key: &'static str,
     /// As bare text; "" is not set.
     pub(super) value: &'static str,

@@ -92,5 +92,12 @@ fn read_root(root: &DeTable<'_>, config: &mut Config, report: &mut Report<'_>) {
     if root.contains_key(APPLICATIONS) || !root.keys().any(|key| called_otherwise(key.get_ref())) {
         config.applications = applications::read(root.get_key_value(APPLICATIONS), report);
     }
+    #[cfg(feature = "alerts")]
+    {
+        known.push(super::ALERTS);
+        if let Some(written) = root.get_key_value(super::ALERTS) {
+            config.alerts = super::alerts::read(written, report);
+        }
+    }
     refuse_unknown("", root, &known, report);
 }

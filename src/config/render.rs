@@ -1,5 +1,9 @@
 //! The effective configuration as TOML that reads back to the same. Called by `evenly check`.
 
+#[cfg(feature = "alerts")]
+use super::ALERTS;
+#[cfg(feature = "alerts")]
+use super::alerts::Written;
 use super::applications::Application;
 use super::message::quote;
 use super::settings::{self, Setting, Settings};
@@ -42,6 +46,15 @@ impl Config {
                 }
             });
         }
+        #[cfg(feature = "alerts")]
+        for alert in &self.alerts {
+            Written::from(alert).each(&mut |key, field| {
+                let path = format!("{ALERTS}.{key}");
+                if holds_secret(field) && !secrets.contains(&path) {
+                    secrets.push(path);
+                }
+            });
+        }
         secrets
     }
 
@@ -52,6 +65,10 @@ impl Config {
         for (name, table) in self.tables() {
             all.tables.extend(settings::of(name, table));
         }
+        #[cfg(feature = "alerts")]
+        let mut alerts: Vec<_> = self.alerts.iter().map(Written::from).collect();
+        #[cfg(feature = "alerts")]
+        all.items.extend(alerts.iter_mut().map(|alert| settings::of(ALERTS, alert)));
         let mut page = Page { out: String::new(), extent, hides, usual: Settings::usual(), all };
         for (index, item) in items.iter_mut().enumerate() {
             let own = page.all.items[index].clone();
@@ -59,6 +76,11 @@ impl Config {
         }
         for (name, table) in self.tables() {
             page.write(&format!("[{name}]"), name, table, &[]);
+        }
+        #[cfg(feature = "alerts")]
+        for (index, alert) in alerts.iter_mut().enumerate() {
+            let own = page.all.items[items.len() + index].clone();
+            page.write("[[alerts]]", ALERTS, alert, &own);
         }
         page.out
     }
@@ -85,8 +107,9 @@ impl Page {
         table.each(&mut |key, field| {
             let setting = Setting::of(name, key, field);
             let is_usual = self.usual.has(&setting);
-            let is_address = name == APPLICATIONS && matches!(key, "ip" | "port");
-            if self.extent == Extent::Changed && is_usual && !is_address {
+            let is_needed =
+                matches!((name, key), (APPLICATIONS, "ip" | "port") | ("alerts", "name" | "kind"));
+            if self.extent == Extent::Changed && is_usual && !is_needed {
                 return;
             }
             let is_meaningless = || self.all.wanting(&setting, item, &self.usual).is_some();

@@ -73,6 +73,12 @@ impl<'t> Report<'t> {
         self.problems.is_empty()
     }
 
+    /// How many problems there are so far.
+    #[cfg(feature = "alerts")]
+    pub(super) fn problems(&self) -> usize {
+        self.problems.len()
+    }
+
     /// The warnings so far, a line each.
     pub(super) fn warnings(&self) -> Vec<String> {
         self.warnings.iter().map(|warning| warning.line(self.name)).collect()

@@ -3,7 +3,7 @@
 
 use super::message::Place;
 use super::table::{Field, Table};
-use super::{APPLICATIONS, each_key};
+use super::{LISTS, each_key};
 
 /// A key with its value, as TOML, and where it got it.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Setting {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
     pub(super) tables: Vec<Setting>,
-    /// Of each application. Apart from the others, so that each has few to look at.
+    /// Of each application and each alert. Apart from the others, so that each has few to look at.
     pub(super) items: Vec<Vec<Setting>>,
 }
 
@@ -58,10 +58,10 @@ impl Settings {
         usual
     }
 
-    /// Adds one; one of an application's is of the last application.
+    /// Adds one; one of a list is of its last item.
     pub(super) fn push(&mut self, setting: Setting) {
         let home = match self.items.last_mut() {
-            Some(item) if setting.table == APPLICATIONS => item,
+            Some(item) if LISTS.contains(&setting.table) => item,
             _ => &mut self.tables,
         };
         home.push(setting);

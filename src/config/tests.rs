@@ -125,6 +125,8 @@ fn the_example_file_shows_every_key_with_its_default() {
     assert_eq!(all.health.contains.take().as_deref(), Some("ok"));
     assert_eq!(all.health.host.take().as_deref(), Some("api.example.org"));
     assert_eq!(all.health.port.take(), Some(8001));
+    #[cfg(feature = "alerts")]
+    assert_eq!(all.heartbeat.ca.take().as_deref(), Some("./ca.pem"));
     let user = all.server.user.take().expect("every system has nobody");
     let group = all.server.group.take().expect("a number is one");
     assert_eq!((user.to_string(), group.id), ("nobody".to_owned(), 65534));

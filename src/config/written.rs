@@ -6,10 +6,10 @@ use toml::de::DeTable;
 use super::message::nearest;
 use super::report::Report;
 use super::table::Table;
-use super::{APPLICATIONS, each_key, is_table, words};
+use super::{LISTS, each_key, is_table, words};
 
-/// Tables and keys of the contract that are still to come.
-const PLANNED: [&str; 1] = ["alerts"];
+/// Tables of what is not in this build.
+const ABSENT: [&str; 2] = ["alerts", "heartbeat"];
 
 /// More tables than this tell nobody which one was meant.
 const HOMES_MAX: usize = 3;
@@ -53,8 +53,8 @@ pub(super) fn refuse_unknown(
 fn unknown(path: &str, word: &str, known: &[&str]) -> String {
     let at = path.strip_suffix(word).and_then(|at| at.strip_suffix('.')).unwrap_or_default();
     let noun = if at.is_empty() { "table" } else { "key" };
-    if PLANNED.contains(&path) {
-        return format!("this {noun} is not in this version; remove it");
+    if ABSENT.contains(&path) && !cfg!(feature = "alerts") {
+        return "this build of evenly tells nobody; use one with the feature alerts".to_owned();
     }
     if let Some(ours) = words::ours(at, word) {
         return format!("unknown {noun}; did you mean {ours}?");
@@ -78,7 +78,9 @@ fn homes(word: &str) -> Vec<String> {
     let mut homes = Vec::new();
     each_key(&mut |table, key, _| match table {
         _ if key != word => {}
-        APPLICATIONS => homes.push(format!("[[{APPLICATIONS}]]")),
+        // They come last, and what they are about is seldom what was meant.
+        "alerts" if !homes.is_empty() => {}
+        list if LISTS.contains(&list) => homes.push(format!("[[{list}]]")),
         _ => homes.push(format!("[{table}]")),
     });
     if is_table(word) { Vec::new() } else { homes }

@@ -223,6 +223,76 @@ proptest! {
             tls,
             log: Log { access, ..Log::default() },
             admin: Admin::default(),
+            ..Config::default()
         });
+    }
+}
+
+#[cfg(feature = "alerts")]
+mod alerts {
+    use super::*;
+    use crate::config::{Alert, AlertKind, ContentType, Heartbeat, Hook, Occasion};
+
+    fn hook() -> impl Strategy<Value = AlertKind> {
+        let types = vec![ContentType::Json, ContentType::Form, ContentType::Text];
+        let body = prop::option::of(("[^{]{1,40}", prop::sample::select(types)));
+        let headers = prop::collection::vec("X-[A-Za-z]{1,9}: [!-~]{0,9}", 0..3);
+        let all = ("https://a\\.test/[!-#%-~]{0,20}", body, headers, prop::option::of(path()));
+        all.prop_map(|(url, body, headers, ca)| {
+            let (template, content_type) = body.unzip();
+            let content_type = content_type.unwrap_or(ContentType::Json);
+            AlertKind::Webhook(Hook { url, template, content_type, headers, ca })
+        })
+    }
+
+    fn alert() -> impl Strategy<Value = Alert> {
+        let command = prop::collection::vec("[^\\x00]{0,9}", 0..4).prop_map(|mut arguments| {
+            arguments.insert(0, "/bin/true".to_owned());
+            AlertKind::Command(arguments)
+        });
+        let kind = prop_oneof![hook(), command];
+        let on = prop::sample::subsequence(Occasion::ALL.to_vec(), 1..=9);
+        let times = (ms(0..=DAY_MS), prop::option::of(ms(1000..=DAY_MS)), ms(100..=300_000));
+        let all = (kind, on, times, any::<bool>(), 1..=1000u32);
+        all.prop_map(|(kind, on, (wait, repeat, timeout), resolved, hourly_max)| {
+            let name = "night".to_owned();
+            Alert { name, kind, on, wait, repeat, resolved, hourly_max, timeout }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_alert_reads_back(alert in alert(), beats in any::<bool>()) {
+            let mut config = parse(MINIMAL);
+            let other = Alert { name: "other".to_owned(), ..alert.clone() };
+            config.alerts = vec![alert, other];
+            if beats {
+                config.heartbeat = Heartbeat {
+                    url: "https://a.test/ping".to_owned(),
+                    interval: Duration::from_secs(7),
+                    ca: Some("./ca.pem".to_owned()),
+                };
+            }
+            reads_back(&config);
+        }
+    }
+
+    #[test]
+    fn secrets_of_alerts_are_not_shown() {
+        let text = "[[alerts]]\nkind = \"webhook\"\nurl = \"https://a.test/s3cret\"\n\
+            headers = [\"Authorization: s3cret\"]\n\
+            [heartbeat]\nurl = \"http://a.test/s3cret\"\n";
+        let mut config = parse(&format!("{MINIMAL}{text}"));
+        assert!(!config.show(Extent::All).contains("s3cret"), "{}", config.show(Extent::All));
+        assert_eq!(config.secrets(), ["heartbeat.url", "alerts.url", "alerts.headers"]);
+        let mut next = config.clone();
+        next.alerts[0].kind = AlertKind::Command(vec!["/bin/s3cret".replace("s3cret", "true")]);
+        let said = config.changes(&mut next, &[Some(0)]).lines.join("\n");
+        assert!(said.contains("alert webhook: kind: \"webhook\" -> \"command\""), "{said}");
+        assert!(said.contains("alert webhook: url: (hidden) -> \"\"") && !said.contains("s3"));
+        next.alerts.clear();
+        assert_eq!(config.changes(&mut next, &[Some(0)]).lines, ["alert webhook: gone"]);
+        let said = next.changes(&mut config, &[Some(0)]).lines;
+        assert_eq!(said, ["alert webhook: new, by webhook"]);
     }
 }
