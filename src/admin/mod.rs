@@ -32,6 +32,8 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::event::Teller;
+#[cfg(feature = "alerts")]
+use crate::notify::AlertStatus;
 use crate::relay::Controls;
 use crate::tls::Shown;
 
@@ -45,6 +47,10 @@ pub trait Steered: Send + Sync {
 
     /// How the process and its configuration have fared.
     fn life(&self) -> Life;
+
+    /// How those fare that are told what happens.
+    #[cfg(feature = "alerts")]
+    fn alerts(&self) -> Vec<AlertStatus>;
 
     /// The configuration in force as TOML, without its secrets.
     fn config(&self) -> String;

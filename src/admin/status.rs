@@ -9,6 +9,8 @@ use super::process::{Descriptors, descriptors};
 use super::{Life, State, Steered};
 use crate::event::Told;
 use crate::log::{Cause, Level, rfc3339};
+#[cfg(feature = "alerts")]
+use crate::notify::AlertStatus;
 use crate::pool::{PastCheck, Status};
 use crate::relay::{Controls, Totals};
 use crate::tls::Shown;
@@ -48,7 +50,7 @@ pub(super) fn status(steered: &dyn Steered) -> String {
         },
         "totals": totals(&all, &controls.totals()),
         "certificates": life.certificates.iter().map(|it| certificate(it, now)).collect::<Value>(),
-        "alerts": [],
+        "alerts": alerts(steered),
     });
     with_list(&whole, "pools", std::iter::once(shown_pool))
 }
@@ -96,6 +98,32 @@ fn configuration(life: &Life, now: SystemTime) -> Value {
         "reloads": life.reloads,
         "last_reload": last,
     })
+}
+
+#[cfg(feature = "alerts")]
+fn alerts(steered: &dyn Steered) -> Value {
+    let alert = |alert: AlertStatus| {
+        let last = alert.last.map(|(at, is_ok, words)| {
+            let result = if is_ok { "delivered" } else { "failed" };
+            json!({ "at": time(at), "result": result, "words": words })
+        });
+        json!({
+            "name": alert.name,
+            "kind": alert.kind,
+            "on": alert.on.iter().map(|kind| kind.word()).collect::<Vec<_>>(),
+            "sent": alert.sent,
+            "failed": alert.failed,
+            "held_back": alert.held_back,
+            "waiting": alert.waiting,
+            "last": last,
+        })
+    };
+    steered.alerts().into_iter().map(alert).collect()
+}
+
+#[cfg(not(feature = "alerts"))]
+fn alerts(_: &dyn Steered) -> Value {
+    json!([])
 }
 
 fn connections(controls: &Controls) -> Value {

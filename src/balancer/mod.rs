@@ -6,6 +6,8 @@
 //! Stop in the opposite one.
 //! Whatever of it may block, the signals are heard: `signals.rs`.
 
+#[cfg(feature = "alerts")]
+mod alerts;
 #[cfg(not(feature = "admin"))]
 mod alone;
 mod build;
@@ -29,6 +31,8 @@ mod tell;
 #[cfg(test)]
 mod tests;
 mod trial;
+#[cfg(not(feature = "alerts"))]
+mod untold;
 #[cfg(feature = "admin")]
 mod upgrade;
 mod user;
@@ -44,6 +48,10 @@ use crate::relay::Controls;
 use crate::relay::Server;
 use crate::tls::Tls;
 use crate::watch::{Watch, Watched};
+#[cfg(feature = "alerts")]
+pub use alerts::author;
+#[cfg(feature = "alerts")]
+use alerts::{Alerts, Heard, Prepared};
 #[cfg(not(feature = "admin"))]
 use alone::Predecessor;
 use build::{build_pool, cannot_listen, fit_descriptors, start_log};
@@ -67,6 +75,8 @@ pub use succession::tell_predecessor;
 use succession::{Predecessor, bind_endpoint};
 use supervisor::Supervisor;
 pub use trial::Trial;
+#[cfg(not(feature = "alerts"))]
+use untold::{Alerts, Heard, Prepared};
 #[cfg(feature = "admin")]
 use upgrade::Upgrade;
 use user::become_user;
@@ -75,6 +85,8 @@ use user::become_user;
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long the last lines of the log may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long messages that are on their way may take then.
+const LAST_MESSAGES: Duration = Duration::from_secs(2);
 /// How much longer than one check the first round may take.
 const FIRST_ROUND_MARGIN: Duration = Duration::from_millis(500);
 /// How long clients wait for it at the most, whatever a check may take.
@@ -113,6 +125,7 @@ struct Running {
     /// Locked for moments; whoever is about to replace it has the turn before.
     in_force: Mutex<InForce>,
     turn: Turn,
+    alerts: Alerts,
     #[cfg(feature = "admin")]
     controls: Controls,
     #[cfg(feature = "admin")]
@@ -130,6 +143,7 @@ impl Balancer {
         mut signals: Signals,
     ) -> Result<Self, CannotStart> {
         let tls = Tls::load(&config)?;
+        let prepared = Prepared::of(&config)?;
         let epoch = Instant::now();
         let mut predecessor = Predecessor::find()?;
         let mut fitting = config.clone();
@@ -143,6 +157,7 @@ impl Balancer {
         let bound = bind_endpoint(&config, address, predecessor.as_ref())?;
         let unchanged = become_user(&config.server, &mut signals)?;
         let teller = Teller::new(start_log(&config)?);
+        let heard = Heard::begin(&teller);
         let mut known = config.clone();
         predecessor.iter().for_each(|before| before.tell_health(&mut known));
         let drawn = predecessor.as_ref().and_then(Predecessor::drawn);
@@ -160,6 +175,7 @@ impl Balancer {
         signals.start_is_over();
         let server = Server::start(fitting, tls.clone(), listener, pool, teller.clone(), epoch);
         let server = server.map_err(failed("cannot start the relay"))?;
+        let alerts = prepared.start(heard, server.controls(), &teller, predecessor.is_some());
         let running = Arc::new(Running {
             #[cfg(feature = "admin")]
             controls: server.controls(),
@@ -174,6 +190,7 @@ impl Balancer {
             source: source.map(Source::resolved),
             in_force: Mutex::new(InForce::new(config, tls)),
             turn: Turn::default(),
+            alerts: alerts.map_err(failed("cannot tell anybody"))?,
         });
         #[cfg(feature = "admin")]
         endpoint.serve(Arc::clone(&running) as _).map_err(failed("cannot keep a history"))?;
@@ -224,6 +241,7 @@ impl Balancer {
         running.watch.stop();
         running.server.stop();
         running.teller.tell(Event::Stopped);
+        running.alerts.stop(LAST_MESSAGES);
         #[cfg(feature = "admin")]
         drop(self.endpoint);
         self.running.teller.log().flush(LAST_WORDS);

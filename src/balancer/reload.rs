@@ -10,7 +10,7 @@ use super::build::{cannot_listen, drawn, fit_descriptors, policy_of, rules, summ
 #[cfg(feature = "admin")]
 use super::consequences;
 use super::newcomers::Newcomers;
-use super::{CannotStart, Running, failed};
+use super::{CannotStart, Prepared, Running, failed};
 #[cfg(feature = "tls")]
 use crate::config::Errors;
 use crate::config::{Changes, Config};
@@ -71,6 +71,7 @@ pub(super) struct Taken<'t>(&'t Turn);
 pub(super) struct Plan {
     config: Config,
     tls: Tls,
+    alerts: Prepared,
     /// What should be known of it.
     warnings: Vec<String>,
     /// Which of the backends each application is.
@@ -169,6 +170,7 @@ impl Running {
         };
         let (mut config, warnings) = read.map_err(|errors| errors.to_string())?;
         let tls = Tls::load(&config).map_err(|errors| errors.to_string())?;
+        let alerts = Prepared::of(&config).map_err(|errors| errors.to_string())?;
         let heirs = self.server.controls().pool().heirs(&config.applications);
         let mut now = self.in_force();
         let mut changes = now.config.changes(&mut config, &heirs);
@@ -176,7 +178,7 @@ impl Running {
         #[cfg(feature = "admin")]
         changes.lines.extend(consequences::of(&now.config, &config, &heirs));
         drop(now);
-        Ok(Plan { config, tls, warnings, heirs, changes })
+        Ok(Plan { config, tls, alerts, warnings, heirs, changes })
     }
 
     fn carry_out(&self, mut plan: Plan) -> Result<String, String> {
@@ -184,6 +186,8 @@ impl Running {
             return Err(plan.changes.refused.join("\n"));
         }
         if plan.changes.lines.is_empty() {
+            // What their secrets are is in no line of the file.
+            self.follow_alerts(plan.alerts);
             return Ok(NOTHING.to_owned());
         }
         let mut fitting = plan.config.clone();
@@ -216,7 +220,7 @@ impl Running {
 
     /// Puts all of it into force. Nothing here can fail.
     fn swap(&self, plan: Plan, fitting: Config, before: &Arc<Pool>, newcomers: Newcomers) {
-        let Plan { config, tls, warnings, heirs, .. } = plan;
+        let Plan { config, tls, alerts, warnings, heirs, .. } = plan;
         let mut now = self.in_force();
         let at = self.server.controls().now();
         let (specs, found) = newcomers.among(&fitting, before, &heirs);
@@ -224,6 +228,7 @@ impl Running {
         let policy = policy_of(&fitting, &specs);
         let pool = Pool::succeeding(before, specs, found, policy, rules, at);
         self.serve_by(fitting, &tls, &pool);
+        self.follow_alerts(alerts);
         forget(&pool, &now.config, &config, at, &self.teller);
         warnings.iter().for_each(|text| self.teller.tell(Event::Configuration(text)));
         warn(&config, &tls, &self.teller);
@@ -231,6 +236,14 @@ impl Running {
         drop(now);
         #[cfg(feature = "admin")]
         self.history().replaced();
+    }
+
+    /// Where there is no thread for one that is new, the others go on.
+    fn follow_alerts(&self, alerts: Prepared) {
+        if let Err(error) = self.alerts.follow(alerts) {
+            let doing = "starting an alert";
+            self.teller.tell(Event::Exhausted { doing, error: &error });
+        }
     }
 
     pub(super) fn serve_by(&self, config: Config, tls: &Tls, pool: &Arc<Pool>) {

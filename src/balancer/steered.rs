@@ -7,6 +7,8 @@ use super::succession::handover;
 use crate::admin::{Handover, Life, State, Steered};
 use crate::config::Extent;
 use crate::event::{Event, Teller};
+#[cfg(feature = "alerts")]
+use crate::notify::AlertStatus;
 use crate::relay::Controls;
 
 impl Steered for Running {
@@ -35,6 +37,11 @@ impl Steered for Running {
             state,
             certificates,
         }
+    }
+
+    #[cfg(feature = "alerts")]
+    fn alerts(&self) -> Vec<AlertStatus> {
+        self.alerts.status()
     }
 
     fn config(&self) -> String {

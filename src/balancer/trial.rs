@@ -3,8 +3,8 @@
 
 use std::io;
 
-use super::CannotStart;
 use super::build::{NAMES_PATIENCE, cannot_listen, log_destination};
+use super::{CannotStart, Prepared};
 use crate::config::{AccessLog, Config};
 use crate::engine::{Listener, descriptors};
 use crate::log::Log;
@@ -43,6 +43,7 @@ impl Trial {
             }
             Err(error) => faults.push(cannot_listen(listen, &error)),
         }
+        faults.extend(Prepared::of(config).err().map(CannotStart::Config));
         Self { faults, notes }
     }
 }

@@ -17,5 +17,5 @@ mod what;
 mod words;
 
 pub use ring::{RING_MAX, Since, Told};
-pub use teller::Teller;
-pub use what::{About, Class, Event, Shift, Visit};
+pub use teller::{Ear, Teller};
+pub use what::{About, By, Class, Event, Shift, Visit};

@@ -40,7 +40,8 @@ fn logged(text: &str) -> Vec<&str> {
 fn each_event_has_one_level_and_a_word_of_its_own() {
     let (backend, text, words, error) = ("a", "x", &"x", &std::io::Error::other("x"));
     let (address, client) = (SocketAddr::from(([127, 0, 0, 1], 80)), Ipv4Addr::LOCALHOST.into());
-    let standing = |shift| Event::Standing { backend, shift, words };
+    let standing =
+        |shift| Event::Standing { backend, shift, by: By::Sight, is_fault: true, why: text, words };
     let judged = |is_grave| Event::Judged { backend, is_grave, words };
     let of = |about| Event::Complaint { backend, about, what: words };
     let table: &[(Event, &str, Level)] = &[
@@ -95,6 +96,8 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (Event::NotUpgraded(text), "not-upgraded", Error),
         (Event::Stuck { thread: text }, "stuck", Error),
         (Event::Died { thread: text }, "died", Error),
+        (Event::Delayed { alert: text, why: text }, "alert-delayed", Warn),
+        (Event::Undelivered { alert: text, why: text }, "alert-undelivered", Error),
         (Event::Log(&OwnEvent::Dropped(1)), "log-dropped", Warn),
         (Event::Log(&OwnEvent::Lost { lines: 1, why: text }), "log-lost", Error),
         (Event::Log(&OwnEvent::Reopened(text)), "log-reopened", Info),

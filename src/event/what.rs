@@ -21,6 +21,12 @@ pub enum Event<'e> {
         backend: &'e str,
         /// For better or worse.
         shift: Shift,
+        /// Who made it so.
+        by: By,
+        /// Checks or requests find it bad: it is not merely taken out.
+        is_fault: bool,
+        /// What made it so, in words that may quote the backend.
+        why: &'e str,
         /// The whole line.
         words: Words<'e>,
     },
@@ -135,6 +141,20 @@ pub enum Event<'e> {
     Lowered(&'e str),
     /// Checks wait, for want of descriptors, ports or room.
     ChecksShort(&'e str),
+    /// A message to whoever is to know did not reach them yet, and is tried again.
+    Delayed {
+        /// The alert's name.
+        alert: &'e str,
+        /// What was seen, and for how long it is tried.
+        why: &'e str,
+    },
+    /// It will not reach them any more.
+    Undelivered {
+        /// The alert's name.
+        alert: &'e str,
+        /// What was seen, and what to do.
+        why: &'e str,
+    },
     /// The log has lost lines, or has opened its file anew.
     Log(&'e OwnEvent<'e>),
     /// The configuration may not say what was meant.
@@ -209,6 +229,15 @@ pub enum Shift {
     Out,
     /// It does not, and no other is up.
     LastOut,
+}
+
+/// Who made a backend stand where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// What checks, requests and look-ups have seen of it, or the file.
+    Sight,
+    /// Somebody who asked for it just now.
+    Operator,
 }
 
 /// In what way a backend did badly by a request.
@@ -286,6 +315,8 @@ impl<'e> Event<'e> {
             Self::Exhausted { .. } => some("exhausted", Error),
             Self::Lowered(_) => each("lowered", Warn),
             Self::ChecksShort(_) => each("checks-short", Warn),
+            Self::Delayed { .. } => each("alert-delayed", Warn),
+            Self::Undelivered { .. } => each("alert-undelivered", Error),
             Self::Log(own) => each(own.word(), own.level()),
             Self::Configuration(_) => each("configuration", Warn),
             Self::Certificate(_) => each("certificate", Warn),

@@ -29,6 +29,8 @@ impl Display for Event<'_> {
             | Self::Configuration(text)
             | Self::Certificate(text)
             | Self::Admin { words: text, .. } => f.write_str(text),
+            Self::Delayed { alert, why } => write!(f, "alert {alert}: not delivered yet: {why}"),
+            Self::Undelivered { alert, why } => write!(f, "alert {alert}: NOT DELIVERED: {why}"),
             Self::Log(own) => own.fmt(f),
             _ => self.fmt_own(f),
         }

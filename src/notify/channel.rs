@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::Message;
 
-#[expect(dead_code, reason = "the ways are to come")]
 /// One way to somebody. Used by one thread, for one message after the other.
 pub(crate) trait Deliver: Send {
     /// Delivers a message, or says why it cannot. Must return soon after `within`, whatever the
@@ -12,7 +11,6 @@ pub(crate) trait Deliver: Send {
     fn deliver(&mut self, message: &Message, within: Duration) -> Result<String, Undelivered>;
 }
 
-#[expect(dead_code, reason = "the ways are to come")]
 /// Why a message was not delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Undelivered {

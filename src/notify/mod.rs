@@ -3,9 +3,34 @@
 //! `incident` decides what is told and when, and does no I/O; a channel delivers, each on a thread
 //! of its own, so that one which is stuck holds up no other. Whoever tells an event never waits for
 //! any of it.
+//!
+//! Reading order: `message`, `news`, `hearing`, `incident` (with `cap`, `singles`), `words` (with
+//! `scene`), `desk`, `channel`, `line`, `ways`; then each way: `webhook` (with `payload`, `remote`,
+//! `secret`), `command`; `heartbeat`.
 
+mod cap;
 pub(crate) mod channel;
+mod command;
+mod desk;
+mod hearing;
+mod heartbeat;
+pub mod incident;
+mod line;
 pub mod message;
+pub mod news;
+mod payload;
+mod remote;
+pub mod scene;
 pub(crate) mod secret;
+mod singles;
+#[cfg(test)]
+mod tests;
+mod ways;
+mod webhook;
+pub mod words;
 
+pub(crate) use channel::{Deliver, Undelivered};
+pub use desk::{AlertStatus, Notify};
+pub use hearing::Hearing;
 pub use message::Message;
+pub use ways::{Opened, Ways, open, test};

@@ -6,7 +6,7 @@
 //! told: they are handed over as arguments of a format, not as text.
 
 use super::Shared;
-use crate::event::{About, Event, Shift};
+use crate::event::{About, By, Event, Shift};
 use crate::pool::{Fault, Notice, Standing, Unavailable};
 use std::fmt;
 
@@ -32,12 +32,29 @@ impl<'n> From<&'n Notice> for Event<'n> {
                     _ if change.leaves_none() => Shift::LastOut,
                     _ => Shift::Out,
                 };
-                Self::Standing { backend: &change.backend, shift, words: notice }
+                Self::Standing {
+                    backend: &change.backend,
+                    shift,
+                    by: By::Sight,
+                    is_fault: matches!(change.to, Standing::Down | Standing::Ejected),
+                    why: &change.reason,
+                    words: notice,
+                }
             }
             Notice::Judged { backend, is_grave, .. } => {
                 Self::Judged { backend, is_grave: *is_grave, words: notice }
             }
         }
+    }
+}
+
+/// The same, where an operator has asked for it.
+pub(super) fn by_operator(notice: &Notice) -> Event<'_> {
+    match Event::from(notice) {
+        Event::Standing { backend, shift, is_fault, why, words, .. } => {
+            Event::Standing { backend, shift, by: By::Operator, is_fault, why, words }
+        }
+        other => other,
     }
 }
 

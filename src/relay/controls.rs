@@ -3,6 +3,7 @@
 //! Cheap to clone, and never in the way of a request. What it changes, it tells: whoever steers
 //! only says to the operator what came of it.
 
+use super::complaints::by_operator;
 use super::{Decision, Shared, Totals};
 use crate::event::Event;
 use crate::pool::{Change, LastUsable, Mode, Notice, Pool};
@@ -105,7 +106,8 @@ impl Controls {
             self.shared.idle.part_from(pool.backends()[index].number());
         }
         if let Some(change) = &change {
-            self.shared.teller.tell(Event::from(&Notice::Changed(change.clone())));
+            let notice = Notice::Changed(change.clone());
+            self.shared.teller.tell(by_operator(&notice));
         }
         Ok(change)
     }

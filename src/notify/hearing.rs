@@ -1,0 +1,42 @@
+//! How what happens is heard: an ear of the teller, and a bounded channel behind it. Whoever tells
+//! never waits: what finds no room is counted, and made up for by a look at how all stands.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crossbeam_channel::{Receiver, bounded};
+
+use super::news::News;
+use crate::event::Teller;
+
+/// News that wait to be taken in. They are taken within moments.
+const HEARD_MAX: usize = 1024;
+
+/// What was heard since it began.
+pub struct Hearing {
+    pub(super) news: Receiver<News>,
+    missed: Arc<AtomicU64>,
+}
+
+impl Hearing {
+    /// From now on all that somebody may have to be told is kept for whoever takes it in.
+    #[must_use]
+    pub fn begin(teller: &Teller) -> Self {
+        let (heard, news) = bounded(HEARD_MAX);
+        let missed = Arc::new(AtomicU64::new(0));
+        let misses = Arc::clone(&missed);
+        teller.on_event(Box::new(move |event, when, words| {
+            if let Some(news) = News::of(event, when, words)
+                && heard.try_send(news).is_err()
+            {
+                misses.fetch_add(1, Relaxed);
+            }
+        }));
+        Self { news, missed }
+    }
+
+    /// How many were not heard since it was asked last.
+    pub(super) fn missed(&self) -> u64 {
+        self.missed.swap(0, Relaxed)
+    }
+}

@@ -1,0 +1,523 @@
+//! When somebody is told, and of what: news in, notices out. Pure: time is an argument, and there
+//! is no I/O.
+//!
+//! A book remembers how each backend stands and what was last told of it; a notice is the
+//! difference. So what comes and goes within `wait` is told by nobody, and what happens meanwhile
+//! to others is in the same notice. Worked through, with `wait = 5 s`:
+//!
+//! | at | heard | told | of |
+//! |---|---|---|---|
+//! | 0 s | a is out | 5 s | a: down; the incident begins, and has a key |
+//! | 9 s | b is out | | |
+//! | 10 s | c is out, the last one | 10 s | b, c: all-down, at once |
+//! | 30 s | a is back | 35 s | a: up |
+//! | 40 s | b is back | | |
+//! | 43 s | c is back | 45 s | b, c: recovered; the incident is over |
+//!
+//! Where no more may be told within an hour, what is left out is told in one notice when it may.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, SystemTime};
+
+use super::cap::{Cap, Leave};
+use super::news::{News, What};
+use super::scene::Sight;
+use super::singles::Singles;
+use crate::config::{Alert, Occasion};
+
+/// A backend flaps that changes so often within so long, and until it has not for so long.
+pub(super) const FLAPPING_CHANGES: usize = 4;
+pub(super) const FLAPPING_WITHIN: Duration = Duration::from_secs(600);
+/// How long no backend is up before that is told, where the last one flaps and that was told.
+const FLAPPING_GRACE: Duration = Duration::from_secs(60);
+/// Backends that a book knows, and that one notice names.
+const BACKENDS_MAX: usize = 4096;
+pub(super) const ITEMS_MAX: usize = 20;
+
+/// What is to be told, and of which incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The gravest of it.
+    pub kind: Occasion,
+    /// Which incident of this process it is of, counted from 1.
+    pub incident: u64,
+    /// When that began.
+    pub began: SystemTime,
+    /// What happened, the gravest first, at most [`ITEMS_MAX`].
+    pub items: Vec<Item>,
+    /// How many more there are.
+    pub more: usize,
+    /// It was told before, and lasts.
+    pub again: bool,
+    /// Notices before it that the hourly cap held back.
+    pub held: u64,
+    /// It is the last for so long.
+    pub last_for: Option<Duration>,
+    /// So much was not heard, in a flood.
+    pub missed: u64,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The backend that it is about, if it is about one.
+    pub backend: Option<String>,
+    /// How that stands.
+    pub state: State,
+    /// What made it so.
+    pub reason: String,
+    /// When.
+    pub when: SystemTime,
+}
+
+/// How a backend stands, as somebody is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// It takes requests, or an operator has taken it out.
+    #[default]
+    Well,
+    /// It comes and goes.
+    Flapping,
+    /// It takes none.
+    Out,
+}
+
+/// How one alert is told, of the file.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) on: Vec<Occasion>,
+    pub(super) wait: Duration,
+    pub(super) repeat: Option<Duration>,
+    pub(super) resolved: bool,
+}
+
+/// What one alert has heard and told.
+pub struct Book {
+    rules: Rules,
+    backends: BTreeMap<String, Backend>,
+    none_up: Option<Loss>,
+    told_none_up: bool,
+    outage: Option<Outage>,
+    singles: Singles,
+    /// When what was heard is to be told.
+    due: Option<Duration>,
+    incidents: u64,
+    last_began: Option<SystemTime>,
+    missed: u64,
+    cap: Cap,
+}
+
+/// No backend is up.
+struct Loss {
+    reason: String,
+    when: SystemTime,
+    /// From when on that is told.
+    ripe: Duration,
+}
+
+/// An incident of backends: from the first that is out until none is.
+struct Outage {
+    number: u64,
+    began: SystemTime,
+    /// When something of it was told last; none if nothing was.
+    told: Option<Duration>,
+}
+
+#[derive(Default)]
+struct Backend {
+    is_out: bool,
+    reason: String,
+    when: Option<SystemTime>,
+    /// The latest changes, at most [`FLAPPING_CHANGES`].
+    changes: VecDeque<Duration>,
+    is_flapping: bool,
+    told: State,
+}
+
+impl Backend {
+    fn state(&self) -> State {
+        match (self.is_flapping, self.is_out) {
+            (true, _) => State::Flapping,
+            (false, true) => State::Out,
+            (false, false) => State::Well,
+        }
+    }
+
+    /// When it flaps no more, if it does not change again.
+    fn calm_at(&self) -> Option<Duration> {
+        let last = self.changes.back().filter(|_| self.is_flapping)?;
+        Some(*last + FLAPPING_WITHIN)
+    }
+
+    fn item(&self, name: &str) -> Item {
+        Item {
+            backend: Some(name.to_owned()),
+            state: self.state(),
+            reason: self.reason.clone(),
+            when: self.when.unwrap_or(SystemTime::UNIX_EPOCH),
+        }
+    }
+}
+
+impl Rules {
+    fn of(alert: &Alert) -> Self {
+        let Alert { on, wait, repeat, resolved, .. } = alert;
+        Self { on: on.clone(), wait: *wait, repeat: *repeat, resolved: *resolved }
+    }
+
+    fn wants(&self, kind: Occasion) -> bool {
+        let is_end = matches!(kind, Occasion::Up | Occasion::Recovered);
+        self.on.contains(&kind) && (self.resolved || !is_end)
+    }
+}
+
+impl Book {
+    /// Of an alert of which nothing was told yet.
+    #[must_use]
+    pub fn new(alert: &Alert) -> Self {
+        Self {
+            rules: Rules::of(alert),
+            backends: BTreeMap::new(),
+            none_up: None,
+            told_none_up: false,
+            outage: None,
+            singles: Singles::default(),
+            due: None,
+            incidents: 0,
+            last_began: None,
+            missed: 0,
+            cap: Cap::new(alert.hourly_max),
+        }
+    }
+
+    /// Goes by another file from now on, and forgets nothing.
+    pub fn follow(&mut self, alert: &Alert) {
+        self.rules = Rules::of(alert);
+        self.cap.set(alert.hourly_max);
+    }
+
+    /// How many notices were held back by the hourly cap.
+    #[must_use]
+    pub fn held_back(&self) -> u64 {
+        self.cap.held_back()
+    }
+
+    /// Takes in what was heard.
+    pub fn hear(&mut self, news: &News, now: Duration) {
+        let when = news.when;
+        match &news.what {
+            What::Backend { name, is_out, is_last, is_wanted, reason } => {
+                if !is_last {
+                    self.regain(now);
+                }
+                if *is_wanted {
+                    return self.leave_out(name, now);
+                }
+                if self.turn(name, *is_out, reason, when, now) {
+                    self.fall_due(now + self.rules.wait);
+                }
+                if *is_last && *is_out {
+                    let flaps = self.backends.get(name).is_some_and(|it| it.is_flapping);
+                    self.lose_all(reason, when, if flaps { now + FLAPPING_GRACE } else { now });
+                }
+            }
+            What::NoneUp(words) => self.lose_all(words, when, now),
+            What::Single(kind, words) => {
+                if self.singles.hear(*kind, words, when, now, self.rules.repeat) {
+                    let is_urgent = *kind == Occasion::Stuck;
+                    self.fall_due(if is_urgent { now } else { now + self.rules.wait });
+                }
+            }
+            What::Over(kind, words) => {
+                if self.singles.end(*kind, words, when) {
+                    self.fall_due(now + self.rules.wait);
+                }
+            }
+        }
+    }
+
+    /// How all backends are, after a reload, or when so much was not heard: what was missed of them
+    /// is made up for, and who is not among them is out no more.
+    pub fn align(&mut self, missed: u64, all: &[Sight], when: SystemTime, now: Duration) {
+        self.missed += missed;
+        for Sight { name, is_out, why, .. } in all {
+            if self.turn(name, *is_out, why, when, now) {
+                self.fall_due(now + self.rules.wait);
+            }
+        }
+        let is_one = |name: &str| all.iter().any(|sight| sight.name == name);
+        let gone: Vec<String> = self.backends.keys().filter(|it| !is_one(it)).cloned().collect();
+        gone.iter().for_each(|name| self.leave_out(name, now));
+        if all.iter().any(|sight| sight.is_up) {
+            self.regain(now);
+        }
+    }
+
+    /// This one was out before the process began, and whoever is to know was told by another.
+    pub fn inherit(&mut self, name: &str, reason: &str, when: SystemTime, now: Duration) {
+        self.turn(name, true, reason, when, now);
+        if let Some(backend) = self.backends.get_mut(name) {
+            backend.told = State::Out;
+        }
+        let outage = self.begin(when);
+        outage.told = Some(now);
+    }
+
+    /// When [`Book::tell`] has something to do, if nothing is heard before.
+    #[must_use]
+    pub fn next(&self) -> Option<Duration> {
+        let calm = self.backends.values().filter_map(Backend::calm_at).min();
+        let loss = self.ripens_at();
+        let all = [self.due, calm, loss, self.repeats_at(), self.cap.frees_at()];
+        all.into_iter().flatten().min()
+    }
+
+    /// What is to be told now.
+    pub fn tell(&mut self, now: Duration) -> Vec<Notice> {
+        self.calm_down(now);
+        let mut notices = Vec::new();
+        if self.due.is_some_and(|due| due <= now) {
+            self.due = None;
+            notices.extend(self.of_backends(now));
+            notices.extend(self.of_singles());
+        } else if self.repeats_at().is_some_and(|at| at <= now) {
+            notices.extend(self.of_what_lasts());
+            if let Some(outage) = &mut self.outage {
+                outage.told = Some(now);
+            }
+        }
+        let held = self.cap.frees_at().is_some_and(|at| at <= now);
+        if notices.is_empty() && held {
+            notices.extend(self.of_what_was_held());
+            if notices.is_empty() {
+                self.cap.forget();
+            }
+        }
+        let told: Vec<Notice> = notices.into_iter().filter_map(|it| self.pass(it, now)).collect();
+        self.close(now);
+        told
+    }
+
+    /// An operator's doing is no news. What it takes out is out no more, so an incident may end.
+    fn leave_out(&mut self, name: &str, now: Duration) {
+        let Some(backend) = self.backends.get_mut(name) else { return };
+        (backend.is_out, backend.is_flapping) = (false, false);
+        backend.changes.clear();
+        "left to an operator".clone_into(&mut backend.reason);
+        match backend.told {
+            State::Well => drop(self.backends.remove(name)),
+            _ => self.fall_due(now + self.rules.wait),
+        }
+    }
+
+    /// Some backend is up.
+    fn regain(&mut self, now: Duration) {
+        if self.none_up.take().is_some() {
+            self.fall_due(now + self.rules.wait);
+        }
+    }
+
+    /// True if the backend stands elsewhere now.
+    fn turn(
+        &mut self,
+        name: &str,
+        is_out: bool,
+        reason: &str,
+        when: SystemTime,
+        now: Duration,
+    ) -> bool {
+        let is_known = self.backends.contains_key(name);
+        if !is_known && (!is_out || self.backends.len() == BACKENDS_MAX) {
+            self.missed += u64::from(is_out);
+            return false;
+        }
+        let backend = self.backends.entry(name.to_owned()).or_default();
+        if backend.is_out == is_out {
+            return false;
+        }
+        (backend.is_out, backend.when) = (is_out, Some(when));
+        reason.clone_into(&mut backend.reason);
+        if backend.changes.len() == FLAPPING_CHANGES {
+            backend.changes.pop_front();
+        }
+        backend.changes.push_back(now);
+        let first = backend.changes.front().copied().unwrap_or(now);
+        let is_often = backend.changes.len() == FLAPPING_CHANGES;
+        backend.is_flapping |= is_often && now.saturating_sub(first) <= FLAPPING_WITHIN;
+        if is_out {
+            self.begin(when);
+        }
+        true
+    }
+
+    fn lose_all(&mut self, reason: &str, when: SystemTime, at: Duration) {
+        if self.none_up.is_none() {
+            self.none_up = Some(Loss { reason: reason.to_owned(), when, ripe: at });
+            self.begin(when);
+        }
+    }
+
+    fn begin(&mut self, when: SystemTime) -> &mut Outage {
+        let (incidents, last_began) = (&mut self.incidents, &mut self.last_began);
+        self.outage.get_or_insert_with(|| {
+            *incidents += 1;
+            *last_began = Some(when);
+            Outage { number: *incidents, began: when, told: None }
+        })
+    }
+
+    /// What is due earlier stays so.
+    fn fall_due(&mut self, at: Duration) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    fn calm_down(&mut self, now: Duration) {
+        let mut has_calmed = false;
+        for backend in self.backends.values_mut() {
+            if backend.calm_at().is_some_and(|at| at <= now) {
+                backend.is_flapping = false;
+                backend.changes.clear();
+                has_calmed = true;
+            }
+        }
+        if has_calmed || self.ripens_at().is_some_and(|at| at <= now) {
+            self.fall_due(now);
+        }
+    }
+
+    /// What is otherwise than it was told.
+    fn of_backends(&mut self, now: Duration) -> Option<Notice> {
+        let lost_all = self.ripens_at().is_some_and(|at| at <= now);
+        let regained = self.none_up.is_none() && self.told_none_up;
+        let changed = |(name, backend): (&String, &Backend)| {
+            (backend.state() != backend.told).then(|| backend.item(name))
+        };
+        let mut items: Vec<Item> = self.backends.iter().filter_map(changed).collect();
+        items.sort_by_key(|item| std::cmp::Reverse(item.state));
+        self.told_none_up = self.none_up.is_some() && (self.told_none_up || lost_all);
+        self.backends.values_mut().for_each(|backend| backend.told = backend.state());
+        let has = |state| items.iter().any(|item| item.state == state);
+        let is_over = self.backends.values().all(|it| it.told == State::Well);
+        let is_better = regained || has(State::Well);
+        let kinds = [
+            (lost_all, Occasion::AllDown),
+            (has(State::Out), Occasion::Down),
+            (has(State::Flapping), Occasion::Flapping),
+            (is_better && is_over && self.none_up.is_none(), Occasion::Recovered),
+            (is_better && !is_over, Occasion::Up),
+        ];
+        let is_told = self.outage.as_ref().is_some_and(|outage| outage.told.is_some());
+        let is_end = |kind| matches!(kind, Occasion::Up | Occasion::Recovered);
+        let wanted = |(holds, kind): &(bool, Occasion)| {
+            *holds && self.rules.wants(*kind) && (is_told || !is_end(*kind))
+        };
+        let kind = kinds.iter().find(|it| wanted(it))?.1;
+        if let (true, Some(loss)) = (items.is_empty(), &self.none_up) {
+            let (reason, when) = (loss.reason.clone(), loss.when);
+            items.push(Item { backend: None, state: State::Out, reason, when });
+        }
+        self.notice(kind, items)
+    }
+
+    fn of_singles(&mut self) -> Vec<Notice> {
+        let rules = self.rules.clone();
+        let mut notices = self.singles.tell(|kind| rules.wants(kind), &mut self.incidents);
+        for notice in &mut notices {
+            notice.missed = std::mem::take(&mut self.missed);
+        }
+        notices
+    }
+
+    /// All who are not well, as they are now.
+    fn of_what_lasts(&mut self) -> Option<Notice> {
+        let not_well = |(_, backend): &(&String, &Backend)| backend.state() != State::Well;
+        let all = self.backends.iter().filter(not_well);
+        let items: Vec<Item> = all.map(|(name, backend)| backend.item(name)).collect();
+        let is_flapping = items.iter().all(|item| item.state == State::Flapping);
+        let kind = match (self.none_up.is_some(), is_flapping) {
+            (true, _) => Occasion::AllDown,
+            (false, true) => Occasion::Flapping,
+            (false, false) => Occasion::Down,
+        };
+        if items.is_empty() && self.none_up.is_none() || !self.rules.wants(kind) {
+            return None;
+        }
+        Some(Notice { again: true, ..self.notice(kind, items)? })
+    }
+
+    /// How all stands once there is room again for what was held back.
+    fn of_what_was_held(&mut self) -> Option<Notice> {
+        let lasts = self.of_what_lasts();
+        lasts.or_else(|| {
+            let (kind, began) = (Occasion::Recovered, self.last_began?);
+            let is_well = self.none_up.is_none()
+                && self.backends.values().all(|it| it.state() == State::Well);
+            (is_well && self.rules.wants(kind)).then(|| blank(kind, self.incidents, began))
+        })
+    }
+
+    fn notice(&mut self, kind: Occasion, mut items: Vec<Item>) -> Option<Notice> {
+        let outage = self.outage.as_ref()?;
+        let more = items.len().saturating_sub(ITEMS_MAX);
+        items.truncate(ITEMS_MAX);
+        let missed = std::mem::take(&mut self.missed);
+        Some(Notice { items, more, missed, ..blank(kind, outage.number, outage.began) })
+    }
+
+    /// Holds it back if enough was told within the hour.
+    fn pass(&mut self, notice: Notice, now: Duration) -> Option<Notice> {
+        let is_of_outage =
+            self.outage.as_ref().is_some_and(|outage| outage.number == notice.incident);
+        if let Some(outage) = self.outage.as_mut().filter(|_| is_of_outage) {
+            outage.told = Some(now);
+        }
+        match self.cap.ask(notice.kind == Occasion::AllDown, now) {
+            Leave::Held => None,
+            Leave::Granted { held, last_for } => Some(Notice { held, last_for, ..notice }),
+        }
+    }
+
+    /// When it is told that no backend is up, if it was not.
+    fn ripens_at(&self) -> Option<Duration> {
+        self.none_up.as_ref().filter(|_| !self.told_none_up).map(|loss| loss.ripe)
+    }
+
+    /// When what lasts is told again.
+    fn repeats_at(&self) -> Option<Duration> {
+        let told = self.outage.as_ref()?.told?;
+        let lasts = self.none_up.is_some()
+            || self.backends.values().any(|backend| backend.state() != State::Well);
+        lasts.then_some(told + self.rules.repeat?)
+    }
+
+    /// The incident is over once none is out, and whoever is to know was told.
+    fn close(&mut self, now: Duration) {
+        if self.due.is_some() {
+            return;
+        }
+        let is_well =
+            |backend: &Backend| backend.told == State::Well && backend.state() == State::Well;
+        if self.none_up.is_none() && self.backends.values().all(is_well) {
+            self.outage = None;
+        }
+        self.backends.retain(|_, backend| {
+            let changed = backend.changes.back().copied().unwrap_or_default();
+            !is_well(backend) || now.saturating_sub(changed) < FLAPPING_WITHIN
+        });
+    }
+}
+
+/// A notice of nothing in particular.
+pub(super) fn blank(kind: Occasion, incident: u64, began: SystemTime) -> Notice {
+    Notice {
+        kind,
+        incident,
+        began,
+        items: Vec::new(),
+        more: 0,
+        again: false,
+        held: 0,
+        last_for: None,
+        missed: 0,
+    }
+}

@@ -1,0 +1,81 @@
+//! News: what somebody may have to be told, as it was heard. Made of an event in the middle of a
+//! step, so it copies a few words and waits for nothing.
+
+use std::time::SystemTime;
+
+use crate::config::Occasion;
+use crate::event::{By, Event, Shift};
+
+/// The most that is kept of a reason: it may quote what a backend sent.
+const REASON_BYTES_MAX: usize = 512;
+
+/// Something that was heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    /// When it was told, as its line in the log has it.
+    pub when: SystemTime,
+    /// What it is.
+    pub what: What,
+}
+
+/// What was heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A backend stands elsewhere.
+    Backend {
+        /// Its name.
+        name: String,
+        /// Checks or requests find it bad.
+        is_out: bool,
+        /// No backend is up.
+        is_last: bool,
+        /// An operator made it so.
+        is_wanted: bool,
+        /// What made it so, in words.
+        reason: String,
+    },
+    /// No backend is up, whichever was the last.
+    NoneUp(String),
+    /// Something that has no end of its own, or whose end is [`What::Over`].
+    Single(Occasion, String),
+    /// What was told for this occasion holds no more.
+    Over(Occasion, String),
+}
+
+impl News {
+    /// None of what nobody is told.
+    pub fn of(event: &Event<'_>, when: SystemTime, words: &str) -> Option<Self> {
+        let words = || cut(words);
+        let what = match *event {
+            Event::Standing { backend, shift, by, is_fault, why, .. } => What::Backend {
+                name: backend.to_owned(),
+                is_out: is_fault && shift != Shift::Up,
+                is_last: shift == Shift::LastOut,
+                is_wanted: by == By::Operator,
+                reason: cut(why),
+            },
+            Event::NoneFound | Event::NoneLeft => What::NoneUp(words()),
+            Event::NotReloaded(_) => What::Single(Occasion::ReloadFailed, words()),
+            Event::Reloaded(_) => What::Over(Occasion::ReloadFailed, words()),
+            Event::Certificate(_) | Event::NotRenewed(_) => {
+                What::Single(Occasion::Certificate, words())
+            }
+            Event::Exhausted { .. } => What::Single(Occasion::Exhausted, words()),
+            Event::Stuck { .. } | Event::Died { .. } => What::Single(Occasion::Stuck, words()),
+            _ => return None,
+        };
+        Some(Self { when, what })
+    }
+}
+
+/// As many of its characters as have room.
+fn cut(text: &str) -> String {
+    let mut end = text.len().min(REASON_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    match end == text.len() {
+        true => text.to_owned(),
+        false => format!("{}...", &text[..end]),
+    }
+}

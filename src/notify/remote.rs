@@ -1,0 +1,163 @@
+//! One request of ours to a server elsewhere, within a deadline that holds whatever that server
+//! does. Webhooks and the heartbeat send by it. No redirect is followed: what is told would go to
+//! whoever the answer names.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::bounded;
+
+use super::Undelivered;
+use super::secret::filled;
+use crate::http::HeadLimits;
+use crate::plain::client::{Link, LinkError, Patience, Phase};
+use crate::plain::url::Url;
+use crate::pool::Trust;
+use crate::text::{Escaped, Took};
+use crate::thread;
+use crate::tls::Connector;
+
+const LIMITS: HeadLimits = HeadLimits { head_bytes: 64 * 1024, headers: 200, target_bytes: 0 };
+/// What is read of an answer's body, and what of it is shown.
+const BODY_BYTES_MAX: usize = 4096;
+const SHOWN_CHARACTERS_MAX: usize = 200;
+/// The longest silence in an answer's body: what it says is for people, and the status is known.
+const BODY_SILENCE: Duration = Duration::from_secs(1);
+
+/// Where to, and whom to believe there.
+#[derive(Clone)]
+pub(super) struct Remote {
+    url: Url,
+    connector: Option<Connector>,
+}
+
+impl Remote {
+    /// Fills the places of the URL and reads the authorities. The error says what will not do; a
+    /// URL may hold a secret, so it is not repeated.
+    pub(super) fn open(url: &str, ca: Option<&str>) -> Result<Self, String> {
+        let url: Url = filled(url)?.parse().map_err(|why: String| {
+            let why = why.rsplit_once("\": ").map_or("it cannot be read", |(_, why)| why);
+            format!("url: {why}")
+        })?;
+        let connector = match url.is_tls() {
+            true => {
+                let ca = ca.map(str::to_owned);
+                let trust = Trust { verify: true, ca, name: None, certificate: None, key: None };
+                Some(Connector::new(url.host(), &trust).map_err(|errors| errors.to_string())?)
+            }
+            false => None,
+        };
+        Ok(Self { url, connector })
+    }
+
+    /// Sends a request with these fields, each with its line end, and says what was answered.
+    pub(super) fn ask(
+        &self,
+        method: &str,
+        fields: &str,
+        body: &[u8],
+        within: Duration,
+    ) -> Result<String, Undelivered> {
+        let until = Instant::now() + within;
+        let addresses = self.addresses(within)?;
+        let left = until.saturating_duration_since(Instant::now());
+        let patience = Patience {
+            until,
+            connect: left,
+            handshake: left,
+            response: left,
+            silence: BODY_SILENCE,
+        };
+        let (path, authority) = (self.url.path(), self.url.authority());
+        let version = env!("CARGO_PKG_VERSION");
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: evenly/{version}\r\n\
+             Connection: close\r\n{fields}\r\n"
+        )
+        .into_bytes();
+        request.extend_from_slice(body);
+        let link = Link::connect(&addresses, self.connector.as_ref(), patience, &mut |_, _| true);
+        let mut link = link.map_err(|error| self.failed(&error, within))?;
+        let mut location = String::new();
+        let head = link.ask(&request, method, &LIMITS, &mut |head| {
+            let found = head.fields().find(|(name, _)| name.eq_ignore_ascii_case("location"));
+            location = found
+                .map_or(String::new(), |(_, value)| String::from_utf8_lossy(&value).into_owned());
+        });
+        let head = head.map_err(|error| self.failed(&error, within))?;
+        let mut said = Vec::new();
+        // What is cut short there is no failure: the status has come.
+        let _ = link.read_body(head.framing, &mut |data| {
+            said.extend_from_slice(&data[..data.len().min(BODY_BYTES_MAX - said.len())]);
+            said.len() < BODY_BYTES_MAX
+        });
+        answered(head.status, &location, &said)
+    }
+
+    /// A resolver may take minutes, and cannot be told to stop: a thread of its own waits for it.
+    fn addresses(&self, within: Duration) -> Result<Vec<SocketAddr>, Undelivered> {
+        let (host, port) = (self.url.host().to_owned(), self.url.port());
+        let fail = |why: String| Undelivered { words: why, may_retry: true };
+        if let Ok(ip) = host.parse() {
+            return Ok(vec![SocketAddr::new(ip, port)]);
+        }
+        let (found, finds) = bounded(1);
+        let name = host.clone();
+        let look_up = move || {
+            let all = (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+            let _ = found.send(all);
+        };
+        thread::start("alert lookup", Box::new(look_up)).map_err(|why| fail(why.to_string()))?;
+        match finds.recv_timeout(within) {
+            Ok(Ok(all)) if !all.is_empty() => Ok(all),
+            Ok(Ok(_)) => Err(fail(format!("{host}: the name has no address"))),
+            Ok(Err(error)) => Err(fail(format!("{host}: {error}"))),
+            Err(_) => Err(fail(format!("{host}: no address within {}", Took(within)))),
+        }
+    }
+
+    fn failed(&self, error: &LinkError, within: Duration) -> Undelivered {
+        let what = match error {
+            LinkError::Connect { address, error, .. } => format!("connect to {address}: {error}"),
+            LinkError::Handshake(error) => format!("TLS: {error}"),
+            LinkError::Io(error) => error.to_string(),
+            LinkError::Late(phase, _) => {
+                let phase = match phase {
+                    Phase::Handshake => "the TLS handshake was not over",
+                    Phase::Request => "the request was not taken",
+                    Phase::Head | Phase::Body => "there was no answer",
+                };
+                format!("{phase} within {}", Took(within))
+            }
+            LinkError::Closed { .. } => "closed without an answer".to_owned(),
+            LinkError::BadHead(why) | LinkError::BadBody(why) | LinkError::Cut(why) => {
+                format!("bad answer: {why}")
+            }
+        };
+        let authority = self.url.authority();
+        Undelivered { words: format!("{authority}: {what}"), may_retry: true }
+    }
+}
+
+/// 2xx is delivered. What may pass by itself is tried again (RFC 9110 section 15).
+fn answered(status: u16, location: &str, said: &[u8]) -> Result<String, Undelivered> {
+    let said = String::from_utf8_lossy(said);
+    let said: String = said.trim().chars().take(SHOWN_CHARACTERS_MAX).collect();
+    let colon = if said.is_empty() { "" } else { ": " };
+    let said = format!("status {status}{colon}{}", Escaped(&said));
+    match status {
+        200..=299 => Ok(said),
+        300..=399 => {
+            // It may carry the secret of the URL, or another.
+            let to = location.split(['?', '#']).next().unwrap_or_default();
+            let to: String = to.chars().take(SHOWN_CHARACTERS_MAX).collect();
+            let words = format!(
+                "status {status}: leads to \"{}\", and nobody is followed; write that as url",
+                Escaped(&to)
+            );
+            Err(Undelivered { words, may_retry: false })
+        }
+        408 | 425 | 429 | 500.. => Err(Undelivered { words: said, may_retry: true }),
+        _ => Err(Undelivered { words: said, may_retry: false }),
+    }
+}

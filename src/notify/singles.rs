@@ -1,0 +1,120 @@
+//! What is told one by one, with no backend to it: a reload that failed, a certificate, what has
+//! run out, a thread that is stuck. The same words are told once, and again only after `repeat`.
+
+use std::time::{Duration, SystemTime};
+
+use super::incident::{ITEMS_MAX, Item, Notice, State, blank};
+use crate::config::Occasion;
+
+/// Words that are remembered so as not to be told again; the oldest are forgotten.
+const WORDS_MAX: usize = 64;
+/// How long the same words are no news where nothing is told again.
+const SAME_FOR: Duration = Duration::from_secs(24 * 3600);
+
+#[derive(Default)]
+pub(super) struct Singles {
+    /// In the order in which they were heard.
+    heard: Vec<Heard>,
+    /// The incident of each occasion that may end.
+    open: Vec<Open>,
+}
+
+struct Heard {
+    kind: Occasion,
+    words: String,
+    when: SystemTime,
+    at: Duration,
+    is_told: bool,
+}
+
+struct Open {
+    kind: Occasion,
+    incident: u64,
+    began: SystemTime,
+    /// What ended it, if that is to be told.
+    end: Option<(String, SystemTime)>,
+}
+
+impl Singles {
+    /// True if it is news.
+    pub(super) fn hear(
+        &mut self,
+        kind: Occasion,
+        words: &str,
+        when: SystemTime,
+        at: Duration,
+        repeat: Option<Duration>,
+    ) -> bool {
+        let same_for = repeat.unwrap_or(SAME_FOR);
+        self.heard.retain(|heard| !heard.is_told || at.saturating_sub(heard.at) < same_for);
+        if self.heard.iter().any(|heard| heard.kind == kind && heard.words == words) {
+            return false;
+        }
+        if self.heard.len() == WORDS_MAX {
+            self.heard.remove(0);
+        }
+        let words = words.to_owned();
+        self.heard.push(Heard { kind, words, when, at, is_told: false });
+        true
+    }
+
+    /// True if something was told that this ends. What was not told yet need not be.
+    pub(super) fn end(&mut self, kind: Occasion, words: &str, when: SystemTime) -> bool {
+        self.heard.retain(|heard| heard.kind != kind);
+        let open = self.open.iter_mut().find(|open| open.kind == kind);
+        open.map(|open| open.end = Some((words.to_owned(), when))).is_some()
+    }
+
+    /// What was not told yet, in one notice for each occasion.
+    pub(super) fn tell(
+        &mut self,
+        wants: impl Fn(Occasion) -> bool,
+        incidents: &mut u64,
+    ) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        for kind in Occasion::ALL {
+            let untold = self.heard.iter_mut().filter(|it| it.kind == kind && !it.is_told);
+            let mut items: Vec<Item> = untold.map(Heard::tell).collect();
+            if let Some(first) = items.first().filter(|_| wants(kind)) {
+                let (incident, began) = self.incident(kind, first.when, incidents);
+                let more = items.len().saturating_sub(ITEMS_MAX);
+                items.truncate(ITEMS_MAX);
+                notices.push(Notice { items, more, ..blank(kind, incident, began) });
+            }
+        }
+        self.open.retain_mut(|open| {
+            let Some((reason, when)) = open.end.take() else { return true };
+            if wants(Occasion::Recovered) {
+                let items = vec![Item { backend: None, state: State::Well, reason, when }];
+                let notice = blank(Occasion::Recovered, open.incident, open.began);
+                notices.push(Notice { items, ..notice });
+            }
+            false
+        });
+        notices
+    }
+
+    /// The one that is open, or another.
+    fn incident(
+        &mut self,
+        kind: Occasion,
+        when: SystemTime,
+        incidents: &mut u64,
+    ) -> (u64, SystemTime) {
+        if let Some(open) = self.open.iter().find(|open| open.kind == kind) {
+            return (open.incident, open.began);
+        }
+        *incidents += 1;
+        if kind == Occasion::ReloadFailed {
+            self.open.push(Open { kind, incident: *incidents, began: when, end: None });
+        }
+        (*incidents, when)
+    }
+}
+
+impl Heard {
+    fn tell(&mut self) -> Item {
+        self.is_told = true;
+        Item { backend: None, state: State::Out, reason: self.words.clone(), when: self.when }
+    }
+}

@@ -1,0 +1,356 @@
+//! When somebody is told: each promise of the book, and what holds whatever happens.
+
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+
+use super::incident::{Book, FLAPPING_WITHIN, Item, Notice, State};
+use super::news::{News, What};
+use super::scene::{Sight, SightCheck};
+use super::words;
+use crate::config::{Alert, AlertKind, Occasion};
+
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn alert() -> Alert {
+    Alert {
+        name: "night".into(),
+        kind: AlertKind::Command(vec!["/bin/true".into()]),
+        on: Occasion::ALL.to_vec(),
+        wait: s(5),
+        repeat: Some(s(4 * 3600)),
+        resolved: true,
+        hourly_max: 20,
+        timeout: s(10),
+    }
+}
+
+fn news(what: What) -> News {
+    News { when: SystemTime::UNIX_EPOCH, what }
+}
+
+fn moved(name: &str, is_out: bool, is_last: bool) -> News {
+    let (name, reason) = (name.to_owned(), "status 503".to_owned());
+    news(What::Backend { name, is_out, is_last, is_wanted: false, reason })
+}
+
+fn wanted(name: &str, is_last: bool) -> News {
+    let (name, reason) = (name.to_owned(), "set to drain by an operator".to_owned());
+    news(What::Backend { name, is_out: false, is_last, is_wanted: true, reason })
+}
+
+/// Plays news at their seconds, tells whenever that is due up to `end`, and shows what was told.
+fn play(book: &mut Book, events: &[(u64, News)], end: u64) -> Vec<(u64, Notice)> {
+    let mut told = Vec::new();
+    let mut events = events.iter().peekable();
+    let mut now = Duration::ZERO;
+    loop {
+        let due = book.next().map(|at| at.max(now)).filter(|at| *at <= s(end));
+        let heard = events.peek().map(|(at, _)| s(*at));
+        match (due, heard) {
+            (Some(due), heard) if heard.is_none_or(|at| due < at) => {
+                now = due;
+                told.extend(book.tell(now).into_iter().map(|notice| (now.as_secs(), notice)));
+            }
+            (_, Some(at)) => {
+                now = at;
+                book.hear(&events.next().unwrap().1, now);
+            }
+            (None, None) => return told,
+            (Some(_), None) => unreachable!(),
+        }
+    }
+}
+
+/// As `5 down#1: a`.
+fn shown(told: &[(u64, Notice)]) -> Vec<String> {
+    let line = |(at, notice): &(u64, Notice)| {
+        let names = notice.items.iter().map(|item| item.backend.as_deref().unwrap_or("-"));
+        let again = if notice.again { " again" } else { "" };
+        let names = names.collect::<Vec<_>>().join(" ");
+        format!("{at} {}#{}{again}: {names}", notice.kind, notice.incident)
+    };
+    told.iter().map(line).collect()
+}
+
+fn told(alert: &Alert, events: &[(u64, News)], end: u64) -> Vec<String> {
+    shown(&play(&mut Book::new(alert), events, end))
+}
+
+#[test]
+fn a_night_is_told_in_four_messages() {
+    let events = [
+        (0, moved("a", true, false)),
+        (9, moved("b", true, false)),
+        (10, moved("c", true, true)),
+        (30, moved("a", false, false)),
+        (40, moved("b", false, false)),
+        (43, moved("c", false, false)),
+    ];
+    let said = ["5 down#1: a", "10 all-down#1: b c", "35 up#1: a", "45 recovered#1: b c"];
+    assert_eq!(told(&alert(), &events, 3600), said);
+}
+
+#[test]
+fn what_comes_and_goes_within_the_wait_is_told_by_nobody() {
+    let events = [(0, moved("a", true, false)), (4, moved("a", false, false))];
+    assert!(told(&alert(), &events, 3600).is_empty());
+    let events = [events.as_slice(), &[(4, moved("b", true, false))]].concat();
+    assert_eq!(told(&alert(), &events, 3600), ["5 down#1: b"]);
+}
+
+#[test]
+fn all_that_happens_within_the_wait_is_one_digest_and_zero_waits_for_none() {
+    let events = [0, 1, 2, 4].map(|at| (at, moved(&format!("b{at}"), true, false)));
+    assert_eq!(told(&alert(), &events, 60), ["5 down#1: b0 b1 b2 b4"]);
+    let hasty = Alert { wait: Duration::ZERO, ..alert() };
+    assert_eq!(told(&hasty, &events, 60).len(), 4);
+}
+
+#[test]
+fn no_backend_up_is_told_at_once_and_once() {
+    let events =
+        [(0, moved("a", true, true)), (1, moved("a", true, true)), (9, moved("b", true, true))];
+    assert_eq!(told(&alert(), &events, 60), ["0 all-down#1: a", "14 down#1: b"]);
+    let events =
+        [(3, news(What::NoneUp("no name resolves".into()))), (20, moved("x", false, false))];
+    assert_eq!(told(&alert(), &events, 60), ["3 all-down#1: -", "25 recovered#1: "]);
+}
+
+#[test]
+fn what_an_operator_does_is_told_by_nobody_but_it_may_end_an_incident() {
+    let events = [
+        (0, wanted("a", false)),
+        (1, wanted("b", true)),
+        (20, wanted("a", false)),
+        (30, moved("a", false, false)),
+    ];
+    assert!(told(&alert(), &events, 3600).is_empty());
+    let events = [(0, moved("a", true, false)), (60, wanted("a", false))];
+    assert_eq!(told(&alert(), &events, 3600), ["5 down#1: a", "65 recovered#1: a"]);
+    let events = [(0, moved("a", true, false)), (3, wanted("a", false))];
+    assert!(told(&alert(), &events, 3600).is_empty());
+}
+
+#[test]
+fn four_changes_within_ten_minutes_are_one_flapping_and_what_follows_is_told_once_it_is_calm() {
+    let changes = |count: u64| (0..count).map(|n| (n * 60, moved("a", n % 2 == 0, false)));
+    let mut events: Vec<_> = changes(4).collect();
+    let said = ["5 down#1: a", "65 recovered#1: a", "125 down#2: a", "185 flapping#2: a"];
+    assert_eq!(told(&alert(), &events, 700), said);
+    events = changes(40).collect();
+    let mut said: Vec<String> = said.map(str::to_owned).to_vec();
+    said.push(format!("{} recovered#2: a", 39 * 60 + FLAPPING_WITHIN.as_secs()));
+    assert_eq!(told(&alert(), &events, 3600), said);
+    events = changes(41).collect();
+    said.pop();
+    said.push(format!("{} down#2: a", 40 * 60 + FLAPPING_WITHIN.as_secs()));
+    assert_eq!(told(&alert(), &events, 3600), said);
+}
+
+#[test]
+fn the_only_one_that_flaps_is_told_as_that_and_not_each_time_as_all_down() {
+    let events: Vec<_> = (0..40).map(|n| (n * 10, moved("a", n % 2 == 0, n % 2 == 0))).collect();
+    let said = told(&alert(), &events, 500);
+    assert_eq!(said[..2], ["0 all-down#1: a", "15 recovered#1: a"], "{said:?}");
+    let flapping = said.iter().filter(|line| line.contains("flapping")).count();
+    assert!(flapping == 1 && said.len() <= 5, "{said:?}");
+    let events: Vec<_> = (0..5).map(|n| (n * 10, moved("a", n % 2 == 0, n % 2 == 0))).collect();
+    let said = told(&alert(), &events, 500);
+    assert!(said.last().unwrap().starts_with("100 all-down"), "it stays away: {said:?}");
+}
+
+#[test]
+fn what_lasts_is_told_again_and_what_is_over_is_not() {
+    let often = Alert { repeat: Some(s(600)), ..alert() };
+    let events = [(0, moved("a", true, false)), (1500, moved("a", false, false))];
+    let said =
+        ["5 down#1: a", "605 down#1 again: a", "1205 down#1 again: a", "1505 recovered#1: a"];
+    assert_eq!(told(&often, &events, 9000), said);
+    let never = Alert { repeat: None, ..alert() };
+    assert_eq!(told(&never, &events[..1], 100_000), ["5 down#1: a"]);
+    let unwanted = Alert { on: vec![Occasion::AllDown], ..often };
+    assert!(told(&unwanted, &events[..1], 9000).is_empty());
+}
+
+#[test]
+fn only_what_is_asked_for_is_told() {
+    let events = [
+        (0, moved("a", true, false)),
+        (10, moved("b", true, true)),
+        (30, moved("a", false, false)),
+        (50, moved("b", false, false)),
+    ];
+    let on = |on: &[Occasion], resolved| Alert { on: on.to_vec(), resolved, ..alert() };
+    let worst = [Occasion::AllDown, Occasion::Recovered];
+    let said = ["10 all-down#1: b", "55 recovered#1: b"];
+    assert_eq!(told(&on(&worst, true), &events, 60), said);
+    assert_eq!(told(&on(&worst, false), &events, 60), ["10 all-down#1: b"]);
+    assert!(told(&on(&[Occasion::Recovered, Occasion::Up], true), &events, 60).is_empty());
+    assert_eq!(told(&on(&[Occasion::Down], true), &events, 60), ["5 down#1: a", "10 down#1: b"]);
+}
+
+#[test]
+fn the_same_words_are_told_once_and_a_reload_that_does_ends_them() {
+    let single = |kind, words: &str| news(What::Single(kind, words.into()));
+    let failed = |words| single(Occasion::ReloadFailed, words);
+    let events = [
+        (0, failed("line 1")),
+        (60, failed("line 1")),
+        (120, failed("line 2")),
+        (180, news(What::Over(Occasion::ReloadFailed, "reloaded".into()))),
+        (240, news(What::Over(Occasion::ReloadFailed, "reloaded".into()))),
+        (300, single(Occasion::Certificate, "x expires")),
+        (300, single(Occasion::Exhausted, "no descriptors")),
+        (310, single(Occasion::Stuck, "thread worker 1")),
+        (9000, single(Occasion::Certificate, "x expires")),
+        (20_000, single(Occasion::Certificate, "x expires")),
+    ];
+    let said = [
+        "5 reload-failed#1: -",
+        "125 reload-failed#1: -",
+        "185 recovered#1: -",
+        "305 certificate#2: -",
+        "305 exhausted#3: -",
+        "310 stuck#4: -",
+        "20005 certificate#5: -",
+    ];
+    assert_eq!(told(&alert(), &events, 30_000), said);
+}
+
+#[test]
+fn a_thousand_changes_stay_under_the_cap_and_the_last_says_so() {
+    let hasty = Alert { wait: Duration::ZERO, ..alert() };
+    let names: Vec<String> = (0..500).map(|n| format!("b{n}")).collect();
+    let mut events: Vec<(u64, News)> = (0..1000)
+        .map(|n| (n as u64 * 60 / 1000, moved(&names[n / 2], n % 2 == 0, false)))
+        .collect();
+    events.push((61, moved("last", true, true)));
+    events.push((63, moved("last", false, false)));
+    let mut book = Book::new(&hasty);
+    let told = play(&mut book, &events, 5000);
+    let within_the_hour = told.iter().filter(|(at, _)| *at < 3600).count();
+    assert_eq!(within_the_hour, 20);
+    assert_eq!(told[..20].iter().filter(|(_, it)| it.last_for.is_some()).count(), 2);
+    assert!(told[18].1.last_for.is_some() && told[18].1.kind != Occasion::AllDown);
+    assert_eq!((told[19].0, told[19].1.kind), (61, Occasion::AllDown), "its place was kept");
+    let after = &told[20];
+    assert_eq!(after.1.kind, Occasion::Recovered, "{after:?}");
+    assert!((3600..3700).contains(&after.0) && after.1.held > 0, "{after:?}");
+    assert!(book.held_back() >= after.1.held);
+}
+
+#[test]
+fn what_was_missed_is_made_up_for_and_who_is_gone_is_out_no_more() {
+    let sight = |name: &str, is_out: bool| Sight {
+        name: name.into(),
+        address: "192.0.2.1:1".into(),
+        standing: if is_out { "down" } else { "up" }.into(),
+        is_up: !is_out,
+        is_out,
+        stood_for: s(1),
+        why: "x".into(),
+        checks: Vec::new(),
+    };
+    let mut book = Book::new(&alert());
+    book.hear(&moved("a", true, false), s(0));
+    book.hear(&moved("gone", true, false), s(0));
+    assert_eq!(book.tell(s(5)).len(), 1);
+    book.align(7, &[sight("a", false), sight("b", true)], SystemTime::UNIX_EPOCH, s(6));
+    let told = book.tell(s(11));
+    assert_eq!(shown(&[(11, told[0].clone())]), ["11 down#1: b a gone"]);
+    assert_eq!(told[0].missed, 7);
+    book.inherit("c", "told before", SystemTime::UNIX_EPOCH, s(12));
+    assert!(book.tell(s(20)).is_empty());
+}
+
+fn anything() -> impl Strategy<Value = Vec<(u64, u8, u8)>> {
+    prop::collection::vec((0..400u64, 0..5u8, 0..10u8), 0..200)
+}
+
+proptest! {
+    /// Whatever happens: the cap holds within every hour, no notice is empty-handed about a backend
+    /// that stands as it was told, each incident is told before it is over, and in the end what was
+    /// told last of each backend is how it stands, unless the cap held it back.
+    #[test]
+    fn what_is_told_last_is_how_it_stands(steps in anything(), max in 1..12u32, wait in 0..20u64) {
+        let names = ["a", "b", "c", "d", "e"];
+        let alert = Alert { hourly_max: max, wait: s(wait), repeat: None, ..alert() };
+        let mut book = Book::new(&alert);
+        let (mut out, mut at, mut events) = ([false; 5], 0, Vec::new());
+        for (gap, who, what) in steps {
+            at += gap;
+            let who = usize::from(who);
+            let is_last = |out: &[bool; 5]| out.iter().all(|it| *it);
+            if what == 0 {
+                out[who] = false;
+                events.push((at, wanted(names[who], is_last(&out))));
+            } else {
+                out[who] = !out[who];
+                events.push((at, moved(names[who], out[who], is_last(&out))));
+            }
+        }
+        let told = play(&mut book, &events, at + 20_000);
+        for (index, (from, _)) in told.iter().enumerate() {
+            let within = told[index..].iter().take_while(|(at, _)| *at < from + 3600).count();
+            prop_assert!(within <= max as usize, "{within} within the hour from {from}");
+        }
+        let mut open = std::collections::BTreeMap::new();
+        for (at, notice) in &told {
+            let is_end = matches!(notice.kind, Occasion::Recovered | Occasion::Up);
+            let is_known = open.insert(notice.incident, *at).is_some();
+            prop_assert!(!is_end || is_known || book.held_back() > 0, "{notice:?}");
+        }
+        if book.held_back() == 0 {
+            for (who, name) in names.iter().enumerate() {
+                let all = told.iter().flat_map(|(_, notice)| &notice.items);
+                let last = all.filter(|it| it.backend.as_deref() == Some(*name)).next_back();
+                let is_told_out = last.is_some_and(|item| item.state == State::Out);
+                prop_assert_eq!(is_told_out, out[who], "{}: {:?}", name, told);
+            }
+        }
+        prop_assert!(book.next().is_none_or(|next| next > s(at + 20_000)), "it rests");
+    }
+
+    /// Whatever backends and the system say: one line a subject, plain lines in a text, and a key
+    /// that can stand anywhere.
+    #[test]
+    fn words_of_strangers_begin_no_line(
+        name in "\\PC{0,40}",
+        reason in any::<String>(),
+        seen in any::<String>(),
+        host in any::<String>(),
+    ) {
+        let author = words::Teller {
+            key: words::key_of(&host, SystemTime::now()),
+            host: "lb".into(),
+            address: "192.0.2.1:80".into(),
+        };
+        let item = Item {
+            backend: Some(name.clone()),
+            state: State::Out,
+            reason,
+            when: SystemTime::UNIX_EPOCH,
+        };
+        let checks = vec![SightCheck { ago: s(1), took: s(1), passed: false, seen }];
+        let sight = Sight {
+            name,
+            address: "192.0.2.2:80".into(),
+            standing: "down".into(),
+            is_up: false,
+            is_out: true,
+            stood_for: s(3),
+            why: String::new(),
+            checks,
+        };
+        let notice = Notice { items: vec![item], ..super::incident::blank(Occasion::Down, 7, SystemTime::UNIX_EPOCH) };
+        let message = author.message(&notice, &[sight], SystemTime::now());
+        prop_assert!(!message.subject.contains(char::is_control), "{:?}", message.subject);
+        prop_assert!(message.subject.chars().count() <= 123);
+        prop_assert_eq!(message.text.lines().count(), 14, "{}", message.text);
+        prop_assert!(!message.text.contains(|c: char| c.is_control() && c != '\n'));
+        prop_assert!(message.key.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-'));
+    }
+}

@@ -1,0 +1,53 @@
+//! A webhook: one POST a message.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::remote::Remote;
+use super::secret::filled;
+use super::{Deliver, Message, Undelivered, payload};
+use crate::config::{ContentType, Hook};
+
+pub(super) struct Webhook {
+    remote: Remote,
+    template: Option<String>,
+    content_type: ContentType,
+    /// Each with its line end.
+    fields: String,
+}
+
+impl Webhook {
+    pub(super) fn open(hook: &Hook) -> Result<Self, String> {
+        let remote = Remote::open(&hook.url, hook.ca.as_deref())?;
+        let mut fields = String::new();
+        for field in &hook.headers {
+            let field = filled(field).map_err(|why| format!("headers: {why}"))?;
+            if !field.is_ascii() {
+                return Err("headers: one has a character outside ASCII; remove it".to_owned());
+            }
+            let _ = write!(fields, "{field}\r\n");
+        }
+        let names = |name: &str| {
+            let own = |field: &str| {
+                field.get(..name.len()).is_some_and(|it| it.eq_ignore_ascii_case(name))
+            };
+            hook.headers.iter().any(|field| own(field))
+        };
+        if !names("content-type:") {
+            let _ = write!(fields, "Content-Type: {}\r\n", hook.content_type.value());
+        }
+        let (template, content_type) = (hook.template.clone(), hook.content_type);
+        Ok(Self { remote, template, content_type, fields })
+    }
+}
+
+impl Deliver for Webhook {
+    fn deliver(&mut self, message: &Message, within: Duration) -> Result<String, Undelivered> {
+        let body = match &self.template {
+            Some(template) => payload::filled(template, self.content_type, message),
+            None => payload::object(message),
+        };
+        let fields = format!("{}Content-Length: {}\r\n", self.fields, body.len());
+        self.remote.ask("POST", &fields, &body, within)
+    }
+}

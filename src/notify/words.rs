@@ -1,0 +1,291 @@
+//! What a message says: a notice and how all stands become a subject, a text and facts. Never lets
+//! a line feed of a backend through: each line says what this file has it say.
+
+use std::fmt::Write;
+use std::time::{Duration, SystemTime};
+
+use super::Message;
+use super::incident::{Item, Notice, State};
+use super::scene::Sight;
+use crate::config::Occasion;
+use crate::log::rfc3339;
+use crate::text::{Escaped, Took};
+
+/// Longest subject, in characters: phones show less.
+const SUBJECT_CHARACTERS_MAX: usize = 120;
+/// The most of what one backend said in a text, in characters.
+const SAID_CHARACTERS_MAX: usize = 300;
+/// Backends whose checks are shown, and that are named as left.
+const SHOWN_MAX: usize = 8;
+
+/// Who tells it.
+#[derive(Clone, Debug)]
+pub struct Teller {
+    /// The name of the machine.
+    pub host: String,
+    /// Where clients are served.
+    pub address: String,
+    /// Tells incidents of this process from those of others: letters, digits and `-`.
+    pub key: String,
+}
+
+impl Teller {
+    /// The message of a notice.
+    #[must_use]
+    pub fn message(&self, notice: &Notice, all: &[Sight], now: SystemTime) -> Message {
+        let headline = headline(notice, all);
+        let subject = shortened(&format!("[evenly {}] {headline}", self.host));
+        let key = format!("{}-{}", self.key, notice.incident);
+        let mut text = format!("{headline}\n");
+        told(&mut text, notice);
+        limits(&mut text, notice);
+        stands(&mut text, notice, all);
+        let when = time(notice.began);
+        let lasted = long(now.duration_since(notice.began).unwrap_or_default());
+        let _ = write!(text, "\nSince: {when} ({lasted} ago)\n");
+        self.sign(&mut text, &key, now);
+        let facts = self.facts(notice, all, now);
+        Message { subject, text, key, kind: notice.kind.word(), facts }
+    }
+
+    /// The one that says that messages arrive.
+    #[must_use]
+    pub fn test(&self, name: &str, now: SystemTime) -> Message {
+        let headline = format!("test of the alert {name}");
+        let key = format!("{}-test", self.key);
+        let mut text = format!(
+            "{headline}\n\nNothing has happened. Somebody has asked for this message with\n\
+             evenly alert-test, to see whether it arrives.\n\n"
+        );
+        self.sign(&mut text, &key, now);
+        let mut facts = self.common("info", "trigger", now);
+        facts.push(("reason", "a test".to_owned()));
+        let subject = shortened(&format!("[evenly {}] {headline}", self.host));
+        Message { subject, text, key, kind: "test", facts }
+    }
+
+    fn sign(&self, text: &mut String, key: &str, now: SystemTime) {
+        let (pid, now) = (std::process::id(), time(now));
+        let Self { host, address, .. } = self;
+        let _ = write!(
+            text,
+            "From: evenly on {host}, process {pid}, serving at {address}\nAt: {now}\nKey: {key}\n"
+        );
+    }
+
+    fn facts(
+        &self,
+        notice: &Notice,
+        all: &[Sight],
+        now: SystemTime,
+    ) -> Vec<(&'static str, String)> {
+        let (severity, action) = match notice.kind {
+            Occasion::AllDown | Occasion::Stuck | Occasion::Exhausted => ("critical", "trigger"),
+            Occasion::Recovered => ("info", "resolve"),
+            Occasion::Up => ("info", "trigger"),
+            _ => ("warning", "trigger"),
+        };
+        let mut facts = self.common(severity, action, now);
+        let named = |is_it: &dyn Fn(&Sight) -> bool| {
+            let names = all.iter().filter(|it| is_it(it)).take(SHOWN_MAX);
+            names.map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        let backends: Vec<&str> =
+            notice.items.iter().filter_map(|item| item.backend.as_deref()).collect();
+        let reason = notice.items.first().map_or("", |item| item.reason.as_str());
+        facts.extend([
+            ("backend", backends.join(", ")),
+            ("reason", said(reason)),
+            ("since", time(notice.began)),
+            ("usable", all.iter().filter(|it| it.is_up).count().to_string()),
+            ("total", all.len().to_string()),
+            ("up", named(&|it| it.is_up)),
+            ("out", named(&|it| it.is_out)),
+            ("again", notice.again.to_string()),
+            ("held_back", notice.held.to_string()),
+        ]);
+        facts
+    }
+
+    fn common(
+        &self,
+        severity: &'static str,
+        action: &'static str,
+        now: SystemTime,
+    ) -> Vec<(&'static str, String)> {
+        let priority = match severity {
+            "critical" => "5",
+            "warning" => "4",
+            _ => "3",
+        };
+        vec![
+            ("severity", severity.to_owned()),
+            ("priority", priority.to_owned()),
+            ("action", action.to_owned()),
+            ("time", time(now)),
+            ("host", self.host.clone()),
+            ("address", self.address.clone()),
+            ("pid", std::process::id().to_string()),
+        ]
+    }
+}
+
+fn headline(notice: &Notice, all: &[Sight]) -> String {
+    let named: Vec<&str> = notice.items.iter().filter_map(|it| it.backend.as_deref()).collect();
+    let who = match (&named[..], notice.more) {
+        ([], _) => String::new(),
+        ([one], 0) => (*one).to_owned(),
+        ([first, rest @ ..], more) if rest.len() + more > 2 => {
+            format!("{first} and {} more", rest.len() + more)
+        }
+        (names, _) => names.join(", "),
+    };
+    let reason = notice.items.first().map_or(String::new(), |item| said(&item.reason));
+    let (up, total) = (all.iter().filter(|it| it.is_up).count(), all.len());
+    let left = if total == 0 { String::new() } else { format!("; {up} of {total} up") };
+    let still = if notice.again { "still " } else { "" };
+    match notice.kind {
+        Occasion::AllDown => format!("{still}NO BACKEND IS UP: every request is answered 503"),
+        Occasion::Down => format!("{who} {still}down: {reason}{left}"),
+        Occasion::Flapping => format!("{who} {still}flapping{left}"),
+        Occasion::Up if named.is_empty() => format!("requests are answered again{left}"),
+        Occasion::Up => format!("{who} up again{left}"),
+        Occasion::Recovered if named.is_empty() => format!("recovered: {reason}{left}"),
+        Occasion::Recovered => format!("recovered: {who} up again{left}"),
+        Occasion::ReloadFailed | Occasion::Certificate | Occasion::Exhausted | Occasion::Stuck => {
+            match notice.items.len() {
+                1 => reason,
+                many => format!("{reason} (and {} more)", many + notice.more - 1),
+            }
+        }
+    }
+}
+
+/// What happened, a line each.
+fn told(text: &mut String, notice: &Notice) {
+    text.push('\n');
+    for Item { backend, state, reason, when } in &notice.items {
+        let state = match (backend, state) {
+            (None, _) => "",
+            (_, State::Out) => " down",
+            (_, State::Flapping) => " flapping, now",
+            (_, State::Well) => " up",
+        };
+        let name = backend.as_deref().map(Escaped).map_or(String::new(), |name| name.to_string());
+        let _ = writeln!(text, "{}  {name}{state}: {}", time(*when), said(reason));
+    }
+    if notice.more > 0 {
+        let _ = writeln!(text, "and {} more", notice.more);
+    }
+}
+
+/// What is not told, and why.
+fn limits(text: &mut String, notice: &Notice) {
+    if notice.held > 0 {
+        let _ = writeln!(
+            text,
+            "\n{} messages before this one were held back (hourly_max).",
+            notice.held
+        );
+    }
+    if let Some(last_for) = notice.last_for {
+        let minutes = last_for.as_secs().div_ceil(60);
+        let _ = write!(
+            text,
+            "\nThis is the last message for {minutes} min: hourly_max is reached. What happens\n\
+             meanwhile is counted, and told in one message then.\n"
+        );
+    }
+    if notice.missed > 0 {
+        let _ = writeln!(text, "\n{} events came too fast to be heard here.", notice.missed);
+    }
+}
+
+/// How all stands, with the last checks of those that this is about.
+fn stands(text: &mut String, notice: &Notice, all: &[Sight]) {
+    if all.is_empty() {
+        return;
+    }
+    let is_meant = |it: &&Sight| {
+        notice.items.iter().any(|item| item.backend.as_ref() == Some(&it.name)) || it.is_out
+    };
+    let mut shown = all.iter().filter(is_meant);
+    for sight in shown.by_ref().take(SHOWN_MAX) {
+        checks(text, sight);
+    }
+    let more = shown.count();
+    if more > 0 {
+        let _ = writeln!(text, "\nand {more} more backends: see evenly status");
+    }
+    let (up, out): (Vec<&Sight>, Vec<&Sight>) = all.iter().partition(|it| it.is_up);
+    let _ = write!(text, "\nUp: {}\nNot up: {}\n", list(&up, false), list(&out, true));
+}
+
+fn checks(text: &mut String, sight: &Sight) {
+    let Sight { name, address, standing, stood_for, .. } = sight;
+    let (name, stood_for) = (Escaped(name), long(*stood_for));
+    let _ = writeln!(text, "\n{name} ({address}): {standing} for {stood_for}; last checks:");
+    if sight.checks.is_empty() {
+        text.push_str("  none yet\n");
+    }
+    for check in &sight.checks {
+        let result = if check.passed { "passed" } else { "failed" };
+        let (ago, took) = (long(check.ago), Took(check.took));
+        let _ = writeln!(text, "  {ago} ago: {result} after {took}: {}", said(&check.seen));
+    }
+}
+
+fn list(some: &[&Sight], with_standing: bool) -> String {
+    let word = |it: &&Sight| match with_standing {
+        true => format!("{} ({})", Escaped(&it.name), it.standing),
+        false => Escaped(&it.name).to_string(),
+    };
+    let named: Vec<String> = some.iter().take(SHOWN_MAX).map(word).collect();
+    match some.len().checked_sub(SHOWN_MAX) {
+        _ if some.is_empty() => "none".to_owned(),
+        Some(more @ 1..) => format!("{} and {more} more", named.join(", ")),
+        _ => named.join(", "),
+    }
+}
+
+/// What a stranger said, on one line, or its beginning.
+fn said(words: &str) -> String {
+    let start: String = words.chars().take(SAID_CHARACTERS_MAX).collect();
+    let dots = if start.len() < words.len() { "..." } else { "" };
+    format!("{}{dots}", Escaped(&start))
+}
+
+/// A length of time that may be days: `45 s`, `12 min`, `5 h 3 min`, `2 d 4 h`.
+fn long(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, _, _) => format!("{hours} h {} min", minutes % 60),
+        (_, _, _) => format!("{days} d {} h", hours % 24),
+    }
+}
+
+fn shortened(subject: &str) -> String {
+    match subject.char_indices().nth(SUBJECT_CHARACTERS_MAX) {
+        Some((at, _)) => format!("{}...", &subject[..at]),
+        None => subject.to_owned(),
+    }
+}
+
+/// RFC 3339, in UTC.
+fn time(when: SystemTime) -> String {
+    let mut out = Vec::new();
+    rfc3339(&mut out, when);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// In a key, and so in a Message-ID: nothing but letters, digits and `-`.
+#[must_use]
+pub fn key_of(host: &str, started: SystemTime) -> String {
+    let plain = |char: char| if char.is_ascii_alphanumeric() { char } else { '-' };
+    let host: String = host.chars().take(64).map(plain).collect();
+    let since = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    format!("evenly-{host}-{}", since.as_millis())
+}
