@@ -21,6 +21,7 @@ _evenly_options() {
     case $1 in
         serve) echo --config --listen --workers --set --help --version ;;
         check) echo --config --listen --workers --set --all --help ;;
+        alert-test) echo --config --set --help ;;
         demo) echo --listen --workers --set --help ;;
         backend) echo --listen --name --instances --seed --unhealthy --help ;;
         get) echo --config --set --wait --timeout --verbose --help ;;
@@ -42,7 +43,7 @@ _evenly() {
     local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=
     COMPREPLY=()
     if ((COMP_CWORD == 1)) && [[ $cur != -* ]]; then
-        _evenly_offer < <(printf '%s\n' serve check demo backend get bench simulate status why \
+        _evenly_offer < <(printf '%s\n' serve check alert-test demo backend get bench simulate status why \
             timeline drain ready maint pause resume reload diff upgrade healthcheck)
         return
     fi

@@ -1,13 +1,14 @@
 # fish completion for evenly: share/fish/vendor_completions.d/evenly.fish
 
-set -l commands serve check demo backend get bench simulate status why timeline drain ready maint \
-    pause resume reload diff upgrade healthcheck
+set -l commands serve check alert-test demo backend get bench simulate status why timeline drain ready \
+    maint pause resume reload diff upgrade healthcheck
 set -l asking status why timeline drain ready maint pause resume reload diff upgrade healthcheck
 
 complete -c evenly -f
 set -l none "not __fish_seen_subcommand_from $commands"
 complete -c evenly -n $none -a serve -d 'balance until told to stop'
 complete -c evenly -n $none -a check -d 'say whether the configuration is fine'
+complete -c evenly -n $none -a alert-test -d 'send a message by each alert of the file'
 complete -c evenly -n $none -a demo -d 'three demo backends and the balancer in one process'
 complete -c evenly -n $none -a backend -d 'be a demo backend'
 complete -c evenly -n $none -a get -d 'get a path from whichever application is well'
@@ -34,7 +35,7 @@ complete -c evenly -n "not __fish_seen_subcommand_from demo backend bench" -s c 
 set -l serving "$none; or __fish_seen_subcommand_from serve check demo"
 complete -c evenly -n $serving -l listen -x -d 'address of the server'
 complete -c evenly -n $serving -l workers -x -d 'threads, 0 is one a core'
-complete -c evenly -n "$serving; or __fish_seen_subcommand_from get" -l set -x -d 'TABLE.KEY=VALUE'
+complete -c evenly -n "$serving; or __fish_seen_subcommand_from get alert-test" -l set -x -d 'TABLE.KEY=VALUE'
 complete -c evenly -n '__fish_seen_subcommand_from check' -l all -d 'every key'
 
 set -l backend '__fish_seen_subcommand_from backend'

@@ -1,6 +1,8 @@
 //! The command line as typed: words become a [`Command`]. Opens no file, and reads no variable but
 //! those it is given; each slip becomes a sentence that ends the process with 2.
 
+#[cfg(feature = "alerts")]
+mod alert_test;
 #[cfg(feature = "admin")]
 mod ask;
 #[cfg(feature = "lab")]
@@ -28,9 +30,10 @@ use crate::config::{CONFIG_VARIABLE, Extent, Overrides, Source, nearest};
 const FILE: &str = "applications.toml";
 
 /// Each command that can be typed.
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "serve",
     "check",
+    "alert-test",
     "demo",
     "backend",
     "get",
@@ -49,8 +52,6 @@ const COMMANDS: [&str; 19] = [
     "upgrade",
     "healthcheck",
 ];
-/// Commands that are still to come.
-const PLANNED: [&str; 1] = ["alert-test"];
 /// Every long option, for suggestions.
 const OPTIONS: [&str; 7] =
     ["--config", "--listen", "--workers", "--set", "--all", "--help", "--version"];
@@ -66,6 +67,10 @@ pub fn parse(
     let mut parser = Parser::from_args(args);
     match command.as_str() {
         "serve" | "check" => source(&command, &mut parser, variables),
+        #[cfg(feature = "alerts")]
+        "alert-test" => alert_test::parse(&mut parser, variables),
+        #[cfg(not(feature = "alerts"))]
+        "alert-test" => Err(Failure::Usage(format!("{command} is not in this slim build"))),
         #[cfg(feature = "lab")]
         "demo" => source(&command, &mut parser, variables),
         #[cfg(feature = "lab")]
@@ -161,9 +166,6 @@ fn number<T: FromStr>(parser: &mut Parser, option: &str, expected: &str) -> Resu
 }
 
 fn unknown_command(word: &str) -> String {
-    if PLANNED.contains(&word) {
-        return format!("command \"{word}\" is not in this version");
-    }
     match nearest(word, COMMANDS) {
         Some(name) => format!("unknown command \"{word}\"; did you mean \"{name}\"?"),
         None => format!("unknown command \"{word}\"; the commands are {}", COMMANDS.join(", ")),
@@ -317,7 +319,6 @@ mod tests {
             --listen -> --listen needs a value
             --set log.access -> --set takes TABLE.KEY=VALUE, such as --set log.access=json
             chek -> unknown command "chek"; did you mean "check"?
-            alert-test -> command "alert-test" is not in this version
         "#;
         refused(cases);
         let none = parsed("colour", &[]).unwrap_err();

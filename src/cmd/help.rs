@@ -9,6 +9,7 @@ Usage: evenly [COMMAND] [OPTIONS]
 Commands:
   serve    balance until told to stop (the default)
   check    say whether the configuration is fine, and what would fail
+  alert-test  send a message by each alert of the file now, or by that of a NAME
   demo     try it: three demo backends and the balancer in one process
   backend  be a demo backend
   get      get a path from whichever application is well; see evenly get --help
@@ -29,7 +30,7 @@ Commands that ask a balancer that runs; see evenly status --help:
   upgrade      have the new program take over
   healthcheck  say by the exit status whether it serves
 
-Options of serve and check:
+Options of serve, check and alert-test:
   -c, --config FILE        the configuration; default: applications.toml
       --listen ADDRESS     server.listen, such as 0.0.0.0:8080 (demo too)
       --workers NUMBER     server.workers; 0 is one a core (demo too)

@@ -1,6 +1,8 @@
 //! The commands: what was asked for, who does it, and what a failure means to the shell.
 //! Called by `main`; one thin file for each command.
 
+#[cfg(feature = "alerts")]
+pub mod alert_test;
 pub mod args;
 #[cfg(feature = "admin")]
 mod asked;
@@ -63,6 +65,9 @@ pub enum Command {
     Serve(Source),
     /// Say what serving this would come to.
     Check(Source, Extent),
+    /// Send a message by each alert, or by that of this name.
+    #[cfg(feature = "alerts")]
+    AlertTest(Source, Option<String>),
     /// Balance over demo backends, all in one process.
     #[cfg(feature = "lab")]
     Demo(Overrides),
@@ -132,6 +137,8 @@ pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(source) => serve::run(&source),
         Command::Check(source, extent) => check::run(&source, extent),
+        #[cfg(feature = "alerts")]
+        Command::AlertTest(source, name) => alert_test::run(&source, name.as_deref()),
         #[cfg(feature = "lab")]
         Command::Demo(overrides) => demo::run(&overrides),
         #[cfg(feature = "lab")]
