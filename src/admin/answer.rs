@@ -1,5 +1,5 @@
-//! The answers of the endpoint: JSON, a sentence for each refusal, and the fields that keep a
-//! browser from storing, guessing at or embedding any of it. None lets another site read it: no
+//! The answers of the endpoint: JSON, a sentence for each refusal, the page, and the fields that
+//! keep a browser from storing, guessing at or embedding any of it. None lets another site read it: no
 //! field of CORS must ever be added.
 
 use serde_json::{Value, json};
@@ -24,6 +24,17 @@ const UNAUTHORIZED: [(&str, &str); 5] = {
     [one, two, three, four, ("WWW-Authenticate", "Bearer")]
 };
 
+/// The page runs its own script and style, loads nothing from elsewhere, and makes no text into
+/// HTML. Its icon, which is drawn anew as things change, is the one image.
+const PAGE: [(&str, &str); 5] = {
+    let [one, _, three, four] = FIELDS;
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
+        connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+        require-trusted-types-for 'script'";
+    let referrer = ("Referrer-Policy", "no-referrer");
+    [one, ("Content-Security-Policy", policy), three, four, referrer]
+};
+
 /// JSON in one line, of which no terminal obeys anything.
 pub(super) fn json(status: u16, value: &Value) -> Handled<'static> {
     rendered(status, &value.to_string())
@@ -42,6 +53,11 @@ pub(super) fn text(status: u16, text: String) -> Handled<'static> {
 /// What Prometheus reads.
 pub(super) fn exposed(text: String) -> Handled<'static> {
     answer(200, CONTENT_TYPE, text)
+}
+
+/// A part of the page.
+pub(super) fn page(content_type: &'static str, body: &'static str) -> Handled<'static> {
+    Handled { fields: &PAGE, ..Handled::new(200, content_type, body) }
 }
 
 /// A sentence that says what is wrong, with a remedy.

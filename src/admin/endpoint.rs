@@ -21,7 +21,7 @@ use super::pace::{OF_STRANGERS, OF_THE_OWNER, Pace};
 use super::route::{Astray, Query, Route, route};
 use super::socket::UnixSocket;
 use super::steer::Steering;
-use super::{State, Steered, answer, metrics, status};
+use super::{State, Steered, answer, metrics, page, status};
 use crate::config::Admin;
 use crate::event::{Event, Teller, Visit};
 use crate::http::{HeadLimits, Refusal};
@@ -259,6 +259,7 @@ impl Desk {
         let began = Instant::now();
         let state = self.core.steered.get().map(|steered| (steered, steered.life().state));
         let answer = match (route, state) {
+            (Route::Page(part), _) => page::part(*part),
             (Route::Live, _) => answer::text(200, "live\n".to_owned()),
             (Route::Ready, state) => ready(state.map_or(State::Starting, |(_, state)| state)),
             (_, None) => answer::error(503, "starting: the first checks are under way; ask again"),
@@ -302,7 +303,7 @@ impl Desk {
             }
             Route::Set(name, mode) => steering.set(name, *mode),
             // Answered before there is anything to steer.
-            Route::Live | Route::Ready => answer::text(200, String::new()),
+            Route::Page(_) | Route::Live | Route::Ready => answer::text(200, String::new()),
         }
     }
 

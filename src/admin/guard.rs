@@ -15,7 +15,7 @@
 use std::hint::black_box;
 use std::net::{IpAddr, SocketAddr};
 
-use super::route::is_open;
+use super::route::{is_check, is_open};
 use crate::http::request::Request;
 
 /// Why a request is refused.
@@ -60,13 +60,12 @@ impl Guard {
     /// none.
     pub(super) fn check(&self, head: &Request, local: Option<SocketAddr>) -> Result<(), Refused> {
         if let (Self::Network { token, hosts }, Some(local)) = (self, local) {
-            let is_open = is_open(head.target);
             // HTTP/1.0 without Host is spoken by checks of other balancers, and by no browser.
-            let is_check = is_open && head.host.is_empty();
-            if !is_check && !is_ours(head.host, hosts, local) {
+            let is_hostless = is_check(head.target) && head.host.is_empty();
+            if !is_hostless && !is_ours(head.host, hosts, local) {
                 return Err(NOT_OUR_HOST);
             }
-            if !is_open && !token.is_empty() && !shows(head, token) {
+            if !is_open(head.target) && !token.is_empty() && !shows(head, token) {
                 return Err(NO_TOKEN);
             }
         }
@@ -182,16 +181,18 @@ mod tests {
         assert_eq!(verdict(&guard, "GET /ready?x HTTP/1.0", ""), 0);
         assert_eq!(verdict(&guard, "GET /status HTTP/1.0", ""), 421);
         assert_eq!(verdict(&guard, "GET /readyz HTTP/1.0", ""), 421);
+        assert_eq!(verdict(&guard, "GET / HTTP/1.0", ""), 421);
     }
 
     #[test]
-    fn a_token_is_demanded_of_all_but_the_two_that_tell_nothing() {
+    fn a_token_is_demanded_of_all_but_what_tells_nothing() {
         let guard = network(TOKEN, &[]);
         let get = |path: &str, field: &str| {
             let fields = format!("Host: localhost:9900 | {field}");
             verdict(&guard, &format!("GET {path} HTTP/1.1"), fields.trim_end_matches(" | "))
         };
         assert_eq!([get("/live", ""), get("/ready", ""), get("/status", "")], [0, 0, 401]);
+        assert_eq!([get("/", ""), get("/script.js", ""), get("/style.css", "")], [0, 0, 0]);
         assert_eq!(get("/status", &format!("Authorization: Bearer {TOKEN}")), 0);
         assert_eq!(get("/status", &format!("Authorization: bearer  {TOKEN}")), 0);
         for wrong in [

@@ -5,7 +5,7 @@
 //! as [`Steered`] alone. It never writes the configuration's file.
 //!
 //! Reading order: `endpoint`, `bound`, `socket`, `guard`, `route`, `status`, `process`, `metrics`,
-//! `history`, `clock`, `decided`, `why`, `steer`, `answer`, `pace`.
+//! `history`, `clock`, `decided`, `why`, `steer`, `answer`, `page`, `pace`.
 
 mod answer;
 pub mod ask;
@@ -17,6 +17,7 @@ mod guard;
 mod history;
 mod metrics;
 mod pace;
+mod page;
 mod process;
 mod route;
 pub mod socket;

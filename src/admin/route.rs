@@ -3,11 +3,14 @@
 //! Pure. A name in a path is percent-decoded after the path is taken apart, so that one with a
 //! slash in it can be named.
 
+use super::page::Part;
 use crate::pool::Mode;
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
+    /// The dashboard.
+    Page(Part),
     Status,
     Metrics,
     Events,
@@ -52,9 +55,14 @@ const READ: &str = "GET, HEAD";
 const CHANGE: &str = "POST";
 const BOTH: &str = "GET, HEAD, POST";
 
-/// True for what anybody may ask: it tells nothing but whether we live and serve.
-pub(super) fn is_open(target: &str) -> bool {
+/// True for what checks ask: it tells nothing but whether we live and serve.
+pub(super) fn is_check(target: &str) -> bool {
     matches!(path(target), "/live" | "/ready")
+}
+
+/// True for what anybody may ask: checks, and the page, which is the same for everyone.
+pub(super) fn is_open(target: &str) -> bool {
+    is_check(target) || matches!(path(target), "/" | "/style.css" | "/script.js")
 }
 
 fn path(target: &str) -> &str {
@@ -73,6 +81,9 @@ pub(super) fn route(method: &str, target: &str) -> Result<(Route, Query), Astray
 
 fn of_path(path: &str) -> Result<(Route, &'static str), Astray> {
     Ok(match path {
+        "/" => (Route::Page(Part::Html), READ),
+        "/style.css" => (Route::Page(Part::Style), READ),
+        "/script.js" => (Route::Page(Part::Script), READ),
         "/status" => (Route::Status, READ),
         "/metrics" => (Route::Metrics, READ),
         "/events" => (Route::Events, READ),
@@ -102,10 +113,10 @@ fn of_backend(path: &str) -> Result<Route, Astray> {
 }
 
 impl Route {
-    /// What a query may name. Checks add what they like, against caches: it means nothing there.
+    /// What a query may name. Checks and links add what they like: it means nothing there.
     pub(super) fn queries(&self) -> Option<&'static [&'static str]> {
         Some(match self {
-            Self::Live | Self::Ready => return None,
+            Self::Page(_) | Self::Live | Self::Ready => return None,
             Self::Events | Self::History => &["since"],
             Self::Why => &["of"],
             Self::Pause => &["for", "pool"],
@@ -197,10 +208,10 @@ mod tests {
         assert_eq!(route("GET", "/backends/a/drain"), Err(Astray::WrongMethod("POST")));
         assert_eq!(route("OPTIONS", "/status"), Err(Astray::WrongMethod("GET, HEAD")));
         assert_eq!(route("DELETE", "/diff"), Err(Astray::WrongMethod("GET, HEAD, POST")));
-        for path in ["/", "/Status", "/status/", "//status", "/backends/a/b/drain", "/backends/a/x"]
-        {
+        for path in ["/Status", "/status/", "//status", "/backends/a/b/drain", "/backends/a/x"] {
             assert_eq!(route("POST", path), Err(Astray::NotFound), "{path}");
         }
+        assert_eq!(route("POST", "/"), Err(Astray::WrongMethod("GET, HEAD")));
     }
 
     #[test]
@@ -222,9 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn only_two_are_for_anybody() {
-        assert!(
-            is_open("/live") && is_open("/ready?x") && !is_open("/lives") && !is_open("/status")
-        );
+    fn checks_and_the_page_are_for_anybody_and_nothing_else() {
+        for open in ["/live", "/ready?x", "/", "/?x", "/style.css", "/script.js"] {
+            assert!(is_open(open), "{open}");
+        }
+        for closed in ["/lives", "/status", "/status?/", "//", "/script.js/", "/events", "/x"] {
+            assert!(!is_open(closed), "{closed}");
+        }
+        assert!(is_check("/ready?x") && !is_check("/"));
     }
 }
