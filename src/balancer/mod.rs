@@ -218,6 +218,12 @@ impl Balancer {
         self.running.server.address()
     }
 
+    /// Where operators may ask over HTTP, and look at the dashboard.
+    #[cfg(feature = "admin")]
+    pub fn endpoint(&self) -> Option<SocketAddr> {
+        self.endpoint.address()
+    }
+
     /// Serves until TERM or INT, then drains; a second one stops at once.
     pub fn run(mut self) {
         self.wait_for_the_end(None);

@@ -13,6 +13,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 /// the applications.toml at the top of the repository.
 const BALANCER_PORT: u16 = 8080;
 const BACKENDS_PORT: u16 = 9001;
+/// Where its dashboard is.
+const DASHBOARD_PORT: u16 = 9900;
 /// How many ports are tried, from the usual one on.
 const PORTS_TRIED: u16 = 100;
 
@@ -20,9 +22,12 @@ const PORTS_TRIED: u16 = 100;
 pub fn run(overrides: &Overrides) -> Result<(), Failure> {
     let signals = Signals::listen()?;
     let demo = start_backends().map_err(|error| Failure::Run(error.to_string()))?;
-    let listen = free_address();
+    let listen = free_address(BALANCER_PORT);
     let mut text =
         format!("[server]\nlisten = \"{listen}\"\nserved_by = true\nrequest_id = true\n");
+    if cfg!(feature = "admin") {
+        let _ = writeln!(text, "[admin]\nlisten = \"{}\"", free_address(DASHBOARD_PORT));
+    }
     for (name, address) in demo.names().zip(demo.addresses()) {
         let (ip, port) = (address.ip(), address.port());
         let _ = write!(text, "[[applications]]\nname = \"{name}\"\nip = \"{ip}\"\nport = {port}\n");
@@ -37,9 +42,10 @@ pub fn run(overrides: &Overrides) -> Result<(), Failure> {
         io::stdout(),
         "Three demo backends {}and a balancer on http://{at}{}. In another terminal, a few times:\n\
          \n    curl -i http://{at}/\n\n\
-         X-Served-By names the backend that answered. Ctrl-C ends the demo.",
+         X-Served-By names the backend that answered. {}Ctrl-C ends the demo.",
         whereabouts(&demo),
         if is_moved { format!(" ({BALANCER_PORT} is taken)") } else { String::new() },
+        to_look_at(&balancer),
     );
     balancer.run();
     demo.stop();
@@ -62,12 +68,29 @@ fn start_backends() -> io::Result<Demo> {
     }
 }
 
-/// The first that is free; the usual one if none is, so that the failure names it.
-fn free_address() -> SocketAddr {
+/// The first that is free from the usual one on; that itself if none is, so that the failure names
+/// it.
+fn free_address(usual: u16) -> SocketAddr {
     let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let mut ports = BALANCER_PORT..BALANCER_PORT + PORTS_TRIED;
+    let mut ports = usual..usual + PORTS_TRIED;
     let is_free = |port: &u16| Listener::try_bind(at(*port)).is_ok();
-    at(ports.find(is_free).unwrap_or(BALANCER_PORT))
+    at(ports.find(is_free).unwrap_or(usual))
+}
+
+/// Where the dashboard is, and what makes it move.
+#[cfg(feature = "admin")]
+fn to_look_at(balancer: &Balancer) -> String {
+    let Some(endpoint) = balancer.endpoint() else { return String::new() };
+    let clients = balancer.address();
+    format!(
+        "Look at\n\n    http://{endpoint}/\n\nwhile there is something to see:\n\n    \
+         evenly bench http://{clients}/ --rate 200 --duration 5m\n\n"
+    )
+}
+
+#[cfg(not(feature = "admin"))]
+fn to_look_at(_: &Balancer) -> String {
+    String::new()
 }
 
 /// Where the backends are, and why, if that is not where they usually are.

@@ -13,7 +13,9 @@ mod board;
 mod browser;
 #[cfg(feature = "tls")]
 mod certificates;
+mod chrome;
 mod crowding;
+mod dashboard;
 mod deciding;
 mod exposed;
 mod guarding;

@@ -93,7 +93,13 @@ fn the_configuration_is_shown_without_its_secrets() {
 fn what_is_not_there_is_said_with_what_is() {
     let backend = Backend::plain();
     let panel = Panel::over(&[&backend]);
-    for (target, status) in [("/", 404), ("/metric", 404), ("/pause", 405), ("/backends/A", 404)] {
+    for (target, status) in [
+        ("/nothing", 404),
+        ("/index.html", 404),
+        ("/metric", 404),
+        ("/pause", 405),
+        ("/backends/A", 404),
+    ] {
         assert_eq!(panel.get(target).status(), status, "{target}");
     }
     let wrong = panel.post("/status");
@@ -108,7 +114,7 @@ fn what_is_not_there_is_said_with_what_is() {
 fn no_answer_is_kept_or_embedded_or_given_to_another_site() {
     let backend = Backend::plain();
     let panel = Panel::over(&[&backend]);
-    let asked = ["/status", "/live", "/nothing", "/backends/A/drain"].map(|it| panel.get(it));
+    let asked = ["/", "/status", "/live", "/nothing", "/backends/A/drain"].map(|it| panel.get(it));
     let refused = panel.open().ask("BAD REQUEST\r\n\r\n");
     for answer in asked.iter().chain([&refused]) {
         assert_eq!(answer.field("cache-control"), Some("no-store"));

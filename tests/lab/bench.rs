@@ -89,7 +89,10 @@ fn a_page_that_cannot_be_written_is_known_before_the_run() {
 #[test]
 fn the_share_of_each_backend_is_counted() {
     let scratch = Scratch::new();
-    let balancer = Process::evenly(&["demo", "--listen", "127.0.0.1:0"], scratch.path());
+    let balancer = Process::evenly(
+        &["demo", "--listen", "127.0.0.1:0", "--set", "admin.listen=off"],
+        scratch.path(),
+    );
     let line = balancer.printed.wait("curl");
     let url = line.split_whitespace().last().unwrap();
     let (code, printed, _) = bench(url, "--requests 30 --workers 1 --json");

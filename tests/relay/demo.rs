@@ -111,7 +111,9 @@ fn a_seed_makes_the_same_errors_in_every_run() {
 #[test]
 fn the_demo_balances_over_three_backends_and_says_what_to_try() {
     let scratch = Scratch::new();
-    let arguments = ["demo", "--listen", "127.0.0.1:0"];
+    let dashboard = if cfg!(feature = "admin") { "127.0.0.1:0" } else { "off" };
+    let dashboard = format!("admin.listen={dashboard}");
+    let arguments = ["demo", "--listen", "127.0.0.1:0", "--set", &dashboard];
     let mut process = Process::evenly(&arguments, scratch.path());
     let line = process.printed.wait("curl");
     let address = line.split("http://").nth(1).unwrap().trim_end_matches('/');
@@ -121,6 +123,18 @@ fn the_demo_balances_over_three_backends_and_says_what_to_try() {
     names.sort();
     assert_eq!(names, ["API01", "API01", "API02", "API02", "API03", "API03"]);
     drop(client);
+    #[cfg(feature = "admin")]
+    {
+        process.printed.wait("Look at");
+        let dashboard = process.printed.wait_nth("    http://", 1);
+        let address = dashboard.trim().trim_start_matches("http://").trim_end_matches('/');
+        let mut browser = Wire::connect(address.parse().unwrap());
+        let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        assert!(browser.ask(request).text().contains("<title>Evenly</title>"));
+        process
+            .printed
+            .wait(&format!("evenly bench {}", line.trim().trim_start_matches("curl -i ")));
+    }
     process.signal(Signal::TERM);
     assert_eq!(process.wait().code(), Some(0));
 }

@@ -152,7 +152,15 @@ fn keys_that_mean_nothing_are_warned_of_wherever_the_file_is_read() {
     let (code, _, said) = Process::evenly(&get, proxy.scratch.path()).finish();
     assert!(code == Some(0) && said.contains("balance.hash_by: means nothing"), "{said}");
     let scratch = Scratch::new();
-    let arguments = ["demo", "--listen", "127.0.0.1:0", "--set", "limits.buffer_bytes=1KiB"];
+    let arguments = [
+        "demo",
+        "--listen",
+        "127.0.0.1:0",
+        "--set",
+        "admin.listen=off",
+        "--set",
+        "limits.buffer_bytes=1KiB",
+    ];
     let demo = Process::evenly(&arguments, scratch.path());
     let line = demo.said.wait("means nothing");
     assert!(line.contains("--set limits.buffer_bytes: means nothing without"), "{line}");

@@ -135,7 +135,7 @@ fn where_other_threads_run_already_nothing_is_half_done() {
     }
     let scratch = Scratch::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_evenly"));
-    command.args(["demo", "--set", "server.user=nobody"]);
+    command.args(["demo", "--set", "server.user=nobody", "--set", "admin.listen=off"]);
     let (code, _, said) = Process::start(&mut command, scratch.path()).finish();
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("cannot become user nobody: other threads run already"), "{said}");

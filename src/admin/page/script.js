@@ -42,7 +42,7 @@ let events = [], lastEvent = 0, eventsLost = 0;
 /** Points as `/history` gives them, in columns; `isOwn` if the page had to make them itself. */
 let points = { period: 1, last: 0, isOwn: false, columns: {} };
 /** What the charts show: the last `span` seconds, or those around `at`; and the time pointed at. */
-const view = { span: 0, at: null, pointed: null };
+const view = { span: 0, at: null, event: 0, pointed: null };
 let shownEvents = EVENTS_SHOWN;
 const opened = new Map();
 
@@ -52,6 +52,7 @@ const COLUMNS = ["time_s", "requests_1xx", "requests_2xx", "requests_3xx", "requ
 // ---- Small things ----
 
 const $ = (id) => document.getElementById(id);
+const on = (node, event, act) => node.addEventListener(event, act);
 
 /** An element with these properties and children; texts become text, never HTML. */
 function el(tag, properties = {}, ...children) {
@@ -162,7 +163,8 @@ async function ask(path, method = "GET") {
   const answer = await fetch(path, { method, headers, signal, cache: "no-store" });
   const body = await answer.json().catch(() => null);
   if (answer.ok && body) return body;
-  throw new Refused(answer.status, body?.error || `it answered ${answer.status}`);
+  // Without a sentence it was a proxy in front, whose balancer is gone.
+  throw new Refused(body?.error ? answer.status : 0, body?.error);
 }
 
 let polling = null;
@@ -335,7 +337,6 @@ function showSentence() {
   put($("sentence"), words);
   set($("mark"), "class", `shape is-${kind}`);
   set($("mark").firstElementChild, "href", `#shape-${kind}`);
-  document.body.classList.remove("waiting");
   const bad = status.backends.filter((one) => gravity(one) < 2).length;
   const up = status.backends.filter((one) => one.standing === "up").length;
   document.title = `${bad ? "▲ " : ""}${up}/${status.backends.length} up – Evenly`;
@@ -498,12 +499,12 @@ class Chart {
       el("span", {}, this.swatch(one), one.name, " ", this.values[index]));
     this.node = el("div", { className: "chart" }, el("h3", {}, spec.title), this.figure, this.plot,
       el("div", { className: "legend" }, ...this.legend));
-    this.plot.addEventListener("pointermove", (event) => this.point(event));
-    this.plot.addEventListener("pointerdown", (event) => this.point(event));
-    this.plot.addEventListener("pointerleave", () => pointAt(null));
-    this.plot.addEventListener("blur", () => pointAt(null));
-    this.plot.addEventListener("keydown", (event) => this.press(event));
-    new ResizeObserver(() => this.draw()).observe(this.plot);
+    on(this.plot, "pointermove", (event) => this.point(event));
+    on(this.plot, "pointerdown", (event) => this.point(event));
+    on(this.plot, "pointerleave", () => pointAt(null));
+    on(this.plot, "blur", () => pointAt(null));
+    on(this.plot, "keydown", (event) => this.press(event));
+    new ResizeObserver(showCharts).observe(this.plot);
   }
 
   swatch({ css, isArea, hatch }) {
@@ -540,18 +541,16 @@ class Chart {
     return least <= 3 * this.step ? away.indexOf(least) : -1;
   }
 
-  draw() {
-    if (!status) return;
-    [this.from, this.to] = range();
+  draw(from, to, buckets) {
+    Object.assign(this, { from, to, buckets });
     this.width = this.plot.clientWidth;
     this.height = this.plot.clientHeight - 16;
-    this.buckets = aggregate(this.from, this.to, 450);
-    this.step = this.buckets[0]?.step || points.period;
+    this.step = buckets[0]?.step;
     this.top = this.highest();
-    this.empty.hidden = this.buckets.length > 0;
+    this.empty.hidden = buckets.length > 0;
     // Classes that hardly any application has would only take room.
     this.spec.series.forEach(({ name, of }, index) =>
-      this.legend[index].hidden = (name === "1xx" || name === "3xx") && !this.buckets.some(of));
+      this.legend[index].hidden = (name === "1xx" || name === "3xx") && !buckets.some(of));
     this.x = (time) => (time - this.from) / (this.to - this.from) * this.width;
     this.y = (value) => this.height * (1 - value / this.top);
     const parts = [this.grid(), this.shapes(), this.marks(), this.cursor()];
@@ -690,7 +689,9 @@ function pointAt(time) {
 
 function showCharts() {
   if (!status) return;
-  charts.forEach((chart) => chart.draw());
+  const [from, to] = range();
+  const buckets = aggregate(from, to, 450);
+  charts.forEach((chart) => chart.draw(from, to, buckets));
   const span = view.span || guessSpan();
   [...$("spans").children].forEach((button, index) =>
     set(button, "aria-pressed", String(SPANS[index][0] === span)));
@@ -707,8 +708,9 @@ function showCharts() {
 }
 
 /** Moves all charts to a time, or back to now. */
-function go(time) {
+function go(time, event = 0) {
   view.at = time;
+  view.event = event;
   view.pointed = null;
   if (time !== null && !view.span) view.span = 300;
   if (time === null) view.span = 0;
@@ -720,11 +722,11 @@ function go(time) {
 
 SPANS.forEach(([span, name]) => {
   const button = el("button", { type: "button", "aria-pressed": "false" }, name);
-  button.addEventListener("click", () => { view.span = span; showCharts(); });
+  on(button, "click", () => { view.span = span; showCharts(); });
   $("spans").append(button);
 });
-$("live").addEventListener("click", () => { go(null); $("spans").firstElementChild.focus(); });
-addEventListener("keydown", (event) => {
+on($("live"), "click", () => { go(null); $("spans").firstElementChild.focus(); });
+on(window, "keydown", (event) => {
   if (event.key === "Escape" && !document.querySelector("dialog[open]")) go(null);
 });
 
@@ -760,7 +762,7 @@ class Row {
       cell("check-cell", "Last check", this.dots, el("small", {}, this.seen)),
       cell("number score", "Score", this.score),
       this.actions);
-    this.name.addEventListener("click", () => this.toggle());
+    on(this.name, "click", () => this.toggle());
   }
 
   update(one, sums) {
@@ -784,7 +786,6 @@ class Row {
     put(this.due, `of ${Math.round(one.due * 100)} %`);
     this.bar.style.setProperty("--got", `${(got || 0) * 100}%`);
     this.bar.style.setProperty("--due", `${one.due * 100}%`);
-    this.bar.classList.toggle("none", !one.due);
     put(this.rate, count(time ? recent / time : 0));
     set(this.path, "d", this.spark());
     put(this.p99, millis(one.p99_ms));
@@ -806,8 +807,8 @@ class Row {
     const steps = own.slice(1).map((look, index) =>
       (look.requests - own[index].requests) / Math.max(0.1, look.at - own[index].at));
     const most = Math.max(...steps, 1);
-    return "M" + steps.map((value, index) =>
-      `${61 - steps.length + index} ${(17 - value / most * 16).toFixed(1)}`).join("L");
+    return steps.map((value, index) =>
+      `${index ? "L" : "M"}${61 - steps.length + index} ${(17 - value / most * 16).toFixed(1)}`).join("");
   }
 
   showDots() {
@@ -824,7 +825,7 @@ class Row {
     const others = Object.entries(ACTIONS).filter(([to]) => to !== mode);
     this.actions.replaceChildren(...others.map(([to, [verb]]) => {
       const button = el("button", { type: "button", "aria-label": `${verb} ${name}` }, verb);
-      button.addEventListener("click", () => confirm(this.one, to));
+      on(button, "click", () => confirm(this.one, to));
       return button;
     }));
   }
@@ -907,7 +908,7 @@ function showTable() {
   put($("more"), left > 0 ? `${count(left)} more: find them by name` : none);
 }
 
-$("find").addEventListener("input", () => status && showTable());
+on($("find"), "input", () => status && showTable());
 
 // ---- The timeline ----
 
@@ -918,7 +919,7 @@ function showTimeline() {
   const shown = wanted.slice(-shownEvents).reverse();
   // The day that a time is shown with depends on today.
   const today = day.format(now() * 1000);
-  const drawn = [process, wanted.length, lastEvent, shownEvents, view.at, today].join();
+  const drawn = [process, wanted.length, lastEvent, shownEvents, view.event, today].join();
   if (drawn === drawnEvents) return;
   drawnEvents = drawn;
   const held = document.activeElement?.dataset?.number;
@@ -933,7 +934,7 @@ function showTimeline() {
 }
 
 function eventLine(one) {
-  const isChosen = view.at === one.ms / 1000;
+  const isChosen = view.event === one.number;
   const button = el("button", { type: "button", className: one.level === "info" ? "is-plain" : "" },
     el("time", { dateTime: one.time, title: one.time }, timeOf(one.ms)),
     shape(one.kind === "up" ? "up" : one.level),
@@ -941,12 +942,12 @@ function eventLine(one) {
       el("span", { className: "hidden" }, one.level === "info" ? "" : `${one.level}: `), one.text));
   button.dataset.number = one.number;
   if (isChosen) button.setAttribute("aria-current", "true");
-  button.addEventListener("click", () => go(isChosen ? null : one.ms / 1000));
+  on(button, "click", () => isChosen ? go(null) : go(one.ms / 1000, one.number));
   return el("li", {}, button);
 }
 
-$("older").addEventListener("click", () => { shownEvents += 50; showTimeline(); });
-$("grave").addEventListener("change", showTimeline);
+on($("older"), "click", () => { shownEvents += 50; showTimeline(); });
+on($("grave"), "change", showTimeline);
 
 // ---- The footer ----
 
@@ -1015,9 +1016,9 @@ async function change(one, to, isForced) {
   }
 }
 
-$("ask-no").addEventListener("click", () => $("ask").close());
-$("ask").addEventListener("submit", (event) => { event.preventDefault(); onYes?.(); });
-$("ask").addEventListener("close", () => { onYes = null; });
+on($("ask-no"), "click", () => $("ask").close());
+on($("ask"), "submit", (event) => { event.preventDefault(); onYes?.(); });
+on($("ask"), "close", () => { onYes = null; });
 
 let saying = null;
 function say(words) {
@@ -1034,7 +1035,7 @@ function askToken() {
   if (!$("door").open) $("door").showModal();
   $("token").focus();
 }
-$("door").addEventListener("submit", (event) => {
+on($("door"), "submit", (event) => {
   event.preventDefault();
   remember($("token").value.trim());
   $("token").value = "";
@@ -1042,7 +1043,7 @@ $("door").addEventListener("submit", (event) => {
   poll().then(() => status && !$("door-error").textContent && $("door").close());
 });
 // Without it there is nothing to see.
-$("door").addEventListener("cancel", (event) => event.preventDefault());
+on($("door"), "cancel", (event) => event.preventDefault());
 
 // ---- All of it ----
 
@@ -1073,7 +1074,7 @@ function showPulse() {
 
 setInterval(showPulse, 500);
 // Timers of a hidden tab are rare: whoever looks again wants to see now.
-document.addEventListener("visibilitychange", () => {
+on(document, "visibilitychange", () => {
   if (!document.hidden && !$("door").open) poll();
 });
 poll();
