@@ -6,12 +6,14 @@
 //!
 //! Reading order: `message`, `news`, `hearing`, `incident` (with `cap`, `singles`), `words` (with
 //! `scene`), `desk`, `channel`, `line`, `ways`; then each way: `webhook` (with `payload`, `remote`,
-//! `secret`), `command`; `heartbeat`.
+//! `secret`), `command`, `email`; `heartbeat`.
 
 mod cap;
 pub(crate) mod channel;
 mod command;
 mod desk;
+#[cfg(feature = "email")]
+mod email;
 mod hearing;
 mod heartbeat;
 pub mod incident;

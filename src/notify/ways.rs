@@ -4,6 +4,8 @@ use std::time::SystemTime;
 
 use super::Deliver;
 use super::command::Program;
+#[cfg(feature = "email")]
+use super::email::Email;
 use super::heartbeat::Beat;
 use super::webhook::Webhook;
 use super::words;
@@ -40,6 +42,9 @@ fn open_one(alert: &Alert) -> Result<Opened, Errors> {
     let way: Result<Box<dyn Deliver>, String> = match &alert.kind {
         AlertKind::Webhook(hook) => Webhook::open(hook).map(|way| Box::new(way) as _),
         AlertKind::Command(argv) => Program::open(argv).map(|way| Box::new(way) as _),
+        #[cfg(feature = "email")]
+        AlertKind::Email(mail) => Email::open(mail).map(|way| Box::new(way) as _),
+        #[cfg(not(feature = "email"))]
         AlertKind::Email(_) => Err("this build of evenly sends no email".to_owned()),
     };
     let refused = |what| Errors::of(&format!("alert {}", alert.name), what);

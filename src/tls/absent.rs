@@ -59,6 +59,11 @@ impl Connector {
     }
 
     /// Refused.
+    pub fn nameless(name: &str, trust: &Trust) -> Result<Self, Errors> {
+        Self::new(name, trust)
+    }
+
+    /// Refused.
     pub fn new(_name: &str, _trust: &Trust) -> Result<Self, Errors> {
         Err(Errors::of("tls", ABSENT.to_owned()))
     }

@@ -86,6 +86,14 @@ impl Connector {
         })
     }
 
+    /// One to whoever goes by `name` and speaks something other than HTTP. It names no protocol:
+    /// mail servers refuse a client that names another than theirs (the ALPACA attacks).
+    pub fn nameless(name: &str, trust: &Trust) -> Result<Self, Errors> {
+        let mut connector = Self::new(name, trust)?;
+        Arc::make_mut(&mut connector.config).alpn_protocols.clear();
+        Ok(connector)
+    }
+
     /// One to whoever goes by `name`, unless `trust` has another. The errors say what will not do.
     pub fn new(name: &str, trust: &Trust) -> Result<Self, Errors> {
         let means = Means::read(trust, &mut Vec::new())?;

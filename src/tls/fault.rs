@@ -31,11 +31,12 @@ fn word_certificate(why: &CertificateError) -> String {
     match why {
         // The name of one who is trusted, and another's signature.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "its certificate is signed by nobody who is trusted (tls_ca, or bench --cacert)"
+            "its certificate is signed by nobody who is trusted (tls_ca, ca of an alert, or bench \
+             --cacert)"
                 .to_owned()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "its certificate is for another name (see tls_name)".to_owned()
+            "its certificate is for another name (see tls_name, or server of an alert)".to_owned()
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "its certificate has expired".to_owned()

@@ -35,6 +35,16 @@ impl Stream {
         Ok(Self { socket: Arc::new(socket), session, until: None, timeouts: Default::default() })
     }
 
+    /// Whatever is read and written from now on goes through TLS, its handshake first. What was
+    /// read ahead of it in the clear is for the caller to refuse.
+    ///
+    /// # Errors
+    /// Those of TLS that is to be set up.
+    pub fn begin_tls(&mut self, connector: &Connector) -> io::Result<()> {
+        self.session = Some(Box::new(connector.session()?));
+        Ok(())
+    }
+
     /// The socket, for its timeouts and addresses.
     pub fn socket(&self) -> &Arc<TcpStream> {
         &self.socket
