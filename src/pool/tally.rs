@@ -79,8 +79,8 @@ pub struct Counts {
 pub struct Ends {
     /// As their clients were answered, by class.
     pub classes: [u64; CLASSES],
-    /// How many took how long, by [octave](super::end_of_octave). A connection that became another
-    /// protocol's is in none.
+    /// How many took how long, by [octave](super::buckets::end_of_octave). A connection that became
+    /// another protocol's is in none.
     pub octaves: [u64; OCTAVES],
     /// How long those took together.
     pub sum: Duration,

@@ -39,7 +39,7 @@ pub struct Totals {
     /// 5xx that applications gave and clients got.
     pub errors_theirs: u64,
     /// How long clients waited for the first byte, queue and retries included, by
-    /// [bucket](bucket). A connection that became another protocol's is in none.
+    /// [bucket]. A connection that became another protocol's is in none.
     pub waits: [u64; BUCKETS],
     /// Those that no backend was tried for.
     pub without_backend: Ends,
