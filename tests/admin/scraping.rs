@@ -51,7 +51,9 @@ fn a_prometheus_sees_traffic_a_drain_a_dead_backend_and_reloads() {
     let panel = Panel::with(&[&a, &b], &settings);
     let prometheus = Prometheus::asking(panel.address, TOKEN);
     prometheus.awaits("up{job=\"evenly\"} == 1");
-    prometheus.awaits("evenly_build_info == 1");
+    let build = &prometheus.awaits("evenly_build_info")[0];
+    assert_eq!(build.labels["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(build.value, 1.0);
     prometheus.awaits("evenly_requests_total{code=\"2xx\", backend=\"A\"} == 0");
 
     (0..10).for_each(|_| drop(panel.proxy.get("/")));
