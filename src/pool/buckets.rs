@@ -13,9 +13,15 @@ pub const BUCKETS: usize = STEPS + 2;
 /// Octaves, likewise: an octave ends at 1 ms, 2 ms, 4 ms and so on; the last has no end.
 pub const OCTAVES: usize = STEPS / 2 + 2;
 
-/// The octave of a time: its end belongs to it, as readers of histograms have it.
+/// The octave of a time, its end included.
 pub(super) fn octave(time: Duration) -> usize {
-    bucket(time.saturating_sub(Duration::from_nanos(1))).div_ceil(2)
+    bucket_to(time).div_ceil(2)
+}
+
+/// The bucket of a time where its end belongs to it, and its beginning to the one before: so readers
+/// of histograms have it.
+pub fn bucket_to(time: Duration) -> usize {
+    bucket(time.saturating_sub(Duration::from_nanos(1)))
 }
 
 /// Where an octave ends; the last one never does.
@@ -33,6 +39,11 @@ pub fn bucket(time: Duration) -> usize {
             (1 + 2 * (octave as usize - 1) + is_upper as usize).min(BUCKETS - 1)
         }
     }
+}
+
+/// Where a bucket ends; the last one never does.
+pub fn end_of_bucket(bucket: usize) -> Option<Duration> {
+    (bucket < BUCKETS - 1).then(|| beginning(bucket + 1))
 }
 
 /// Where a bucket begins.
@@ -83,6 +94,10 @@ mod tests {
     fn an_octave_is_two_buckets_and_ends_at_a_power_of_two() {
         assert_eq!([0, 1, 15].map(end_of_octave), [1, 2, 32_768].map(|it| Some(ms(it))));
         assert_eq!(end_of_octave(16), None);
+        let ends = [0, 2, 4].map(end_of_bucket);
+        assert_eq!(ends, [0, 1, 2].map(end_of_octave));
+        assert_eq!(end_of_bucket(BUCKETS - 1), None);
+        assert_eq!([1, 2].map(|it| bucket_to(ms(it))), [0, 2]);
         for time in [0, 1, 2, 3, 4, 5, 700, 32_767, 32_768, 90_000] {
             let at = octave(ms(time));
             assert!(at.checked_sub(1).and_then(end_of_octave).is_none_or(|from| from < ms(time)));

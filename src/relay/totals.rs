@@ -6,7 +6,7 @@
 //! back. No decision is made by them.
 
 use crate::log::Cause;
-use crate::pool::buckets::{BUCKETS, bucket};
+use crate::pool::buckets::{BUCKETS, bucket_to};
 use crate::pool::{CLASSES, Ended, Ends, add, count_class};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -22,6 +22,7 @@ pub(crate) struct Seen {
     errors_ours: AtomicU64,
     errors_theirs: AtomicU64,
     waits: [AtomicU64; BUCKETS],
+    waited_us: AtomicU64,
     without_backend: Ended,
 }
 
@@ -39,8 +40,10 @@ pub struct Totals {
     /// 5xx that applications gave and clients got.
     pub errors_theirs: u64,
     /// How long clients waited for the first byte, queue and retries included, by
-    /// [bucket]. A connection that became another protocol's is in none.
+    /// [bucket](bucket_to). A connection that became another protocol's is in none.
     pub waits: [u64; BUCKETS],
+    /// How long they waited together.
+    pub waited: Duration,
     /// Those that no backend was tried for.
     pub without_backend: Ends,
 }
@@ -60,7 +63,8 @@ impl Seen {
         count_class(&self.classes, status);
         self.causes[cause as usize].fetch_add(1, Relaxed);
         if status >= 200 {
-            self.waits[bucket(waited)].fetch_add(1, Relaxed);
+            self.waits[bucket_to(waited)].fetch_add(1, Relaxed);
+            self.waited_us.fetch_add(waited.as_micros() as u64, Relaxed);
         }
         if cause.is_error() {
             self.errors_ours.fetch_add(1, Relaxed);
@@ -84,6 +88,7 @@ impl Totals {
         self.errors_ours += seen.errors_ours.load(Relaxed);
         self.errors_theirs += seen.errors_theirs.load(Relaxed);
         add(&mut self.waits, &seen.waits);
+        self.waited += Duration::from_micros(seen.waited_us.load(Relaxed));
         self.without_backend = self.without_backend.with(&seen.without_backend);
         self
     }
@@ -97,7 +102,7 @@ mod tests {
     #[test]
     fn an_error_is_ours_or_theirs_or_the_clients_and_never_two_of_them() {
         let seen = Seen::default();
-        let waited = Duration::ZERO;
+        let waited = Duration::from_micros(400);
         let ends = [
             (200, Done),
             (500, Done),
@@ -113,6 +118,6 @@ mod tests {
         assert_eq!((totals.errors_ours, totals.errors_theirs), (2, 1));
         assert_eq!(totals.classes, [0, 2, 0, 2, 2]);
         assert_eq!((totals.causes.iter().sum::<u64>(), totals.causes[Done as usize]), (6, 2));
-        assert_eq!(totals.waits[0], 6);
+        assert_eq!((totals.waits[0], totals.waited), (6, 6 * waited));
     }
 }

@@ -189,6 +189,11 @@ fn requests_are_counted_as_their_clients_were_answered() {
     };
     assert_eq!([took("A", "_count"), took("B", "_count"), took("", "_count")], [2.0, 2.0, 1.0]);
     assert!(took("A", "_sum") > 0.0 && took("A", "_sum") < 60.0);
+    let first_byte = |what: &str| {
+        shown.value(&format!("evenly_request_first_byte_seconds{what}"), &[("pool", "default")])
+    };
+    assert_eq!(first_byte("_count"), 5.0);
+    assert!(first_byte("_sum") > 0.0 && first_byte("_sum") < 60.0);
     let ended = |cause| shown.value("evenly_requests_ended_total", &[("cause", cause)]);
     assert_eq!([ended("done"), ended("refused"), ended("no-backend")], [4.0, 1.0, 0.0]);
 }

@@ -60,7 +60,7 @@ fn a_prometheus_sees_traffic_a_drain_a_dead_backend_and_reloads() {
     prometheus.awaits("sum(evenly_requests_total{code=\"2xx\"}) == 10");
     prometheus.awaits("increase(evenly_requests_total{code=\"2xx\", backend=\"A\"}[30s]) > 4");
     prometheus.awaits("instance_pool:evenly_requests:rate5m{pool=\"default\"} > 0");
-    prometheus.awaits("instance_pool:evenly_request_duration_seconds:p99_5m > 0");
+    prometheus.awaits("instance_pool:evenly_request_first_byte_seconds:p99_5m > 0");
 
     panel.post("/backends/A/drain");
     prometheus.awaits("evenly_backend_state{backend=\"A\", state=\"drain\"} == 1");

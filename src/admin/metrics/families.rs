@@ -17,6 +17,12 @@ pub(super) const DURATIONS: Family = Family {
     help: "From a request's arrival to the end of its answer.",
 };
 
+pub(super) const WAITS: Family = Family {
+    name: "evenly_request_first_byte_seconds",
+    kind: Kind::Histogram,
+    help: "From a request's arrival to the first byte of its answer.",
+};
+
 pub(super) const ENDS: Family =
     counter("evenly_requests_ended_total", "Requests, by why they ended.");
 

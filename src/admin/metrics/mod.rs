@@ -15,11 +15,11 @@ use super::Steered;
 use exposition::{Exposition, Value};
 use families::{
     ALERTS, BUILD, CERTIFICATES, CHECKS, DURATIONS, ENDS, ERRORS, OF_BACKENDS, OF_POOLS,
-    OF_THE_PROCESS, REQUESTS, STATES,
+    OF_THE_PROCESS, REQUESTS, STATES, WAITS,
 };
 use snapshot::Snapshot;
 
-use crate::pool::buckets::{OCTAVES, end_of_octave};
+use crate::pool::buckets::{BUCKETS, OCTAVES, end_of_bucket, end_of_octave};
 use crate::pool::{CLASSES, Standing};
 
 /// The classes of statuses.
@@ -61,6 +61,16 @@ fn requests(out: &mut Exposition, snapshot: &Snapshot) {
     for (pool, backend, ends) in all() {
         let labels = [("pool", pool), ("backend", backend)];
         samples.histogram(&labels, &bounds, &ends.octaves, ends.sum);
+    }
+    how_they_went(out, snapshot);
+}
+
+fn how_they_went(out: &mut Exposition, snapshot: &Snapshot) {
+    let bounds: Vec<_> = (0..BUCKETS).map_while(end_of_bucket).collect();
+    let mut samples = out.family(&WAITS);
+    for pool in &snapshot.pools {
+        let (counts, sum) = &pool.waits;
+        samples.histogram(&[("pool", pool.name)], &bounds, counts, *sum);
     }
     let mut samples = out.family(&ENDS);
     for pool in &snapshot.pools {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::admin::process::{Body, Descriptors, descriptors, processor_time};
 use crate::admin::{Life, State, Steered};
 use crate::log::Cause;
+use crate::pool::buckets::BUCKETS;
 use crate::pool::{Counts, Ends, Standing, Status};
 use crate::text::since_epoch;
 
@@ -28,6 +29,8 @@ pub(super) struct PoolNow {
     pub(super) is_paused: bool,
     /// Requests that no backend was tried for.
     pub(super) unserved: Ends,
+    /// How long clients waited for the first byte, by bucket, and all of them together.
+    pub(super) waits: ([u64; BUCKETS], Duration),
     /// Requests, by the word for why they ended.
     pub(super) causes: Vec<(&'static str, u64)>,
     /// Errors, by the word for whose they are.
@@ -112,6 +115,7 @@ impl PoolNow {
             is_paused: controls.paused_for().is_some(),
             causes: Cause::ALL.iter().map(|it| it.word()).zip(totals.causes).collect(),
             errors: [("evenly", totals.errors_ours), ("application", totals.errors_theirs)],
+            waits: (totals.waits, totals.waited),
             unserved: totals.without_backend,
         }
     }
