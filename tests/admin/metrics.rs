@@ -363,3 +363,30 @@ fn a_file_that_is_put_back_as_it_was_is_no_failed_reload_any_more() {
     assert!(good == 1.0 && now > then, "{good} at {now}, though nothing changes");
     assert_eq!(metrics(&panel).value("evenly_config_changes_total", &[]), 0.0);
 }
+
+#[cfg(feature = "alerts")]
+#[test]
+fn alerts_are_counted_by_what_became_of_them() {
+    let backend = Backend::plain();
+    let alert = |name: &str| {
+        format!(
+            "[[alerts]]\nname = \"{name}\"\nkind = \"command\"\ncommand = [\"/bin/true\"]\n\
+             on = [\"reload-failed\"]\nwait = \"1ms\"\n"
+        )
+    };
+    let listener = Backend::plain();
+    let beat = format!("[heartbeat]\nurl = \"http://127.0.0.1:{}/\"\n", listener.port());
+    let panel = Panel::with(&[&backend], &(alert("on call") + &alert("heartbeat") + &beat));
+    let count = |name: &str, result: &str| {
+        let labels = [("name", name), ("result", result)];
+        metrics(&panel).value("evenly_alerts_total", &labels)
+    };
+    assert_eq!(["sent", "failed", "held-back"].map(|it| count("on call", it)), [0.0; 3]);
+    eventually("it beats", || count("heartbeat", "sent") == 1.0);
+    panel.proxy.pardon("not reloaded");
+    std::fs::write(panel.proxy.scratch.path().join("applications.toml"), "nonsense").unwrap();
+    panel.proxy.hup();
+    eventually("one was sent", || count("on call", "sent") == 1.0);
+    assert_eq!(count("on call", "failed"), 0.0);
+    eventually("both of one name are one", || count("heartbeat", "sent") == 2.0);
+}

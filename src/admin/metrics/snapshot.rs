@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use crate::admin::process::{Body, Descriptors, descriptors, processor_time};
 use crate::admin::{Life, State, Steered};
 use crate::log::Cause;
+#[cfg(feature = "alerts")]
+use crate::notify::AlertStatus;
 use crate::pool::buckets::BUCKETS;
 use crate::pool::{Counts, Ends, Standing, Status};
 use crate::text::since_epoch;
@@ -81,7 +83,7 @@ pub(super) struct CertificateNow {
 pub(super) struct AlertNow {
     pub(super) name: String,
     /// By the word for it.
-    pub(super) results: Vec<(&'static str, u64)>,
+    pub(super) results: [(&'static str, u64); 3],
 }
 
 impl Snapshot {
@@ -91,8 +93,7 @@ impl Snapshot {
             pools: vec![PoolNow::take(steered)],
             process: ProcessNow::take(steered, &life),
             certificates: certificates(&life),
-            // There is no channel that could send one.
-            alerts: Vec::new(),
+            alerts: alerts(steered),
         }
     }
 }
@@ -170,4 +171,23 @@ fn certificates(life: &Life) -> Vec<CertificateNow> {
         }
     }
     all
+}
+
+/// An alert may be called as the heartbeat is; then they are one.
+#[cfg(feature = "alerts")]
+fn alerts(steered: &dyn Steered) -> Vec<AlertNow> {
+    let mut all: Vec<AlertNow> = Vec::new();
+    for AlertStatus { name, sent, failed, held_back, .. } in steered.alerts() {
+        let results = [("sent", sent), ("failed", failed), ("held-back", held_back)];
+        match all.iter_mut().find(|one| one.name == name) {
+            Some(one) => one.results.iter_mut().zip(results).for_each(|(it, more)| it.1 += more.1),
+            None => all.push(AlertNow { name, results }),
+        }
+    }
+    all
+}
+
+#[cfg(not(feature = "alerts"))]
+fn alerts(_: &dyn Steered) -> Vec<AlertNow> {
+    Vec::new()
 }
