@@ -84,8 +84,8 @@ pub(super) struct Sampler {
 impl Sampler {
     /// Begins to fill `history`.
     pub(super) fn start(history: Arc<History>, steered: Arc<dyn Steered>) -> io::Result<Self> {
-        let (stop, stopped) = bounded(0);
-        let thread = thread::spawn("history", move || fill(&history, &*steered, &stopped))?;
+        let ((stop, stopped), begun) = (bounded(0), Instant::now());
+        let thread = thread::spawn("history", move || fill(&history, &*steered, begun, &stopped))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -97,9 +97,9 @@ impl Drop for Sampler {
     }
 }
 
-fn fill(history: &History, steered: &dyn Steered, stopped: &Receiver<()>) {
-    let begun = Instant::now();
-    let mut meter = Meter { before: steered.controls().totals(), looked: Duration::ZERO };
+fn fill(history: &History, steered: &dyn Steered, begun: Instant, stopped: &Receiver<()>) {
+    // Nothing was counted before the process was: what came before this is in the first point.
+    let mut meter = Meter { before: Totals::default(), looked: Duration::ZERO };
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_deadline(begun + meter.due()) {
         let look = Look::at(steered.controls());
         history.keep(meter.point(look, begun.elapsed(), SystemTime::now()));

@@ -161,7 +161,8 @@ impl Told<'_> {
         };
         let spell = |it: &Spell| (it.began, self.sat_out(it));
         let mut past: Vec<_> = shifts.iter().skip(1).map(shift).collect();
-        past.extend(spells.iter().map(spell));
+        // One that was out all the while had no turn to sit out.
+        past.extend(spells.iter().filter(|it| it.turns > 0).map(spell));
         past.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         past.into_iter().map(|(_, line)| line).collect()
     }
@@ -264,6 +265,7 @@ mod tests {
             ],
             spells: vec![
                 Spell { began: s(9990), ended: None, turns: 3, reason: "answers slow".into() },
+                Spell { began: s(9100), ended: Some(s(9200)), turns: 0, reason: "".into() },
                 Spell { began: s(8000), ended: Some(s(8100)), turns: 1, reason: "".into() },
             ],
         };

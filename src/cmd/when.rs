@@ -22,6 +22,11 @@ impl Since {
     /// Reads what was typed; the error is a sentence without the option's name.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let text = text.trim();
+        if let Some(seconds) = text.strip_prefix('@') {
+            let ms = seconds.parse::<u64>().ok().and_then(|it| it.checked_mul(1000));
+            let write = "write for example @1795831327, as date +%s has it";
+            return ms.map(Self::At).ok_or_else(|| format!("{text:?} is no such number; {write}"));
+        }
         if let Some(at) = instant_ms(text) {
             return Ok(Self::At(at));
         }
@@ -98,13 +103,13 @@ fn time_of_day_ms(clock: &str) -> Option<u64> {
     Some(((hours * 60 + minutes) * 60 + seconds) * 1000 + ms.parse::<u64>().ok()?)
 }
 
-/// Days from 1970 to this date of four, two and two digits.
+/// Days from 1970 to this date of four, two and two digits; none if it was before.
 fn days(date: &str) -> Option<u64> {
     let mut parts = date.split('-');
     let year = number(parts.next()?, 4, 9999)?;
     let month = number(parts.next()?, 2, 12)?;
     let day = number(parts.next()?, 2, 31)?;
-    if parts.next().is_some() || year < 1970 || month == 0 || day == 0 {
+    if parts.next().is_some() || month == 0 || day == 0 {
         return None;
     }
     let is_leap = |year: u64| {
@@ -117,6 +122,9 @@ fn days(date: &str) -> Option<u64> {
     let months = lengths(year);
     if day > months[month as usize - 1] {
         return None;
+    }
+    if year < 1970 {
+        return Some(0);
     }
     let years: u64 = (1970..year).map(|year| if is_leap(year) { 366 } else { 365 }).sum();
     Some(years + months[..month as usize - 1].iter().sum::<u64>() + day - 1)
@@ -159,6 +167,9 @@ mod tests {
             2026-11-27 04:10 -> 2026-11-27 04:10:00
             2026-11-27T04:10:37+01:00 -> 2026-11-27 03:10:37
             2026-11-27T23:10:37-05:30 -> 2026-11-28 04:40:37
+            2026-11-27T04:10:37.057138595Z -> 2026-11-27 04:10:37
+            1900-01-01T00:00:00Z -> 1970-01-01 00:00:00
+            @1795831300 -> 2026-11-28 02:01:40
             2024-02-29T00:00:00Z -> 2024-02-29 00:00:00
         ";
         for (text, expected) in cases.lines().filter_map(|line| line.trim().split_once(" -> ")) {
@@ -180,6 +191,7 @@ mod tests {
             ("14:02:07.", "\"14:02:07.\" is no time of day"),
             ("2026-11-27", "\"2026-11-27\" is no time as the log has it; write for example"),
             ("2026-02-29T00:00:00Z", "\"2026-02-29T00:00:00Z\" is no time as the log has it"),
+            ("@noon", "\"@noon\" is no such number; write for example @1795831327"),
             ("yesterday", "\"yesterday\" is not a whole number and a unit"),
         ];
         for (text, expected) in cases {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The keys of an object and of all in it, as paths. Lists are taken for their first item.
-fn keys(value: &Value, path: &str, into: &mut BTreeSet<String>) {
+pub fn keys(value: &Value, path: &str, into: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) => object.iter().for_each(|(key, value)| {
             into.insert(format!("{path}{key}"));
@@ -18,7 +18,7 @@ fn keys(value: &Value, path: &str, into: &mut BTreeSet<String>) {
 }
 
 /// The first JSON behind that heading of the documentation.
-fn documented(heading: &str) -> Value {
+pub fn documented(heading: &str) -> Value {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/admin.md"));
     let page = page.unwrap();
     let (_, section) = page.split_once(heading).unwrap();

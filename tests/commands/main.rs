@@ -13,7 +13,9 @@ mod several;
 mod shells;
 mod status;
 mod steer;
+mod timeline;
 mod watch;
+mod why;
 
 use harness::{Place, Process, Proxy, Scratch};
 use serde_json::Value;

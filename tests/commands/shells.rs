@@ -49,6 +49,8 @@ fn bash_offers_commands_options_and_names() {
     assert_eq!(bash(&scratch, &["drain", "API"]), ["API01", "API02"]);
     assert_eq!(bash(&scratch, &["drain", "API01", "--w"]), ["--wait"]);
     assert_eq!(bash(&scratch, &["status", "--n"]), ["--names"]);
+    assert_eq!(bash(&scratch, &["why", "API"]), ["API01", "API02"]);
+    assert_eq!(bash(&scratch, &["timeline", "--s"]), ["--since", "--socket"]);
     assert_eq!(bash(&scratch, &["--li"]), ["--listen"]);
     assert_eq!(bash(&scratch, &["drain", "API01", "--wait", ""]), Vec::<String>::new());
     assert_eq!(bash(&scratch, &["diff", "na"]), ["names"]);

@@ -73,7 +73,7 @@ fn whoever_reads_no_further_is_no_reason_to_panic() {
     let house = House::new();
     let proxy = house.balancer("s", &[&backend], "");
     proxy.pardon("NO BACKEND IS UP");
-    for line in ["status", "status --json", "drain A --force", "ready A"] {
+    for line in ["status", "status --json", "timeline", "why A", "drain A --force", "ready A"] {
         // The reader is gone before anything is written.
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);

@@ -249,6 +249,27 @@ fn who_waits_is_answered_by_the_one_before_and_who_comes_by_the_next() {
 }
 
 #[test]
+fn the_last_hour_is_handed_on() {
+    let backend = Backend::plain();
+    let service = Service::over(&[&backend], "");
+    let history = || -> Value { serde_json::from_str(&service.ask("GET", "/history").1).unwrap() };
+    assert_eq!(service.get("/"), Some(200));
+    let sum = |history: &Value| -> u64 {
+        let column = history["columns"]["requests_2xx"].as_array().unwrap();
+        column.iter().map(|it| it.as_u64().unwrap()).sum()
+    };
+    eventually("it is in a point", || sum(&history()) == 1);
+    let (before, pid) = (history(), service.pid());
+    assert_eq!(service.upgrade().0, 200);
+    eventually("the successor answers", || service.pid() != pid);
+    let after = history();
+    assert_eq!((sum(&after), &after["lost"]), (1, &Value::from(0)));
+    let times = |history: &Value| history["columns"]["time_s"].as_array().unwrap().clone();
+    assert!(times(&after).starts_with(&times(&before)), "{after}");
+    eventually("and counts on", || history()["last"].as_u64() > after["last"].as_u64());
+}
+
+#[test]
 fn a_successor_that_cannot_serve_leaves_the_one_before_serving() {
     let backend = Backend::plain();
     let service = Service::over(&[&backend], "health.interval = \"off\"");

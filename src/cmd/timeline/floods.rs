@@ -28,6 +28,8 @@ const APART_MS: u64 = 60_000;
 pub(super) struct Shown {
     pub balancer: String,
     pub at_ms: u64,
+    /// When it is to stand in the list.
+    pub place_ms: u64,
     pub level: Level,
     pub text: String,
     /// Those like it that are not shown, and when the last of them was.
@@ -40,7 +42,7 @@ pub(super) struct Shown {
 /// The events of a balancer, in their order.
 pub(super) fn folded(record: &Record) -> Vec<Shown> {
     let mut shown: Vec<Shown> = Vec::new();
-    for event in &record.events {
+    for (event, place_ms) in record.events.iter().zip(record.places()) {
         let is_alike = |one: &&mut Shown| one.kind == event.kind && one.backend == event.backend;
         let follows = |one: &&mut Shown| event.at_ms.saturating_sub(one.last_ms) <= APART_MS;
         let flood = match KINDS.contains(&event.kind.as_str()) {
@@ -55,6 +57,7 @@ pub(super) fn folded(record: &Record) -> Vec<Shown> {
             None => shown.push(Shown {
                 balancer: record.balancer.clone(),
                 at_ms: event.at_ms,
+                place_ms,
                 level: event.level,
                 text: event.text.clone(),
                 more: 0,

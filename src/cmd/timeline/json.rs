@@ -16,8 +16,8 @@ const VERSION: u32 = 1;
 pub(super) fn shown(story: &Story) -> String {
     let mut entries: Vec<(u64, Value)> = Vec::new();
     for record in &story.records {
-        let events = record.events.iter();
-        entries.extend(events.map(|it| (it.at_ms, event(&record.balancer, it))));
+        let events = record.places().into_iter().zip(&record.events);
+        entries.extend(events.map(|(place_ms, it)| (place_ms, event(&record.balancer, it))));
         entries.extend(gaps(record).iter().map(|it| (it.from_ms, gap(it))));
     }
     entries.extend(counters(&story.records).iter().map(|it| (it.from_ms, counted(it))));

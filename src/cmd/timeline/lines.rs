@@ -15,6 +15,8 @@ use crate::text::{Roughly, day, time_of_day};
 const FINE: &str = "   ";
 const BAD: &str = "!  ";
 const WORST: &str = "!! ";
+/// The first event of a process is told so soon after its start.
+const SOON_MS: u64 = 10_000;
 /// From this part of all requests on, errors are the worst.
 const WORST_SHARE: f64 = 0.5;
 
@@ -45,8 +47,8 @@ pub(super) fn lines(story: &Story, columns: usize) -> Vec<String> {
 
 /// What is shown, and what is missing from it.
 fn head(story: &Story, entries: &[Entry], columns: usize) -> Vec<String> {
-    let Story { from_ms, now_ms, records, failed } = story;
-    let (from, now) = (at(*from_ms), at(*now_ms));
+    let Story { from_ms, now_ms, ref records, ref failed } = *story;
+    let (from, now) = (at(from_ms), at(now_ms));
     let until = match day(from) == day(now) {
         true => time_of_day(now),
         false => format!("{} {}", day(now), time_of_day(now)),
@@ -59,10 +61,26 @@ fn head(story: &Story, entries: &[Entry], columns: usize) -> Vec<String> {
         if let Some(why) = &record.no_points {
             words.push(format!("{whose}no counters: {why}"));
         }
-        let first_event = record.events.first().map(|event| event.at_ms);
-        if let (1.., Some(first)) = (record.lost, first_event) {
-            let (lost, at) = (count(record.lost), time_of_day(at(first)));
-            words.push(format!("{whose}{lost} events before {at} are forgotten; the log has them"));
+        if let Some(begins_ms) = record.begins_ms.filter(|it| from_ms + SOON_MS < *it) {
+            let begins = time_of_day(at(begins_ms));
+            words.push(format!("{whose}nothing is known of before {begins}, when it was started"));
+        }
+        let counted = record.points.first().map(|point| point.at_ms);
+        let is_late = |it: &u64| record.begins_ms.is_none() && from_ms + SOON_MS < *it;
+        if let Some(counted) = counted.filter(is_late) {
+            words.push(format!("{whose}counters go back to {}", time_of_day(at(counted))));
+        }
+        let Some(first) = record.events.first() else { continue };
+        let since = time_of_day(at(first.at_ms));
+        let has_earlier = record.points.first().is_some_and(|it| it.at_ms + SOON_MS < first.at_ms);
+        if record.lost > 0 {
+            let lost = count(record.lost);
+            words.push(format!(
+                "{whose}{lost} events before {since} are forgotten; the log has them"
+            ));
+        } else if first.number == 1 && has_earlier {
+            let before = format!("events before {since} are of the process before an upgrade");
+            words.push(format!("{whose}{before}; the log has them"));
         }
     }
     let is_wrong = |entry: &Entry| matches!(entry, Entry::Counted(it) if it.errors() > 0);
@@ -108,18 +126,19 @@ fn gap(gap: &Gap) -> (&'static str, String, String) {
 }
 
 fn counted(counter: &Counter) -> (&'static str, String, String) {
-    let Counter { from_ms, to_ms, p99_ms, requests, .. } = *counter;
+    let Counter { from_ms, to_ms, p99_ms, requests, usable, .. } = *counter;
+    let up = if usable == 0 { ", NONE UP".to_owned() } else { format!(", {usable} up") };
     let time = if is_single(counter) { time_of_day(at(from_ms)) } else { span(from_ms, to_ms) };
     let slowest = p99_ms.map(|ms| format!(", p99 {}", latency(ms))).unwrap_or_default();
     let rate = rate(counter.rate());
     if !counter.is_troubled() {
         let words = match requests {
-            0 => "quiet: no requests".to_owned(),
-            _ => format!("quiet: {rate}, no errors{slowest}"),
+            0 => format!("quiet: no requests{up}"),
+            _ => format!("quiet: {rate}, no errors{slowest}{up}"),
         };
-        return (FINE, time, words);
+        return (if usable == 0 { WORST } else { FINE }, time, words);
     }
-    let Counter { errors_ours, errors_theirs, queue, usable, .. } = *counter;
+    let Counter { errors_ours, errors_theirs, queue, .. } = *counter;
     let mut words = match counter.errors() {
         0 => format!("no errors, {rate}"),
         _ => {
@@ -133,7 +152,7 @@ fn counted(counter: &Counter) -> (&'static str, String, String) {
     if queue > 0 {
         words.push_str(&format!(", up to {} waiting", count(queue)));
     }
-    words.push_str(&if usable == 0 { ", NONE UP".to_owned() } else { format!(", {usable} up") });
+    words.push_str(&up);
     let is_worst = usable == 0 || part(counter) >= WORST_SHARE;
     (if is_worst { WORST } else { BAD }, time, words)
 }

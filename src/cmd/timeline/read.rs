@@ -17,12 +17,16 @@ pub(super) struct Record {
     /// Events that it has forgotten.
     pub lost: u64,
     pub points: Vec<Point>,
+    /// When it began to remember, if that was after the time that is asked for.
+    pub begins_ms: Option<u64>,
     /// Why there are no points, if that is so.
     pub no_points: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Event {
+    /// Counted from 1 since the process began.
+    pub number: u64,
     pub at_ms: u64,
     pub level: Level,
     pub kind: String,
@@ -72,13 +76,34 @@ impl Record {
         let many = columns["time_s"].as_array().map_or(0, Vec::len);
         let points = (0..many).filter_map(|at| Point::of(columns, at)).collect();
         let now_ms = history["now_s"].as_f64().map(ms);
-        Some(Self { balancer, now_ms, events, lost, points, no_points })
+        Some(Self { balancer, now_ms, events, lost, points, begins_ms: None, no_points })
     }
 
-    /// Leaves out what was over before.
+    /// Leaves out what was over before. Nothing is left out that came after something that is
+    /// not: what a clock that was set back called earlier was no less seen by it.
     pub(super) fn forget_before(&mut self, from_ms: u64) {
-        self.events.retain(|event| event.at_ms >= from_ms);
-        self.points.retain(|point| point.at_ms > from_ms);
+        let events = self.events.iter().position(|event| event.at_ms >= from_ms);
+        let points = self.points.iter().position(|point| point.at_ms > from_ms);
+        let events = events.unwrap_or(self.events.len());
+        let points = points.unwrap_or(self.points.len());
+        let firsts = [self.events.first().map(|it| it.at_ms), self.points.first().map(Point::from)];
+        let is_whole = (events, points, self.lost) == (0, 0, 0);
+        self.begins_ms = if is_whole { firsts.into_iter().flatten().min() } else { None };
+        self.events.drain(..events);
+        self.points.drain(..points);
+    }
+
+    /// When each event is to stand in a list by time: none behind one that was told after it, as
+    /// one from a clock that was ahead would for as long as it is remembered.
+    pub(super) fn places(&self) -> Vec<u64> {
+        let mut latest = u64::MAX;
+        let place = |event: &Event| {
+            latest = latest.min(event.at_ms);
+            latest
+        };
+        let mut places: Vec<u64> = self.events.iter().rev().map(place).collect();
+        places.reverse();
+        places
     }
 }
 
@@ -90,6 +115,7 @@ impl Event {
             _ => Level::Info,
         };
         Some(Self {
+            number: count(&told["number"]),
             at_ms: instant_ms(told["time"].as_str()?)?,
             level,
             kind: told["kind"].as_str().unwrap_or_default().to_owned(),
@@ -100,6 +126,11 @@ impl Event {
 }
 
 impl Point {
+    /// When it began.
+    fn from(&self) -> u64 {
+        self.at_ms.saturating_sub(self.length_ms)
+    }
+
     fn of(columns: &Value, at: usize) -> Option<Self> {
         let number = |name: &str| columns[name][at].as_f64();
         let count = |name: &str| count(&columns[name][at]);
@@ -156,6 +187,21 @@ mod tests {
         };
         assert_eq!(record.points[0], expected);
         assert_eq!((record.points.len(), record.points[1].p99_ms), (2, None));
+    }
+
+    #[test]
+    fn nothing_is_missed_for_a_clock_that_was_set_and_nothing_stands_behind_what_came_later() {
+        let event = |at_ms| Event { at_ms, ..Event::default() };
+        let mut record = Record::default();
+        record.events = [1000, 9000, 4000, 5000].map(event).into();
+        assert_eq!(record.places(), [1000, 4000, 4000, 5000]);
+        record.forget_before(8000);
+        assert_eq!(record.events.len(), 3, "what was called 4000 was after 9000");
+        assert_eq!(record.begins_ms, None);
+        record.forget_before(100);
+        assert_eq!(record.begins_ms, Some(9000));
+        record.forget_before(10_000);
+        assert_eq!((record.events.len(), record.begins_ms), (0, None));
     }
 
     #[test]

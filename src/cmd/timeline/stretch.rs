@@ -24,7 +24,7 @@ pub(super) enum Entry {
 impl Entry {
     pub(super) fn at_ms(&self) -> u64 {
         match self {
-            Self::Event(shown) => shown.at_ms,
+            Self::Event(shown) => shown.place_ms,
             Self::Gap(gap) => gap.from_ms.min(gap.to_ms),
             Self::Counted(counter) => counter.from_ms,
         }

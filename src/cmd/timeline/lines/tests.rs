@@ -10,7 +10,8 @@ const FOUR: u64 = 1_795_752_000;
 
 fn event(second: u64, level: Level, kind: &str, text: &str) -> Event {
     let (kind, text) = (kind.to_owned(), text.to_owned());
-    Event { at_ms: (FOUR + second) * 1000, level, kind, backend: Some("API02".into()), text }
+    let (at_ms, backend) = ((FOUR + second) * 1000, Some("API02".to_owned()));
+    Event { number: second + 2, at_ms, level, kind, backend, text }
 }
 
 /// Points for so many seconds from this one on, of so many requests and errors of applications.
@@ -65,9 +66,10 @@ fn a_night_is_told_with_the_quiet_folded_and_the_trouble_marked() {
     let record = Record { events, points: all.concat(), ..Record::default() };
     let expected = "\
 2026-11-27 03:43:20 to 04:43:20 UTC, the newest last
+nothing is known of before 04:00:00, when it was started
 ours: answered with 5xx or broken off by Evenly; theirs: 5xx of applications
    04:00:00  listening on 127.0.0.1:8080: 3 apps
-   04:00:00 to 04:29:10  quiet: 212 requests/s, no errors, p99 31ms
+   04:00:00 to 04:29:10  quiet: 212 requests/s, no errors, p99 31ms, 3 up
 !  04:29:10  3.0 % errors (60 theirs), 200 requests/s, p99 31ms, 2 up
 !  04:29:12  backend API02: closed before it had answered; GET / (and 24 like it
              until 04:29:36)
@@ -76,7 +78,7 @@ ours: answered with 5xx or broken off by Evenly; theirs: 5xx of applications
 !  04:29:37  backend API02: check failed: status 503 (1.2 ms); up -> down; 2 of
              3 left: API01, API03; out: API02 (down)
    04:29:51  backend API02: check passed; down -> up; 3 of 3 left
-   04:30:00 to 04:43:20  quiet: 212 requests/s, no errors, p99 31ms";
+   04:30:00 to 04:43:20  quiet: 212 requests/s, no errors, p99 31ms, 3 up";
     assert_eq!(shown(vec![record], 2600), expected);
 }
 
@@ -90,14 +92,28 @@ fn what_is_missing_is_said_and_never_taken_for_silence() {
     let expected = "\
 2026-11-27 04:00:00 to 05:00:00 UTC, the newest last
 1,234 events before 04:50:00 are forgotten; the log has them
-   04:00:00 to 04:00:20  quiet: no requests
+   04:00:00 to 04:00:20  quiet: no requests, 3 up
 !  04:00:20 to 04:50:00  no record for 49 min: the machine slept, the clock was
                          set, or nothing ran
 !  04:48:20  the clock was set back here by 2 min: what was counted before and
              after stands together
    04:50:00  x
-   04:50:00 to 04:50:20  quiet: no requests";
+   04:50:00 to 04:50:20  quiet: no requests, 3 up";
     assert_eq!(shown(vec![record], 3600), expected);
+}
+
+#[test]
+fn what_a_process_before_an_upgrade_has_counted_is_told_apart_from_its_events() {
+    let first = Event { number: 1, ..event(600, Level::Info, "listening", "listening") };
+    let record = |begun| Record {
+        events: vec![first.clone()],
+        points: points(begun, 620 - begun, 0, 0),
+        ..Record::default()
+    };
+    let note = "events before 04:10:00 are of the process before an upgrade; the log has them";
+    let lines = |begun| lines(&story(vec![record(begun)], hour(), 620), 100);
+    assert_eq!(lines(0)[2], note);
+    assert!(!lines(596).contains(&note.to_owned()), "its own");
 }
 
 #[test]
@@ -126,7 +142,9 @@ fn several_balancers_are_one_list_and_one_that_is_silent_is_named() {
     story.failed.push("lb3: no balancer answers at /s (no such file)".to_owned());
     let expected = "\
 !! lb3: no balancer answers at /s (no such file)
-   04:00:00 to 04:00:20  quiet: 10 requests/s, no errors, p99 31ms
+lb1: nothing is known of before 04:00:00, when it was started
+lb2: nothing is known of before 04:00:00, when it was started
+   04:00:00 to 04:00:20  quiet: 10 requests/s, no errors, p99 31ms, 3 up
    04:00:22  lb2: backend A: up
    04:00:25  lb1: backend A: up";
     let shown = lines(&story, 80).join("\n");
@@ -143,7 +161,25 @@ fn a_night_over_midnight_has_its_dates() {
     let since = Since::Ago(Duration::from_secs(6 * 3600));
     let shown = lines(&story(vec![record], since, 10), 80);
     assert_eq!(shown[0], "2026-11-26 22:00:10 to 2026-11-27 04:00:10 UTC, the newest last");
-    assert_eq!(shown[1..], ["   23:59:55  x", "   2026-11-27", "   04:00:00  y"]);
+    assert_eq!(shown[1], "nothing is known of before 23:59:55, when it was started");
+    assert_eq!(shown[2..], ["   23:59:55  x", "   2026-11-27", "   04:00:00  y"]);
+}
+
+#[test]
+fn how_far_the_counters_go_back_is_said() {
+    let mut early = event(0, Level::Info, "up", "x");
+    early.at_ms -= 7_200_000;
+    let record = Record { events: vec![early], points: points(0, 20, 0, 0), ..Record::default() };
+    assert_eq!(lines(&story(vec![record], hour(), 30), 80)[1], "counters go back to 04:00:02");
+}
+
+#[test]
+fn an_event_from_a_clock_that_was_ahead_stands_where_it_happened() {
+    let times = [100, 90_000, 200].map(|second| event(second, Level::Info, "up", "x"));
+    let record = Record { events: times.into(), ..Record::default() };
+    let shown = lines(&story(vec![record], hour(), 300), 80);
+    let expected = ["   04:01:40  x", "   05:00:00  x", "   04:03:20  x"];
+    assert_eq!(shown[2..], expected);
 }
 
 #[test]
