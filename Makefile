@@ -18,7 +18,7 @@ DENY_VERSION := 0.20.2
 DENY := $(or $(shell command -v cargo-deny),target/tools/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
-.PHONY: help build install run demo test lint static static-all bench bench-policies picking try rules slow flood reloads certs loom fuzz
+.PHONY: help build install run demo test lint static static-all bench bench-policies picking try rules slow flood reloads certs loom screenshots fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -121,6 +121,9 @@ certs: ## certificates to try TLS with: target/certs, and how to use them
 
 loom: ## models of the Lot, its ready queue and its bell, in every interleaving
 	RUSTFLAGS="--cfg loom" cargo test --locked --target-dir target/loom --lib models::
+
+screenshots: ## the pictures of docs/dashboard.md; seven minutes, chromium-driver and fonts-inter
+	cargo test --locked --test admin -- dashboard::pictures::pictures --ignored
 
 fuzz: ## each fuzz target for FUZZ_SECONDS; needs nightly and cargo-fuzz
 	fuzz/run.sh $(FUZZ_SECONDS)

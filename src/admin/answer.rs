@@ -1,6 +1,6 @@
 //! The answers of the endpoint: JSON, a sentence for each refusal, the page, and the fields that
-//! keep a browser from storing, guessing at or embedding any of it. None lets another site read it: no
-//! field of CORS must ever be added.
+//! keep a browser from storing, guessing at or embedding any of it. None lets another site read it:
+//! no field of CORS must ever be added.
 
 use serde_json::{Value, json};
 

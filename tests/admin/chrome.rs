@@ -28,12 +28,7 @@ impl Chrome {
     /// With more arguments, and variables of its environment.
     pub fn with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let scratch = Scratch::new();
-        let mut command = Command::new("chromedriver");
-        command.arg("--port=0").env("HOME", scratch.path()).env("TZ", "UTC");
-        command.envs(variables.iter().copied());
-        let driver = Process::start(&mut command, scratch.path());
-        let line = driver.printed.wait("successfully on port ");
-        let port = line.rsplit(' ').next().unwrap().trim_end_matches('.');
+        let (driver, port) = start_driver(&scratch, variables);
         let config = ureq::Agent::config_builder().http_status_as_error(false);
         let agent = config.timeout_global(Some(COMMAND)).proxy(None).build().new_agent();
         let mut own = vec![
@@ -171,6 +166,28 @@ impl Chrome {
         let features: Value =
             features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
         self.devtools("Emulation.setEmulatedMedia", &json!({ "features": features }));
+    }
+}
+
+/// The driver, and the port that it has taken. It takes one that is free for IPv6, gives up where
+/// somebody else has that for IPv4, and begins anew.
+fn start_driver(scratch: &Scratch, variables: &[(&str, &str)]) -> (Process, u16) {
+    const BEGUN: &str = "successfully on port ";
+    loop {
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0").env("HOME", scratch.path()).env("TZ", "UTC");
+        command.envs(variables.iter().copied());
+        let driver = Process::start(&mut command, scratch.path());
+        let mut line = None;
+        eventually("chromedriver has begun, or given up", || {
+            let all = driver.printed.all();
+            line = all.into_iter().find(|it| it.contains(BEGUN) || it.contains("not available"));
+            line.is_some()
+        });
+        if let Some((_, port)) = line.unwrap().split_once(BEGUN) {
+            let port = port.trim_end_matches('.').parse().unwrap();
+            return (driver, port);
+        }
     }
 }
 

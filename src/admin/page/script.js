@@ -101,7 +101,7 @@ function remember(value) {
   try { sessionStorage.setItem("token", value); } catch { /* see above */ }
 }
 
-/** A number as people read it: 0, 0.4, 12.3, 1,240, 12.3k, 4.5M. */
+/** A number as people read it: 0, 0.4, 12, 1,240, 12.3k, 4.5M. */
 function count(value) {
   if (value === null || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
@@ -109,7 +109,7 @@ function count(value) {
     const power = Math.min(Math.floor(Math.log10(size) / 3), 6);
     return trimmed(value / 1000 ** power) + ["", "k", "M", "G", "T", "P", "E"][power];
   }
-  return size >= 100 ? Math.round(value).toLocaleString("en") : trimmed(value);
+  return size < 10 ? trimmed(value) : Math.round(value).toLocaleString("en");
 }
 
 const trimmed = (value) => String(Number(value.toFixed(1)));
@@ -119,7 +119,7 @@ const percent = (part) => part < 0.001 ? "under 0.1 %" : `${trimmed(part * 100)}
 function millis(value) {
   if (value === null || !Number.isFinite(value)) return "–";
   if (value >= 9950) return `${trimmed(value / 1000)} s`;
-  return `${value >= 100 ? Math.round(value).toLocaleString("en") : trimmed(value)} ms`;
+  return `${count(value)} ms`;
 }
 
 /** A length of time, to two units: 40 s, 3 min 5 s, 2 h 5 min, 3 d 4 h. */
@@ -169,22 +169,27 @@ async function ask(path, method = "GET") {
 
 let polling = null;
 
-/** One round. The next one is due a second after this one began, but never while it goes on. */
+/**
+ * One round. The next one is due a second after this one began, but not while it goes on; where
+ * answers take long, as many look, it rests for longer than it asked.
+ */
 async function poll() {
   clearTimeout(polling);
   const began = performance.now();
+  let rest = 0;
   // A machine that slept, or a tab put to rest, has asked nothing: nobody failed to answer.
   askedAt ??= began;
   try {
     arrive(await ask("status"));
     await Promise.all([askEvents(), askHistory(), ...[...opened].map(askWhy)]);
     show();
+    rest = Math.min(ANSWER_MS, 2 * (performance.now() - began));
   } catch (error) {
     if (error.code === 401) return askToken();
     // Whoever answers, if only with a refusal, is there.
     if (error.code) { askedAt = null; say(error.message); }
   }
-  polling = setTimeout(poll, Math.max(100, POLL_MS - (performance.now() - began)));
+  polling = setTimeout(poll, Math.max(rest, POLL_MS - (performance.now() - began)));
 }
 
 async function askEvents() {
@@ -467,10 +472,10 @@ function aggregate(from, to, buckets) {
   return all;
 }
 
-/** The next round number: 1, 2, 2.5 or 5 times a power of ten. */
+/** The next round number of which the half is round, too. */
 function round(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 2.5, 5, 10].find((one) => one * power >= value * 0.9999) * power;
+  return [1, 2, 4, 6, 10].find((one) => one * power >= value * 0.9999) * power;
 }
 
 /** The part of time that is shown. */
@@ -568,7 +573,7 @@ class Chart {
       }
       most = Math.max(most, sum);
     }
-    return most > 0 ? round(Math.max(most * 1.08, 1)) : 1;
+    return most > 0 ? round(Math.max(most * 1.08, 2)) : 2;
   }
 
   grid() {
@@ -786,6 +791,7 @@ class Row {
     put(this.due, `of ${Math.round(one.due * 100)} %`);
     this.bar.style.setProperty("--got", `${(got || 0) * 100}%`);
     this.bar.style.setProperty("--due", `${one.due * 100}%`);
+    this.bar.classList.toggle("none", !one.due);
     put(this.rate, count(time ? recent / time : 0));
     set(this.path, "d", this.spark());
     put(this.p99, millis(one.p99_ms));

@@ -143,7 +143,7 @@ const HOSTILE: [&str; 6] = [
     "'><svg onload=alert(1)>",
     "a/b?c#d %2e%2e&e",
     "${alert(1)} {{alert(1)}} javascript:alert(1)",
-    "an-application-whose-name-somebody-made-of-all-that-was-known-of-it-and-then-of-some-more-0001",
+    "an-application-whose-name-somebody-made-of-all-that-was-known-of-it-and-then-some-more-0001",
 ];
 
 #[test]

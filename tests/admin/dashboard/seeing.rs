@@ -152,7 +152,7 @@ fn times_are_of_the_readers_zone_and_durations_of_none() {
                 "–",
                 "–",
                 "–",
-                "12.3 ms",
+                "12 ms",
                 "64 s",
             ]
         );
