@@ -122,8 +122,10 @@ certs: ## certificates to try TLS with: target/certs, and how to use them
 loom: ## models of the Lot, its ready queue and its bell, in every interleaving
 	RUSTFLAGS="--cfg loom" cargo test --locked --target-dir target/loom --lib models::
 
-screenshots: ## the pictures of docs/dashboard.md; seven minutes, chromium-driver and fonts-inter
+screenshots: ## the pictures of docs/dashboard.md; chromium-driver, fonts-inter, pngquant
 	cargo test --locked --test admin -- dashboard::pictures::pictures --ignored
+	pngquant --force --ext .png --quality 85-100 --speed 1 docs/pictures/*.png
+	@if find docs/pictures -name '*.png' -size +150000c | grep .; then echo "too large"; exit 1; fi
 
 fuzz: ## each fuzz target for FUZZ_SECONDS; needs nightly and cargo-fuzz
 	fuzz/run.sh $(FUZZ_SECONDS)

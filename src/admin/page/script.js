@@ -167,13 +167,15 @@ async function ask(path, method = "GET") {
   throw new Refused(body?.error ? answer.status : 0, body?.error);
 }
 
-let polling = null;
+let polling = null, isAsking = false;
 
 /**
  * One round. The next one is due a second after this one began, but not while it goes on; where
  * answers take long, as many look, it rests for longer than it asked.
  */
 async function poll() {
+  if (isAsking) return;
+  isAsking = true;
   clearTimeout(polling);
   const began = performance.now();
   let rest = 0;
@@ -188,6 +190,8 @@ async function poll() {
     if (error.code === 401) return askToken();
     // Whoever answers, if only with a refusal, is there.
     if (error.code) { askedAt = null; say(error.message); }
+  } finally {
+    isAsking = false;
   }
   polling = setTimeout(poll, Math.max(rest, POLL_MS - (performance.now() - began)));
 }
@@ -374,7 +378,7 @@ function showTraffic() {
   if (!recent) return;
   const bold = (text) => el("b", {}, text);
   const total = rateOf(recent), wrong = recent.requests_5xx;
-  const parts = total ? [bold(count(total)), " requests a second, "] : ["No requests right now"];
+  const parts = total ? [bold(count(total)), " requests a second, "] : ["No requests now"];
   if (total && wrong) parts.push(bold(percent(wrong / total)), " of them failed");
   else if (total) parts.push("none failed");
   if (total && recent.p99_ms !== null) {
@@ -408,7 +412,7 @@ function showNotes() {
   }
   const gone = log.lines_dropped + log.lines_lost;
   if (gone) note("warn", `${count(gone)} lines of the log are missing`);
-  if (own.version !== version) note("info", `It is version ${own.version} now: reload the page`);
+  if (own.version !== version) note("info", `Version ${own.version} runs now: reload the page`);
   swap($("notes"), notes.map(([kind, text]) => el("li", {}, shape(kind), el("span", {}, text))));
 }
 
@@ -498,7 +502,7 @@ class Chart {
     this.drawing = svg("svg", { "aria-hidden": "true" });
     this.empty = el("p", { className: "empty", hidden: true }, "Nothing yet");
     this.plot = el("div", { className: "plot", tabIndex: 0, role: "slider",
-      "aria-label": spec.title, "aria-valuemin": "0" }, this.drawing, this.empty);
+      "aria-label": spec.title }, this.drawing, this.empty);
     this.values = spec.series.map(() => el("b"));
     this.legend = spec.series.map((one, index) =>
       el("span", {}, this.swatch(one), one.name, " ", this.values[index]));
@@ -972,7 +976,7 @@ function showFooter() {
       ...alerts.map((one) => [one.name, one.kind, one.state].filter(Boolean).join(", "))],
     ["Clients", `${count(connections.clients)} of ${count(connections.max)}`,
       `${count(descriptors.open)} of ${count(descriptors.limit)} descriptors`],
-    ["Times", clock.resolvedOptions().timeZone, "as this browser has it"],
+    ["Times", clock.resolvedOptions().timeZone, "of this browser"],
   ];
   const list = el("dl", {}, ...facts.map(([name, ...values]) => el("div", {}, el("dt", {}, name),
     ...values.filter(Boolean).map((value) => el("dd", {}, value)))));

@@ -5,6 +5,7 @@ mod pictures;
 mod reading;
 mod seeing;
 mod served;
+mod strangers;
 
 use crate::chrome::Chrome;
 use crate::harness::{Place, eventually, has};
