@@ -18,8 +18,8 @@ pub(super) fn octave(time: Duration) -> usize {
     bucket_to(time).div_ceil(2)
 }
 
-/// The bucket of a time where its end belongs to it, and its beginning to the one before: so readers
-/// of histograms have it.
+/// The bucket of a time where its end belongs to it, and its beginning to the one before: so
+/// readers of histograms have it.
 pub fn bucket_to(time: Duration) -> usize {
     bucket(time.saturating_sub(Duration::from_nanos(1)))
 }
