@@ -120,9 +120,17 @@
 //! | reload, plan, newcomer | the file is read anew; what that changes; a backend it brings |
 //! | endpoint, guard, pace | where operators ask, over HTTP; who may; how much time that takes |
 //! | steered | the balancer as the endpoint knows it |
+//! | alert, channel, way | whom the file wants told of what; its thread; how a message goes there |
+//! | incident, digest, cap | what belongs together; what is told at once; how many in an hour |
+//! | letter | a message as the bytes of an email |
 //! | spare | a descriptor held back for when the process has none left |
 //! | reach | which running balancer a command asks |
 //! | pulse, supervisor | whether a thread moves on; systemd, if that started us |
+//! | tally, shard | what one thread counts for itself; its place, which shares no line of the cache |
+//! | decision, ring | what was decided for one request; the last thousand of a worker |
+//! | story, shift, spell | how a backend came where it stands: one change; turns that it sat out |
+//! | history, point | the last hour in numbers; two seconds of it |
+//! | family, series, sample | of metrics: a name, one of its sets of labels, a value of that |
 //! | successor | the process that takes the sockets over, and serves on |
 //!
 //! # The rooms
@@ -138,6 +146,7 @@
 //! asks backends how they are, `lab` tries things out: a demo backend, a load generator, a
 //! simulator. [`client`] is the balancing inside a program of your own: start there to use this
 //! crate as a library. `admin` is where operators ask how all stands, and have it changed.
+//! `notify` tells those who are not looking, by an email, a webhook or a program.
 //! `balancer` wires them together, starts, reloads, replaces and stops them and tells what happens;
 //! `cmd` has one thin file a command. Who may import whom is a test (`tests/tidy.rs`).
 //!
@@ -180,6 +189,10 @@
 //!     `upgrade`, `succession`, `takeover`. [`admin`]: `mod`, `endpoint`,
 //!     `socket`, `guard`, `route`, `status`, `steer`; [`plain`]: `handler`, `server`, `spares`.
 //!     From the other side: [`admin`]: `ask`; [`cmd`]: `reach`, `status`.
+//! 14. **How it is seen.** [`pool`]: `shards`, `buckets`, `tally`, `past`, `story`; [`relay`]:
+//!     `totals`, `decisions`; [`admin`]: `history`, `clock`, `decided`, `why`, `metrics`, `page`;
+//!     [`cmd`]: `why`, `timeline`.
+//! 15. **Who is called.** [`notify`]: `mod`, and on from there.
 //!
 //! [`client`], [`plain`] and [`lab`] stand on the same rooms; their `mod` says where to begin.
 
