@@ -246,8 +246,8 @@ impl Balancer {
         running.supervisor.leave();
         running.watch.stop();
         running.server.stop();
-        running.teller.tell(Event::Stopped);
         running.alerts.stop(LAST_MESSAGES);
+        running.teller.tell(Event::Stopped);
         #[cfg(feature = "admin")]
         drop(self.endpoint);
         self.running.teller.log().flush(LAST_WORDS);

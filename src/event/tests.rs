@@ -16,6 +16,19 @@ fn moved(words: &str, tell: impl FnOnce(Event)) {
     tell(Event::Moved { backend: "a", what: &words });
 }
 
+fn standing(shift: Shift) -> Event<'static> {
+    let (by, is_fault) = (By::Sight, true);
+    Event::Standing { backend: "a", shift, by, is_fault, why: "x", words: &"x" }
+}
+
+fn judged(is_grave: bool) -> Event<'static> {
+    Event::Judged { backend: "a", is_grave, words: &"x" }
+}
+
+fn of(about: About) -> Event<'static> {
+    Event::Complaint { backend: "a", about, what: &"x" }
+}
+
 fn complaint<'e>(backend: &'e str, what: &'e &str) -> Event<'e> {
     Event::Complaint { backend, about: About::Reset, what }
 }
@@ -40,10 +53,6 @@ fn logged(text: &str) -> Vec<&str> {
 fn each_event_has_one_level_and_a_word_of_its_own() {
     let (backend, text, words, error) = ("a", "x", &"x", &std::io::Error::other("x"));
     let (address, client) = (SocketAddr::from(([127, 0, 0, 1], 80)), Ipv4Addr::LOCALHOST.into());
-    let standing =
-        |shift| Event::Standing { backend, shift, by: By::Sight, is_fault: true, why: text, words };
-    let judged = |is_grave| Event::Judged { backend, is_grave, words };
-    let of = |about| Event::Complaint { backend, about, what: words };
     let table: &[(Event, &str, Level)] = &[
         (standing(Shift::Up), "up", Info),
         (standing(Shift::Out), "out", Warn),

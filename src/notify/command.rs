@@ -135,8 +135,8 @@ impl Run {
         let outputs = [stdout, stderr].map(|pipe| Output { pipe, kept: Vec::new() });
         let run = Self { child, stdin, input, written: 0, outputs, is_reaped: false };
         run.stdin.iter().try_for_each(|pipe| never_wait(pipe.as_fd()))?;
-        let pipes = run.outputs.iter().filter_map(|output| output.pipe.as_ref());
-        pipes.map(|pipe| never_wait(pipe.as_fd())).collect::<io::Result<()>>()?;
+        let mut pipes = run.outputs.iter().filter_map(|output| output.pipe.as_ref());
+        pipes.try_for_each(|pipe| never_wait(pipe.as_fd()))?;
         Ok(run)
     }
 

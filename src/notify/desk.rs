@@ -169,6 +169,7 @@ impl Notify {
         while waits() && Instant::now() < until {
             std::thread::park_timeout(END_LOOK);
         }
+        lock(&self.state).desks.iter().for_each(|desk| desk.line.end());
         lock(&self.stop).take();
     }
 

@@ -16,80 +16,22 @@
 //!
 //! Where no more may be told within an hour, what is left out is told in one notice when it may.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use super::cap::{Cap, Leave};
+use super::known::{Backend, Loss, Outage};
 use super::news::{News, What};
+use super::notice::{ITEMS_MAX, Item, Notice, State, blank};
+use super::rules::Rules;
 use super::scene::Sight;
 use super::singles::Singles;
 use crate::config::{Alert, Occasion};
 
-/// A backend flaps that changes so often within so long, and until it has not for so long.
-pub(super) const FLAPPING_CHANGES: usize = 4;
-pub(super) const FLAPPING_WITHIN: Duration = Duration::from_secs(600);
 /// How long no backend is up before that is told, where the last one flaps and that was told.
 const FLAPPING_GRACE: Duration = Duration::from_secs(60);
-/// Backends that a book knows, and that one notice names.
+/// Backends that a book knows.
 const BACKENDS_MAX: usize = 4096;
-pub(super) const ITEMS_MAX: usize = 20;
-
-/// What is to be told, and of which incident.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// The gravest of it.
-    pub kind: Occasion,
-    /// Which incident of this process it is of, counted from 1.
-    pub incident: u64,
-    /// When that began.
-    pub began: SystemTime,
-    /// What happened, the gravest first, at most [`ITEMS_MAX`].
-    pub items: Vec<Item>,
-    /// How many more there are.
-    pub more: usize,
-    /// It was told before, and lasts.
-    pub again: bool,
-    /// Notices before it that the hourly cap held back.
-    pub held: u64,
-    /// It is the last for so long.
-    pub last_for: Option<Duration>,
-    /// So much was not heard, in a flood.
-    pub missed: u64,
-}
-
-/// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
-    /// The backend that it is about, if it is about one.
-    pub backend: Option<String>,
-    /// How that stands.
-    pub state: State,
-    /// What made it so.
-    pub reason: String,
-    /// When.
-    pub when: SystemTime,
-}
-
-/// How a backend stands, as somebody is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// It takes requests, or an operator has taken it out.
-    #[default]
-    Well,
-    /// It comes and goes.
-    Flapping,
-    /// It takes none.
-    Out,
-}
-
-/// How one alert is told, of the file.
-#[derive(Clone, Debug)]
-pub(super) struct Rules {
-    pub(super) on: Vec<Occasion>,
-    pub(super) wait: Duration,
-    pub(super) repeat: Option<Duration>,
-    pub(super) resolved: bool,
-}
 
 /// What one alert has heard and told.
 pub struct Book {
@@ -105,70 +47,6 @@ pub struct Book {
     last_began: Option<SystemTime>,
     missed: u64,
     cap: Cap,
-}
-
-/// No backend is up.
-struct Loss {
-    reason: String,
-    when: SystemTime,
-    /// From when on that is told.
-    ripe: Duration,
-}
-
-/// An incident of backends: from the first that is out until none is.
-struct Outage {
-    number: u64,
-    began: SystemTime,
-    /// When something of it was told last; none if nothing was.
-    told: Option<Duration>,
-}
-
-#[derive(Default)]
-struct Backend {
-    is_out: bool,
-    reason: String,
-    when: Option<SystemTime>,
-    /// The latest changes, at most [`FLAPPING_CHANGES`].
-    changes: VecDeque<Duration>,
-    is_flapping: bool,
-    told: State,
-}
-
-impl Backend {
-    fn state(&self) -> State {
-        match (self.is_flapping, self.is_out) {
-            (true, _) => State::Flapping,
-            (false, true) => State::Out,
-            (false, false) => State::Well,
-        }
-    }
-
-    /// When it flaps no more, if it does not change again.
-    fn calm_at(&self) -> Option<Duration> {
-        let last = self.changes.back().filter(|_| self.is_flapping)?;
-        Some(*last + FLAPPING_WITHIN)
-    }
-
-    fn item(&self, name: &str) -> Item {
-        Item {
-            backend: Some(name.to_owned()),
-            state: self.state(),
-            reason: self.reason.clone(),
-            when: self.when.unwrap_or(SystemTime::UNIX_EPOCH),
-        }
-    }
-}
-
-impl Rules {
-    fn of(alert: &Alert) -> Self {
-        let Alert { on, wait, repeat, resolved, .. } = alert;
-        Self { on: on.clone(), wait: *wait, repeat: *repeat, resolved: *resolved }
-    }
-
-    fn wants(&self, kind: Occasion) -> bool {
-        let is_end = matches!(kind, Occasion::Up | Occasion::Recovered);
-        self.on.contains(&kind) && (self.resolved || !is_end)
-    }
 }
 
 impl Book {
@@ -301,9 +179,7 @@ impl Book {
     /// An operator's doing is no news. What it takes out is out no more, so an incident may end.
     fn leave_out(&mut self, name: &str, now: Duration) {
         let Some(backend) = self.backends.get_mut(name) else { return };
-        (backend.is_out, backend.is_flapping) = (false, false);
-        backend.changes.clear();
-        "left to an operator".clone_into(&mut backend.reason);
+        backend.leave();
         match backend.told {
             State::Well => drop(self.backends.remove(name)),
             _ => self.fall_due(now + self.rules.wait),
@@ -332,18 +208,9 @@ impl Book {
             return false;
         }
         let backend = self.backends.entry(name.to_owned()).or_default();
-        if backend.is_out == is_out {
+        if !backend.turn(is_out, reason, when, now) {
             return false;
         }
-        (backend.is_out, backend.when) = (is_out, Some(when));
-        reason.clone_into(&mut backend.reason);
-        if backend.changes.len() == FLAPPING_CHANGES {
-            backend.changes.pop_front();
-        }
-        backend.changes.push_back(now);
-        let first = backend.changes.front().copied().unwrap_or(now);
-        let is_often = backend.changes.len() == FLAPPING_CHANGES;
-        backend.is_flapping |= is_often && now.saturating_sub(first) <= FLAPPING_WITHIN;
         if is_out {
             self.begin(when);
         }
@@ -374,11 +241,7 @@ impl Book {
     fn calm_down(&mut self, now: Duration) {
         let mut has_calmed = false;
         for backend in self.backends.values_mut() {
-            if backend.calm_at().is_some_and(|at| at <= now) {
-                backend.is_flapping = false;
-                backend.changes.clear();
-                has_calmed = true;
-            }
+            has_calmed |= backend.calm_down(now);
         }
         if has_calmed || self.ripens_at().is_some_and(|at| at <= now) {
             self.fall_due(now);
@@ -495,29 +358,9 @@ impl Book {
         if self.due.is_some() {
             return;
         }
-        let is_well =
-            |backend: &Backend| backend.told == State::Well && backend.state() == State::Well;
-        if self.none_up.is_none() && self.backends.values().all(is_well) {
+        if self.none_up.is_none() && self.backends.values().all(Backend::is_well) {
             self.outage = None;
         }
-        self.backends.retain(|_, backend| {
-            let changed = backend.changes.back().copied().unwrap_or_default();
-            !is_well(backend) || now.saturating_sub(changed) < FLAPPING_WITHIN
-        });
-    }
-}
-
-/// A notice of nothing in particular.
-pub(super) fn blank(kind: Occasion, incident: u64, began: SystemTime) -> Notice {
-    Notice {
-        kind,
-        incident,
-        began,
-        items: Vec::new(),
-        more: 0,
-        again: false,
-        held: 0,
-        last_for: None,
-        missed: 0,
+        self.backends.retain(|_, backend| !backend.is_forgotten(now));
     }
 }

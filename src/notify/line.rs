@@ -92,6 +92,15 @@ impl Line {
         }
     }
 
+    /// Tells what is not through yet, as all is over.
+    pub(super) fn end(&self) {
+        let waiting = self.waiting();
+        if waiting > 0 {
+            let why = format!("evenly ends with {waiting} of its messages on their way");
+            self.shared.lose(&self.teller, &why);
+        }
+    }
+
     pub(super) fn tally(&self) -> Tally {
         lock(&self.shared.tally).clone()
     }
@@ -141,7 +150,7 @@ impl Carrier {
             }
             lock(&self.shared.tally).last = Some((SystemTime::now(), false, words.clone()));
             if self.stop.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected) {
-                break Some(format!("{words}; evenly ends; left out: {}", message.subject));
+                return; // whoever ends it has told what is left
             }
             rest = (rest * 2).min(REST_MAX);
         };

@@ -4,7 +4,8 @@
 //! of its own, so that one which is stuck holds up no other. Whoever tells an event never waits for
 //! any of it.
 //!
-//! Reading order: `message`, `news`, `hearing`, `incident` (with `cap`, `singles`), `words` (with
+//! Reading order: `message`, `news`, `hearing`, `notice`, `incident` (with `rules`,
+//! `known`, `cap`, `singles`), `words` (with
 //! `scene`), `desk`, `channel`, `line`, `ways`; then each way: `webhook` (with `payload`, `remote`,
 //! `secret`), `command`, `email`; `heartbeat`.
 
@@ -17,11 +18,14 @@ mod email;
 mod hearing;
 mod heartbeat;
 pub mod incident;
+mod known;
 mod line;
 pub mod message;
 pub mod news;
+pub mod notice;
 mod payload;
 mod remote;
+mod rules;
 pub mod scene;
 pub(crate) mod secret;
 mod singles;

@@ -94,7 +94,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_gets_out_of_its_place(subject in "\\PC*", text in any::<String>(), reason in any::<String>()) {
+        fn nothing_gets_out_of_its_place(
+            subject in "\\PC*",
+            text in any::<String>(),
+            reason in any::<String>(),
+        ) {
             let message = message(&subject, &text, &reason);
             let whole: serde_json::Value = serde_json::from_slice(&object(&message)).unwrap();
             prop_assert_eq!(&whole["text"], &text);

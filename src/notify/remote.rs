@@ -36,7 +36,7 @@ impl Remote {
     /// URL may hold a secret, so it is not repeated.
     pub(super) fn open(url: &str, ca: Option<&str>) -> Result<Self, String> {
         let url: Url = filled(url)?.parse().map_err(|why: String| {
-            let why = why.rsplit_once("\": ").map_or("it cannot be read", |(_, why)| why);
+            let why = why.split_once("\": ").map_or("it cannot be read", |(_, why)| why);
             format!("url: {why}")
         })?;
         let connector = match url.is_tls() {

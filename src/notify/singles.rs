@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::incident::{ITEMS_MAX, Item, Notice, State, blank};
+use super::notice::{ITEMS_MAX, Item, Notice, State, blank};
 use crate::config::Occasion;
 
 /// Words that are remembered so as not to be told again; the oldest are forgotten.

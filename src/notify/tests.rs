@@ -4,8 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 
-use super::incident::{Book, FLAPPING_WITHIN, Item, Notice, State};
+use super::incident::Book;
+use super::known::FLAPPING_WITHIN;
 use super::news::{News, What};
+use super::notice::{Item, Notice, State, blank};
 use super::scene::{Sight, SightCheck};
 use super::words;
 use crate::config::{Alert, AlertKind, Occasion};
@@ -305,8 +307,8 @@ proptest! {
         }
         if book.held_back() == 0 {
             for (who, name) in names.iter().enumerate() {
-                let all = told.iter().flat_map(|(_, notice)| &notice.items);
-                let last = all.filter(|it| it.backend.as_deref() == Some(*name)).next_back();
+                let mut all = told.iter().flat_map(|(_, notice)| &notice.items);
+                let last = all.rfind(|it| it.backend.as_deref() == Some(*name));
                 let is_told_out = last.is_some_and(|item| item.state == State::Out);
                 prop_assert_eq!(is_told_out, out[who], "{}: {:?}", name, told);
             }
@@ -345,7 +347,8 @@ proptest! {
             why: String::new(),
             checks,
         };
-        let notice = Notice { items: vec![item], ..super::incident::blank(Occasion::Down, 7, SystemTime::UNIX_EPOCH) };
+        let notice = blank(Occasion::Down, 7, SystemTime::UNIX_EPOCH);
+        let notice = Notice { items: vec![item], ..notice };
         let message = author.message(&notice, &[sight], SystemTime::now());
         prop_assert!(!message.subject.contains(char::is_control), "{:?}", message.subject);
         prop_assert!(message.subject.chars().count() <= 123);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use super::Message;
-use super::incident::{Item, Notice, State};
+use super::notice::{Item, Notice, State};
 use super::scene::Sight;
 use crate::config::Occasion;
 use crate::log::rfc3339;

@@ -1,0 +1,114 @@
+//! What a book knows of one backend: how it stands, how often that has changed, and what was told
+//! of it last. And what it knows of all of them together.
+
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime};
+
+use super::notice::{Item, State};
+
+/// A backend flaps that changes so often within so long, and until it has not for so long.
+pub(super) const FLAPPING_CHANGES: usize = 4;
+pub(super) const FLAPPING_WITHIN: Duration = Duration::from_secs(600);
+
+/// No backend is up.
+pub(super) struct Loss {
+    pub(super) reason: String,
+    pub(super) when: SystemTime,
+    /// From when on that is told.
+    pub(super) ripe: Duration,
+}
+
+/// An incident of backends: from the first that is out until none is.
+pub(super) struct Outage {
+    pub(super) number: u64,
+    pub(super) began: SystemTime,
+    /// When something of it was told last; none if nothing was.
+    pub(super) told: Option<Duration>,
+}
+
+#[derive(Default)]
+pub(super) struct Backend {
+    is_out: bool,
+    reason: String,
+    when: Option<SystemTime>,
+    /// The latest changes, at most [`FLAPPING_CHANGES`].
+    changes: VecDeque<Duration>,
+    pub(super) is_flapping: bool,
+    pub(super) told: State,
+}
+
+impl Backend {
+    pub(super) fn state(&self) -> State {
+        match (self.is_flapping, self.is_out) {
+            (true, _) => State::Flapping,
+            (false, true) => State::Out,
+            (false, false) => State::Well,
+        }
+    }
+
+    /// When it flaps no more, if it does not change again.
+    pub(super) fn calm_at(&self) -> Option<Duration> {
+        let last = self.changes.back().filter(|_| self.is_flapping)?;
+        Some(*last + FLAPPING_WITHIN)
+    }
+
+    pub(super) fn item(&self, name: &str) -> Item {
+        Item {
+            backend: Some(name.to_owned()),
+            state: self.state(),
+            reason: self.reason.clone(),
+            when: self.when.unwrap_or(SystemTime::UNIX_EPOCH),
+        }
+    }
+
+    /// True if it stands elsewhere now.
+    pub(super) fn turn(
+        &mut self,
+        is_out: bool,
+        reason: &str,
+        when: SystemTime,
+        now: Duration,
+    ) -> bool {
+        if self.is_out == is_out {
+            return false;
+        }
+        (self.is_out, self.when) = (is_out, Some(when));
+        reason.clone_into(&mut self.reason);
+        if self.changes.len() == FLAPPING_CHANGES {
+            self.changes.pop_front();
+        }
+        self.changes.push_back(now);
+        let first = self.changes.front().copied().unwrap_or(now);
+        let is_often = self.changes.len() == FLAPPING_CHANGES;
+        self.is_flapping |= is_often && now.saturating_sub(first) <= FLAPPING_WITHIN;
+        true
+    }
+
+    /// An operator has taken it out, or in, or off the file.
+    pub(super) fn leave(&mut self) {
+        (self.is_out, self.is_flapping) = (false, false);
+        self.changes.clear();
+        "left to an operator".clone_into(&mut self.reason);
+    }
+
+    /// True if it flaps no more, from now on.
+    pub(super) fn calm_down(&mut self, now: Duration) -> bool {
+        let is_calm = self.calm_at().is_some_and(|at| at <= now);
+        if is_calm {
+            self.is_flapping = false;
+            self.changes.clear();
+        }
+        is_calm
+    }
+
+    /// True if there is nothing to be known of it any more.
+    pub(super) fn is_forgotten(&self, now: Duration) -> bool {
+        let changed = self.changes.back().copied().unwrap_or_default();
+        self.is_well() && now.saturating_sub(changed) >= FLAPPING_WITHIN
+    }
+
+    /// It is well, and whoever is to know knows.
+    pub(super) fn is_well(&self) -> bool {
+        self.told == State::Well && self.state() == State::Well
+    }
+}

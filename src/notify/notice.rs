@@ -1,0 +1,72 @@
+//! What is to be told, before it has words.
+
+use std::time::{Duration, SystemTime};
+
+use crate::config::Occasion;
+
+/// Things that one notice names.
+pub(super) const ITEMS_MAX: usize = 20;
+
+/// What is to be told, and of which incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The gravest of it.
+    pub kind: Occasion,
+    /// Which incident of this process it is of, counted from 1.
+    pub incident: u64,
+    /// When that began.
+    pub began: SystemTime,
+    /// What happened, the gravest first, at most [`ITEMS_MAX`].
+    pub items: Vec<Item>,
+    /// How many more there are.
+    pub more: usize,
+    /// It was told before, and lasts.
+    pub again: bool,
+    /// Notices before it that the hourly cap held back.
+    pub held: u64,
+    /// It is the last for so long.
+    pub last_for: Option<Duration>,
+    /// So much was not heard, in a flood.
+    pub missed: u64,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The backend that it is about, if it is about one.
+    pub backend: Option<String>,
+    /// How that stands.
+    pub state: State,
+    /// What made it so.
+    pub reason: String,
+    /// When.
+    pub when: SystemTime,
+}
+
+/// How a backend stands, as somebody is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// It takes requests, or an operator has taken it out.
+    #[default]
+    Well,
+    /// It comes and goes.
+    Flapping,
+    /// It takes none.
+    Out,
+}
+
+/// A notice of nothing in particular.
+#[must_use]
+pub fn blank(kind: Occasion, incident: u64, began: SystemTime) -> Notice {
+    Notice {
+        kind,
+        incident,
+        began,
+        items: Vec::new(),
+        more: 0,
+        again: false,
+        held: 0,
+        last_for: None,
+        missed: 0,
+    }
+}
