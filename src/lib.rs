@@ -126,8 +126,8 @@
 //! | spare | a descriptor held back for when the process has none left |
 //! | reach | which running balancer a command asks |
 //! | pulse, supervisor | whether a thread moves on; systemd, if that started us |
-//! | tally, shard | what one thread counts for itself; its place, which shares no line of the cache |
-//! | decision, ring | what was decided for one request; the last thousand of a worker |
+//! | tally, shard | what one thread counts for itself; its place, which no other's line shares |
+//! | trace | what was decided for one request; each worker keeps its last thousand |
 //! | story, shift, spell | how a backend came where it stands: one change; turns that it sat out |
 //! | history, point | the last hour in numbers; two seconds of it |
 //! | family, series, sample | of metrics: a name, one of its sets of labels, a value of that |
@@ -190,7 +190,7 @@
 //!     `socket`, `guard`, `route`, `status`, `steer`; [`plain`]: `handler`, `server`, `spares`.
 //!     From the other side: [`admin`]: `ask`; [`cmd`]: `reach`, `status`.
 //! 14. **How it is seen.** [`pool`]: `shards`, `buckets`, `tally`, `past`, `story`; [`relay`]:
-//!     `totals`, `decisions`; [`admin`]: `history`, `clock`, `decided`, `why`, `metrics`, `page`;
+//!     `totals`, `traces`; [`admin`]: `history`, `clock`, `decided`, `why`, `metrics`, `page`;
 //!     [`cmd`]: `why`, `timeline`.
 //! 15. **Who is called.** [`notify`]: `mod`, and on from there.
 //!

@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::status::{VERSION, time};
 use crate::log::Cause;
 use crate::pool::{Pool, Reason, Shift, Standing};
-use crate::relay::{Decision, End, Micros, Try};
+use crate::relay::{Micros, Trace, Try, TryEnd};
 use crate::text::Took;
 
 /// Requests of one id that are told: whoever chooses ids may use one often.
@@ -25,7 +25,7 @@ const OUT_MAX: usize = 10;
 
 /// What was decided for the requests of this id; none if no worker remembers one.
 pub(super) fn of_request(steered: &dyn Steered, id: &str) -> Option<Value> {
-    let mut found = steered.controls().decisions(id);
+    let mut found = steered.controls().traces(id);
     found.truncate(TOLD_MAX);
     if found.is_empty() {
         return None;
@@ -36,25 +36,25 @@ pub(super) fn of_request(steered: &dyn Steered, id: &str) -> Option<Value> {
         "kind": "request",
         "name": id,
         "lines": found.iter().flat_map(|one| view.lines(one)).collect::<Vec<_>>(),
-        "decisions": found.iter().map(|one| view.object(one)).collect::<Value>(),
+        "requests": found.iter().map(|one| view.object(one)).collect::<Value>(),
     }))
 }
 
 /// A line for each of the last requests that the backend of this number failed.
 pub(super) fn troubles(steered: &dyn Steered, number: u64) -> Vec<String> {
     let is_bad = |one: &Try| {
-        let failed = matches!(one.end, End::Failed(_) | End::Answered(500..));
+        let failed = matches!(one.end, TryEnd::Failed(_) | TryEnd::Answered(500..));
         failed && one.backend == number
     };
-    let wanted = |one: &Decision| one.tries.told().0.any(is_bad);
+    let wanted = |one: &Trace| one.tries.told().0.any(is_bad);
     let view = View::of(steered);
-    let line = |one: &Decision| {
+    let line = |one: &Trace| {
         let tried = one.tries.told().0.find(|one| is_bad(one));
         let end = tried.map(|tried| ended(tried.end)).unwrap_or_default();
         let (at, asked, id) = (view.clock.told(one.begun), view.asked(one), one.id.text());
         format!("{at} {end}: {asked}, request {id}")
     };
-    let found = steered.controls().last_decisions(TROUBLES_MAX, wanted);
+    let found = steered.controls().last_traces(TROUBLES_MAX, wanted);
     found.iter().map(line).collect()
 }
 
@@ -72,7 +72,7 @@ impl View {
         Self { pool: controls.pool(), clock: Clock::of(now), now }
     }
 
-    fn lines(&self, one: &Decision) -> Vec<String> {
+    fn lines(&self, one: &Trace) -> Vec<String> {
         let (at, id, asked, client) =
             (self.clock.told(one.begun), one.id.text(), self.asked(one), one.client);
         let mut lines = vec![format!("request {id} at {at} UTC: {asked}, from {client}")];
@@ -104,7 +104,7 @@ impl View {
     }
 
     /// Method and path, with dots where it was cut.
-    fn asked(&self, one: &Decision) -> String {
+    fn asked(&self, one: &Trace) -> String {
         let dots = if one.asked.is_full() { "..." } else { "" };
         format!("{}{dots}", one.asked.text())
     }
@@ -144,7 +144,7 @@ impl View {
         Some(format!("out then: {}", words.join("; ")))
     }
 
-    fn object(&self, one: &Decision) -> Value {
+    fn object(&self, one: &Trace) -> Value {
         let (tries, left_out) = one.tries.told();
         let tried = |tried: &Try| {
             json!({
@@ -177,7 +177,7 @@ impl View {
     }
 }
 
-fn outcome(one: &Decision) -> String {
+fn outcome(one: &Trace) -> String {
     let (status, took, waited) = (one.status, Took(one.took.time()), Took(one.waited.time()));
     match one.cause {
         Cause::Done => format!("answered {status} in {took}, its first byte after {waited}"),
@@ -199,12 +199,12 @@ fn reason(reason: Reason, policy: &str) -> String {
     }
 }
 
-fn ended(end: End) -> String {
+fn ended(end: TryEnd) -> String {
     match end {
-        End::Open => "nothing known".to_owned(),
-        End::Answered(status) => format!("status {status}"),
-        End::Failed(fault) => fault.to_string(),
-        End::Abandoned => "abandoned".to_owned(),
+        TryEnd::Open => "nothing known".to_owned(),
+        TryEnd::Answered(status) => format!("status {status}"),
+        TryEnd::Failed(fault) => fault.to_string(),
+        TryEnd::Abandoned => "abandoned".to_owned(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::affinity::{Affinity, Ties};
 use super::client::Client;
 use super::direct::Direct;
 use super::kit::Context;
-use super::totals::Outcome;
+use super::totals::Ending;
 use crate::http::reply::{Reply, TEXT};
 use crate::http::request::ALLOW;
 use crate::http::{FirstLine, Refusal, Version};
@@ -112,8 +112,8 @@ pub(crate) fn refuse(client: &mut Client, refusal: &Refusal, head: &[u8], cx: &m
     let bytes_sent = put(client, &answer, &asker, None, cx);
     let cause = if refusal.status == 408 { Cause::ClientTimeout } else { Cause::Refused };
     let total = cx.now.saturating_sub(client.head_begun);
-    let outcome = Outcome { status: refusal.status, cause, waited: total };
-    cx.kit.shared.seen.own().count_without_backend(&outcome, total);
+    let ending = Ending { status: refusal.status, cause, waited: total };
+    cx.kit.shared.seen.own().count_without_backend(&ending, total);
     let FirstLine { method, target, version } = FirstLine::of(head);
     cx.kit.shared.log.access(&Access {
         when: SystemTime::now(),

@@ -4,7 +4,7 @@
 //! only says to the operator what came of it.
 
 use super::complaints::by_operator;
-use super::{Decision, Shared, Totals};
+use super::{Shared, Totals, Trace};
 use crate::event::Event;
 use crate::pool::{Change, LastUsable, Mode, Notice, Pool};
 use std::net::SocketAddr;
@@ -67,13 +67,13 @@ impl Controls {
     }
 
     /// What was decided for the requests of this id, if that was lately; the newest first.
-    pub fn decisions(&self, id: &str) -> Vec<Decision> {
-        self.shared.decisions.of(id)
+    pub fn traces(&self, id: &str) -> Vec<Trace> {
+        self.shared.traces.of(id)
     }
 
     /// The last ones that were wanted, the newest first.
-    pub fn last_decisions(&self, most: usize, wanted: impl Fn(&Decision) -> bool) -> Vec<Decision> {
-        self.shared.decisions.newest(most, wanted)
+    pub fn last_traces(&self, most: usize, wanted: impl Fn(&Trace) -> bool) -> Vec<Trace> {
+        self.shared.traces.newest(most, wanted)
     }
 
     /// Threads that serve.

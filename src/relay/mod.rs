@@ -10,7 +10,6 @@ mod client;
 mod complaints;
 mod controls;
 mod crowd;
-mod decisions;
 mod direct;
 mod exchange;
 mod greeter;
@@ -28,13 +27,14 @@ mod shared;
 mod site;
 mod task;
 mod totals;
+mod traces;
 mod tunnel;
 mod upstream;
 
 pub use controls::Controls;
-pub use decisions::{Decision, End, Micros, Short, Tried, Try};
 #[cfg(feature = "admin")]
 pub use queue::HELD_MAX;
 pub use server::Server;
 pub(crate) use shared::Shared;
 pub use totals::Totals;
+pub use traces::{Micros, Short, Trace, Tried, Try, TryEnd};

@@ -4,7 +4,6 @@
 //! says or the machine has processors. They find each other in [`Shared`], and end together.
 
 use super::crowd::Crowd;
-use super::decisions::Decisions;
 use super::greeter::HttpGreeter;
 use super::idle::Idle;
 use super::kit::Kit;
@@ -12,6 +11,7 @@ use super::lookout::Lookout;
 use super::queue::Queue;
 use super::site::Site;
 use super::task::ClientTask;
+use super::traces::Traces;
 use super::{Controls, Shared};
 use crate::config::Config;
 use crate::engine::{Desk, Door, Latch, Listener, Lot, Pulses, Registry, Stop, Timer, Worker};
@@ -70,7 +70,7 @@ impl Server {
             log: teller.log().clone(),
             teller,
             seen: Shards::default(),
-            decisions: Decisions::default(),
+            traces: Traces::default(),
             stop: Arc::new(Stop::default()),
             pulses: Pulses::default(),
             witness_key: [0, 1].map(|half: u64| RandomState::new().hash_one(half)),

@@ -4,10 +4,10 @@
 //! are atomics, and idle connections stand in many lists.
 
 use super::crowd::Crowd;
-use super::decisions::Decisions;
 use super::idle::Idle;
 use super::site::Site;
 use super::totals::Seen;
+use super::traces::Traces;
 use crate::engine::{Door, Pulses, Registry, Stop};
 use crate::event::Teller;
 use crate::log::Log;
@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     /// What became of all requests, as each worker counts it.
     pub(crate) seen: Shards<Seen>,
     /// What was decided for the last of them.
-    pub(super) decisions: Decisions,
+    pub(super) traces: Traces,
     pub(crate) stop: Arc<Stop>,
     /// Of every thread that clients depend on.
     pub(super) pulses: Pulses,

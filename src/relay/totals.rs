@@ -50,7 +50,7 @@ pub struct Totals {
 
 /// A request that has ended.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct Ending {
     pub(crate) status: u16,
     pub(crate) cause: Cause,
     /// Until the first byte of its answer; until its end if there was none.
@@ -58,8 +58,8 @@ pub(crate) struct Outcome {
 }
 
 impl Seen {
-    pub(crate) fn count(&self, outcome: &Outcome) {
-        let Outcome { status, cause, waited } = *outcome;
+    pub(crate) fn count(&self, ending: &Ending) {
+        let Ending { status, cause, waited } = *ending;
         count_class(&self.classes, status);
         self.causes[cause as usize].fetch_add(1, Relaxed);
         if status >= 200 {
@@ -74,9 +74,9 @@ impl Seen {
     }
 
     /// The same of one that no backend was tried for, which took so long.
-    pub(crate) fn count_without_backend(&self, outcome: &Outcome, took: Duration) {
-        self.count(outcome);
-        self.without_backend.count(outcome.status, took);
+    pub(crate) fn count_without_backend(&self, ending: &Ending, took: Duration) {
+        self.count(ending);
+        self.without_backend.count(ending.status, took);
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
             (499, ClientGone),
         ];
         for (status, cause) in ends {
-            seen.count(&Outcome { status, cause, waited });
+            seen.count(&Ending { status, cause, waited });
         }
         let totals = Totals::default().with(&seen);
         assert_eq!((totals.errors_ours, totals.errors_theirs), (2, 1));

@@ -34,7 +34,7 @@ fn retried(panel: &Panel, path: &str, backend: &Backend) -> Value {
     eventually("one was retried", || {
         assert_eq!(panel.proxy.get(path).status(), 200);
         told = why(panel, &id(backend));
-        told["decisions"][0]["tries"].as_array().is_some_and(|tries| tries.len() == 2)
+        told["requests"][0]["tries"].as_array().is_some_and(|tries| tries.len() == 2)
     });
     told
 }
@@ -45,7 +45,7 @@ fn a_request_is_told_with_each_try_and_what_came_of_it() {
     let panel = Panel::with(&[&vacant, &backend], RETRIED);
     let told = retried(&panel, "/orders?secret=1", &backend);
     assert_eq!((&told["kind"], &told["name"]), (&"request".into(), &id(&backend).into()));
-    let one = &told["decisions"][0];
+    let one = &told["requests"][0];
     assert_eq!((&one["asked"], &one["client"]), (&"GET /orders".into(), &"127.0.0.1".into()));
     assert_eq!((&one["status"], &one["cause"]), (&200.into(), &"done".into()));
     let tries = ["backend", "reason", "outcome"].map(|key| {
@@ -71,14 +71,14 @@ fn who_was_out_then_is_told_though_it_is_back_by_now() {
     panel.post("/backends/A/ready");
     panel.proxy.get("/");
     let told = why(&panel, &id(&backends[1]));
-    let then = if told["decisions"][0]["out"].as_array().unwrap().is_empty() {
+    let then = if told["requests"][0]["out"].as_array().unwrap().is_empty() {
         // The second was B's, too; the first is the one that is wanted.
         let first = backends[1].requests()[0].field("x-request-id").unwrap().to_owned();
         why(&panel, &first)
     } else {
         told
     };
-    let out = &then["decisions"][0]["out"][0];
+    let out = &then["requests"][0]["out"][0];
     assert_eq!((&out["backend"], &out["standing"]), (&"A".into(), &"drain".into()), "{then}");
     let said = lines(&then).pop().unwrap();
     assert!(said.starts_with("out then: A (drain since ") && said.contains("operator"), "{said}");
@@ -105,7 +105,7 @@ fn one_that_stood_in_line_is_told_how_long() {
     panel.post("/resume");
     assert_eq!(waiting.answer().status(), 200);
     let told = why(&panel, &id(&backend));
-    let one = &told["decisions"][0];
+    let one = &told["requests"][0];
     assert!(one["held"] == true && one["queued_ms"].as_f64().unwrap() > 0.0, "{told}");
     assert!(one["waited_ms"].as_f64() >= one["queued_ms"].as_f64(), "{told}");
     let lines = lines(&told);
@@ -120,7 +120,7 @@ fn one_that_nobody_took_is_told_with_its_cause() {
     panel.proxy.farewell(502);
     let answer = panel.proxy.get("/");
     let told = why(&panel, answer.field("x-request-id").unwrap());
-    let one = &told["decisions"][0];
+    let one = &told["requests"][0];
     assert_eq!((&one["status"], &one["cause"]), (&502.into(), &"connect-failed".into()), "{told}");
     assert!(lines(&told)[1].starts_with("ended with status 502 after "), "{told}");
 }

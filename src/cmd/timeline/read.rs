@@ -192,8 +192,8 @@ mod tests {
     #[test]
     fn nothing_is_missed_for_a_clock_that_was_set_and_nothing_stands_behind_what_came_later() {
         let event = |at_ms| Event { at_ms, ..Event::default() };
-        let mut record = Record::default();
-        record.events = [1000, 9000, 4000, 5000].map(event).into();
+        let events = [1000, 9000, 4000, 5000].map(event).into();
+        let mut record = Record { events, ..Record::default() };
         assert_eq!(record.places(), [1000, 4000, 4000, 5000]);
         record.forget_before(8000);
         assert_eq!(record.events.len(), 3, "what was called 4000 was after 9000");

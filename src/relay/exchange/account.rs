@@ -8,8 +8,8 @@ use crate::event::About;
 use crate::log::{Access, Cause};
 use crate::pool::{Backend, End};
 use crate::relay::Shared;
-use crate::relay::decisions::{Decision, Short};
-use crate::relay::totals::Outcome;
+use crate::relay::totals::Ending;
+use crate::relay::traces::{Short, Trace};
 use std::time::{Duration, SystemTime};
 
 impl Exchange {
@@ -30,47 +30,47 @@ impl Exchange {
         self.times.leave_line(now);
         let took = self.times.since_begun(now);
         let waited = self.times.since_begun(self.times.first_byte.unwrap_or(now));
-        let outcome = Outcome { status: self.answer.status, cause, waited };
-        self.count(&outcome, took, shared);
+        let ending = Ending { status: self.answer.status, cause, waited };
+        self.count(&ending, took, shared);
         // Nobody could ask for them.
         if cfg!(feature = "admin") {
-            shared.decisions.keep(self.decision(&outcome, took));
+            shared.traces.keep(self.trace(&ending, took));
         }
         if shared.log.keeps_access() {
-            self.log(&outcome, reason, took, shared);
+            self.log(&ending, reason, took, shared);
         }
     }
 
-    fn count(&self, outcome: &Outcome, took: Duration, shared: &Shared) {
+    fn count(&self, ending: &Ending, took: Duration, shared: &Shared) {
         let Some(backend) = self.backend().filter(|_| self.tries.course.tries() > 0) else {
-            return shared.seen.own().count_without_backend(outcome, took);
+            return shared.seen.own().count_without_backend(ending, took);
         };
         let (bytes_up, bytes_down) = (self.bytes_received, self.answer.bytes);
-        backend.count_end(&End { status: outcome.status, took, bytes_up, bytes_down });
+        backend.count_end(&End { status: ending.status, took, bytes_up, bytes_down });
         self.tell_repairs(backend, shared);
-        shared.seen.own().count(outcome);
+        shared.seen.own().count(ending);
     }
 
-    fn decision(&self, outcome: &Outcome, took: Duration) -> Decision {
+    fn trace(&self, ending: &Ending, took: Duration) -> Trace {
         // The head begins with them, one blank between.
         let (method, path) = self.asked_for();
-        Decision {
+        Trace {
             begun: self.times.begun,
             id: Short::from(self.id()),
             asked: Short::from(&self.sent.bytes[..method.len() + 1 + path.len()]),
             client: self.asked.origin.client,
-            status: outcome.status,
-            cause: outcome.cause,
+            status: ending.status,
+            cause: ending.cause,
             was_held: self.is_held,
             queued: self.times.queued.into(),
-            waited: outcome.waited.into(),
+            waited: ending.waited.into(),
             took: took.into(),
             tries: self.tries.told.clone(),
         }
     }
 
     /// Writes the line of the access log.
-    fn log(&self, outcome: &Outcome, reason: &str, took: Duration, shared: &Shared) {
+    fn log(&self, ending: &Ending, reason: &str, took: Duration, shared: &Shared) {
         let names: [&[u8]; 3] = [b"referer", b"user-agent", b"host"];
         let [referer, user_agent, host] = fields(self.head(), names);
         let (pool, course) = (&self.site.pool, &self.tries.course);
@@ -83,7 +83,7 @@ impl Exchange {
             method: method.as_bytes(),
             target: target.as_bytes(),
             version: self.asked.version.name().as_bytes(),
-            status: outcome.status,
+            status: ending.status,
             bytes_sent: self.answer.bytes,
             bytes_received: self.bytes_received,
             referer,
@@ -92,7 +92,7 @@ impl Exchange {
             tries: course.tries(),
             first_byte: first_byte.map(|at| self.times.since_begun(at)),
             total: took,
-            cause: outcome.cause,
+            cause: ending.cause,
             reason,
             request_id: self.request_id(),
             // Where the client named none, it is the application's own address that was sent.

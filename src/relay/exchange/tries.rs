@@ -2,7 +2,7 @@
 //! this has their addresses and connections.
 
 use crate::pool::Course;
-use crate::relay::decisions::Tried;
+use crate::relay::traces::Tried;
 use crate::relay::upstream::Destination;
 use std::net::SocketAddr;
 use std::time::Duration;

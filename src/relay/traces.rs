@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// So many of its requests each worker remembers: 256 KB.
-pub const DECISIONS_MAX: usize = 1000;
+pub const TRACES_MAX: usize = 1000;
 /// Tries of one request that are told: the first ones, and the last.
 pub const TRIES_TOLD_MAX: usize = 4;
 /// Bytes of method and path that are kept.
@@ -22,7 +22,7 @@ const ID_BYTES_MAX: usize = 40;
 
 /// One request, and what was decided for it.
 #[derive(Clone, Debug)]
-pub struct Decision {
+pub struct Trace {
     /// When it came, on the pool's clock.
     pub begun: Duration,
     /// As in X-Request-Id; a long one is cut.
@@ -77,12 +77,12 @@ pub struct Try {
     /// How long the backend had it.
     pub took: Micros,
     /// What came of it.
-    pub end: End,
+    pub end: TryEnd,
 }
 
 /// What came of a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum TryEnd {
     /// Nothing that was told.
     Open,
     /// It answered.
@@ -93,31 +93,31 @@ pub enum End {
     Abandoned,
 }
 
-/// The last decisions of all workers.
+/// The last traces of all workers.
 #[derive(Debug, Default)]
-pub(super) struct Decisions(Shards<Ring>);
+pub(super) struct Traces(Shards<Ring>);
 
 #[derive(Debug, Default)]
-struct Ring(Mutex<VecDeque<Decision>>);
+struct Ring(Mutex<VecDeque<Trace>>);
 
-impl Decisions {
+impl Traces {
     /// Remembers one, in place of the oldest of this worker.
-    pub(super) fn keep(&self, decision: Decision) {
+    pub(super) fn keep(&self, trace: Trace) {
         let mut ring = self.0.own().lock();
-        if ring.len() == DECISIONS_MAX {
+        if ring.len() == TRACES_MAX {
             ring.pop_front();
         }
-        ring.push_back(decision);
+        ring.push_back(trace);
     }
 
     /// Those of this id, as far as it is kept; a client may have used one twice.
-    pub(super) fn of(&self, id: &str) -> Vec<Decision> {
+    pub(super) fn of(&self, id: &str) -> Vec<Trace> {
         let id = Short::from(id.as_bytes());
-        self.newest(DECISIONS_MAX, |one| one.id == id)
+        self.newest(TRACES_MAX, |one| one.id == id)
     }
 
     /// The last ones of all that are wanted, the newest first.
-    pub(super) fn newest(&self, most: usize, wanted: impl Fn(&Decision) -> bool) -> Vec<Decision> {
+    pub(super) fn newest(&self, most: usize, wanted: impl Fn(&Trace) -> bool) -> Vec<Trace> {
         let mut found = Vec::new();
         for ring in self.0.all() {
             let ring = ring.lock();
@@ -130,7 +130,7 @@ impl Decisions {
 }
 
 impl Ring {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Decision>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Trace>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -140,19 +140,19 @@ impl Tried {
     pub(super) fn begin(&mut self, backend: u64, reason: Reason, after: Duration) {
         let (after, took) = (after.into(), Micros::default());
         let at = usize::from(self.count).min(TRIES_TOLD_MAX - 1);
-        self.told[at] = Some(Try { backend, reason, after, took, end: End::Open });
+        self.told[at] = Some(Try { backend, reason, after, took, end: TryEnd::Open });
         self.count = self.count.saturating_add(1);
     }
 
     /// That one has done with it, so long after the request had come.
     pub(super) fn end(&mut self, backend: u64, outcome: &Outcome, after: Duration) {
-        let is_it = |one: &&mut Try| one.backend == backend && one.end == End::Open;
+        let is_it = |one: &&mut Try| one.backend == backend && one.end == TryEnd::Open;
         if let Some(found) = self.told.iter_mut().flatten().find(is_it) {
             found.took = after.saturating_sub(found.after.time()).into();
             found.end = match *outcome {
-                Outcome::Answered { status, .. } => End::Answered(status),
-                Outcome::Failed(fault) => End::Failed(fault),
-                Outcome::Abandoned => End::Abandoned,
+                Outcome::Answered { status, .. } => TryEnd::Answered(status),
+                Outcome::Failed(fault) => TryEnd::Failed(fault),
+                Outcome::Abandoned => TryEnd::Abandoned,
             };
         }
     }
@@ -201,8 +201,8 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
-    fn decision(id: &str, begun_ms: u64) -> Decision {
-        Decision {
+    fn trace(id: &str, begun_ms: u64) -> Trace {
+        Trace {
             begun: Duration::from_millis(begun_ms),
             id: Short::from(id.as_bytes()),
             asked: Short::from(&b"GET /"[..]),
@@ -219,19 +219,18 @@ mod tests {
 
     #[test]
     fn sixteen_workers_remember_within_four_megabytes() {
-        assert!(size_of::<Decision>() * DECISIONS_MAX * 16 <= 4 << 20, "{}", size_of::<Decision>());
+        assert!(size_of::<Trace>() * TRACES_MAX * 16 <= 4 << 20, "{}", size_of::<Trace>());
     }
 
     #[test]
     fn the_last_thousand_are_found_by_their_id_and_the_newest_come_first() {
-        let decisions = Decisions::default();
-        (0..1500).for_each(|n| decisions.keep(decision(&format!("id-{n}"), n)));
-        decisions.keep(decision("id-700", 9000));
-        let begun =
-            |id| decisions.of(id).iter().map(|one| one.begun.as_millis()).collect::<Vec<_>>();
+        let traces = Traces::default();
+        (0..1500).for_each(|n| traces.keep(trace(&format!("id-{n}"), n)));
+        traces.keep(trace("id-700", 9000));
+        let begun = |id| traces.of(id).iter().map(|one| one.begun.as_millis()).collect::<Vec<_>>();
         assert_eq!((begun("id-500"), begun("id-501")), (vec![], vec![501]));
         assert_eq!(begun("id-700"), [9000, 700]);
-        let last = decisions.newest(2, |one| one.begun < Duration::from_secs(9));
+        let last = traces.newest(2, |one| one.begun < Duration::from_secs(9));
         assert_eq!(
             last.iter().map(|one| one.id.text()).collect::<Vec<_>>(),
             ["id-1499", "id-1498"]
@@ -240,10 +239,10 @@ mod tests {
 
     #[test]
     fn a_long_id_is_found_by_its_beginning_and_by_all_of_it() {
-        let (decisions, long) = (Decisions::default(), "x".repeat(100));
-        decisions.keep(decision(&long, 1));
-        assert_eq!(decisions.of(&long).len(), 1);
-        assert!(decisions.of(&long)[0].id.is_full() && decisions.of("x").is_empty());
+        let (traces, long) = (Traces::default(), "x".repeat(100));
+        traces.keep(trace(&long, 1));
+        assert_eq!(traces.of(&long).len(), 1);
+        assert!(traces.of(&long)[0].id.is_full() && traces.of("x").is_empty());
     }
 
     #[test]
@@ -255,7 +254,7 @@ mod tests {
         }
         let (told, left_out) = tried.told();
         let told: Vec<_> = told.map(|one| (one.backend, one.took.time(), one.end)).collect();
-        let failed = |backend| (backend, ms(4), End::Failed(Fault::Connect));
+        let failed = |backend| (backend, ms(4), TryEnd::Failed(Fault::Connect));
         assert_eq!((told, left_out), ([1, 2, 3, 6].map(failed).to_vec(), 2));
     }
 }
