@@ -27,7 +27,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub use access::{Access, Format};
 pub use cause::Cause;
-#[cfg(feature = "admin")]
+#[cfg(any(feature = "admin", feature = "alerts"))]
 pub use line::rfc3339;
 pub use own::{OnOwnEvent, OwnEvent};
 

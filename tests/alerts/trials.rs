@@ -49,3 +49,17 @@ fn what_cannot_work_is_told_before_anything_is_started() {
         assert!(code == Some(1) && why.contains(words), "{code:?} {why}");
     }
 }
+
+#[test]
+fn each_example_of_the_page_is_a_configuration() {
+    let page = include_str!("../../docs/alerts.md");
+    let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut tried = 0;
+    for block in blocks.filter(|it| cfg!(feature = "email") || !it.contains("\"email\"")) {
+        let text = format!("{block}\n[[applications]]\nip = \"192.0.2.1\"\nport = 80\n");
+        let read = evenly::config::Config::parse(&text, "page");
+        assert!(read.is_ok(), "{}\n{block}", read.unwrap_err());
+        tried += 1;
+    }
+    assert!(tried >= 8, "{tried}");
+}

@@ -223,7 +223,10 @@ proptest! {
             tls,
             log: Log { access, ..Log::default() },
             admin: Admin::default(),
-            ..Config::default()
+            #[cfg(feature = "alerts")]
+            alerts: Vec::new(),
+            #[cfg(feature = "alerts")]
+            heartbeat: crate::config::Heartbeat::default(),
         });
     }
 }
