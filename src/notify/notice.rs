@@ -16,7 +16,7 @@ pub struct Notice {
     pub incident: u64,
     /// When that began.
     pub began: SystemTime,
-    /// What happened, the gravest first, at most [`ITEMS_MAX`].
+    /// What happened, the gravest first, at most 20.
     pub items: Vec<Item>,
     /// How many more there are.
     pub more: usize,
