@@ -39,8 +39,8 @@ let token = remembered();
 /** Each backend's looks of the last minute, by pool and name. */
 const looks = new Map();
 let events = [], lastEvent = 0, eventsLost = 0;
-/** Points as `/history` gives them, in columns; `isOwn` if the page had to make them itself. */
-let points = { period: 1, last: 0, isOwn: false, columns: {} };
+/** Points as `/history` gives them, in columns. */
+let points = { period: 2, last: 0, columns: {} };
 /** What the charts show: the last `span` seconds, or those around `at`; and the time pointed at. */
 const view = { span: 0, at: null, event: 0, pointed: null };
 let shownEvents = EVENTS_SHOWN;
@@ -127,10 +127,11 @@ function lasting(seconds) {
   const all = Math.max(0, Math.floor(seconds));
   const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
   const first = units.findIndex(([, size]) => all >= size);
-  if (first < 0) return "0 s";
+  if (first < 0) return "0\u00a0s";
   const [name, size] = units[first], [next, part] = units[first + 1] || ["", 1];
   const rest = next && first < 2 || all < 600 ? Math.floor((all % size) / part) : 0;
-  return `${Math.floor(all / size)} ${name}${next && rest ? ` ${rest} ${next}` : ""}`;
+  const of = (number, unit) => `${number}\u00a0${unit}`;
+  return of(Math.floor(all / size), name) + (next && rest ? ` ${of(rest, next)}` : "");
 }
 
 // Times are of the browser's zone.
@@ -205,25 +206,21 @@ async function askEvents() {
 }
 
 async function askHistory() {
-  if (points.isOwn) return;
   const due = points.columns.time_s?.at(-1) + points.period;
-  if (due > now()) return;
-  try {
-    const news = await ask(`history?since=${points.last}`);
-    const isNew = news.last < points.last;
-    for (const name of COLUMNS) {
-      const kept = isNew ? [] : points.columns[name] || [];
-      points.columns[name] = kept.concat(news.columns[name]).slice(-POINTS_MAX);
-    }
-    points.period = news.period_s;
-    points.last = news.last;
-  } catch (error) {
-    // A balancer that keeps none: the charts begin with this page.
-    if (error.code === 404) points.isOwn = true; else throw error;
-  }
+  if (!(due > now())) keep(await ask(`history?since=${points.last}`));
 }
 
-/** Why an opened backend stands as it does. Not every balancer tells more than its status. */
+/** Adds points to those that are known; a history that began anew takes their place. */
+function keep(news) {
+  for (const name of COLUMNS) {
+    const known = news.last < points.last ? [] : points.columns[name] || [];
+    points.columns[name] = known.concat(news.columns[name]).slice(-POINTS_MAX);
+  }
+  points.period = news.period_s;
+  points.last = news.last;
+}
+
+/** Why an opened backend stands as it does: its story, anew every five seconds. */
 async function askWhy([key, open]) {
   if (open.isMute || performance.now() - open.askedAt < 5000) return;
   open.askedAt = performance.now();
@@ -242,10 +239,9 @@ function arrive(news) {
     process = whose;
     looks.clear();
     events = []; lastEvent = 0; eventsLost = 0;
-    points = { period: 1, last: 0, isOwn: false, columns: {} };
+    points = { period: 2, last: 0, columns: {} };
   }
   version ||= news.process.version;
-  const before = status;
   status = news;
   arrivedAt = performance.now();
   serverTime = Date.parse(news.time) / 1000;
@@ -263,7 +259,6 @@ function arrive(news) {
   status.backends.forEach(look);
   const keys = new Set(status.backends.map((one) => one.key));
   for (const key of looks.keys()) if (!keys.has(key)) looks.delete(key);
-  if (points.isOwn && before) addPoint(before);
   hear();
 }
 
@@ -284,28 +279,6 @@ function grown(key, name, seconds = 60) {
   const last = own[own.length - 1];
   const first = own.find((one) => last.at - one.at <= seconds + 0.5);
   return first && first !== last ? [last[name] - first[name], last.at - first.at] : [0, 0];
-}
-
-/** A point from two looks, for want of a history. */
-function addPoint({ process: earlier, totals: before }) {
-  const { process: own, totals, pools, backends } = status;
-  const time = own.uptime_s - earlier.uptime_s;
-  if (time <= 0) return;
-  const all = { time_s: serverTime, in_flight: 0, queue: 0, p50_ms: null, p99_ms: null };
-  for (const [name, number] of Object.entries(totals.answered)) {
-    all[`requests_${name}`] = (number - before.answered[name]) / time;
-  }
-  for (const name of ["errors_ours", "errors_theirs"]) all[name] = (totals[name] - before[name]) / time;
-  for (const pool of pools) {
-    all.in_flight += pool.in_flight;
-    all.queue += pool.queue.length;
-  }
-  for (const one of backends) {
-    for (const name of ["p50_ms", "p99_ms"]) if (one[name] > all[name]) all[name] = one[name];
-  }
-  for (const name of COLUMNS) {
-    points.columns[name] = (points.columns[name] || []).concat([all[name]]).slice(-POINTS_MAX);
-  }
 }
 
 // ---- The sentence ----
@@ -378,7 +351,7 @@ function showTraffic() {
   if (!recent) return;
   const bold = (text) => el("b", {}, text);
   const total = rateOf(recent), wrong = recent.requests_5xx;
-  const parts = total ? [bold(count(total)), " requests a second, "] : ["No requests now"];
+  const parts = total ? [bold(count(total)), " requests a second, "] : ["No requests right now"];
   if (total && wrong) parts.push(bold(percent(wrong / total)), " of them failed");
   else if (total) parts.push("none failed");
   if (total && recent.p99_ms !== null) {
@@ -409,6 +382,9 @@ function showNotes() {
   for (const [name, value, most] of [["clients", connections.clients, connections.max],
     ["descriptors", descriptors.open, descriptors.limit]]) {
     if (value >= most * 0.9) note("warn", `${count(value)} ${name}, of at most ${count(most)}`);
+  }
+  for (const { name, last } of status.alerts) {
+    if (last?.result === "failed") note("error", `Alert ${name} reached nobody: ${last.words}`);
   }
   const gone = log.lines_dropped + log.lines_lost;
   if (gone) note("warn", `${count(gone)} lines of the log are missing`);
@@ -706,7 +682,7 @@ function showCharts() {
     set(button, "aria-pressed", String(SPANS[index][0] === span)));
   $("live").hidden = view.at === null;
   const first = points.columns.time_s?.[0] ?? now();
-  let words = points.isOwn ? "Since this page was opened" : "";
+  let words = "";
   if (view.pointed !== null) words = timeOf(view.pointed * 1000);
   else if (view.at !== null) {
     const isOld = view.at < first - points.period;
@@ -872,7 +848,8 @@ class Row {
         ["Tries failed", `${count(one.failures)}`],
         ["Checks", `${count(one.checks_passed)} passed, ${count(one.checks_failed)} failed`],
         ["Half within", millis(one.p50_ms)]])));
-    if (!this.detail) this.detail = el("tr", { className: "detail" }, el("td", { colSpan: 10 }));
+    if (!this.detail) this.detail = el("tr", { className: "detail" }, el("td"));
+    this.detail.firstChild.colSpan = $("backends").className ? 9 : 10;
     swap(this.detail.firstChild, [content]);
     if (this.node.nextSibling !== this.detail) this.node.after(this.detail);
   }
@@ -973,7 +950,8 @@ function showFooter() {
       ...certificates.map(({ for: names, days_left: days }) =>
         `${names}: ${days < 0 ? "expired" : `${days} days left`}`)],
     ["Alerts", alerts.length ? "" : "no channel is set up",
-      ...alerts.map((one) => [one.name, one.kind, one.state].filter(Boolean).join(", "))],
+      ...alerts.map((one) => 
+        `${one.name} (${one.kind})${one.last ? `, last ${one.last.result}` : ""}`)],
     ["Clients", `${count(connections.clients)} of ${count(connections.max)}`,
       `${count(descriptors.open)} of ${count(descriptors.limit)} descriptors`],
     ["Times", clock.resolvedOptions().timeZone, "of this browser"],

@@ -98,6 +98,10 @@ fn everything_can_be_done_by_keyboard() {
     shown.chrome.press(ENTER);
     shown.wait(".detail", "Last checks");
     assert_eq!(shown.chrome.count(".name button[aria-expanded=true]"), 1);
+    let ends = "return ['.row', '.detail'].map((css) => document.querySelector(css)
+        .lastChild.getBoundingClientRect().right)";
+    let ends = shown.chrome.run(ends);
+    assert_eq!(ends[0], ends[1], "no column is wider than the table");
     shown.chrome.run("document.querySelector(\"[aria-label='Drain A']\").focus()");
     shown.chrome.press(ENTER);
     eventually("it is asked", || shown.chrome.count("#ask[open]") == 1);
@@ -106,7 +110,9 @@ fn everything_can_be_done_by_keyboard() {
     eventually("it is not asked any more", || shown.chrome.count("#ask[open]") == 0);
     assert_eq!(shown.focus(), "Drain A", "the focus is back where it was");
     shown.chrome.press(ENTER);
+    eventually("it is asked again", || shown.focus() == "ask-no");
     shown.chrome.press(TAB);
+    eventually("it is about to be done", || shown.focus() == "ask-yes");
     shown.chrome.press(ENTER);
     eventually("it is drained", || shown.panel.mode() == "drain");
     shown.panel.post("/backends/A/ready");

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/pictures");
 /// How long there is traffic before the first picture: the charts show five minutes.
-const WARM: Duration = Duration::from_secs(280);
+const WARM: Duration = Duration::from_secs(240);
 /// Requests a second at the busiest and at the quietest moment.
 const RATES: [f64; 2] = [120.0, 420.0];
 const CLIENTS: u32 = 16;
@@ -141,7 +141,7 @@ fn take(shown: &Shown, sick: &Application) {
         .find((one) => one.textContent.includes('up -> down')).click(); window.scrollTo(0, 0)",
     );
     pause(Duration::from_secs(2));
-    shoot(shown, "timeline.png", 1400);
+    shoot(shown, "timeline.png", 1340);
 }
 
 /// Sends the clients away at its end, whatever ends it.

@@ -140,10 +140,10 @@ fn times_are_of_the_readers_zone_and_durations_of_none() {
         assert_eq!(
             told[2..],
             [
-                "3 d 4 h",
-                "2 h 3 min",
-                "40 s",
-                "3 min 5 s",
+                "3\u{a0}d 4\u{a0}h",
+                "2\u{a0}h 3\u{a0}min",
+                "40\u{a0}s",
+                "3\u{a0}min 5\u{a0}s",
                 "0",
                 "1,240",
                 "12.3k",

@@ -13,7 +13,7 @@ const HOUR: &str = "
     const end = Math.floor(now());
     const times = Array.from({ length: 1800 }, (_, index) => end - 3600 + 2 * index)
         .filter((time) => time < end - 1800 || time > end - 1740);
-    points = { period: 2, last: 1800, isOwn: false, columns: { time_s: times } };
+    points = { period: 2, last: 1800, columns: { time_s: times } };
     for (const name of COLUMNS.slice(1)) points.columns[name] = times.map(() => 2);
     points.columns.p99_ms[100] = 4321;
     points.columns.p50_ms = times.map(() => null);
@@ -49,12 +49,14 @@ fn a_page_that_is_open_for_days_keeps_no_more_than_an_hour() {
     shown.wait("#sentence", "The one backend is up");
     let kept = shown.chrome.run("
         clearTimeout(polling);
-        points.isOwn = true;
+        const news = (last) => ({ period_s: 2, last,
+            columns: Object.fromEntries(COLUMNS.map((name) => [name, [last]])) });
         const before = document.querySelectorAll('*').length;
         for (let second = 1; second < 5000; second++) {
-            const news = structuredClone(status);
-            news.process.uptime_s += 1;
-            arrive(news);
+            const next = structuredClone(status);
+            next.process.uptime_s += 1;
+            arrive(next);
+            keep(news(1e6 + second));
         }
         for (let round = 0; round < 20; round++) show();
         return [points.columns.time_s.length, Math.max(...[...looks.values()].map((it) => it.length)),
