@@ -47,7 +47,8 @@ fn a_page_that_is_open_for_days_keeps_no_more_than_an_hour() {
     let backend = Backend::plain();
     let Some(shown) = Shown::over(&[&backend], "") else { return };
     shown.wait("#sentence", "The one backend is up");
-    let kept = shown.chrome.run("
+    let kept = shown.chrome.run(
+        "
         clearTimeout(polling);
         const news = (last) => ({ period_s: 2, last,
             columns: Object.fromEntries(COLUMNS.map((name) => [name, [last]])) });
@@ -59,8 +60,10 @@ fn a_page_that_is_open_for_days_keeps_no_more_than_an_hour() {
             keep(news(1e6 + second));
         }
         for (let round = 0; round < 20; round++) show();
-        return [points.columns.time_s.length, Math.max(...[...looks.values()].map((it) => it.length)),
-            document.querySelectorAll('*').length - before]");
+        const most = Math.max(...[...looks.values()].map((it) => it.length));
+        return [points.columns.time_s.length, most,
+            document.querySelectorAll('*').length - before]",
+    );
     assert_eq!((kept[0].as_u64(), kept[1].as_u64()), (Some(1800), Some(61)));
     assert!(kept[2].as_i64().unwrap() < 200, "elements: {kept}");
 }
