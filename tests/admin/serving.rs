@@ -4,6 +4,7 @@ use crate::harness::{Backend, Gate, Proxy, eventually};
 use crate::panel::{Panel, error, json, open, post};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::os::unix::net::UnixStream;
 
 /// The keys of an object and of all in it, as paths. Lists are taken for their first item.
 pub fn keys(value: &Value, path: &str, into: &mut BTreeSet<String>) {
@@ -141,7 +142,8 @@ fn it_is_ready_from_the_first_checks_to_the_end_and_lives_all_the_while() {
         let variables = "export EVENLY_ADMIN_SOCKET=/tmp/evenly-$PPID-starting.sock";
         let path = format!("/tmp/evenly-{}-starting.sock", std::process::id());
         let started = scope.spawn(|| Proxy::within(variables, &[&silent, &backend], settings));
-        eventually("the endpoint is there", || std::fs::metadata(&path).is_ok());
+        // Its file is there before anybody listens.
+        eventually("the endpoint is there", || UnixStream::connect(&path).is_ok());
         let ask = |target: &str| {
             open(path.as_ref()).ask(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"))
         };

@@ -3,9 +3,14 @@
 #![cfg(feature = "tls")]
 
 use super::certs::{Certs, Leaf};
-use super::server::{proving, speaks};
+use super::server::speaks;
 use super::*;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 const STARTTLS: &[&str] = &["STARTTLS", "AUTH PLAIN LOGIN"];
@@ -220,4 +225,13 @@ fn a_file_of_authorities_that_will_not_do_is_told_at_the_start() {
     let to = Mail { ca, ..mail(([127, 0, 0, 1], 25).into(), Security::StartTls) };
     let why = Email::open(&to).err().unwrap();
     assert!(why.starts_with("/nowhere/ca.pem: cannot be read: "), "{why}");
+}
+
+/// What a server shows who has this certificate and key.
+fn proving((certificate, key): &(impl AsRef<Path>, impl AsRef<Path>)) -> ServerConfig {
+    let chain = CertificateDer::pem_file_iter(certificate).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(key).unwrap();
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    builder.with_single_cert(chain, key).unwrap()
 }

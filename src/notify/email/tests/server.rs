@@ -2,13 +2,9 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// What a server says, unless told otherwise.
@@ -44,15 +40,6 @@ impl Heard {
     fn add(&self, line: &str) {
         self.0.lock().unwrap().push(line.to_owned());
     }
-}
-
-/// What a server shows who has this certificate and key.
-pub(super) fn proving((certificate, key): &(impl AsRef<Path>, impl AsRef<Path>)) -> ServerConfig {
-    let chain = CertificateDer::pem_file_iter(certificate).unwrap().map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_file(key).unwrap();
-    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-    builder.with_single_cert(chain, key).unwrap()
 }
 
 /// A server that hands every connection to `speak`.
