@@ -70,7 +70,8 @@ pub trait Steered: Send + Sync {
     /// What the process `pid` needs in order to succeed; the error says why it is not for it.
     fn hand_over(&self, pid: u32) -> Result<Handover, String>;
 
-    /// The process `pid` serves from now on; or it cannot, and says why.
+    /// The process `pid` serves from now on; or it cannot, and says why. What it is answered, as
+    /// JSON, for the same program alone.
     fn succeed(&self, pid: u32, outcome: Result<(), &str>) -> Result<String, String>;
 }
 

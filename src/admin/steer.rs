@@ -121,7 +121,10 @@ impl Steering<'_> {
     /// `POST /handover/done` and `/handover/failed`
     pub(super) fn succeed(&self, pid: u32, failure: Option<&[u8]>) -> Handled<'static> {
         let failure = failure.map(String::from_utf8_lossy);
-        told(self.steered.succeed(pid, failure.as_deref().map_or(Ok(()), Err)), 409)
+        match self.steered.succeed(pid, failure.as_deref().map_or(Ok(()), Err)) {
+            Ok(facts) => rendered(200, &facts),
+            Err(why) => error(409, &why),
+        }
     }
 
     /// `GET /diff`, or `POST` with a text in the place of the file.

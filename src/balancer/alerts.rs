@@ -7,12 +7,14 @@ use std::time::{Duration, SystemTime};
 
 use crate::config::{Config, Errors};
 use crate::event::Teller;
-#[cfg(feature = "admin")]
-use crate::notify::AlertStatus;
 use crate::notify::scene::{Scene, Sight, SightCheck};
+#[cfg(feature = "admin")]
+use crate::notify::{AlertStatus, Handed, Open};
 use crate::notify::{Hearing, Notify, Ways, words};
 use crate::pool::{PastCheck, Standing, Status};
 use crate::relay::Controls;
+#[cfg(feature = "admin")]
+use serde_json::{Value, json};
 
 /// Where the kernel says what the machine is called.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
@@ -61,6 +63,38 @@ impl Alerts {
         self.0.status()
     }
 
+    /// Tells no more from now on: what the one who does is to know.
+    #[cfg(feature = "admin")]
+    pub(super) fn hand_over(&self) -> Value {
+        let out = |(name, since): &(String, SystemTime)| json!([name, ms_of(*since)]);
+        let open = |Open { key, began, none_up, out: all }: Open| {
+            let all: Value = all.iter().map(out).collect();
+            json!({ "key": key, "began_ms": ms_of(began), "none_up": none_up, "out": all })
+        };
+        let alert =
+            |Handed { alert, open: is }: Handed| json!({ "alert": alert, "open": is.map(open) });
+        self.0.hand_over().into_iter().map(alert).collect()
+    }
+
+    /// Tells from now on, and goes on from this.
+    #[cfg(feature = "admin")]
+    pub(super) fn take_over(&self, handed: &Value) {
+        let out = |pair: &Value| Some((pair[0].as_str()?.to_owned(), time_of(&pair[1])?));
+        let open = |is: &Value| {
+            Some(Open {
+                key: is["key"].as_str()?.to_owned(),
+                began: time_of(&is["began_ms"])?,
+                none_up: is["none_up"] == true,
+                out: is["out"].as_array()?.iter().filter_map(out).collect(),
+            })
+        };
+        let alert = |one: &Value| {
+            Some(Handed { alert: one["alert"].as_str()?.to_owned(), open: open(&one["open"]) })
+        };
+        let handed = handed.as_array().map_or(&[][..], Vec::as_slice).iter();
+        self.0.take_over(&handed.filter_map(alert).collect::<Vec<_>>());
+    }
+
     pub(super) fn stop(&self, patience: Duration) {
         self.0.stop(patience);
     }
@@ -75,6 +109,17 @@ pub fn author(address: &str) -> words::Teller {
     };
     let key = words::key_of(&host, SystemTime::now());
     words::Teller { host, address: address.to_owned(), key }
+}
+
+#[cfg(feature = "admin")]
+fn ms_of(when: SystemTime) -> u64 {
+    let since = when.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(feature = "admin")]
+fn time_of(ms: &Value) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms.as_u64()?))
 }
 
 /// How all stands.

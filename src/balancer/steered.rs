@@ -10,6 +10,7 @@ use crate::event::{Event, Teller};
 #[cfg(feature = "alerts")]
 use crate::notify::AlertStatus;
 use crate::relay::Controls;
+use serde_json::json;
 
 impl Steered for Running {
     fn controls(&self) -> &Controls {
@@ -82,10 +83,14 @@ impl Steered for Running {
 
     fn succeed(&self, pid: u32, outcome: Result<(), &str>) -> Result<String, String> {
         match outcome {
-            Ok(()) => self.upgrade.succeeded(pid, || self.supervisor.succeeded_by(pid)),
+            Ok(()) => {
+                self.upgrade.succeeded(pid, || self.supervisor.succeeded_by(pid))?;
+                let alerts = self.alerts.hand_over();
+                Ok(json!({ "words": "finishing what is in flight", "alerts": alerts }).to_string())
+            }
             Err(why) => {
                 self.upgrade.failed(pid, why);
-                Ok("heard".to_owned())
+                Ok(json!({ "words": "heard" }).to_string())
             }
         }
     }

@@ -145,14 +145,17 @@ impl Predecessor {
     }
 
     /// Tells it that its work is done here. Its socket's place is taken meanwhile: who connects
-    /// afterwards does not reach it any more.
-    pub(super) fn release(&self, take: impl FnOnce() -> io::Result<()>) -> Result<(), String> {
+    /// afterwards does not reach it any more. What its alerts have told.
+    pub(super) fn release(&self, take: impl FnOnce() -> io::Result<()>) -> Result<Value, String> {
         let told = || {
             let line = connect(&self.socket)?;
             take()?;
             converse(line, "POST /handover/done HTTP/1.1\r\nX-Evenly: 1\r\nContent-Length: 0\r\n")
         };
-        told().map(drop).map_err(|error| error.to_string())
+        let (answer, _) = told().map_err(|error| error.to_string())?;
+        // One of another version may say less.
+        let facts: Value = serde_json::from_str(&answer).unwrap_or_default();
+        Ok(facts["alerts"].clone())
     }
 
     fn backend(&self, name: &str, address: &str) -> Option<&Value> {

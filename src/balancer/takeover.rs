@@ -6,6 +6,7 @@ use super::{Balancer, Running, tell};
 use crate::admin::{Endpoint, Steered};
 use crate::event::Event;
 use crate::thread;
+use serde_json::Value;
 use std::sync::Arc;
 
 impl Running {
@@ -16,7 +17,9 @@ impl Running {
             endpoint.take_history(&before.socket);
             let admin = self.in_force().config.admin.clone();
             let released = before.release(|| endpoint.take_over(&before.socket));
-            let taken = released.and_then(|()| endpoint.take_address(&admin));
+            // Until then the other one tells, and each incident goes on in this one.
+            self.alerts.take_over(released.as_ref().unwrap_or(&Value::Null));
+            let taken = released.and_then(|_| endpoint.take_address(&admin));
             if let Err(why) = taken {
                 self.teller.tell(Event::Configuration(&format!("taking over: {why}")));
             }

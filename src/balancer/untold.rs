@@ -34,5 +34,13 @@ impl Alerts {
         Ok(())
     }
 
+    #[cfg(feature = "admin")]
+    pub(super) fn hand_over(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    #[cfg(feature = "admin")]
+    pub(super) fn take_over(&self, _: &serde_json::Value) {}
+
     pub(super) fn stop(&self, _: Duration) {}
 }

@@ -131,7 +131,7 @@ impl Upgrade {
     }
 
     /// The successor serves, and is told so by whom it succeeds: `farewell` is done first.
-    pub(super) fn succeeded(&self, pid: u32, farewell: impl FnOnce()) -> Result<String, String> {
+    pub(super) fn succeeded(&self, pid: u32, farewell: impl FnOnce()) -> Result<(), String> {
         let mut stage = self.stage();
         if !matches!(&*stage, Stage::Starting(child) if child.id() == pid) {
             return Err(format!("process {pid} was not asked to succeed, or is too late"));
@@ -140,7 +140,7 @@ impl Upgrade {
         // It goes on when this process ends, so nobody waits for it any more.
         *stage = Stage::Succeeded(pid);
         self.signals.add(SUCCEEDED);
-        Ok("finishing what is in flight".to_owned())
+        Ok(())
     }
 
     /// The successor cannot, and says why before it ends.

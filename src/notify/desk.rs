@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
+use super::handed::Handed;
 use super::hearing::Hearing;
 use super::heartbeat;
 use super::incident::Book;
@@ -25,7 +26,7 @@ const END_LOOK: Duration = Duration::from_millis(10);
 
 /// Whoever is told what happens. Shared by all who ask or steer it.
 pub struct Notify {
-    state: Arc<Mutex<State>>,
+    clerk: Clerk,
     /// Wakes the desk after a change.
     wake: Sender<()>,
     /// Closed when all is over.
@@ -56,8 +57,19 @@ pub struct AlertStatus {
 }
 
 struct State {
+    turn: Turn,
     desks: Vec<Desk>,
     beat: Option<Beating>,
+}
+
+/// Whether this process tells anybody. Of two of which one succeeds the other, one does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Another one does yet: what is heard is kept.
+    ToCome,
+    Now,
+    /// Another one does.
+    Over,
 }
 
 /// One alert.
@@ -74,8 +86,8 @@ struct Beating {
 }
 
 impl Notify {
-    /// Starts the desk, and a thread for each alert. `inherits` is what another process has told
-    /// before: who is out now, of whom nobody is to hear again.
+    /// Starts the desk, and a thread for each alert. `inherits` says that another process tells
+    /// until [`Notify::take_over`].
     ///
     /// # Errors
     /// The system has no thread left.
@@ -90,21 +102,18 @@ impl Notify {
         let (stop, stopped) = bounded(0);
         let (wake, woken) = bounded(1);
         let started = Instant::now();
-        let state = State { desks: Vec::new(), beat: None };
+        let turn = if inherits { Turn::ToCome } else { Turn::Now };
+        let state = Arc::new(Mutex::new(State { turn, desks: Vec::new(), beat: None }));
         let notify = Arc::new(Self {
-            state: Arc::new(Mutex::new(state)),
+            clerk: Clerk { state, scene, author, started },
             wake,
             stop: Mutex::new(Some(stop)),
             stopped: stopped.clone(),
             teller,
         });
         notify.follow(ways)?;
-        if inherits {
-            notify.inherit(&*scene);
-        }
-        let state = Arc::clone(&notify.state);
-        let clerk = Clerk { state, hearing, scene, author, started };
-        thread::spawn("alerts", move || clerk.attend(&woken, &stopped))?;
+        let clerk = notify.clerk.clone();
+        thread::spawn("alerts", move || clerk.attend(&hearing, &woken, &stopped))?;
         Ok(notify)
     }
 
@@ -114,7 +123,7 @@ impl Notify {
     /// # Errors
     /// The system has no thread left; those that there were go on.
     pub fn follow(&self, ways: Ways) -> std::io::Result<()> {
-        let mut state = lock(&self.state);
+        let mut state = self.clerk.state();
         let mut before = std::mem::take(&mut state.desks);
         let mut outcome = Ok(());
         for Opened { alert, way } in ways.alerts {
@@ -151,7 +160,7 @@ impl Notify {
     /// How all alerts fare, in the order of the file, and the heartbeat last.
     #[must_use]
     pub fn status(&self) -> Vec<AlertStatus> {
-        let state = lock(&self.state);
+        let state = self.clerk.state();
         let mut all: Vec<AlertStatus> = state.desks.iter().map(Desk::status).collect();
         all.extend(state.beat.as_ref().map(|beating| {
             let Tally { sent, failed, last } = lock(&beating.tally).clone();
@@ -165,22 +174,51 @@ impl Notify {
     /// nobody.
     pub fn stop(&self, patience: Duration) {
         let until = Instant::now() + patience;
-        let waits = || lock(&self.state).desks.iter().any(|desk| desk.line.waiting() > 0);
+        let waits = || self.clerk.state().desks.iter().any(|desk| desk.line.waiting() > 0);
         while waits() && Instant::now() < until {
             std::thread::park_timeout(END_LOOK);
         }
-        lock(&self.state).desks.iter().for_each(|desk| desk.line.end());
+        self.clerk.state().desks.iter().for_each(|desk| desk.line.end());
         lock(&self.stop).take();
     }
 
-    fn inherit(&self, scene: &dyn Scene) {
-        let (now, all) = (SystemTime::now(), scene.look());
-        for desk in &mut lock(&self.state).desks {
-            for sight in all.iter().filter(|sight| sight.is_out) {
-                let when = now.checked_sub(sight.stood_for).unwrap_or(now);
-                desk.book.inherit(&sight.name, &sight.why, when, Duration::ZERO);
+    /// Tells what waits, and no more from now on: another process does, which is to begin with
+    /// this.
+    pub fn hand_over(&self) -> Vec<Handed> {
+        let now = self.clerk.started.elapsed();
+        let mut state = self.clerk.state();
+        state.desks.iter_mut().for_each(|desk| desk.book.hasten(now));
+        self.clerk.tell(&mut state);
+        state.turn = Turn::Over;
+        let key = &self.clerk.author.key;
+        let handed =
+            |desk: &Desk| Handed { alert: desk.alert.name.clone(), open: desk.book.hand_over(key) };
+        state.desks.iter().map(handed).collect()
+    }
+
+    /// Tells from now on, and goes on where the process before has ended. Where that is not known,
+    /// and of an alert that it had not, whoever is out is taken to have been told.
+    pub fn take_over(&self, handed: &[Handed]) {
+        let (now, when) = (self.clerk.started.elapsed(), SystemTime::now());
+        let all = self.clerk.scene.look();
+        let mut state = self.clerk.state();
+        for Desk { alert, book, .. } in &mut state.desks {
+            match handed.iter().find(|one| one.alert == alert.name) {
+                Some(Handed { open, .. }) => {
+                    open.iter().for_each(|open| book.succeed(open, &all, now));
+                    book.align(0, &all, when, now);
+                }
+                None => {
+                    for sight in all.iter().filter(|sight| sight.is_out) {
+                        let since = when.checked_sub(sight.stood_for).unwrap_or(when);
+                        book.inherit(&sight.name, &sight.why, since, now);
+                    }
+                }
             }
         }
+        state.turn = Turn::Now;
+        drop(state);
+        let _ = self.wake.try_send(());
     }
 }
 
@@ -201,21 +239,21 @@ impl Desk {
 }
 
 /// What the desk's thread has.
+#[derive(Clone)]
 struct Clerk {
     state: Arc<Mutex<State>>,
-    hearing: Hearing,
     scene: Arc<dyn Scene>,
     author: words::Teller,
     started: Instant,
 }
 
 impl Clerk {
-    fn attend(&self, woken: &Receiver<()>, stopped: &Receiver<()>) {
+    fn attend(&self, hearing: &Hearing, woken: &Receiver<()>, stopped: &Receiver<()>) {
         loop {
-            let next = lock(&self.state).desks.iter().filter_map(|desk| desk.book.next()).min();
+            let next = self.next();
             let wait = next.map_or(LOOK, |at| at.saturating_sub(self.started.elapsed()).min(LOOK));
             select! {
-                recv(self.hearing.news) -> news => match news {
+                recv(hearing.news) -> news => match news {
                     Ok(news) => self.hear(&news),
                     Err(_) => return, // nobody is left to tell anything
                 },
@@ -223,17 +261,25 @@ impl Clerk {
                 recv(stopped) -> _ => return,
                 default(wait) => {},
             }
-            let missed = self.hearing.missed();
+            let missed = hearing.missed();
             if missed > 0 {
                 self.align(missed);
             }
-            self.tell();
+            self.tell(&mut self.state());
         }
+    }
+
+    /// When there is something to tell.
+    fn next(&self) -> Option<Duration> {
+        let state = self.state();
+        let is_now = state.turn == Turn::Now;
+        let desks = state.desks.iter().filter(|_| is_now);
+        desks.filter_map(|desk| desk.book.next()).min()
     }
 
     fn hear(&self, news: &News) {
         let now = self.started.elapsed();
-        lock(&self.state).desks.iter_mut().for_each(|desk| desk.book.hear(news, now));
+        self.state().desks.iter_mut().for_each(|desk| desk.book.hear(news, now));
         // Another file may have other backends.
         if matches!(news.what, What::Over(Occasion::ReloadFailed, _)) {
             self.align(0);
@@ -242,19 +288,26 @@ impl Clerk {
 
     fn align(&self, missed: u64) {
         let (all, when, now) = (self.scene.look(), SystemTime::now(), self.started.elapsed());
-        for desk in &mut lock(&self.state).desks {
+        for desk in &mut self.state().desks {
             desk.book.align(missed, &all, when, now);
         }
     }
 
-    fn tell(&self) {
+    fn tell(&self, state: &mut State) {
+        if state.turn != Turn::Now {
+            return;
+        }
         let (mut all, now) = (None, self.started.elapsed());
-        for desk in &mut lock(&self.state).desks {
+        for desk in &mut state.desks {
             for notice in desk.book.tell(now) {
                 let all = all.get_or_insert_with(|| self.scene.look());
                 desk.line.send(self.author.message(&notice, all, SystemTime::now()));
             }
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 }
 

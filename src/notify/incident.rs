@@ -36,13 +36,13 @@ const BACKENDS_MAX: usize = 4096;
 /// What one alert has heard and told.
 pub struct Book {
     rules: Rules,
-    backends: BTreeMap<String, Backend>,
-    none_up: Option<Loss>,
-    told_none_up: bool,
-    outage: Option<Outage>,
+    pub(super) backends: BTreeMap<String, Backend>,
+    pub(super) none_up: Option<Loss>,
+    pub(super) told_none_up: bool,
+    pub(super) outage: Option<Outage>,
     singles: Singles,
     /// When what was heard is to be told.
-    due: Option<Duration>,
+    pub(super) due: Option<Duration>,
     incidents: u64,
     last_began: Option<SystemTime>,
     missed: u64,
@@ -131,16 +131,6 @@ impl Book {
         }
     }
 
-    /// This one was out before the process began, and whoever is to know was told by another.
-    pub fn inherit(&mut self, name: &str, reason: &str, when: SystemTime, now: Duration) {
-        self.turn(name, true, reason, when, now);
-        if let Some(backend) = self.backends.get_mut(name) {
-            backend.told = State::Out;
-        }
-        let outage = self.begin(when);
-        outage.told = Some(now);
-    }
-
     /// When [`Book::tell`] has something to do, if nothing is heard before.
     #[must_use]
     pub fn next(&self) -> Option<Duration> {
@@ -194,7 +184,7 @@ impl Book {
     }
 
     /// True if the backend stands elsewhere now.
-    fn turn(
+    pub(super) fn turn(
         &mut self,
         name: &str,
         is_out: bool,
@@ -224,12 +214,12 @@ impl Book {
         }
     }
 
-    fn begin(&mut self, when: SystemTime) -> &mut Outage {
+    pub(super) fn begin(&mut self, when: SystemTime) -> &mut Outage {
         let (incidents, last_began) = (&mut self.incidents, &mut self.last_began);
         self.outage.get_or_insert_with(|| {
             *incidents += 1;
             *last_began = Some(when);
-            Outage { number: *incidents, began: when, told: None }
+            Outage { number: *incidents, began: when, told: None, key: None }
         })
     }
 
@@ -324,7 +314,8 @@ impl Book {
         let more = items.len().saturating_sub(ITEMS_MAX);
         items.truncate(ITEMS_MAX);
         let missed = std::mem::take(&mut self.missed);
-        Some(Notice { items, more, missed, ..blank(kind, outage.number, outage.began) })
+        let key = outage.key.clone();
+        Some(Notice { key, items, more, missed, ..blank(kind, outage.number, outage.began) })
     }
 
     /// Holds it back if enough was told within the hour.

@@ -24,6 +24,8 @@ pub(super) struct Outage {
     pub(super) began: SystemTime,
     /// When something of it was told last; none if nothing was.
     pub(super) told: Option<Duration>,
+    /// Of one that another process began, in its words.
+    pub(super) key: Option<String>,
 }
 
 #[derive(Default)]

@@ -4,10 +4,9 @@
 //! of its own, so that one which is stuck holds up no other. Whoever tells an event never waits for
 //! any of it.
 //!
-//! Reading order: `message`, `news`, `hearing`, `notice`, `incident` (with `rules`,
-//! `known`, `cap`, `singles`), `words` (with
-//! `scene`), `desk`, `channel`, `line`, `ways`; then each way: `webhook` (with `payload`, `remote`,
-//! `secret`), `command`, `email`; `heartbeat`.
+//! Reading order: `message`, `news`, `hearing`, `notice`, `incident` (with `rules`, `known`, `cap`,
+//! `singles`), `handed`, `words` (with `scene`), `desk`, `channel`, `line`, `ways`; then each way:
+//! `webhook` (with `payload`, `remote`, `secret`), `command`, `email`; `heartbeat`.
 
 mod cap;
 pub(crate) mod channel;
@@ -15,6 +14,7 @@ mod command;
 mod desk;
 #[cfg(feature = "email")]
 mod email;
+mod handed;
 mod hearing;
 mod heartbeat;
 pub mod incident;
@@ -37,6 +37,7 @@ pub mod words;
 
 pub(crate) use channel::{Deliver, Undelivered};
 pub use desk::{AlertStatus, Notify};
+pub use handed::{Handed, Open};
 pub use hearing::Hearing;
 pub use message::Message;
 pub use ways::{Opened, Ways, open, test};

@@ -14,6 +14,8 @@ pub struct Notice {
     pub kind: Occasion,
     /// Which incident of this process it is of, counted from 1.
     pub incident: u64,
+    /// Its key, if another process began it.
+    pub key: Option<String>,
     /// When that began.
     pub began: SystemTime,
     /// What happened, the gravest first, at most 20.
@@ -61,6 +63,7 @@ pub fn blank(kind: Occasion, incident: u64, began: SystemTime) -> Notice {
     Notice {
         kind,
         incident,
+        key: None,
         began,
         items: Vec::new(),
         more: 0,

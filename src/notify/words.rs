@@ -35,7 +35,8 @@ impl Teller {
     pub fn message(&self, notice: &Notice, all: &[Sight], now: SystemTime) -> Message {
         let headline = headline(notice, all);
         let subject = shortened(&format!("[evenly {}] {headline}", self.host));
-        let key = format!("{}-{}", self.key, notice.incident);
+        let own = || format!("{}-{}", self.key, notice.incident);
+        let key = notice.key.clone().unwrap_or_else(own);
         let mut text = format!("{headline}\n");
         told(&mut text, notice);
         limits(&mut text, notice);

@@ -16,6 +16,7 @@ mod mta;
 #[allow(dead_code, reason = "the endpoint's tests use the rest of it")]
 #[path = "../admin/panel.rs"]
 mod panel;
+mod strangers;
 mod told;
 
 use chrome::Chrome;
@@ -31,8 +32,6 @@ use told::{Event, ms, seconds_apart};
 
 /// How long news wait to become one message.
 const WAIT_MS: u64 = 3000;
-/// What it takes to be believed down, or up: two checks, and the time between them.
-const SEEN_MS: u64 = 200;
 
 /// A balancer with all that tells of it, and its clients.
 struct Night {
