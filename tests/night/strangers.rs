@@ -183,3 +183,21 @@ fn a_start_with_one_that_is_down_tells_so_at_the_time_that_is_shown() {
     drop(panel);
     drop(b);
 }
+
+#[test]
+fn one_that_leaves_the_file_while_it_is_down_ends_its_incident_everywhere() {
+    let [a, b, web] = [(); 3].map(|()| Backend::plain());
+    let panel = telling(&web, "1ms", &[&a, &b]);
+    let vacant = b.go_down();
+    let down = json(&web.wait_requests(1)[0]);
+    panel.proxy.reload(&[&a], &alerts(&web, "1ms"));
+    let told = web.wait_requests(2);
+    assert_eq!(kinds(&told), ["down", "recovered"]);
+    assert_eq!(json(&told[1])["key"], down["key"]);
+    assert!(text(&told[1]).contains("Up: A\nNot up: none\n"), "{}", text(&told[1]));
+    assert_eq!(panel.status()["pools"][0]["total"], 1);
+    assert!(!panel.get("/metrics").text().contains("backend=\"B\",state"));
+    assert_eq!(panel.get("/why?of=B").status(), 404);
+    drop(panel);
+    drop(vacant);
+}
