@@ -88,7 +88,8 @@ impl Book {
                 if !is_last {
                     self.regain(now);
                 }
-                if *is_wanted {
+                // One that is wanted again and found bad is no operator's doing.
+                if *is_wanted && !*is_out {
                     return self.leave_out(name, now);
                 }
                 if self.turn(name, *is_out, reason, when, now) {

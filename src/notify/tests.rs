@@ -137,6 +137,18 @@ fn what_an_operator_does_is_told_by_nobody_but_it_may_end_an_incident() {
 }
 
 #[test]
+fn one_that_an_operator_wants_back_and_that_is_found_bad_is_told() {
+    let found_bad = |is_last| {
+        let (name, reason) = ("a".to_owned(), "check failed: status 503".to_owned());
+        news(What::Backend { name, is_out: true, is_last, is_wanted: true, reason })
+    };
+    let events = [(0, wanted("a", false)), (20, found_bad(false)), (40, moved("a", false, false))];
+    assert_eq!(told(&alert(), &events, 3600), ["25 down#1: a", "45 recovered#1: a"]);
+    let events = [(0, wanted("a", true)), (20, found_bad(true))];
+    assert_eq!(told(&alert(), &events, 60), ["20 all-down#1: a"]);
+}
+
+#[test]
 fn four_changes_within_ten_minutes_are_one_flapping_and_what_follows_is_told_once_it_is_calm() {
     let changes = |count: u64| (0..count).map(|n| (n * 60, moved("a", n % 2 == 0, false)));
     let mut events: Vec<_> = changes(4).collect();

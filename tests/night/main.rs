@@ -10,7 +10,6 @@ mod chrome;
 #[allow(dead_code, unused_imports, reason = "the relay's tests use the rest of it")]
 #[path = "../relay/harness/mod.rs"]
 mod harness;
-#[allow(dead_code, reason = "the tests of emails use the rest of it")]
 #[path = "../email/mta.rs"]
 mod mta;
 #[allow(dead_code, reason = "the endpoint's tests use the rest of it")]
@@ -197,7 +196,7 @@ fn nothing_is_up_anywhere(night: &Night) {
         why = answer.text();
         answer.status() == 200
     });
-    let decision = &serde_json::from_str::<Value>(&why).unwrap()["decisions"][0];
+    let decision = &serde_json::from_str::<Value>(&why).unwrap()["requests"][0];
     assert_eq!((&decision["status"], &decision["cause"]), (&503.into(), &"no-backend".into()));
     let at = [&decision["at"], &record["time"]].map(|time| ms(time.as_str().unwrap()));
     assert!(seconds_apart(at) < 1.0, "{decision}\n{record}");
