@@ -284,6 +284,26 @@ fn anything() -> impl Strategy<Value = Vec<(u64, u8, u8)>> {
     prop::collection::vec((0..400u64, 0..5u8, 0..10u8), 0..200)
 }
 
+fn subject(kind: Occasion, items: &[(&str, State, &str)]) -> String {
+    let author = words::Teller { host: "lb".into(), address: "a:1".into(), key: "k".into() };
+    let item = |(name, state, reason): &(&str, State, &str)| Item {
+        backend: Some((*name).to_owned()),
+        state: *state,
+        reason: (*reason).to_owned(),
+        when: SystemTime::UNIX_EPOCH,
+    };
+    let items = items.iter().map(item).collect();
+    let notice = Notice { items, ..blank(kind, 1, SystemTime::UNIX_EPOCH) };
+    author.message(&notice, &[], SystemTime::UNIX_EPOCH).subject
+}
+
+#[test]
+fn a_subject_calls_nobody_down_who_is_up() {
+    let items = [("b", State::Out, "status 503"), ("a", State::Well, "status 200")];
+    assert_eq!(subject(Occasion::Down, &items), "[evenly lb] b down: status 503");
+    assert_eq!(subject(Occasion::Up, &items), "[evenly lb] a up again");
+}
+
 proptest! {
     /// Whatever happens: the cap holds within every hour, no notice is empty-handed about a backend
     /// that stands as it was told, each incident is told before it is over, and in the end what was

@@ -91,9 +91,9 @@ impl Teller {
             let names = all.iter().filter(|it| is_it(it)).take(SHOWN_MAX);
             names.map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ")
         };
-        let backends: Vec<&str> =
-            notice.items.iter().filter_map(|item| item.backend.as_deref()).collect();
-        let reason = notice.items.first().map_or("", |item| item.reason.as_str());
+        let meant = meant(notice);
+        let backends: Vec<&str> = meant.iter().filter_map(|it| it.backend.as_deref()).collect();
+        let reason = meant.first().map_or("", |item| item.reason.as_str());
         facts.extend([
             ("backend", backends.join(", ")),
             ("reason", said(reason)),
@@ -132,8 +132,10 @@ impl Teller {
 }
 
 fn headline(notice: &Notice, all: &[Sight]) -> String {
-    let named: Vec<&str> = notice.items.iter().filter_map(|it| it.backend.as_deref()).collect();
-    let who = match (&named[..], notice.more) {
+    let meant = meant(notice);
+    let named: Vec<&str> = meant.iter().filter_map(|it| it.backend.as_deref()).collect();
+    let more = if meant.len() == notice.items.len() { notice.more } else { 0 };
+    let who = match (&named[..], more) {
         ([], _) => String::new(),
         ([one], 0) => (*one).to_owned(),
         ([first, rest @ ..], more) if rest.len() + more > 2 => {
@@ -141,7 +143,7 @@ fn headline(notice: &Notice, all: &[Sight]) -> String {
         }
         (names, _) => names.join(", "),
     };
-    let reason = notice.items.first().map_or(String::new(), |item| said(&item.reason));
+    let reason = meant.first().map_or(String::new(), |item| said(&item.reason));
     let (up, total) = (all.iter().filter(|it| it.is_up).count(), all.len());
     let left = if total == 0 { String::new() } else { format!("; {up} of {total} up") };
     let still = if notice.again { "still " } else { "" };
@@ -160,6 +162,18 @@ fn headline(notice: &Notice, all: &[Sight]) -> String {
             }
         }
     }
+}
+
+/// Those that are as the notice's kind says: a digest may also have some that went another way.
+fn meant(notice: &Notice) -> Vec<&Item> {
+    let state = match notice.kind {
+        Occasion::Down => Some(State::Out),
+        Occasion::Flapping => Some(State::Flapping),
+        Occasion::Up | Occasion::Recovered => Some(State::Well),
+        _ => None,
+    };
+    let is_meant = |item: &&Item| state.is_none_or(|state| item.state == state);
+    notice.items.iter().filter(is_meant).collect()
 }
 
 /// What happened, a line each.
