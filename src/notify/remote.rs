@@ -23,6 +23,8 @@ const BODY_BYTES_MAX: usize = 4096;
 const SHOWN_CHARACTERS_MAX: usize = 200;
 /// The longest silence in an answer's body: what it says is for people, and the status is known.
 const BODY_SILENCE: Duration = Duration::from_secs(1);
+/// Parts of a path or a field that are shorter than this are words, and no secrets.
+const SECRET_BYTES_MIN: usize = 8;
 
 /// Where to, and whom to believe there.
 #[derive(Clone)]
@@ -91,7 +93,20 @@ impl Remote {
             said.extend_from_slice(&data[..data.len().min(BODY_BYTES_MAX - said.len())]);
             said.len() < BODY_BYTES_MAX
         });
-        answered(head.status, &location, &said)
+        let hidden = self.hidden(fields);
+        let said = String::from_utf8_lossy(&said);
+        answered(head.status, &without(&hidden, &location), &without(&hidden, &said))
+    }
+
+    /// What of the request may be secret, the longest first. Many a server says in its answer what
+    /// it was asked, or leads to the same path elsewhere.
+    fn hidden<'r>(&'r self, fields: &'r str) -> Vec<&'r str> {
+        let of_path = self.url.path().split(['/', '?', '&', '=', ';']);
+        let values = fields.lines().filter_map(|field| Some(field.split_once(':')?.1));
+        let all = of_path.chain(values.flat_map(str::split_whitespace));
+        let mut all: Vec<&str> = all.filter(|it| it.len() >= SECRET_BYTES_MIN).collect();
+        all.sort_by_key(|it| std::cmp::Reverse(it.len()));
+        all
     }
 
     /// A resolver may take minutes, and cannot be told to stop: a thread of its own waits for it.
@@ -139,9 +154,12 @@ impl Remote {
     }
 }
 
+fn without(hidden: &[&str], said: &str) -> String {
+    hidden.iter().fold(said.to_owned(), |said, secret| said.replace(secret, "(hidden)"))
+}
+
 /// 2xx is delivered. What may pass by itself is tried again (RFC 9110 section 15).
-fn answered(status: u16, location: &str, said: &[u8]) -> Result<String, Undelivered> {
-    let said = String::from_utf8_lossy(said);
+fn answered(status: u16, location: &str, said: &str) -> Result<String, Undelivered> {
     let said: String = said.trim().chars().take(SHOWN_CHARACTERS_MAX).collect();
     let colon = if said.is_empty() { "" } else { ": " };
     let said = format!("status {status}{colon}{}", Escaped(&said));
@@ -159,5 +177,23 @@ fn answered(status: u16, location: &str, said: &[u8]) -> Result<String, Undelive
         }
         408 | 425 | 429 | 500.. => Err(Undelivered { words: said, may_retry: true }),
         _ => Err(Undelivered { words: said, may_retry: false }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_back_shows_no_secret() {
+        let remote = Remote::open("http://h.test/hooks/T0/s3cr3ts3cr3t?key=0123456789", None);
+        let remote = remote.unwrap_or_else(|why| panic!("{why}"));
+        let hidden = remote.hidden("Authorization: Bearer tokentoken\r\nX-A: b\r\n");
+        let said = "Cannot POST /hooks/T0/s3cr3ts3cr3t?key=0123456789 with Bearer tokentoken";
+        let shown = "Cannot POST /hooks/T0/(hidden)?key=(hidden) with Bearer (hidden)";
+        assert_eq!(
+            answered(404, "", &without(&hidden, said)).unwrap_err().words,
+            format!("status 404: {shown}")
+        );
     }
 }
