@@ -4,6 +4,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ const PRINTED_BYTES_MAX: usize = 1024;
 const LOOK: Duration = Duration::from_millis(20);
 /// Read at once, and in one turn: who prints without end must not keep the deadline from coming.
 const READ_BYTES: usize = 16 * 1024;
+/// The bits of a file's mode by which somebody may execute it.
+const EXECUTABLE: u32 = 0o111;
 /// Variables that are between this process and whoever started it. Ours may hold secrets.
 const OWN_PREFIX: &str = "EVENLY_";
 const OWN: [&str; 6] = [
@@ -41,6 +44,9 @@ impl Program {
     pub(super) fn open(argv: &[String]) -> Result<Self, String> {
         let path = argv.first().map(String::as_str).unwrap_or_default();
         match std::fs::metadata(path) {
+            Ok(file) if file.is_file() && file.permissions().mode() & EXECUTABLE == 0 => {
+                Err(format!("command: {path} may be executed by nobody; chmod +x it"))
+            }
             Ok(file) if file.is_file() => Ok(Self { argv: argv.to_vec() }),
             Ok(_) => Err(format!("command: {path} is no file; name the program")),
             Err(error) => Err(format!("command: {path}: {error}")),

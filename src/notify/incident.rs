@@ -129,6 +129,8 @@ impl Book {
         gone.iter().for_each(|name| self.leave_out(name, now));
         if all.iter().any(|sight| sight.is_up) {
             self.regain(now);
+        } else if let Some(sight) = all.first().filter(|_| all.iter().all(|it| it.is_out)) {
+            self.lose_all(&sight.why, when, now);
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select};
 
 use super::{Deliver, Message, Undelivered};
 use crate::event::{Event, Teller};
@@ -24,9 +24,12 @@ const REST_MAX: Duration = Duration::from_secs(60);
 /// What came of the last message: when, whether it was delivered, and in whose words.
 pub type Last = (SystemTime, bool, String);
 
-/// The thread, as whoever sends by it knows it. Dropped, it delivers what waits, and ends.
+/// The thread, as whoever sends by it knows it. Dropped, it tries once more what waits, and ends:
+/// an alert that has left the file is to keep no thread.
 pub(super) struct Line {
     queue: Sender<Message>,
+    /// Its end is how the thread knows.
+    _kept: Sender<()>,
     shared: Arc<Shared>,
     teller: Teller,
 }
@@ -60,6 +63,7 @@ impl Line {
         stop: Receiver<()>,
     ) -> std::io::Result<Self> {
         let (queue, waiting) = bounded(WAITING_MAX);
+        let (kept, left) = bounded(0);
         let shared = Arc::new(Shared {
             name: name.to_owned(),
             timeout: Mutex::new(timeout),
@@ -68,11 +72,11 @@ impl Line {
             waiting: AtomicUsize::new(0),
         });
         let mut carrier =
-            Carrier { shared: Arc::clone(&shared), way, teller: teller.clone(), stop };
+            Carrier { shared: Arc::clone(&shared), way, teller: teller.clone(), stop, left };
         let work = move || waiting.iter().for_each(|message| carrier.carry(&message));
         // Its panic would be no reason to serve nobody: what it leaves undelivered is told.
         thread::start("alert", Box::new(work))?;
-        Ok(Self { queue, shared, teller })
+        Ok(Self { queue, _kept: kept, shared, teller })
     }
 
     /// Delivers by this from now on.
@@ -127,6 +131,8 @@ struct Carrier {
     way: Box<dyn Deliver>,
     teller: Teller,
     stop: Receiver<()>,
+    /// Closed once nobody sends by this any more.
+    left: Receiver<()>,
 }
 
 impl Carrier {
@@ -139,7 +145,8 @@ impl Carrier {
                 Ok(words) => break self.deliver(&words),
                 Err(undelivered) => undelivered,
             };
-            if !may_retry || Instant::now() + rest >= until {
+            let is_left = self.left.try_recv() == Err(TryRecvError::Disconnected);
+            if !may_retry || is_left || Instant::now() + rest >= until {
                 let tries = if tries == 1 { String::new() } else { format!(" ({tries} tries)") };
                 break Some(format!("{words}{tries}; left out: {}", message.subject));
             }
@@ -149,8 +156,10 @@ impl Carrier {
                 self.teller.tell(Event::Delayed { alert: &self.shared.name, why: &why });
             }
             lock(&self.shared.tally).last = Some((SystemTime::now(), false, words.clone()));
-            if self.stop.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected) {
-                return; // whoever ends it has told what is left
+            select! {
+                recv(self.stop) -> _ => return, // whoever ends it has told what is left
+                recv(self.left) -> _ => {}
+                default(rest) => {}
             }
             rest = (rest * 2).min(REST_MAX);
         };
@@ -178,4 +187,34 @@ impl Carrier {
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Dead;
+
+    impl Deliver for Dead {
+        fn deliver(&mut self, _: &Message, _: Duration) -> Result<String, Undelivered> {
+            Err(Undelivered { words: "connection refused".to_owned(), may_retry: true })
+        }
+    }
+
+    #[test]
+    fn an_alert_that_has_left_the_file_keeps_no_thread_and_its_messages_are_told() {
+        let (teller, (_running, stop)) =
+            (Teller::new(crate::log::Log::start(None).unwrap()), bounded(0));
+        let way = Box::new(Dead);
+        let line = Line::start("gone", Duration::from_secs(1), way, teller, stop).unwrap();
+        let shared = Arc::downgrade(&line.shared);
+        let [subject, text, key] = ["down", "", ""].map(str::to_owned);
+        line.send(Message { subject, text, key, kind: "down", facts: Vec::new() });
+        drop(line);
+        let until = Instant::now() + Duration::from_secs(20);
+        while shared.strong_count() > 0 {
+            assert!(Instant::now() < until, "the thread is there still");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
 }

@@ -256,9 +256,8 @@ fn a_thousand_changes_stay_under_the_cap_and_the_last_says_so() {
     assert!(book.held_back() >= after.1.held);
 }
 
-#[test]
-fn what_was_missed_is_made_up_for_and_who_is_gone_is_out_no_more() {
-    let sight = |name: &str, is_out: bool| Sight {
+fn sight(name: &str, is_out: bool) -> Sight {
+    Sight {
         name: name.into(),
         address: "192.0.2.1:1".into(),
         standing: if is_out { "down" } else { "up" }.into(),
@@ -267,7 +266,19 @@ fn what_was_missed_is_made_up_for_and_who_is_gone_is_out_no_more() {
         stood_for: s(1),
         why: "x".into(),
         checks: Vec::new(),
-    };
+    }
+}
+
+#[test]
+fn a_book_that_begins_late_learns_that_none_is_up() {
+    let mut book = Book::new(&Alert { on: vec![Occasion::AllDown], ..alert() });
+    let all = ["a", "b"].map(|name| sight(name, true));
+    book.align(0, &all, SystemTime::UNIX_EPOCH, s(10));
+    assert_eq!(shown(&play(&mut book, &[], 60)), ["10 all-down#1: a b"]);
+}
+
+#[test]
+fn what_was_missed_is_made_up_for_and_who_is_gone_is_out_no_more() {
     let mut book = Book::new(&alert());
     book.hear(&moved("a", true, false), s(0));
     book.hear(&moved("gone", true, false), s(0));

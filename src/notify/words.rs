@@ -153,7 +153,8 @@ fn headline(notice: &Notice, all: &[Sight]) -> String {
         Occasion::Flapping => format!("{who} {still}flapping{left}"),
         Occasion::Up if named.is_empty() => format!("requests are answered again{left}"),
         Occasion::Up => format!("{who} up again{left}"),
-        Occasion::Recovered if named.is_empty() => format!("recovered: {reason}{left}"),
+        Occasion::Recovered if reason.is_empty() => format!("recovered{left}"),
+        Occasion::Recovered if named.is_empty() => format!("recovered: {reason}"),
         Occasion::Recovered => format!("recovered: {who} up again{left}"),
         Occasion::ReloadFailed | Occasion::Certificate | Occasion::Exhausted | Occasion::Stuck => {
             match notice.items.len() {
@@ -187,7 +188,8 @@ fn told(text: &mut String, notice: &Notice) {
             (_, State::Well) => " up",
         };
         let name = backend.as_deref().map(Escaped).map_or(String::new(), |name| name.to_string());
-        let _ = writeln!(text, "{}  {name}{state}: {}", time(*when), said(reason));
+        let colon = if backend.is_some() { ": " } else { "" };
+        let _ = writeln!(text, "{}  {name}{state}{colon}{}", time(*when), said(reason));
     }
     if notice.more > 0 {
         let _ = writeln!(text, "and {} more", notice.more);

@@ -77,8 +77,9 @@ impl Past {
         if turned || is_first {
             notes.of_checks = shortened(&outcome.to_string(), SEEN_BYTES_MAX).to_owned();
         }
-        // Whoever took it out before that has said why.
-        if is_first && !matches!(notes.standing, Standing::Drain | Standing::Maint) {
+        // Whoever took it out before that has said why; what fails is no reason to be up.
+        let is_told = matches!(notes.standing, Standing::Drain | Standing::Maint);
+        if is_first && !is_told && (*passed || notes.standing == Standing::Down) {
             notes.reason = notes.of_checks.clone();
         }
     }

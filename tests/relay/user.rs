@@ -92,8 +92,11 @@ fn the_log_is_opened_as_the_user_and_opened_anew_as_such() {
          server.group = \"{STRANGER}\""
     );
     fs::create_dir(&theirs).unwrap();
-    let file =
-        scratch.write("a.toml", settings.clone() + "\n[[applications]]\nip = \"::1\"\nport = 1");
+    let file = scratch.write(
+        "a.toml",
+        settings.clone()
+            + "\nserver.listen = \"127.0.0.1:0\"\n[[applications]]\nip = \"::1\"\nport = 1",
+    );
     let arguments = ["serve", "-c", file.to_str().unwrap()];
     let (code, _, said) = Process::evenly(&arguments, scratch.path()).finish();
     assert!(code == Some(1) && said.contains("Permission denied"), "{code:?} {said}");

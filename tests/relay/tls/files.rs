@@ -167,7 +167,8 @@ fn one_that_is_not_valid_now_beside_others_is_warned_of() {
         "tls.certificates = [{:?}, {:?}]\ntls.keys = [{:?}, {:?}]\n",
         past.0, good.0, past.1, good.1
     );
-    let (code, printed, said) = run("check", &format!("{keys}{APPLICATION}"));
+    let (code, printed, said) =
+        run("check", &format!("server.listen = \"127.0.0.1:0\"\n{keys}{APPLICATION}"));
     assert_eq!(code, Some(0), "{said}");
     let start = format!("warning: {}: expired on 20", past.0.display());
     assert!(said.starts_with(&start) && said.ends_with("; renew it"), "{said}");
