@@ -141,7 +141,7 @@ impl Request<'_, '_> {
             }
             match fields::classify(field.name.as_bytes()) {
                 Name::ForwardedHost => said.host = true,
-                Name::RequestId => {
+                Name::RequestId if !field.value.is_empty() => {
                     said.request_id = Some(write_id(out, field.value));
                     continue;
                 }

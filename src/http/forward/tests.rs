@@ -128,6 +128,8 @@ fn a_trusted_proxy_that_says_nothing_is_spoken_for() {
     assert_eq!(values(&head, "X-Forwarded-For"), ["192.0.2.7"]);
     assert_eq!(values(&head, "X-Forwarded-Proto"), ["http"]);
     assert_eq!(values(&head, "X-Request-Id"), ["id-1"]);
+    let head = get("X-Request-Id:\r\n", &TRUSTED);
+    assert_eq!(values(&head, "X-Request-Id"), ["id-1"], "an empty name is none");
 }
 
 #[test]
