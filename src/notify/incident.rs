@@ -270,7 +270,7 @@ impl Book {
         let kind = kinds.iter().find(|it| wanted(it))?.1;
         if let (true, Some(loss)) = (items.is_empty(), &self.none_up) {
             let (reason, when) = (loss.reason.clone(), loss.when);
-            items.push(Item { backend: None, state: State::Out, reason, when });
+            items.push(Item { backend: None, state: State::Out, is_left: false, reason, when });
         }
         self.notice(kind, items)
     }

@@ -31,6 +31,8 @@ pub(super) struct Outage {
 #[derive(Default)]
 pub(super) struct Backend {
     is_out: bool,
+    /// An operator has taken it out, in, or off the file, and it has not turned since.
+    is_left: bool,
     reason: String,
     when: Option<SystemTime>,
     /// The latest changes, at most [`FLAPPING_CHANGES`].
@@ -58,6 +60,7 @@ impl Backend {
         Item {
             backend: Some(name.to_owned()),
             state: self.state(),
+            is_left: self.is_left,
             reason: self.reason.clone(),
             when: self.when.unwrap_or(SystemTime::UNIX_EPOCH),
         }
@@ -74,7 +77,7 @@ impl Backend {
         if self.is_out == is_out {
             return false;
         }
-        (self.is_out, self.when) = (is_out, Some(when));
+        (self.is_out, self.is_left, self.when) = (is_out, false, Some(when));
         reason.clone_into(&mut self.reason);
         if self.changes.len() == FLAPPING_CHANGES {
             self.changes.pop_front();
@@ -88,7 +91,7 @@ impl Backend {
 
     /// An operator has taken it out, or in, or off the file.
     pub(super) fn leave(&mut self) {
-        (self.is_out, self.is_flapping) = (false, false);
+        (self.is_out, self.is_left, self.is_flapping) = (false, true, false);
         self.changes.clear();
         "left to an operator".clone_into(&mut self.reason);
     }

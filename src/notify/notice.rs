@@ -39,6 +39,8 @@ pub struct Item {
     pub backend: Option<String>,
     /// How that stands.
     pub state: State,
+    /// It counts as well because an operator has taken it out, in, or off the file.
+    pub is_left: bool,
     /// What made it so.
     pub reason: String,
     /// When.

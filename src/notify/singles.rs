@@ -85,7 +85,8 @@ impl Singles {
         self.open.retain_mut(|open| {
             let Some((reason, when)) = open.end.take() else { return true };
             if wants(Occasion::Recovered) {
-                let items = vec![Item { backend: None, state: State::Well, reason, when }];
+                let items =
+                    vec![Item { backend: None, state: State::Well, is_left: false, reason, when }];
                 let notice = blank(Occasion::Recovered, open.incident, open.began);
                 notices.push(Notice { items, ..notice });
             }
@@ -115,6 +116,7 @@ impl Singles {
 impl Heard {
     fn tell(&mut self) -> Item {
         self.is_told = true;
-        Item { backend: None, state: State::Out, reason: self.words.clone(), when: self.when }
+        let (reason, when) = (self.words.clone(), self.when);
+        Item { backend: None, state: State::Out, is_left: false, reason, when }
     }
 }

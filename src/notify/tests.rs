@@ -300,6 +300,7 @@ fn subject(kind: Occasion, items: &[(&str, State, &str)]) -> String {
     let item = |(name, state, reason): &(&str, State, &str)| Item {
         backend: Some((*name).to_owned()),
         state: *state,
+        is_left: reason.starts_with("left"),
         reason: (*reason).to_owned(),
         when: SystemTime::UNIX_EPOCH,
     };
@@ -313,6 +314,10 @@ fn a_subject_calls_nobody_down_who_is_up() {
     let items = [("b", State::Out, "status 503"), ("a", State::Well, "status 200")];
     assert_eq!(subject(Occasion::Down, &items), "[evenly lb] b down: status 503");
     assert_eq!(subject(Occasion::Up, &items), "[evenly lb] a up again");
+    let items = [("a", State::Well, "status 200"), ("b", State::Well, "left to an operator")];
+    let said = "[evenly lb] recovered: a up again, b left to an operator";
+    assert_eq!(subject(Occasion::Recovered, &items), said);
+    assert_eq!(subject(Occasion::Recovered, &[]), "[evenly lb] recovered");
 }
 
 proptest! {
@@ -376,6 +381,7 @@ proptest! {
         let item = Item {
             backend: Some(name.clone()),
             state: State::Out,
+            is_left: false,
             reason,
             when: SystemTime::UNIX_EPOCH,
         };

@@ -135,14 +135,7 @@ fn headline(notice: &Notice, all: &[Sight]) -> String {
     let meant = meant(notice);
     let named: Vec<&str> = meant.iter().filter_map(|it| it.backend.as_deref()).collect();
     let more = if meant.len() == notice.items.len() { notice.more } else { 0 };
-    let who = match (&named[..], more) {
-        ([], _) => String::new(),
-        ([one], 0) => (*one).to_owned(),
-        ([first, rest @ ..], more) if rest.len() + more > 2 => {
-            format!("{first} and {} more", rest.len() + more)
-        }
-        (names, _) => names.join(", "),
-    };
+    let who = names(&named, more);
     let reason = meant.first().map_or(String::new(), |item| said(&item.reason));
     let (up, total) = (all.iter().filter(|it| it.is_up).count(), all.len());
     let left = if total == 0 { String::new() } else { format!("; {up} of {total} up") };
@@ -152,16 +145,43 @@ fn headline(notice: &Notice, all: &[Sight]) -> String {
         Occasion::Down => format!("{who} {still}down: {reason}{left}"),
         Occasion::Flapping => format!("{who} {still}flapping{left}"),
         Occasion::Up if named.is_empty() => format!("requests are answered again{left}"),
-        Occasion::Up => format!("{who} up again{left}"),
+        Occasion::Up => format!("{}{left}", better(&meant, more)),
+        Occasion::Recovered if !named.is_empty() => {
+            format!("recovered: {}{left}", better(&meant, more))
+        }
         Occasion::Recovered if reason.is_empty() => format!("recovered{left}"),
-        Occasion::Recovered if named.is_empty() => format!("recovered: {reason}"),
-        Occasion::Recovered => format!("recovered: {who} up again{left}"),
+        Occasion::Recovered => format!("recovered: {reason}"),
         Occasion::ReloadFailed | Occasion::Certificate | Occasion::Exhausted | Occasion::Stuck => {
             match notice.items.len() {
                 1 => reason,
                 many => format!("{reason} (and {} more)", many + notice.more - 1),
             }
         }
+    }
+}
+
+fn names(named: &[&str], more: usize) -> String {
+    match (named, more) {
+        ([], _) => String::new(),
+        ([one], 0) => (*one).to_owned(),
+        ([first, rest @ ..], more) if rest.len() + more > 2 => {
+            format!("{first} and {} more", rest.len() + more)
+        }
+        (names, _) => names.join(", "),
+    }
+}
+
+/// Who is up again, and who is told of no more though it may be down.
+fn better(meant: &[&Item], more: usize) -> String {
+    let of = |is_left| {
+        let some = meant.iter().filter(|it| it.is_left == is_left);
+        some.filter_map(|it| it.backend.as_deref()).collect::<Vec<_>>()
+    };
+    let (back, left) = (of(false), of(true));
+    match (back.is_empty(), left.is_empty()) {
+        (_, true) => format!("{} up again", names(&back, more)),
+        (true, _) => format!("{} left to an operator", names(&left, more)),
+        _ => format!("{} up again, {} left to an operator", names(&back, more), names(&left, 0)),
     }
 }
 
@@ -180,9 +200,10 @@ fn meant(notice: &Notice) -> Vec<&Item> {
 /// What happened, a line each.
 fn told(text: &mut String, notice: &Notice) {
     text.push('\n');
-    for Item { backend, state, reason, when } in &notice.items {
+    for Item { backend, state, is_left, reason, when } in &notice.items {
         let state = match (backend, state) {
             (None, _) => "",
+            (_, State::Well) if *is_left => "",
             (_, State::Out) => " down",
             (_, State::Flapping) => " flapping, now",
             (_, State::Well) => " up",
