@@ -82,6 +82,9 @@ fn troubles(view: &View) -> Vec<String> {
     if let Some(words) = &view.failed_reload {
         troubles.push(format!("the last reload failed: {words}"));
     }
+    for (name, why) in &view.undelivered {
+        troubles.push(format!("alert {name}: its last message was not delivered: {why}"));
+    }
     for (name, days) in view.certificates.iter().filter(|(_, days)| *days < DAYS_MIN) {
         troubles.push(match days {
             ..0 => format!("the certificate for {name} has expired"),
@@ -197,12 +200,14 @@ mod tests {
         view.failed_reload = Some("applications.toml:3:1: unknown key".into());
         view.certificates =
             vec![("a.test".into(), 12), ("b.test".into(), 80), ("c.test".into(), -1)];
+        view.undelivered = vec![("night".into(), "connection refused".into())];
         view.lines_dropped = 7;
         let lines = lines(&view);
         let expected = [
             "1 of 2 up; B down for 40 s: refused",
             "pool default paused for 12 s more; 3 of 1,000 places in the queue taken",
             "the last reload failed: applications.toml:3:1: unknown key",
+            "alert night: its last message was not delivered: connection refused",
             "the certificate for a.test expires in 12 days",
             "the certificate for c.test has expired",
             "7 lines of the log were dropped",

@@ -28,6 +28,8 @@ pub(in crate::cmd) struct View {
     pub failures: u64,
     pub retries: u64,
     pub pools: Vec<PoolView>,
+    /// Alerts whose last message was not delivered, and why not.
+    pub undelivered: Vec<(String, String)>,
     /// Whom each certificate is for, and the days that it has left.
     pub certificates: Vec<(String, i64)>,
 }
@@ -100,6 +102,7 @@ impl View {
             failures: count(&totals["failures"]),
             retries: count(&totals["retries"]),
             pools: list(&body["pools"], PoolView::of),
+            undelivered: undelivered(&body["alerts"]),
             certificates: list(&body["certificates"], |one| {
                 (text(&one["for"]), one["days_left"].as_i64().unwrap_or_default())
             }),
@@ -157,6 +160,12 @@ impl BackendView {
     }
 }
 
+fn undelivered(alerts: &Value) -> Vec<(String, String)> {
+    let failed = |one: &&Value| one["last"]["result"] == "failed";
+    let all = alerts.as_array().into_iter().flatten().filter(failed);
+    all.map(|one| (text(&one["name"]), text(&one["last"]["words"]))).collect()
+}
+
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
@@ -184,11 +193,14 @@ mod tests {
             "configuration":{"path":null,"last_reload":{"ok":false,"words":"bad"}},
             "listeners":[{"address":"[::1]:80","tls":false}],
             "certificates":[{"for":"a.test","days_left":-3}],
+            "alerts":[{"name":"x","last":null},{"name":"y","last":{"result":"delivered"}},
+              {"name":"night","last":{"result":"failed","words":"refused"}}],
             "pools":[{"name":"default","paused_for_s":null,"queue":{"length":1,"max":9},
               "backends":[{"name":"A","standing":"up","checks":[{"age_s":1.5},{"age_s":6.5}]}]}]}"#;
         let view = View::read(body).unwrap();
         assert_eq!((view.pid, view.uptime_s, view.file.as_deref()), (7, 12.3, None));
         assert_eq!(view.failed_reload.as_deref(), Some("bad"));
+        assert_eq!(view.undelivered, [("night".into(), "refused".into())]);
         assert_eq!((view.listeners.concat(), view.certificates[0].1), ("[::1]:80".into(), -3));
         assert_eq!((view.pools[0].waiting, view.pools[0].paused_for_s), ((1, 9), None));
         let backend = view.backend("A").unwrap();
