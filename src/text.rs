@@ -227,6 +227,28 @@ fn json_char(out: &mut Vec<u8>, char: char) {
     }
 }
 
+/// Appends text percent-encoded: all but what is never escaped in a URL (RFC 3986 section 2.3).
+pub fn percent(out: &mut Vec<u8>, text: &[u8]) {
+    for &byte in text {
+        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            true => out.push(byte),
+            false => {
+                let digit = |half: u8| b"0123456789ABCDEF"[usize::from(half)];
+                out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+            }
+        }
+    }
+}
+
+/// As many of its characters as have room in so many bytes.
+pub fn beginning(text: &str, bytes_max: usize) -> &str {
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// JSON in which all that is not printable is escaped (RFC 8259 section 7). It can stand in strings
 /// only.
 pub fn json_printable(text: &str) -> String {

@@ -12,7 +12,7 @@ use super::reach::{Balancer, Reach};
 use super::status::view::{BackendView, View};
 use crate::config::nearest;
 use crate::pool::Mode;
-use crate::text::Took;
+use crate::text::{Took, percent};
 
 /// How often somebody who waits looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -158,16 +158,9 @@ fn requests(count: u64) -> String {
     }
 }
 
-/// A name as one segment of a path: whatever is not unreserved is percent-encoded (RFC 3986 2.3).
+/// A name as one segment of a path.
 pub(super) fn encoded(name: &str) -> String {
-    let mut out = String::new();
-    for byte in name.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(char::from(byte));
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
+    let mut out = Vec::new();
+    percent(&mut out, name.as_bytes());
+    String::from_utf8_lossy(&out).into_owned()
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::what::{Class, Event};
-use crate::text::Escaped;
+use crate::text::{Escaped, beginning};
 
 /// The most events that are remembered. With their texts they take about 300 KB at most.
 pub const RING_MAX: usize = 1000;
@@ -96,13 +96,4 @@ fn cut(words: &str) -> Box<str> {
         text.push_str(CUT);
     }
     text.into()
-}
-
-/// As many of its characters as have room in so many bytes.
-fn beginning(text: &str, bytes_max: usize) -> &str {
-    let mut end = text.len().min(bytes_max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }

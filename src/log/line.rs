@@ -8,7 +8,7 @@ use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Level;
-use crate::text::{Escaped, day, decimal, json_text, quoted, since_epoch};
+use crate::text::{Escaped, beginning, day, decimal, json_text, quoted, since_epoch};
 
 /// What of one field goes into an access line, before it is escaped: more than a URL of use has
 /// (HAProxy keeps 1024 of it), and a fraction of what a head may hold.
@@ -117,12 +117,9 @@ struct OneLine<'a> {
 
 impl fmt::Write for OneLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut fits = text.len().min(self.end.saturating_sub(self.out.len()));
-        while !text.is_char_boundary(fits) {
-            fits -= 1;
-        }
-        write!(self.out, "{}", Escaped(&text[..fits])).expect("writing to a Vec cannot fail");
-        if fits < text.len() { Err(fmt::Error) } else { Ok(()) }
+        let fits = beginning(text, self.end.saturating_sub(self.out.len()));
+        write!(self.out, "{}", Escaped(fits)).expect("writing to a Vec cannot fail");
+        if fits.len() < text.len() { Err(fmt::Error) } else { Ok(()) }
     }
 }
 

@@ -16,7 +16,7 @@ use super::scene::Scene;
 use super::ways::{Opened, Ways};
 use super::words;
 use crate::config::{Alert, Occasion};
-use crate::event::Teller;
+use crate::event::{Event, Teller};
 use crate::thread;
 
 /// The longest that the desk rests. Where something was missed there is more to be heard.
@@ -173,6 +173,7 @@ impl Notify {
     /// Delivers what is on its way for so long at the most, then ends. What is stuck holds up
     /// nobody.
     pub fn stop(&self, patience: Duration) {
+        self.own_up();
         let until = Instant::now() + patience;
         let waits = || self.clerk.state().desks.iter().any(|desk| desk.line.waiting() > 0);
         while waits() && Instant::now() < until {
@@ -180,6 +181,26 @@ impl Notify {
         }
         self.clerk.state().desks.iter().for_each(|desk| desk.line.end());
         lock(&self.stop).take();
+    }
+
+    /// Says in the log what is still waiting for its time, and will be told by nobody.
+    fn own_up(&self) {
+        let (all, now) = (self.clerk.scene.look(), self.clerk.started.elapsed());
+        let mut untold = Vec::new();
+        {
+            let mut state = self.clerk.state();
+            let is_ours = state.turn == Turn::Now;
+            for Desk { alert, book, .. } in state.desks.iter_mut().filter(|_| is_ours) {
+                book.hasten(now);
+                let message = |notice| self.clerk.author.message(&notice, &all, SystemTime::now());
+                let notices = book.tell(now).into_iter();
+                untold.extend(notices.map(|it| (alert.name.clone(), message(it).subject)));
+            }
+        }
+        for (alert, subject) in untold {
+            let why = format!("evenly ends before `wait` is over, and tells nobody: {subject}");
+            self.teller.tell(Event::Delayed { alert: &alert, why: &why });
+        }
     }
 
     /// Tells what waits, and no more from now on: another process does, which is to begin with

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use crate::config::Occasion;
 use crate::event::{By, Event, Shift};
+use crate::text::beginning;
 
 /// The most that is kept of a reason: it may quote what a backend sent.
 const REASON_BYTES_MAX: usize = 512;
@@ -68,14 +69,9 @@ impl News {
     }
 }
 
-/// As many of its characters as have room.
+/// With dots where there was more than has room.
 fn cut(text: &str) -> String {
-    let mut end = text.len().min(REASON_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    match end == text.len() {
-        true => text.to_owned(),
-        false => format!("{}...", &text[..end]),
-    }
+    let start = beginning(text, REASON_BYTES_MAX);
+    let dots = if start.len() < text.len() { "..." } else { "" };
+    format!("{start}{dots}")
 }

@@ -3,7 +3,7 @@
 
 use super::Message;
 use crate::config::ContentType;
-use crate::text::{json, json_text};
+use crate::text::{json, json_text, percent};
 
 /// Of the form of this JSON: what a field means never changes within it, and fields may come.
 const VERSION: &str = "1";
@@ -57,16 +57,6 @@ fn value<'m>(message: &'m Message, place: &str) -> &'m str {
         "key" => &message.key,
         "kind" => message.kind,
         name => message.fact(name).unwrap_or_default(),
-    }
-}
-
-/// All but what is never escaped in a URL (RFC 3986 section 2.3).
-fn percent(out: &mut Vec<u8>, text: &[u8]) {
-    for &byte in text {
-        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            true => out.push(byte),
-            false => out.extend_from_slice(format!("%{byte:02X}").as_bytes()),
-        }
     }
 }
 

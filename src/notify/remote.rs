@@ -134,7 +134,10 @@ impl Remote {
     fn failed(&self, error: &LinkError, within: Duration) -> Undelivered {
         let what = match error {
             LinkError::Connect { address, error, .. } => format!("connect to {address}: {error}"),
-            LinkError::Handshake(error) => format!("TLS: {error}"),
+            LinkError::Handshake(error) => {
+                // The session's own words begin so; a connection that breaks says nothing of TLS.
+                format!("TLS: {}", error.to_string().trim_start_matches("TLS: "))
+            }
             LinkError::Io(error) => error.to_string(),
             LinkError::Late(phase, _) => {
                 let phase = match phase {

@@ -60,7 +60,12 @@ impl Teller {
         );
         self.sign(&mut text, &key, now);
         let mut facts = self.common("info", "trigger", now);
-        facts.push(("reason", "a test".to_owned()));
+        // All that a real one has: who reads it is to be tried with each.
+        let nobody = ["backend", "up", "out"].map(|name| (name, String::new()));
+        let nothing = ["usable", "total", "held_back"].map(|name| (name, "0".to_owned()));
+        facts.extend([("reason", "a test".to_owned()), ("since", time(now))]);
+        facts.extend(nobody.into_iter().chain(nothing));
+        facts.push(("again", false.to_string()));
         let subject = shortened(&format!("[evenly {}] {headline}", self.host));
         Message { subject, text, key, kind: "test", facts }
     }

@@ -9,8 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::policy::SatOut;
-use super::story::{REASON_BYTES_MAX, SHIFTS_MAX, Shift, Spells, Story, shortened};
+use super::story::{REASON_BYTES_MAX, SHIFTS_MAX, Shift, Spells, Story};
 use super::{CheckOutcome, Standing};
+use crate::text::beginning;
 
 /// How many checks are remembered.
 const CHECKS_MAX: usize = 5;
@@ -72,10 +73,10 @@ impl Past {
             notes.checks.remove(0);
         }
         let CheckOutcome { passed, took, seen, .. } = outcome;
-        let seen = shortened(seen, SEEN_BYTES_MAX).to_owned();
+        let seen = beginning(seen, SEEN_BYTES_MAX).to_owned();
         notes.checks.push(PastCheck { at: now, took: *took, passed: *passed, seen });
         if turned || is_first {
-            notes.of_checks = shortened(&outcome.to_string(), SEEN_BYTES_MAX).to_owned();
+            notes.of_checks = beginning(&outcome.to_string(), SEEN_BYTES_MAX).to_owned();
         }
         // Whoever took it out before that has said why; what fails is no reason to be up.
         let is_told = matches!(notes.standing, Standing::Drain | Standing::Maint);
@@ -91,7 +92,7 @@ impl Past {
 
     /// It was taken out for a while, for this reason.
     pub(super) fn ejected(&self, reason: &str) {
-        self.lock().of_ejection = shortened(reason, SEEN_BYTES_MAX).to_owned();
+        self.lock().of_ejection = beginning(reason, SEEN_BYTES_MAX).to_owned();
     }
 
     /// It stands there from now on, for this reason.
@@ -102,7 +103,7 @@ impl Past {
             notes.before.pop_front();
         }
         notes.before.push_back(over);
-        notes.reason = shortened(reason, SEEN_BYTES_MAX).to_owned();
+        notes.reason = beginning(reason, SEEN_BYTES_MAX).to_owned();
         (notes.standing, notes.since) = (standing, now);
         notes.failed = match standing {
             Standing::Down if notes.reason == notes.of_checks => notes.failed_in_a_row(),
@@ -176,7 +177,7 @@ impl Notes {
             0 | 1 => String::new(),
             times => format!(", {times} times in a row"),
         };
-        let reason = shortened(&self.reason, bytes_max - times.len());
+        let reason = beginning(&self.reason, bytes_max - times.len());
         let reason = format!("{reason}{times}").into();
         Shift { at: self.since, standing: self.standing, reason }
     }

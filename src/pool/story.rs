@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::Standing;
 use super::policy::SatOut;
+use crate::text::beginning;
 
 /// How many changes of standing are remembered, the present one not counted.
 pub(super) const SHIFTS_MAX: usize = 15;
@@ -69,7 +70,7 @@ impl Spells {
                     self.all.pop_front();
                 }
                 self.before = said.turns;
-                let reason = shortened(&said.why, REASON_BYTES_MAX).into();
+                let reason = beginning(&said.why, REASON_BYTES_MAX).into();
                 self.all.push_back(Spell { began: now, ended: None, turns: 0, reason });
             }
             (false, true) => {
@@ -95,15 +96,6 @@ impl Spells {
     fn turns(&self, turns: u64) -> u64 {
         turns.saturating_sub(self.before)
     }
-}
-
-/// No more of it than so many bytes, cut between two characters.
-pub(super) fn shortened(text: &str, bytes_max: usize) -> &str {
-    let mut end = text.len().min(bytes_max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 #[cfg(test)]

@@ -115,6 +115,24 @@ fn a_server_that_is_silent_or_trickles_holds_up_no_other_and_not_the_end() {
     }
 }
 
+/// Where applications and balancer end together, nobody is to be woken; but it is not kept quiet.
+#[test]
+fn what_still_waits_when_the_process_ends_is_said_in_the_log() {
+    let (app, well, server) = (App::new(), App::new(), Backend::plain());
+    let settings = format!("{OFTEN}alerts = [{}]\n", hook(&server, ", wait = \"60s\""));
+    let mut proxy = Proxy::with(&[&app.server, &well.server], &settings);
+    app.turn(503);
+    proxy.process.said.wait("up -> down");
+    proxy.process.signal(Signal::TERM);
+    let line = proxy.process.said.wait("evenly ends before `wait` is over, and tells nobody: ");
+    assert!(
+        line.contains("alert webhook: not delivered yet: ") && line.contains("A down"),
+        "{line}"
+    );
+    assert_eq!(proxy.exit_code(), Some(0));
+    assert!(server.requests().is_empty(), "nobody was told");
+}
+
 #[test]
 fn a_heartbeat_goes_out_again_and_again_and_silence_is_told_once() {
     let (good, heard) = (Backend::plain(), Backend::plain());

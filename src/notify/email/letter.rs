@@ -10,7 +10,7 @@ use lettre::message::Body;
 use lettre::message::header::{ContentTransferEncoding, Date, HeaderName, HeaderValue, Headers};
 
 use crate::notify::Message;
-use crate::text::{self, Escaped};
+use crate::text::{self, Escaped, beginning};
 
 /// Longest subject. Of what is longer, phones and lists of mails show the beginning alone.
 const SUBJECT_CHARS_MAX: usize = 150;
@@ -80,13 +80,10 @@ fn subject(text: &str) -> String {
 
 /// Many lines, in which nothing but their ends is a control character.
 fn plain(text: &str) -> String {
-    let mut end = text.len().min(TEXT_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let lines = text[..end].lines().map(|line| format!("{}\r\n", Escaped(line)));
+    let start = beginning(text, TEXT_BYTES_MAX);
+    let lines = start.lines().map(|line| format!("{}\r\n", Escaped(line)));
     let mut shown: String = lines.collect();
-    if end < text.len() {
+    if start.len() < text.len() {
         shown.push_str("...\r\n");
     }
     shown
