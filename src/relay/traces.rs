@@ -185,6 +185,12 @@ impl<const N: usize> From<&[u8]> for Short<N> {
 }
 
 impl<const N: usize> Short<N> {
+    /// What stands before the first `end`, as far as there is room. No more is looked at than has.
+    pub(super) fn until(text: &[u8], end: u8) -> Self {
+        let start = &text[..text.len().min(N)];
+        Self::from(start.split(|byte| *byte == end).next().unwrap_or(start))
+    }
+
     /// With whatever is no text shown as such.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes[..self.length.into()]).into_owned()
@@ -243,6 +249,16 @@ mod tests {
         traces.keep(trace(&long, 1));
         assert_eq!(traces.of(&long).len(), 1);
         assert!(traces.of(&long)[0].id.is_full() && traces.of("x").is_empty());
+    }
+
+    #[test]
+    fn what_is_asked_for_is_kept_without_its_query() {
+        let kept = |text: &str| Short::<10>::until(text.as_bytes(), b'?').text();
+        assert_eq!(
+            ["GET /a?b?c", "GET /a", "GET /?", ""].map(kept),
+            ["GET /a", "GET /a", "GET /", ""]
+        );
+        assert_eq!(kept("GET /aaaaaaaaaaa?b"), "GET /aaaaa");
     }
 
     #[test]

@@ -52,12 +52,10 @@ impl Exchange {
     }
 
     fn trace(&self, ending: &Ending, took: Duration) -> Trace {
-        // The head begins with them, one blank between.
-        let (method, path) = self.asked_for();
         Trace {
             begun: self.times.begun,
             id: Short::from(self.id()),
-            asked: Short::from(&self.sent.bytes[..method.len() + 1 + path.len()]),
+            asked: Short::until(self.line(), b'?'),
             client: self.asked.origin.client,
             status: ending.status,
             cause: ending.cause,
@@ -135,8 +133,13 @@ impl Exchange {
 
     /// The method and the target, as a backend gets them.
     pub(super) fn request_line(&self) -> (&str, &str) {
-        let (method, rest) = self.sent.bytes.split_at(self.asked.method_length);
-        (text(method), text(&rest[1..][..self.asked.target_length]))
+        let (method, rest) = self.line().split_at(self.asked.method_length);
+        (text(method), text(&rest[1..]))
+    }
+
+    /// Both with the blank between them: the head begins so.
+    fn line(&self) -> &[u8] {
+        &self.sent.bytes[..self.asked.method_length + 1 + self.asked.target_length]
     }
 }
 

@@ -81,7 +81,7 @@ impl Exchange {
     }
 
     /// Method and path: a query is made up too easily, and may hold what no log should.
-    pub(super) fn asked_for(&self) -> (&str, &[u8]) {
+    fn asked_for(&self) -> (&str, &[u8]) {
         let (method, target) = self.request_line();
         let path = target.split('?').next().unwrap_or(target);
         (method, path.as_bytes())
