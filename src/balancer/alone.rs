@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::engine::Listener;
 use crate::pool::{Pool, Secret};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::Instant;
 
 /// There is none.
 pub(super) enum Predecessor {}
@@ -23,11 +23,15 @@ impl Predecessor {
         match *self {}
     }
 
+    pub(super) fn epoch(&self) -> Instant {
+        match *self {}
+    }
+
     pub(super) fn drawn(&self) -> Option<Secret> {
         match *self {}
     }
 
-    pub(super) fn tell_modes(&self, _: &Pool, _: Duration) {
+    pub(super) fn tell_standings(&self, _: &Pool, _: Instant) {
         match *self {}
     }
 }

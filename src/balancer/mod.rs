@@ -144,8 +144,8 @@ impl Balancer {
     ) -> Result<Self, CannotStart> {
         let tls = Tls::load(&config)?;
         let prepared = Prepared::of(&config)?;
-        let epoch = Instant::now();
         let mut predecessor = Predecessor::find()?;
+        let epoch = predecessor.as_ref().map_or_else(Instant::now, Predecessor::epoch);
         let mut fitting = config.clone();
         let lowered = fit_descriptors(&mut fitting)?;
         let listen = config.server.listen;
@@ -170,7 +170,7 @@ impl Balancer {
         lowered.iter().for_each(|text| teller.tell(Event::Lowered(text)));
         unchanged.iter().for_each(|text| teller.tell(Event::Configuration(text)));
         reload::warn(&config, &tls, &teller);
-        predecessor.iter().for_each(|before| before.tell_modes(&pool, epoch.elapsed()));
+        predecessor.iter().for_each(|before| before.tell_standings(&pool, epoch));
         // From here on there may be clients: a signal waits, and then drains them.
         signals.start_is_over();
         let server = Server::start(fitting, tls.clone(), listener, pool, teller.clone(), epoch);

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 use super::user::chosen;
@@ -21,38 +22,66 @@ use crate::admin::socket;
 use crate::admin::{Bound, HANDED_MAX, Handover};
 use crate::config::Config;
 use crate::engine::Listener;
-use crate::pool::{Mode, Pool, Secret};
+use crate::pool::{Inheritance, Mode, PastCheck, Pool, Secret, Shift};
 use crate::relay::Controls;
 
 /// Where the predecessor answers. Not one of the names that the configuration reads.
 pub(super) const PREDECESSOR: &str = "_EVENLY_PREDECESSOR";
 /// How long it may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
-/// The longest answer: 200 bytes for each backend.
-const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// The longest answer: at most 5 KB for each backend, its past included, and usually a fifth of
+/// that.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// The process to succeed, and what it has handed over.
 pub(super) struct Predecessor {
     pub(super) socket: PathBuf,
+    /// When it had told all that it knows.
+    asked: Instant,
     listeners: Vec<Listener>,
     facts: Value,
 }
 
-/// What a successor is told: how each backend stands, for how long requests are held, and the
-/// secret that was `drawn` for sticky cookies.
+/// What a successor is told: how each backend stands and stood, for how long requests are held, and
+/// the secret that was `drawn` for sticky cookies.
 pub(super) fn handover(listener: OwnedFd, controls: &Controls, drawn: Option<Secret>) -> Handover {
     let (pool, now) = (controls.pool(), controls.now());
     let backend = |index: usize| {
         let status = pool.status(index, now);
         let is_up = status.is_up && status.ejected_for.is_none();
-        let (name, at, mode) = (status.backend, status.address, status.mode.to_string());
-        json!({ "name": name, "address": at, "mode": mode, "is_up": is_up })
+        let (name, mode) = (status.backend, status.mode.to_string());
+        json!({
+            "name": name, "address": status.address, "mode": mode, "is_up": is_up,
+            "why": status.why,
+            "shifts": pool.story(index, now).shifts.iter().map(shift_told).collect::<Vec<_>>(),
+            "checks": status.checks.iter().map(check_told).collect::<Vec<_>>(),
+        })
     };
     let backends: Vec<Value> = (0..pool.backends().len()).map(backend).collect();
     let paused_ms = controls.paused_for().map_or(0, |left| left.as_millis() as u64);
     let drawn = drawn.map(Secret::bits);
-    let facts = json!({ "backends": backends, "paused_ms": paused_ms, "drawn": drawn });
+    let epoch_us = monotonic().saturating_sub(controls.now()).as_micros() as u64;
+    let facts = json!({
+        "backends": backends, "paused_ms": paused_ms, "drawn": drawn, "epoch_us": epoch_us,
+    });
     Handover { sockets: vec![listener], facts: facts.to_string() }
+}
+
+/// The machine's clock, which all its processes share, and that [`Instant`]s come from.
+fn monotonic() -> Duration {
+    let now = clock_gettime(ClockId::Monotonic);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+fn shift_told(shift: &Shift) -> Value {
+    let Shift { at, standing, reason } = shift;
+    json!({ "at_us": at.as_micros() as u64, "standing": standing.to_string(), "reason": reason })
+}
+
+fn check_told(check: &PastCheck) -> Value {
+    let PastCheck { at, took, passed, seen } = check;
+    let [at_us, took_us] = [at, took].map(|time| time.as_micros() as u64);
+    json!({ "at_us": at_us, "took_us": took_us, "passed": passed, "seen": seen })
 }
 
 /// Takes the places of the endpoint for operators, named after the address where clients will be
@@ -95,7 +124,7 @@ impl Predecessor {
             CannotStart::System(format!("nothing was handed over at {at}: {error}"))
         };
         let (listeners, facts) = handed.map_err(failed)?;
-        Ok(Some(Self { socket, listeners, facts }))
+        Ok(Some(Self { socket, asked: Instant::now(), listeners, facts }))
     }
 
     /// The socket that listens at `address`, if it has one.
@@ -108,27 +137,37 @@ impl Predecessor {
         Some(self.listeners.swap_remove(place))
     }
 
+    /// The zero of its clock, from which this process counts on: a time in the one is the same time
+    /// in the other. One of an older version does not say; then this process begins anew.
+    pub(super) fn epoch(&self) -> Instant {
+        let age = time(&self.facts, "epoch_us").and_then(|zero| monotonic().checked_sub(zero));
+        age.and_then(|age| Instant::now().checked_sub(age)).unwrap_or(self.asked)
+    }
+
     /// Backends that it knows to be down begin as such here, and are checked before they are used.
     pub(super) fn tell_health(&self, config: &mut Config) {
         if config.health.interval.is_none() {
             return;
         }
         for spec in &mut config.applications {
-            let address = format!("{}:{}", spec.host, spec.port);
-            if let Some(known) = self.backend(&spec.name, &address) {
+            if let Some(known) = self.backend(&spec.name, &spec.authority()) {
                 spec.alive = known["is_up"] == true;
             }
         }
     }
 
-    /// What operators want of backends goes on.
-    pub(super) fn tell_modes(&self, pool: &Pool, now: Duration) {
+    /// What operators want of backends goes on, and so does where each stands: why, since when, and
+    /// where it stood before. `epoch` is the zero of the pool's clock.
+    pub(super) fn tell_standings(&self, pool: &Pool, epoch: Instant) {
+        let began = self.asked.saturating_duration_since(epoch);
         for (index, backend) in pool.backends().iter().enumerate() {
             let word = self.backend_named(backend.name()).and_then(|it| it["mode"].as_str());
             if let Some(Ok(mode @ (Mode::Drain | Mode::Maint))) = word.map(str::parse) {
                 // By force: it was by force there, if it had to be.
-                let _ = pool.set_mode(index, mode, true, now);
+                let _ = pool.set_mode(index, mode, true, epoch.elapsed());
             }
+            let known = self.backend(backend.name(), &backend.authority());
+            pool.inherit(index, known.and_then(inheritance), began);
         }
     }
 
@@ -165,6 +204,32 @@ impl Predecessor {
     fn backend_named(&self, name: &str) -> Option<&Value> {
         self.facts["backends"].as_array()?.iter().find(|known| known["name"] == name)
     }
+}
+
+/// What is told of one backend's past; none by an older version.
+fn inheritance(told: &Value) -> Option<Inheritance> {
+    let shift = |it: &Value| {
+        let (at, reason) = (time(it, "at_us")?, it["reason"].as_str()?.into());
+        Some(Shift { at, standing: it["standing"].as_str()?.parse().ok()?, reason })
+    };
+    let check = |it: &Value| {
+        let (at, took) = (time(it, "at_us")?, time(it, "took_us")?);
+        Some(PastCheck {
+            at,
+            took,
+            passed: it["passed"] == true,
+            seen: it["seen"].as_str()?.into(),
+        })
+    };
+    Some(Inheritance {
+        why: told["why"].as_str()?.to_owned(),
+        shifts: told["shifts"].as_array()?.iter().filter_map(shift).collect(),
+        checks: told["checks"].as_array()?.iter().filter_map(check).collect(),
+    })
+}
+
+fn time(told: &Value, name: &str) -> Option<Duration> {
+    told[name].as_u64().map(Duration::from_micros)
 }
 
 fn connect(socket: &Path) -> io::Result<UnixStream> {

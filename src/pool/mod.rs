@@ -53,7 +53,7 @@ pub use course::{Attempt, Course, Decision, GaveUp, Setback, is_better_part};
 pub use lease::Lease;
 pub use line::Line;
 pub use outcome::{CheckOutcome, Fault, Outcome};
-pub use past::PastCheck;
+pub use past::{Inheritance, PastCheck};
 pub use reason::Reason;
 pub use retry::BODY_HELD_MAX;
 pub use roster::Pool;

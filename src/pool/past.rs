@@ -31,6 +31,17 @@ pub struct PastCheck {
     pub seen: String,
 }
 
+/// What a process that is succeeded has to say of one backend.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inheritance {
+    /// What brought it where it stands, in words: [`Status::why`](super::Status::why).
+    pub why: String,
+    /// Where it stands and stood, the newest first.
+    pub shifts: Vec<Shift>,
+    /// The last checks, the newest first.
+    pub checks: Vec<PastCheck>,
+}
+
 /// What befell one backend.
 pub(super) struct Past {
     notes: Mutex<Notes>,
@@ -121,6 +132,38 @@ impl Past {
         self.lock().spells = Spells::default();
     }
 
+    /// Goes on from what the process before knew of it, if that did. This one has been watching
+    /// since `began`: what has changed meanwhile comes on top.
+    pub(super) fn inherit(&self, known: Option<Inheritance>, began: Duration) {
+        let mut notes = self.lock();
+        let Some(Inheritance { why, shifts, checks }) = known else {
+            return notes.begin_at(began);
+        };
+        let mut own = std::mem::take(&mut notes.before);
+        own.push_back(Shift { reason: notes.reason.as_str().into(), ..notes.present(0) });
+        if own.len() > 1 {
+            // Where it began here was only what it was told of the other's.
+            own.pop_front();
+        }
+        let mut all: VecDeque<Shift> = shifts.into_iter().take(SHIFTS_MAX + 1).rev().collect();
+        let stood = all.back().map(|last| last.standing);
+        if stood.is_some() && stood == own.front().map(|first| first.standing) {
+            own.pop_front();
+        }
+        if own.is_empty() {
+            // It stands where it stood. How many checks have failed is in the words.
+            notes.failed = 0;
+            if stood == Some(Standing::Down) {
+                notes.of_checks = beginning(&why, SEEN_BYTES_MAX).to_owned();
+            }
+        }
+        all.extend(own);
+        notes.follow(all);
+        let mut checks: Vec<PastCheck> = checks.into_iter().take(CHECKS_MAX).rev().collect();
+        checks.append(&mut notes.checks);
+        notes.checks = checks.split_off(checks.len().saturating_sub(CHECKS_MAX));
+    }
+
     /// Where it stands and stood; `ejection_ends` is as for [`why`](Self::why), and `turns` were
     /// sat out since the start.
     pub(super) fn story(&self, standing: Standing, ejection_ends: Duration, turns: u64) -> Story {
@@ -180,6 +223,23 @@ impl Notes {
         let reason = beginning(&self.reason, bytes_max - times.len());
         let reason = format!("{reason}{times}").into();
         Shift { at: self.since, standing: self.standing, reason }
+    }
+
+    /// It has not been known for longer than this.
+    fn begin_at(&mut self, began: Duration) {
+        self.before.iter_mut().for_each(|shift| shift.at = shift.at.max(began));
+        self.since = self.since.max(began);
+    }
+
+    /// This is where it stood, the last of them where it stands.
+    fn follow(&mut self, mut all: VecDeque<Shift>) {
+        if let Some(last) = all.pop_back() {
+            (self.since, self.reason) = (last.at, last.reason.into());
+        }
+        self.before = all.split_off(all.len().saturating_sub(SHIFTS_MAX));
+        for shift in &mut self.before {
+            shift.reason = beginning(&shift.reason, REASON_BYTES_MAX).into();
+        }
     }
 
     /// Its ejection has ended by itself, and nobody has said so.
@@ -258,6 +318,68 @@ mod tests {
         let tallies = WORKERS * size_of::<crate::pool::tally::Tally>().next_multiple_of(128);
         let record = size_of::<crate::pool::record::Record>();
         assert!(record + past + tallies < 10_000, "{record} + {past} + {tallies}");
+    }
+
+    fn shift(at: u64, standing: Standing, reason: &str) -> Shift {
+        Shift { at: s(at), standing, reason: reason.into() }
+    }
+
+    /// What is told of the first of three backends once it goes on from `shifts`.
+    fn heir(shifts: &[Shift], live: impl Fn(&Pool)) -> (Vec<(u64, Standing, String)>, Vec<u64>) {
+        let pool = pool(3, Rules::default());
+        live(&pool);
+        let seen = |at| PastCheck { at: s(at), took: s(0), passed: false, seen: "503".into() };
+        let checks = [99, 98, 97, 96, 95, 94].map(seen).into();
+        let known =
+            Inheritance { why: shifts[0].reason.to_string(), shifts: shifts.into(), checks };
+        pool.inherit(0, Some(known), s(100));
+        pool.inherit(1, None, s(100));
+        assert_eq!(pool.status(1, s(110)).since, s(100), "the other did not know it");
+        let status = pool.status(0, s(110));
+        let story = pool.story(0, s(110)).shifts;
+        assert_eq!((status.since, status.why.as_str()), (story[0].at, &*story[0].reason));
+        let told = story.into_iter().map(|it| (it.at.as_secs(), it.standing, it.reason.into()));
+        (told.collect(), status.checks.iter().map(|it| it.at.as_secs()).collect())
+    }
+
+    #[test]
+    fn an_heir_goes_on_since_when_it_stands_where_it_stood() {
+        let before = [
+            shift(60, Standing::Down, "check failed: status 503 (1.0 ms), 3 times in a row"),
+            shift(0, Standing::Up, &"x".repeat(SEEN_BYTES_MAX)),
+        ];
+        let down = |pool: &Pool| drop(pool.record_check(0, &check(false), s(101)));
+        let (told, checks) = heir(&before, |pool| {
+            pool.backends()[0].record.stay(false, Ok(vec![([127, 0, 0, 1], 1).into()]), s(100));
+            down(pool);
+        });
+        assert_eq!((told[0].0, told[0].1), (60, Standing::Down));
+        assert_eq!(told[0].2, "check failed: status 503 (1.0 ms), 3 times in a row");
+        assert_eq!((told[1].0, told[1].2.len(), told.len()), (0, REASON_BYTES_MAX, 2));
+        assert_eq!(checks, [101, 99, 98, 97, 96]);
+    }
+
+    #[test]
+    fn what_has_changed_since_comes_on_top_of_what_an_heir_was_told() {
+        let out =
+            [shift(90, Standing::Ejected, "3 failures in a row"), shift(0, Standing::Up, "a")];
+        let (told, _) = heir(&out, |pool| {
+            pool.backends()[0].record.stay(false, Ok(vec![([127, 0, 0, 1], 1).into()]), s(100));
+            drop(pool.record_check(0, &check(true), s(101)));
+        });
+        let expected = [
+            (101, Standing::Up, "check passed: as told (1.0 ms)"),
+            (90, Standing::Ejected, "3 failures in a row"),
+            (0, Standing::Up, "a"),
+        ];
+        assert_eq!(told, expected.map(|(at, to, why)| (at, to, why.to_owned())));
+        let drained = [shift(70, Standing::Drain, "set to drain by an operator")];
+        let (told, _) = heir(&drained, |pool| {
+            pool.set_mode(0, crate::pool::Mode::Drain, true, s(102)).unwrap();
+        });
+        assert_eq!(told, [(70, Standing::Drain, "set to drain by an operator".to_owned())]);
+        let (told, _) = heir(&vec![out[0].clone(); 40], |_| {});
+        assert_eq!(told.len(), SHIFTS_MAX + 1);
     }
 
     #[test]

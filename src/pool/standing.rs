@@ -53,6 +53,16 @@ impl fmt::Display for Mode {
     }
 }
 
+impl FromStr for Standing {
+    type Err = ();
+
+    /// From the word that it is displayed as.
+    fn from_str(word: &str) -> Result<Self, ()> {
+        let all = [Self::Up, Self::Down, Self::Ejected, Self::Drain, Self::Maint];
+        all.into_iter().find(|standing| standing.to_string() == word).ok_or(())
+    }
+}
+
 impl FromStr for Mode {
     type Err = ();
 
@@ -73,6 +83,8 @@ mod tests {
             [Standing::Up, Standing::Down, Standing::Ejected, Standing::Drain, Standing::Maint];
         let names: Vec<String> = standings.iter().map(Standing::to_string).collect();
         assert_eq!(names, ["up", "down", "ejected", "drain", "maint"]);
+        let read: Vec<Standing> = names.iter().map(|word| word.parse().unwrap()).collect();
+        assert_eq!(read, standings);
         let modes: Vec<String> =
             [Mode::Ready, Mode::Drain, Mode::Maint].iter().map(Mode::to_string).collect();
         assert_eq!(modes, ["ready", "drain", "maint"]);

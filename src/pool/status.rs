@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::tally::quantiles;
-use super::{Counts, Mode, PastCheck, Pool, Standing, Story, Who};
+use super::{Counts, Inheritance, Mode, PastCheck, Pool, Standing, Story, Who};
 use crate::text::Escaped;
 
 /// One backend at one moment. Displayed, it is one line of the log:
@@ -84,6 +84,12 @@ impl Pool {
             score: self.score(index),
             policy: self.explain(index),
         }
+    }
+
+    /// The backend at `index` goes on from what the process before knew of it, if that did. This
+    /// process has been watching since `began`.
+    pub fn inherit(&self, index: usize, known: Option<Inheritance>, began: Duration) {
+        self.backends[index].record.past.inherit(known, began);
     }
 
     /// The story of the backend at `index` until `now`.

@@ -3,7 +3,7 @@
 
 use crate::harness::{Backend, DEADLINE, Gate, Place, Process, Scratch, eventually};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -267,6 +267,46 @@ fn the_last_hour_is_handed_on() {
     let times = |history: &Value| history["columns"]["time_s"].as_array().unwrap().clone();
     assert!(times(&after).starts_with(&times(&before)), "{after}");
     eventually("and counts on", || history()["last"].as_u64() > after["last"].as_u64());
+}
+
+#[test]
+fn since_when_backends_stand_where_they_do_is_handed_on_and_so_is_their_story() {
+    let backends = [Backend::plain(), Backend::plain(), Backend::plain()];
+    let all: Vec<_> = backends.iter().collect();
+    let service = Service::over(&all, "health.interval = \"50ms\"\nhealth.fall = 2");
+    let standing = |name: &str| {
+        let status = service.status();
+        let all = status["pools"][0]["backends"].as_array().unwrap();
+        all.iter().find(|it| it["name"] == name).unwrap().clone()
+    };
+    let story = |name: &str| -> Value {
+        let (code, text) = service.ask("GET", &format!("/why?of={name}"));
+        assert_eq!(code, 200, "{text}");
+        serde_json::from_str::<Value>(&text).unwrap()["standings"].clone()
+    };
+    let [_, second, _] = backends;
+    drop(second);
+    eventually("B is down", || standing("B")["standing"] == "down");
+    assert_eq!(service.ask("POST", "/backends/C/drain").0, 200);
+    let reasons = |story: &Value| -> Vec<Value> {
+        story.as_array().unwrap().iter().map(|it| json!([it["standing"], it["reason"]])).collect()
+    };
+    let names = ["A", "B", "C"];
+    let (before, stories) = (names.map(standing), names.map(story));
+    let asked = service.status()["time"].clone();
+    for _ in 0..2 {
+        let pid = service.pid();
+        assert_eq!(service.upgrade().0, 200);
+        eventually("the successor answers", || service.pid() != pid);
+        for (name, (was, story_was)) in names.iter().zip(before.iter().zip(&stories)) {
+            let is = standing(name);
+            assert_eq!([&is["standing"], &is["why"]], [&was["standing"], &was["why"]], "{name}");
+            // Both in UTC and of one length, so that the earlier comes first.
+            let (since, asked) = (is["since"].as_str().unwrap(), asked.as_str().unwrap());
+            assert!(since <= asked, "{name} since {since}, asked at {asked}");
+            assert_eq!(reasons(&story(name)), reasons(story_was), "{name}");
+        }
+    }
 }
 
 #[test]
