@@ -216,7 +216,7 @@ fn check(check: &PastCheck, controls: &Controls, now: Duration) -> Value {
 fn certificate(shown: &Shown, now: SystemTime) -> Value {
     let days = match shown.expires().duration_since(now) {
         Ok(left) => left.as_secs() as i64 / DAY_S,
-        // One that expired an hour ago has none left, and is no longer good for the day.
+        // An hour ago is -1: 0 is said of one that is still good for some hours.
         Err(past) => -(past.duration().as_secs() as i64 / DAY_S) - 1,
     };
     json!({

@@ -193,6 +193,7 @@ mod tests {
         let alone = [
             &REQUESTS,
             &DURATIONS,
+            &WAITS,
             &ENDS,
             &ERRORS,
             &STATES,
