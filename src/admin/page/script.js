@@ -112,6 +112,8 @@ function count(value) {
   return size < 10 ? trimmed(value) : Math.round(value).toLocaleString("en");
 }
 
+const many = (number, what) => `${count(number)} ${what}${number === 1 ? "" : "s"}`;
+
 const trimmed = (value) => String(Number(value.toFixed(1)));
 
 const percent = (part) => part < 0.001 ? "under 0.1 %" : `${trimmed(part * 100)} %`;
@@ -288,14 +290,17 @@ const LABELS = { up: "Up", down: "Down", ejected: "Ejected", drain: "Drain", mai
 const GRAVITY = ["down", "ejected", "drain", "maint", "up"];
 const gravity = (one) => GRAVITY.indexOf(one.standing);
 
+/** Without the system's number of an error, which its words have said already. */
+const plain = (words) => words.replace(/ \(os error \d+\)/g, "");
+
 /** What was seen, in short: `status 503 three times`. */
 function reason(one) {
   const failed = one.checks.findIndex((check) => check.passed);
   const row = failed < 0 ? one.checks : one.checks.slice(0, failed);
   const isSame = row.length > 1 && row.every((check) => check.seen === row[0].seen);
-  if (one.standing !== "down" || !row.length) return one.why;
+  if (one.standing !== "down" || !row.length) return plain(one.why);
   const times = ["", "", " twice", " three times", " four times", " at each check"];
-  return row[0].seen + (isSame ? times[row.length] || "" : "");
+  return plain(row[0].seen) + (isSame ? times[row.length] || "" : "");
 }
 
 /** The sentence on top; `isSpoken` leaves out what changes each second. */
@@ -370,13 +375,13 @@ function showNotes() {
   for (const { paused_for_s: paused, queue } of status.pools) {
     if (paused !== null) note("warn", `New requests are held, for ${lasting(paused + 1)} at most`);
     const { length, max } = queue;
-    if (length) note("warn", `${count(length)} requests wait for a place, of ${count(max)}`);
+    if (length) note("warn", `Waiting for a place: ${many(length, "request")}, of at most ${count(max)}`);
   }
   const reload = status.configuration.last_reload;
   const failed = reload && !reload.ok;
   if (failed) note("error", `Reload at ${timeOf(Date.parse(reload.at))} failed: ${reload.words}`);
   for (const { days_left: days, for: names } of status.certificates) {
-    const [kind, when] = days < 0 ? ["error", "has expired"] : ["warn", `expires in ${days} days`];
+    const [kind, when] = days < 0 ? ["error", "has expired"] : ["warn", `expires ${days ? `in ${many(days, "day")}` : "within a day"}`];
     if (days < DAYS_LEFT) note(kind, `The certificate for ${names} ${when}`);
   }
   for (const [name, value, most] of [["clients", connections.clients, connections.max],
@@ -387,7 +392,7 @@ function showNotes() {
     if (last?.result === "failed") note("error", `Alert ${name} reached nobody: ${last.words}`);
   }
   const gone = log.lines_dropped + log.lines_lost;
-  if (gone) note("warn", `${count(gone)} lines of the log are missing`);
+  if (gone) note("warn", `Missing in the log: ${many(gone, "line")}`);
   if (own.version !== version) note("info", `Version ${own.version} runs now: reload the page`);
   swap($("notes"), notes.map(([kind, text]) => el("li", {}, shape(kind), el("span", {}, text))));
 }
@@ -948,9 +953,9 @@ function showFooter() {
       reload && `last reload ${reload.ok ? "" : "failed "}at ${timeOf(Date.parse(reload.at))}`],
     ["Certificates", certificates.length ? "" : "none",
       ...certificates.map(({ for: names, days_left: days }) =>
-        `${names}: ${days < 0 ? "expired" : `${days} days left`}`)],
+        `${names}: ${days < 0 ? "expired" : `${many(days, "day")} left`}`)],
     ["Alerts", alerts.length ? "" : "no channel is set up",
-      ...alerts.map((one) => 
+      ...alerts.map((one) =>
         `${one.name} (${one.kind})${one.last ? `, last ${one.last.result}` : ""}`)],
     ["Clients", `${count(connections.clients)} of ${count(connections.max)}`,
       `${count(descriptors.open)} of ${count(descriptors.limit)} descriptors`],
