@@ -15,6 +15,9 @@ const QUIET: [&str; 3] = [
     "evenly_config_last_reload_successful{job=~\"evenly\", instance=~\".*\"} - 1",
 ];
 
+/// Units as Grafana names them, of those that the board has a use for.
+const UNITS: [&str; 7] = ["short", "none", "s", "reqps", "percentunit", "bytes", "Bps"];
+
 fn board() -> Value {
     serde_json::from_str(BOARD).unwrap()
 }
@@ -33,16 +36,27 @@ fn filled(expression: &str) -> String {
     filled
 }
 
-/// All queries: of panels, variables and annotations.
-fn queries() -> Vec<String> {
+/// The labels that a name of series is made of: `{{file}}: {{names}}`.
+fn labels(legend: &str) -> Vec<String> {
+    let parts = legend.split("{{").skip(1);
+    parts.map(|part| part.split_once("}}").expect("closed").0.trim().to_owned()).collect()
+}
+
+/// All queries: of panels, variables and annotations; and the labels that their answers are shown
+/// with.
+fn queries() -> Vec<(String, Vec<String>)> {
     let board = board();
     let panels = list(&board, "panels").iter().flat_map(|panel| list(panel, "targets"));
     let annotations = list(&board["annotations"], "list").iter();
-    let asked = panels.chain(annotations).filter_map(|it| it["expr"].as_str().map(filled));
+    let asked = panels.chain(annotations).filter_map(|it| {
+        let legend = it["legendFormat"].as_str().or(it["textFormat"].as_str()).unwrap_or_default();
+        Some((filled(it["expr"].as_str()?), labels(legend)))
+    });
     let variables = list(&board["templating"], "list").iter();
     let series = variables.filter_map(|variable| {
         let values = variable["query"]["query"].as_str()?.strip_prefix("label_values(")?;
-        Some(filled(values.rsplit_once(", ").unwrap().0))
+        let (series, label) = values.strip_suffix(')').unwrap().rsplit_once(", ").unwrap();
+        Some((filled(series), vec![label.to_owned()]))
     });
     asked.chain(series).collect()
 }
@@ -76,6 +90,28 @@ fn the_board_is_well_formed() {
         for target in targets {
             assert_eq!(target["datasource"]["uid"], "${datasource}", "{title}");
         }
+        let unit = &panel["fieldConfig"]["defaults"]["unit"];
+        assert!(unit.is_null() || UNITS.contains(&unit.as_str().unwrap()), "{title}: {unit}");
+        for matcher in list(&panel["fieldConfig"], "overrides").iter().map(|it| &it["matcher"]) {
+            assert!(names_a_series(matcher, targets), "{title}: {matcher} matches nothing");
+        }
+    }
+    let variables = list(&board["templating"], "list");
+    let datasource = variables.iter().find(|it| it["name"] == "datasource").unwrap();
+    assert_eq!([&datasource["type"], &datasource["query"]], ["datasource", "prometheus"]);
+}
+
+/// True if a series of these could be the one whose look is set apart.
+fn names_a_series(matcher: &Value, targets: &[Value]) -> bool {
+    let option = matcher["options"].as_str().unwrap();
+    let mut legends = targets.iter().filter_map(|target| target["legendFormat"].as_str());
+    match matcher["id"].as_str() {
+        Some("byName") => legends.any(|legend| legend == option || legend == "{{code}}"),
+        Some("byRegexp") => {
+            let end = option.strip_prefix(".*").and_then(|rest| rest.strip_suffix('$')).unwrap();
+            legends.any(|legend| legend.ends_with(end) || legend.ends_with("{{result}}"))
+        }
+        other => panic!("a matcher that is not known: {other:?}"),
     }
 }
 
@@ -83,7 +119,7 @@ fn the_board_is_well_formed() {
 fn the_board_asks_for_no_family_that_there_is_not() {
     let page = include_str!("../../docs/metrics.md");
     let mut all = BTreeSet::new();
-    for query in queries() {
+    for (query, _) in queries() {
         let words = query.split(|char: char| !(char.is_ascii_alphanumeric() || char == '_'));
         all.extend(words.filter(|word| word.starts_with("evenly_")).map(str::to_owned));
     }
@@ -128,11 +164,16 @@ fn every_query_of_the_board_is_answered_with_data() {
     assert_eq!(proxy.ask("GET / HTTP/1.1\r\n\r\n").status(), 400);
     prometheus.awaits("sum(rate(evenly_requests_total{code=\"5xx\"}[30s])) > 0");
     prometheus.awaits("count_over_time(up{job=\"evenly\"}[30s]) > 4");
-    for query in queries() {
+    for (query, shown) in queries() {
         let found = prometheus.query(&query);
         let quiet = QUIET.iter().any(|part| query.contains(part));
         assert!(quiet || !found.is_empty(), "no data: {query}");
         let odd = found.iter().find(|one| one.value.is_nan());
+        for name in &shown {
+            let is_there = |one: &Value| one[name].is_string();
+            let nameless = found.iter().find(|one| !is_there(&one.labels));
+            assert!(nameless.is_none(), "no label {name}: {nameless:?}: {query}");
+        }
         // Nobody but these two has answered anything, so there is no quantile of the rest.
         let nobody = |labels: &Value| labels["backend"].is_null();
         assert!(odd.is_none_or(|one| nobody(&one.labels)), "{odd:?}: {query}");
