@@ -39,7 +39,7 @@ struct List {
 }
 
 struct Kept {
-    upstream: Upstream,
+    upstream: Box<Upstream>,
     since: Duration,
     until: Duration,
 }
@@ -67,7 +67,7 @@ impl Idle {
         sure: bool,
         home: Key,
         now: Duration,
-    ) -> Option<Upstream> {
+    ) -> Option<Box<Upstream>> {
         loop {
             let mut upstream = self.list(to).lock().pop(to, sure, now)?;
             upstream.stream.bind(Owner::Home(home));
@@ -87,7 +87,7 @@ impl Idle {
     pub(crate) fn keep(
         &self,
         backend: &str,
-        mut upstream: Upstream,
+        mut upstream: Box<Upstream>,
         now: Duration,
         limit: Duration,
         wanted: impl FnOnce(&Destination) -> bool,
@@ -205,7 +205,7 @@ fn number_of(backend: u64) -> usize {
 }
 
 impl List {
-    fn pop(&mut self, to: &Destination, sure: bool, now: Duration) -> Option<Upstream> {
+    fn pop(&mut self, to: &Destination, sure: bool, now: Duration) -> Option<Box<Upstream>> {
         let newest = self.kept.iter().rposition(|kept| kept.upstream.to == *to)?;
         let rested = now.saturating_sub(self.kept[newest].since);
         let is_told = self.kept[newest].upstream.said.is_some();

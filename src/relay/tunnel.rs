@@ -19,7 +19,7 @@ const READ_MAX: usize = 64 * 1024;
 pub(crate) struct Tunnel {
     /// What it grew out of: the client, the lease, and the log's entry at the end.
     pub(crate) exchange: Box<Exchange>,
-    upstream: Upstream,
+    upstream: Box<Upstream>,
     to_backend: Way,
     to_client: Way,
 }

@@ -19,7 +19,8 @@ pub(crate) struct Destination {
     pub(crate) address: SocketAddr,
 }
 
-/// A connection to a backend, in use by one exchange.
+/// A connection to a backend, in use by one exchange. It goes from exchange to exchange in the same
+/// box, as a client does from state to state: what it is made of is copied once.
 pub(crate) struct Upstream {
     pub(crate) stream: Stream,
     pub(crate) to: Destination,
@@ -43,10 +44,10 @@ impl Upstream {
         to: Destination,
         lot: Arc<dyn Registry>,
         tls: Option<&Connector>,
-    ) -> io::Result<Self> {
+    ) -> io::Result<Box<Self>> {
         let fd = dial::begin(to.address)?;
         let stream = Stream::connecting(fd, lot, tls)?;
-        Ok(Self {
+        Ok(Box::new(Self {
             stream,
             to,
             connected: false,
@@ -54,6 +55,6 @@ impl Upstream {
             reused: false,
             rested: Duration::ZERO,
             said: None,
-        })
+        }))
     }
 }

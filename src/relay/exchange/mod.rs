@@ -65,7 +65,7 @@ pub(crate) struct Exchange {
     /// A pause has kept it waiting.
     is_held: bool,
     lease: Option<Lease>,
-    upstream: Option<Upstream>,
+    upstream: Option<Box<Upstream>>,
     tries: Tries,
     answer: RelayedAnswer,
     times: Times,
@@ -340,7 +340,7 @@ impl Exchange {
     }
 
     /// The backend's connection, for a tunnel.
-    pub(super) fn take_upstream(&mut self) -> Option<Upstream> {
+    pub(super) fn take_upstream(&mut self) -> Option<Box<Upstream>> {
         self.upstream.take()
     }
 
