@@ -71,8 +71,9 @@ pub(super) fn host(value: &[u8]) -> Result<&str, Broken> {
             port
         }
         None => {
-            let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-            if name.is_empty() || !name.bytes().all(is_name_byte) {
+            let end = value.iter().position(|byte| !is_name_byte(*byte)).unwrap_or(value.len());
+            let (name, port) = text.split_at(end);
+            if name.is_empty() {
                 return Err(BAD);
             }
             port
