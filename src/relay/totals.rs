@@ -58,7 +58,21 @@ pub(crate) struct Ending {
 }
 
 impl Seen {
+    /// Counts one that a backend was tried for.
     pub(crate) fn count(&self, ending: &Ending) {
+        self.count_any(ending);
+        if ending.status >= 500 && ending.cause == Cause::Done {
+            self.errors_theirs.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Counts one that no backend was tried for, and that took so long.
+    pub(crate) fn count_without_backend(&self, ending: &Ending, took: Duration) {
+        self.count_any(ending);
+        self.without_backend.count(ending.status, took);
+    }
+
+    fn count_any(&self, ending: &Ending) {
         let Ending { status, cause, waited } = *ending;
         count_class(&self.classes, status);
         self.causes[cause as usize].fetch_add(1, Relaxed);
@@ -68,15 +82,7 @@ impl Seen {
         }
         if cause.is_error() {
             self.errors_ours.fetch_add(1, Relaxed);
-        } else if status >= 500 && cause == Cause::Done {
-            self.errors_theirs.fetch_add(1, Relaxed);
         }
-    }
-
-    /// The same of one that no backend was tried for, which took so long.
-    pub(crate) fn count_without_backend(&self, ending: &Ending, took: Duration) {
-        self.count(ending);
-        self.without_backend.count(ending.status, took);
     }
 }
 
@@ -119,5 +125,15 @@ mod tests {
         assert_eq!(totals.classes, [0, 2, 0, 2, 2]);
         assert_eq!((totals.causes.iter().sum::<u64>(), totals.causes[Done as usize]), (6, 2));
         assert_eq!((totals.waits[0], totals.waited), (6, 6 * waited));
+    }
+
+    #[test]
+    fn what_no_application_was_asked_is_no_error_of_an_application() {
+        let seen = Seen::default();
+        let not_ready = Ending { status: 503, cause: Done, waited: Duration::ZERO };
+        seen.count_without_backend(&not_ready, Duration::ZERO);
+        let totals = Totals::default().with(&seen);
+        assert_eq!((totals.errors_ours, totals.errors_theirs), (0, 0));
+        assert_eq!((totals.classes[4], totals.without_backend.classes[4]), (1, 1));
     }
 }
