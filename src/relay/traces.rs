@@ -47,7 +47,8 @@ pub struct Trace {
     pub tries: Tried,
 }
 
-/// A time of at most 71 minutes, in four bytes.
+/// A length of time in four bytes: to the microsecond below 35 minutes, else to the millisecond; a
+/// tunnel may last for hours. After 24 days it is as long as it gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Micros(u32);
 
@@ -62,7 +63,7 @@ pub struct Short<const N: usize> {
 #[derive(Clone, Debug, Default)]
 pub struct Tried {
     told: [Option<Try>; TRIES_TOLD_MAX],
-    count: u8,
+    count: u16,
 }
 
 /// One backend that it was given to.
@@ -164,15 +165,24 @@ impl Tried {
 }
 
 impl Micros {
+    /// Set where the other bits count milliseconds.
+    const MILLIS: u32 = 1 << 31;
+
     /// The time that it is.
     pub fn time(self) -> Duration {
-        Duration::from_micros(self.0.into())
+        match self.0 & Self::MILLIS {
+            0 => Duration::from_micros(self.0.into()),
+            _ => Duration::from_millis((self.0 & !Self::MILLIS).into()),
+        }
     }
 }
 
 impl From<Duration> for Micros {
     fn from(time: Duration) -> Self {
-        Self(u32::try_from(time.as_micros()).unwrap_or(u32::MAX))
+        match u32::try_from(time.as_micros()) {
+            Ok(micros) if micros < Self::MILLIS => Self(micros),
+            _ => Self(time.as_millis().min(Self::MILLIS as u128 - 1) as u32 | Self::MILLIS),
+        }
     }
 }
 
@@ -259,6 +269,17 @@ mod tests {
             ["GET /a", "GET /a", "GET /", ""]
         );
         assert_eq!(kept("GET /aaaaaaaaaaa?b"), "GET /aaaaa");
+    }
+
+    #[test]
+    fn a_long_tunnel_is_told_with_its_whole_length() {
+        let kept = |time: Duration| Micros::from(time).time();
+        let (us, ms, day) = (Duration::from_micros, Duration::from_millis, 24 * 3600);
+        for time in [us(0), us(7), us((1 << 31) - 1), ms(36 * 60_000 + 1), ms(20 * 1000 * day)] {
+            assert_eq!(kept(time), time);
+        }
+        assert_eq!(kept(us(1 << 31)), ms(2_147_483));
+        assert_eq!(kept(Duration::MAX), ms((1 << 31) - 1));
     }
 
     #[test]
