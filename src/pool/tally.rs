@@ -1,6 +1,6 @@
 //! What a backend has done, as each thread counts it, and what all of them come to.
 //!
-//! Added to once or twice a request by whoever picks, reports and accounts; read by status pages
+//! Added to a few times a request, by whoever picks, reports and accounts; read by status pages
 //! alone. No decision is made by it. A sum stands for itself: read while requests go on, two of its
 //! numbers may be a request apart.
 

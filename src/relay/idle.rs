@@ -34,7 +34,7 @@ pub(crate) struct Idle {
 struct List {
     /// Kept last stands at the back.
     kept: VecDeque<Kept>,
-    /// Met last stands at the back.
+    /// Whose first connection was kept last stands at the back.
     known: VecDeque<Known>,
 }
 
@@ -204,6 +204,12 @@ fn number_of(backend: u64) -> usize {
     (backend % LISTS as u64) as usize
 }
 
+impl Known {
+    fn is_of(&self, to: &Destination) -> bool {
+        self.backend == to.backend && self.address == to.address
+    }
+}
+
 impl List {
     fn pop(&mut self, to: &Destination, sure: bool, now: Duration) -> Option<Box<Upstream>> {
         let newest = self.kept.iter().rposition(|kept| kept.upstream.to == *to)?;
@@ -220,21 +226,21 @@ impl List {
     }
 
     fn known(&mut self, to: &Destination) -> Option<&mut Known> {
-        let is_it = |known: &&mut Known| known.backend == to.backend && known.address == to.address;
-        self.known.iter_mut().find(is_it)
+        self.known.iter_mut().find(|known| known.is_of(to))
     }
 
     /// What is known of the backend there, from now on if not before.
     fn habit(&mut self, to: &Destination, name: &str) -> &mut Habit {
-        if self.known(to).is_none() {
+        let known = self.known.iter().position(|known| known.is_of(to)).unwrap_or_else(|| {
             if self.known.len() == KNOWN_MAX {
                 self.known.pop_front();
             }
             let Destination { backend, address, .. } = *to;
             let (name, habit) = (name.to_owned(), Habit::default());
             self.known.push_back(Known { backend, address, name, habit });
-        }
-        let known = self.known(to).expect("it is there, or was put there");
+            self.known.len() - 1
+        });
+        let known = &mut self.known[known];
         if known.name != name {
             // The file calls it otherwise by now.
             name.clone_into(&mut known.name);

@@ -38,9 +38,7 @@ impl Kit {
             shared: Arc::clone(shared),
         }
     }
-}
 
-impl Kit {
     /// A step begins: the configuration in force is the one of now, and so is the date.
     pub(super) fn begin(&mut self, now: Duration) {
         self.date.refresh(now);

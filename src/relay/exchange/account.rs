@@ -1,4 +1,5 @@
-//! The exchange's entry in the access log, in its backend's counts and in the totals.
+//! The exchange's entry in its backend's counts, in the totals, among the traces and in the access
+//! log.
 //!
 //! The log's fields are read from the head that was sent, which is still held: so a request whose
 //! line nobody wants pays nothing for them.
@@ -13,8 +14,8 @@ use crate::relay::traces::{Short, Trace};
 use std::time::{Duration, SystemTime};
 
 impl Exchange {
-    /// Counts the bytes and writes the access log's line; to be called once, when the exchange is
-    /// over.
+    /// Counts it, keeps what was decided for it and writes its line; to be called once, when the
+    /// exchange is over.
     pub(in crate::relay) fn account(&mut self, cause: Cause, shared: &Shared, now: Duration) {
         self.account_for(cause, "", shared, now);
     }
@@ -32,7 +33,7 @@ impl Exchange {
         let waited = self.times.since_begun(self.times.first_byte.unwrap_or(now));
         let ending = Ending { status: self.answer.status, cause, waited };
         self.count(&ending, took, shared);
-        // Nobody could ask for them.
+        // Without the endpoint nobody could ask for it.
         if cfg!(feature = "admin") {
             shared.traces.keep(self.trace(&ending, took));
         }
