@@ -167,8 +167,8 @@ impl Past {
     /// Where it stands and stood; `ejection_ends` is as for [`why`](Self::why), and `turns` were
     /// sat out since the start.
     pub(super) fn story(&self, standing: Standing, ejection_ends: Duration, turns: u64) -> Story {
-        let (reason, since) = self.why(standing, ejection_ends);
         let notes = self.lock();
+        let (reason, since) = notes.why(standing, ejection_ends);
         let present = notes.present(SEEN_BYTES_MAX);
         let is_back = notes.is_back(standing);
         let back = is_back.then(|| Shift { at: since, standing, reason: reason.into() });
@@ -182,16 +182,7 @@ impl Past {
     /// Why it stands there, and since when; `ejection_ends` is when the last one ends or ended, of
     /// which nobody tells.
     pub(super) fn why(&self, standing: Standing, ejection_ends: Duration) -> (String, Duration) {
-        let notes = self.lock();
-        let reason = match standing {
-            Standing::Up if notes.is_back(standing) => {
-                return ("its ejection is over".to_owned(), ejection_ends);
-            }
-            Standing::Down => &notes.of_checks,
-            Standing::Ejected => &notes.of_ejection,
-            Standing::Up | Standing::Drain | Standing::Maint => &notes.reason,
-        };
-        (reason.clone(), notes.since)
+        self.lock().why(standing, ejection_ends)
     }
 
     /// The last checks, the newest first.
@@ -212,6 +203,18 @@ impl Notes {
         let (checks, before) = (Vec::with_capacity(CHECKS_MAX), VecDeque::new());
         let spells = Spells::default();
         Self { checks, of_checks, of_ejection, reason, standing, since, failed: 0, before, spells }
+    }
+
+    fn why(&self, standing: Standing, ejection_ends: Duration) -> (String, Duration) {
+        let reason = match standing {
+            Standing::Up if self.is_back(standing) => {
+                return ("its ejection is over".to_owned(), ejection_ends);
+            }
+            Standing::Down => &self.of_checks,
+            Standing::Ejected => &self.of_ejection,
+            Standing::Up | Standing::Drain | Standing::Maint => &self.reason,
+        };
+        (reason.clone(), self.since)
     }
 
     /// Where it stood when that last changed, with no more than so much of the reason.
