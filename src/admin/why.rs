@@ -47,11 +47,11 @@ pub(super) fn of_backend(steered: &dyn Steered, name: &str) -> Option<Value> {
     }))
 }
 
-/// How much of the pool's requests one backend got, and how much it would get by weight.
+/// How many of the pool's tries one backend got, and how much it would get by weight.
 #[derive(Clone, Copy)]
 struct Shares {
-    /// Requests of all that are in the file now.
-    requests: u64,
+    /// Of all backends that are in the file now.
+    tries: u64,
     /// Weights of those that are up and no backups, its own among them.
     weights: u64,
 }
@@ -64,7 +64,7 @@ impl Shares {
         let backends = pool.backends();
         let weights = backends.iter().enumerate().filter(is_up);
         Self {
-            requests: backends.iter().map(|one| one.counts().requests).sum(),
+            tries: backends.iter().map(|one| one.counts().requests).sum(),
             weights: weights.map(|(_, one)| u64::from(one.weight())).sum(),
         }
     }
@@ -105,10 +105,10 @@ impl Told<'_> {
 
     fn traffic(&self) -> String {
         let Status { in_use, max_connections, weight, .. } = self.status;
-        let requests = self.status.counts.requests;
+        let tries = self.status.counts.requests;
         let of =
             if *max_connections == 0 { String::new() } else { format!(" of {max_connections}") };
-        let got = percent(requests, self.shares.requests);
+        let got = percent(tries, self.shares.tries);
         let due = match (self.status.is_backup, self.status.standing) {
             (true, _) => "; a backup, for when no other is up".to_owned(),
             (false, Standing::Up) => {
@@ -116,7 +116,8 @@ impl Told<'_> {
             }
             (false, _) => ", and none while it is so".to_owned(),
         };
-        format!("{in_use}{of} in flight; {requests} requests since the start, {got} of all{due}")
+        let tries = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
+        format!("{in_use}{of} in flight; {tries} since the start, {got} of all{due}")
     }
 
     /// None before the first.
@@ -235,7 +236,7 @@ mod tests {
     fn lines(status: &Status, story: &Story) -> Vec<String> {
         let clock =
             Clock { now: UNIX_EPOCH + s(86_400 + 14 * 3600 + 14 * 60 + 7), moment: s(10_000) };
-        let shares = Shares { requests: 1000, weights: 3 };
+        let shares = Shares { tries: 1000, weights: 3 };
         Told { status, story, shares, policy: "scored-round-robin", clock }.lines()
     }
 
@@ -271,7 +272,7 @@ mod tests {
         };
         let expected = [
             "API02 is up since 14:02:07 UTC (12 min): check passed: status 200 (0.6 ms)",
-            "3 in flight; 330 requests since the start, 33 % of all, and by weight 33 %",
+            "3 in flight; 330 tries since the start, 33 % of all, and by weight 33 %",
             "answers: 2xx 300, 5xx 14; 16 tries failed by its fault, 2 came after another had \
              failed; half within 1.0 s, 99 % within 2.0 s",
             "last check at 14:14:06 passed: status 200 (0.6 ms); 9 of 99 failed",

@@ -36,7 +36,7 @@ fn it_tells_where_a_backend_stands_and_where_it_stood() {
     (0..4).for_each(|_| assert_eq!(panel.proxy.get("/").status(), 200));
     let told = lines(&panel, "A");
     assert!(told[0].starts_with("A is up since ") && told[0].contains(" UTC ("), "{told:#?}");
-    let traffic = "0 in flight; 2 requests since the start, 50 % of all, and by weight 50 %";
+    let traffic = "0 in flight; 2 tries since the start, 50 % of all, and by weight 50 %";
     assert_eq!(told[1], traffic);
     assert!(told[2].starts_with("answers: 2xx 2; 0 tries failed by its fault"), "{told:#?}");
     let vacant = backend.go_down();

@@ -15,7 +15,7 @@ fn it_prints_where_a_backend_stands_and_below_why() {
     let lines: Vec<_> = printed.lines().collect();
     assert!(lines[0].starts_with("B is draining since "), "{printed}");
     assert!(lines[0].ends_with(": set to drain by an operator"), "{printed}");
-    assert!(lines[1].starts_with("  0 in flight; 2 requests since the start, 50 % of all"));
+    assert!(lines[1].starts_with("  0 in flight; 2 tries since the start, 50 % of all"));
     assert!(lines[1..].iter().all(|line| line.starts_with("  ")), "{printed}");
     let json: Value = serde_json::from_str(&fine(house.ask("s", "why B --json"))).unwrap();
     assert_eq!(

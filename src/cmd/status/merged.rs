@@ -86,21 +86,21 @@ impl Merged<'_> {
 }
 
 fn table(rows: &[Merged<'_>]) -> Vec<String> {
-    let head = ["backend", "state", "since", "requests", "share", "busy", "failed", "p99"];
+    let head = ["backend", "state", "since", "tries", "share", "busy", "failed", "p99"];
     let mut table = Table::new(&head);
-    let total: u64 = rows.iter().map(|row| row.sum(|it| it.requests)).sum();
+    let total: u64 = rows.iter().map(|row| row.sum(|it| it.tries)).sum();
     let mut sorted: Vec<_> = rows.iter().collect();
     sorted.sort_by_key(|row| row.worst().rank());
     for row in sorted {
         let worst = row.worst();
-        let requests = row.sum(|it| it.requests);
+        let tries = row.sum(|it| it.tries);
         let latest = row.seen.iter().filter_map(|(_, it)| it.p99_ms).fold(f64::NAN, f64::max);
         let cells = vec![
             row.name.to_owned(),
             worst.standing.clone(),
             short(worst.since_s),
-            count(requests),
-            share(requests, total),
+            count(tries),
+            share(tries, total),
             count(row.sum(|it| it.in_flight)),
             count(row.sum(|it| it.failures)),
             if latest.is_nan() { String::new() } else { latency(latest) },
@@ -182,7 +182,7 @@ mod tests {
             standing: standing.to_owned(),
             why: if standing == "up" { String::new() } else { "status 503".to_owned() },
             weight,
-            requests: 5,
+            tries: 5,
             in_flight: 1,
             ..BackendView::default()
         };
@@ -202,8 +202,8 @@ mod tests {
             "lb1: 1 of 1 up",
             "lb2: 1 of 1 up",
             "",
-            "backend  state  since  requests  share  busy  failed  p99",
-            "A        up        0s        10   100%     2       0",
+            "backend  state  since  tries  share  busy  failed  p99",
+            "A        up        0s     10   100%     2       0",
         ];
         assert_eq!(lines, expected);
     }

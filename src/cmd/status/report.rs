@@ -123,20 +123,32 @@ fn traffic(view: &View) -> String {
     let in_flight: u64 = view.pools.iter().map(|pool| pool.in_flight).sum();
     let (clients, clients_max) = view.clients;
     format!(
-        "clients {} of {}, in flight {}, requests {}, failed {}, retried {}",
+        "clients {} of {}, in flight {}, answered {}, errors {}, retried {}",
         count(clients),
         count(clients_max),
         count(in_flight),
-        count(view.requests),
-        count(view.failures),
+        count(view.answered),
+        errors(view.errors_ours, view.errors_theirs),
         count(view.retries),
     )
 }
 
+fn errors(ours: u64, theirs: u64) -> String {
+    match ours + theirs {
+        0 => "0".to_owned(),
+        all => {
+            let whose = [(ours, "ours"), (theirs, "the applications'")];
+            let whose = whose.into_iter().filter(|(many, _)| *many > 0);
+            let whose: Vec<_> = whose.map(|(many, by)| format!("{} {by}", count(many))).collect();
+            format!("{} ({})", count(all), whose.join(", "))
+        }
+    }
+}
+
 fn table(pool: &PoolView) -> Vec<String> {
-    let head = ["backend", "state", "since", "requests", "share", "busy", "failed", "p99", "check"];
+    let head = ["backend", "state", "since", "tries", "share", "busy", "failed", "p99", "check"];
     let mut table = Table::new(&head);
-    let total: u64 = pool.backends.iter().map(|backend| backend.requests).sum();
+    let total: u64 = pool.backends.iter().map(|backend| backend.tries).sum();
     let mut backends: Vec<_> = pool.backends.iter().collect();
     backends.sort_by_key(|backend| backend.rank());
     for backend in backends {
@@ -144,8 +156,8 @@ fn table(pool: &PoolView) -> Vec<String> {
             backend.name.clone(),
             backend.standing.clone(),
             short(backend.since_s),
-            count(backend.requests),
-            share(backend.requests, total),
+            count(backend.tries),
+            share(backend.tries, total),
             count(backend.in_flight),
             count(backend.failures),
             backend.p99_ms.map(latency).unwrap_or_default(),
@@ -193,6 +205,19 @@ mod tests {
     }
 
     #[test]
+    fn the_figures_are_of_requests_as_clients_saw_them() {
+        let mut view = View { answered: 17, retries: 3, clients: (1, 10_000), ..View::default() };
+        let clients = "clients 1 of 10,000, in flight 0, answered";
+        assert_eq!(traffic(&view), format!("{clients} 17, errors 0, retried 3"));
+        view.errors_theirs = 1;
+        let errors = "errors 1 (1 the applications')";
+        assert_eq!(traffic(&view), format!("{clients} 17, {errors}, retried 3"));
+        view.errors_ours = 2;
+        let errors = "errors 3 (2 ours, 1 the applications')";
+        assert_eq!(traffic(&view), format!("{clients} 17, {errors}, retried 3"));
+    }
+
+    #[test]
     fn what_is_out_of_order_stands_above_what_is_not() {
         let mut view = view(vec![backend("A", "up", ""), backend("B", "down", "refused")]);
         view.pools[0].paused_for_s = Some(12.3);
@@ -221,7 +246,7 @@ mod tests {
     #[test]
     fn thirty_backends_with_the_largest_figures_fit_eighty_columns() {
         let busiest = |index: u64| BackendView {
-            requests: 999_999 + index,
+            tries: 999_999 + index,
             failures: u64::MAX >> 20,
             in_flight: 99_999,
             p99_ms: Some(59_999.0),

@@ -24,8 +24,11 @@ pub(in crate::cmd) struct View {
     pub listeners: Vec<String>,
     pub clients: (u64, u64),
     pub lines_dropped: u64,
-    pub requests: u64,
-    pub failures: u64,
+    /// Requests as clients saw them: answered, and of those the errors of Evenly's own and of
+    /// applications.
+    pub answered: u64,
+    pub errors_ours: u64,
+    pub errors_theirs: u64,
     pub retries: u64,
     pub pools: Vec<PoolView>,
     /// Alerts whose last message was not delivered, and why not.
@@ -61,7 +64,9 @@ pub(in crate::cmd) struct BackendView {
     pub max_connections: u64,
     pub weight: u64,
     pub is_backup: bool,
-    pub requests: u64,
+    /// Times it was picked: a request that was retried is one at each backend that it went to.
+    pub tries: u64,
+    /// Tries that failed by its fault.
     pub failures: u64,
     pub p99_ms: Option<f64>,
 }
@@ -98,8 +103,9 @@ impl View {
             listeners: list(&body["listeners"], |one| text(&one["address"])),
             clients: (count(&body["connections"]["clients"]), count(&body["connections"]["max"])),
             lines_dropped: count(&body["log"]["lines_dropped"]),
-            requests: count(&totals["requests"]),
-            failures: count(&totals["failures"]),
+            answered: sum(&totals["answered"]),
+            errors_ours: count(&totals["errors_ours"]),
+            errors_theirs: count(&totals["errors_theirs"]),
             retries: count(&totals["retries"]),
             pools: list(&body["pools"], PoolView::of),
             undelivered: undelivered(&body["alerts"]),
@@ -142,7 +148,7 @@ impl BackendView {
             max_connections: count(&backend["max_connections"]),
             weight: count(&backend["weight"]),
             is_backup: backend["backup"].as_bool().unwrap_or_default(),
-            requests: count(&backend["requests"]),
+            tries: count(&backend["requests"]),
             failures: count(&backend["failures"]),
             p99_ms: number(&backend["p99_ms"]),
         }
@@ -174,6 +180,11 @@ fn count(value: &Value) -> u64 {
     value.as_u64().unwrap_or_default()
 }
 
+/// Of all classes of status.
+fn sum(by_class: &Value) -> u64 {
+    by_class.as_object().into_iter().flatten().map(|(_, many)| count(many)).sum()
+}
+
 fn number(value: &Value) -> Option<f64> {
     value.as_f64()
 }
@@ -193,12 +204,14 @@ mod tests {
             "configuration":{"path":null,"last_reload":{"ok":false,"words":"bad"}},
             "listeners":[{"address":"[::1]:80","tls":false}],
             "certificates":[{"for":"a.test","days_left":-3}],
+            "totals":{"requests":9,"answered":{"2xx":5,"5xx":2},"errors_ours":2},
             "alerts":[{"name":"x","last":null},{"name":"y","last":{"result":"delivered"}},
               {"name":"night","last":{"result":"failed","words":"refused"}}],
             "pools":[{"name":"default","paused_for_s":null,"queue":{"length":1,"max":9},
               "backends":[{"name":"A","standing":"up","checks":[{"age_s":1.5},{"age_s":6.5}]}]}]}"#;
         let view = View::read(body).unwrap();
         assert_eq!((view.pid, view.uptime_s, view.file.as_deref()), (7, 12.3, None));
+        assert_eq!((view.answered, view.errors_ours, view.errors_theirs), (7, 2, 0));
         assert_eq!(view.failed_reload.as_deref(), Some("bad"));
         assert_eq!(view.undelivered, [("night".into(), "refused".into())]);
         assert_eq!((view.listeners.concat(), view.certificates[0].1), ("[::1]:80".into(), -3));
