@@ -2,7 +2,7 @@
 //! different things of what should be the same is said by whom.
 
 use super::report;
-use super::table::{COLUMNS, Row, Table};
+use super::table::{Row, Table};
 use super::view::{BackendView, PoolView, View};
 use crate::cmd::words::{count, latency, share, short, wrap};
 
@@ -13,8 +13,8 @@ type Named<T> = (String, T);
 /// One thing that a backend is, in a word.
 type Told = fn(&BackendView) -> String;
 
-/// All of it, for at least two.
-pub(super) fn lines(views: &[Named<Result<View, String>>]) -> Vec<String> {
+/// All of it, for at least two, at most so wide.
+pub(super) fn lines(views: &[Named<Result<View, String>>], columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut asked = Vec::new();
     for (name, view) in views {
@@ -25,19 +25,19 @@ pub(super) fn lines(views: &[Named<Result<View, String>>]) -> Vec<String> {
             }
             Err(why) => why.clone(),
         };
-        lines.extend(wrap(&format!("{name}: {words}"), "", COLUMNS, LINES_MAX));
+        lines.extend(wrap(&format!("{name}: {words}"), "", columns, LINES_MAX));
     }
     if asked.is_empty() {
         return lines;
     }
     let rows = rows(&asked);
     lines.push(String::new());
-    lines.extend(table(&rows));
+    lines.extend(table(&rows, columns));
     let differences = differences(&asked, &rows);
     if !differences.is_empty() {
         lines.push(String::new());
         lines.push("They disagree:".to_owned());
-        lines.extend(differences.iter().flat_map(|it| wrap(it, "  ", COLUMNS, LINES_MAX)));
+        lines.extend(differences.iter().flat_map(|it| wrap(it, "  ", columns, LINES_MAX)));
     }
     lines
 }
@@ -85,7 +85,7 @@ impl Merged<'_> {
     }
 }
 
-fn table(rows: &[Merged<'_>]) -> Vec<String> {
+fn table(rows: &[Merged<'_>], columns: usize) -> Vec<String> {
     let head = ["backend", "state", "since", "tries", "share", "busy", "failed", "p99"];
     let mut table = Table::new(&head);
     let total: u64 = rows.iter().map(|row| row.sum(|it| it.tries)).sum();
@@ -109,7 +109,7 @@ fn table(rows: &[Merged<'_>]) -> Vec<String> {
         let below = if is_plain { Vec::new() } else { vec![worst.why.clone()] };
         table.push(Row { cells, below });
     }
-    table.lines()
+    table.lines(columns)
 }
 
 /// A sentence for each thing of which they say different things.
@@ -174,7 +174,7 @@ fn difference(what: &str, said: Vec<Named<String>>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::words::width;
+    use crate::cmd::words::{COLUMNS, width};
 
     fn view(backends: &[(&str, &str, u64)]) -> View {
         let one = |&(name, standing, weight): &(&str, &str, u64)| BackendView {
@@ -192,7 +192,8 @@ mod tests {
     }
 
     fn shown(views: Vec<Result<View, String>>) -> Vec<String> {
-        lines(&views.into_iter().zip(1..).map(|(it, n)| (format!("lb{n}"), it)).collect::<Vec<_>>())
+        let named = views.into_iter().zip(1..).map(|(it, n)| (format!("lb{n}"), it));
+        lines(&named.collect::<Vec<_>>(), COLUMNS)
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! `evenly status`: how running balancers stand, for people in 80 columns with the problems first,
-//! for programs as the balancer tells it.
+//! `evenly status`: how running balancers stand, for people with the problems first, for programs
+//! as the balancer tells it.
 
 mod merged;
 mod report;
@@ -14,6 +14,7 @@ use super::Failure;
 use super::asked::{SOON, question};
 use super::reach::{Balancer, Reach};
 use super::said::{Said, ask_all, json};
+use super::terminal::columns;
 use crate::text::Escaped;
 use view::View;
 
@@ -68,9 +69,9 @@ fn show(said: &Said, shape: Shape) -> Shown {
             let failed = views.iter().find_map(|(_, view)| view.as_ref().err().cloned());
             let lines = match (&views[..], shape) {
                 (_, Shape::Names) => names(&views),
-                ([(_, Ok(view))], _) => report::lines(view),
+                ([(_, Ok(view))], _) => report::lines(view, columns()),
                 ([(_, Err(_))], _) => Vec::new(),
-                _ => merged::lines(&views),
+                _ => merged::lines(&views, columns()),
             };
             Shown { text: lines.iter().map(|line| format!("{line}\n")).collect(), failed }
         }

@@ -1,7 +1,7 @@
 //! How one balancer stands, as lines: one sentence, what else is out of order, the process, and the
 //! backends with those first that are not up.
 
-use super::table::{COLUMNS, Row, Table};
+use super::table::{Row, Table};
 use super::view::{BackendView, PoolView, View};
 use crate::cmd::words::{count, latency, plural, share, short, spoken, wrap};
 
@@ -12,19 +12,20 @@ const DAYS_MIN: i64 = 14;
 /// Lines for one thing that is out of order.
 const LINES_MAX: usize = 4;
 
-/// All of it.
-pub(super) fn lines(view: &View) -> Vec<String> {
-    let mut lines = wrap(&sentence(view), "", COLUMNS, LINES_MAX);
-    lines.extend(troubles(view).iter().flat_map(|what| wrap(what, "", COLUMNS, LINES_MAX)));
-    lines.extend(wrap(&process(view), "", COLUMNS, LINES_MAX));
-    lines.extend(wrap(&traffic(view), "", COLUMNS, LINES_MAX));
+/// All of it, at most so wide.
+pub(super) fn lines(view: &View, columns: usize) -> Vec<String> {
+    let mut words = vec![sentence(view)];
+    words.extend(troubles(view));
+    words.extend([process(view), traffic(view)]);
+    let mut lines: Vec<_> =
+        words.iter().flat_map(|words| wrap(words, "", columns, LINES_MAX)).collect();
     for pool in &view.pools {
         lines.push(String::new());
         if view.pools.len() > 1 {
             let PoolView { name, policy, .. } = pool;
-            lines.extend(wrap(&format!("pool {name}: {policy}"), "", COLUMNS, 1));
+            lines.extend(wrap(&format!("pool {name}: {policy}"), "", columns, 1));
         }
-        lines.extend(table(pool));
+        lines.extend(table(pool, columns));
     }
     lines
 }
@@ -145,7 +146,7 @@ fn errors(ours: u64, theirs: u64) -> String {
     }
 }
 
-fn table(pool: &PoolView) -> Vec<String> {
+fn table(pool: &PoolView, columns: usize) -> Vec<String> {
     let head = ["backend", "state", "since", "tries", "share", "busy", "failed", "p99", "check"];
     let mut table = Table::new(&head);
     let total: u64 = pool.backends.iter().map(|backend| backend.tries).sum();
@@ -167,13 +168,13 @@ fn table(pool: &PoolView) -> Vec<String> {
         let below = if is_plain { Vec::new() } else { vec![backend.why.clone()] };
         table.push(Row { cells, below });
     }
-    table.lines()
+    table.lines(columns)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::words::width;
+    use crate::cmd::words::{COLUMNS, width};
 
     fn backend(name: &str, standing: &str, why: &str) -> BackendView {
         let [name, standing, why] = [name, standing, why].map(str::to_owned);
@@ -227,7 +228,7 @@ mod tests {
             vec![("a.test".into(), 12), ("b.test".into(), 80), ("c.test".into(), -1)];
         view.undelivered = vec![("night".into(), "connection refused".into())];
         view.lines_dropped = 7;
-        let lines = lines(&view);
+        let lines = lines(&view, COLUMNS);
         let expected = [
             "1 of 2 up; B down for 40 s: refused",
             "pool default paused for 12 s more; 3 of 1,000 places in the queue taken",
@@ -258,14 +259,15 @@ mod tests {
                 "why",
             )
         };
-        let lines = lines(&view((0..30).map(busiest).collect()));
+        let lines = lines(&view((0..30).map(busiest).collect()), COLUMNS);
         assert!(lines.iter().all(|line| width(line) <= COLUMNS), "{lines:#?}");
         assert_eq!(lines.iter().filter(|line| line.contains("example.org:8080")).count(), 32);
     }
 
     #[test]
     fn a_backends_words_cannot_move_the_cursor() {
-        let lines = lines(&view(vec![backend("\u{1b}[2J", "down\n", "\u{202e}\r\u{9b}1m")]));
+        let hostile = backend("\u{1b}[2J", "down\n", "\u{202e}\r\u{9b}1m");
+        let lines = lines(&view(vec![hostile]), COLUMNS);
         let shown = lines.concat();
         assert!(!shown.contains(|char: char| !crate::text::is_printable(char)), "{shown:?}");
     }

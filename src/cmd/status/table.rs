@@ -1,11 +1,10 @@
-//! A table for a terminal of 80 columns: the first column names the row, and where a name is too
+//! A table for a terminal: the first column names the row, and where a name is too
 //! long for it the row goes on below; nothing of a name is cut off, as it is what the next command
 //! is given. It knows nothing of what the cells mean.
 
 use crate::cmd::words::{width, wrap};
 use crate::text::Escaped;
 
-pub(super) use crate::cmd::words::COLUMNS;
 /// Lines that an explanation may take.
 const BELOW_MAX: usize = 3;
 const GAP: usize = 2;
@@ -33,22 +32,23 @@ impl Table {
         self.rows.push(row);
     }
 
-    pub(super) fn lines(&self) -> Vec<String> {
+    /// At most so wide, as far as the figures leave it a choice.
+    pub(super) fn lines(&self, columns: usize) -> Vec<String> {
         let head: Vec<String> = self.head.iter().map(|cell| (*cell).to_owned()).collect();
         let rows: Vec<(Vec<String>, &[String])> = std::iter::once((head, &[][..]))
             .chain(self.rows.iter().map(|row| (printable(&row.cells), &row.below[..])))
             .collect();
-        let widths = self.widths(&rows);
-        rows.iter().flat_map(|(cells, below)| row_lines(cells, below, &widths)).collect()
+        let widths = self.widths(&rows, columns);
+        rows.iter().flat_map(|(cells, below)| row_lines(cells, below, &widths, columns)).collect()
     }
 
     /// Each column is as wide as its widest cell; the first gets what room the others leave it.
-    fn widths(&self, rows: &[(Vec<String>, &[String])]) -> Vec<usize> {
+    fn widths(&self, rows: &[(Vec<String>, &[String])], columns: usize) -> Vec<usize> {
         let widest =
             |column: usize| rows.iter().map(|(cells, _)| width(&cells[column])).max().unwrap_or(0);
         let mut widths: Vec<usize> = (0..self.head.len()).map(widest).collect();
         let others: usize = widths[1..].iter().map(|width| width + GAP).sum();
-        widths[0] = widths[0].min(COLUMNS.saturating_sub(others).max(width(self.head[0])));
+        widths[0] = widths[0].min(columns.saturating_sub(others).max(width(self.head[0])));
         widths
     }
 }
@@ -57,11 +57,11 @@ fn printable(cells: &[String]) -> Vec<String> {
     cells.iter().map(|cell| Escaped(cell).to_string()).collect()
 }
 
-fn row_lines(cells: &[String], below: &[String], widths: &[usize]) -> Vec<String> {
+fn row_lines(cells: &[String], below: &[String], widths: &[usize], columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = cells[0].clone();
     if width(&line) > widths[0] {
-        lines.extend(wrap(&line, "", COLUMNS, usize::MAX));
+        lines.extend(wrap(&line, "", columns, usize::MAX));
         line.clear();
     }
     line.push_str(&" ".repeat(widths[0].saturating_sub(width(&line))));
@@ -71,13 +71,14 @@ fn row_lines(cells: &[String], below: &[String], widths: &[usize]) -> Vec<String
         line.push_str(&format!("{:GAP$}{left}{cell}{right}", ""));
     }
     lines.push(line.trim_end().to_owned());
-    lines.extend(below.iter().flat_map(|text| wrap(text, "  ", COLUMNS, BELOW_MAX)));
+    lines.extend(below.iter().flat_map(|text| wrap(text, "  ", columns, BELOW_MAX)));
     lines
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cmd::words::COLUMNS;
 
     fn table(rows: &[[&str; 3]], below: &[&str]) -> Vec<String> {
         let mut table = Table::new(&["backend", "state", "requests"]);
@@ -86,7 +87,7 @@ mod tests {
             let below = below.iter().map(|text| (*text).to_owned()).collect();
             table.push(Row { cells, below });
         }
-        table.lines()
+        table.lines(COLUMNS)
     }
 
     #[test]

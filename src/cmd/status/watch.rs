@@ -6,10 +6,11 @@ use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use super::{Shape, Shown, ask, show, table::COLUMNS};
+use super::{Shape, Shown, ask, show};
 use crate::balancer::Signals;
 use crate::cmd::Failure;
 use crate::cmd::reach::Balancer;
+use crate::cmd::terminal::columns;
 use crate::cmd::words::{spoken, wrap};
 
 /// A balancer that takes longer is as good as gone, and Ctrl-C is heard after that.
@@ -49,7 +50,7 @@ impl Last {
             Some(why) if shown.text.is_empty() => {
                 let gone = spoken(self.at.elapsed().as_secs_f64());
                 let what = format!("gone for {gone}: {why}");
-                let lines = wrap(&what, "", COLUMNS, 4).join("\n");
+                let lines = wrap(&what, "", columns(), 4).join("\n");
                 match self.text.is_empty() {
                     true => format!("{lines}\n"),
                     false => format!("{lines}\n\nbefore that:\n{}", self.text),
