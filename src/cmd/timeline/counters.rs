@@ -3,33 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::read::{Point, Record};
+use super::read::{Counter, Record};
 
 /// What one counter covers, from a multiple of it on.
 pub(super) const STEP_MS: u64 = 10_000;
 /// By so much points may be apart without a gap: a thread wakes a little late.
 const SLACK_MS: u64 = 1000;
-
-/// What was counted in ten seconds, or in several of them; in less where the record begins or
-/// ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Counter {
-    pub from_ms: u64,
-    pub to_ms: u64,
-    /// How much of it was counted, of all balancers together.
-    covered_ms: u64,
-    /// Balancers that counted.
-    pub balancers: u64,
-    pub requests: u64,
-    pub errors_ours: u64,
-    pub errors_theirs: u64,
-    /// The worst of all points.
-    pub p99_ms: Option<f64>,
-    pub in_flight: u64,
-    pub queue: u64,
-    /// Backends that were up, at the least.
-    pub usable: u64,
-}
 
 /// A time of which there is no record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,22 +19,6 @@ pub(super) struct Gap {
 }
 
 impl Counter {
-    fn of(point: &Point) -> Self {
-        Self {
-            from_ms: step(point.at_ms).max(point.at_ms.saturating_sub(point.length_ms)),
-            to_ms: point.at_ms,
-            covered_ms: point.length_ms,
-            balancers: 1,
-            requests: point.requests,
-            errors_ours: point.errors_ours,
-            errors_theirs: point.errors_theirs,
-            p99_ms: point.p99_ms,
-            in_flight: point.in_flight,
-            queue: point.queue,
-            usable: point.usable,
-        }
-    }
-
     /// With what was counted before or after it, by the same.
     pub(super) fn and(self, next: &Self) -> Self {
         Self {
@@ -109,7 +72,10 @@ pub(super) fn counters(records: &[Record]) -> Vec<Counter> {
     let mut all: BTreeMap<u64, Counter> = BTreeMap::new();
     for record in records {
         let mut own: BTreeMap<u64, Counter> = BTreeMap::new();
-        for counter in record.points.iter().map(Counter::of) {
+        for point in &record.points {
+            // One that began in the ten seconds before counts for those in which it ended.
+            let from_ms = point.from_ms.max(step(point.to_ms));
+            let counter = Counter { from_ms, ..*point };
             let add = |kept: &mut Counter| *kept = kept.and(&counter);
             own.entry(step(counter.to_ms)).and_modify(add).or_insert(counter);
         }
@@ -126,10 +92,10 @@ pub(super) fn counters(records: &[Record]) -> Vec<Counter> {
 
 /// Where one point does not follow on the one before: later, or by a clock that was set back.
 pub(super) fn gaps(record: &Record) -> Vec<Gap> {
-    let gap = |pair: &[Point]| {
-        let (from_ms, to_ms) = (pair[0].at_ms, pair[1].at_ms.saturating_sub(pair[1].length_ms));
+    let gap = |pair: &[Counter]| {
+        let (from_ms, to_ms) = (pair[0].to_ms, pair[1].from_ms);
         let is_late = to_ms > from_ms + SLACK_MS;
-        let is_back = pair[1].at_ms + SLACK_MS < from_ms;
+        let is_back = pair[1].to_ms + SLACK_MS < from_ms;
         let balancer = record.balancer.clone();
         (is_late || is_back).then_some(Gap { balancer, from_ms, to_ms })
     };
@@ -141,18 +107,20 @@ mod tests {
     use super::*;
 
     /// One that ends at this second.
-    fn point(second: u64, requests: u64) -> Point {
-        Point {
-            at_ms: second * 1000,
-            length_ms: 2000,
+    fn point(second: u64, requests: u64) -> Counter {
+        Counter {
+            from_ms: (second * 1000).saturating_sub(2000),
+            to_ms: second * 1000,
+            covered_ms: 2000,
+            balancers: 1,
             requests,
             p99_ms: (requests > 0).then_some(requests as f64),
             usable: 3,
-            ..Point::default()
+            ..Counter::default()
         }
     }
 
-    fn record(points: &[Point]) -> Record {
+    fn record(points: &[Counter]) -> Record {
         Record { balancer: "lb1".into(), points: points.to_vec(), ..Record::default() }
     }
 
@@ -190,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_late_point_counts_for_as_long_as_it_covers() {
-        let late = Point { length_ms: 8000, ..point(10, 80) };
+        let late = Counter { from_ms: 2000, covered_ms: 8000, ..point(10, 80) };
         let all = counters(&[record(&[point(2, 20), late])]);
         assert_eq!((all.len(), all[0].rate()), (1, 10.0));
         assert_eq!(gaps(&record(&[point(2, 20), late])), []);
@@ -203,7 +171,7 @@ mod tests {
         let back = gaps(&record(&[point(9000, 0), point(5402, 0), point(5404, 0)]));
         assert_eq!((back.len(), back[0].from_ms, back[0].to_ms), (1, 9_000_000, 5_400_000));
         let mut late = point(5, 0);
-        late.at_ms -= 200;
+        (late.from_ms, late.to_ms) = (late.from_ms - 200, late.to_ms - 200);
         assert_eq!(gaps(&record(&[point(2, 0), late])), []);
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::Story;
-use super::counters::{Counter, Gap, counters, gaps};
-use super::read::{Event, Level};
+use super::counters::{Gap, counters, gaps};
+use super::read::{Counter, Event, Level};
 use crate::text::{day, json_printable, since_epoch, time_of_day};
 
 /// Of this form.

@@ -4,9 +4,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Story;
-use super::counters::{Counter, Gap};
+use super::counters::Gap;
 use super::floods::Shown;
-use super::read::Level;
+use super::read::{Counter, Level};
 use super::stretch::{Entry, entries, is_single};
 use crate::cmd::words::{count, hanging, latency};
 use crate::text::{Roughly, day, time_of_day};
@@ -65,14 +65,14 @@ fn head(story: &Story, entries: &[Entry], columns: usize) -> Vec<String> {
             let begins = time_of_day(at(begins_ms));
             words.push(format!("{whose}nothing is known of before {begins}, when it was started"));
         }
-        let counted = record.points.first().map(|point| point.at_ms);
+        let counted = record.points.first().map(|point| point.to_ms);
         let is_late = |it: &u64| record.begins_ms.is_none() && from_ms + SOON_MS < *it;
         if let Some(counted) = counted.filter(is_late) {
             words.push(format!("{whose}counters go back to {}", time_of_day(at(counted))));
         }
         let Some(first) = record.events.first() else { continue };
         let since = time_of_day(at(first.at_ms));
-        let has_earlier = record.points.first().is_some_and(|it| it.at_ms + SOON_MS < first.at_ms);
+        let has_earlier = record.points.first().is_some_and(|it| it.to_ms + SOON_MS < first.at_ms);
         if record.lost > 0 {
             let lost = count(record.lost);
             words.push(format!(

@@ -16,7 +16,8 @@ pub(super) struct Record {
     pub events: Vec<Event>,
     /// Events that it has forgotten.
     pub lost: u64,
-    pub points: Vec<Point>,
+    /// The points of its history, two seconds each.
+    pub points: Vec<Counter>,
     /// When it began to remember, if that was after the time that is asked for.
     pub begins_ms: Option<u64>,
     /// Why there are no points, if that is so.
@@ -42,18 +43,23 @@ pub(super) enum Level {
     Error,
 }
 
-/// What was counted in a few seconds.
+/// What was counted in some time: a point of the history, or several of them together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Point {
-    /// When they were over.
-    pub at_ms: u64,
-    pub length_ms: u64,
+pub(super) struct Counter {
+    pub from_ms: u64,
+    pub to_ms: u64,
+    /// How much of it was counted, of all balancers together.
+    pub covered_ms: u64,
+    /// Balancers that counted.
+    pub balancers: u64,
     pub requests: u64,
     pub errors_ours: u64,
     pub errors_theirs: u64,
+    /// The worst of all points.
     pub p99_ms: Option<f64>,
     pub in_flight: u64,
     pub queue: u64,
+    /// Backends that were up, at the least.
     pub usable: u64,
 }
 
@@ -74,7 +80,7 @@ impl Record {
         };
         let columns = &history["columns"];
         let many = columns["time_s"].as_array().map_or(0, Vec::len);
-        let points = (0..many).filter_map(|at| Point::of(columns, at)).collect();
+        let points = (0..many).filter_map(|at| point(columns, at)).collect();
         let now_ms = history["now_s"].as_f64().map(ms);
         Some(Self { balancer, now_ms, events, lost, points, begins_ms: None, no_points })
     }
@@ -83,10 +89,11 @@ impl Record {
     /// not: what a clock that was set back called earlier was no less seen by it.
     pub(super) fn forget_before(&mut self, from_ms: u64) {
         let events = self.events.iter().position(|event| event.at_ms >= from_ms);
-        let points = self.points.iter().position(|point| point.at_ms > from_ms);
+        let points = self.points.iter().position(|point| point.to_ms > from_ms);
         let events = events.unwrap_or(self.events.len());
         let points = points.unwrap_or(self.points.len());
-        let firsts = [self.events.first().map(|it| it.at_ms), self.points.first().map(Point::from)];
+        let firsts =
+            [self.events.first().map(|it| it.at_ms), self.points.first().map(|it| it.from_ms)];
         let is_whole = (events, points, self.lost) == (0, 0, 0);
         self.begins_ms = if is_whole { firsts.into_iter().flatten().min() } else { None };
         self.events.drain(..events);
@@ -125,28 +132,25 @@ impl Event {
     }
 }
 
-impl Point {
-    /// When it began.
-    fn from(&self) -> u64 {
-        self.at_ms.saturating_sub(self.length_ms)
-    }
-
-    fn of(columns: &Value, at: usize) -> Option<Self> {
-        let number = |name: &str| columns[name][at].as_f64();
-        let count = |name: &str| count(&columns[name][at]);
-        let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-        Some(Self {
-            at_ms: ms(number("time_s")?),
-            length_ms: number("length_s").map_or(0, ms),
-            requests: classes.iter().map(|class| count(&format!("requests_{class}"))).sum(),
-            errors_ours: count("errors_ours"),
-            errors_theirs: count("errors_theirs"),
-            p99_ms: number("p99_ms"),
-            in_flight: count("in_flight"),
-            queue: count("queue"),
-            usable: count("usable"),
-        })
-    }
+/// The point that stands there in each of the columns.
+fn point(columns: &Value, at: usize) -> Option<Counter> {
+    let number = |name: &str| columns[name][at].as_f64();
+    let count = |name: &str| count(&columns[name][at]);
+    let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+    let (to_ms, covered_ms) = (ms(number("time_s")?), number("length_s").map_or(0, ms));
+    Some(Counter {
+        from_ms: to_ms.saturating_sub(covered_ms),
+        to_ms,
+        covered_ms,
+        balancers: 1,
+        requests: classes.iter().map(|class| count(&format!("requests_{class}"))).sum(),
+        errors_ours: count("errors_ours"),
+        errors_theirs: count("errors_theirs"),
+        p99_ms: number("p99_ms"),
+        in_flight: count("in_flight"),
+        queue: count("queue"),
+        usable: count("usable"),
+    })
 }
 
 fn count(value: &Value) -> u64 {
@@ -176,14 +180,16 @@ mod tests {
         assert_eq!((record.lost, record.now_ms, record.events.len()), (7, Some(5500), 1));
         let event = &record.events[0];
         assert_eq!((event.level, event.at_ms % 1_000_000), (Level::Warn, 637_057));
-        let expected = Point {
-            at_ms: 1500,
-            length_ms: 2000,
+        let expected = Counter {
+            from_ms: 0,
+            to_ms: 1500,
+            covered_ms: 2000,
+            balancers: 1,
             requests: 5,
             errors_ours: 1,
             p99_ms: Some(2.5),
             usable: 3,
-            ..Point::default()
+            ..Counter::default()
         };
         assert_eq!(record.points[0], expected);
         assert_eq!((record.points.len(), record.points[1].p99_ms), (2, None));

@@ -2,9 +2,9 @@
 //! ten seconds at a time where there are many of them. Events stand between. A quiet moment between
 //! two of them is none: it is left out.
 
-use super::counters::{Counter, Gap, STEP_MS, counters, gaps};
+use super::counters::{Gap, STEP_MS, counters, gaps};
 use super::floods::{Shown, folded};
-use super::read::Record;
+use super::read::{Counter, Record};
 
 /// Entries that one stretch of trouble takes at the most.
 const LINES_MAX: usize = 6;
@@ -84,17 +84,19 @@ pub(super) fn is_single(counter: &Counter) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::read::{Event, Point};
+    use super::super::read::Event;
     use super::*;
 
     /// Points for so many counters from this second on, each with so many errors.
-    fn points(from_s: u64, counters: u64, errors: u64) -> Vec<Point> {
-        let point = |n: u64| Point {
-            at_ms: from_s * 1000 + n * 2000,
-            length_ms: 2000,
+    fn points(from_s: u64, counters: u64, errors: u64) -> Vec<Counter> {
+        let point = |n: u64| Counter {
+            from_ms: from_s * 1000 + (n - 1) * 2000,
+            to_ms: from_s * 1000 + n * 2000,
+            covered_ms: 2000,
+            balancers: 1,
             requests: 10,
             errors_ours: errors,
-            ..Point::default()
+            ..Counter::default()
         };
         (1..=counters * 5).map(point).collect()
     }
@@ -104,7 +106,7 @@ mod tests {
     }
 
     /// What kind each is, and from when to when in seconds.
-    fn told(points: Vec<Vec<Point>>, events: Vec<Event>) -> Vec<(&'static str, u64, u64)> {
+    fn told(points: Vec<Vec<Counter>>, events: Vec<Event>) -> Vec<(&'static str, u64, u64)> {
         let record = Record { points: points.concat(), events, ..Record::default() };
         let told = |entry: &Entry| match entry {
             Entry::Event(shown) => ("event", shown.at_ms / 1000, shown.at_ms / 1000),

@@ -1,6 +1,6 @@
 //! Whole timelines, as people read them.
 
-use super::super::read::{Event, Point, Record};
+use super::super::read::{Counter, Event, Record};
 use super::*;
 use crate::cmd::when::Since;
 use crate::cmd::words::width;
@@ -15,15 +15,17 @@ fn event(second: u64, level: Level, kind: &str, text: &str) -> Event {
 }
 
 /// Points for so many seconds from this one on, of so many requests and errors of applications.
-fn points(from: u64, seconds: u64, requests: u64, errors: u64) -> Vec<Point> {
-    let point = |n| Point {
-        at_ms: (FOUR + from + n) * 1000,
-        length_ms: 2000,
+fn points(from: u64, seconds: u64, requests: u64, errors: u64) -> Vec<Counter> {
+    let point = |n| Counter {
+        from_ms: (FOUR + from + n) * 1000 - 2000,
+        to_ms: (FOUR + from + n) * 1000,
+        covered_ms: 2000,
+        balancers: 1,
         requests,
         errors_theirs: errors,
         p99_ms: (requests > 0).then_some(31.0),
         usable: 3,
-        ..Point::default()
+        ..Counter::default()
     };
     (2..=seconds).step_by(2).map(point).collect()
 }
