@@ -1,7 +1,7 @@
 //! Which balancer is asked, and what is said where there is none.
 
 use crate::harness::{Backend, Process, Proxy};
-use crate::{House, failed, fine};
+use crate::{House, alone, failed, fine};
 use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
@@ -15,7 +15,7 @@ fn by_default(house: &House, backend: &Backend) -> Proxy {
 
 /// A command that has only the house to look in.
 fn run(house: &House, line: &str) -> crate::Ended {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_evenly"));
+    let mut command = alone();
     command.args(line.split_whitespace()).env("EVENLY_ADMIN_SOCKET", "auto");
     Process::start(command.env("XDG_RUNTIME_DIR", house.runtime()), house.scratch.path()).finish()
 }

@@ -1,9 +1,8 @@
 //! `evenly timeline`: what happened and what was counted, from real balancers.
 
-use crate::harness::{Backend, Process, eventually};
+use crate::harness::{Backend, eventually};
 use crate::{House, failed, fine};
 use serde_json::Value;
-use std::process::{Command, Stdio};
 
 const CHECKED: &str = "health.interval = \"50ms\"\nhealth.fall = 1\nhealth.rise = 1";
 
@@ -62,18 +61,9 @@ fn a_terminal_is_given_lines_that_fit_it() {
     let proxy = house.balancer("s", &[&backend], "");
     proxy.pardon("NO BACKEND IS UP");
     fine(house.ask("s", "drain A --force"));
-    let evenly = env!("CARGO_BIN_EXE_evenly");
     for (columns, widest) in [(200, 80), (80, 80), (50, 50), (10, 40)] {
-        let socket = house.socket("s");
         for line in ["timeline", "why A"] {
-            let run =
-                format!("stty rows 20 cols {columns}; exec {evenly} {line} --socket {socket}");
-            let mut command = Command::new("script");
-            command.args(["-qefc", &run, "/dev/null"]);
-            let mut process =
-                Process::between(&mut command, &house.runtime(), Stdio::null(), Stdio::piped());
-            assert_eq!(process.wait().code(), Some(0));
-            let lines = process.printed.complete();
+            let lines = house.on_terminal(columns, "s", line);
             let text = |line: &String| line.trim_end().chars().count();
             assert!(lines.iter().map(text).max() <= Some(widest), "{columns}: {lines:#?}");
             assert!(lines.concat().contains("set to"), "{lines:#?}");
@@ -97,8 +87,13 @@ fn nothing_from_before_is_shown() {
     assert!(printed.contains("set to drain") && !printed.contains("listening on "), "{printed}");
     let tomorrow = since.replace("T", " ").replace("202", "209");
     let tomorrow = format!("timeline --since={}", tomorrow.replace(' ', "T"));
-    let printed = fine(house.ask("s", &tomorrow));
-    assert!(printed.ends_with("nothing is remembered of that time"), "{printed}");
+    let (code, printed, said) = house.ask("s", &tomorrow);
+    assert_eq!((code, printed.as_str()), (Some(2), ""));
+    assert!(said.contains("--since: 209") && said.contains(" is still to come, as "), "{said}");
+    for beyond in ["@4000000000", "@18446744073709551"] {
+        let (code, _, said) = house.ask("s", &format!("timeline --since={beyond}"));
+        assert_eq!(code, Some(2), "{said}");
+    }
     let (code, _, said) = house.ask("s", "timeline --since noon");
     assert_eq!(code, Some(2));
     assert!(said.contains("--since: \"noon\" is not a whole number and a unit"), "{said}");

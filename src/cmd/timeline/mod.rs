@@ -13,7 +13,7 @@ mod read;
 mod stretch;
 
 use std::io::{self, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Failure;
 use super::asked::{SOON, question};
@@ -21,7 +21,13 @@ use super::reach::Reach;
 use super::said::ask_all;
 use super::terminal::columns;
 use super::when::Since;
+use crate::text::{day, time_of_day};
 use read::Record;
+
+/// By so much a time may be ahead of a balancer's clock: it is told rounded.
+const AHEAD_MS: u64 = 1000;
+/// The last time that can be written as a date of four, two and two digits.
+const LAST_MS: u64 = 253_402_300_799_000;
 
 /// What of it is wanted, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +48,8 @@ struct Story {
     failed: Vec<String>,
 }
 
-/// Shows it. Fails if a balancer cannot be asked, after the others were shown.
+/// Shows it. Fails if a balancer cannot be asked, after the others were shown, and before that if
+/// the time that is asked for is still to come.
 pub(super) fn run(reach: &Reach, wish: TimelineWish) -> Result<(), Failure> {
     let balancers = reach.find()?;
     let events = ask_all(&balancers, &question("/events", SOON));
@@ -64,6 +71,12 @@ pub(super) fn run(reach: &Reach, wish: TimelineWish) -> Result<(), Failure> {
     }
     let records = records.into_iter().flatten().collect();
     let story = Story::of(records, failed, wish.since, clock_ms());
+    if story.from_ms > story.now_ms + AHEAD_MS {
+        let (from, now) = (moment(story.from_ms), moment(story.now_ms));
+        let what = "is still to come, as it is";
+        let write = "write an earlier time, or so long ago: 1h";
+        return Err(Failure::Usage(format!("--since: {from} {what} {now} UTC; {write}")));
+    }
     let mut out = io::stdout().lock();
     match wish.is_json {
         true => writeln!(out, "{}", json::shown(&story))?,
@@ -71,6 +84,12 @@ pub(super) fn run(reach: &Reach, wish: TimelineWish) -> Result<(), Failure> {
     }
     out.flush()?;
     if story.failed.is_empty() { Ok(()) } else { Err(Failure::Told) }
+}
+
+/// `2026-11-27 14:02:07`, in UTC; the last moment of the year 9999 for whatever comes after it.
+fn moment(ms: u64) -> String {
+    let at = UNIX_EPOCH + Duration::from_millis(ms.min(LAST_MS));
+    format!("{} {}", day(at), time_of_day(at))
 }
 
 fn clock_ms() -> u64 {
