@@ -1,5 +1,6 @@
-//! `evenly alert-test`: one message by each alert of the file now, without a balancer, and what the
-//! other side says. The hour at which an alert is first tried should not be that of the outage.
+//! `evenly alert-test`: a message by each alert of the file now, without a balancer, and what the
+//! other side says; and its end, where that closes what the message has opened there. The hour at
+//! which an alert is first tried should not be that of the outage.
 
 use std::io::{self, Write};
 
@@ -9,8 +10,8 @@ use crate::config::{Alert, Source};
 use crate::notify;
 use crate::text::Escaped;
 
-/// Sends by each alert, or by the one of this name, and prints a line for each. It fails if one
-/// does not arrive; there being none to send by is a mistake in the configuration.
+/// Sends by each alert, or by the one of this name, and prints a line for each message. It fails if
+/// one does not arrive; there being none to send by is a mistake in the configuration.
 pub fn run(source: &Source, name: Option<&str>) -> Result<(), Failure> {
     let (config, warnings) = source.load()?;
     warn(warnings);
@@ -23,12 +24,13 @@ pub fn run(source: &Source, name: Option<&str>) -> Result<(), Failure> {
     let (mut out, mut has_failed) = (io::stdout().lock(), false);
     for alert in alerts {
         let (name, kind) = (&alert.name, alert.kind.word());
-        match notify::test(alert, &author) {
-            Ok(words) => writeln!(out, "{name} ({kind}): delivered: {}", Escaped(&words))?,
-            Err(why) => {
-                has_failed = true;
-                writeln!(out, "{name} ({kind}): NOT DELIVERED: {}", Escaped(&why))?;
-            }
+        for (what, told) in ["", "its end "].iter().zip(notify::test(alert, &author)) {
+            has_failed |= told.is_err();
+            let (result, words) = match told {
+                Ok(words) => ("delivered", words),
+                Err(why) => ("NOT DELIVERED", why),
+            };
+            writeln!(out, "{name} ({kind}): {what}{result}: {}", Escaped(&words))?;
         }
         out.flush()?;
     }

@@ -3,6 +3,7 @@
 
 pub(super) mod choices;
 mod read;
+mod template;
 
 use std::time::Duration;
 

@@ -30,11 +30,34 @@ pub fn open(config: &Config) -> Result<Ways, Errors> {
     Ok(Ways { alerts, beat: Beat::open(&config.heartbeat)? })
 }
 
-/// Delivers one message that says that it is a test, now: the other side's words, or why not.
-pub fn test(alert: &Alert, author: &words::Teller) -> Result<String, String> {
-    let Opened { alert, mut way } = open_one(alert).map_err(|errors| errors.to_string())?;
-    let message = author.test(&alert.name, SystemTime::now());
-    way.deliver(&message, alert.timeout).map_err(|undelivered| undelivered.words)
+/// Delivers one message that says that it is a test, now, and, if that arrived and its end is told
+/// as well, that it is over. Of each the other side's words, or why it was not delivered.
+pub fn test(alert: &Alert, author: &words::Teller) -> Vec<Result<String, String>> {
+    let Opened { alert, mut way } = match open_one(alert) {
+        Ok(opened) => opened,
+        Err(errors) => return vec![Err(errors.to_string())],
+    };
+    let mut told = Vec::new();
+    for is_over in [false, true] {
+        if is_over && !(closes(&alert) && told.iter().all(Result::is_ok)) {
+            break;
+        }
+        let message = author.test(&alert.name, is_over, SystemTime::now());
+        let words = way.deliver(&message, alert.timeout);
+        told.push(words.map_err(|undelivered| undelivered.words));
+    }
+    told
+}
+
+/// True if whoever hears of an incident by this opens one of their own, and closes it by a message
+/// of the same key: nobody else would close that of a test.
+fn closes(alert: &Alert) -> bool {
+    let AlertKind::Webhook(hook) = &alert.kind else { return false };
+    let says_action = hook.template.as_ref().is_none_or(|template| {
+        let places = template.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
+        places.into_iter().any(|(place, _)| place.trim() == "action")
+    });
+    alert.resolved && says_action
 }
 
 /// The same for one of them.

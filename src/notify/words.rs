@@ -49,17 +49,21 @@ impl Teller {
         Message { subject, text, key, kind: notice.kind.word(), facts }
     }
 
-    /// The one that says that messages arrive.
+    /// The one that says that messages arrive; or that this test is over, for whoever has opened an
+    /// incident for it.
     #[must_use]
-    pub fn test(&self, name: &str, now: SystemTime) -> Message {
-        let headline = format!("test of the alert {name}");
+    pub fn test(&self, name: &str, is_over: bool, now: SystemTime) -> Message {
+        let (headline, action) = match is_over {
+            true => (format!("the test of the alert {name} is over"), "resolve"),
+            false => (format!("test of the alert {name}"), "trigger"),
+        };
         let key = format!("{}-test", self.key);
         let mut text = format!(
             "{headline}\n\nNothing has happened. Somebody has asked for this message with\n\
              evenly alert-test, to see whether it arrives.\n\n"
         );
         self.sign(&mut text, &key, now);
-        let mut facts = self.common("info", "trigger", now);
+        let mut facts = self.common("info", action, now);
         // All that a real one has: who reads it is to be tried with each.
         let nobody = ["backend", "up", "out"].map(|name| (name, String::new()));
         let nothing = ["usable", "total", "held_back"].map(|name| (name, "0".to_owned()));

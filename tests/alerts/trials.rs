@@ -1,14 +1,14 @@
 //! `evenly alert-test`, and what `check` and a start say of alerts that cannot work.
 
 use crate::harness::{Backend, Scratch};
-use crate::{alert_test, hook, run};
+use crate::{alert_test, each, hook, run};
 
 #[test]
 fn each_alert_is_tried_and_one_by_its_name() {
     let (told, scratch) = (Backend::plain(), Scratch::new());
     let alerts = format!(
         "{}, {{kind = \"command\", name = \"night\", command = [\"/bin/false\"]}}",
-        hook(&told, ", name = \"day\"")
+        hook(&told, ", name = \"day\", resolved = false")
     );
     let (code, said, _) = alert_test(&scratch, &alerts, &[]);
     assert_eq!(code, Some(1));
@@ -25,6 +25,45 @@ fn each_alert_is_tried_and_one_by_its_name() {
     let (code, _, why) = alert_test(&scratch, "", &[]);
     assert!(code == Some(2) && why.contains("no [[alerts]] in the file"), "{why}");
     assert_eq!(alert_test(&scratch, &alerts, &["day", "night"]).0, Some(2));
+}
+
+#[test]
+fn what_a_test_opens_it_closes_again() {
+    let (told, scratch) = (Backend::plain(), Scratch::new());
+    let template = |text: &str| hook(&told, &format!(", template = '{text}'"));
+    let (code, said, _) = alert_test(&scratch, &hook(&told, ""), &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("webhook (webhook): delivered: status 200"), "{said}");
+    assert!(lines[1].starts_with("webhook (webhook): its end delivered: status 200"), "{said}");
+    let messages = told.requests();
+    assert_eq!(each(&messages, "action"), ["trigger", "resolve"]);
+    assert_eq!(each(&messages, "kind"), ["test", "test"]);
+    let keys = each(&messages, "key");
+    assert!(keys[0] == keys[1] && keys[0].ends_with("-test"), "{keys:?}");
+    for (alert, lines) in [
+        (template(r#"{"event_action": "{{ action }}", "dedup_key": "{{key}}"}"#), 2),
+        (template(r#"{"text": "{{text}}"}"#), 1),
+        (hook(&told, ", resolved = false"), 1),
+        ("{kind = \"command\", command = [\"/bin/true\"]}".to_owned(), 1),
+    ] {
+        let (code, said, _) = alert_test(&scratch, &alert, &[]);
+        assert_eq!((code, said.lines().count()), (Some(0), lines), "{said}");
+    }
+}
+
+#[test]
+fn a_template_that_makes_no_json_is_refused_before_anything_is_started() {
+    let scratch = Scratch::new();
+    let alert = "{kind = \"webhook\", url = \"http://a.test/\", template = '{\"a\": {{text}}}'}";
+    let (code, _, why) = alert_test(&scratch, alert, &[]);
+    let expected = "applications.toml:1:65: alerts.template: {{text}} stands outside of quotes; \
+                    write \"{{text}}\"";
+    assert!(code == Some(2) && why.starts_with(expected), "{code:?} {why}");
+    for command in ["serve", "check"] {
+        let (code, _, why) = run(scratch.path(), &[command, "--listen", "127.0.0.1:0"]);
+        assert!(code == Some(2) && why.starts_with(expected), "{command}: {code:?} {why}");
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! From the tables as written to alerts, each with a name of its own and all that its kind needs.
 
 use toml::Spanned;
-use toml::de::{DeString, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
-use super::choices::{Security, Way};
-use super::{Alert, AlertKind, Hook, Mail, Written};
+use super::choices::{ContentType, Security, Way};
+use super::{Alert, AlertKind, Hook, Mail, Written, template};
 use crate::config::ALERTS;
 use crate::config::form::found;
 use crate::config::message::{Place, quote};
@@ -84,6 +84,7 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
     }
     if report.problems() == before {
         refuse_contradictions(&written, place, report);
+        refuse_no_json(&written, table, report);
     }
     meant(written)
 }
@@ -113,6 +114,14 @@ fn refuse_contradictions(written: &Written, place: &Place, report: &mut Report<'
     }
     if written.user.is_some() && written.password.is_empty() {
         refuse("password", "missing beside user; write for example \"${file:./password}\"");
+    }
+}
+
+fn refuse_no_json(written: &Written, table: &DeTable<'_>, report: &mut Report<'_>) {
+    let text = written.template.as_deref().filter(|_| written.content_type == ContentType::Json);
+    if let Some(what) = text.and_then(template::fault) {
+        let place = table.get("template").map_or(Place::File, |it| report.at(it.span().start));
+        report.add(place, &format!("{ALERTS}.template"), what);
     }
 }
 
