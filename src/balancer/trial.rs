@@ -17,12 +17,14 @@ pub struct Trial {
     pub faults: Vec<CannotStart>,
     /// What may be as it should.
     pub notes: Vec<String>,
+    /// Somebody has the address: most often the very server that this configuration is meant for.
+    pub is_served: bool,
 }
 
 impl Trial {
     /// Tries everything; returns within a few seconds, however long the resolver takes.
     pub fn of(config: &Config) -> Self {
-        let (mut faults, mut notes) = (Vec::new(), Vec::new());
+        let (mut faults, mut notes, mut is_served) = (Vec::new(), Vec::new(), false);
         match descriptors::fit(config.server.max_connections) {
             Ok((_, lowered)) => notes.extend(lowered),
             Err(few) => faults.push(CannotStart::System(few.to_string())),
@@ -35,16 +37,11 @@ impl Trial {
         let listen = config.server.listen;
         match Listener::try_bind(listen) {
             Ok(()) => {}
-            // Most often it is the very server for which this configuration is meant, so it is a
-            // note and no fault. Who else it might be cannot be found out from here.
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                let what = "in use; if not by the server that this is for, choose another";
-                notes.push(format!("server.listen: {listen} is {what}"));
-            }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => is_served = true,
             Err(error) => faults.push(cannot_listen(listen, &error)),
         }
         faults.extend(Prepared::of(config).err().map(CannotStart::Config));
-        Self { faults, notes }
+        Self { faults, notes, is_served }
     }
 }
 

@@ -3,9 +3,11 @@
 
 use std::io::{self, Write};
 
+#[cfg(feature = "admin")]
+use super::reach;
 use super::{Failure, warn};
 use crate::balancer::{Trial, summary};
-use crate::config::{Extent, Source};
+use crate::config::{Config, Extent, Source};
 use crate::tls::{self, Tls};
 
 /// Prints the verdict and the configuration as TOML, secrets hidden, and below it, as comments, the
@@ -14,13 +16,14 @@ use crate::tls::{self, Tls};
 pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
     let (mut config, warnings) = source.load()?;
     let tls = Tls::load(&config);
-    let Trial { faults, notes } = Trial::of(&config);
+    let Trial { faults, notes, is_served } = Trial::of(&config);
+    let taken = if is_served { taken(&config) } else { Taken::default() };
     let mut out = io::stdout().lock();
     let path = source.path.display();
     match faults.len() + usize::from(tls.is_err()) {
         0 => {
             let (summary, listen) = (summary(&config), config.server.listen);
-            writeln!(out, "# {path} is fine: {summary}, on {listen}\n")?;
+            writeln!(out, "# {path} is fine: {summary}, on {listen}{}\n", taken.by_us)?;
         }
         1 => writeln!(out, "# {path} is well written, but one thing would fail here\n")?,
         many => writeln!(out, "# {path} is well written, but {many} things would fail here\n")?,
@@ -34,7 +37,7 @@ pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
         writeln!(out, "# {shown}")?;
     }
     out.flush()?;
-    warn(warnings.into_iter().chain(notes));
+    warn(warnings.into_iter().chain(notes).chain(taken.by_others));
     let faults: Vec<Failure> = faults.into_iter().map(Failure::from).collect();
     for fault in &faults {
         // A closed stderr is no reason to hide the exit code.
@@ -43,4 +46,24 @@ pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
     // Last of all, as it decides how this ends.
     warn(tls?.warnings().chain(tls::unverified(&config.applications)));
     if faults.is_empty() { Ok(()) } else { Err(Failure::Told) }
+}
+
+/// Who has the address already.
+#[derive(Default)]
+struct Taken {
+    /// What the verdict ends with, if it is the balancer of this configuration.
+    by_us: String,
+    /// A warning, if that is not known.
+    by_others: Option<String>,
+}
+
+fn taken(config: &Config) -> Taken {
+    let listen = config.server.listen;
+    #[cfg(feature = "admin")]
+    if let Some(pid) = reach::server_of(config) {
+        return Taken { by_us: format!(", where process {pid} serves it now"), by_others: None };
+    }
+    let what = "in use; if not by the server that this is for, choose another";
+    let warning = format!("server.listen: {listen} is {what}");
+    Taken { by_us: String::new(), by_others: Some(warning) }
 }

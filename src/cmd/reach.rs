@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::status::view::View;
 use super::{Failure, warn};
 use crate::admin::ask::{Endpoint, unconnected};
 use crate::admin::socket;
@@ -129,6 +130,17 @@ fn is_at(url: &Url, own: SocketAddr) -> bool {
     let ip = url.host().parse::<IpAddr>().ok();
     let is_here = url.host() == "localhost" || ip.is_some_and(|ip| ip.is_loopback());
     url.port() == own.port() && (is_here || ip == Some(own.ip()))
+}
+
+/// The process of the balancer that answers where that of this configuration does, if it serves at
+/// the same address.
+pub(super) fn server_of(config: &Config) -> Option<u64> {
+    let listen = config.server.listen.to_string();
+    let endpoints = written(config.clone(), "").unwrap_or_default();
+    let views = endpoints
+        .into_iter()
+        .filter_map(|endpoint| View::read(&Balancer::at(endpoint).status(GLANCE).ok()?).ok());
+    views.filter(|view| view.listeners.contains(&listen)).map(|view| view.pid).next()
 }
 
 /// Where the balancer of this configuration answers: `file` is what messages call it.

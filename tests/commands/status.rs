@@ -26,7 +26,7 @@ fn it_says_in_one_sentence_how_things_stand_and_shows_who_is_not_up_first() {
 }
 
 #[test]
-fn whatever_is_shown_fits_eighty_columns() {
+fn whatever_is_shown_fits_a_terminal_and_is_whole_in_a_pipe() {
     let house = House::new();
     for count in [1, 3, 30] {
         let backends: Vec<Vacant> = (0..count).map(|_| Vacant::new()).collect();
@@ -49,11 +49,76 @@ fn whatever_is_shown_fits_eighty_columns() {
             printed = fine(house.ask("s", "status"));
             printed.contains(&format!("NO BACKEND IS UP: 0 of {} up", 2 * count))
         });
+        let rows = printed.lines().filter(|line| line.starts_with(&long));
+        let whole: Vec<_> = rows.filter(|line| line.contains("  down  ")).collect();
+        assert_eq!(whole.len(), count, "{printed}");
+        let printed = house.on_terminal(80, "s", "status");
+        let widest = printed.iter().map(|line| line.trim_end().chars().count()).max();
+        assert!(widest <= Some(80), "{widest:?}\n{printed:#?}");
+        let rows = printed.iter().skip_while(|line| !line.starts_with("backend"));
+        assert_eq!(rows.filter(|line| line.starts_with(&long)).count(), count, "{printed:#?}");
+        let mut narrow = Command::new(env!("CARGO_BIN_EXE_evenly"));
+        narrow.args(["status", "--socket", &house.socket("s")]).env("COLUMNS", "80");
+        let printed = fine(Process::start(&mut narrow, &house.runtime()).finish());
         let widest = printed.lines().map(|line| line.chars().count()).max();
         assert!(widest <= Some(80), "{widest:?}\n{printed}");
-        let rows = printed.lines().skip_while(|line| !line.starts_with("backend"));
-        assert_eq!(rows.filter(|line| line.starts_with(&long)).count(), count, "{printed}");
     }
+}
+
+#[test]
+fn the_first_figures_are_what_clients_saw_and_those_of_the_table_are_tries() {
+    let (well, gone, ill) = (Backend::plain(), Backend::plain(), Backend::answering(500));
+    let house = House::new();
+    let proxy = house.balancer("s", &[&well, &gone], "passive.failures = 0");
+    let vacant = gone.go_down();
+    (0..4).for_each(|_| assert_eq!(proxy.get("/").status(), 200));
+    let printed = fine(house.ask("s", "status"));
+    let row = |name: &str| {
+        let row = printed.lines().find(|line| line.starts_with(name)).unwrap();
+        row.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(row("backend ")[3..7], ["tries", "share", "busy", "failed"]);
+    let failed = row("B ")[6].clone();
+    assert_eq!([&row("A ")[3], &row("A ")[6], &row("B ")[3]], ["4", "0", &failed]);
+    let said = format!(", answered 4, errors 0, retried {failed}\n");
+    assert!(failed != "0" && printed.contains(&said), "{printed}");
+    let why = fine(house.ask("s", "why B"));
+    assert!(why.contains(&format!("; {failed} tr")) && why.contains(" since the start, "), "{why}");
+    let other = house.balancer("t", &[&ill], "");
+    other.farewell(500);
+    (0..2).for_each(|_| assert_eq!(other.get("/").status(), 500));
+    let printed = fine(house.ask("t", "status"));
+    assert!(printed.contains(", answered 2, errors 2 (2 the applications'), "), "{printed}");
+    drop(vacant);
+}
+
+#[test]
+fn check_knows_the_balancer_of_its_own_configuration_and_warns_of_any_other() {
+    let backend = Backend::plain();
+    let house = House::new();
+    let proxy = house.balancer("s", &[&backend], "");
+    let file = proxy.scratch.path().join("applications.toml").display().to_string();
+    let check = |socket: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_evenly"));
+        command.args(["check", "-c", &file, "--listen", &proxy.address.to_string()]);
+        fine_or_warned(Process::start(command.env("EVENLY_ADMIN_SOCKET", socket), &house.runtime()))
+    };
+    let (printed, said) = check(&house.socket("s"));
+    let served = format!(", where process {} serves it now\n", proxy.process.id());
+    assert!(printed.contains(&served) && said.is_empty(), "{printed}{said}");
+    let other = house.balancer("t", &[&backend], "");
+    let warned = format!("server.listen: {} is in use; if not by", proxy.address);
+    for socket in ["off".to_owned(), house.socket("none"), house.socket("t")] {
+        let (printed, said) = check(&socket);
+        assert!(said.contains(&warned) && !printed.contains(" serves it now"), "{printed}{said}");
+    }
+    drop(other);
+}
+
+fn fine_or_warned(process: Process) -> (String, String) {
+    let (code, printed, said) = process.finish();
+    assert_eq!(code, Some(0), "{printed}\n{said}");
+    (printed, said)
 }
 
 #[test]
