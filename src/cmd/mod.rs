@@ -96,7 +96,7 @@ pub enum Command {
 pub enum Wish {
     /// How it stands, in this shape, anew each time that so much has passed.
     Status(status::Shape, Option<Duration>),
-    /// Why a backend is as it is.
+    /// Why a backend is as it is, or a request went as it did.
     Why(why::WhyWish),
     /// What happened, and what was counted meanwhile.
     Timeline(timeline::TimelineWish),

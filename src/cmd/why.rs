@@ -1,4 +1,5 @@
-//! `evenly why`: why a backend is as it is, and what befell it, as the balancer tells it.
+//! `evenly why`: why a backend is as it is and what befell it, or why a request went as it did, as
+//! the balancer tells it.
 
 use std::io::{self, Write};
 
@@ -15,7 +16,7 @@ use super::words::hanging;
 /// Whose story is wanted, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WhyWish {
-    /// A backend.
+    /// A backend's name, or a request's id.
     pub of: String,
     /// As the balancer tells it, for programs.
     pub is_json: bool,

@@ -42,7 +42,11 @@ impl Event<'_> {
     fn fmt_own(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Full { limit } => {
-                write!(f, "max_connections = {limit} reached: new clients wait in the backlog")
+                write!(
+                    f,
+                    "max_connections = {limit} reached: new clients wait in the backlog; raise it if \
+                 memory and descriptors allow"
+                )
             }
             Self::Crowded { taken, limit, leaving } => write!(
                 f,

@@ -57,7 +57,11 @@ impl fmt::Display for OwnEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dropped(lines) => {
-                write!(f, "log: {lines} lines dropped: too many before them are not written yet")
+                write!(
+                    f,
+                    "log: {lines} lines dropped: too many before them are not written yet; see \
+                     whether its disk or whoever reads it is slow"
+                )
             }
             Self::Lost { lines, why } => write!(f, "log: {lines} lines lost: {why}"),
             Self::Reopened(name) => write!(f, "{name}: reopened"),

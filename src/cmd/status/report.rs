@@ -115,7 +115,11 @@ fn process(view: &View) -> String {
     }
     if let Some(days) = view.certificates.iter().map(|(_, days)| *days).min() {
         let many = view.certificates.len() as u64;
-        words.push_str(&format!("; {}, {days} days left", plural(many, "certificate")));
+        let left = match days {
+            ..0 => "one has expired".to_owned(),
+            days => format!("{} left", plural(days as u64, "day")),
+        };
+        words.push_str(&format!("; {}, {left}", plural(many, "certificate")));
     }
     words
 }
@@ -242,6 +246,9 @@ mod tests {
         let backends: Vec<_> = lines.iter().skip_while(|it| !it.starts_with("backend")).collect();
         assert!(backends[1].starts_with("B ") && backends[2] == "  refused", "{lines:#?}");
         assert!(backends[3].starts_with("A "), "{lines:#?}");
+        assert!(process(&view).ends_with("; 3 certificates, one has expired"), "{view:#?}");
+        view.certificates = vec![("a.test".into(), 1)];
+        assert!(process(&view).ends_with("; 1 certificate, 1 day left"), "{view:#?}");
     }
 
     #[test]
