@@ -83,12 +83,15 @@ mod tests {
             (r#"{"a": {{backend}}{{reason}}}"#, "makes no JSON: expected `,` or `}` at line 1 col"),
             (
                 r#"{"a": "{{text}}" "b": 1}"#,
-                "makes no JSON: expected `,` or `}` at line 1 column 19",
+                "makes no JSON: expected `,` or `}` at line 1 column 18",
             ),
             (r#"{"a": "\{{text}}"}"#, "makes no JSON: invalid escape at line 1 column 9"),
             ("{{subject}}: {{text}}", "makes no JSON: trailing characters at line 1 column 12"),
             ("hello", "makes no JSON: expected value at line 1 column 1"),
-            ("{\n\"a\": \"{{text}}\",\n}", "makes no JSON: trailing comma at line 3 column 1 of"),
+            (
+                "{\n\"a\": \"{{text}}\",\n}",
+                "makes no JSON: key must be a string at line 3 column 1 of",
+            ),
         ] {
             let said = fault(template).unwrap_or_default();
             assert!(said.starts_with(expected), "{template}: {said}");
