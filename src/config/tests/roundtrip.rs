@@ -244,6 +244,10 @@ mod alerts {
         all.prop_map(|(url, body, headers, ca)| {
             let (template, content_type) = body.unzip();
             let content_type = content_type.unwrap_or(ContentType::Json);
+            let template = match content_type {
+                ContentType::Json => template.map(|text| serde_json::Value::from(text).to_string()),
+                _ => template,
+            };
             AlertKind::Webhook(Hook { url, template, content_type, headers, ca })
         })
     }

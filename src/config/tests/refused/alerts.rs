@@ -75,6 +75,11 @@ template = "{{text}"
     4:12: alerts.template: {{ has no }} behind it; write for example {{text}}
 [[alerts]]
 kind = "webhook"
+url = "https://a.test/"
+template = '{"text": {{text}}, "at": "{{time}}"}'
+    4:12: alerts.template: {{text}} stands outside of quotes; write "{{text}}"
+[[alerts]]
+kind = "webhook"
 url = "http://a.test/"
 headers = ["Content-Length: 5"]
     4:11: alerts.headers: "Content-Length" is about the connection, which Evenly decides; remove it
