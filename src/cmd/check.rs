@@ -61,7 +61,10 @@ fn taken(config: &Config) -> Taken {
     let listen = config.server.listen;
     #[cfg(feature = "admin")]
     if let Some(pid) = reach::server_of(config) {
-        return Taken { by_us: format!(", where process {pid} serves it now"), by_others: None };
+        return Taken {
+            by_us: format!(", where its balancer serves already (process {pid})"),
+            by_others: None,
+        };
     }
     let what = "in use; if not by the server that this is for, choose another";
     let warning = format!("server.listen: {listen} is {what}");

@@ -44,8 +44,8 @@ impl Event<'_> {
             Self::Full { limit } => {
                 write!(
                     f,
-                    "max_connections = {limit} reached: new clients wait in the backlog; raise it if \
-                 memory and descriptors allow"
+                    "max_connections = {limit} reached: new clients wait in the backlog; \
+                     raise it if memory and descriptors allow"
                 )
             }
             Self::Crowded { taken, limit, leaving } => write!(

@@ -29,7 +29,11 @@ fn a_real_web_server_is_reached_by_https_and_only_with_a_certificate_that_is_tru
     let (code, said, _) = alert_test(&scratch, &alert("hook", &trusting), &[]);
     assert_eq!(
         (code, said.as_str()),
-        (Some(0), "webhook (webhook): delivered: status 200: thank you")
+        (
+            Some(0),
+            "webhook (webhook): delivered: status 200: thank you\n\
+             webhook (webhook): its end delivered: status 200: thank you"
+        )
     );
     let others = Certs::make().dir().join("ca.pem");
     let distrusting = format!(", ca = \"{}\"", others.display());

@@ -104,13 +104,13 @@ fn check_knows_the_balancer_of_its_own_configuration_and_warns_of_any_other() {
         fine_or_warned(Process::start(command.env("EVENLY_ADMIN_SOCKET", socket), &house.runtime()))
     };
     let (printed, said) = check(&house.socket("s"));
-    let served = format!(", where process {} serves it now\n", proxy.process.id());
+    let served = format!(", where its balancer serves already (process {})\n", proxy.process.id());
     assert!(printed.contains(&served) && said.is_empty(), "{printed}{said}");
     let other = house.balancer("t", &[&backend], "");
     let warned = format!("server.listen: {} is in use; if not by", proxy.address);
     for socket in ["off".to_owned(), house.socket("none"), house.socket("t")] {
         let (printed, said) = check(&socket);
-        assert!(said.contains(&warned) && !printed.contains(" serves it now"), "{printed}{said}");
+        assert!(said.contains(&warned) && !printed.contains(" serves already"), "{printed}{said}");
     }
     drop(other);
 }
