@@ -8,17 +8,18 @@ SHELL := /bin/bash
 EVENLY := target/release/evenly
 PREFIX := /usr/local
 SHARE = $(DESTDIR)$(PREFIX)/share
-STATIC_TARGET := x86_64-unknown-linux-musl
+STATIC_TARGET := $(shell uname -m)-unknown-linux-musl
 STATIC := target/$(STATIC_TARGET)/static/evenly
 STATIC_BYTES_MAX := 1436000
 STATIC_ALL_BYTES_MAX := 4000000
 STATIC_CRATES_MAX := 32
+IMAGE := target/image
 FUZZ_SECONDS := 60
 DENY_VERSION := 0.20.2
 DENY := $(or $(shell command -v cargo-deny),target/tools/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
-.PHONY: help build install run demo test lint static static-all bench bench-policies picking try rules slow flood reloads certs loom screenshots fuzz
+.PHONY: help build install run demo test lint static static-all image-rootfs container bench bench-policies picking try rules slow flood reloads certs loom screenshots fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -91,6 +92,20 @@ static-all: ## the same with everything; wants musl-gcc (Debian: musl-tools)
 	@rustup target list --installed | grep -qx $(STATIC_TARGET) || rustup target add $(STATIC_TARGET)
 	$(STATIC_BUILD)
 	@$(call hold,$(STATIC_ALL_BYTES_MAX))
+
+# The Dockerfile copies it as it is. All belongs to root; any user may have his socket in /run/evenly,
+# whatever number the container is given. The tar is the same bytes for the same binary.
+image-rootfs: static-all ## what the image holds, without Docker: target/image/rootfs and rootfs.tar
+	rm -rf $(IMAGE)
+	install -D -m 755 $(STATIC) $(IMAGE)/rootfs/evenly
+	install -d -m 755 $(IMAGE)/rootfs $(IMAGE)/rootfs/etc $(IMAGE)/rootfs/etc/evenly $(IMAGE)/rootfs/run
+	install -d -m 1777 $(IMAGE)/rootfs/run/evenly
+	tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C $(IMAGE)/rootfs \
+	    -cf $(IMAGE)/rootfs.tar .
+
+container: image-rootfs ## tests/container with that binary; the image in podman, where that is; root
+	EVENLY_TEST_STATIC=$(abspath $(STATIC)) cargo test --locked --test container
+	deploy/container/try.sh $(IMAGE)/rootfs.tar
 
 bench: build ## what a request costs here and in HAProxy and nginx
 	benches/peers.py --evenly $(EVENLY)
