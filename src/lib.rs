@@ -200,6 +200,7 @@
 pub mod admin;
 pub mod balancer;
 pub mod blame;
+pub mod children;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod cmd;

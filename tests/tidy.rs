@@ -22,6 +22,7 @@ const ROOMS: &str = "
     http:    text
     pool:    text
     thread:
+    children:
     log:     text thread
     event:   log text
     blame:
@@ -33,11 +34,11 @@ const ROOMS: &str = "
     relay:   http pool log event thread blame dial config tls text engine
     watch:   http pool event thread blame dial config tls text
     client:  http pool event blame config tls plain watch
-    notify:  http pool log event thread config tls plain text
+    notify:  children http pool log event thread config tls plain text
     admin:   text http pool thread log event config tls plain relay notify
     lab:     http pool blame config tls plain text
-    balancer: pool thread log event config tls engine relay watch notify admin text
-    cmd:     pool config tls plain engine balancer client notify admin lab text
+    balancer: children pool thread log event config tls engine relay watch notify admin text
+    cmd:     children pool config tls plain engine balancer client notify admin lab text
     main:    cmd
 ";
 

@@ -125,7 +125,13 @@ impl UnixSocket {
             make_way(path)?;
             bound = rustix::net::bind(&socket, address).map_err(io::Error::from);
         }
-        bound.map_err(|error| format!("{error}; choose another with [admin] socket"))?;
+        bound.map_err(|error| {
+            let mount = match error.kind() {
+                ErrorKind::ReadOnlyFilesystem => "mount a tmpfs at its directory, or ",
+                _ => "",
+            };
+            format!("{error}; {mount}choose another with [admin] socket")
+        })?;
         // Nobody can connect before it listens, so it is never open to others.
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|error| said(&error))?;
         rustix::net::listen(&socket, BACKLOG).map_err(|error| said(&error))?;

@@ -14,6 +14,8 @@ mod build;
 #[cfg(feature = "admin")]
 mod consequences;
 #[cfg(feature = "admin")]
+mod container;
+#[cfg(feature = "admin")]
 mod history;
 mod newcomers;
 mod reload;

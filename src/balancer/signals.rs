@@ -2,8 +2,8 @@
 //! its start waits for (a name, a disk, a file that is a pipe) keeps nobody from ending it.
 
 use super::{CannotStart, failed};
-use crate::thread;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use crate::{children, thread};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::{Handle, Signals as Heard};
 use std::mem;
 use std::process::exit;
@@ -105,6 +105,11 @@ pub fn is_end(signal: i32) -> bool {
 fn listen(heard: Arc<Waiting>) -> Result<Ear, CannotStart> {
     let cannot = failed("cannot listen to signals");
     let source = Heard::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP]).map_err(&cannot)?;
+    if children::is_first() {
+        source.add_signal(SIGCHLD).map_err(&cannot)?;
+        // Whoever was process 1 before, and became this program, may have left some.
+        children::reap_orphans();
+    }
     let handle = source.handle();
     let duty = move || pass_on(source, &heard);
     let thread = thread::spawn("signals", duty).map_err(&cannot)?;
@@ -113,6 +118,10 @@ fn listen(heard: Arc<Waiting>) -> Result<Ear, CannotStart> {
 
 fn pass_on(mut source: Heard, heard: &Waiting) {
     for signal in source.forever() {
+        if signal == SIGCHLD {
+            children::reap_orphans();
+            continue;
+        }
         if is_end(signal) && !heard.is_started.load(Ordering::SeqCst) {
             exit(0);
         }

@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
+use super::container::ends_with_us;
 use super::signals::{SUCCEEDED, Waiting};
 use super::succession::PREDECESSOR;
 use super::supervisor::WATCHDOG_PID;
@@ -99,9 +100,8 @@ impl Upgrade {
 
     /// The process of a successor that has begun.
     fn start(&self) -> Result<u32, String> {
-        if std::process::id() == 1 {
-            let what = "this is process 1, with which its container ends";
-            return Err(format!("{what}; start another container instead"));
+        if let Some(why) = ends_with_us() {
+            return Err(format!("{why}; start another container instead"));
         }
         let Some(socket) = self.socket.get() else {
             return Err("there is no admin socket to hand over by; set [admin] socket".to_owned());

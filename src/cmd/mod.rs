@@ -18,6 +18,7 @@ pub mod get;
 #[cfg(feature = "admin")]
 mod healthcheck;
 mod help;
+mod interrupt;
 #[cfg(feature = "admin")]
 pub mod reach;
 #[cfg(feature = "admin")]
@@ -134,6 +135,9 @@ pub enum Failure {
 
 /// Does what was asked for.
 pub fn run(command: Command) -> Result<(), Failure> {
+    if !command.hears_signals() {
+        interrupt::heed();
+    }
     match command {
         Command::Serve(source) => serve::run(&source),
         Command::Check(source, extent) => check::run(&source, extent),
@@ -175,6 +179,18 @@ fn ask(reach: &reach::Reach, wish: &Wish) -> Result<(), Failure> {
 fn warn(warnings: impl IntoIterator<Item = String>) {
     for warning in warnings {
         let _ = writeln!(io::stderr(), "warning: {warning}");
+    }
+}
+
+impl Command {
+    /// True if it does so by itself.
+    fn hears_signals(&self) -> bool {
+        match self {
+            Self::Serve(_) => true,
+            #[cfg(feature = "lab")]
+            Self::Demo(_) => true,
+            _ => false,
+        }
     }
 }
 

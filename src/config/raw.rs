@@ -23,8 +23,15 @@ pub(super) fn text(path: &Path) -> Result<String, String> {
         ErrorKind::NotFound => {
             "no such file; name it with -c FILE or EVENLY_CONFIG, or write one".to_string()
         }
-        ErrorKind::PermissionDenied => "not readable; check its permissions".to_string(),
-        ErrorKind::IsADirectory => "is a directory; name the file in it".to_string(),
+        ErrorKind::PermissionDenied => {
+            let user = rustix::process::geteuid().as_raw();
+            format!("not readable by user {user}; check its permissions")
+        }
+        // Docker makes one where the file is not that it is to mount.
+        ErrorKind::IsADirectory => {
+            "is a directory; name the file in it (or, in a container, mount one that is there)"
+                .to_string()
+        }
         _ => format!("cannot be read: {error}"),
     })?;
     if bytes.len() > FILE_BYTES_MAX {

@@ -14,6 +14,7 @@ use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::{Deliver, Message, Undelivered, payload};
+use crate::children::Own;
 use crate::text::{Escaped, Took};
 
 /// What is kept of what it prints, from the beginning of each of its two outputs.
@@ -83,11 +84,12 @@ impl Deliver for Program {
         let until = Instant::now() + within;
         let path = &self.argv[0];
         let fail = |words| Err(Undelivered { words, may_retry: true });
+        let own = Own::one();
         let child = match self.start(message) {
             Ok(child) => child,
             Err(error) => return fail(format!("{path}: {error}")),
         };
-        let mut run = match Run::of(child, payload::object(message)) {
+        let mut run = match Run::of(child, payload::object(message), own) {
             Ok(run) => run,
             Err(error) => return fail(format!("{path}: {error}")),
         };
@@ -122,6 +124,8 @@ struct Run {
     written: usize,
     outputs: [Output; 2],
     is_reaped: bool,
+    /// Dropped last: nobody else may reap the child before.
+    _own: Own,
 }
 
 /// One of its two outputs, as long as that is open.
@@ -134,12 +138,12 @@ trait Pipe: Read + AsFd + Send {}
 impl<T: Read + AsFd + Send> Pipe for T {}
 
 impl Run {
-    fn of(mut child: Child, input: Vec<u8>) -> io::Result<Self> {
+    fn of(mut child: Child, input: Vec<u8>, own: Own) -> io::Result<Self> {
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Pipe>);
         let stderr = child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Pipe>);
         let outputs = [stdout, stderr].map(|pipe| Output { pipe, kept: Vec::new() });
-        let run = Self { child, stdin, input, written: 0, outputs, is_reaped: false };
+        let run = Self { child, stdin, input, written: 0, outputs, is_reaped: false, _own: own };
         run.stdin.iter().try_for_each(|pipe| never_wait(pipe.as_fd()))?;
         let mut pipes = run.outputs.iter().filter_map(|output| output.pipe.as_ref());
         pipes.try_for_each(|pipe| never_wait(pipe.as_fd()))?;

@@ -13,7 +13,7 @@ const INSIDE: &str = "EVENLY_TEST_WORLD";
 /// there. Where the system grants no such network, the test is left out and says so.
 pub fn has_few_ports(test: &str) -> bool {
     let few = "echo 40000 40031 > /proc/sys/net/ipv4/ip_local_port_range";
-    is_inside(test, ["-n", "-rn"], few)
+    is_inside(test, &["-n", "-rn"], few)
 }
 
 /// The same where /etc/hosts is the test's own, for [`names`] to write, and nothing but it tells
@@ -23,10 +23,12 @@ pub fn has_own_names(test: &str) -> bool {
                echo nameserver 127.0.0.1 > /mnt/resolv.conf && echo multi on > /mnt/host.conf && \
                for file in hosts resolv.conf host.conf; do \
                touch /etc/$file && mount --bind /mnt/$file /etc/$file || exit 1; done";
-    is_inside(test, ["-mn", "-rmn"], own)
+    is_inside(test, &["-mn", "-rmn"], own)
 }
 
-fn is_inside(test: &str, flags: [&str; 2], prepare: &str) -> bool {
+/// The same where `unshare` has made what one of these flags says, the first that is granted, and
+/// this script prepared it.
+pub fn is_inside(test: &str, flags: &[&str], prepare: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
@@ -37,8 +39,8 @@ fn is_inside(test: &str, flags: [&str; 2], prepare: &str) -> bool {
         command
     };
     let may = |flag: &&str| within(flag, &prepare).output().is_ok_and(|out| out.status.success());
-    let Some(flag) = flags.into_iter().find(may) else {
-        let why = format!("`unshare {}` or `ip` is not to be had here", flags[1]);
+    let Some(flag) = flags.iter().copied().find(may) else {
+        let why = format!("`unshare {}` or `ip` is not to be had here", flags.join("` or `"));
         let _ = writeln!(std::io::stderr(), "{test} is skipped: {why}");
         return false;
     };
