@@ -25,7 +25,9 @@ pub use certs::{Certs, Leaf};
 pub use gate::Gate;
 pub use lines::Lines;
 pub use message::{Length, Message};
-pub use network::{Overrun, SilentDns, has_few_ports, has_own_names, is_inside, names};
+#[allow(unused_imports, reason = "the container's tests need one of another make")]
+pub use network::is_inside;
+pub use network::{Overrun, SilentDns, has_few_ports, has_own_names, names};
 pub use openssl::{OpenSsl, probe};
 pub use places::{BlackHole, Hosted, Keyed, Place, Vacant};
 pub use process::Process;
