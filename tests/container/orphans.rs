@@ -34,8 +34,8 @@ fn what_an_alerts_program_leaves_behind_is_reaped() {
         return;
     }
     let backend = Backend::plain();
-    // One that is killed with its group, and one of a session of its own, which has begun before the
-    // program ends, and is not.
+    // One that is killed with its group, and one of a session of its own, which has begun before
+    // the program ends, and is not.
     let script = "sleep 1000 & \
                   begun=$(setsid sh -c 'echo begun; exec sleep 1000 >/dev/null 2>&1' &); echo told";
     let alert = format!(
