@@ -1,20 +1,24 @@
 //! Whoever is told what happens, as the balancer starts, feeds and ends it: `notify` knows no pool,
 //! and is shown how all stands from here. In a build without alerts, `untold.rs` is in its place.
 
+#[cfg(feature = "admin")]
+mod handed;
+
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::supervisor::Supervisor;
 use crate::config::{Config, Errors};
 use crate::event::Teller;
-use crate::notify::scene::{Scene, Sight, SightCheck};
 #[cfg(feature = "admin")]
-use crate::notify::{AlertStatus, Handed, Open};
+use crate::notify::AlertStatus;
+use crate::notify::scene::{Scene, Sight, SightCheck};
 use crate::notify::{Hearing, Notify, Ways, words};
 use crate::pool::{PastCheck, Standing, Status};
 use crate::relay::Controls;
 #[cfg(feature = "admin")]
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Where the kernel says what the machine is called.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
@@ -38,11 +42,12 @@ impl Prepared {
         self,
         heard: Heard,
         controls: Controls,
+        supervisor: &Arc<Supervisor>,
         teller: &Teller,
         inherits: bool,
     ) -> io::Result<Alerts> {
         let author = author(&controls.address().to_string());
-        let scene = Arc::new(View(controls));
+        let scene = Arc::new(View { controls, supervisor: Arc::clone(supervisor) });
         Notify::start(self.0, heard.0, scene, author, teller.clone(), inherits).map(Alerts)
     }
 }
@@ -66,33 +71,13 @@ impl Alerts {
     /// Tells no more from now on: what the one who does is to know.
     #[cfg(feature = "admin")]
     pub(super) fn hand_over(&self) -> Value {
-        let out = |(name, since): &(String, SystemTime)| json!([name, ms_of(*since)]);
-        let open = |Open { key, began, none_up, out: all }: Open| {
-            let all: Value = all.iter().map(out).collect();
-            json!({ "key": key, "began_ms": ms_of(began), "none_up": none_up, "out": all })
-        };
-        let alert =
-            |Handed { alert, open: is }: Handed| json!({ "alert": alert, "open": is.map(open) });
-        self.0.hand_over().into_iter().map(alert).collect()
+        handed::written(self.0.hand_over())
     }
 
     /// Tells from now on, and goes on from this.
     #[cfg(feature = "admin")]
     pub(super) fn take_over(&self, handed: &Value) {
-        let out = |pair: &Value| Some((pair[0].as_str()?.to_owned(), time_of(&pair[1])?));
-        let open = |is: &Value| {
-            Some(Open {
-                key: is["key"].as_str()?.to_owned(),
-                began: time_of(&is["began_ms"])?,
-                none_up: is["none_up"] == true,
-                out: is["out"].as_array()?.iter().filter_map(out).collect(),
-            })
-        };
-        let alert = |one: &Value| {
-            Some(Handed { alert: one["alert"].as_str()?.to_owned(), open: open(&one["open"]) })
-        };
-        let handed = handed.as_array().map_or(&[][..], Vec::as_slice).iter();
-        self.0.take_over(&handed.filter_map(alert).collect::<Vec<_>>());
+        self.0.take_over(&handed::read(handed));
     }
 
     pub(super) fn stop(&self, patience: Duration) {
@@ -111,24 +96,20 @@ pub fn author(address: &str) -> words::Teller {
     words::Teller { host, address: address.to_owned(), key }
 }
 
-#[cfg(feature = "admin")]
-fn ms_of(when: SystemTime) -> u64 {
-    let since = when.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(feature = "admin")]
-fn time_of(ms: &Value) -> Option<SystemTime> {
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms.as_u64()?))
-}
-
 /// How all stands.
-struct View(Controls);
+struct View {
+    controls: Controls,
+    supervisor: Arc<Supervisor>,
+}
 
 impl Scene for View {
     fn look(&self) -> Vec<Sight> {
-        let (pool, now) = (self.0.pool(), self.0.now());
+        let (pool, now) = (self.controls.pool(), self.controls.now());
         (0..pool.backends().len()).map(|index| sight(pool.status(index, now), now)).collect()
+    }
+
+    fn is_well(&self) -> bool {
+        self.supervisor.is_well()
     }
 }
 

@@ -144,8 +144,7 @@ impl Balancer {
         source: Option<Source>,
         mut signals: Signals,
     ) -> Result<Self, CannotStart> {
-        let tls = Tls::load(&config)?;
-        let prepared = Prepared::of(&config)?;
+        let (tls, prepared) = (Tls::load(&config)?, Prepared::of(&config)?);
         let mut predecessor = Predecessor::find()?;
         let epoch = predecessor.as_ref().map_or_else(Instant::now, Predecessor::epoch);
         let mut fitting = config.clone();
@@ -177,7 +176,8 @@ impl Balancer {
         signals.start_is_over();
         let server = Server::start(fitting, tls.clone(), listener, pool, teller.clone(), epoch);
         let server = server.map_err(failed("cannot start the relay"))?;
-        let alerts = prepared.start(heard, server.controls(), &teller, predecessor.is_some());
+        let (supervisor, inherits) = (Supervisor::of_environment(), predecessor.is_some());
+        let alerts = prepared.start(heard, server.controls(), &supervisor, &teller, inherits);
         let running = Arc::new(Running {
             #[cfg(feature = "admin")]
             controls: server.controls(),
@@ -188,7 +188,7 @@ impl Balancer {
             server,
             watch,
             teller,
-            supervisor: Arc::new(Supervisor::of_environment()),
+            supervisor,
             source: source.map(Source::resolved),
             in_force: Mutex::new(InForce::new(config, tls)),
             turn: Turn::default(),

@@ -1,8 +1,9 @@
 //! What systemd hears of the process, if it asked to (`Type=notify`): datagrams to the socket that
-//! it names in NOTIFY_SOCKET, as in sd_notify(3). Without that variable nothing here does anything.
+//! it names in NOTIFY_SOCKET, as in sd_notify(3). Without that variable it hears nothing.
 //!
-//! The watchdog is fed by a thread of its own, and only while every thread that clients depend on
-//! moves on: a worker caught in one step starves it, and systemd starts the process anew. None of
+//! A thread of its own looks whether every thread that clients depend on moves on. While one does
+//! not, such as a worker caught in one step, neither the watchdog is fed, and systemd starts the
+//! process anew, nor a heartbeat sent: whoever waits for it raises the alarm. None of
 //! these variables is for children, but for a successor, which is to be the main process.
 
 use crate::engine::Stop;
@@ -14,7 +15,7 @@ use std::env;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Where notices go.
@@ -28,6 +29,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Looks that find a thread at the same work until it counts as stuck: a step takes milliseconds,
 /// but a machine may be so short of processors that one takes seconds.
 const STUCK_LOOKS: u32 = 10;
+/// How long a look is believed: so short of processors may a machine be.
+#[cfg(feature = "alerts")]
+const LOOKED_AT: Duration = Duration::from_secs(10);
 /// How long systemd may take to hear a notice.
 const HEARING: Duration = Duration::from_secs(1);
 /// Beyond what the end is allowed to take, what it takes besides.
@@ -38,18 +42,21 @@ pub(super) struct Supervisor {
     line: Option<(UnixDatagram, SocketAddr)>,
     /// How often the watchdog wants to hear.
     watchdog: Option<Duration>,
+    /// When all threads were last seen to move on; none once one is stuck.
+    well: Mutex<Option<Instant>>,
     stop: Stop,
 }
 
 impl Supervisor {
     /// As the environment says.
-    pub(super) fn of_environment() -> Self {
+    pub(super) fn of_environment() -> Arc<Self> {
         let [every, whom] = WATCHDOG.map(|name| env::var(name).ok());
         let is_for_us = whom.is_none_or(|pid| pid.parse() == Ok(std::process::id()));
         let every = every.filter(|_| is_for_us).and_then(|us| us.parse().ok());
         let line = env::var(NOTIFY).ok().and_then(|to| line(&to).ok());
         let watchdog = every.map(Duration::from_micros).filter(|every| !every.is_zero());
-        Self { line, watchdog, stop: Stop::default() }
+        let well = Mutex::new(Some(Instant::now()));
+        Arc::new(Self { line, watchdog, well, stop: Stop::default() })
     }
 
     /// Clients are served, or served again by what was read anew.
@@ -78,14 +85,18 @@ impl Supervisor {
         self.say(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={s}000000\n{status}"));
     }
 
-    /// From now on, and until [`leave`](Self::leave), says how many backends are up, each time that
-    /// it is another number, and feeds the watchdog.
+    /// From now on, and until [`leave`](Self::leave), looks whether threads move on, feeds the
+    /// watchdog, and says how many backends are up, each time that it is another number.
     pub(super) fn attend(self: &Arc<Self>, controls: Controls, teller: Teller) -> io::Result<()> {
-        if self.line.is_none() {
-            return Ok(());
-        }
         let own = Arc::clone(self);
         thread::spawn("supervisor", move || own.watch_over(&controls, &teller)).map(drop)
+    }
+
+    /// True if all threads that clients depend on were seen to move on a moment ago. Once nobody
+    /// looks any more, that is not known.
+    #[cfg(feature = "alerts")]
+    pub(super) fn is_well(&self) -> bool {
+        self.well().is_some_and(|at| at.elapsed() < LOOKED_AT)
     }
 
     /// Ends what [`attend`](Self::attend) began.
@@ -109,6 +120,7 @@ impl Supervisor {
                 teller.tell(Event::Stuck { thread });
             }
             is_well = stuck.is_none();
+            *self.well() = is_well.then(Instant::now);
             // A look that is a little early must not leave the next one late.
             let is_due = |half| fed.is_none_or(|fed| fed.elapsed() + look / 2 >= half);
             if is_well && half.is_some_and(is_due) {
@@ -116,6 +128,10 @@ impl Supervisor {
                 self.say("WATCHDOG=1");
             }
         }
+    }
+
+    fn well(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.well.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nobody can be told that it failed but systemd, which notices by itself.
@@ -135,4 +151,19 @@ fn line(to: &str) -> io::Result<(UnixDatagram, SocketAddr)> {
     let socket = UnixDatagram::unbound()?;
     socket.set_write_timeout(Some(HEARING))?;
     Ok((socket, address))
+}
+
+#[cfg(all(test, feature = "alerts"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_well_only_as_long_as_somebody_has_just_seen_so() {
+        let supervisor = Supervisor::of_environment();
+        assert!(supervisor.is_well());
+        *supervisor.well() = Instant::now().checked_sub(LOOKED_AT);
+        assert!(!supervisor.is_well(), "nobody has looked");
+        *supervisor.well() = None;
+        assert!(!supervisor.is_well(), "one is stuck");
+    }
 }

@@ -1,8 +1,10 @@
 //! Without alerts nobody is told: `config` has refused a file that asks for them.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::supervisor::Supervisor;
 use crate::config::{Config, Errors};
 use crate::event::Teller;
 use crate::relay::Controls;
@@ -18,7 +20,14 @@ impl Prepared {
         Ok(Self)
     }
 
-    pub(super) fn start(self, _: Heard, _: Controls, _: &Teller, _: bool) -> io::Result<Alerts> {
+    pub(super) fn start(
+        self,
+        _: Heard,
+        _: Controls,
+        _: &Arc<Supervisor>,
+        _: &Teller,
+        _: bool,
+    ) -> io::Result<Alerts> {
         Ok(Alerts)
     }
 }

@@ -1,6 +1,7 @@
 //! A command: one run of a program a message. It gets the message in variables and as JSON on its
 //! standard input, has a process group of its own, and is killed with all of that when its time is
-//! up. There is no shell in between: what a backend says is never a word of a command line.
+//! up, or when this process ends. There is no shell in between: what a backend says is never a word
+//! of a command line.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::{Deliver, Message, Undelivered, payload};
+use super::{Deliver, Message, Over, Undelivered, payload};
 use crate::children::Own;
 use crate::text::{Escaped, Took};
 
@@ -64,12 +65,12 @@ impl Program {
             }
         }
         let fields = [
-            ("kind", message.kind),
+            ("kind", &*message.kind),
             ("key", &message.key),
             ("subject", &message.subject),
             ("text", &message.text),
         ];
-        let facts = message.facts.iter().map(|(name, value)| (*name, value.as_str()));
+        let facts = message.facts.iter().map(|(name, value)| (&**name, value.as_str()));
         for (name, value) in fields.into_iter().chain(facts) {
             // No variable can hold a zero byte.
             let name = format!("{OWN_PREFIX}{}", name.to_ascii_uppercase());
@@ -80,7 +81,12 @@ impl Program {
 }
 
 impl Deliver for Program {
-    fn deliver(&mut self, message: &Message, within: Duration) -> Result<String, Undelivered> {
+    fn deliver(
+        &mut self,
+        message: &Message,
+        within: Duration,
+        is_over: Over<'_>,
+    ) -> Result<String, Undelivered> {
         let until = Instant::now() + within;
         let path = &self.argv[0];
         let fail = |words| Err(Undelivered { words, may_retry: true });
@@ -93,12 +99,15 @@ impl Deliver for Program {
             Ok(run) => run,
             Err(error) => return fail(format!("{path}: {error}")),
         };
-        let ended = run.attend(until);
+        let ended = run.attend(until, is_over);
         let printed = run.printed();
         let colon = if printed.is_empty() { "" } else { ": " };
         match ended {
             Ok(Some(status)) if status.success() => Ok(format!("exit 0{colon}{printed}")),
             Ok(Some(status)) => fail(format!("{path}: {}{colon}{printed}", word(status))),
+            Ok(None) if Instant::now() < until => {
+                fail(format!("{path}: was killed, as evenly ends{colon}{printed}"))
+            }
             Ok(None) => fail(format!(
                 "{path}: was not over after {}, and was killed{colon}{printed}",
                 Took(within)
@@ -150,8 +159,8 @@ impl Run {
         Ok(run)
     }
 
-    /// Feeds and reads it until it ends; none if it has not by then.
-    fn attend(&mut self, until: Instant) -> io::Result<Option<ExitStatus>> {
+    /// Feeds and reads it until it ends; none if it has not by then, or when all is over.
+    fn attend(&mut self, until: Instant, is_over: Over<'_>) -> io::Result<Option<ExitStatus>> {
         loop {
             self.feed();
             self.outputs.iter_mut().for_each(Output::read);
@@ -160,7 +169,7 @@ impl Run {
                 return self.reap().map(Some);
             }
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if left.is_zero() || is_over() {
                 self.reap()?;
                 return Ok(None);
             }

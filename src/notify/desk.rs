@@ -1,7 +1,7 @@
 //! The desk: one thread that takes in what is heard, asks each alert's book what is to be told, and
 //! hands messages to the alert's own thread. It waits for none of them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
@@ -10,19 +10,27 @@ use super::handed::Handed;
 use super::hearing::Hearing;
 use super::heartbeat;
 use super::incident::Book;
-use super::line::{Last, Line, Tally};
+use super::line::{Last, Line, Shared, Tally};
 use super::news::{News, What};
 use super::scene::Scene;
 use super::ways::{Opened, Ways};
-use super::words;
+use super::{Message, words};
 use crate::config::{Alert, Occasion};
 use crate::event::{Event, Teller};
 use crate::thread;
 
 /// The longest that the desk rests. Where something was missed there is more to be heard.
 const LOOK: Duration = Duration::from_secs(60);
-/// How often it is looked whether all is delivered, at the end.
-const END_LOOK: Duration = Duration::from_millis(10);
+/// How long a try that is under way at an upgrade may take until its message is handed over though
+/// it may arrive yet.
+const LAST_TRY: Duration = Duration::from_secs(1);
+/// What of the time for the end is left for programs that run to be killed.
+const KILL_MARGIN: Duration = Duration::from_millis(200);
+/// The most that is handed over in messages. Hundreds have room; what has none is told as lost.
+const HANDED_BYTES_MAX: usize = 4 << 20;
+/// Stands below a message that goes out before its time.
+const STOPPED: &str =
+    "\nevenly is being stopped, so this is told now, and no more follows from it.\n";
 
 /// Whoever is told what happens. Shared by all who ask or steer it.
 pub struct Notify {
@@ -31,7 +39,6 @@ pub struct Notify {
     wake: Sender<()>,
     /// Closed when all is over.
     stop: Mutex<Option<Sender<()>>>,
-    stopped: Receiver<()>,
     teller: Teller,
 }
 
@@ -59,6 +66,8 @@ pub struct AlertStatus {
 struct State {
     turn: Turn,
     desks: Vec<Desk>,
+    /// Of alerts that have left the file: they deliver what waited.
+    left: Vec<Weak<Shared>>,
     beat: Option<Beating>,
 }
 
@@ -103,12 +112,12 @@ impl Notify {
         let (wake, woken) = bounded(1);
         let started = Instant::now();
         let turn = if inherits { Turn::ToCome } else { Turn::Now };
-        let state = Arc::new(Mutex::new(State { turn, desks: Vec::new(), beat: None }));
+        let state =
+            Arc::new(Mutex::new(State { turn, desks: Vec::new(), left: Vec::new(), beat: None }));
         let notify = Arc::new(Self {
             clerk: Clerk { state, scene, author, started },
             wake,
             stop: Mutex::new(Some(stop)),
-            stopped: stopped.clone(),
             teller,
         });
         notify.follow(ways)?;
@@ -134,22 +143,23 @@ impl Notify {
                     desk.book.follow(&alert);
                     state.desks.push(Desk { alert, ..desk });
                 }
-                None => {
-                    let (teller, stop) = (self.teller.clone(), self.stopped.clone());
-                    match Line::start(&alert.name, alert.timeout, way, teller, stop) {
-                        Ok(line) => {
-                            let book = Book::new(&alert);
-                            state.desks.push(Desk { alert, book, line });
-                        }
-                        Err(error) => outcome = Err(error),
+                None => match Line::start(&alert.name, alert.timeout, way, self.teller.clone()) {
+                    Ok(line) => {
+                        let book = Book::new(&alert);
+                        state.desks.push(Desk { alert, book, line });
                     }
-                }
+                    Err(error) => outcome = Err(error),
+                },
             }
         }
+        state.left.retain(|line| line.strong_count() > 0);
+        state.left.extend(before.iter().map(|desk| Arc::downgrade(&desk.line.shared())));
         let tally = state.beat.take().map(|beating| beating.tally).unwrap_or_default();
         if let Some(beat) = ways.beat {
             let (until, stop) = bounded(0);
-            outcome = outcome.and(beat.start(Arc::clone(&tally), self.teller.clone(), stop));
+            let scene = Arc::clone(&self.clerk.scene);
+            let begun = beat.start(Arc::clone(&tally), self.teller.clone(), scene, stop);
+            outcome = outcome.and(begun);
             state.beat = Some(Beating { tally, _until: until });
         }
         drop(state);
@@ -170,51 +180,48 @@ impl Notify {
         all
     }
 
-    /// Delivers what is on its way for so long at the most, then ends. What is stuck holds up
-    /// nobody.
+    /// Tells what waits for its time, delivers what is on its way, for so long at the most, then
+    /// ends. What is stuck holds up nobody.
     pub fn stop(&self, patience: Duration) {
-        self.own_up();
         let until = Instant::now() + patience;
-        let waits = || self.clerk.state().desks.iter().any(|desk| desk.line.waiting() > 0);
-        while waits() && Instant::now() < until {
-            std::thread::park_timeout(END_LOOK);
-        }
-        self.clerk.state().desks.iter().for_each(|desk| desk.line.end());
+        let lines: Vec<Arc<Shared>> = {
+            let mut state = self.clerk.state();
+            self.clerk.hasten(&mut state, STOPPED);
+            state.turn = Turn::Over;
+            let left = state.left.iter().filter_map(Weak::upgrade);
+            state.desks.iter().map(|desk| desk.line.shared()).chain(left).collect()
+        };
+        lines.iter().for_each(|line| line.wait_until_empty(until - KILL_MARGIN.min(patience)));
+        lines.iter().for_each(|line| line.end());
+        lines.iter().for_each(|line| line.wait_for_the_try(until));
         lock(&self.stop).take();
     }
 
-    /// Says in the log what is still waiting for its time, and will be told by nobody.
-    fn own_up(&self) {
-        let (all, now) = (self.clerk.scene.look(), self.clerk.started.elapsed());
-        let mut untold = Vec::new();
-        {
-            let mut state = self.clerk.state();
-            let is_ours = state.turn == Turn::Now;
-            for Desk { alert, book, .. } in state.desks.iter_mut().filter(|_| is_ours) {
-                book.hasten(now);
-                let message = |notice| self.clerk.author.message(&notice, &all, SystemTime::now());
-                let notices = book.tell(now).into_iter();
-                untold.extend(notices.map(|it| (alert.name.clone(), message(it).subject)));
-            }
-        }
-        for (alert, subject) in untold {
-            let why = format!("evenly ends before `wait` is over, and tells nobody: {subject}");
-            self.teller.tell(Event::Delayed { alert: &alert, why: &why });
-        }
-    }
-
-    /// Tells what waits, and no more from now on: another process does, which is to begin with
-    /// this.
+    /// Tells no more from now on: another process does, which is to begin with this. What is not
+    /// delivered yet is part of it.
     pub fn hand_over(&self) -> Vec<Handed> {
-        let now = self.clerk.started.elapsed();
-        let mut state = self.clerk.state();
-        state.desks.iter_mut().for_each(|desk| desk.book.hasten(now));
-        self.clerk.tell(&mut state);
-        state.turn = Turn::Over;
         let key = &self.clerk.author.key;
-        let handed =
-            |desk: &Desk| Handed { alert: desk.alert.name.clone(), open: desk.book.hand_over(key) };
-        state.desks.iter().map(handed).collect()
+        let mut state = self.clerk.state();
+        self.clerk.hasten(&mut state, "");
+        state.turn = Turn::Over;
+        let handed = |Desk { alert, book, line }: &Desk| {
+            let messages = line.hand_over();
+            let (open, singles) = (book.hand_over(key), book.hand_over_singles(key));
+            (Handed { alert: alert.name.clone(), open, singles, messages }, line.shared())
+        };
+        let all: Vec<_> = state.desks.iter().map(handed).collect();
+        drop(state);
+        let (until, mut room) = (Instant::now() + LAST_TRY, HANDED_BYTES_MAX);
+        let complete = |(mut handed, line): (Handed, Arc<Shared>)| {
+            let messages = line.take_under_way(until).into_iter().chain(handed.messages);
+            handed.messages = messages.collect();
+            let lost = handed.keep_within(&mut room);
+            if lost > 0 {
+                line.lose(lost, "the process that takes over has no room for it");
+            }
+            handed
+        };
+        all.into_iter().map(complete).collect()
     }
 
     /// Tells from now on, and goes on where the process before has ended. Where that is not known,
@@ -223,10 +230,12 @@ impl Notify {
         let (now, when) = (self.clerk.started.elapsed(), SystemTime::now());
         let all = self.clerk.scene.look();
         let mut state = self.clerk.state();
-        for Desk { alert, book, .. } in &mut state.desks {
+        for Desk { alert, book, line } in &mut state.desks {
             match handed.iter().find(|one| one.alert == alert.name) {
-                Some(Handed { open, .. }) => {
+                Some(Handed { open, singles, messages, .. }) => {
+                    messages.iter().for_each(|message| line.send(message.clone()));
                     open.iter().for_each(|open| book.succeed(open, &all, now));
+                    book.succeed_singles(singles, when, now);
                     book.align(0, &all, when, now);
                 }
                 None => {
@@ -238,8 +247,16 @@ impl Notify {
             }
         }
         state.turn = Turn::Now;
+        let is_here = |one: &&Handed| state.desks.iter().any(|desk| desk.alert.name == one.alert);
+        let (_, gone): (Vec<_>, Vec<_>) = handed.iter().partition(is_here);
         drop(state);
         let _ = self.wake.try_send(());
+        for Handed { alert, messages, .. } in gone {
+            for Message { subject, .. } in messages {
+                let why = format!("this alert is in the file no more; left out: {subject}");
+                self.teller.tell(Event::Undelivered { alert, why: &why });
+            }
+        }
     }
 }
 
@@ -286,7 +303,7 @@ impl Clerk {
             if missed > 0 {
                 self.align(missed);
             }
-            self.tell(&mut self.state());
+            self.tell(&mut self.state(), "");
         }
     }
 
@@ -314,7 +331,7 @@ impl Clerk {
         }
     }
 
-    fn tell(&self, state: &mut State) {
+    fn tell(&self, state: &mut State, below: &str) {
         if state.turn != Turn::Now {
             return;
         }
@@ -322,9 +339,18 @@ impl Clerk {
         for desk in &mut state.desks {
             for notice in desk.book.tell(now) {
                 let all = all.get_or_insert_with(|| self.scene.look());
-                desk.line.send(self.author.message(&notice, all, SystemTime::now()));
+                let mut message = self.author.message(&notice, all, SystemTime::now());
+                message.text.push_str(below);
+                desk.line.send(message);
             }
         }
+    }
+
+    /// Tells what waits for its time, now.
+    fn hasten(&self, state: &mut State, below: &str) {
+        let now = self.started.elapsed();
+        state.desks.iter_mut().for_each(|desk| desk.book.hasten(now));
+        self.tell(state, below);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -35,15 +35,15 @@ const BACKENDS_MAX: usize = 4096;
 
 /// What one alert has heard and told.
 pub struct Book {
-    rules: Rules,
+    pub(super) rules: Rules,
     pub(super) backends: BTreeMap<String, Backend>,
     pub(super) none_up: Option<Loss>,
     pub(super) told_none_up: bool,
     pub(super) outage: Option<Outage>,
-    singles: Singles,
+    pub(super) singles: Singles,
     /// When what was heard is to be told.
     pub(super) due: Option<Duration>,
-    incidents: u64,
+    pub(super) incidents: u64,
     last_began: Option<SystemTime>,
     missed: u64,
     cap: Cap,
@@ -227,7 +227,7 @@ impl Book {
     }
 
     /// What is due earlier stays so.
-    fn fall_due(&mut self, at: Duration) {
+    pub(super) fn fall_due(&mut self, at: Duration) {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 

@@ -96,6 +96,11 @@ impl Backend {
         "left to an operator".clone_into(&mut self.reason);
     }
 
+    /// It was told to flap, by another process: until it has not changed for so long here.
+    pub(super) fn flap(&mut self) {
+        (self.is_flapping, self.told) = (true, State::Flapping);
+    }
+
     /// True if it flaps no more, from now on.
     pub(super) fn calm_down(&mut self, now: Duration) -> bool {
         let is_calm = self.calm_at().is_some_and(|at| at <= now);

@@ -35,9 +35,10 @@ mod ways;
 mod webhook;
 pub mod words;
 
-pub(crate) use channel::{Deliver, Undelivered};
+pub(crate) use channel::{Deliver, Over, Undelivered};
 pub use desk::{AlertStatus, Notify};
-pub use handed::{Handed, Open};
+pub use handed::{Handed, Open, Out};
 pub use hearing::Hearing;
-pub use message::Message;
+pub use message::{Fact, Message};
+pub use singles::Single;
 pub use ways::{Opened, Ways, open, test};

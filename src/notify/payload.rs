@@ -13,12 +13,12 @@ pub(super) fn object(message: &Message) -> Vec<u8> {
     let mut out = b"{".to_vec();
     let fields = [
         ("version", VERSION),
-        ("kind", message.kind),
+        ("kind", &*message.kind),
         ("key", &message.key),
         ("subject", &message.subject),
         ("text", &message.text),
     ];
-    let facts = message.facts.iter().map(|(name, value)| (*name, value.as_str()));
+    let facts = message.facts.iter().map(|(name, value)| (&**name, value.as_str()));
     for (index, (name, value)) in fields.into_iter().chain(facts).enumerate() {
         if index > 0 {
             out.push(b',');
@@ -55,7 +55,7 @@ fn value<'m>(message: &'m Message, place: &str) -> &'m str {
         "subject" => &message.subject,
         "text" => &message.text,
         "key" => &message.key,
-        "kind" => message.kind,
+        "kind" => &message.kind,
         name => message.fact(name).unwrap_or_default(),
     }
 }
@@ -77,9 +77,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn message(subject: &str, text: &str, reason: &str) -> Message {
-        let facts = vec![("reason", reason.to_owned())];
+        let facts = vec![("reason".into(), reason.to_owned())];
         let [subject, text] = [subject, text].map(str::to_owned);
-        Message { subject, text, key: "k-1".to_owned(), kind: "down", facts }
+        Message { subject, text, key: "k-1".to_owned(), kind: "down".into(), facts }
     }
 
     proptest! {

@@ -7,6 +7,10 @@ use std::time::Duration;
 pub trait Scene: Send + Sync {
     /// All backends as they are now, in the order of the file.
     fn look(&self) -> Vec<Sight>;
+
+    /// False while a thread that clients depend on does not move on: nothing may then be sent that
+    /// says that all is well.
+    fn is_well(&self) -> bool;
 }
 
 /// One backend as it is now.

@@ -11,6 +11,19 @@ const WORDS_MAX: usize = 64;
 /// How long the same words are no news where nothing is told again.
 const SAME_FOR: Duration = Duration::from_secs(24 * 3600);
 
+/// Something that was told by itself, such as a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Single {
+    /// What kind of thing it is.
+    pub kind: Occasion,
+    /// In which words it was told.
+    pub words: String,
+    /// When it happened.
+    pub when: SystemTime,
+    /// The key of its messages, and since when, where its end is to be told, too.
+    pub open: Option<(String, SystemTime)>,
+}
+
 #[derive(Default)]
 pub(super) struct Singles {
     /// In the order in which they were heard.
@@ -30,6 +43,8 @@ struct Heard {
 struct Open {
     kind: Occasion,
     incident: u64,
+    /// Of one that another process began, in its words.
+    key: Option<String>,
     began: SystemTime,
     /// What ended it, if that is to be told.
     end: Option<(String, SystemTime)>,
@@ -76,10 +91,10 @@ impl Singles {
             let untold = self.heard.iter_mut().filter(|it| it.kind == kind && !it.is_told);
             let mut items: Vec<Item> = untold.map(Heard::tell).collect();
             if let Some(first) = items.first().filter(|_| wants(kind)) {
-                let (incident, began) = self.incident(kind, first.when, incidents);
+                let (incident, key, began) = self.incident(kind, first.when, incidents);
                 let more = items.len().saturating_sub(ITEMS_MAX);
                 items.truncate(ITEMS_MAX);
-                notices.push(Notice { items, more, ..blank(kind, incident, began) });
+                notices.push(Notice { key, items, more, ..blank(kind, incident, began) });
             }
         }
         self.open.retain_mut(|open| {
@@ -88,7 +103,7 @@ impl Singles {
                 let items =
                     vec![Item { backend: None, state: State::Well, is_left: false, reason, when }];
                 let notice = blank(Occasion::Recovered, open.incident, open.began);
-                notices.push(Notice { items, ..notice });
+                notices.push(Notice { key: open.key.take(), items, ..notice });
             }
             false
         });
@@ -101,15 +116,43 @@ impl Singles {
         kind: Occasion,
         when: SystemTime,
         incidents: &mut u64,
-    ) -> (u64, SystemTime) {
+    ) -> (u64, Option<String>, SystemTime) {
         if let Some(open) = self.open.iter().find(|open| open.kind == kind) {
-            return (open.incident, open.began);
+            return (open.incident, open.key.clone(), open.began);
         }
         *incidents += 1;
         if kind == Occasion::ReloadFailed {
-            self.open.push(Open { kind, incident: *incidents, began: when, end: None });
+            let incident = *incidents;
+            self.open.push(Open { kind, incident, key: None, began: when, end: None });
         }
-        (*incidents, when)
+        (*incidents, None, when)
+    }
+
+    /// What was told, and which of it has an end to come.
+    pub(super) fn hand_over(&self, key: &str) -> Vec<Single> {
+        let told = self.heard.iter().filter(|heard| heard.is_told);
+        let single = |Heard { kind, words, when, .. }: &Heard| {
+            let open = self.open.iter().find(|open| open.kind == *kind);
+            let own = |open: &Open| format!("{key}-{}", open.incident);
+            let open = open.map(|it| (it.key.clone().unwrap_or_else(|| own(it)), it.began));
+            Single { kind: *kind, words: words.clone(), when: *when, open }
+        };
+        told.map(single).collect()
+    }
+
+    /// Another process has told this.
+    pub(super) fn inherit(&mut self, told: &Single, incidents: &mut u64, at: Duration) {
+        let Single { kind, words, when, open } = told.clone();
+        self.heard.retain(|heard| heard.kind != kind || heard.words != words);
+        if self.heard.len() < WORDS_MAX {
+            self.heard.push(Heard { kind, words, when, at, is_told: true });
+        }
+        if let Some((key, began)) = open
+            && self.open.iter().all(|open| open.kind != kind)
+        {
+            *incidents += 1;
+            self.open.push(Open { kind, incident: *incidents, key: Some(key), began, end: None });
+        }
     }
 }
 

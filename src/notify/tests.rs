@@ -406,3 +406,39 @@ proptest! {
         prop_assert!(message.key.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-'));
     }
 }
+
+/// A certificate's words may be heard before or after it is known what another process has told.
+#[test]
+fn what_another_process_has_told_one_by_one_is_not_told_again_and_its_end_has_the_same_key() {
+    let mut before = Book::new(&alert());
+    let single = |kind, words: &str| news(What::Single(kind, words.into()));
+    let events = [
+        (0, single(Occasion::Certificate, "a.pem: expires in 5 days")),
+        (10, single(Occasion::ReloadFailed, "line 3")),
+    ];
+    assert_eq!(play(&mut before, &events, 60).len(), 2);
+    let handed = before.hand_over_singles("host-1");
+    let mut after = Book::new(&alert());
+    after.hear(&events[0].1, s(1));
+    after.succeed_singles(&handed, SystemTime::UNIX_EPOCH, s(2));
+    after.hear(&events[0].1, s(3));
+    let told = play(&mut after, &[], 60);
+    assert_eq!(shown(&told), ["6 recovered#1: -"]);
+    assert_eq!(told[0].1.key.as_deref(), Some("host-1-2"));
+    assert!(after.hand_over_singles("host-2").iter().all(|single| single.open.is_none()));
+}
+
+#[test]
+fn one_that_was_told_to_flap_by_another_process_is_told_when_it_is_calm() {
+    let mut before = Book::new(&alert());
+    let turns = [0, 60, 120, 180].map(|at| (at, moved("a", at % 120 == 0, false)));
+    play(&mut before, &turns, 200);
+    let open = before.hand_over("host-1").unwrap();
+    assert!(open.out[0].is_flapping, "{open:?}");
+    let mut after = Book::new(&alert());
+    after.succeed(&open, &[], s(10));
+    let turns = [(20, moved("a", true, false)), (30, moved("a", false, false))];
+    let told = play(&mut after, &turns, 4000);
+    assert_eq!(shown(&told), ["630 recovered#1: a"]);
+    assert_eq!(told[0].1.key.as_deref(), Some("host-1-2"));
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::remote::Remote;
 use super::secret::filled;
-use super::{Deliver, Message, Undelivered, payload};
+use super::{Deliver, Message, Over, Undelivered, payload};
 use crate::config::{ContentType, Hook};
 
 pub(super) struct Webhook {
@@ -42,7 +42,12 @@ impl Webhook {
 }
 
 impl Deliver for Webhook {
-    fn deliver(&mut self, message: &Message, within: Duration) -> Result<String, Undelivered> {
+    fn deliver(
+        &mut self,
+        message: &Message,
+        within: Duration,
+        _: Over<'_>,
+    ) -> Result<String, Undelivered> {
         let body = match &self.template {
             Some(template) => payload::filled(template, self.content_type, message),
             None => payload::object(message),

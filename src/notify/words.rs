@@ -4,9 +4,9 @@
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-use super::Message;
 use super::notice::{Item, Notice, State};
 use super::scene::Sight;
+use super::{Fact, Message};
 use crate::config::Occasion;
 use crate::log::rfc3339;
 use crate::text::{Escaped, Took};
@@ -38,7 +38,7 @@ impl Teller {
         let own = || format!("{}-{}", self.key, notice.incident);
         let key = notice.key.clone().unwrap_or_else(own);
         let mut text = format!("{headline}\n");
-        told(&mut text, notice);
+        told(&mut text, notice, all);
         limits(&mut text, notice);
         stands(&mut text, notice, all);
         let when = time(notice.began);
@@ -46,7 +46,7 @@ impl Teller {
         let _ = write!(text, "\nSince: {when} ({lasted} ago)\n");
         self.sign(&mut text, &key, now);
         let facts = self.facts(notice, all, now);
-        Message { subject, text, key, kind: notice.kind.word(), facts }
+        Message { subject, text, key, kind: notice.kind.word().into(), facts }
     }
 
     /// The one that says that messages arrive; or that this test is over, for whoever has opened an
@@ -67,11 +67,11 @@ impl Teller {
         // All that a real one has: who reads it is to be tried with each.
         let nobody = ["backend", "up", "out"].map(|name| (name, String::new()));
         let nothing = ["usable", "total", "held_back"].map(|name| (name, "0".to_owned()));
-        facts.extend([("reason", "a test".to_owned()), ("since", time(now))]);
-        facts.extend(nobody.into_iter().chain(nothing));
-        facts.push(("again", false.to_string()));
+        facts.extend(named([("reason", "a test".to_owned()), ("since", time(now))]));
+        facts.extend(named(nobody).chain(named(nothing)));
+        facts.extend(named([("again", false.to_string())]));
         let subject = shortened(&format!("[evenly {}] {headline}", self.host));
-        Message { subject, text, key, kind: "test", facts }
+        Message { subject, text, key, kind: "test".into(), facts }
     }
 
     fn sign(&self, text: &mut String, key: &str, now: SystemTime) {
@@ -83,12 +83,7 @@ impl Teller {
         );
     }
 
-    fn facts(
-        &self,
-        notice: &Notice,
-        all: &[Sight],
-        now: SystemTime,
-    ) -> Vec<(&'static str, String)> {
+    fn facts(&self, notice: &Notice, all: &[Sight], now: SystemTime) -> Vec<Fact> {
         let (severity, action) = match notice.kind {
             Occasion::AllDown | Occasion::Stuck | Occasion::Exhausted => ("critical", "trigger"),
             Occasion::Recovered => ("info", "resolve"),
@@ -96,39 +91,34 @@ impl Teller {
             _ => ("warning", "trigger"),
         };
         let mut facts = self.common(severity, action, now);
-        let named = |is_it: &dyn Fn(&Sight) -> bool| {
+        let who = |is_it: &dyn Fn(&Sight) -> bool| {
             let names = all.iter().filter(|it| is_it(it)).take(SHOWN_MAX);
             names.map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ")
         };
         let meant = meant(notice);
         let backends: Vec<&str> = meant.iter().filter_map(|it| it.backend.as_deref()).collect();
         let reason = meant.first().map_or("", |item| item.reason.as_str());
-        facts.extend([
+        facts.extend(named([
             ("backend", backends.join(", ")),
             ("reason", said(reason)),
             ("since", time(notice.began)),
             ("usable", all.iter().filter(|it| it.is_up).count().to_string()),
             ("total", all.len().to_string()),
-            ("up", named(&|it| it.is_up)),
-            ("out", named(&|it| it.is_out)),
+            ("up", who(&|it| it.is_up)),
+            ("out", who(&|it| it.is_out)),
             ("again", notice.again.to_string()),
             ("held_back", notice.held.to_string()),
-        ]);
+        ]));
         facts
     }
 
-    fn common(
-        &self,
-        severity: &'static str,
-        action: &'static str,
-        now: SystemTime,
-    ) -> Vec<(&'static str, String)> {
+    fn common(&self, severity: &str, action: &str, now: SystemTime) -> Vec<Fact> {
         let priority = match severity {
             "critical" => "5",
             "warning" => "4",
             _ => "3",
         };
-        vec![
+        let all = named([
             ("severity", severity.to_owned()),
             ("priority", priority.to_owned()),
             ("action", action.to_owned()),
@@ -136,8 +126,13 @@ impl Teller {
             ("host", self.host.clone()),
             ("address", self.address.clone()),
             ("pid", std::process::id().to_string()),
-        ]
+        ]);
+        all.collect()
     }
+}
+
+fn named<const N: usize>(facts: [(&'static str, String); N]) -> impl Iterator<Item = Fact> {
+    facts.into_iter().map(|(name, value)| (name.into(), value))
 }
 
 fn headline(notice: &Notice, all: &[Sight]) -> String {
@@ -152,7 +147,13 @@ fn headline(notice: &Notice, all: &[Sight]) -> String {
     match notice.kind {
         Occasion::AllDown => format!("{still}NO BACKEND IS UP: every request is answered 503"),
         Occasion::Down => format!("{who} {still}down: {reason}{left}"),
-        Occasion::Flapping => format!("{who} {still}flapping{left}"),
+        Occasion::Flapping => {
+            let now = match named[..] {
+                [one] if more == 0 => now(one, all),
+                _ => String::new(),
+            };
+            format!("{who} {still}flapping{now}{left}")
+        }
         Occasion::Up if named.is_empty() => format!("requests are answered again{left}"),
         Occasion::Up => format!("{}{left}", better(&meant, more)),
         Occasion::Recovered if !named.is_empty() => {
@@ -178,6 +179,12 @@ fn names(named: &[&str], more: usize) -> String {
         }
         (names, _) => names.join(", "),
     }
+}
+
+/// How one that flaps stands at the moment: `, up now`.
+fn now(name: &str, all: &[Sight]) -> String {
+    let sight = all.iter().find(|sight| sight.name == name);
+    sight.map_or(String::new(), |sight| format!(", {} now", sight.standing))
 }
 
 /// Who is up again, and who is told of no more though it may be down.
@@ -207,15 +214,15 @@ fn meant(notice: &Notice) -> Vec<&Item> {
 }
 
 /// What happened, a line each.
-fn told(text: &mut String, notice: &Notice) {
+fn told(text: &mut String, notice: &Notice, all: &[Sight]) {
     text.push('\n');
     for Item { backend, state, is_left, reason, when } in &notice.items {
         let state = match (backend, state) {
-            (None, _) => "",
-            (_, State::Well) if *is_left => "",
-            (_, State::Out) => " down",
-            (_, State::Flapping) => " flapping, now",
-            (_, State::Well) => " up",
+            (None, _) => String::new(),
+            (_, State::Well) if *is_left => String::new(),
+            (_, State::Out) => " down".to_owned(),
+            (Some(name), State::Flapping) => format!(" flapping{}", now(name, all)),
+            (_, State::Well) => " up".to_owned(),
         };
         let name = backend.as_deref().map(Escaped).map_or(String::new(), |name| name.to_string());
         let colon = if backend.is_some() { ": " } else { "" };

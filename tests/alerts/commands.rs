@@ -1,7 +1,8 @@
 //! Programs that are run to tell somebody, and that behave as programs do at night.
 
-use crate::alert_test;
-use crate::harness::{Process, Scratch, eventually};
+use crate::harness::{Process, Proxy, Scratch, eventually};
+use crate::{App, OFTEN, alert_test};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -60,6 +61,25 @@ fn one_that_hangs_is_killed_with_its_children() {
     assert!(said.contains("was not over after 700.0 ms, and was killed: started"), "{said}");
     for name in ["child", "own"] {
         let pid = read(scratch.path(), name);
+        eventually("it is gone", || !lives(&pid));
+    }
+}
+
+#[test]
+fn one_that_hangs_when_evenly_is_stopped_is_killed_with_its_children() {
+    let (app, well) = (App::new(), App::new());
+    let script = "sleep 1000 & echo $! > child; echo $$ > own; wait";
+    let settings = format!("{OFTEN}alerts = [{}]\n", shell(script, ", wait = \"10ms\""));
+    let mut proxy = Proxy::with(&[&app.server, &well.server], &settings);
+    proxy.pardon("alert command: NOT DELIVERED: evenly ends before it is; left out: [evenly ");
+    app.turn(503);
+    let pid = |name: &str| read(proxy.scratch.path(), name);
+    eventually("it runs", || !pid("own").is_empty());
+    let pids = ["child", "own"].map(pid);
+    assert!(pids.iter().all(|pid| lives(pid)), "{pids:?}");
+    proxy.process.signal(Signal::TERM);
+    assert_eq!(proxy.exit_code(), Some(0));
+    for pid in pids {
         eventually("it is gone", || !lives(&pid));
     }
 }

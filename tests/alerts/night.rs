@@ -134,3 +134,19 @@ fn a_reload_changes_who_is_told_and_an_incident_goes_on() {
     assert_eq!(failed["kind"], "reload-failed");
     assert!(failed["text"].as_str().unwrap().contains("alerts.kind"), "{failed}");
 }
+
+#[test]
+fn one_that_flaps_is_told_with_how_it_stands_now() {
+    let (a, b, web) = (App::new(), App::new(), Backend::plain());
+    let settings = format!("alerts = [{}]\n{OFTEN}", hook(&web, ", wait = \"10ms\""));
+    let _proxy = Proxy::with(&[&a.server, &b.server], &settings);
+    for (told, status) in [503, 200, 503, 200].into_iter().enumerate() {
+        a.turn(status);
+        web.wait_requests(told + 1);
+    }
+    let told = web.requests();
+    assert_eq!(each(&told, "kind"), ["down", "recovered", "down", "flapping"]);
+    let (subject, text) = (&each(&told, "subject")[3], &each(&told, "text")[3]);
+    assert!(subject.contains("A flapping, up now; 2 of 2 up"), "{subject}");
+    assert!(text.contains("Z  A flapping, up now: check passed"), "{text}");
+}

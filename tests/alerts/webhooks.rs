@@ -2,7 +2,7 @@
 //! and what is not delivered is told.
 
 use crate::harness::{Backend, Certs, Place, Proxy, Scratch, Server, Vacant, has, timed};
-use crate::{App, OFTEN, alert_test, hook, json};
+use crate::{App, OFTEN, alert_test, each, hook, json};
 use rustix::process::Signal;
 use std::time::Duration;
 
@@ -119,22 +119,19 @@ fn a_server_that_is_silent_or_trickles_holds_up_no_other_and_not_the_end() {
     }
 }
 
-/// Where applications and balancer end together, nobody is to be woken; but it is not kept quiet.
 #[test]
-fn what_still_waits_when_the_process_ends_is_said_in_the_log() {
+fn what_still_waits_when_the_process_is_stopped_is_told_at_once() {
     let (app, well, server) = (App::new(), App::new(), Backend::plain());
     let settings = format!("{OFTEN}alerts = [{}]\n", hook(&server, ", wait = \"60s\""));
     let mut proxy = Proxy::with(&[&app.server, &well.server], &settings);
     app.turn(503);
     proxy.process.said.wait("up -> down");
     proxy.process.signal(Signal::TERM);
-    let line = proxy.process.said.wait("evenly ends before `wait` is over, and tells nobody: ");
-    assert!(
-        line.contains("alert webhook: not delivered yet: ") && line.contains("A down"),
-        "{line}"
-    );
     assert_eq!(proxy.exit_code(), Some(0));
-    assert!(server.requests().is_empty(), "nobody was told");
+    let told = server.requests();
+    assert_eq!(each(&told, "kind"), ["down"]);
+    let text = &each(&told, "text")[0];
+    assert!(text.contains("A down") && text.contains("evenly is being stopped"), "{text}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What has woken others for nothing, or has not woken them: tried over all that tells.
 
-use crate::harness::{Backend, Message, Place, eventually, serve};
+use crate::harness::{Backend, Message, Place, Vacant, eventually, serve};
 use crate::panel::{Panel, json};
 use crate::told::{items, line, ms, seconds_apart};
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,7 +18,18 @@ fn telling(web: &Backend, wait: &str, backends: &[&dyn Place]) -> Panel {
 }
 
 fn alerts(web: &Backend, wait: &str) -> String {
-    let url = format!("http://127.0.0.1:{}/", web.port());
+    alerts_to(web.port(), wait)
+}
+
+/// Where nobody answers yet.
+fn vacant() -> (Vacant, u16) {
+    let vacant = Vacant::new();
+    let port = vacant.port();
+    (vacant, port)
+}
+
+fn alerts_to(port: u16, wait: &str) -> String {
+    let url = format!("http://127.0.0.1:{port}/");
     let hook = format!("{{ kind = \"webhook\", url = \"{url}\", wait = \"{wait}\" }}");
     format!("{OFTEN}\nalerts = [{hook}]")
 }
@@ -88,6 +99,82 @@ fn what_an_upgrade_comes_upon_before_it_is_told_is_not_lost() {
     assert_eq!(kinds(&web.wait_requests(1)), ["down"]);
     successor.end(panel);
     drop(a);
+}
+
+/// The predecessor has ended before anybody can take the message.
+#[test]
+fn a_message_that_cannot_be_delivered_at_an_upgrade_is_delivered_by_the_one_who_comes() {
+    let [a, b] = [(); 2].map(|()| Backend::plain());
+    let (shy, port) = vacant();
+    let panel = Panel::with(&[&a, &b], &alerts_to(port, "10ms"));
+    let _a = a.go_down();
+    panel.proxy.process.said.wait("alert webhook: not delivered yet: ");
+    let key = |message: &Message| json(message)["key"].clone();
+    let successor = upgrade(&panel);
+    let status = panel.status();
+    assert_eq!(status["alerts"][0]["failed"], 0, "{status}");
+    let before = panel.proxy.said("NOT DELIVERED");
+    panel.proxy.process.said.wait("stopped");
+    assert_eq!(panel.proxy.said("NOT DELIVERED"), before);
+    let web = shy.open(serve);
+    let told = web.wait_requests(1);
+    assert_eq!(kinds(&told), ["down"]);
+    assert!(!key(&told[0]).as_str().unwrap().is_empty());
+    successor.end(panel);
+    assert_eq!(kinds(&web.requests()), ["down"]);
+}
+
+#[test]
+fn an_alert_that_the_one_who_comes_has_not_is_told_as_not_delivered() {
+    let [a, b] = [(); 2].map(|()| Backend::plain());
+    let (_shy, port) = vacant();
+    let panel = Panel::with(&[&a, &b], &alerts_to(port, "10ms"));
+    let _a = a.go_down();
+    panel.proxy.process.said.wait("alert webhook: not delivered yet: ");
+    panel.proxy.pardon("alert webhook: NOT DELIVERED: this alert is in the file no more");
+    panel.proxy.rewrite(&[&b], OFTEN);
+    let successor = upgrade(&panel);
+    let line = panel.proxy.process.said.wait("this alert is in the file no more; left out: ");
+    assert!(line.contains("A down"), "{line}");
+    successor.end(panel);
+}
+
+#[test]
+fn one_that_flaps_still_does_after_an_upgrade() {
+    let [mut a, b, web] = [(); 3].map(|()| Backend::plain());
+    let panel = telling(&web, "10ms", &[&a, &b]);
+    for told in [2, 4] {
+        let vacant = a.go_down();
+        web.wait_requests(told - 1);
+        a = vacant.open(serve);
+        web.wait_requests(told);
+    }
+    let successor = upgrade(&panel);
+    let downs = panel.proxy.said("up -> down");
+    let _a = a.go_down();
+    panel.proxy.process.said.wait_nth("up -> down", downs + 2); // both check
+    let _b = b.go_down();
+    let told = web.wait_requests(5);
+    assert_eq!(kinds(&told), ["down", "recovered", "down", "flapping", "all-down"]);
+    assert_eq!(json(&told[4])["key"], json(&told[3])["key"]);
+    panel.proxy.pardon("answering 503");
+    successor.end(panel);
+}
+
+#[test]
+fn a_reload_that_failed_before_an_upgrade_is_over_with_it_under_the_same_key() {
+    let [a, web] = [(); 2].map(|()| Backend::plain());
+    let panel = telling(&web, "10ms", &[&a]);
+    panel.proxy.pardon("not reloaded");
+    panel.proxy.rewrite(&[&a], "no.such.key = 1");
+    panel.proxy.hup();
+    let failed = json(&web.wait_requests(1)[0]);
+    panel.proxy.rewrite(&[&a], &alerts(&web, "10ms"));
+    let successor = upgrade(&panel);
+    let told = web.wait_requests(2);
+    assert_eq!(kinds(&told), ["reload-failed", "recovered"]);
+    assert_eq!(json(&told[1])["key"], failed["key"]);
+    successor.end(panel);
 }
 
 #[test]

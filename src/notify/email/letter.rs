@@ -100,7 +100,7 @@ mod tests {
 
     fn message(subject: &str, text: &str) -> Message {
         let (subject, text) = (subject.to_owned(), text.to_owned());
-        Message { subject, text, key: "k-1".to_owned(), kind: "down", facts: Vec::new() }
+        Message { subject, text, key: "k-1".to_owned(), kind: "down".into(), facts: Vec::new() }
     }
 
     fn written(message: &Message) -> String {

@@ -17,7 +17,7 @@ mod smtp;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::secret::filled;
-use super::{Deliver, Message, Undelivered};
+use super::{Deliver, Message, Over, Undelivered};
 use crate::config::{Mail, Security};
 use crate::pool::{Trust, authority};
 use crate::tls::{Connector, Stream};
@@ -161,7 +161,12 @@ impl Email {
 }
 
 impl Deliver for Email {
-    fn deliver(&mut self, message: &Message, within: Duration) -> Result<String, Undelivered> {
+    fn deliver(
+        &mut self,
+        message: &Message,
+        within: Duration,
+        _: Over<'_>,
+    ) -> Result<String, Undelivered> {
         let sent = self.begin(message);
         let result = match self.try_to_send(&sent, within) {
             Ok(taken) => self.settle(sent, taken),

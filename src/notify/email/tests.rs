@@ -34,7 +34,7 @@ fn message() -> Message {
         subject: "A is down".to_owned(),
         text: "status 503 three times\n.\n.hidden\n".to_owned(),
         key: "k1".to_owned(),
-        kind: "down",
+        kind: "down".into(),
         facts: Vec::new(),
     }
 }
@@ -43,7 +43,7 @@ fn message() -> Message {
 fn deliver(script: Script, within: Duration) -> (Result<String, Undelivered>, Heard) {
     let (address, heard) = script.serve();
     let mut email = Email::open(&mail(address, Security::None)).unwrap();
-    (email.deliver(&message(), within), heard)
+    (email.deliver(&message(), within, &|| false), heard)
 }
 
 /// How it failed, without the server's address.
@@ -75,7 +75,7 @@ fn each_letter_has_a_name_of_its_own() {
     let (address, heard) = Script::default().serve();
     let mut email = Email::open(&mail(address, Security::None)).unwrap();
     for _ in 0..3 {
-        email.deliver(&message(), AMPLE).unwrap();
+        email.deliver(&message(), AMPLE, &|| false).unwrap();
     }
     let mut names = heard.all();
     names.retain(|line| line.starts_with("Message-ID: "));
@@ -90,7 +90,7 @@ fn a_server_that_is_not_there_is_told_with_its_address() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let mut email = Email::open(&mail(address, Security::None)).unwrap();
-    let (what, may_retry) = failure(email.deliver(&message(), AMPLE));
+    let (what, may_retry) = failure(email.deliver(&message(), AMPLE, &|| false));
     assert!(what.starts_with(&format!("no connection to {address}: ")), "{what}");
     assert!(may_retry);
 }
@@ -99,7 +99,7 @@ fn a_server_that_is_not_there_is_told_with_its_address() {
 fn a_name_that_leads_nowhere_is_told() {
     let host = format!("{}.invalid", "a".repeat(64));
     let to = Mail { host, ..mail(([127, 0, 0, 1], 25).into(), Security::None) };
-    let why = Email::open(&to).unwrap().deliver(&message(), AMPLE).unwrap_err();
+    let why = Email::open(&to).unwrap().deliver(&message(), AMPLE, &|| false).unwrap_err();
     assert!(why.words.contains(".invalid does not resolve: "), "{why:?}");
     assert!(why.may_retry);
 }
@@ -116,9 +116,9 @@ fn a_password_that_cannot_be_read_is_told_at_the_start_and_not_shown() {
 fn a_letter_that_may_have_been_taken_is_sent_again_as_the_same() {
     let (address, heard) = Script::saying("END", "").serve();
     let mut email = Email::open(&mail(address, Security::None)).unwrap();
-    let (what, may_retry) = failure(email.deliver(&message(), AMPLE));
+    let (what, may_retry) = failure(email.deliver(&message(), AMPLE, &|| false));
     assert_eq!((what.as_str(), may_retry), ("the letter's end: it closed the connection", true));
-    email.deliver(&message(), AMPLE).unwrap();
+    email.deliver(&message(), AMPLE, &|| false).unwrap();
     let mut names = heard.all();
     names.retain(|line| line.starts_with("Message-ID: ") || line.starts_with("Date: "));
     assert_eq!((names.len(), &names[..2]), (4, &names[2..]));

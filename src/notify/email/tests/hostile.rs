@@ -29,7 +29,7 @@ fn in_time<T>(work: impl FnOnce() -> T) -> T {
 fn to_server(speak: impl Fn(TcpStream) + Send + Sync + 'static) -> (String, bool) {
     let address = speaks(speak);
     let mut email = Email::open(&mail(address, Security::None)).unwrap();
-    in_time(|| failure(email.deliver(&message(), SHORT)))
+    in_time(|| failure(email.deliver(&message(), SHORT, &|| false)))
 }
 
 /// Reads on until the client goes.
@@ -113,7 +113,7 @@ fn a_server_that_reads_nothing_is_left_in_time() {
         thread::park_timeout(AMPLE);
     });
     let mut email = Email::open(&mail(held, Security::None)).unwrap();
-    let (what, _) = in_time(|| failure(email.deliver(&message(), SHORT)));
+    let (what, _) = in_time(|| failure(email.deliver(&message(), SHORT, &|| false)));
     assert!(what.starts_with("the letter's end was not over when all had to be"), "{what}");
 }
 

@@ -42,7 +42,7 @@ impl Post {
 }
 
 fn send(to: &Mail, message: &Message) -> Result<String, Undelivered> {
-    Email::open(to).unwrap().deliver(message, AMPLE)
+    Email::open(to).unwrap().deliver(message, AMPLE, &|| false)
 }
 
 #[test]
@@ -106,11 +106,11 @@ fn hostile_names_and_reasons_stay_where_they_were_put() {
     ];
     let plain =
         |letter: &mta::Letter| letter.names().into_iter().map(str::to_owned).collect::<Vec<_>>();
-    email.deliver(&message(), AMPLE).unwrap();
+    email.deliver(&message(), AMPLE, &|| false).unwrap();
     let usual = plain(&post.mta.delivered("ops", 1)[0]);
     for (count, name) in hostile.iter().enumerate() {
         let (subject, text) = (format!("{name} is down"), format!("{name}\nstatus 503"));
-        email.deliver(&Message { subject, text, ..message() }, AMPLE).unwrap();
+        email.deliver(&Message { subject, text, ..message() }, AMPLE, &|| false).unwrap();
         let letter = post.mta.delivered("ops", count + 2).pop().unwrap();
         assert_eq!(plain(&letter), usual, "{name}");
         assert!(letter.text.ends_with("\nstatus 503\n"), "{letter:?}");

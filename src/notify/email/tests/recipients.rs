@@ -7,7 +7,7 @@ fn tries(script: Script, count: usize) -> (Vec<Result<String, Undelivered>>, Hea
     let (address, heard) = script.serve();
     let to = ["a", "b", "c"].map(|name| format!("{name}@mail.test")).to_vec();
     let mut email = Email::open(&Mail { to, ..mail(address, Security::None) }).unwrap();
-    ((0..count).map(|_| email.deliver(&message(), AMPLE)).collect(), heard)
+    ((0..count).map(|_| email.deliver(&message(), AMPLE, &|| false)).collect(), heard)
 }
 
 fn asked_for(heard: &Heard) -> String {
@@ -75,9 +75,9 @@ fn another_message_goes_to_all_whatever_was_left_of_the_one_before() {
     let (address, heard) = Script::saying("RCPT TO:<b", "451 later").serve();
     let to = ["a", "b"].map(|name| format!("{name}@mail.test")).to_vec();
     let mut email = Email::open(&Mail { to, ..mail(address, Security::None) }).unwrap();
-    email.deliver(&message(), AMPLE).unwrap_err();
+    email.deliver(&message(), AMPLE, &|| false).unwrap_err();
     let other = Message { subject: "A is up".to_owned(), ..message() };
-    email.deliver(&other, AMPLE).unwrap();
+    email.deliver(&other, AMPLE, &|| false).unwrap();
     assert_eq!(asked_for(&heard), "abab");
 }
 

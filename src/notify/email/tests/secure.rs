@@ -29,7 +29,7 @@ fn trusting(address: SocketAddr, certs: &Certs, security: Security) -> Mail {
 }
 
 fn tried(mail: &Mail) -> Result<String, Undelivered> {
-    Email::open(mail).unwrap().deliver(&message(), AMPLE)
+    Email::open(mail).unwrap().deliver(&message(), AMPLE, &|| false)
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn a_handshake_that_drips_is_left_in_time() {
         }
     });
     let mut email = Email::open(&trusting(address, &certs, Security::Tls)).unwrap();
-    let told = failure(email.deliver(&message(), Duration::from_millis(400)));
+    let told = failure(email.deliver(&message(), Duration::from_millis(400), &|| false));
     let said = "the TLS handshake was not over when all had to be, after 400.0 ms";
     assert_eq!(told, (said.to_owned(), true));
 }
