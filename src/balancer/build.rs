@@ -1,23 +1,29 @@
 //! What the configuration becomes: a log, a pool with the addresses of its backends, a listening
-//! socket. Called by the start, and by its trial, which tries the same and keeps nothing.
+//! socket, checks. Called by the start, and by its trial, which tries the same and keeps nothing.
 
-use super::CannotStart;
+use super::{CannotStart, failed, tell};
 use crate::config::{AccessLog, Config, LogTarget, Serving};
 use crate::engine::descriptors;
 use crate::event::{Event, Teller};
 use crate::log::{self, Log};
 use crate::pool::policy::Policy;
 use crate::pool::{Pool, Rules, Secret, Spec};
-use crate::watch;
+use crate::tls::Tls;
+use crate::watch::{self, Watch, Watched};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the start, or its trial, waits for names. Those that are late are down until they are
 /// found.
 pub(super) const NAMES_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How much longer than one check the first round may take.
+pub(super) const FIRST_ROUND_MARGIN: Duration = Duration::from_millis(500);
+/// How long clients wait for it at the most, whatever a check may take.
+pub(super) const FIRST_ROUND_MAX: Duration = Duration::from_secs(10);
 
 /// What is served, in a few words, to which the address is added.
 pub fn summary(config: &Config) -> String {
@@ -104,6 +110,27 @@ pub(super) fn drawn(config: &Config, pool: &Pool) -> Option<Secret> {
 fn draw() -> Secret {
     let random = RandomState::new();
     Secret::drawn([0, 1].map(|half| random.hash_one(half)))
+}
+
+/// Starts the checks and waits, within reason, until each backend was asked once.
+pub(super) fn start_watch(
+    config: &Config,
+    tls: &Tls,
+    pool: &Arc<Pool>,
+    teller: &Teller,
+    epoch: Instant,
+) -> Result<Watch, CannotStart> {
+    let health = &config.health;
+    let watched = Watched {
+        pool: Arc::clone(pool),
+        connectors: tls.connectors.clone(),
+        settings: health.into(),
+    };
+    let teller = teller.clone();
+    let watch = Watch::start(watched, epoch, move |event| tell::watched(&teller, event));
+    let watch = watch.map_err(failed("cannot start the checks"))?;
+    watch.first_round((health.timeout + FIRST_ROUND_MARGIN).min(FIRST_ROUND_MAX));
+    Ok(watch)
 }
 
 pub(super) fn cannot_listen(listen: SocketAddr, error: &io::Error) -> CannotStart {

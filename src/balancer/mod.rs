@@ -6,81 +6,49 @@
 //! Stop in the opposite one.
 //! Whatever of it may block, the signals are heard: `signals.rs`.
 
-#[cfg(feature = "alerts")]
 mod alerts;
-#[cfg(not(feature = "admin"))]
-mod alone;
 mod build;
-#[cfg(feature = "admin")]
-mod consequences;
-#[cfg(feature = "admin")]
-mod container;
-#[cfg(feature = "admin")]
-mod history;
 mod newcomers;
+mod operators;
 mod reload;
 #[cfg(feature = "tls")]
 mod renewal;
 mod signals;
-#[cfg(feature = "admin")]
-mod steered;
-#[cfg(feature = "admin")]
-mod succession;
 mod supervisor;
-#[cfg(feature = "admin")]
-mod takeover;
 mod tell;
 #[cfg(test)]
 mod tests;
 mod trial;
-#[cfg(not(feature = "alerts"))]
-mod untold;
-#[cfg(feature = "admin")]
-mod upgrade;
+mod unable;
 mod user;
 
-#[cfg(feature = "admin")]
-use crate::admin::Endpoint;
-use crate::config::{Config, Errors, Source};
+use crate::config::{Config, Source};
 use crate::engine::Listener;
 use crate::event::{Event, Teller};
-use crate::pool::Pool;
-#[cfg(feature = "admin")]
-use crate::relay::Controls;
 use crate::relay::Server;
 use crate::tls::Tls;
-use crate::watch::{Watch, Watched};
-#[cfg(feature = "alerts")]
-pub use alerts::author;
-#[cfg(feature = "alerts")]
+use crate::watch::Watch;
 use alerts::{Alerts, Heard, Prepared};
-#[cfg(not(feature = "admin"))]
-use alone::Predecessor;
-use build::{build_pool, cannot_listen, fit_descriptors, start_log};
+use build::{build_pool, cannot_listen, fit_descriptors, start_log, start_watch};
 use crossbeam_channel::Sender;
-#[cfg(feature = "admin")]
-use history::History;
+use operators::{Endpoint, Operators, Predecessor};
 use reload::{InForce, Turn};
 use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "alerts")]
+pub use alerts::author;
 pub use build::summary;
+#[cfg(feature = "admin")]
+pub use operators::tell_predecessor;
 pub use signals::Signals;
 use signals::{SUCCEEDED, is_end};
-#[cfg(feature = "admin")]
-pub use succession::tell_predecessor;
-#[cfg(feature = "admin")]
-use succession::{Predecessor, bind_endpoint};
 use supervisor::Supervisor;
 pub use trial::Trial;
-#[cfg(not(feature = "alerts"))]
-use untold::{Alerts, Heard, Prepared};
-#[cfg(feature = "admin")]
-use upgrade::Upgrade;
+pub use unable::CannotStart;
+use unable::failed;
 use user::become_user;
 
 /// How long clients of a process that is succeeded may take to ask once more, at least.
@@ -89,26 +57,12 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long messages that are on their way may take then.
 const LAST_MESSAGES: Duration = Duration::from_secs(2);
-/// How much longer than one check the first round may take.
-const FIRST_ROUND_MARGIN: Duration = Duration::from_millis(500);
-/// How long clients wait for it at the most, whatever a check may take.
-const FIRST_ROUND_MAX: Duration = Duration::from_secs(10);
-
-/// Why there is no balancer. Displayed, it says what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CannotStart {
-    /// The configuration names files that do not do.
-    Config(Errors),
-    /// The system does not give what is needed, such as an address.
-    System(String),
-}
 
 /// A relay with its health checks, its log and its signals.
 pub struct Balancer {
     running: Arc<Running>,
     signals: Signals,
     /// Ends last.
-    #[cfg(feature = "admin")]
     endpoint: Endpoint,
     /// Asks for a reload.
     reloads: Sender<()>,
@@ -128,12 +82,7 @@ struct Running {
     in_force: Mutex<InForce>,
     turn: Turn,
     alerts: Alerts,
-    #[cfg(feature = "admin")]
-    controls: Controls,
-    #[cfg(feature = "admin")]
-    history: Mutex<History>,
-    #[cfg(feature = "admin")]
-    upgrade: Upgrade,
+    operators: Operators,
 }
 
 impl Balancer {
@@ -154,8 +103,7 @@ impl Balancer {
         let inherited = predecessor.as_mut().and_then(|before| before.listener(listen));
         let listener = inherited.map_or_else(bind, Ok)?;
         let address = listener.address();
-        #[cfg(feature = "admin")]
-        let bound = bind_endpoint(&config, address, predecessor.as_ref())?;
+        let bound = operators::bind(&config, address, predecessor.as_ref())?;
         let unchanged = become_user(&config.server, &mut signals)?;
         let teller = Teller::new(start_log(&config)?);
         let heard = Heard::begin(&teller);
@@ -165,7 +113,6 @@ impl Balancer {
         let pool = build_pool(&known, drawn, &teller);
         let summary = summary(&config);
         // Before the first checks, whose end is asked for there.
-        #[cfg(feature = "admin")]
         let mut endpoint = bound.serve(&config.admin, &teller).map_err(CannotStart::System)?;
         let watch = start_watch(&config, &tls, &pool, &teller, epoch)?;
         lowered.iter().for_each(|text| teller.tell(Event::Lowered(text)));
@@ -179,12 +126,7 @@ impl Balancer {
         let (supervisor, inherits) = (Supervisor::of_environment(), predecessor.is_some());
         let alerts = prepared.start(heard, server.controls(), &supervisor, &teller, inherits);
         let running = Arc::new(Running {
-            #[cfg(feature = "admin")]
-            controls: server.controls(),
-            #[cfg(feature = "admin")]
-            history: Mutex::new(History::begin()),
-            #[cfg(feature = "admin")]
-            upgrade: Upgrade::new(signals.waiting()),
+            operators: Operators::new(server.controls(), &signals),
             server,
             watch,
             teller,
@@ -194,20 +136,12 @@ impl Balancer {
             turn: Turn::default(),
             alerts: alerts.map_err(failed("cannot tell anybody"))?,
         });
-        #[cfg(feature = "admin")]
-        endpoint.serve(Arc::clone(&running) as _).map_err(failed("cannot keep a history"))?;
+        operators::open(&mut endpoint, &running).map_err(failed("cannot keep a history"))?;
         running.teller.tell(Event::Listening { address, summary: &summary });
         let reloads = reload::stand_by(&running)?;
-        #[cfg(feature = "admin")]
         running.succeed(predecessor.as_ref(), &mut endpoint);
         running.be_ready()?;
-        Ok(Self {
-            running,
-            signals,
-            #[cfg(feature = "admin")]
-            endpoint,
-            reloads,
-        })
+        Ok(Self { running, signals, endpoint, reloads })
     }
 
     /// Warns of something in the configuration.
@@ -218,12 +152,6 @@ impl Balancer {
     /// Where clients are served.
     pub fn address(&self) -> SocketAddr {
         self.running.server.address()
-    }
-
-    /// Where operators may ask over HTTP, and look at the dashboard.
-    #[cfg(feature = "admin")]
-    pub fn endpoint(&self) -> Option<SocketAddr> {
-        self.endpoint.address()
     }
 
     /// Serves until TERM or INT, then drains; a second one stops at once.
@@ -250,7 +178,6 @@ impl Balancer {
         running.server.stop();
         running.alerts.stop(LAST_MESSAGES);
         running.teller.tell(Event::Stopped);
-        #[cfg(feature = "admin")]
         drop(self.endpoint);
         self.running.teller.log().flush(LAST_WORDS);
     }
@@ -298,50 +225,4 @@ impl Running {
     fn in_force(&self) -> MutexGuard<'_, InForce> {
         self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    #[cfg(feature = "admin")]
-    fn history(&self) -> MutexGuard<'_, History> {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Display for CannotStart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(errors) => errors.fmt(f),
-            Self::System(what) => f.write_str(what),
-        }
-    }
-}
-
-impl From<Errors> for CannotStart {
-    fn from(errors: Errors) -> Self {
-        Self::Config(errors)
-    }
-}
-
-/// Puts its subject in front of an error of the system, which names none.
-fn failed(what: &str) -> impl Fn(io::Error) -> CannotStart {
-    move |error| CannotStart::System(format!("{what}: {error}"))
-}
-
-/// Starts the checks and waits, within reason, until each backend was asked once.
-fn start_watch(
-    config: &Config,
-    tls: &Tls,
-    pool: &Arc<Pool>,
-    teller: &Teller,
-    epoch: Instant,
-) -> Result<Watch, CannotStart> {
-    let health = &config.health;
-    let watched = Watched {
-        pool: Arc::clone(pool),
-        connectors: tls.connectors.clone(),
-        settings: health.into(),
-    };
-    let teller = teller.clone();
-    let watch = Watch::start(watched, epoch, move |event| tell::watched(&teller, event));
-    let watch = watch.map_err(failed("cannot start the checks"))?;
-    watch.first_round((health.timeout + FIRST_ROUND_MARGIN).min(FIRST_ROUND_MAX));
-    Ok(watch)
 }

@@ -4,8 +4,8 @@
 //! They are in no pool that serves yet, so for this they have one of their own, and a watch. Both
 //! go when all have been asked once.
 
+use super::build::{self, FIRST_ROUND_MARGIN, FIRST_ROUND_MAX};
 use super::tell;
-use super::{FIRST_ROUND_MARGIN, FIRST_ROUND_MAX, build};
 use crate::config::Config;
 use crate::event::{Event, Teller};
 use crate::pool::policy::{Kind, ScoredRules};

@@ -7,10 +7,8 @@
 //! Called on HUP, from a thread of its own, so that the end is heard meanwhile; and by operators.
 
 use super::build::{cannot_listen, drawn, fit_descriptors, policy_of, rules, summary};
-#[cfg(feature = "admin")]
-use super::consequences;
 use super::newcomers::Newcomers;
-use super::{CannotStart, Prepared, Running, failed};
+use super::{CannotStart, Prepared, Running, failed, operators};
 #[cfg(feature = "tls")]
 use crate::config::Errors;
 use crate::config::{Changes, Config};
@@ -156,8 +154,7 @@ impl Running {
             Ok(words) => self.teller.tell(Event::Reloaded(&brief(words))),
             Err(why) => self.teller.tell(Event::NotReloaded(&brief(why))),
         }
-        #[cfg(feature = "admin")]
-        self.history().note(&outcome);
+        self.operators.note(&outcome);
         outcome
     }
 
@@ -175,8 +172,7 @@ impl Running {
         let mut now = self.in_force();
         let mut changes = now.config.changes(&mut config, &heirs);
         changes.lines.extend(tls.news(&now.tls, &heirs, &config.applications));
-        #[cfg(feature = "admin")]
-        changes.lines.extend(consequences::of(&now.config, &config, &heirs));
+        changes.lines.extend(operators::consequences(&now.config, &config, &heirs));
         drop(now);
         Ok(Plan { config, tls, alerts, warnings, heirs, changes })
     }
@@ -234,8 +230,7 @@ impl Running {
         warn(&config, &tls, &self.teller);
         *now = InForce::new(config, tls);
         drop(now);
-        #[cfg(feature = "admin")]
-        self.history().replaced();
+        self.operators.replaced();
     }
 
     /// Where there is no thread for one that is new, the others go on.

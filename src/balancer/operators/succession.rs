@@ -15,18 +15,18 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
-use super::user::chosen;
-use super::{CannotStart, failed};
 use crate::admin::ask::{Endpoint as At, Question};
 use crate::admin::socket;
 use crate::admin::{Bound, HANDED_MAX, Handover};
+use crate::balancer::user::chosen;
+use crate::balancer::{CannotStart, failed};
 use crate::config::Config;
 use crate::engine::Listener;
 use crate::pool::{Inheritance, Mode, PastCheck, Pool, Secret, Shift};
 use crate::relay::Controls;
 
 /// Where the predecessor answers. Not one of the names that the configuration reads.
-pub(super) const PREDECESSOR: &str = "_EVENLY_PREDECESSOR";
+pub(in crate::balancer) const PREDECESSOR: &str = "_EVENLY_PREDECESSOR";
 /// How long it may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
 /// The longest answer: at most 5 KB for each backend, its past included, and usually a fifth of
@@ -34,8 +34,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// The process to succeed, and what it has handed over.
-pub(super) struct Predecessor {
-    pub(super) socket: PathBuf,
+pub(in crate::balancer) struct Predecessor {
+    pub(in crate::balancer) socket: PathBuf,
     /// When it had told all that it knows.
     asked: Instant,
     listeners: Vec<Listener>,
@@ -44,7 +44,11 @@ pub(super) struct Predecessor {
 
 /// What a successor is told: how each backend stands and stood, for how long requests are held, and
 /// the secret that was `drawn` for sticky cookies.
-pub(super) fn handover(listener: OwnedFd, controls: &Controls, drawn: Option<Secret>) -> Handover {
+pub(in crate::balancer) fn handover(
+    listener: OwnedFd,
+    controls: &Controls,
+    drawn: Option<Secret>,
+) -> Handover {
     let (pool, now) = (controls.pool(), controls.now());
     let backend = |index: usize| {
         let status = pool.status(index, now);
@@ -86,7 +90,7 @@ fn check_told(check: &PastCheck) -> Value {
 
 /// Takes the places of the endpoint for operators, named after the address where clients will be
 /// served; they are those of the user that this process will be.
-pub(super) fn bind_endpoint(
+pub(in crate::balancer) fn bind(
     config: &Config,
     address: SocketAddr,
     predecessor: Option<&Predecessor>,
@@ -112,7 +116,7 @@ fn named() -> Option<PathBuf> {
 
 impl Predecessor {
     /// The one that started this process to be succeeded; none if another did.
-    pub(super) fn find() -> Result<Option<Self>, CannotStart> {
+    pub(in crate::balancer) fn find() -> Result<Option<Self>, CannotStart> {
         let Some(socket) = named() else { return Ok(None) };
         let asked = connect(&socket).and_then(|it| converse(it, "GET /handover HTTP/1.1\r\n"));
         let handed = asked.and_then(|(facts, sockets)| {
@@ -128,7 +132,7 @@ impl Predecessor {
     }
 
     /// The socket that listens at `address`, if it has one.
-    pub(super) fn listener(&mut self, address: SocketAddr) -> Option<Listener> {
+    pub(in crate::balancer) fn listener(&mut self, address: SocketAddr) -> Option<Listener> {
         let is_it = |own: SocketAddr| match address.port() {
             0 => own.ip() == address.ip(),
             _ => own == address,
@@ -139,13 +143,13 @@ impl Predecessor {
 
     /// The zero of its clock, from which this process counts on: a time in the one is the same time
     /// in the other. One of an older version does not say; then this process begins anew.
-    pub(super) fn epoch(&self) -> Instant {
+    pub(in crate::balancer) fn epoch(&self) -> Instant {
         let age = time(&self.facts, "epoch_us").and_then(|zero| monotonic().checked_sub(zero));
         age.and_then(|age| Instant::now().checked_sub(age)).unwrap_or(self.asked)
     }
 
     /// Backends that it knows to be down begin as such here, and are checked before they are used.
-    pub(super) fn tell_health(&self, config: &mut Config) {
+    pub(in crate::balancer) fn tell_health(&self, config: &mut Config) {
         if config.health.interval.is_none() {
             return;
         }
@@ -158,7 +162,7 @@ impl Predecessor {
 
     /// What operators want of backends goes on, and so does where each stands: why, since when, and
     /// where it stood before. `epoch` is the zero of the pool's clock.
-    pub(super) fn tell_standings(&self, pool: &Pool, epoch: Instant) {
+    pub(in crate::balancer) fn tell_standings(&self, pool: &Pool, epoch: Instant) {
         let began = self.asked.saturating_duration_since(epoch);
         for (index, backend) in pool.backends().iter().enumerate() {
             let word = self.backend_named(backend.name()).and_then(|it| it["mode"].as_str());
@@ -172,20 +176,23 @@ impl Predecessor {
     }
 
     /// The secret that it had drawn for sticky cookies, which go on to lead where they led.
-    pub(super) fn drawn(&self) -> Option<Secret> {
+    pub(in crate::balancer) fn drawn(&self) -> Option<Secret> {
         let half = |index: usize| self.facts["drawn"][index].as_u64();
         Some(Secret::drawn([half(0)?, half(1)?]))
     }
 
     /// For how much longer requests are held.
-    pub(super) fn paused_for(&self) -> Option<Duration> {
+    pub(in crate::balancer) fn paused_for(&self) -> Option<Duration> {
         let left = self.facts["paused_ms"].as_u64().filter(|ms| *ms > 0)?;
         Some(Duration::from_millis(left))
     }
 
     /// Tells it that its work is done here. Its socket's place is taken meanwhile: who connects
     /// afterwards does not reach it any more. What its alerts have told.
-    pub(super) fn release(&self, take: impl FnOnce() -> io::Result<()>) -> Result<Value, String> {
+    pub(in crate::balancer) fn release(
+        &self,
+        take: impl FnOnce() -> io::Result<()>,
+    ) -> Result<Value, String> {
         let told = || {
             let line = connect(&self.socket)?;
             take()?;

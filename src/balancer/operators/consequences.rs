@@ -12,7 +12,7 @@ const KEYS: u64 = 4096;
 
 /// A sentence for each thing that clients may notice. `heirs` says which application of the old one
 /// each of the new one is, by place.
-pub(super) fn of(old: &Config, new: &Config, heirs: &[Option<usize>]) -> Vec<String> {
+pub(in crate::balancer) fn of(old: &Config, new: &Config, heirs: &[Option<usize>]) -> Vec<String> {
     let keys = keys_that_move(old, new, heirs);
     keys.into_iter().chain(cookies_that_break(old, new)).collect()
 }

@@ -23,9 +23,9 @@ use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
 use super::container::ends_with_us;
-use super::signals::{SUCCEEDED, Waiting};
 use super::succession::PREDECESSOR;
-use super::supervisor::WATCHDOG_PID;
+use crate::balancer::signals::{SUCCEEDED, Waiting};
+use crate::balancer::supervisor::WATCHDOG_PID;
 
 /// How long a successor may take until it serves: names, and a first round of checks, take 13 s.
 const READY: Duration = Duration::from_secs(60);
@@ -33,7 +33,7 @@ const READY: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The upgrades of one process, one at a time.
-pub(super) struct Upgrade {
+pub(in crate::balancer) struct Upgrade {
     /// What to start, as whoever started this process called it.
     program: PathBuf,
     /// Where a successor asks; none if there is no such place.
@@ -58,19 +58,19 @@ enum Stage {
 }
 
 impl Upgrade {
-    pub(super) fn new(signals: Arc<Waiting>) -> Self {
+    pub(in crate::balancer) fn new(signals: Arc<Waiting>) -> Self {
         let (socket, stage) = (OnceLock::new(), Mutex::new(Stage::Alone));
         Self { program: program(), socket, stage, signals }
     }
 
     /// Successors may ask here.
-    pub(super) fn listens_at(&self, socket: Option<&Path>) {
+    pub(in crate::balancer) fn listens_at(&self, socket: Option<&Path>) {
         socket.into_iter().for_each(|path| _ = self.socket.set(path.to_owned()));
     }
 
     /// Starts a successor and waits until it serves. Who serves now, in words; or why this process
     /// still does.
-    pub(super) fn run(&self) -> Result<String, String> {
+    pub(in crate::balancer) fn run(&self) -> Result<String, String> {
         let pid = self.start()?;
         let until = Instant::now() + READY;
         loop {
@@ -126,12 +126,16 @@ impl Upgrade {
     }
 
     /// True of the process that was started to succeed. Nobody else gets a socket.
-    pub(super) fn is_successor(&self, pid: u32) -> bool {
+    pub(in crate::balancer) fn is_successor(&self, pid: u32) -> bool {
         matches!(&*self.stage(), Stage::Starting(child) if child.id() == pid)
     }
 
     /// The successor serves, and is told so by whom it succeeds: `farewell` is done first.
-    pub(super) fn succeeded(&self, pid: u32, farewell: impl FnOnce()) -> Result<(), String> {
+    pub(in crate::balancer) fn succeeded(
+        &self,
+        pid: u32,
+        farewell: impl FnOnce(),
+    ) -> Result<(), String> {
         let mut stage = self.stage();
         if !matches!(&*stage, Stage::Starting(child) if child.id() == pid) {
             return Err(format!("process {pid} was not asked to succeed, or is too late"));
@@ -144,7 +148,7 @@ impl Upgrade {
     }
 
     /// The successor cannot, and says why before it ends.
-    pub(super) fn failed(&self, pid: u32, why: &str) {
+    pub(in crate::balancer) fn failed(&self, pid: u32, why: &str) {
         let mut stage = self.stage();
         *stage = match std::mem::replace(&mut *stage, Stage::Alone) {
             Stage::Starting(child) if child.id() == pid => Stage::Failed(child, why.to_owned()),
@@ -153,7 +157,7 @@ impl Upgrade {
     }
 
     /// The end begins. Who serves on, if somebody has succeeded; who was about to does not.
-    pub(super) fn end(&self) -> Option<u32> {
+    pub(in crate::balancer) fn end(&self) -> Option<u32> {
         let mut stage = self.stage();
         match &mut *stage {
             // Whoever asked for it has yet to hear of it.

@@ -1,10 +1,10 @@
 //! What the admin endpoint sees of a balancer, and has it do.
 
-use super::Running;
-use super::build::drawn;
-use super::reload::NOTHING;
 use super::succession::handover;
 use crate::admin::{Handover, Life, State, Steered};
+use crate::balancer::Running;
+use crate::balancer::build::drawn;
+use crate::balancer::reload::NOTHING;
 use crate::config::Extent;
 use crate::event::{Event, Teller};
 #[cfg(feature = "alerts")]
@@ -14,7 +14,7 @@ use serde_json::json;
 
 impl Steered for Running {
     fn controls(&self) -> &Controls {
-        &self.controls
+        &self.operators.controls
     }
 
     fn teller(&self) -> &Teller {
@@ -22,13 +22,14 @@ impl Steered for Running {
     }
 
     fn life(&self) -> Life {
-        let state = match (self.controls.is_draining(), self.controls.is_ready()) {
+        let controls = &self.operators.controls;
+        let state = match (controls.is_draining(), controls.is_ready()) {
             (true, _) => State::Draining,
             (false, false) => State::Unready,
             (false, true) => State::Serving,
         };
         let certificates = self.in_force().tls.shown.clone();
-        let history = self.history();
+        let history = self.operators.history();
         Life {
             path: self.source.as_ref().map(|source| source.path.clone()),
             started: history.started,
@@ -64,7 +65,7 @@ impl Steered for Running {
     }
 
     fn upgrade(&self) -> Result<String, String> {
-        let done = self.upgrade.run();
+        let done = self.operators.upgrade.run();
         match &done {
             Ok(who) => self.teller.tell(Event::Upgraded(who)),
             Err(why) => self.teller.tell(Event::NotUpgraded(why)),
@@ -73,23 +74,23 @@ impl Steered for Running {
     }
 
     fn hand_over(&self, pid: u32) -> Result<Handover, String> {
-        if !self.upgrade.is_successor(pid) {
+        if !self.operators.upgrade.is_successor(pid) {
             return Err("only a process that this one has started may succeed it".to_owned());
         }
         let listener = self.server.listener().map_err(|error| error.to_string())?;
-        let drawn = drawn(&self.in_force().config, &self.controls.pool());
-        Ok(handover(listener, &self.controls, drawn))
+        let drawn = drawn(&self.in_force().config, &self.operators.controls.pool());
+        Ok(handover(listener, &self.operators.controls, drawn))
     }
 
     fn succeed(&self, pid: u32, outcome: Result<(), &str>) -> Result<String, String> {
         match outcome {
             Ok(()) => {
-                self.upgrade.succeeded(pid, || self.supervisor.succeeded_by(pid))?;
+                self.operators.upgrade.succeeded(pid, || self.supervisor.succeeded_by(pid))?;
                 let alerts = self.alerts.hand_over();
                 Ok(json!({ "words": "finishing what is in flight", "alerts": alerts }).to_string())
             }
             Err(why) => {
-                self.upgrade.failed(pid, why);
+                self.operators.upgrade.failed(pid, why);
                 Ok(json!({ "words": "heard" }).to_string())
             }
         }

@@ -4,23 +4,23 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::supervisor::Supervisor;
+use crate::balancer::supervisor::Supervisor;
 use crate::config::{Config, Errors};
 use crate::event::Teller;
 use crate::relay::Controls;
 
-pub(super) struct Alerts;
+pub(in crate::balancer) struct Alerts;
 
-pub(super) struct Prepared;
+pub(in crate::balancer) struct Prepared;
 
-pub(super) struct Heard;
+pub(in crate::balancer) struct Heard;
 
 impl Prepared {
-    pub(super) fn of(_: &Config) -> Result<Self, Errors> {
+    pub(in crate::balancer) fn of(_: &Config) -> Result<Self, Errors> {
         Ok(Self)
     }
 
-    pub(super) fn start(
+    pub(in crate::balancer) fn start(
         self,
         _: Heard,
         _: Controls,
@@ -33,23 +33,23 @@ impl Prepared {
 }
 
 impl Heard {
-    pub(super) fn begin(_: &Teller) -> Self {
+    pub(in crate::balancer) fn begin(_: &Teller) -> Self {
         Self
     }
 }
 
 impl Alerts {
-    pub(super) fn follow(&self, _: Prepared) -> io::Result<()> {
+    pub(in crate::balancer) fn follow(&self, _: Prepared) -> io::Result<()> {
         Ok(())
     }
 
     #[cfg(feature = "admin")]
-    pub(super) fn hand_over(&self) -> serde_json::Value {
+    pub(in crate::balancer) fn hand_over(&self) -> serde_json::Value {
         serde_json::Value::Null
     }
 
     #[cfg(feature = "admin")]
-    pub(super) fn take_over(&self, _: &serde_json::Value) {}
+    pub(in crate::balancer) fn take_over(&self, _: &serde_json::Value) {}
 
-    pub(super) fn stop(&self, _: Duration) {}
+    pub(in crate::balancer) fn stop(&self, _: Duration) {}
 }

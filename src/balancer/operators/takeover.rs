@@ -2,8 +2,8 @@
 //! when the one who goes leaves them.
 
 use super::succession::Predecessor;
-use super::{Balancer, Running, tell};
 use crate::admin::{Endpoint, Steered};
+use crate::balancer::{Balancer, Running, tell};
 use crate::event::Event;
 use crate::thread;
 use serde_json::Value;
@@ -11,9 +11,13 @@ use std::sync::Arc;
 
 impl Running {
     /// Takes the places of the one before and has it finish; then this process may be succeeded.
-    pub(super) fn succeed(&self, predecessor: Option<&Predecessor>, endpoint: &mut Endpoint) {
+    pub(in crate::balancer) fn succeed(
+        &self,
+        predecessor: Option<&Predecessor>,
+        endpoint: &mut Endpoint,
+    ) {
         if let Some(before) = predecessor {
-            before.paused_for().into_iter().for_each(|left| self.controls.pause(left));
+            before.paused_for().into_iter().for_each(|left| self.operators.controls.pause(left));
             endpoint.take_history(&before.socket);
             let admin = self.in_force().config.admin.clone();
             let released = before.release(|| endpoint.take_over(&before.socket));
@@ -25,14 +29,14 @@ impl Running {
             }
             endpoint.tell_where();
         }
-        self.upgrade.listens_at(endpoint.socket());
+        self.operators.upgrade.listens_at(endpoint.socket());
     }
 }
 
 impl Balancer {
     /// The process that serves on, if one has taken over: it alone lets clients in from now on.
-    pub(super) fn successor(&mut self) -> Option<u32> {
-        let successor = self.running.upgrade.end();
+    pub(in crate::balancer) fn successor(&mut self) -> Option<u32> {
+        let successor = self.running.operators.upgrade.end();
         if successor.is_some() {
             self.endpoint.leave_address();
             self.running.server.say_succeeded();
@@ -42,7 +46,7 @@ impl Balancer {
 
     /// On a thread of its own: meanwhile signals are heard. Where there is no socket, at which a
     /// successor could ask, nor anybody how all stands, the log says the latter.
-    pub(super) fn upgrade(&self) {
+    pub(in crate::balancer) fn upgrade(&self) {
         if self.endpoint.socket().is_none() {
             return tell::status(self.running.teller.log(), &self.running.server.controls());
         }

@@ -1,14 +1,11 @@
 //! Whoever is told what happens, as the balancer starts, feeds and ends it: `notify` knows no pool,
-//! and is shown how all stands from here. In a build without alerts, `untold.rs` is in its place.
-
-#[cfg(feature = "admin")]
-mod handed;
+//! and is shown how all stands from here. In a build without alerts, `absent.rs` is in its place.
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::supervisor::Supervisor;
+use crate::balancer::supervisor::Supervisor;
 use crate::config::{Config, Errors};
 use crate::event::Teller;
 #[cfg(feature = "admin")]
@@ -24,21 +21,21 @@ use serde_json::Value;
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 
 /// Those that are told.
-pub(super) struct Alerts(Arc<Notify>);
+pub(in crate::balancer) struct Alerts(Arc<Notify>);
 
 /// The same before they are: their secrets and authorities are read.
-pub(super) struct Prepared(Ways);
+pub(in crate::balancer) struct Prepared(Ways);
 
 /// What is heard until they start.
-pub(super) struct Heard(Hearing);
+pub(in crate::balancer) struct Heard(Hearing);
 
 impl Prepared {
-    pub(super) fn of(config: &Config) -> Result<Self, Errors> {
+    pub(in crate::balancer) fn of(config: &Config) -> Result<Self, Errors> {
         crate::notify::open(config).map(Self)
     }
 
     /// `inherits` says that a process before this one has told who is out.
-    pub(super) fn start(
+    pub(in crate::balancer) fn start(
         self,
         heard: Heard,
         controls: Controls,
@@ -53,34 +50,34 @@ impl Prepared {
 }
 
 impl Heard {
-    pub(super) fn begin(teller: &Teller) -> Self {
+    pub(in crate::balancer) fn begin(teller: &Teller) -> Self {
         Self(Hearing::begin(teller))
     }
 }
 
 impl Alerts {
-    pub(super) fn follow(&self, prepared: Prepared) -> io::Result<()> {
+    pub(in crate::balancer) fn follow(&self, prepared: Prepared) -> io::Result<()> {
         self.0.follow(prepared.0)
     }
 
     #[cfg(feature = "admin")]
-    pub(super) fn status(&self) -> Vec<AlertStatus> {
+    pub(in crate::balancer) fn status(&self) -> Vec<AlertStatus> {
         self.0.status()
     }
 
     /// Tells no more from now on: what the one who does is to know.
     #[cfg(feature = "admin")]
-    pub(super) fn hand_over(&self) -> Value {
-        handed::written(self.0.hand_over())
+    pub(in crate::balancer) fn hand_over(&self) -> Value {
+        super::handed::written(self.0.hand_over())
     }
 
     /// Tells from now on, and goes on from this.
     #[cfg(feature = "admin")]
-    pub(super) fn take_over(&self, handed: &Value) {
-        self.0.take_over(&handed::read(handed));
+    pub(in crate::balancer) fn take_over(&self, handed: &Value) {
+        self.0.take_over(&super::handed::read(handed));
     }
 
-    pub(super) fn stop(&self, patience: Duration) {
+    pub(in crate::balancer) fn stop(&self, patience: Duration) {
         self.0.stop(patience);
     }
 }
