@@ -22,7 +22,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const NAME: &str = "heartbeat";
 
 /// A heartbeat that the file asks for, with its secrets read.
-#[derive(Clone)]
 pub struct Beat {
     remote: Remote,
     interval: Duration,
@@ -41,7 +40,7 @@ impl Beat {
 
     /// Beats until the other end of `stop` is gone.
     pub(super) fn start(
-        self,
+        mut self,
         tally: Arc<Mutex<Tally>>,
         teller: Teller,
         scene: Arc<dyn Scene>,

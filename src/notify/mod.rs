@@ -6,7 +6,7 @@
 //!
 //! Reading order: `message`, `news`, `hearing`, `notice`, `incident` (with `rules`, `known`, `cap`,
 //! `singles`), `handed`, `words` (with `scene`), `desk`, `channel`, `line`, `ways`; then each way:
-//! `webhook` (with `payload`, `remote`, `secret`), `command`, `email`; `heartbeat`.
+//! `webhook` (with `payload`, `remote`, `lookup`, `secret`), `command`, `email`; `heartbeat`.
 
 mod cap;
 pub(crate) mod channel;
@@ -20,6 +20,7 @@ mod heartbeat;
 pub mod incident;
 mod known;
 mod line;
+mod lookup;
 pub mod message;
 pub mod news;
 pub mod notice;

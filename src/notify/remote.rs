@@ -2,19 +2,16 @@
 //! does. Webhooks and the heartbeat send by it. No redirect is followed: what is told would go to
 //! whoever the answer names.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::bounded;
-
 use super::Undelivered;
+use super::lookup::LookUp;
 use super::secret::filled;
 use crate::http::HeadLimits;
 use crate::plain::client::{Link, LinkError, Patience, Phase};
 use crate::plain::url::Url;
 use crate::pool::Trust;
 use crate::text::{Escaped, Took};
-use crate::thread;
 use crate::tls::Connector;
 
 const LIMITS: HeadLimits = HeadLimits { head_bytes: 64 * 1024, headers: 200, target_bytes: 0 };
@@ -27,10 +24,10 @@ const BODY_SILENCE: Duration = Duration::from_secs(1);
 const SECRET_BYTES_MIN: usize = 8;
 
 /// Where to, and whom to believe there.
-#[derive(Clone)]
 pub(super) struct Remote {
     url: Url,
     connector: Option<Connector>,
+    look_up: LookUp,
 }
 
 impl Remote {
@@ -49,19 +46,19 @@ impl Remote {
             }
             false => None,
         };
-        Ok(Self { url, connector })
+        Ok(Self { url, connector, look_up: LookUp::default() })
     }
 
     /// Sends a request with these fields, each with its line end, and says what was answered.
     pub(super) fn ask(
-        &self,
+        &mut self,
         method: &str,
         fields: &str,
         body: &[u8],
         within: Duration,
     ) -> Result<String, Undelivered> {
         let until = Instant::now() + within;
-        let addresses = self.addresses(within)?;
+        let addresses = self.look_up.addresses(self.url.host(), self.url.port(), until)?;
         let left = until.saturating_duration_since(Instant::now());
         let patience = Patience {
             until,
@@ -107,28 +104,6 @@ impl Remote {
         let mut all: Vec<&str> = all.filter(|it| it.len() >= SECRET_BYTES_MIN).collect();
         all.sort_by_key(|it| std::cmp::Reverse(it.len()));
         all
-    }
-
-    /// A resolver may take minutes, and cannot be told to stop: a thread of its own waits for it.
-    fn addresses(&self, within: Duration) -> Result<Vec<SocketAddr>, Undelivered> {
-        let (host, port) = (self.url.host().to_owned(), self.url.port());
-        let fail = |why: String| Undelivered { words: why, may_retry: true };
-        if let Ok(ip) = host.parse() {
-            return Ok(vec![SocketAddr::new(ip, port)]);
-        }
-        let (found, finds) = bounded(1);
-        let name = host.clone();
-        let look_up = move || {
-            let all = (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-            let _ = found.send(all);
-        };
-        thread::start("alert lookup", Box::new(look_up)).map_err(|why| fail(why.to_string()))?;
-        match finds.recv_timeout(within) {
-            Ok(Ok(all)) if !all.is_empty() => Ok(all),
-            Ok(Ok(_)) => Err(fail(format!("{host}: the name has no address"))),
-            Ok(Err(error)) => Err(fail(format!("{host}: {error}"))),
-            Err(_) => Err(fail(format!("{host}: no address within {}", Took(within)))),
-        }
     }
 
     fn failed(&self, error: &LinkError, within: Duration) -> Undelivered {

@@ -16,13 +16,13 @@ mod smtp;
 
 use std::time::{Duration, Instant, SystemTime};
 
+use super::lookup::LookUp;
 use super::secret::filled;
 use super::{Deliver, Message, Over, Undelivered};
 use crate::config::{Mail, Security};
 use crate::pool::{Trust, authority};
 use crate::tls::{Connector, Stream};
 use letter::letter;
-use place::Place;
 use smtp::{Dialogue, Taken};
 
 /// A way to some people's mailboxes.
@@ -32,7 +32,7 @@ pub(crate) struct Email {
     login: Option<(String, String)>,
     /// None where all is in the clear.
     connector: Option<Connector>,
-    place: Place,
+    look_up: LookUp,
     /// Letters so far: a part of their names.
     letters: u64,
     /// One that somebody is still to get.
@@ -63,7 +63,7 @@ impl Email {
             mail: mail.clone(),
             login: login.transpose()?,
             connector,
-            place: Place::default(),
+            look_up: LookUp::default(),
             letters: 0,
             under_way: None,
         })
@@ -86,7 +86,8 @@ impl Email {
     fn try_to_send(&mut self, sent: &UnderWay, within: Duration) -> Result<Taken, Undelivered> {
         let until = Instant::now() + within;
         let Mail { host, port, security, from, to, .. } = &self.mail;
-        let socket = self.place.connect(host, *port, until)?;
+        let addresses = self.look_up.addresses(host, *port, until)?;
+        let socket = place::connect(&addresses, until)?;
         let stream = Stream::new(socket, None)
             .map_err(|error| Undelivered { words: error.to_string(), may_retry: true })?;
         let mut dialogue = Dialogue::new(stream, until, within);
