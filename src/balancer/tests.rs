@@ -12,7 +12,6 @@ use crate::event::Told;
 use crate::log::Level;
 use crate::log::tests::{piped, text_of};
 use crate::pool::{Mode, Notice, Pool};
-use crate::watch::Watched;
 
 const SOON: Duration = Duration::from_secs(20);
 
