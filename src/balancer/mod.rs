@@ -178,7 +178,7 @@ impl Balancer {
         running.server.stop();
         running.alerts.stop(LAST_MESSAGES);
         running.teller.tell(Event::Stopped);
-        drop(self.endpoint);
+        operators::close(self.endpoint);
         self.running.teller.log().flush(LAST_WORDS);
     }
 

@@ -140,7 +140,8 @@ mod tests {
         beat.start(Arc::clone(&tally), teller, Arc::clone(&workers) as _, stop).unwrap();
         wait_for(&tally, "not sent: a thread");
         assert!(hears.is_empty(), "one was sent");
-        assert_eq!((lock(&tally).sent, lock(&tally).failed), (0, 0));
+        let Tally { sent, failed, .. } = lock(&tally).clone();
+        assert_eq!((sent, failed), (0, 0));
         workers.0.store(true, SeqCst);
         hears.recv_timeout(AMPLE).unwrap();
         workers.0.store(false, SeqCst);

@@ -48,6 +48,8 @@ pub(in crate::balancer) fn open(_: &mut Endpoint, _: &Arc<Running>) -> io::Resul
     Ok(())
 }
 
+pub(in crate::balancer) fn close(_: Endpoint) {}
+
 pub(in crate::balancer) fn consequences(
     _: &Config,
     _: &Config,

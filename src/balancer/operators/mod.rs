@@ -23,11 +23,11 @@ mod upgrade;
 #[cfg(feature = "admin")]
 pub(super) use crate::admin::Endpoint;
 #[cfg(not(feature = "admin"))]
-pub(super) use absent::{Endpoint, Operators, Predecessor, bind, consequences, open};
+pub(super) use absent::{Endpoint, Operators, Predecessor, bind, close, consequences, open};
 #[cfg(feature = "admin")]
 pub(super) use consequences::of as consequences;
 #[cfg(feature = "admin")]
-pub(super) use present::{Operators, open};
+pub(super) use present::{Operators, close, open};
 #[cfg(feature = "admin")]
 pub use succession::tell_predecessor;
 #[cfg(feature = "admin")]

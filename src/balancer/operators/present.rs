@@ -43,6 +43,11 @@ pub(in crate::balancer) fn open(endpoint: &mut Endpoint, running: &Arc<Running>)
     endpoint.serve(Arc::clone(running) as _)
 }
 
+/// They are answered no more.
+pub(in crate::balancer) fn close(endpoint: Endpoint) {
+    drop(endpoint);
+}
+
 impl Balancer {
     /// Where operators may ask over HTTP, and look at the dashboard.
     pub fn endpoint(&self) -> Option<SocketAddr> {
