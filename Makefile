@@ -19,7 +19,7 @@ DENY_VERSION := 0.20.2
 DENY := $(or $(shell command -v cargo-deny),target/tools/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
-.PHONY: help build install run demo test lint static static-all image-rootfs container bench bench-policies picking try rules slow flood reloads certs loom screenshots fuzz
+.PHONY: help build install run demo test lint static static-all image-rootfs container bench bench-policies picking try rules slow flood ha reloads certs loom screenshots fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -127,6 +127,9 @@ flood: build ## a flood at the admin endpoint beside clients
 
 slow: build ## a thousand slow clients beside good ones
 	benches/slow.sh $(EVENLY)
+
+ha: ## two balancers behind one address; root, keepalived, bird2, nftables, iproute2
+	cargo test --locked --test ha -- --test-threads 4
 
 reloads: ## 50 reloads in a minute and 500 for the memory, under load; two minutes
 	cargo test --locked --test relay -- reloads:: --include-ignored --test-threads 1
