@@ -54,6 +54,8 @@
 //! |---|---|
 //! | door, keeper | where clients come in, and how many may; the thread that lets them in |
 //! | place | what a client takes in the house, or a request at a backend, until it leaves |
+//! | listener | an address where clients come in, as the file has it |
+//! | entrance | what becomes of clients at a listener |
 //! | greeter | who makes a task of a client that came in |
 //! | task | a client's connection as a value: it says what it waits for |
 //! | step | what a worker does to a task: moves bytes until it would wait; never waits |

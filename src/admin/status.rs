@@ -12,7 +12,7 @@ use crate::log::{Cause, Level, rfc3339};
 #[cfg(feature = "alerts")]
 use crate::notify::AlertStatus;
 use crate::pool::{PastCheck, Status};
-use crate::relay::{Controls, Totals};
+use crate::relay::{Controls, Listening, Totals};
 use crate::tls::Shown;
 
 /// Of the form of these answers.
@@ -41,7 +41,7 @@ pub(super) fn status(steered: &dyn Steered) -> String {
         "time": time(now),
         "process": process(&life, controls, now),
         "configuration": configuration(&life, now),
-        "listeners": [{ "address": controls.address().to_string(), "tls": controls.speaks_tls() }],
+        "listeners": listeners(controls),
         "connections": connections(controls),
         "descriptors": open_descriptors(),
         "log": {
@@ -53,6 +53,19 @@ pub(super) fn status(steered: &dyn Steered) -> String {
         "alerts": alerts(steered),
     });
     with_list(&whole, "pools", std::iter::once(shown_pool))
+}
+
+/// Where clients come in.
+fn listeners(controls: &Controls) -> Value {
+    let listener = |Listening { name, address, mode, is_secure }: Listening| {
+        json!({
+            "name": name,
+            "address": address.to_string(),
+            "mode": mode.word(),
+            "tls": is_secure,
+        })
+    };
+    controls.listening().into_iter().map(listener).collect()
 }
 
 /// `GET /events`: what was told after the event of this number.

@@ -2,8 +2,8 @@
 //! socket, checks. Called by the start, and by its trial, which tries the same and keeps nothing.
 
 use super::{CannotStart, failed, tell};
-use crate::config::{AccessLog, Config, LogTarget, Serving};
-use crate::engine::descriptors;
+use crate::config::{self, AccessLog, Config, LogTarget, Mode, Serving};
+use crate::engine::{Listener, descriptors};
 use crate::event::{Event, Teller};
 use crate::log::{self, Log};
 use crate::pool::policy::Policy;
@@ -25,13 +25,27 @@ pub(super) const FIRST_ROUND_MARGIN: Duration = Duration::from_millis(500);
 /// How long clients wait for it at the most, whatever a check may take.
 pub(super) const FIRST_ROUND_MAX: Duration = Duration::from_secs(10);
 
-/// What is served, in a few words, to which the address is added.
-pub fn summary(config: &Config) -> String {
+/// What is served at a listener, in a few words, to which its address is added.
+pub fn summary(config: &Config, listener: &config::Listener) -> String {
+    if listener.mode == Mode::ToHttps {
+        return format!("redirecting to https at port {}", listener.https_port);
+    }
     let (count, policy) = (config.applications.len(), config.balance.policy.name());
     let noun = if count == 1 { "application" } else { "applications" };
     let how = if config.server.mode == Serving::Redirect { ", redirecting" } else { "" };
-    let tls = if config.tls.certificates.is_empty() { "" } else { ", with TLS" };
+    let tls = if config.is_secure(listener) { ", with TLS" } else { "" };
     format!("{count} {noun}, {policy}{how}{tls}")
+}
+
+/// Listens wherever clients are to come in, in the order of the file. `inherit` has the socket of
+/// a predecessor, if it listens there.
+pub(super) fn bind_all(
+    config: &Config,
+    mut inherit: impl FnMut(SocketAddr) -> Option<Listener>,
+) -> Result<Vec<Listener>, CannotStart> {
+    let bind = |listen| Listener::bind(listen).map_err(|error| cannot_listen(listen, &error));
+    let all = config.listening().into_iter();
+    all.map(|one| inherit(one.listen).map_or_else(|| bind(one.listen), Ok)).collect()
 }
 
 pub(super) fn start_log(config: &Config) -> Result<Log, CannotStart> {
@@ -137,7 +151,7 @@ pub(super) fn cannot_listen(listen: SocketAddr, error: &io::Error) -> CannotStar
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => "end the program that uses it, or choose another with --listen",
         io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE",
-        _ => "set [server] listen to an address of this machine",
+        _ => "choose an address of this machine",
     };
     CannotStart::System(format!("cannot listen on {listen}: {error}; {remedy}"))
 }

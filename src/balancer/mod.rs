@@ -23,13 +23,12 @@ mod unable;
 mod user;
 
 use crate::config::{Config, Source};
-use crate::engine::Listener;
 use crate::event::{Event, Teller};
-use crate::relay::Server;
+use crate::relay::{Listening, Server};
 use crate::tls::Tls;
 use crate::watch::Watch;
 use alerts::{Alerts, Heard, Prepared};
-use build::{build_pool, cannot_listen, fit_descriptors, start_log, start_watch};
+use build::{bind_all, build_pool, fit_descriptors, start_log, start_watch};
 use crossbeam_channel::Sender;
 use operators::{Endpoint, Operators, Predecessor};
 use reload::{InForce, Turn};
@@ -98,12 +97,9 @@ impl Balancer {
         let epoch = predecessor.as_ref().map_or_else(Instant::now, Predecessor::epoch);
         let mut fitting = config.clone();
         let lowered = fit_descriptors(&mut fitting)?;
-        let listen = config.server.listen;
-        let bind = || Listener::bind(listen).map_err(|error| cannot_listen(listen, &error));
-        let inherited = predecessor.as_mut().and_then(|before| before.listener(listen));
-        let listener = inherited.map_or_else(bind, Ok)?;
-        let address = listener.address();
-        let bound = operators::bind(&config, address, predecessor.as_ref())?;
+        let inherit = |listen| predecessor.as_mut().and_then(|before| before.listener(listen));
+        let listeners = bind_all(&config, inherit)?;
+        let bound = operators::bind(&config, listeners[0].address(), predecessor.as_ref())?;
         let unchanged = become_user(&config.server, &mut signals)?;
         let teller = Teller::new(start_log(&config)?);
         let heard = Heard::begin(&teller);
@@ -111,7 +107,6 @@ impl Balancer {
         predecessor.iter().for_each(|before| before.tell_health(&mut known));
         let drawn = predecessor.as_ref().and_then(Predecessor::drawn);
         let pool = build_pool(&known, drawn, &teller);
-        let summary = summary(&config);
         // Before the first checks, whose end is asked for there.
         let mut endpoint = bound.serve(&config.admin, &teller).map_err(CannotStart::System)?;
         let watch = start_watch(&config, &tls, &pool, &teller, epoch)?;
@@ -121,7 +116,7 @@ impl Balancer {
         predecessor.iter().for_each(|before| before.tell_standings(&pool, epoch));
         // From here on there may be clients: a signal waits, and then drains them.
         signals.start_is_over();
-        let server = Server::start(fitting, tls.clone(), listener, pool, teller.clone(), epoch);
+        let server = Server::start(fitting, tls.clone(), listeners, pool, teller.clone(), epoch);
         let server = server.map_err(failed("cannot start the relay"))?;
         let (supervisor, inherits) = (Supervisor::of_environment(), predecessor.is_some());
         let alerts = prepared.start(heard, server.controls(), &supervisor, &teller, inherits);
@@ -137,7 +132,7 @@ impl Balancer {
             alerts: alerts.map_err(failed("cannot tell anybody"))?,
         });
         operators::open(&mut endpoint, &running).map_err(failed("cannot keep a history"))?;
-        running.teller.tell(Event::Listening { address, summary: &summary });
+        running.tell_of_listeners(&[]);
         let reloads = reload::stand_by(&running)?;
         running.succeed(predecessor.as_ref(), &mut endpoint);
         running.be_ready()?;
@@ -149,7 +144,7 @@ impl Balancer {
         self.running.teller.tell(Event::Configuration(text));
     }
 
-    /// Where clients are served.
+    /// Where clients are served; where there are several listeners, at the first.
     pub fn address(&self) -> SocketAddr {
         self.running.server.address()
     }
@@ -219,6 +214,16 @@ impl Running {
         attended.map_err(failed("cannot watch over the relay"))?;
         self.supervisor.ready();
         Ok(())
+    }
+
+    /// Says where clients are served, but for those `told` before.
+    fn tell_of_listeners(&self, told: &[Listening]) {
+        let config = self.in_force().config.clone();
+        let now = self.server.listening().into_iter().zip(config.listening());
+        for (listening, listener) in now.filter(|(listening, _)| !told.contains(listening)) {
+            let (address, summary) = (listening.address, summary(&config, &listener));
+            self.teller.tell(Event::Listening { address, summary: &summary });
+        }
     }
 
     /// What is in force. To be let go soon.

@@ -6,7 +6,7 @@
 //!
 //! Called on HUP, from a thread of its own, so that the end is heard meanwhile; and by operators.
 
-use super::build::{cannot_listen, drawn, fit_descriptors, policy_of, rules, summary};
+use super::build::{cannot_listen, drawn, fit_descriptors, policy_of, rules};
 use super::newcomers::Newcomers;
 use super::{CannotStart, Prepared, Running, failed, operators};
 #[cfg(feature = "tls")]
@@ -188,7 +188,7 @@ impl Running {
         }
         let mut fitting = plan.config.clone();
         let lowered = fit_descriptors(&mut fitting).map_err(|why| why.to_string())?;
-        let listener = self.next_listener(plan.config.server.listen)?;
+        let listeners = self.next_listeners(&plan.config)?;
         let before = self.server.controls().pool();
         let mut newcomers = Newcomers::of(&before, &plan.config.applications, &plan.heirs);
         newcomers.look_up();
@@ -197,14 +197,13 @@ impl Running {
         if self.server.is_ending() {
             return Err(STOPPING.to_owned());
         }
-        if let Some(listener) = listener {
-            let (address, summary) = (listener.address(), summary(&fitting));
-            self.server.move_to(listener).map_err(|error| error.to_string())?;
-            self.teller.tell(Event::Listening { address, summary: &summary });
-        }
+        let listening = self.server.listening();
+        let opened = self.server.open(listeners, &fitting, &plan.tls);
+        opened.map_err(|error| error.to_string())?;
         let mut words = plan.changes.lines.join("\n");
         let had_some = before.usable(self.server.controls().now()) > 0;
         self.swap(plan, fitting, &before, newcomers);
+        self.tell_of_listeners(&listening);
         let controls = self.server.controls();
         if had_some && controls.pool().usable(controls.now()) == 0 {
             words.push_str("\nNO BACKEND IS UP by this file");
@@ -247,17 +246,21 @@ impl Running {
         self.server.replace(config, tls.clone(), Arc::clone(pool));
     }
 
-    /// Listens where clients are to be served, if that is another address than now.
-    fn next_listener(&self, listen: SocketAddr) -> Result<Option<Listener>, String> {
-        let (written, real) = (self.in_force().config.server.listen, self.server.address());
-        if listen == written || listen == real {
-            return Ok(None);
-        }
+    /// Listens where clients are to be served, and are not yet.
+    fn next_listeners(&self, config: &Config) -> Result<Vec<Listener>, String> {
+        self.server.missing(config).into_iter().map(|listen| self.bind(listen)).collect()
+    }
+
+    fn bind(&self, listen: SocketAddr) -> Result<Listener, String> {
         // Both cannot be bound at once where one is a part of the other.
+        let open = self.server.listening();
+        let beside = open.iter().find(|open| open.address.port() == listen.port());
         let remedy = "choose another port, or restart";
-        let why = |error| match real.port() == listen.port() {
-            true => format!("cannot listen on {listen} beside {real}: {error}; {remedy}"),
-            false => cannot_listen(listen, &error).to_string(),
+        let why = |error| match beside {
+            Some(open) => {
+                format!("cannot listen on {listen} beside {}: {error}; {remedy}", open.address)
+            }
+            None => cannot_listen(listen, &error).to_string(),
         };
         let until = Instant::now() + LETTING_GO;
         loop {
@@ -265,7 +268,7 @@ impl Running {
                 Err(error) if error.kind() == AddrInUse && Instant::now() < until => {
                     std::thread::park_timeout(LETTING_GO_LOOK);
                 }
-                bound => return bound.map(Some).map_err(why),
+                bound => return bound.map_err(why),
             }
         }
     }

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::engine::Listener;
 use crate::event::Told;
 use crate::log::Level;
 use crate::log::tests::{piped, text_of};
@@ -76,13 +77,14 @@ impl Running {
         let ((log, said), epoch) = (piped(), Instant::now());
         let teller = Teller::new(log);
         let pool = build_pool(&config, None, &teller);
-        let listener = Listener::bind(config.server.listen).unwrap();
+        let listeners = vec![Listener::bind(config.server.listen).unwrap()];
         let tls = Tls::default();
         let Ok(watch) = start_watch(&config, &tls, &pool, &teller, epoch) else {
             panic!("no watch");
         };
         let server =
-            Server::start(config, tls, listener, Arc::clone(&pool), teller.clone(), epoch).unwrap();
+            Server::start(config, tls, listeners, Arc::clone(&pool), teller.clone(), epoch)
+                .unwrap();
         Self { server, watch, teller, pool, epoch, said }
     }
 

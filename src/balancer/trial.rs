@@ -2,10 +2,11 @@
 //! applications, the address. Each is tried as far as that changes nothing. Called by `check`.
 
 use std::io;
+use std::net::SocketAddr;
 
 use super::build::{NAMES_PATIENCE, cannot_listen, log_destination};
 use super::{CannotStart, Prepared};
-use crate::config::{AccessLog, Config};
+use crate::config::{self, AccessLog, Config};
 use crate::engine::{Listener, descriptors};
 use crate::log::Log;
 use crate::pool::{Found, Spec};
@@ -17,14 +18,15 @@ pub struct Trial {
     pub faults: Vec<CannotStart>,
     /// What may be as it should.
     pub notes: Vec<String>,
-    /// Somebody has the address: most often the very server that this configuration is meant for.
-    pub is_served: bool,
+    /// Addresses that somebody has: most often the very server that this configuration is meant
+    /// for.
+    pub taken: Vec<SocketAddr>,
 }
 
 impl Trial {
     /// Tries everything; returns within a few seconds, however long the resolver takes.
     pub fn of(config: &Config) -> Self {
-        let (mut faults, mut notes, mut is_served) = (Vec::new(), Vec::new(), false);
+        let (mut faults, mut notes, mut taken) = (Vec::new(), Vec::new(), Vec::new());
         match descriptors::fit(config.server.max_connections) {
             Ok((_, lowered)) => notes.extend(lowered),
             Err(few) => faults.push(CannotStart::System(few.to_string())),
@@ -34,14 +36,15 @@ impl Trial {
             faults.extend(probed.err().map(|error| CannotStart::System(error.to_string())));
         }
         faults.extend(unresolved(&config.applications).into_iter().map(CannotStart::System));
-        let listen = config.server.listen;
-        match Listener::try_bind(listen) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => is_served = true,
-            Err(error) => faults.push(cannot_listen(listen, &error)),
+        for config::Listener { listen, .. } in config.listening() {
+            match Listener::try_bind(listen) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken.push(listen),
+                Err(error) => faults.push(cannot_listen(listen, &error)),
+            }
         }
         faults.extend(Prepared::of(config).err().map(CannotStart::Config));
-        Self { faults, notes, is_served }
+        Self { faults, notes, taken }
     }
 }
 

@@ -20,7 +20,7 @@ pub fn run(source: &Source, name: Option<&str>) -> Result<(), Failure> {
     if alerts.is_empty() {
         return Err(Failure::Usage(none(&config.alerts, name)));
     }
-    let author = author(&config.server.listen.to_string());
+    let author = author(&config.address().to_string());
     let (mut out, mut has_failed) = (io::stdout().lock(), false);
     for alert in alerts {
         let (name, kind) = (&alert.name, alert.kind.word());

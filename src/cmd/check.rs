@@ -2,12 +2,13 @@
 //! now. Leaves nothing behind and takes no address, so that it may run beside a server.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 
 #[cfg(feature = "admin")]
 use super::reach;
 use super::{Failure, warn};
 use crate::balancer::{Trial, summary};
-use crate::config::{Config, Extent, Source};
+use crate::config::{Config, Extent, Listener, Source};
 use crate::tls::{self, Tls};
 
 /// Prints the verdict and the configuration as TOML, secrets hidden, and below it, as comments, the
@@ -16,14 +17,15 @@ use crate::tls::{self, Tls};
 pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
     let (mut config, warnings) = source.load()?;
     let tls = Tls::load(&config);
-    let Trial { faults, notes, is_served } = Trial::of(&config);
-    let taken = if is_served { taken(&config) } else { Taken::default() };
+    let Trial { faults, notes, taken } = Trial::of(&config);
+    let taken = Taken::of(&taken, &config);
     let mut out = io::stdout().lock();
     let path = source.path.display();
     match faults.len() + usize::from(tls.is_err()) {
         0 => {
-            let (summary, listen) = (summary(&config), config.server.listen);
-            writeln!(out, "# {path} is fine: {summary}, on {listen}{}\n", taken.by_us)?;
+            let served = |one: &Listener| format!("{}, on {}", summary(&config, one), one.listen);
+            let served: Vec<_> = config.listening().iter().map(served).collect();
+            writeln!(out, "# {path} is fine: {}{}\n", served.join("; "), taken.by_us)?;
         }
         1 => writeln!(out, "# {path} is well written, but one thing would fail here\n")?,
         many => writeln!(out, "# {path} is well written, but {many} things would fail here\n")?,
@@ -48,25 +50,37 @@ pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
     if faults.is_empty() { Ok(()) } else { Err(Failure::Told) }
 }
 
-/// Who has the address already.
+/// Who has the addresses already.
 #[derive(Default)]
 struct Taken {
     /// What the verdict ends with, if it is the balancer of this configuration.
     by_us: String,
-    /// A warning, if that is not known.
-    by_others: Option<String>,
+    /// A warning for each, if that is not known.
+    by_others: Vec<String>,
 }
 
-fn taken(config: &Config) -> Taken {
-    let listen = config.server.listen;
-    #[cfg(feature = "admin")]
-    if let Some(pid) = reach::server_of(config) {
-        return Taken {
-            by_us: format!(", where its balancer serves already (process {pid})"),
-            by_others: None,
-        };
+impl Taken {
+    fn of(taken: &[SocketAddr], config: &Config) -> Self {
+        if taken.is_empty() {
+            return Self::default();
+        }
+        if let Some(pid) = owner(config, taken) {
+            let by_us = format!(", where its balancer serves already (process {pid})");
+            return Self { by_us, by_others: Vec::new() };
+        }
+        let what = "in use; if not by the server that this is for, choose another";
+        let warning = |address| format!("{address} is {what}");
+        Self { by_us: String::new(), by_others: taken.iter().map(warning).collect() }
     }
-    let what = "in use; if not by the server that this is for, choose another";
-    let warning = format!("server.listen: {listen} is {what}");
-    Taken { by_us: String::new(), by_others: Some(warning) }
+}
+
+/// The process that serves by this configuration, if one says so.
+#[cfg(feature = "admin")]
+fn owner(config: &Config, addresses: &[SocketAddr]) -> Option<u64> {
+    reach::server_of(config, addresses)
+}
+
+#[cfg(not(feature = "admin"))]
+fn owner(_: &Config, _: &[SocketAddr]) -> Option<u64> {
+    None
 }

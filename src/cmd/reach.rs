@@ -133,21 +133,23 @@ fn is_at(url: &Url, own: SocketAddr) -> bool {
 }
 
 /// The process of the balancer that answers where that of this configuration does, if it serves at
-/// the same address.
-pub(super) fn server_of(config: &Config) -> Option<u64> {
-    let listen = config.server.listen.to_string();
+/// all of these addresses.
+pub(super) fn server_of(config: &Config, addresses: &[SocketAddr]) -> Option<u64> {
     let endpoints = written(config.clone(), "").unwrap_or_default();
     let views = endpoints
         .into_iter()
         .filter_map(|endpoint| View::read(&Balancer::at(endpoint).status(GLANCE).ok()?).ok());
-    views.filter(|view| view.listeners.contains(&listen)).map(|view| view.pid).next()
+    let is_there =
+        |view: &View| addresses.iter().all(|address| view.listeners.contains(&address.to_string()));
+    views.filter(is_there).map(|view| view.pid).next()
 }
 
 /// Where the balancer of this configuration answers: `file` is what messages call it.
 fn written(config: Config, file: &str) -> Result<Vec<Endpoint>, Failure> {
+    let port = config.address().port();
     match (config.admin.socket, config.admin.listen) {
         (AdminSocket::At(path), _) => Ok(vec![Endpoint::Socket(path)]),
-        (AdminSocket::Auto, _) => Ok(by_port(config.server.listen.port())),
+        (AdminSocket::Auto, _) => Ok(by_port(port)),
         (AdminSocket::Off, Some(address)) => {
             let url = format!("http://{address}/").parse().map_err(Failure::Run)?;
             let token = Some(config.admin.token).filter(|token| !token.is_empty());

@@ -4,12 +4,13 @@
 #[cfg(feature = "alerts")]
 use super::ALERTS;
 #[cfg(feature = "alerts")]
-use super::alerts::{Alert, Written};
+use super::alerts::{self, Alert};
 use super::applications::Application;
+use super::listeners::{self, Listener};
 use super::render::holds_secret;
 use super::settings::Setting;
 use super::table::Table;
-use super::{APPLICATIONS, Config};
+use super::{APPLICATIONS, Config, LISTENERS};
 use crate::pool::Spec;
 
 /// What holds from the start of the process to its end, by table and key, and why. A table without
@@ -58,6 +59,7 @@ impl Config {
         for ((name, old), (_, new)) in self.tables().into_iter().zip(next.tables()) {
             changes.of_table(name, old, new);
         }
+        changes.of_listeners(&self.listeners, &next.listeners);
         #[cfg(feature = "alerts")]
         changes.of_alerts(&self.alerts, &next.alerts);
         changes
@@ -85,24 +87,41 @@ impl Changes {
         }
     }
 
+    fn of_listeners(&mut self, old: &[Listener], new: &[Listener]) {
+        let written = |one: &Listener| {
+            let what = format!("new, at {}", one.listen);
+            (one.name.clone(), values(LISTENERS, &mut listeners::Written::from(one)), what)
+        };
+        let [old, new] = [old, new].map(|all| all.iter().map(written).collect());
+        self.of_named("listener", old, new);
+    }
+
     #[cfg(feature = "alerts")]
     fn of_alerts(&mut self, old: &[Alert], new: &[Alert]) {
-        let named = |list: &[Alert], name: &str| {
-            list.iter().find(|alert| alert.name == name).map(Written::from)
+        let written = |one: &Alert| {
+            let what = format!("new, by {}", one.kind.word());
+            (one.name.clone(), values(ALERTS, &mut alerts::Written::from(one)), what)
         };
-        for Alert { name, kind, .. } in new {
-            match (named(old, name), named(new, name)) {
-                (Some(mut old), Some(mut new)) => {
-                    let [old, new] = [&mut old, &mut new].map(|alert| values(ALERTS, alert));
-                    let changed = differing(&old, &new);
-                    let lines = changed.map(|(key, words)| format!("alert {name}: {key}: {words}"));
+        let [old, new] = [old, new].map(|all| all.iter().map(written).collect());
+        self.of_named("alert", old, new);
+    }
+
+    /// Items of a list that are known by their names; each with the words for one that is new.
+    fn of_named(&mut self, noun: &str, old: Vec<Named>, new: Vec<Named>) {
+        for (name, values, is_new) in &new {
+            match old.iter().find(|(other, ..)| other == name) {
+                Some((_, before, _)) => {
+                    let changed = differing(before, values);
+                    let lines =
+                        changed.map(|(key, words)| format!("{noun} {name}: {key}: {words}"));
                     self.lines.extend(lines);
                 }
-                _ => self.lines.push(format!("alert {name}: new, by {}", kind.word())),
+                None => self.lines.push(format!("{noun} {name}: {is_new}")),
             }
         }
-        for Alert { name, .. } in old.iter().filter(|old| named(new, &old.name).is_none()) {
-            self.lines.push(format!("alert {name}: gone"));
+        let is_left = |name: &str| new.iter().any(|(other, ..)| other == name);
+        for (name, ..) in old.iter().filter(|(name, ..)| !is_left(name)) {
+            self.lines.push(format!("{noun} {name}: gone"));
         }
     }
 
@@ -120,6 +139,9 @@ impl Changes {
         }
     }
 }
+
+/// An item's name, its keys, and what is said of it where it is new.
+type Named = (String, Vec<Value>, String);
 
 /// A key with its value, and how that is shown.
 struct Value {

@@ -147,6 +147,14 @@ pub(super) fn file(text: &str) -> Result<String, String> {
     Ok(text.to_string())
 }
 
+/// The path of a folder.
+pub(super) fn folder(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(format!("{} is no path; write that of a folder", quote(text)));
+    }
+    Ok(text.to_string())
+}
+
 /// A method; they are told apart by case (RFC 9110 section 9.1), and all that are in use are in
 /// capitals. CONNECT, TRACE and TRACK are refused whatever the mode.
 pub(super) fn method(text: &str) -> Result<String, String> {

@@ -18,6 +18,7 @@ mod files;
 mod form;
 mod grammar;
 mod keys;
+mod listeners;
 mod meaning;
 mod message;
 mod needs;
@@ -65,6 +66,7 @@ pub use keys::{
     Admin, Balance, Health, Limits, Log, Lookup, Passive, Queue, Redirect, Retry, Server, Sticky,
     Timeouts, Tls,
 };
+pub use listeners::{Listener, Mode};
 pub use message::Errors;
 pub(crate) use message::nearest;
 #[cfg(any(feature = "client", feature = "lab"))]
@@ -80,6 +82,8 @@ pub(crate) use units::TIME;
 
 /// The list of tables that names the backends, in the file and in messages.
 const APPLICATIONS: &str = "applications";
+/// The list of tables that names where clients come in.
+const LISTENERS: &str = "listeners";
 /// The list of tables that names who is told.
 #[cfg(feature = "alerts")]
 const ALERTS: &str = "alerts";
@@ -92,6 +96,8 @@ const TABLES: usize = if cfg!(feature = "alerts") { 16 } else { 15 };
 pub struct Config {
     /// The backends, at least one, each with a name and an address of its own.
     pub applications: Vec<Spec>,
+    /// Where clients come in, each with a name of its own; none is at `[server] listen` alone.
+    pub listeners: Vec<Listener>,
     /// `[server]`
     pub server: Server,
     /// `[balance]`
@@ -212,6 +218,7 @@ impl Config {
 fn each_key(visit: &mut dyn FnMut(&'static str, &'static str, &mut dyn Field)) {
     let (mut application, mut config) = (Application::default(), Config::default());
     application.each(&mut |key, field| visit(APPLICATIONS, key, field));
+    listeners::Written::default().each(&mut |key, field| visit(LISTENERS, key, field));
     for (name, table) in config.tables() {
         table.each(&mut |key, field| visit(name, key, field));
     }
@@ -228,14 +235,17 @@ fn is_table(word: &str) -> bool {
 
 /// The lists of tables.
 #[cfg(feature = "alerts")]
-const LISTS: &[&str] = &[APPLICATIONS, ALERTS];
+const LISTS: &[&str] = &[APPLICATIONS, LISTENERS, ALERTS];
 #[cfg(not(feature = "alerts"))]
-const LISTS: &[&str] = &[APPLICATIONS];
+const LISTS: &[&str] = &[APPLICATIONS, LISTENERS];
 
 /// When the keys of a table count.
 fn needs(name: &str) -> Needs {
     if name == APPLICATIONS {
         return Application::default().needs();
+    }
+    if name == LISTENERS {
+        return listeners::Written::default().needs();
     }
     #[cfg(feature = "alerts")]
     if name == ALERTS {

@@ -11,7 +11,7 @@ use super::message::Errors;
 use super::overrides::Overrides;
 use super::report::Report;
 use super::written::{read_table, refuse_unknown};
-use super::{APPLICATIONS, Config, applications, syntax, valid, words};
+use super::{APPLICATIONS, Config, LISTENERS, applications, listeners, syntax, valid, words};
 
 /// Longest file. A thousand applications are 60 KiB.
 const FILE_BYTES_MAX: usize = 4 << 20;
@@ -79,7 +79,7 @@ pub(super) fn read(
 }
 
 fn read_root(root: &DeTable<'_>, config: &mut Config, report: &mut Report<'_>) {
-    let mut known = vec![APPLICATIONS];
+    let mut known = vec![APPLICATIONS, LISTENERS];
     for (name, table) in config.tables() {
         known.push(name);
         let Some((key, value)) = root.get_key_value(name) else {
@@ -98,6 +98,9 @@ fn read_root(root: &DeTable<'_>, config: &mut Config, report: &mut Report<'_>) {
         |key: &str| words::ours("", key).is_some_and(|ours| ours.contains(APPLICATIONS));
     if root.contains_key(APPLICATIONS) || !root.keys().any(|key| called_otherwise(key.get_ref())) {
         config.applications = applications::read(root.get_key_value(APPLICATIONS), report);
+    }
+    if let Some(written) = root.get_key_value(LISTENERS) {
+        config.listeners = listeners::read(written, report);
     }
     #[cfg(feature = "alerts")]
     {

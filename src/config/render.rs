@@ -5,10 +5,11 @@ use super::ALERTS;
 #[cfg(feature = "alerts")]
 use super::alerts::Written;
 use super::applications::Application;
+use super::listeners;
 use super::message::quote;
 use super::settings::{self, Setting, Settings};
 use super::table::{Field, Table};
-use super::{APPLICATIONS, Config};
+use super::{APPLICATIONS, Config, LISTENERS};
 
 /// What stands for a secret. As one it is too short: whoever reads the file back is told so, and
 /// has none that all the world knows.
@@ -62,6 +63,8 @@ impl Config {
         let mut all = Settings::default();
         let mut items: Vec<_> = self.applications.iter().map(Application::from).collect();
         all.items = items.iter_mut().map(|item| settings::of(APPLICATIONS, item)).collect();
+        let mut listeners: Vec<_> = self.listeners.iter().map(listeners::Written::from).collect();
+        all.items.extend(listeners.iter_mut().map(|one| settings::of(LISTENERS, one)));
         for (name, table) in self.tables() {
             all.tables.extend(settings::of(name, table));
         }
@@ -70,17 +73,20 @@ impl Config {
         #[cfg(feature = "alerts")]
         all.items.extend(alerts.iter_mut().map(|alert| settings::of(ALERTS, alert)));
         let mut page = Page { out: String::new(), extent, hides, usual: Settings::usual(), all };
-        for (index, item) in items.iter_mut().enumerate() {
-            let own = page.all.items[index].clone();
-            page.write("[[applications]]", APPLICATIONS, item, &own);
+        let mut own = page.all.items.clone().into_iter();
+        let mut own = || own.next().unwrap_or_default();
+        for item in &mut items {
+            page.write("[[applications]]", APPLICATIONS, item, &own());
+        }
+        for item in &mut listeners {
+            page.write("[[listeners]]", LISTENERS, item, &own());
         }
         for (name, table) in self.tables() {
             page.write(&format!("[{name}]"), name, table, &[]);
         }
         #[cfg(feature = "alerts")]
-        for (index, alert) in alerts.iter_mut().enumerate() {
-            let own = page.all.items[items.len() + index].clone();
-            page.write("[[alerts]]", ALERTS, alert, &own);
+        for alert in &mut alerts {
+            page.write("[[alerts]]", ALERTS, alert, &own());
         }
         page.out
     }
@@ -107,8 +113,10 @@ impl Page {
         table.each(&mut |key, field| {
             let setting = Setting::of(name, key, field);
             let is_usual = self.usual.has(&setting);
-            let is_needed =
-                matches!((name, key), (APPLICATIONS, "ip" | "port") | ("alerts", "name" | "kind"));
+            let is_needed = matches!(
+                (name, key),
+                (APPLICATIONS, "ip" | "port") | (LISTENERS, "listen") | ("alerts", "name" | "kind")
+            );
             if self.extent == Extent::Changed && is_usual && !is_needed {
                 return;
             }

@@ -63,6 +63,12 @@ impl<'t> Report<'t> {
         read.map_or(Place::File, |setting| setting.place.clone())
     }
 
+    /// The same of a key of a list: where its first item has it.
+    pub(super) fn place_of(&self, key: &str) -> Place {
+        let read = self.settings.items.iter().flatten().find(|setting| setting.path() == key);
+        read.map_or(Place::File, |setting| setting.place.clone())
+    }
+
     /// True where there is nothing but comments.
     pub(super) fn is_empty(&self) -> bool {
         let says_nothing = |line: &str| line.is_empty() || line.starts_with('#');

@@ -1,13 +1,15 @@
 //! The rules between keys, which no single key can see. Called last, once every key has been read.
 
 use std::net::IpAddr;
+#[cfg(feature = "admin")]
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use super::message::{Place, quote};
 use super::report::Report;
 use super::settings::Setting;
 use super::units::TIME;
-use super::{Config, meaning};
+use super::{Config, Listener, meaning};
 
 /// Reports contradictions, and what is odd. Says nothing while single keys are wrong: it would
 /// judge defaults that nobody asked for.
@@ -26,6 +28,8 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     a_text_has_a_body_to_be_in(config, report);
     no_status_is_well_and_asks_to_be_drained(config, report);
     secure_cookies_have_tls(config, report);
+    clients_come_in_as_one_of_two_says(config, report);
+    a_secure_listener_has_a_certificate(config, report);
     no_backend_is_evenly(config, report);
     #[cfg(feature = "admin")]
     others_prove_who_they_are(config, report);
@@ -149,22 +153,61 @@ fn secure_cookies_have_tls(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-/// A request relayed to the own listener would go round until the descriptors run out.
+/// Whoever wrote both believes that clients come in at each of them.
+fn clients_come_in_as_one_of_two_says(config: &Config, report: &mut Report<'_>) {
+    let place = report.place("server.listen");
+    if !config.listeners.is_empty() && place != Place::File {
+        let what = "says nothing beside [[listeners]], which name all addresses; make it one of \
+                    them, or remove it";
+        report.add(place, "server.listen", what);
+    }
+}
+
+fn a_secure_listener_has_a_certificate(config: &Config, report: &mut Report<'_>) {
+    if config.listeners.is_empty() {
+        return;
+    }
+    let is_certified = !config.tls.certificates.is_empty();
+    if let Some(first) = config.listeners.iter().find(|one| config.is_secure(one) && !is_certified)
+    {
+        let what = format!(
+            "{} has no certificate to show; name certificates in [tls]",
+            quote(&first.name)
+        );
+        report.add(report.place_of("listeners.tls"), "listeners.tls", what);
+    }
+    if is_certified && !config.listeners.iter().any(|one| config.is_secure(one)) {
+        let what = "are shown by no listener; write tls = true in one, or remove this key";
+        report.warn(report.place("tls.certificates"), "tls.certificates", what);
+    }
+}
+
+/// A request relayed to an own listener would go round until the descriptors run out.
 fn no_backend_is_evenly(config: &Config, report: &mut Report<'_>) {
-    let listen = config.server.listen;
-    let own = |host: &str| match host.parse::<IpAddr>() {
-        Ok(ip) if listen.ip().is_unspecified() => ip.is_loopback() || ip.is_unspecified(),
-        Ok(ip) => ip == listen.ip().to_canonical(),
-        Err(_) => {
-            host == "localhost" && (listen.ip().is_loopback() || listen.ip().is_unspecified())
+    for Listener { listen, .. } in config.listening() {
+        let own = |host: &str| match host.parse::<IpAddr>() {
+            Ok(ip) if listen.ip().is_unspecified() => ip.is_loopback() || ip.is_unspecified(),
+            Ok(ip) => ip == listen.ip().to_canonical(),
+            Err(_) => {
+                host == "localhost" && (listen.ip().is_loopback() || listen.ip().is_unspecified())
+            }
+        };
+        for spec in &config.applications {
+            if spec.port == listen.port() && own(&spec.host) {
+                let name = &spec.name;
+                let what = format!("{listen} is the application {name} too; choose another port");
+                let (place, key) = where_clients_come_in(config, report);
+                report.add(place, key, what);
+            }
         }
-    };
-    for spec in &config.applications {
-        if spec.port == listen.port() && own(&spec.host) {
-            let name = &spec.name;
-            let what = format!("{listen} is the application {name} too; choose another port");
-            report.add(report.place("server.listen"), "server.listen", what);
-        }
+    }
+}
+
+/// The key that says so.
+fn where_clients_come_in(config: &Config, report: &Report<'_>) -> (Place, &'static str) {
+    match config.listeners.is_empty() {
+        true => (report.place("server.listen"), "server.listen"),
+        false => (report.place_of("listeners.listen"), "listeners.listen"),
     }
 }
 
@@ -181,9 +224,13 @@ fn others_prove_who_they_are(config: &Config, report: &mut Report<'_>) {
         );
         report.add(report.place("admin.listen"), "admin.listen", what);
     }
-    let ours = config.server.listen;
-    let is_same = |ip: IpAddr| ip == ours.ip() || ip.is_unspecified() || ours.ip().is_unspecified();
-    if listen.port() != 0 && listen.port() == ours.port() && is_same(listen.ip()) {
+    let is_same = |ours: &SocketAddr| {
+        let (one, other) = (listen.ip(), ours.ip());
+        let is_met = one == other || one.is_unspecified() || other.is_unspecified();
+        listen.port() != 0 && listen.port() == ours.port() && is_met
+    };
+    let ours = config.listening().into_iter().map(|one| one.listen).find(is_same);
+    if let Some(ours) = ours {
         let what = format!("clients are served at {ours}; choose another port");
         report.add(report.place("admin.listen"), "admin.listen", what);
     }

@@ -17,6 +17,18 @@ pub fn location(origin: &str, target: &str) -> String {
     }
 }
 
+/// Where the host of a [`Request`](super::request::Request), which is a checked name or address
+/// with an optional port, is by https at `port`.
+#[must_use]
+pub fn secure_origin(host: &str, port: u16) -> String {
+    let end = host.rfind(']').map_or(0, |bracket| bracket + 1);
+    let name = &host[..host[end..].find(':').map_or(host.len(), |colon| end + colon)];
+    match port {
+        443 => format!("https://{name}"),
+        port => format!("https://{name}:{port}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +68,21 @@ mod tests {
     fn an_asterisk_is_the_origin_itself() {
         assert_eq!(redirected("OPTIONS", "*").as_deref(), Some("http://a:1"));
         assert_eq!(redirected("OPTIONS", "http://evil.test").as_deref(), Some("http://a:1"));
+    }
+
+    #[test]
+    fn https_is_at_the_same_name_and_its_own_port() {
+        for (host, port, expected) in [
+            ("a.test", 443, "https://a.test"),
+            ("a.test:80", 443, "https://a.test"),
+            ("a.test:", 443, "https://a.test"),
+            ("a.test:8080", 8443, "https://a.test:8443"),
+            ("[::1]:80", 443, "https://[::1]"),
+            ("[2001:db8::1]", 8443, "https://[2001:db8::1]:8443"),
+            ("192.0.2.1:8080", 443, "https://192.0.2.1"),
+        ] {
+            assert_eq!(secure_origin(host, port), expected);
+        }
     }
 
     proptest! {

@@ -31,7 +31,7 @@ mod target;
 pub use claims::Claims;
 pub use fields::{is_framing, is_token};
 pub use first_line::FirstLine;
-pub use location::location;
+pub use location::{location, secure_origin};
 pub use repairs::Repairs;
 
 /// How much of a head is read before it is refused.

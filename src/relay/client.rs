@@ -3,10 +3,12 @@
 //! the same box, so a change of state copies a pointer.
 
 use super::crowd::ASKING;
+use super::entrance::Entrance;
 use crate::config::Timeouts;
 use crate::engine::{Outbox, Place, Stream};
 use crate::http::request;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a client that may be about to ask may take to do so when the server is to stop.
@@ -16,6 +18,8 @@ pub(super) const LAST_CALL: Duration = Duration::from_secs(1);
 pub(crate) struct Client {
     pub(crate) stream: Stream,
     pub(crate) peer: SocketAddr,
+    /// By which it came in.
+    pub(crate) entrance: Arc<Entrance>,
     /// Read but not used yet: a part of a head, or requests sent ahead of their turn. At most
     /// `READ_AHEAD` of `head.rs` and a head.
     pub(crate) held: Vec<u8>,
@@ -43,13 +47,14 @@ impl Client {
         stream: Stream,
         peer: SocketAddr,
         trusted: bool,
-        place: Place,
+        (entrance, place): (Arc<Entrance>, Place),
         now: Duration,
         deadline: Duration,
     ) -> Box<Self> {
         Box::new(Self {
             stream,
             peer,
+            entrance,
             held: Vec::new(),
             out: Outbox::default(),
             requests: 0,

@@ -4,10 +4,11 @@
 //! only says to the operator what came of it.
 
 use super::complaints::by_operator;
+use super::entrance::Listening;
+use super::entrances::Entrances;
 use super::{Shared, Totals, Trace};
 use crate::event::Event;
 use crate::pool::{Change, LastUsable, Mode, Notice, Pool};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +16,7 @@ use std::time::{Duration, SystemTime};
 #[derive(Clone)]
 pub struct Controls {
     pub(super) shared: Arc<Shared>,
+    pub(super) entrances: Arc<Entrances>,
     pub(super) workers: usize,
 }
 
@@ -81,14 +83,9 @@ impl Controls {
         self.workers
     }
 
-    /// Where clients are served.
-    pub fn address(&self) -> SocketAddr {
-        self.shared.address()
-    }
-
-    /// Whether they are spoken to through TLS.
-    pub fn speaks_tls(&self) -> bool {
-        self.shared.site.current().acceptor().is_some()
+    /// Where clients are served, at least one; the first is what the server is known by.
+    pub fn listening(&self) -> Vec<Listening> {
+        self.entrances.all()
     }
 
     /// Does as an operator says with the backend at `index` of `pool`, whatever place the newest

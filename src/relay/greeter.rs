@@ -5,8 +5,10 @@
 
 use super::Shared;
 use super::client::Client;
+use super::entrance::Entrance;
 use super::task::ClientTask;
 use crate::engine::{Greeter, Place, Stream};
+use crate::pool::Snapshot;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -16,6 +18,8 @@ use std::time::Duration;
 /// At the door of a listener that speaks HTTP, in the clear or through TLS.
 pub(super) struct HttpGreeter {
     pub(super) shared: Arc<Shared>,
+    /// What becomes of who comes in now.
+    pub(super) entrance: Arc<Snapshot<Entrance>>,
 }
 
 impl Greeter for HttpGreeter {
@@ -23,16 +27,16 @@ impl Greeter for HttpGreeter {
 
     fn welcome(&self, socket: OwnedFd, peer: SocketAddr, place: Place) -> (ClientTask, Duration) {
         let (site, now) = (self.shared.site.current(), self.shared.now());
-        let timeouts = &site.config.timeouts;
-        let (begin, patience): (fn(Box<Client>) -> ClientTask, _) = match site.acceptor() {
+        let (timeouts, entrance) = (&site.config.timeouts, self.entrance.current());
+        let (begin, patience): (fn(Box<Client>) -> ClientTask, _) = match entrance.acceptor() {
             // The deadline of a head begins anew once the handshake is done.
             Some(_) => (ClientTask::Handshake, timeouts.handshake),
             None => (ClientTask::Head, timeouts.request_head),
         };
         let deadline = now + patience;
         let trusted = site.trusts(peer.ip().to_canonical());
-        let stream = Stream::accepted(socket, Arc::clone(&self.shared.lot), site.acceptor());
-        (begin(Client::new(stream, peer, trusted, place, now, deadline)), deadline)
+        let stream = Stream::accepted(socket, Arc::clone(&self.shared.lot), entrance.acceptor());
+        (begin(Client::new(stream, peer, trusted, (entrance, place), now, deadline)), deadline)
     }
 
     fn say_full(&self) {

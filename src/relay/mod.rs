@@ -6,11 +6,14 @@
 
 mod affinity;
 mod answer;
+mod challenges;
 mod client;
 mod complaints;
 mod controls;
 mod crowd;
 mod direct;
+mod entrance;
+mod entrances;
 mod exchange;
 mod greeter;
 mod habit;
@@ -32,6 +35,7 @@ mod tunnel;
 mod upstream;
 
 pub use controls::Controls;
+pub use entrance::Listening;
 #[cfg(feature = "admin")]
 pub use queue::HELD_MAX;
 pub use server::Server;

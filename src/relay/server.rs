@@ -3,8 +3,10 @@
 //! A server is one Lot, one timer, one thread at the door, and as many workers as the configuration
 //! says or the machine has processors. They find each other in [`Shared`], and end together.
 
+use super::challenges::Reader;
 use super::crowd::Crowd;
-use super::greeter::HttpGreeter;
+use super::entrance::Listening;
+use super::entrances::Entrances;
 use super::idle::Idle;
 use super::kit::Kit;
 use super::lookout::Lookout;
@@ -14,7 +16,7 @@ use super::task::ClientTask;
 use super::traces::Traces;
 use super::{Controls, Shared};
 use crate::config::Config;
-use crate::engine::{Desk, Door, Latch, Listener, Lot, Pulses, Registry, Stop, Timer, Worker};
+use crate::engine::{Desk, Door, Listener, Lot, Pulses, Registry, Stop, Timer, Worker};
 use crate::event::Teller;
 use crate::pool::{Pool, Shards, Snapshot};
 use crate::thread::spawn;
@@ -36,21 +38,21 @@ const DRAIN_LOOK: Duration = Duration::from_millis(100);
 pub struct Server {
     lot: Arc<Lot<ClientTask>>,
     shared: Arc<Shared>,
+    entrances: Arc<Entrances>,
     workers: usize,
-    /// Of the door at which clients come in.
-    latch: Mutex<Latch>,
     threads: Mutex<Threads>,
 }
 
 type Threads = Vec<JoinHandle<()>>;
 
 impl Server {
-    /// Starts the workers and the timer, and opens the door. `epoch` is the zero of the clock
-    /// that the pool is asked with. Fails when the process is out of descriptors or threads.
+    /// Starts the workers and the timer, and opens a door at each of `listeners`, which are in the
+    /// order of the file. `epoch` is the zero of the clock that the pool is asked with. Fails when
+    /// the process is out of descriptors or threads.
     pub fn start(
         config: Config,
         tls: Tls,
-        listener: Listener,
+        listeners: Vec<Listener>,
         pool: Arc<Pool>,
         teller: Teller,
         epoch: Instant,
@@ -74,55 +76,69 @@ impl Server {
             stop: Arc::new(Stop::default()),
             pulses: Pulses::default(),
             witness_key: [0, 1].map(|half: u64| RandomState::new().hash_one(half)),
-            address: Mutex::new(listener.address()),
+            challenges: Reader::default(),
             unready: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             succeeded: AtomicBool::new(false),
             epoch,
-            site: Snapshot::new(Site::new(config, tls, pool, queue)),
+            site: Snapshot::new(Site::new(config.clone(), tls.connectors.clone(), pool, queue)),
         });
         let mut threads = Vec::new();
         begin(&lot, &shared, workers, &mut threads)?;
-        let latch = Mutex::new(open(&lot, &shared, listener, &mut threads)?);
-        Ok(Self { lot, shared, workers, latch, threads: Mutex::new(threads) })
+        let entrances = Arc::<Entrances>::default();
+        entrances.open(listeners, (&config, &tls), &lot, &shared, &mut threads)?;
+        Ok(Self { lot, shared, entrances, workers, threads: Mutex::new(threads) })
     }
 
     /// Serves by another configuration from the next head on; each request that is under way ends
-    /// by the one that it began with. Where clients are served and the number of workers stay as
-    /// they were; idle connections that are of no use any more close.
+    /// by the one that it began with. All its doors are [open](Self::open); those that it does not
+    /// have close, and idle connections that are of no use any more. The number of workers stays
+    /// as it was.
     pub fn replace(&self, config: Config, tls: Tls, pool: Arc<Pool>) {
         let shared = &self.shared;
         // Those who wait in it are waiting still: the line outlives the configuration.
         let queue = Arc::clone(&shared.site.current().queue);
         queue.resize(config.queue.length);
         shared.door.resize(config.server.max_connections);
-        let site = Site::new(config, tls, pool, queue);
+        let site = Site::new(config, tls.connectors.clone(), pool, queue);
         shared.site.replace(Arc::clone(&site));
+        self.entrances.follow(&site.config, &tls);
         shared.idle.leave(|to| site.leads_to(to));
     }
 
-    /// Serves clients at another address from now on. Who waits at the one before is still let in,
-    /// then it closes; who came in there stays. Fails when the process is out of threads, and
-    /// changes nothing then.
-    pub fn move_to(&self, listener: Listener) -> io::Result<()> {
-        let (address, mut threads) = (listener.address(), self.threads());
+    /// Serves clients at further addresses: `listeners` are those that are
+    /// [missing](Self::missing) for the configuration that is to follow, in that order. Fails when
+    /// the process is out of threads, and changes nothing then.
+    pub fn open(&self, listeners: Vec<Listener>, config: &Config, tls: &Tls) -> io::Result<()> {
+        let mut threads = self.threads();
         // Without those that kept a door which has closed.
         threads.retain(|thread| !thread.is_finished());
-        let next = open(&self.lot, &self.shared, listener, &mut threads)?;
-        *self.shared.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
-        let mut latch = self.latch.lock().unwrap_or_else(PoisonError::into_inner);
-        mem::replace(&mut *latch, next).close();
-        Ok(())
+        self.entrances.open(listeners, (config, tls), &self.lot, &self.shared, &mut threads)
+    }
+
+    /// Where clients are to be served by `config`, and are not yet.
+    pub fn missing(&self, config: &Config) -> Vec<SocketAddr> {
+        let missing = self.entrances.missing(config);
+        missing.into_iter().map(|listener| listener.listen).collect()
     }
 
     /// For whoever looks at it and steers it.
     pub fn controls(&self) -> Controls {
-        Controls { shared: Arc::clone(&self.shared), workers: self.workers }
+        Controls {
+            shared: Arc::clone(&self.shared),
+            entrances: Arc::clone(&self.entrances),
+            workers: self.workers,
+        }
     }
 
-    /// Where clients are served.
+    /// Where clients are served; where there are several listeners, at the first.
     pub fn address(&self) -> SocketAddr {
-        self.shared.address()
+        self.listening()[0].address
+    }
+
+    /// Each listener, at least one.
+    pub fn listening(&self) -> Vec<Listening> {
+        self.entrances.all()
     }
 
     /// Client connections now.
@@ -141,9 +157,9 @@ impl Server {
         !self.shared.is_ready()
     }
 
-    /// Another descriptor of the socket that clients come in by, for another process.
-    pub fn listener(&self) -> io::Result<OwnedFd> {
-        self.latch.lock().unwrap_or_else(PoisonError::into_inner).socket()
+    /// Another descriptor of each socket that clients come in by, for another process.
+    pub fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
+        self.entrances.sockets()
     }
 
     /// Another process lets clients in from now on, at the same socket: each connection here ends
@@ -218,17 +234,4 @@ fn begin(
     let mut lookout = Lookout::new(shared, lot);
     threads.push(spawn("timer", move || timer.run(|now| lookout.look(now)))?);
     Ok(())
-}
-
-/// Lets clients in at `listener`.
-fn open(
-    lot: &Arc<Lot<ClientTask>>,
-    shared: &Arc<Shared>,
-    listener: Listener,
-    threads: &mut Threads,
-) -> io::Result<Latch> {
-    let greeter = HttpGreeter { shared: Arc::clone(shared) };
-    let (latch, keeper) = shared.door.keeper(listener, lot, greeter, shared.pulses.of("door"));
-    threads.push(spawn("door", keeper)?);
-    Ok(latch)
 }

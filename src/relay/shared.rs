@@ -3,6 +3,7 @@
 //! All workers meet here in every step, so no lock in it is one for all of them: flags and counts
 //! are atomics, and idle connections stand in many lists.
 
+use super::challenges::Reader;
 use super::crowd::Crowd;
 use super::idle::Idle;
 use super::site::Site;
@@ -12,9 +13,8 @@ use crate::engine::{Door, Pulses, Registry, Stop};
 use crate::event::Teller;
 use crate::log::Log;
 use crate::pool::{Shards, Snapshot};
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What the threads of a server have in common.
@@ -37,8 +37,8 @@ pub(crate) struct Shared {
     pub(super) pulses: Pulses,
     /// What clients and paths are hashed with, so that no client chooses whom it is taken for.
     pub(crate) witness_key: [u64; 2],
-    /// Where clients are served.
-    pub(super) address: Mutex<SocketAddr>,
+    /// For what proves that names are ours.
+    pub(super) challenges: Reader,
     pub(super) unready: AtomicBool,
     pub(super) draining: AtomicBool,
     /// Another process serves at the same address.
@@ -51,10 +51,6 @@ impl Shared {
     /// The server's clock.
     pub(crate) fn now(&self) -> Duration {
         self.epoch.elapsed()
-    }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True until the end has begun.

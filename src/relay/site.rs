@@ -11,7 +11,7 @@ use super::upstream::Destination;
 use crate::config::Config;
 use crate::http::Claims;
 use crate::pool::Pool;
-use crate::tls::{Acceptor, Connector, Tls};
+use crate::tls::Connector;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -28,13 +28,19 @@ pub(crate) struct Site {
     pub(crate) direct: Option<Direct>,
     /// Fields that untrusted clients do not get through.
     pub(crate) claims: Claims,
-    tls: Tls,
+    connectors: Vec<Option<Connector>>,
     /// Some application has a `max_connections`.
     limits_places: bool,
 }
 
 impl Site {
-    pub(super) fn new(config: Config, tls: Tls, pool: Arc<Pool>, queue: Arc<Queue>) -> Arc<Self> {
+    /// `connectors`: how each backend is reached, by its place in the pool.
+    pub(super) fn new(
+        config: Config,
+        connectors: Vec<Option<Connector>>,
+        pool: Arc<Pool>,
+        queue: Arc<Queue>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             affinity: Affinity::new(&config),
             direct: Direct::new(&config),
@@ -43,18 +49,13 @@ impl Site {
             config,
             pool,
             queue,
-            tls,
+            connectors,
         })
-    }
-
-    /// What the listener proves to clients; none if it speaks no TLS.
-    pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
-        self.tls.acceptor.as_ref()
     }
 
     /// How the backend at `index` of the pool is reached; none in the clear.
     pub(crate) fn connector(&self, index: usize) -> Option<&Connector> {
-        self.tls.connectors.get(index).and_then(Option::as_ref)
+        self.connectors.get(index).and_then(Option::as_ref)
     }
 
     /// True if a connection there may carry a request of this configuration.

@@ -39,7 +39,11 @@ fn relay_with(
     let pool = Pool::new(specs, found, Box::new(policy), Rules::default());
     let log = Log::start(None).unwrap();
     let (served, teller) = (Arc::clone(&pool), Teller::new(log));
-    (Server::start(config, Tls::default(), listener, served, teller, Instant::now()).unwrap(), pool)
+    (
+        Server::start(config, Tls::default(), vec![listener], served, teller, Instant::now())
+            .unwrap(),
+        pool,
+    )
 }
 
 /// Stops a relay whose clients have left.

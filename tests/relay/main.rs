@@ -26,6 +26,7 @@ mod lame_duck;
 mod leaving;
 mod limits;
 mod limits_named;
+mod listeners;
 mod log_targets;
 mod logs;
 mod lookup;

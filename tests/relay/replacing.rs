@@ -54,7 +54,7 @@ fn start(config: Config, pool: &Arc<Pool>) -> Server {
     let listener = Listener::bind(config.server.listen).unwrap();
     let teller = Teller::new(Log::start(None).unwrap());
     let (tls, pool) = (Tls::load(&config).unwrap(), Arc::clone(pool));
-    Server::start(config, tls, listener, pool, teller, Instant::now()).unwrap()
+    Server::start(config, tls, vec![listener], pool, teller, Instant::now()).unwrap()
 }
 
 fn stop(server: Server) {
@@ -221,21 +221,29 @@ fn connections_to_a_backend_that_has_left_close_at_once_also_one_that_was_in_use
     stop(server);
 }
 
+fn move_somewhere_else(server: &Server, config: &Config, pool: &Arc<Pool>) {
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let mut next = config.clone();
+    next.server.listen = listener.address();
+    server.open(vec![listener], &next, &Tls::default()).unwrap();
+    server.replace(next, Tls::default(), Arc::clone(pool));
+}
+
 #[test]
 fn clients_come_in_at_another_address_and_those_inside_stay() {
     let backend = Backend::plain();
     let config = keeping(&[&backend]);
     let pool = pool(&config, &[&backend], None);
-    let server = start(config, &pool);
+    let server = start(config.clone(), &pool);
     let before = server.address();
     let mut inside = Wire::connect(before);
     assert_eq!(inside.get("/").status(), 200);
     for _ in 0..3 {
-        server.move_to(Listener::bind(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
+        move_somewhere_else(&server, &config, &pool);
         assert_eq!(Wire::connect(server.address()).get("/").status(), 200);
     }
     assert_ne!(server.address(), before);
-    assert_eq!(server.controls().address(), server.address());
+    assert_eq!(server.controls().listening(), server.listening());
     eventually("the first door closes", || std::net::TcpStream::connect(before).is_err());
     assert_eq!(inside.get("/").status(), 200);
     drop(inside);
@@ -248,11 +256,11 @@ fn who_waits_at_a_door_that_closes_is_let_in() {
     let backend = Backend::plain();
     let config = keeping(&[&backend]);
     let pool = pool(&config, &[&backend], None);
-    let server = start(config, &pool);
+    let server = start(config.clone(), &pool);
     for _ in 0..10 {
         let address = server.address();
         let mut waiting: Vec<_> = (0..20).map(|_| Wire::connect(address)).collect();
-        server.move_to(Listener::bind(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
+        move_somewhere_else(&server, &config, &pool);
         waiting.iter_mut().for_each(|client| assert_eq!(client.get("/").status(), 200));
     }
     stop(server);

@@ -44,13 +44,13 @@ impl Relay {
         let (pool, teller) = (pool(&config, None), Teller::new(Log::start(None).unwrap()));
         let (tls, told) = (Tls::default(), teller.clone());
         let server =
-            Server::start(config.clone(), tls, listener, pool, told, Instant::now()).unwrap();
+            Server::start(config.clone(), tls, vec![listener], pool, told, Instant::now()).unwrap();
         let controls = server.controls();
         Self { server: Some(server), controls, teller, config }
     }
 
     fn connect(&self) -> Wire {
-        Wire::connect(self.controls.address())
+        Wire::connect(self.controls.listening()[0].address)
     }
 
     fn asking(&self, target: &str) -> Wire {

@@ -1,7 +1,7 @@
 //! An upgrade: another process takes over at the same sockets, and no client notices; or it cannot,
 //! and the one before serves on.
 
-use crate::harness::{Backend, DEADLINE, Gate, Place, Process, Scratch, eventually};
+use crate::harness::{Backend, DEADLINE, Gate, Place, Process, Scratch, Wire, eventually};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 use std::fs;
@@ -30,7 +30,11 @@ impl Service {
     fn with(backends: &[&Backend], settings: &str, before: &str) -> Self {
         let scratch = Scratch::new();
         fs::copy(env!("CARGO_BIN_EXE_evenly"), scratch.path().join("evenly")).unwrap();
-        let mut text = format!("server.listen = \"127.0.0.1:0\"\nserver.workers = 2\n{settings}\n");
+        let listen = match settings.contains("[[listeners]]") {
+            true => "",
+            false => "server.listen = \"127.0.0.1:0\"\n",
+        };
+        let mut text = format!("{listen}server.workers = 2\n{settings}\n");
         for (name, backend) in ["A", "B", "C"].iter().zip(backends) {
             let port = backend.port();
             text += &format!(
@@ -198,6 +202,33 @@ fn two_upgrades_under_load_fail_no_request() {
         assert_eq!([&modes[0]["mode"], &modes[1]["mode"]], ["ready", "drain"]);
     }
     assert_eq!(load.end(), Vec::<String>::new());
+}
+
+/// What the status says of its listeners.
+fn listed(status: &Value) -> Vec<(String, String, bool)> {
+    let text = |one: &Value, key: &str| one[key].as_str().unwrap_or_default().to_owned();
+    let all = status["listeners"].as_array().expect("there are some").iter();
+    all.map(|one| (text(one, "name"), text(one, "mode"), one["tls"] == true)).collect()
+}
+
+#[test]
+fn every_listener_goes_over_and_its_mode_with_it() {
+    let backend = Backend::plain();
+    let listeners = "[[listeners]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"\n\
+                     [[listeners]]\nname = \"plain\"\nlisten = \"127.0.0.1:0\"\n\
+                     mode = \"redirect-to-https\"\n";
+    let service = Service::over(&[&backend], listeners);
+    let line = service.first.said.wait_nth("listening on ", 2);
+    let plain = line.split("listening on ").nth(1).and_then(|rest| rest.split(": ").next());
+    let plain: SocketAddr = plain.unwrap().parse().unwrap();
+    let ask = || Wire::connect(plain).ask("GET /x HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    let (pid, before) = (service.pid(), listed(&service.status()));
+    assert_eq!(ask().field("location"), Some("https://a.test/x"));
+    assert_eq!(service.upgrade().0, 200);
+    assert_ne!(service.pid(), pid);
+    assert_eq!(listed(&service.status()), before);
+    assert_eq!(ask().field("location"), Some("https://a.test/x"));
+    assert_eq!(service.get("/"), Some(200));
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Prepared {
         teller: &Teller,
         inherits: bool,
     ) -> io::Result<Alerts> {
-        let author = author(&controls.address().to_string());
+        let author = author(&controls.listening()[0].address.to_string());
         let scene = Arc::new(View { controls, supervisor: Arc::clone(supervisor) });
         Notify::start(self.0, heard.0, scene, author, teller.clone(), inherits).map(Alerts)
     }

@@ -77,9 +77,9 @@ impl Steered for Running {
         if !self.operators.upgrade.is_successor(pid) {
             return Err("only a process that this one has started may succeed it".to_owned());
         }
-        let listener = self.server.listener().map_err(|error| error.to_string())?;
+        let sockets = self.server.sockets().map_err(|error| error.to_string())?;
         let drawn = drawn(&self.in_force().config, &self.operators.controls.pool());
-        Ok(handover(listener, &self.operators.controls, drawn))
+        Ok(handover(sockets, &self.operators.controls, drawn))
     }
 
     fn succeed(&self, pid: u32, outcome: Result<(), &str>) -> Result<String, String> {

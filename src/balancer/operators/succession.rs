@@ -45,7 +45,7 @@ pub(in crate::balancer) struct Predecessor {
 /// What a successor is told: how each backend stands and stood, for how long requests are held, and
 /// the secret that was `drawn` for sticky cookies.
 pub(in crate::balancer) fn handover(
-    listener: OwnedFd,
+    sockets: Vec<OwnedFd>,
     controls: &Controls,
     drawn: Option<Secret>,
 ) -> Handover {
@@ -68,7 +68,7 @@ pub(in crate::balancer) fn handover(
     let facts = json!({
         "backends": backends, "paused_ms": paused_ms, "drawn": drawn, "epoch_us": epoch_us,
     });
-    Handover { sockets: vec![listener], facts: facts.to_string() }
+    Handover { sockets, facts: facts.to_string() }
 }
 
 /// The machine's clock, which all its processes share, and that [`Instant`]s come from.

@@ -43,6 +43,7 @@ const LIVE: &[&str] = &[
     "limits.",
     "tls.",
     "applications.",
+    "listeners.",
     "alerts.",
     "heartbeat.",
 ];

@@ -5,6 +5,7 @@ use super::*;
 #[cfg(feature = "alerts")]
 mod alerts;
 mod applications;
+mod listeners;
 mod outside;
 mod slips;
 mod values;
@@ -246,10 +247,11 @@ fn unknown_words_are_refused_at_any_depth() {
 [sever]
     1:2: sever: unknown table; did you mean "server"?
 colour = 1
-    1:1: colour: unknown table; the tables here are applications, server, balance, scored, sticky,
-        redirect, lookup, health, passive, retry, queue, timeouts, limits, tls, log, admin
+    1:1: colour: unknown table; the tables here are applications, listeners, server,
+        balance, scored, sticky, redirect, lookup, health, passive, retry, queue, timeouts, limits,
+        tls, log, admin
 listen = "x"
-    1:1: listen: unknown table; listen is a key of [server] and [admin]
+    1:1: listen: unknown table; listen is a key of [[listeners]], [server] and [admin]
 port = 80
     1:1: port: unknown table; port is a key of [[applications]] and [health]
 server.drain = "5s"

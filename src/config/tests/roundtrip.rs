@@ -199,6 +199,7 @@ proptest! {
         };
         reads_back(&Config {
             applications: ports.iter().map(spec).collect(),
+            listeners: Vec::new(),
             server: Server {
                 served_by: flag,
                 // One path for both is refused.

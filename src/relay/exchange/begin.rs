@@ -44,6 +44,7 @@ impl Exchange {
             ties,
             ticket: None,
             is_held: false,
+            proving: None,
             lease: None,
             upstream: None,
             tries: Tries::default(),

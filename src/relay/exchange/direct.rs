@@ -5,28 +5,33 @@
 //! for relaying and given back at once: what the client does there, nobody here sees. Must never
 //! put a client's bytes into a head, but for those that `http::location` takes.
 
-use super::Exchange;
 use super::given::{Given, object};
 use super::trouble::{RETRY_AFTER_S, Trouble};
+use super::{Exchange, Progress};
 use crate::http::location;
 use crate::log::Cause;
 use crate::pool::Unavailable;
+use crate::relay::answer::JSON;
 use crate::relay::direct::Wanted;
 use crate::relay::kit::Context;
 use std::sync::Arc;
 
 impl Exchange {
-    /// The answer, if no backend is to give it.
+    /// What this turn comes to, if no backend is to give the answer.
     pub(super) fn answer_directly(
         &mut self,
         cx: &mut Context,
-    ) -> Result<Option<Box<Given>>, Trouble> {
+    ) -> Result<Option<Progress>, Trouble> {
+        if let Some(turn) = self.prove(cx)? {
+            return Ok(Some(turn));
+        }
         let given = match self.site.direct {
             Some(_) => self.configured(cx)?,
             None => None,
         };
+        let given = given.or_else(|| self.send_to_https());
         let given = given.or_else(|| self.asked.last_hop.then(Given::to_the_last_hop));
-        Ok(given.map(Box::new))
+        Ok(given.map(Progress::from))
     }
 
     /// What the configuration wants answered here.
@@ -34,8 +39,11 @@ impl Exchange {
         let site = Arc::clone(&self.site);
         let Some(direct) = &site.direct else { return Ok(None) };
         let (method, target) = self.request_line();
+        let is_sent_on = self.client.entrance.sends_to().is_some();
         Ok(Some(match direct.wanted(method, target) {
             None => return Ok(None),
+            // Balancers in front ask wherever they send clients.
+            Some(wanted) if is_sent_on && wanted != Wanted::Readiness => return Ok(None),
             Some(Wanted::Redirect { status }) => self.redirect(status, cx)?,
             Some(Wanted::LookUp) => self.look_up(cx),
             Some(Wanted::Readiness) => readiness(cx.kit.shared.is_served()),
@@ -72,7 +80,8 @@ impl Exchange {
         let lease = self.lease.as_ref().expect("one was just picked");
         let backend = lease.backend();
         let body = object(&[("name", backend.name()), ("url", backend.origin())]);
-        Given { json: true, token: self.new_token(lease.index()), ..Given::new(200, &body) }
+        let content_type = Some(JSON);
+        Given { content_type, token: self.new_token(lease.index()), ..Given::new(200, &body) }
     }
 
     /// The token of the backend at `index`, if the client is to get a cookie with it.

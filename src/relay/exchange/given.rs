@@ -1,5 +1,6 @@
 //! An answer of our own to a request that is not relayed, with all that goes into it.
 
+use super::Progress;
 use crate::http::request::ALLOW;
 use crate::log::Cause;
 use crate::relay::answer::{Answer, JSON};
@@ -9,8 +10,8 @@ use crate::text::json;
 pub(super) struct Given {
     pub(super) status: u16,
     pub(super) body: String,
-    /// The body is JSON.
-    pub(super) json: bool,
+    /// What the body is, if no text.
+    pub(super) content_type: Option<&'static str>,
     pub(super) location: Option<String>,
     pub(super) allow: Option<String>,
     pub(super) retry_after_s: Option<u64>,
@@ -24,7 +25,7 @@ impl Given {
         Self {
             status,
             body: body.to_owned(),
-            json: false,
+            content_type: None,
             location: None,
             allow: None,
             retry_after_s: None,
@@ -41,7 +42,7 @@ impl Given {
     /// What a look-up is told where there is nobody to name.
     pub(super) fn unavailable(why: &str, retry_after_s: u64) -> Self {
         Self {
-            json: true,
+            content_type: Some(JSON),
             retry_after_s: Some(retry_after_s),
             cause: Cause::NoBackend,
             ..Self::new(503, &object(&[("error", why)]))
@@ -59,12 +60,18 @@ impl Given {
             retry_after_s: self.retry_after_s,
             allow: self.allow.as_deref(),
             location: self.location.as_deref(),
-            content_type: if self.json { JSON } else { usual.content_type },
+            content_type: self.content_type.unwrap_or(usual.content_type),
             // The next to ask is told something else.
             no_store: true,
             token: self.token,
             ..usual
         }
+    }
+}
+
+impl From<Given> for Progress {
+    fn from(given: Given) -> Self {
+        Self::Given(Box::new(given))
     }
 }
 

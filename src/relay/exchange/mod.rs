@@ -4,8 +4,9 @@
 //! `relay.rs`), each as far as it can in a step. Who is awaited, `awaited.rs` tells, and
 //! `patience.rs` for how long; what goes wrong is a `Trouble`, which `settle.rs` deals with:
 //! another try (`retry.rs`), an answer of our own, or a visible break. What is not relayed at all,
-//! `direct.rs` answers. `report.rs` tells the pool and the log what came of a try, `account.rs` of
-//! the whole. Every exchange watches both its sockets.
+//! `direct.rs` answers, or `entered.rs`, where that hangs on the listener. `report.rs` tells the
+//! pool and the log what came of a try, `account.rs` of the whole. Every exchange watches both its
+//! sockets.
 //!
 //! Both directions are open at once, and neither waits for the other: an answer may come before the
 //! request has gone up, and a body may be longer than any buffer. So a step tries each in turn for
@@ -17,6 +18,7 @@ mod ask;
 mod awaited;
 mod begin;
 mod direct;
+mod entered;
 mod given;
 mod heads;
 mod patience;
@@ -29,6 +31,7 @@ mod trouble;
 
 use super::affinity::Ties;
 use super::answer::Asker;
+use super::challenges;
 use super::client::Client;
 use super::kit::Context;
 use super::origin::Origin;
@@ -64,6 +67,8 @@ pub(crate) struct Exchange {
     ticket: Option<Ticket>,
     /// A pause has kept it waiting.
     is_held: bool,
+    /// Held while what proves that a name is ours is read.
+    proving: Option<challenges::Asked>,
     lease: Option<Lease>,
     upstream: Option<Box<Upstream>>,
     tries: Tries,
@@ -249,8 +254,8 @@ impl Exchange {
         }
         if self.upstream.is_none() && !self.answer.is_whole() {
             self.check_body()?;
-            if let Some(given) = self.answer_directly(cx)? {
-                return Ok(Progress::Given(given));
+            if let Some(turn) = self.answer_directly(cx)? {
+                return Ok(turn);
             }
             if self.lease.is_none() {
                 if let Some(turn) = self.await_body(cx, buf)? {

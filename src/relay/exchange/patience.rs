@@ -46,6 +46,9 @@ impl Exchange {
 
     /// Until when it is waited for, on the server's clock.
     pub(super) fn deadline(&mut self, now: Duration) -> Duration {
+        if let Some(asked) = &self.proving {
+            return asked.until;
+        }
         let awaited = self.awaited();
         // Whoever is awaited anew has the whole time, whatever the others took of theirs.
         if self.times.awaited.replace(awaited) != Some(awaited) {

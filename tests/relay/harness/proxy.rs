@@ -81,12 +81,8 @@ impl Proxy {
 
     fn watch(process: Process, scratch: Scratch) -> Self {
         let line = process.said.wait("listening on ");
-        let rest = line.split("listening on ").nth(1).unwrap_or_default();
-        let address = rest.split([' ', ',']).next().unwrap_or_default();
-        let address = address.trim_end_matches(':');
-        let address = address.trim_start_matches("http://").parse();
         Self {
-            address: address.unwrap_or_else(|_| panic!("no address in {line:?}")),
+            address: address(&line),
             descriptors: process.descriptors(),
             process,
             scratch,
@@ -142,6 +138,11 @@ impl Proxy {
     /// Event lines so far that contain `part`.
     pub fn said(&self, part: &str) -> usize {
         self.process.said.count(part)
+    }
+
+    /// Where it listens besides, at its `nth` listener from 1.
+    pub fn listener(&self, nth: usize) -> SocketAddr {
+        address(&self.process.said.wait_nth("listening on ", nth))
     }
 
     /// What the last GET is to be answered with, where the backends are not in order.
@@ -226,9 +227,22 @@ impl Drop for Proxy {
     }
 }
 
+/// Where it listens, by such a line.
+fn address(line: &str) -> SocketAddr {
+    let rest = line.split("listening on ").nth(1).unwrap_or_default();
+    let address = rest.split([' ', ',']).next().unwrap_or_default().trim_end_matches(':');
+    let address = address.trim_start_matches("http://").parse();
+    address.unwrap_or_else(|_| panic!("no address in {line:?}"))
+}
+
 fn configuration(backends: &[&dyn Place], settings: &str) -> String {
     let mut text = String::new();
+    // Then they say where it listens.
+    let has_listeners = settings.contains("[[listeners]]");
     for (key, value) in DEFAULTS {
+        if has_listeners && key == "server.listen" {
+            continue;
+        }
         if !settings.lines().any(|line| line.trim_start().starts_with(key)) {
             writeln!(text, "{key} = {value}").unwrap();
         }

@@ -1,0 +1,199 @@
+//! `[[listeners]]`: where clients come in, and what becomes of them there. A file without any has
+//! the one of `[server] listen`. Called by `raw` and `render`.
+
+use std::net::SocketAddr;
+
+use toml::Spanned;
+use toml::de::{DeString, DeValue};
+
+use super::form::{Choice, Flag, Form, OrOff, Unset, found, text};
+use super::keys::port;
+use super::message::{Place, quote};
+use super::needs::{Need, Needs, is};
+use super::report::Report;
+use super::table::{Field, Slot, Table, table};
+use super::written::read_table;
+use super::{Config, LISTENERS, grammar};
+
+/// The most of them: each has a thread, and an upgrade hands all of them over at once.
+pub const LISTENERS_MAX: usize = 16;
+
+/// Where clients come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its name in logs and answers.
+    pub name: String,
+    /// Address and port; port 0 lets the kernel choose one.
+    pub listen: SocketAddr,
+    /// What becomes of a request there.
+    pub mode: Mode,
+    /// Whether clients are spoken to through TLS; none is where there are certificates. See
+    /// [`Config::is_secure`].
+    pub tls: Option<bool>,
+    /// Where https is spoken, for those who are sent there.
+    pub https_port: u16,
+    /// The folder in which an ACME client puts what proves that a name is ours; none answers as
+    /// any other path.
+    pub acme_webroot: Option<String>,
+}
+
+/// What becomes of a request at a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is served as `[server] mode` says.
+    Http,
+    /// It is sent on to the same address by https.
+    ToHttps,
+}
+
+impl Mode {
+    /// All there are, by their words in the file.
+    const ALL: [(&'static str, Self); 2] =
+        [("http", Self::Http), ("redirect-to-https", Self::ToHttps)];
+
+    /// As in the file.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(_, mode)| *mode == self).map_or("", |(word, _)| word)
+    }
+}
+
+const SERVED: Need = is("listeners.mode", "http").or_refused();
+const SENT_ON: Need = is("listeners.mode", "redirect-to-https");
+
+table! {
+    /// A listener as written.
+    pub(super) struct Written {
+        /// Its name in logs and answers.
+        name: Option<String> = "its address", Unset(text("web", grammar::name));
+        /// Address and port, needed; port 0 lets the kernel choose one.
+        listen: Option<SocketAddr> = "0.0.0.0:443", Unset(text("0.0.0.0:443", grammar::listen));
+        /// What becomes of a request: it is served, or sent on to the same address by https.
+        mode: Mode = "http", Choice {
+            noun: "mode",
+            built: &Mode::ALL,
+            planned: &["tcp"],
+        };
+        /// Whether clients speak TLS, to whom the certificates of `[tls]` are shown; not set, they
+        /// do where there are any.
+        tls: Option<bool> = "as [tls] has certificates", Unset(Flag), when(SERVED);
+        /// The port to which clients are sent on.
+        https_port: u16 = "443", port(), when(SENT_ON);
+        /// The folder from which `/.well-known/acme-challenge/` is answered, as an ACME client's
+        /// "webroot" has it; none answers as any other path.
+        acme_webroot: Option<String> = "off", OrOff(text("/var/www/acme", grammar::folder));
+    }
+}
+
+impl Config {
+    /// Where clients come in: as the file lists it, or at `[server] listen` alone.
+    #[must_use]
+    pub fn listening(&self) -> Vec<Listener> {
+        if !self.listeners.is_empty() {
+            return self.listeners.clone();
+        }
+        let listen = Some(self.server.listen);
+        meant(Written { listen, ..Written::default() }).into_iter().collect()
+    }
+
+    /// Whether clients are shown the certificates of `[tls]` there.
+    #[must_use]
+    pub fn is_secure(&self, listener: &Listener) -> bool {
+        let is_certified = !self.tls.certificates.is_empty();
+        listener.mode == Mode::Http && listener.tls.unwrap_or(is_certified)
+    }
+
+    /// The first address where clients come in, after which the balancer is known.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.listeners.first().map_or(self.server.listen, |first| first.listen)
+    }
+}
+
+/// Reads all listeners; whatever is wrong with one does not hide what is wrong with the next.
+pub(super) fn read(
+    written: (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>),
+    report: &mut Report<'_>,
+) -> Vec<Listener> {
+    let (place, value) = (report.at(written.0.span().start), written.1.get_ref());
+    let DeValue::Array(items) = value else {
+        let what = format!(
+            "found {}; write [[{LISTENERS}]], in double brackets, above each listener",
+            found(value)
+        );
+        report.add(place, LISTENERS, what);
+        return Vec::new();
+    };
+    if items.len() > LISTENERS_MAX {
+        let what = format!("{} are too many; up to {LISTENERS_MAX} will do", items.len());
+        report.add(place, LISTENERS, what);
+        return Vec::new();
+    }
+    let mut listeners: Vec<Listener> = Vec::new();
+    for item in items.iter() {
+        report.settings.items.push(Vec::new());
+        let place = report.at(item.span().start);
+        if let Some(listener) = read_one(item.get_ref(), &place, report) {
+            refuse_twins(&listener, &place, &listeners, report);
+            listeners.push(listener);
+        }
+    }
+    if report.is_clean() && listeners.iter().all(|one| one.mode != Mode::Http) {
+        let what = "none serves the applications; write one with mode = \"http\"";
+        report.add(place, LISTENERS, what);
+    }
+    listeners
+}
+
+/// None where something that it needs is missing; a problem was reported then.
+fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Option<Listener> {
+    let DeValue::Table(table) = item else {
+        let what = format!("found {}; expected a table with listen", found(item));
+        report.add(place.clone(), LISTENERS, what);
+        return None;
+    };
+    let mut written = Written::default();
+    read_table(LISTENERS, table, &mut written, report);
+    if !table.contains_key("listen") {
+        let what = "missing; write for example listen = \"0.0.0.0:443\"";
+        report.add(place.clone(), &format!("{LISTENERS}.listen"), what);
+    }
+    meant(written)
+}
+
+fn meant(written: Written) -> Option<Listener> {
+    let listen = written.listen?;
+    Some(Listener {
+        name: written.name.unwrap_or_else(|| listen.to_string()),
+        listen,
+        mode: written.mode,
+        tls: written.tls,
+        https_port: written.https_port,
+        acme_webroot: written.acme_webroot,
+    })
+}
+
+fn refuse_twins(one: &Listener, place: &Place, earlier: &[Listener], report: &mut Report<'_>) {
+    let is_same = |other: &Listener| other.listen == one.listen && one.listen.port() != 0;
+    if let Some(twin) = earlier.iter().find(|other| is_same(other)) {
+        let (address, said) = (one.listen, quote(&twin.name));
+        let what = format!("{address} is where the listener {said} is; choose another");
+        report.add(place.clone(), &format!("{LISTENERS}.listen"), what);
+    } else if earlier.iter().any(|other| other.name == one.name) {
+        let what = format!("{} is the name of another; give each its own", quote(&one.name));
+        report.add(place.clone(), &format!("{LISTENERS}.name"), what);
+    }
+}
+
+impl From<&Listener> for Written {
+    fn from(one: &Listener) -> Self {
+        Self {
+            name: Some(one.name.clone()),
+            listen: Some(one.listen),
+            mode: one.mode,
+            tls: one.tls,
+            https_port: one.https_port,
+            acme_webroot: one.acme_webroot.clone(),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What becomes of clients at a listener.
+//!
+//! A client keeps the entrance by which it came until its connection ends; who comes in after
+//! another configuration has taken its place comes in by that one's.
+
+use super::challenges::Challenges;
+use crate::config::{self, Config, Mode};
+use crate::tls::{Acceptor, Tls};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// What becomes of those who come in at one listener.
+pub(crate) struct Entrance {
+    listener: config::Listener,
+    /// What is proved to clients; none if they speak no TLS.
+    acceptor: Option<Acceptor>,
+    challenges: Option<Challenges>,
+}
+
+/// A listener, as others are shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Its name.
+    pub name: String,
+    /// Where it is; the kernel's choice where port 0 was asked for.
+    pub address: SocketAddr,
+    /// What becomes of a request there.
+    pub mode: Mode,
+    /// Whether clients are spoken to through TLS.
+    pub is_secure: bool,
+}
+
+impl Entrance {
+    pub(super) fn new(listener: config::Listener, config: &Config, tls: &Tls) -> Arc<Self> {
+        let acceptor = tls.acceptor.clone().filter(|_| config.is_secure(&listener));
+        let challenges = listener.acme_webroot.as_deref().map(Challenges::of);
+        Arc::new(Self { listener, acceptor, challenges })
+    }
+
+    /// True where clients are served that are to come in at `listen`.
+    pub(super) fn is_for(&self, listen: SocketAddr) -> bool {
+        self.listener.listen == listen
+    }
+
+    /// As it is shown; `address` is the kernel's choice where port 0 was asked for.
+    pub(super) fn listening(&self, address: SocketAddr) -> Listening {
+        let (name, mode) = (self.listener.name.clone(), self.listener.mode);
+        Listening { name, address, mode, is_secure: self.acceptor.is_some() }
+    }
+
+    /// What is proved to clients; none if they speak no TLS.
+    pub(super) fn acceptor(&self) -> Option<&Acceptor> {
+        self.acceptor.as_ref()
+    }
+
+    /// The port at which https is spoken, if clients are sent there.
+    pub(super) fn sends_to(&self) -> Option<u16> {
+        (self.listener.mode == Mode::ToHttps).then_some(self.listener.https_port)
+    }
+
+    /// What proves that names are ours; none where no request asks for it.
+    pub(super) fn challenges(&self) -> Option<&Challenges> {
+        self.challenges.as_ref()
+    }
+}

@@ -1,0 +1,224 @@
+//! More listeners than one: where clients come in decides how they are spoken to, and whether they
+//! are sent to https.
+
+use crate::harness::{Backend, Certs, Message, OpenSsl, Place, Proxy, Scratch, Wire, eventually};
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+const TWO: &str = "[[listeners]]\nname = \"one\"\nlisten = \"127.0.0.1:0\"\n\
+                   [[listeners]]\nname = \"two\"\nlisten = \"127.0.0.1:0\"\n";
+
+/// One that serves, and one that sends to https, with `keys` of its own.
+fn sending(keys: &str) -> String {
+    format!("{TWO}mode = \"redirect-to-https\"\n{keys}\n")
+}
+
+fn ask_at(address: SocketAddr, request: &str) -> Message {
+    Wire::connect(address).ask(request)
+}
+
+fn fetch_at(address: SocketAddr, target: &str) -> Message {
+    ask_at(address, &format!("GET {target} HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"))
+}
+
+#[test]
+fn the_same_applications_are_served_at_each_with_tls_or_without() {
+    let (a, certs) = (Backend::plain(), Certs::make());
+    let (certificate, key) = certs.leaf("localhost");
+    let tls = format!("tls.certificates = [{certificate:?}]\ntls.keys = [{key:?}]\n");
+    let proxy =
+        Proxy::with(&[&a], &format!("{tls}{}", TWO.replacen("\n[[", "\ntls = false\n[[", 1)));
+    assert_eq!(proxy.get("/clear").status(), 200);
+    let name = ["-servername", "localhost", "-verify_hostname", "localhost"];
+    let mut client = OpenSsl::connect(proxy.listener(2), &certs, &name);
+    assert_eq!(client.wire.get("/secure").status(), 200);
+    assert_eq!(fetch_at(proxy.listener(2), "/").status(), 400, "it speaks TLS");
+    let first = proxy.process.said.wait("listening on ");
+    let second = proxy.process.said.wait_nth("listening on ", 2);
+    assert!(first.ends_with(": 1 application, round-robin"), "{first}");
+    assert!(second.ends_with(": 1 application, round-robin, with TLS"), "{second}");
+}
+
+#[test]
+fn who_is_to_speak_tls_is_told_the_same_address_by_https() {
+    let a = Backend::plain();
+    let proxy = Proxy::with(&[&a], &sending(""));
+    let to = |method: &str, target: &str, host: &str| {
+        let request = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let answer = ask_at(proxy.listener(2), &request);
+        assert_eq!(answer.status(), 308, "{answer:?}");
+        assert_eq!(answer.field("cache-control"), Some("no-store"), "it hangs on Host");
+        answer.field("location").unwrap().to_owned()
+    };
+    for (method, target, host, expected) in [
+        ("GET", "/", "a.test", "https://a.test/"),
+        ("GET", "/a/b?c=d", "a.test:80", "https://a.test/a/b?c=d"),
+        ("DELETE", "/x", "A.test", "https://A.test/x"),
+        ("GET", "//evil.test/", "a.test", "https://a.test//evil.test/"),
+        ("GET", "/@evil.test", "a.test", "https://a.test/@evil.test"),
+        ("GET", "http://b.test/p", "a.test", "https://b.test/p"),
+        ("GET", "/%0d%0aX:y", "[::1]:80", "https://[::1]/%0d%0aX:y"),
+        ("OPTIONS", "*", "a.test", "https://a.test"),
+    ] {
+        assert_eq!(to(method, target, host), expected);
+    }
+    let post = "POST /f HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello";
+    assert_eq!(ask_at(proxy.listener(2), post).status(), 308);
+    for bad in ["a.test/x", "a.test@evil.test", "a b", "evil.test#", "\"evil\""] {
+        let answer = ask_at(proxy.listener(2), &format!("GET / HTTP/1.1\r\nHost: {bad}\r\n\r\n"));
+        assert_eq!(answer.status(), 400, "{bad}");
+    }
+    let nameless = ask_at(proxy.listener(2), "GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(nameless.status(), 400);
+    assert!(nameless.text().contains("names no Host"), "{}", nameless.text());
+    let line = proxy.process.said.wait_nth("listening on ", 2);
+    assert!(line.ends_with(": redirecting to https at port 443"), "{line}");
+    assert_eq!(a.visits(), 0, "nothing was relayed");
+    assert_eq!(proxy.get("/").status(), 200, "at the other listener all is as ever");
+}
+
+#[test]
+fn another_port_of_https_is_named_and_a_balancer_in_front_still_learns_whether_all_is_ready() {
+    let a = Backend::plain();
+    let settings = format!("server.ready = \"/ready\"\n{}", sending("https_port = 8443"));
+    let proxy = Proxy::with(&[&a], &settings);
+    let answer = fetch_at(proxy.listener(2), "/x");
+    assert_eq!(answer.field("location"), Some("https://a.test:8443/x"));
+    assert_eq!(fetch_at(proxy.listener(2), "/ready").status(), 200);
+    assert_eq!(proxy.get("/ready").status(), 200);
+}
+
+/// A webroot with one proof in it, called `proof`.
+fn webroot() -> Scratch {
+    let scratch = Scratch::new();
+    let folder = scratch.path().join(".well-known/acme-challenge");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("proof"), "proof.print").unwrap();
+    scratch
+}
+
+#[test]
+fn proofs_for_an_acme_server_are_read_from_the_folder_as_they_come_and_go() {
+    let (a, root) = (Backend::plain(), webroot());
+    let keys = format!("acme_webroot = {:?}", root.path());
+    let proxy = Proxy::with(&[&a], &sending(&keys));
+    let at = proxy.listener(2);
+    let path = |name: &str| format!("/.well-known/acme-challenge/{name}");
+    let answer = fetch_at(at, &path("proof"));
+    assert_eq!((answer.status(), answer.text().as_str()), (200, "proof.print"));
+    assert_eq!(answer.field("content-type"), Some("application/octet-stream"));
+    let head = format!("HEAD {} HTTP/1.1\r\nHost: a\r\n\r\n", path("proof"));
+    let mut client = Wire::connect(at);
+    client.send(head);
+    assert_eq!(client.head().unwrap().field("content-length"), Some("11"));
+
+    let folder = root.path().join(".well-known/acme-challenge");
+    assert_eq!(fetch_at(at, &path("next")).status(), 404);
+    fs::write(folder.join("next"), "next.print\n").unwrap();
+    assert_eq!(fetch_at(at, &path("next")).text(), "next.print\n");
+    fs::remove_file(folder.join("next")).unwrap();
+    assert_eq!(fetch_at(at, &path("next")).status(), 404);
+
+    fs::write(root.path().join("secret"), "secret").unwrap();
+    symlink(root.path().join("secret"), folder.join("link")).unwrap();
+    assert_eq!(fetch_at(at, &path("link")).text(), "secret", "who may write there chooses");
+    for name in ["", "..%2f..%2fsecret", "../../secret", "..", "a/b", "proof/", "a.b"] {
+        assert_eq!(fetch_at(at, &path(name)).status(), 404, "{name}");
+    }
+    let post = format!("POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", path("proof"));
+    assert_eq!(ask_at(at, &post).status(), 404);
+    assert_eq!(fetch_at(at, "/.well-known/acme-challenge").status(), 308);
+    assert_eq!(proxy.get(&path("proof")).text(), format!("GET {} 0\n", path("proof")), "relayed");
+}
+
+#[test]
+fn what_is_no_file_proves_nothing_and_holds_up_nobody() {
+    let (a, root) = (Backend::plain(), webroot());
+    let folder = root.path().join(".well-known/acme-challenge");
+    assert!(Command::new("mkfifo").arg(folder.join("pipe")).status().unwrap().success());
+    fs::create_dir(folder.join("folder")).unwrap();
+    fs::write(folder.join("binary"), [0xff, 0xfe, 0]).unwrap();
+    let keys = format!("acme_webroot = {:?}", root.path());
+    let proxy = Proxy::with(&[&a], &sending(&keys));
+    let at = proxy.listener(2);
+    for name in ["pipe", "folder", "binary"] {
+        let answer = fetch_at(at, &format!("/.well-known/acme-challenge/{name}"));
+        assert_eq!(answer.status(), 404, "{name}");
+    }
+    assert_eq!(fetch_at(at, "/.well-known/acme-challenge/proof").status(), 200);
+}
+
+#[test]
+fn a_reload_opens_and_closes_listeners_and_changes_what_becomes_of_clients_there() {
+    let a = Backend::plain();
+    let proxy = Proxy::with(&[&a], TWO);
+    let (one, two) = (proxy.address, proxy.listener(2));
+    let mut staying = Wire::connect(two);
+    assert_eq!(staying.get("/").status(), 200);
+    let settings =
+        |rest: &str| format!("[[listeners]]\nname = \"one\"\nlisten = \"{one}\"\n{rest}");
+    let two_at = |rest: &str| {
+        settings(&format!("[[listeners]]\nname = \"two\"\nlisten = \"{two}\"\n{rest}"))
+    };
+
+    let line = proxy.reload(&[&a], &two_at("mode = \"redirect-to-https\"\n"));
+    assert!(line.contains("listener two: mode: \"http\" -> \"redirect-to-https\""), "{line}");
+    assert_eq!(fetch_at(two, "/").status(), 308);
+    assert_eq!(staying.get("/").status(), 200, "it came in when that was served");
+
+    let line = proxy.reload(&[&a], &settings(""));
+    assert!(line.contains("listener two: gone"), "{line}");
+    eventually("its address is free", || TcpStream::connect(two).is_err());
+    assert_eq!(staying.get("/").status(), 200);
+    assert_eq!(fetch_at(one, "/").status(), 200);
+
+    let line = proxy.reload(&[&a], &two_at(""));
+    assert!(line.contains(&format!("listener two: new, at {two}")), "{line}");
+    assert_eq!(fetch_at(two, "/").status(), 200);
+}
+
+#[test]
+fn a_reload_to_an_address_that_is_taken_opens_none_of_the_others() {
+    let a = Backend::plain();
+    let proxy = Proxy::with(&[&a], TWO);
+    proxy.pardon("not reloaded");
+    let (one, two) = (proxy.address, proxy.listener(2));
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (free, taken) = (held.local_addr().unwrap(), a.port());
+    drop(held);
+    let settings = format!(
+        "[[listeners]]\nlisten = \"{one}\"\n[[listeners]]\nlisten = \"{free}\"\n\
+         [[listeners]]\nlisten = \"127.0.0.2:{taken}\"\n"
+    );
+    let _held = TcpListener::bind(format!("127.0.0.2:{taken}")).unwrap();
+    let line = proxy.reload(&[&a], &settings);
+    assert!(line.contains(&format!("cannot listen on 127.0.0.2:{taken}")), "{line}");
+    assert!(TcpStream::connect(free).is_err());
+    for at in [one, two] {
+        assert_eq!(fetch_at(at, "/").status(), 200);
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_stops_the_start_and_leaves_no_other_open() {
+    let (a, scratch) = (Backend::plain(), Scratch::new());
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = held.local_addr().unwrap();
+    let file = scratch.write(
+        "applications.toml",
+        format!(
+            "{TWO}[[listeners]]\nlisten = \"{taken}\"\n[[applications]]\nip = \"127.0.0.1\"\n\
+             port = {}\n",
+            a.port()
+        ),
+    );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evenly"));
+    let output = command.args(["serve", "-c"]).arg(file).current_dir(scratch.path()).output();
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("cannot listen on {taken}")), "{said}");
+    assert!(!said.contains("listening on"), "{said}");
+}
