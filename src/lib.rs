@@ -133,6 +133,7 @@
 //! | story, shift, spell | how a backend came where it stands: one change; turns that it sat out |
 //! | history, point | the last hour in numbers; two seconds of it |
 //! | family, series, sample | of metrics: a name, one of its sets of labels, a value of that |
+//! | orphan | a process whose parent has ended; process 1 is given it |
 //! | successor | the process that takes the sockets over, and serves on |
 //!
 //! # The rooms

@@ -1,11 +1,11 @@
 //! One request in flight: from its whole head to the last byte of its answer.
 //!
 //! It begins (`begin.rs`); the request goes up (`ask.rs`) while the answer comes down (`heads.rs`,
-//! `relay.rs`), each as far as it can in a step. Who is awaited, `awaited.rs` tells, and
-//! `patience.rs` for how long; what goes wrong is a `Trouble`, which `settle.rs` deals with:
-//! another try (`retry.rs`), an answer of our own, or a visible break. What is not relayed at all,
-//! `direct.rs` answers, or `entered.rs`, for the listener. `report.rs` tells the pool and the log
-//! what came of a try, `account.rs` of the whole. Every exchange watches both its sockets.
+//! `relay.rs`), each as far as it can in a step. Who is awaited, `awaited.rs` tells, and for how
+//! long `patience.rs`; what goes wrong is a `Trouble`, which `settle.rs` deals with: another try
+//! (`retry.rs`), an answer of our own, or a visible break. What is not relayed at all, `direct.rs`
+//! answers, or `entered.rs`, for the listener. `report.rs` tells pool and log what came of a try,
+//! `account.rs` of the whole. Every exchange watches both its sockets.
 //!
 //! Both directions are open at once, and neither waits for the other: an answer may come before the
 //! request has gone up, and a body may be longer than any buffer. So a step tries each in turn for
