@@ -46,3 +46,15 @@ for path in sorted((ROOT / 'tests/wire').glob('*/*/*')):
     if body:
         # Chunked, of a request or of an answer, and no cuts.
         write('chunked_body', seed, b'\xff\0' if kind == 'requests' else b'\x10\0', body)
+
+V2 = b'\r\n\r\n\0\r\nQUIT\n'
+ADDRESSES = bytes([192, 0, 2, 7, 198, 51, 100, 1, 0xc0, 1, 1, 0xbb])
+for name, raw in {
+    'tcp4': b'PROXY TCP4 192.0.2.7 198.51.100.1 49153 443\r\n',
+    'tcp6': b'PROXY TCP6 2001:db8::7 ::1 65535 0\r\nGET',
+    'unknown': b'PROXY UNKNOWN\r\n',
+    'local': V2 + b'\x20\0\0\0',
+    'proxied': V2 + b'\x21\x11\0\x0c' + ADDRESSES,
+    'extended': V2 + b'\x21\x11\0\x13' + ADDRESSES + b'\x03\0\x04\xbc\xe5\x95\x1f',
+}.items():
+    write('preface', name, b'', raw)

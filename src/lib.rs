@@ -220,6 +220,7 @@ pub mod notify;
 #[cfg(any(feature = "admin", feature = "alerts", feature = "client", feature = "lab"))]
 pub mod plain;
 pub mod pool;
+pub mod preface;
 pub mod relay;
 pub mod text;
 pub mod thread;

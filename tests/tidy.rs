@@ -19,20 +19,21 @@ use std::collections::{BTreeMap, BTreeSet};
 /// can arise.
 const ROOMS: &str = "
     text:
+    preface:
     http:    text
-    pool:    text
+    pool:    text preface
     thread:
     children:
     log:     text thread
     event:   log text
     blame:
     dial:
-    config:  http pool text
+    config:  http pool text preface
     tls:     pool config text
     plain:   http thread blame tls
     engine:  tls
-    relay:   http pool log event thread blame dial config tls text engine
-    watch:   http pool event thread blame dial config tls text
+    relay:   http pool log event thread blame dial config tls text engine preface
+    watch:   http pool event thread blame dial config tls text preface
     client:  http pool event blame config tls plain watch
     notify:  children http pool log event thread config tls plain text
     admin:   text http pool thread log event config tls plain relay notify
