@@ -80,6 +80,7 @@ fn pool(kind: Kind, count: usize) -> Arc<Pool> {
         public: None,
         tls: None,
         health_port: None,
+        preface: None,
     };
     let specs: Vec<Spec> = (0..count).map(spec).collect();
     let found = vec![Ok(vec![([127, 0, 0, 1], 8001).into()]); count];

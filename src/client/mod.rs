@@ -131,10 +131,12 @@ impl Client {
     /// until it does.
     ///
     /// # Errors
-    /// [`Error::Config`] if a file of `tls_ca`, `tls_certificate` or `tls_key` will not do, and
+    /// [`Error::Config`] if a file of `tls_ca`, `tls_certificate` or `tls_key` will not do, or an
+    /// application has a `proxy_protocol`, which is for balancers, and
     /// [`Error::System`] if the threads for the checks cannot be had.
     pub fn new(config: &Config) -> Result<Self, Error> {
         let connectors = Tls::for_client(config).map_err(Error::Config)?.connectors;
+        resolve::refuse_prefaces(config).map_err(Error::Config)?;
         let vigil = Arc::new(Vigil::new(config.health.interval));
         let (specs, found) = resolve::backends(config, &vigil);
         let policy = config.balance.policy.build(&specs, &config.scored);

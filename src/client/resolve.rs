@@ -2,7 +2,7 @@
 //! not found stops nobody: the watch looks its name up again.
 
 use super::vigil::Vigil;
-use crate::config::Config;
+use crate::config::{Config, Errors};
 use crate::pool::{Found, Spec};
 use crate::watch::look_up_all;
 
@@ -20,9 +20,24 @@ pub(super) fn backends(config: &Config, vigil: &Vigil) -> (Vec<Spec>, Vec<Found>
     (specs, found)
 }
 
+/// A program speaks for itself alone, so it sends no preface, and who waits for one would take its
+/// request for a bad one. Better said at the start than met at each call.
+pub(super) fn refuse_prefaces(config: &Config) -> Result<(), Errors> {
+    let Some(spec) = config.applications.iter().find(|spec| spec.preface.is_some()) else {
+        return Ok(());
+    };
+    let what = format!(
+        "application {}: proxy_protocol is for balancers, and the client sends none; name a port \
+         of it that takes none, or the balancer in front of it",
+        spec.name
+    );
+    Err(Errors::of("client", what))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Overrides;
 
     #[test]
     fn a_name_that_does_not_resolve_is_down_and_the_reason_is_known() {
@@ -38,5 +53,20 @@ mod tests {
         assert!(found[1].is_err() && specs[0].alive && !specs[1].alive);
         assert!(vigil.why("::1").is_none());
         assert!(vigil.why(&specs[1].name).is_some_and(|why| why.contains(" does not resolve: ")));
+    }
+
+    #[test]
+    fn an_application_that_waits_for_a_preface_is_refused_at_once() {
+        let refused = |keys: &str| {
+            let text = format!("[[applications]]\nname = \"b\"\nip = \"::1\"\nport = 80\n{keys}");
+            let config = Config::for_client().read_onto(&text, "test", &Overrides::default());
+            refuse_prefaces(&config.unwrap()).err().map(|said| said.to_string())
+        };
+        assert_eq!(refused("proxy_protocol = \"off\""), None);
+        let said = refused("proxy_protocol = \"v2\"").unwrap();
+        assert!(
+            said.starts_with("client: application b: proxy_protocol is for balancers"),
+            "{said}"
+        );
     }
 }

@@ -5,7 +5,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::APPLICATIONS;
-use super::form::{Flag, Form, Unset, found, text};
+use super::form::{Choice, Flag, Form, Unset, found, text};
 use super::grammar::{self, origin};
 use super::keys::{CHECKING, RELAYING, count, port};
 use super::message::Place;
@@ -16,6 +16,7 @@ use super::report::Report;
 use super::table::{Field, Slot, Table, table};
 use super::written::read_table;
 use crate::pool::{Spec, Trust};
+use crate::preface::Version;
 
 /// A key about TLS that means nothing is a slip in another one: where `tls` was forgotten, what was
 /// to be secret would go in the clear.
@@ -65,6 +66,13 @@ table! {
             "https://a.example.org",
             origin::read,
         )), when(TOLD);
+        /// The version of the PROXY protocol with which each connection to it begins, before TLS:
+        /// it says who the client is. Checks at its own port begin so too.
+        proxy_protocol: Option<Version> = "off", Choice {
+            noun: "version",
+            built: &[("off", None), ("v1", Some(Version::V1)), ("v2", Some(Version::V2))],
+            planned: &[],
+        };
         /// Port of its checks, in quotes or not; not set, that of `[health]`, or else its own.
         health_port: Option<u16> = "port", Unset(port()), when(CHECKING);
     }
@@ -143,6 +151,7 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
             key: written.tls_key,
         }),
         health_port: written.health_port,
+        preface: written.proxy_protocol,
     };
     spec.name = written.name.unwrap_or_else(|| spec.authority());
     Some(spec)
@@ -211,6 +220,7 @@ impl From<&Spec> for Application {
             backup: spec.backup,
             public: spec.public.clone(),
             health_port: spec.health_port,
+            proxy_protocol: spec.preface,
         }
     }
 }

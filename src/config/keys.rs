@@ -60,6 +60,10 @@ table! {
             item: text("10.0.0.0/8", str::parse),
             empty: true,
         };
+        /// Whether each connection begins with the PROXY protocol, version 1 or 2, which says who
+        /// the client is. One that does not is closed, and so is one that is not from
+        /// `trusted_proxies`.
+        proxy_protocol: bool = "off", preface();
         /// Fields that only they get through: claims that applications believe of whoever is in
         /// front of them. A `*` at the end stands for any further characters.
         untrusted_fields: Vec<String> = "X-Forwarded-*, X-Real-IP, X-Client-IP, Client-IP, \
@@ -271,8 +275,8 @@ table! {
         connect: Duration = "3s", time(1..=DAY_MS), when(RELAYING);
         /// From the first byte of a request's head to its last.
         request_head: Duration = "10s", time(1..=DAY_MS);
-        /// A TLS handshake.
-        handshake: Duration = "10s", time(1..=DAY_MS), when(SOMEWHERE_TLS);
+        /// A TLS handshake, and the PROXY protocol before it.
+        handshake: Duration = "10s", time(1..=DAY_MS), when(BEFORE_HTTP);
         /// Silence of the client inside a request's body.
         client_body: Duration = "30s", time(1..=DAY_MS);
         /// Silence of a client that reads nothing of its answer.
@@ -431,6 +435,9 @@ const RETRYING: Need = is_not("retry.attempts", "0");
 const PLACES: Need = is_not("applications.max_connections", "0");
 /// TLS with clients, or with an application.
 const SOMEWHERE_TLS: Need = is_not("tls.certificates", "[]").or(&is("applications.tls", "true"));
+/// TLS or a preface, before a client can ask.
+const BEFORE_HTTP: Need = is("server.proxy_protocol", "required").or(&PREFACED_OR_TLS);
+const PREFACED_OR_TLS: Need = is("listeners.proxy_protocol", "required").or(&SOMEWHERE_TLS);
 /// Whoever wrote one of these keys wants TLS, and without a certificate there would be none.
 const CERTIFIED: Need = is_not("tls.certificates", "[]").or_refused();
 
@@ -446,6 +453,12 @@ pub(super) fn count(range: RangeInclusive<u64>) -> Count {
 
 pub(super) fn port() -> Count {
     Count { range: 1..=65535, quoted: true }
+}
+
+/// Whether a connection begins with the PROXY protocol.
+pub(super) fn preface() -> Choice<bool> {
+    let built = &[("off", false), ("required", true)];
+    Choice { noun: "setting", built, planned: &[] }
 }
 
 pub(super) fn time(range: RangeInclusive<u64>) -> Quantity {

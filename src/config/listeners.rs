@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
 use super::form::{Choice, Flag, Form, OrOff, Unset, found, text};
-use super::keys::port;
+use super::keys::{port, preface};
 use super::message::{Place, quote};
 use super::needs::{Need, Needs, is};
 use super::report::Report;
@@ -30,6 +30,9 @@ pub struct Listener {
     /// Whether clients are spoken to through TLS; none is where there are certificates. See
     /// [`Config::is_secure`].
     pub tls: Option<bool>,
+    /// Whether each connection begins with the PROXY protocol; none is as `[server]` says. See
+    /// [`Config::expects_preface`].
+    pub proxy_protocol: Option<bool>,
     /// Where https is spoken, for those who are sent there.
     pub https_port: u16,
     /// The folder in which an ACME client puts what proves that a name is ours; none answers as
@@ -77,6 +80,9 @@ table! {
         /// Whether clients speak TLS, to whom the certificates of `[tls]` are shown; not set, they
         /// do where there are any.
         tls: Option<bool> = "as [tls] has certificates", Unset(Flag), when(SERVED);
+        /// Whether each connection begins with the PROXY protocol, as in `[server]`; not set, as
+        /// that says.
+        proxy_protocol: Option<bool> = "as in [server]", Unset(preface());
         /// The port to which clients are sent on.
         https_port: u16 = "443", port(), when(SENT_ON);
         /// The folder from which `/.well-known/acme-challenge/` is answered, as an ACME client's
@@ -101,6 +107,12 @@ impl Config {
     pub fn is_secure(&self, listener: &Listener) -> bool {
         let is_certified = !self.tls.certificates.is_empty();
         listener.mode == Mode::Http && listener.tls.unwrap_or(is_certified)
+    }
+
+    /// Whether each connection there begins with the PROXY protocol.
+    #[must_use]
+    pub fn expects_preface(&self, listener: &Listener) -> bool {
+        listener.proxy_protocol.unwrap_or(self.server.proxy_protocol)
     }
 
     /// The first address where clients come in, after which the balancer is known.
@@ -168,6 +180,7 @@ fn meant(written: Written) -> Option<Listener> {
         listen,
         mode: written.mode,
         tls: written.tls,
+        proxy_protocol: written.proxy_protocol,
         https_port: written.https_port,
         acme_webroot: written.acme_webroot,
     })
@@ -192,6 +205,7 @@ impl From<&Listener> for Written {
             listen: Some(one.listen),
             mode: one.mode,
             tls: one.tls,
+            proxy_protocol: one.proxy_protocol,
             https_port: one.https_port,
             acme_webroot: one.acme_webroot.clone(),
         }

@@ -84,7 +84,11 @@ impl Need {
     fn sentence(&self, of: &Setting, usual: &Settings) -> String {
         let said = self.said(of.table, usual);
         let what = match (self.or, self.has || self.is_missing(usual)) {
-            (Some(or), _) => format!("without {said} or {}; set one", or.said(of.table, usual)),
+            (Some(or), _) => {
+                let others = std::iter::successors(Some(or), |need| need.or);
+                let others = others.map(|or| or.said(of.table, usual)).collect::<Vec<_>>();
+                format!("without {said} or {}; set one", others.join(" or "))
+            }
             (None, true) => format!("without {said}; set it"),
             (None, false) => format!("with {said}; change that"),
         };

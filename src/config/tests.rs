@@ -51,6 +51,7 @@ fn a_file_of_applications_alone_works_as_it_stands() {
         public: None,
         tls: None,
         health_port: None,
+        preface: None,
     };
     assert_eq!(parse(MINIMAL), Config { applications: vec![spec], ..Config::default() });
 }

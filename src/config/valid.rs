@@ -30,6 +30,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     secure_cookies_have_tls(config, report);
     clients_come_in_as_one_of_two_says(config, report);
     a_secure_listener_has_a_certificate(config, report);
+    prefaces_come_from_somebody(config, report);
     no_backend_is_evenly(config, report);
     #[cfg(feature = "admin")]
     others_prove_who_they_are(config, report);
@@ -179,6 +180,25 @@ fn a_secure_listener_has_a_certificate(config: &Config, report: &mut Report<'_>)
     if is_certified && !config.listeners.iter().any(|one| config.is_secure(one)) {
         let what = "are shown by no listener; write tls = true in one, or remove this key";
         report.warn(report.place("tls.certificates"), "tls.certificates", what);
+    }
+}
+
+/// Believed of anybody, a preface makes each client whom it likes to be.
+fn prefaces_come_from_somebody(config: &Config, report: &mut Report<'_>) {
+    let all = config.listening();
+    if config.server.trusted_proxies.is_empty()
+        && let Some(first) = all.iter().find(|one| config.expects_preface(one))
+    {
+        let what = "\"required\" takes connections from trusted_proxies alone, and there are none; \
+                    name the balancers in front, for example trusted_proxies = [\"10.0.0.1\"]";
+        let (place, key) = match first.proxy_protocol {
+            Some(_) => (report.place_of("listeners.proxy_protocol"), "listeners.proxy_protocol"),
+            None => {
+                let keys = ["server.proxy_protocol", "server.trusted_proxies"];
+                (later(keys, report), "server.proxy_protocol")
+            }
+        };
+        report.add(place, key, what);
     }
 }
 

@@ -13,6 +13,7 @@ use super::slots::{Key, Owner, Ready};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub(crate) struct Socket {
     /// What has been announced and not been used up yet.
     ready: Ready,
     watches_writes: bool,
+    /// To be written before all else. Short: some hundred bytes at the most.
+    ahead: Box<[u8]>,
 }
 
 /// What a read brought.
@@ -39,17 +42,18 @@ impl Socket {
     /// Takes a connected, non-blocking socket. Whoever steps it first reads and writes at once, on
     /// the chance that there is something; it is registered only when it must wait.
     pub(crate) fn accepted(fd: OwnedFd, lot: Arc<dyn Registry>) -> Self {
-        Self::new(fd, lot, true)
+        Self::new(fd, lot, true, Box::default())
     }
 
-    /// Takes a socket whose connect may be under way: nothing to read yet.
-    pub(crate) fn connecting(fd: OwnedFd, lot: Arc<dyn Registry>) -> Self {
-        Self::new(fd, lot, false)
+    /// Takes a socket whose connect may be under way: nothing to read yet. `ahead` goes out before
+    /// whatever is written.
+    pub(crate) fn connecting(fd: OwnedFd, lot: Arc<dyn Registry>, ahead: Box<[u8]>) -> Self {
+        Self::new(fd, lot, false, ahead)
     }
 
-    fn new(fd: OwnedFd, lot: Arc<dyn Registry>, read: bool) -> Self {
+    fn new(fd: OwnedFd, lot: Arc<dyn Registry>, read: bool, ahead: Box<[u8]>) -> Self {
         let ready = Ready { read, write: true, hangup: false, broken: false };
-        Self { fd, lot, key: None, ready, watches_writes: false }
+        Self { fd, lot, key: None, ready, watches_writes: false, ahead }
     }
 
     /// The slot of this socket, registered with epoll the first time. Fails when a table is full:
@@ -124,6 +128,30 @@ impl Socket {
         }
     }
 
+    /// What a read would bring, which stays to be read.
+    pub(crate) fn peek(&mut self, into: &mut [u8]) -> io::Result<Read> {
+        if !self.ready.read {
+            return Ok(Read::WouldBlock);
+        }
+        match rustix::net::recv(&self.fd, into, RecvFlags::PEEK) {
+            Ok((0, _)) => Ok(Read::End),
+            Ok((n, _)) => Ok(Read::Bytes(n)),
+            Err(Errno::AGAIN) => {
+                (self.ready.read, self.ready.hangup) = (false, false);
+                Ok(Read::WouldBlock)
+            }
+            Err(Errno::INTR) => Ok(Read::Bytes(0)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// All that is here was looked at and stays: only the next event tells of more. False where
+    /// none will come, as the peer sends no more.
+    pub(crate) fn await_more(&mut self) -> bool {
+        self.ready.read = self.ready.hangup;
+        !self.ready.hangup
+    }
+
     /// Writes what fits; 0 when nothing does.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.send(bytes, SendFlags::NOSIGNAL)
@@ -136,6 +164,21 @@ impl Socket {
     }
 
     fn send(&mut self, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
+        if !self.ahead.is_empty() && !self.send_ahead()? {
+            return Ok(0);
+        }
+        self.send_now(bytes, flags)
+    }
+
+    /// What goes ahead shares a packet with what follows at once; true when all of it is out.
+    fn send_ahead(&mut self) -> io::Result<bool> {
+        let ahead = std::mem::take(&mut self.ahead);
+        let sent = self.send_now(&ahead, SendFlags::NOSIGNAL | SendFlags::MORE)?;
+        self.ahead = ahead[sent..].into();
+        Ok(self.ahead.is_empty())
+    }
+
+    fn send_now(&mut self, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
         if !self.ready.write {
             return Ok(0);
         }
@@ -172,6 +215,11 @@ impl Socket {
     /// linger for no time at all means that to the kernel.
     pub(crate) fn reset_on_close(&self) {
         let _ = rustix::net::sockopt::set_socket_linger(&self.fd, Some(std::time::Duration::ZERO));
+    }
+
+    /// Our own end of it.
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        rustix::net::getsockname(&self.fd).ok()?.try_into().ok()
     }
 
     /// True when an idle connection is still silent and open: nothing to read, not even the end.

@@ -15,6 +15,7 @@ use super::slots::{Key, Owner};
 use super::socket::{Read, Socket};
 use crate::tls::{Acceptor, Connector, Session};
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -32,14 +33,16 @@ impl Stream {
         Self { socket: Socket::accepted(fd, lot), session }
     }
 
-    /// That to a backend, whose connect may be under way. Fails when there is no chance to draw.
+    /// That to a backend, whose connect may be under way; `ahead` goes out in the clear, before all
+    /// else. Fails when there is no chance to draw.
     pub(crate) fn connecting(
         fd: OwnedFd,
         lot: Arc<dyn Registry>,
         tls: Option<&Connector>,
+        ahead: Box<[u8]>,
     ) -> io::Result<Self> {
         let session = tls.map(Connector::session).transpose()?.map(Box::new);
-        Ok(Self { socket: Socket::connecting(fd, lot), session })
+        Ok(Self { socket: Socket::connecting(fd, lot, ahead), session })
     }
 
     /// As [`Socket::key`].
@@ -76,6 +79,32 @@ impl Stream {
     /// True when the connection is known to be reset or closed in both directions.
     pub(crate) fn is_broken(&self) -> bool {
         self.socket.is_broken()
+    }
+
+    /// As [`Socket::peek`]: what comes ahead of TLS, if that is spoken.
+    pub(crate) fn peek_ahead(&mut self, into: &mut [u8]) -> io::Result<Read> {
+        self.socket.peek(into)
+    }
+
+    /// As [`Socket::await_more`].
+    pub(crate) fn await_more(&mut self) -> bool {
+        self.socket.await_more()
+    }
+
+    /// Takes bytes that were peeked: so many, and none that follow.
+    pub(crate) fn take_ahead(&mut self, mut peeked: &mut [u8]) -> io::Result<()> {
+        while !peeked.is_empty() {
+            match self.socket.read(peeked)? {
+                Read::Bytes(n) => peeked = &mut peeked[n..],
+                Read::End | Read::WouldBlock => return Err(ErrorKind::UnexpectedEof.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Our own end of it.
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        self.socket.local_address()
     }
 
     /// Reads at most `into.len()` bytes.

@@ -53,7 +53,7 @@ fn logged(text: &str) -> Vec<&str> {
 fn each_event_has_one_level_and_a_word_of_its_own() {
     let (backend, text, words, error) = ("a", "x", &"x", &std::io::Error::other("x"));
     let (address, client) = (SocketAddr::from(([127, 0, 0, 1], 80)), Ipv4Addr::LOCALHOST.into());
-    let table: &[(Event, &str, Level)] = &[
+    let table: &[(Event, _, _)] = &[
         (standing(Shift::Up), "up", Info),
         (standing(Shift::Out), "out", Warn),
         (standing(Shift::LastOut), "last-out", Error),
@@ -81,6 +81,8 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (Event::Resumed { held: 1 }, "resumed", Info),
         (Event::PauseOver { held: 1 }, "pause-over", Warn),
         (Event::Unshaken { client, why: words }, "handshake", Info),
+        (Event::Stranger { peer: client }, "stranger", Warn),
+        (Event::Unprefaced { peer: client, why: words }, "preface", Warn),
         (Event::Full { limit: 1 }, "full", Warn),
         (Event::Crowded { taken: 1, limit: 1, leaving: 1 }, "crowded", Warn),
         (Event::Exhausted { doing: text, error: words }, "exhausted", Error),
@@ -112,6 +114,10 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (Event::Log(&OwnEvent::Reopened(text)), "log-reopened", Info),
         (Event::Log(&OwnEvent::NotReopened { name: text, error }), "log-not-reopened", Error),
     ];
+    each_is_its_own(table);
+}
+
+fn each_is_its_own(table: &[(Event, &str, Level)]) {
     for (event, word, level) in table {
         let class = event.class();
         assert_eq!((class.word, class.level), (*word, *level));

@@ -116,6 +116,18 @@ pub enum Event<'e> {
         /// Why.
         why: Words<'e>,
     },
+    /// Somebody who may not connects where the PROXY protocol is required.
+    Stranger {
+        /// From where.
+        peer: IpAddr,
+    },
+    /// A connection of somebody who may begins with no preface of the PROXY protocol.
+    Unprefaced {
+        /// From where.
+        peer: IpAddr,
+        /// What was seen.
+        why: Words<'e>,
+    },
     /// Every place for clients is taken.
     Full {
         /// `max_connections`.
@@ -310,6 +322,8 @@ impl<'e> Event<'e> {
             Self::Resumed { .. } => each("resumed", Info),
             Self::PauseOver { .. } => each("pause-over", Warn),
             Self::Unshaken { .. } => some("handshake", Info),
+            Self::Stranger { .. } => some("stranger", Warn),
+            Self::Unprefaced { .. } => some("preface", Warn),
             Self::Full { .. } => some("full", Warn),
             Self::Crowded { .. } => some("crowded", Warn),
             Self::Exhausted { .. } => some("exhausted", Error),

@@ -24,6 +24,16 @@ impl Display for Event<'_> {
             }
             Self::Busy { why, request } => write!(f, "answering 503: {why}; {request}"),
             Self::Unshaken { client, why } => write!(f, "client {client}: {why}"),
+            Self::Stranger { peer } => write!(
+                f,
+                "closed a connection from {peer}: with proxy_protocol = \"required\" only \
+                 trusted_proxies may connect; name it there if it is a balancer of yours"
+            ),
+            Self::Unprefaced { peer, why } => write!(
+                f,
+                "closed a connection from {peer}: no PROXY protocol: {why}; have it sent there \
+                 (HAProxy: send-proxy-v2), or write proxy_protocol = \"off\""
+            ),
             Self::Lowered(text)
             | Self::ChecksShort(text)
             | Self::Configuration(text)

@@ -14,6 +14,7 @@ use super::record::Record;
 use super::spec::{Spec, origin};
 use super::tally::Tally;
 use super::{Counts, End, Mode, Standing};
+use crate::preface::Version;
 
 /// One backend of a pool. Small, so that a pick which looks at many finds the next one near; what
 /// it asks of the file stands beside the record.
@@ -121,6 +122,11 @@ impl Backend {
     /// The name that its certificate must be for, if that is not its host.
     pub fn tls_name(&self) -> Option<&str> {
         self.file.spec.tls.as_ref()?.name.as_deref()
+    }
+
+    /// How each connection to it begins, if with the PROXY protocol.
+    pub fn preface(&self) -> Option<Version> {
+        self.file.spec.preface
     }
 
     /// Share under a weighted policy.

@@ -1,5 +1,7 @@
 //! One backend as configured. Holds no state.
 
+use crate::preface::Version;
+
 /// One backend as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -24,6 +26,8 @@ pub struct Spec {
     pub tls: Option<Trust>,
     /// Where its checks go, if not to `port`.
     pub health_port: Option<u16>,
+    /// How each connection to it begins, if with the PROXY protocol.
+    pub preface: Option<Version>,
 }
 
 impl Spec {

@@ -21,6 +21,7 @@ pub(crate) fn spec(name: &str) -> Spec {
         public: None,
         tls: None,
         health_port: None,
+        preface: None,
     }
 }
 

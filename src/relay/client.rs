@@ -7,6 +7,7 @@ use super::entrance::Entrance;
 use crate::config::Timeouts;
 use crate::engine::{Outbox, Place, Stream};
 use crate::http::request;
+use crate::preface::Ends;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +18,12 @@ pub(super) const LAST_CALL: Duration = Duration::from_secs(1);
 /// One client's connection.
 pub(crate) struct Client {
     pub(crate) stream: Stream,
+    /// The client's end; where one is told by a preface, that.
     pub(crate) peer: SocketAddr,
     /// By which it came in.
     pub(crate) entrance: Arc<Entrance>,
+    /// Where it connected to, if a preface tells. In a box, as most have none.
+    came_to: Option<Box<SocketAddr>>,
     /// Read but not used yet: a part of a head, or requests sent ahead of their turn. At most
     /// `READ_AHEAD` of `head.rs` and a head.
     pub(crate) held: Vec<u8>,
@@ -55,6 +59,7 @@ impl Client {
             stream,
             peer,
             entrance,
+            came_to: None,
             held: Vec::new(),
             out: Outbox::default(),
             requests: 0,
@@ -74,6 +79,19 @@ impl Client {
     /// The peer's address; an IPv4 one that came in through an IPv6 socket as what it is.
     pub(crate) fn address(&self) -> IpAddr {
         self.peer.ip().to_canonical()
+    }
+
+    /// It is another's, and came in elsewhere, as whoever connected for it has said.
+    pub(crate) fn stand_for(&mut self, ends: Ends) {
+        self.peer = ends.from;
+        self.came_to = Some(Box::new(ends.to));
+    }
+
+    /// Its two ends, to be told to a backend; none where one of them is not known.
+    pub(crate) fn ends(&self) -> Option<Ends> {
+        let own = || self.stream.local_address();
+        let to = self.came_to.as_deref().copied().or_else(own)?;
+        (!self.peer.ip().is_unspecified()).then_some(Ends { from: self.peer, to })
     }
 
     /// Becomes idle, and small, once it has taken its answer. The next request's head has its

@@ -14,6 +14,7 @@ pub(crate) struct Entrance {
     listener: config::Listener,
     /// What is proved to clients; none if they speak no TLS.
     acceptor: Option<Acceptor>,
+    expects_preface: bool,
     challenges: Option<Challenges>,
 }
 
@@ -34,7 +35,8 @@ impl Entrance {
     pub(super) fn new(listener: config::Listener, config: &Config, tls: &Tls) -> Arc<Self> {
         let acceptor = tls.acceptor.clone().filter(|_| config.is_secure(&listener));
         let challenges = listener.acme_webroot.as_deref().map(Challenges::of);
-        Arc::new(Self { listener, acceptor, challenges })
+        let expects_preface = config.expects_preface(&listener);
+        Arc::new(Self { listener, acceptor, expects_preface, challenges })
     }
 
     /// True where clients are served that are to come in at `listen`.
@@ -51,6 +53,11 @@ impl Entrance {
     /// What is proved to clients; none if they speak no TLS.
     pub(super) fn acceptor(&self) -> Option<&Acceptor> {
         self.acceptor.as_ref()
+    }
+
+    /// Whether each connection begins with a preface.
+    pub(super) fn expects_preface(&self) -> bool {
+        self.expects_preface
     }
 
     /// The port at which https is spoken, if clients are sent there.

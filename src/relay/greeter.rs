@@ -28,13 +28,18 @@ impl Greeter for HttpGreeter {
     fn welcome(&self, socket: OwnedFd, peer: SocketAddr, place: Place) -> (ClientTask, Duration) {
         let (site, now) = (self.shared.site.current(), self.shared.now());
         let (timeouts, entrance) = (&site.config.timeouts, self.entrance.current());
+        let trusted = site.trusts(peer.ip().to_canonical());
         let (begin, patience): (fn(Box<Client>) -> ClientTask, _) = match entrance.acceptor() {
+            _ if entrance.expects_preface() => {
+                // A stranger has no time at all: the timer's next look is its end.
+                let patience = if trusted { timeouts.handshake } else { Duration::ZERO };
+                (ClientTask::Preface, patience)
+            }
             // The deadline of a head begins anew once the handshake is done.
             Some(_) => (ClientTask::Handshake, timeouts.handshake),
             None => (ClientTask::Head, timeouts.request_head),
         };
         let deadline = now + patience;
-        let trusted = site.trusts(peer.ip().to_canonical());
         let stream = Stream::accepted(socket, Arc::clone(&self.shared.lot), entrance.acceptor());
         (begin(Client::new(stream, peer, trusted, (entrance, place), now, deadline)), deadline)
     }

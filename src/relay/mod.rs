@@ -24,6 +24,7 @@ mod kit;
 mod linger;
 mod lookout;
 mod origin;
+mod preface;
 mod queue;
 mod server;
 mod shared;

@@ -65,7 +65,9 @@ impl Site {
         place.is_some_and(|index| {
             let trust = self.connector(index).map_or(0, Connector::trust);
             let is_there = |all: Vec<SocketAddr>| all.contains(&to.address);
-            trust == to.trust && backends[index].addresses().is_ok_and(is_there)
+            let is_told = backends[index].preface().is_some();
+            (trust, is_told) == (to.trust, to.told.is_some())
+                && backends[index].addresses().is_ok_and(is_there)
         })
     }
 

@@ -6,9 +6,9 @@
 //! place, and no state knows its neighbours.
 //!
 //! ```text
-//! Handshake --> Head <--> Exchange --> Tunnel
-//!     |          |            |
-//!     +----------+--> Linger <+
+//! Preface --> Handshake --> Head <--> Exchange --> Tunnel
+//!                 |          |            |
+//!                 +----------+--> Linger <+
 //! ```
 
 use super::Shared;
@@ -19,6 +19,7 @@ use super::handshake::{self, Shaken};
 use super::head::{self, Heard};
 use super::kit::{Context, Kit};
 use super::linger::Linger;
+use super::preface::{self, Prefaced};
 use super::tunnel::Tunnel;
 use crate::engine::{Key, Next, Owner, Task};
 use crate::event::Event;
@@ -29,6 +30,8 @@ use std::time::Duration;
 
 /// A client's connection, in one of the states of its life.
 pub(crate) enum ClientTask {
+    /// Waiting for the word of a balancer in front on whose connection it is (`preface.rs`).
+    Preface(Box<Client>),
     /// Waiting for the TLS handshake of a new client (`handshake.rs`).
     Handshake(Box<Client>),
     /// Waiting for a request head (`head.rs`).
@@ -47,6 +50,9 @@ impl Task for ClientTask {
     fn step(self, cx: &mut Context, buf: &mut [u8]) -> Next<Self> {
         cx.kit.begin(cx.now);
         match self {
+            Self::Preface(client) => {
+                preface::step(client, cx, buf).map(Self::Preface, after_preface)
+            }
             Self::Handshake(client) => {
                 let next = handshake::step(client, cx);
                 next.map(Self::Handshake, |shaken| after_handshake(shaken, cx))
@@ -66,7 +72,7 @@ impl Task for ClientTask {
 
     fn home(&mut self) -> io::Result<Key> {
         let client = match self {
-            Self::Handshake(client) | Self::Head(client) => client,
+            Self::Preface(client) | Self::Handshake(client) | Self::Head(client) => client,
             Self::Exchange(exchange) => &mut exchange.client,
             Self::Tunnel(tunnel) => &mut tunnel.exchange.client,
             Self::Linger(linger) => &mut linger.client,
@@ -76,7 +82,9 @@ impl Task for ClientTask {
 
     fn idle_since(&self) -> Option<Duration> {
         match self {
-            Self::Handshake(client) | Self::Head(client) => client.idle_since(),
+            Self::Preface(client) | Self::Handshake(client) | Self::Head(client) => {
+                client.idle_since()
+            }
             Self::Linger(linger) => linger.idle_since(),
             Self::Exchange(_) | Self::Tunnel(_) => None,
         }
@@ -93,6 +101,13 @@ impl Task for ClientTask {
     fn panicked(cx: &mut Context) {
         cx.kit.shared.teller.tell(Event::Panicked);
     }
+}
+
+fn after_preface(Prefaced(client): Prefaced) -> Next<ClientTask> {
+    Next::Go(match client.is_secure() {
+        true => ClientTask::Handshake(client),
+        false => ClientTask::Head(client),
+    })
 }
 
 fn after_handshake(shaken: Shaken, cx: &mut Context) -> Next<ClientTask> {
@@ -145,7 +160,7 @@ impl ClientTask {
             Self::Tunnel(mut tunnel) => {
                 tunnel.exchange.account(Cause::Stopped, shared, shared.now())
             }
-            Self::Handshake(_) | Self::Head(_) | Self::Linger(_) => {}
+            Self::Preface(_) | Self::Handshake(_) | Self::Head(_) | Self::Linger(_) => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A connection to a backend, begun without waiting. Between two exchanges it is in `idle.rs`.
 
 use crate::dial;
-use crate::engine::{Registry, Stream};
+use crate::engine::{Key, Registry, Stream};
 use crate::tls::Connector;
 use std::io;
 use std::net::SocketAddr;
@@ -16,6 +16,9 @@ pub(crate) struct Destination {
     pub(crate) backend: u64,
     /// What stands for the trust; 0 in the clear. See [`Connector::trust`].
     pub(crate) trust: u64,
+    /// The client for whom it was made, where the backend was told so: all requests on it are then
+    /// taken for that one's, so it carries no other's (proxy-protocol.txt, section 2).
+    pub(crate) told: Option<Key>,
     pub(crate) address: SocketAddr,
 }
 
@@ -39,14 +42,16 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// Begins to connect. Whether it worked is told by the first write: `EAGAIN` while it is under
     /// way, the error if it failed; on a near network the first write already goes through, which
-    /// saves a turn through epoll. TLS, if any, is spoken by the same writes and reads.
+    /// saves a turn through epoll. TLS, if any, is spoken by the same writes and reads. `ahead` is
+    /// what comes before all of it.
     pub(crate) fn connect(
         to: Destination,
         lot: Arc<dyn Registry>,
         tls: Option<&Connector>,
+        ahead: Box<[u8]>,
     ) -> io::Result<Box<Self>> {
         let fd = dial::begin(to.address)?;
-        let stream = Stream::connecting(fd, lot, tls)?;
+        let stream = Stream::connecting(fd, lot, tls, ahead)?;
         Ok(Box::new(Self {
             stream,
             to,

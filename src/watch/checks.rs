@@ -202,8 +202,11 @@ impl Checker {
         let request = self.question.request(backend)?;
         let connector = self.watched.connector(index).cloned();
         let mut addresses = backend.addresses().map_err(io::Error::other)?;
-        addresses.iter_mut().for_each(|one| one.set_port(self.question.port(backend)));
-        self.attend(Probe::begin(addresses, connector, request)?, number)
+        let port = self.question.port(backend);
+        addresses.iter_mut().for_each(|one| one.set_port(port));
+        // What listens for checks alone has no balancer in front of it.
+        let preface = backend.preface().filter(|_| port == backend.port());
+        self.attend(Probe::begin(addresses, connector, preface, request)?, number)
     }
 
     /// Goes on with the check of the backend as far as its socket lets it.

@@ -83,6 +83,7 @@ impl Watched {
         let (backend, old) = (&self.pool.backends()[index], &before.pool.backends()[at]);
         backend.is(old)
             && backend.health_port() == old.health_port()
+            && backend.preface() == old.preface()
             && self.trust(index) == before.trust(at)
             && self.settings == before.settings
     }

@@ -16,6 +16,7 @@ use ureq::http::Request;
 use super::transport::{self, CheckAnswer, HowFar, Incoming};
 use crate::blame::Blame;
 use crate::dial;
+use crate::preface::{self, Ends, Version};
 use crate::tls::{Connector, Stream};
 
 /// A check under way. Dropped, its connection closes.
@@ -25,6 +26,8 @@ pub(super) struct Probe {
     /// Where else the backend may be, if there is no connection to be had here.
     others: VecDeque<SocketAddr>,
     connector: Option<Connector>,
+    /// How the connection begins, if with the PROXY protocol.
+    preface: Option<Version>,
     stage: Stage,
     stream: Stream,
     request: Request<()>,
@@ -38,6 +41,8 @@ pub(super) struct Probe {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Connecting,
+    /// Nothing to do without one.
+    Preface,
     /// Nothing to do in the clear.
     Handshake,
     Sending,
@@ -50,6 +55,7 @@ impl Probe {
     pub(super) fn begin(
         addresses: impl IntoIterator<Item = SocketAddr>,
         connector: Option<Connector>,
+        preface: Option<Version>,
         request: Request<()>,
     ) -> io::Result<Self> {
         let began = Instant::now();
@@ -62,6 +68,7 @@ impl Probe {
             address,
             others,
             connector,
+            preface,
             stage,
             stream,
             request,
@@ -75,14 +82,17 @@ impl Probe {
     /// connection, the addresses that were not tried yet get their share of it.
     pub(super) fn patience(&self, left: Duration) -> Duration {
         match self.stage {
-            Stage::Connecting | Stage::Handshake => left / (1 + self.others.len() as u32),
+            Stage::Connecting | Stage::Preface | Stage::Handshake => {
+                left / (1 + self.others.len() as u32)
+            }
             _ => left,
         }
     }
 
     /// True if there is no connection yet, and another address to be tried.
     pub(super) fn can_go_elsewhere(&self) -> bool {
-        matches!(self.stage, Stage::Connecting | Stage::Handshake) && !self.others.is_empty()
+        let is_unconnected = !matches!(self.stage, Stage::Sending | Stage::Reading);
+        is_unconnected && !self.others.is_empty()
     }
 
     /// Begins anew at the next address. The old socket is closed before the new one is opened,
@@ -121,6 +131,10 @@ impl Probe {
             self.stage = match self.stage {
                 Stage::Connecting => {
                     self.connected()?;
+                    Stage::Preface
+                }
+                Stage::Preface => {
+                    self.introduce()?;
                     Stage::Handshake
                 }
                 Stage::Handshake => {
@@ -143,6 +157,20 @@ impl Probe {
             (Some(error), _) => Err(error),
             (None, Ok(_)) => Ok(()),
             (None, Err(_)) => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Says that this is nobody's request: LOCAL in version 2. Version 1 has a word for it that
+    /// some refuse; the specification has senders name the two ends of the check itself instead.
+    fn introduce(&mut self) -> io::Result<()> {
+        let Some(version) = self.preface else { return Ok(()) };
+        let mut socket: &TcpStream = self.stream.socket();
+        let own = || Some(Ends { from: socket.local_addr().ok()?, to: socket.peer_addr().ok()? });
+        let written = preface::write(version, if version == Version::V1 { own() } else { None });
+        // A connection that has just come about takes some hundred bytes at once.
+        match socket.write(&written)? {
+            sent if sent == written.len() => Ok(()),
+            _ => Err(ErrorKind::WriteZero.into()),
         }
     }
 
@@ -169,6 +197,7 @@ impl Probe {
     pub(super) fn lateness(&self, timeout: Duration) -> String {
         match (self.stage, self.incoming.how_far()) {
             (Stage::Connecting, _) => format!("connect timed out after {timeout:?}"),
+            (Stage::Preface, _) => format!("the preface was not taken after {timeout:?}"),
             (Stage::Handshake, _) => format!("the TLS handshake was not over after {timeout:?}"),
             (Stage::Sending, _) => format!("the request was not taken after {timeout:?}"),
             (_, HowFar::Nothing) => format!("no answer within {timeout:?} of the check's start"),

@@ -4,7 +4,7 @@
 use super::read::{Level, Record};
 
 /// The kinds that come once for each request that goes wrong.
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 16] = [
     "connect",
     "elsewhere",
     "reset",
@@ -18,6 +18,8 @@ const KINDS: [&str; 14] = [
     "unavailable",
     "busy",
     "handshake",
+    "stranger",
+    "preface",
     "refused",
 ];
 /// What comes after so long is another flood.

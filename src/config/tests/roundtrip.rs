@@ -8,6 +8,7 @@ use super::*;
 use crate::config::UnknownNames;
 use crate::config::keys::DAY_MS;
 use crate::pool::{Statuses, Trust};
+use crate::preface::Version;
 
 fn reads_back(config: &Config) {
     let text = config.clone().render(Extent::All);
@@ -196,6 +197,7 @@ proptest! {
             public: public.clone(),
             tls: trust.clone(),
             health_port: (!flag).then_some(*port),
+            preface: flag.then_some(if *port < 1000 { Version::V1 } else { Version::V2 }),
         };
         reads_back(&Config {
             applications: ports.iter().map(spec).collect(),

@@ -197,6 +197,7 @@ fn pool(well: &[Traits], terms: &Terms, kind: Kind) -> Arc<Pool> {
         public: None,
         tls: None,
         health_port: None,
+        preface: None,
     };
     let specs: Vec<Spec> = well.iter().enumerate().map(spec).collect();
     let found = specs.iter().map(|spec| Ok(vec![([127, 0, 0, 1], spec.port).into()])).collect();

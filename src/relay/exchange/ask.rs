@@ -12,6 +12,7 @@ use crate::http::request::name_host;
 use crate::http::{Refusal, Repairs, body};
 use crate::log::Cause;
 use crate::pool::{Ask, Backend, Unavailable};
+use crate::preface;
 use crate::relay::affinity::Ties;
 use crate::relay::kit::Context;
 use crate::relay::queue::Ticket;
@@ -97,6 +98,7 @@ impl Exchange {
     pub(super) fn connect(&mut self, cx: &mut Context) -> Result<(), Trouble> {
         let lease = self.lease.as_ref().expect("it connects once it is admitted");
         let (index, backend, number) = (lease.index(), lease.backend(), lease.backend().number());
+        let preface = backend.preface();
         if self.tries.dead.is_empty() {
             self.tries.course.begin();
         }
@@ -108,7 +110,7 @@ impl Exchange {
         let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
         let tls = self.site.connector(index);
         let trust = tls.map_or(0, Connector::trust);
-        let to = Destination { backend: number, trust, address };
+        let to = Destination { backend: number, trust, told: preface.map(|_| home), address };
         let idle = match self.tries.fresh {
             false => cx.kit.shared.idle.take(&to, !self.is_repeatable(), home, cx.now),
             true => None,
@@ -116,8 +118,12 @@ impl Exchange {
         self.answer.repairs = Repairs::default();
         self.upstream = Some(match idle {
             Some(upstream) => upstream,
-            None => Upstream::connect(to, Arc::clone(&cx.kit.shared.lot), tls)
-                .map_err(connect_failed)?,
+            None => {
+                let lot = Arc::clone(&cx.kit.shared.lot);
+                let ahead = preface.map(|version| preface::write(version, self.client.ends()));
+                Upstream::connect(to, lot, tls, ahead.unwrap_or_default().into())
+                    .map_err(connect_failed)?
+            }
         });
         Ok(())
     }

@@ -267,12 +267,14 @@ impl Exchange {
             && self.request_is_sent()
             && !self.site.config.timeouts.upstream_keep_alive.is_zero();
         let told_end = upstream.as_ref().is_some_and(|upstream| upstream.told_end);
+        let stays = self.asked.keep_alive; // else nobody asks again on whose behalf it was made
         if let Some(lease) = self.lease.take() {
             // Another connection has carried the request: the one before was closed as idle.
             if let Some((to, rested)) = self.tries.stale {
                 cx.kit.shared.idle.was_closed(&to, rested, cx.now);
             }
-            if let Some(upstream) = upstream.filter(|_| keeps && !told_end) {
+            let upstream = upstream.filter(|_| keeps && !told_end);
+            if let Some(upstream) = upstream.filter(|own| own.to.told.is_none() || stays) {
                 let limit = self.site.config.timeouts.upstream_keep_alive;
                 let (kit, backend) = (&cx.kit, lease.backend());
                 // It may have left the file while this went on, or be in maintenance now.

@@ -74,7 +74,7 @@ fn the_next_address_needs_no_further_descriptor() {
 fn alone_the_one_of_the_last_address_does() {
     let (hole, request) = (black_hole(), ureq::http::Request::get("http://backend/"));
     let addresses = [hole.address, status(200)];
-    let probe = Probe::begin(addresses, None, request.body(()).unwrap()).unwrap();
+    let probe = Probe::begin(addresses, None, None, request.body(()).unwrap()).unwrap();
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: Some(256), ..limit }).unwrap();
     let all: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();

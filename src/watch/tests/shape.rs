@@ -85,7 +85,7 @@ fn where_there_is_no_connection_the_next_address_is_asked() {
     let request = || ureq::http::Request::get("http://backend/").body(()).unwrap();
     let hole = black_hole();
     let addresses = [nobody(), hole.address, status(200), status(503)];
-    let mut probe = Probe::begin(addresses, None, request()).unwrap();
+    let mut probe = Probe::begin(addresses, None, None, request()).unwrap();
     assert!(outcome(&mut probe).is_err());
     assert_eq!(probe.patience(ms(600)), ms(150), "each has its part of the time");
     let mut probe = probe.elsewhere().unwrap();
@@ -94,7 +94,7 @@ fn where_there_is_no_connection_the_next_address_is_asked() {
     assert_eq!(outcome(&mut probe).unwrap().status, 200);
     assert_eq!(probe.patience(ms(600)), ms(600), "all of it is for the one that is there");
     assert!(!probe.can_go_elsewhere(), "it has spoken");
-    let mut last = Probe::begin([nobody()], None, request()).unwrap();
+    let mut last = Probe::begin([nobody()], None, None, request()).unwrap();
     assert!(outcome(&mut last).is_err() && !last.can_go_elsewhere());
 }
 

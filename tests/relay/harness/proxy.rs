@@ -23,6 +23,8 @@ pub struct Proxy {
     /// Descriptors when it had just started.
     descriptors: usize,
     farewell: Cell<Option<u16>>,
+    /// What each connection begins with, before TLS.
+    ahead: RefCell<Vec<u8>>,
     pardoned: RefCell<Vec<String>>,
     ended: bool,
 }
@@ -88,6 +90,7 @@ impl Proxy {
             scratch,
             trusting: None,
             farewell: Cell::new(Some(200)),
+            ahead: RefCell::default(),
             pardoned: RefCell::default(),
             ended: false,
         }
@@ -96,6 +99,7 @@ impl Proxy {
     /// A connection as a client has it: through TLS, where that is spoken.
     pub fn connect(&self) -> Wire {
         let mut wire = self.connect_raw();
+        wire.send_raw(&self.ahead.borrow());
         if let Some(trusting) = &self.trusting {
             wire.secure(trusting.to("localhost"));
         }
@@ -148,6 +152,11 @@ impl Proxy {
     /// What the last GET is to be answered with, where the backends are not in order.
     pub fn farewell(&self, status: u16) {
         self.farewell.set(Some(status));
+    }
+
+    /// Each connection is to begin with these bytes, whatever is spoken on it.
+    pub fn begin_with(&self, ahead: impl AsRef<[u8]>) {
+        self.ahead.replace(ahead.as_ref().to_vec());
     }
 
     /// No last GET: nobody would answer it in time.

@@ -30,12 +30,21 @@ impl Server {
         Self { _process: process, port }
     }
 
+    /// HAProxy with these lines, in which `PORT` stands for its own port.
+    pub fn haproxy(scratch: &Scratch, lines: &str) -> Self {
+        let port = free_port();
+        let limits = "defaults\n mode http\n timeout connect 5s\n timeout client 10s\n \
+                      timeout server 10s\n";
+        let text = format!("global\n maxconn 100\n{limits}{lines}\n");
+        let file = scratch.write("haproxy.cfg", text.replace("PORT", &port.to_string()));
+        let mut command = Command::new("haproxy");
+        let command = command.args(["-db", "-f"]).arg(file);
+        Self::listening(Process::start(command, scratch.path()), port)
+    }
+
     /// nginx with a server of these directives; `how` follows its address: empty, or `ssl`.
     pub fn nginx(scratch: &Scratch, how: &str, directives: &str) -> Self {
-        // nginx cannot tell which port it was given: take one that was free a moment ago.
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        let port = free_port();
         let folder = scratch.path().display();
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|name| format!("{name}_temp_path {folder}/tmp-{name};"))
@@ -63,6 +72,11 @@ impl Server {
         let port = line.rsplit(':').next().unwrap().trim().parse().unwrap();
         Self { _process: process, port }
     }
+}
+
+/// Some servers cannot tell which port they were given: one that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Place for Server {

@@ -25,7 +25,7 @@ maxconn = 5
 colour = "x"
     4:1: applications.colour: unknown key; the keys here are name, ip, port, tls, tls_verify,
         tls_ca, tls_name, tls_certificate, tls_key, alive, weight, max_connections, backup, public,
-        health_port
+        proxy_protocol, health_port
 policy = "hash"
     4:1: applications.policy: unknown key; did you mean policy in [balance]?
 tls.cert = "x"

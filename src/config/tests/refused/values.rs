@@ -356,6 +356,20 @@ admin.hosts = ["http://lb1/"]
 }
 
 #[test]
+fn a_preface_that_anybody_may_write_is_refused() {
+    let cases = r#"
+server.proxy_protocol = "required"
+    1:25: server.proxy_protocol: "required" takes connections from trusted_proxies alone, and there
+        are none; name the balancers in front, for example trusted_proxies = ["10.0.0.1"]
+server.proxy_protocol = "v2"
+    1:25: server.proxy_protocol: unknown setting "v2"; use "off", "required"
+server.proxy_protocol = true
+    1:25: server.proxy_protocol: found true; use "off", "required"
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
 fn contradictions_are_refused_where_they_arise() {
     let cases = r#"
 passive.eject = "2m"
