@@ -5,7 +5,9 @@ mod peers;
 mod reports;
 mod sending;
 
-use crate::harness::{Backend, Broken, Certs, Message, Place, Proxy, Trusting, Wire};
+use crate::harness::{Backend, Broken, Message, Place, Proxy, Wire};
+#[cfg(feature = "tls")]
+use crate::harness::{Certs, Trusting};
 use ppp::v2;
 use std::net::SocketAddr;
 
@@ -134,6 +136,7 @@ fn it_is_the_same_however_its_bytes_come() {
     assert!(told.into_iter().all(|is_so| is_so));
 }
 
+#[cfg(feature = "tls")]
 #[test]
 fn tls_follows_it_even_in_the_same_packet() {
     let certs = Certs::make();

@@ -1,8 +1,12 @@
 //! Prefaces that are none, that come from nobody whom to believe, or that never end: closed, told,
 //! and believed by nobody.
 
-use super::{GET, REQUIRED, UNKNOWN, beginning, is_closed, required, v1, v2};
-use crate::harness::{Backend, Certs, Proxy, eventually, timed};
+#[cfg(feature = "tls")]
+use super::REQUIRED;
+use super::{GET, UNKNOWN, beginning, is_closed, required, v1, v2};
+#[cfg(feature = "tls")]
+use crate::harness::Certs;
+use crate::harness::{Backend, Proxy, eventually, timed};
 use std::time::Duration;
 
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -131,6 +135,12 @@ fn a_preface_and_then_silence_is_as_silence_alone() {
     let backend = Backend::plain();
     let proxy = required(&[&backend], "timeouts.request_head = \"200ms\"");
     beginning(&proxy, v2("192.0.2.7:1", "192.0.2.1:2")).expect_end();
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_preface_and_then_no_tls_is_as_a_handshake_that_stops() {
+    let backend = Backend::plain();
     let certs = Certs::make();
     let secure = format!("{REQUIRED}\ntimeouts.handshake = \"200ms\"");
     let proxy = Proxy::secure(&certs, &[&backend], &secure);

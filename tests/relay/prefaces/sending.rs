@@ -1,9 +1,9 @@
 //! What backends are told, and that no client is taken for another.
 
 use super::{GET, REQUIRED, UNKNOWN, beginning, v1, v2};
-use crate::harness::{
-    Backend, Certs, Keyed, Place, Proving, Proxy, Wire, eventually, serve, trusting,
-};
+use crate::harness::{Backend, Keyed, Place, Proving, Proxy, Wire, eventually, serve};
+#[cfg(feature = "tls")]
+use crate::harness::{Certs, trusting};
 use ppp::HeaderResult;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -154,6 +154,7 @@ fn nothing_is_kept_for_a_client_that_does_not_stay() {
     eventually("they are closed", || backend.connections() == 0);
 }
 
+#[cfg(feature = "tls")]
 #[test]
 fn it_comes_before_tls() {
     let certs = Certs::make();
