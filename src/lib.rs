@@ -56,6 +56,8 @@
 //! | place | what a client takes in the house, or a request at a backend, until it leaves |
 //! | listener | an address where clients come in, as the file has it |
 //! | entrance | what becomes of clients at a listener |
+//! | preface | what a balancer in front says, ahead of all else, about whose connection it is |
+//! | stranger | who may not connect where a preface is required |
 //! | greeter | who makes a task of a client that came in |
 //! | task | a client's connection as a value: it says what it waits for |
 //! | step | what a worker does to a task: moves bytes until it would wait; never waits |
