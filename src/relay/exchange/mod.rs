@@ -30,7 +30,6 @@ mod trouble;
 
 use super::affinity::Ties;
 use super::answer::Asker;
-use super::challenges;
 use super::client::Client;
 use super::kit::Context;
 use super::origin::Origin;
@@ -67,7 +66,7 @@ pub(crate) struct Exchange {
     /// A pause has kept it waiting.
     is_held: bool,
     /// Held while what proves that a name is ours is read.
-    proving: Option<challenges::Asked>,
+    proving: Option<super::challenges::Asked>,
     lease: Option<Lease>,
     upstream: Option<Box<Upstream>>,
     tries: Tries,
