@@ -69,7 +69,8 @@ impl Taken {
             return Self { by_us, by_others: Vec::new() };
         }
         let what = "in use; if not by the server that this is for, choose another";
-        let warning = |address| format!("{address} is {what}");
+        let key = if config.listeners.is_empty() { "server.listen" } else { "listeners.listen" };
+        let warning = |address| format!("{key}: {address} is {what}");
         Self { by_us: String::new(), by_others: taken.iter().map(warning).collect() }
     }
 }

@@ -73,7 +73,7 @@ table! {
         listen: Option<SocketAddr> = "0.0.0.0:443", Unset(text("0.0.0.0:443", grammar::listen));
         /// What becomes of a request: it is served, or sent on to the same address by https.
         mode: Mode = "http", Choice {
-            noun: "mode",
+            noun: "mode of a listener",
             built: &Mode::ALL,
             planned: &["tcp"],
         };

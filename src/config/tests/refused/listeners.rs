@@ -34,11 +34,13 @@ acme_webroot = ""
 [[listeners]]
 listen = "0.0.0.0:80"
 mode = "proxy"
-    3:8: listeners.mode: unknown mode "proxy"; use "http", "redirect-to-https"
+    3:8: listeners.mode: unknown mode of a listener "proxy"; use "http",
+        "redirect-to-https"
 [[listeners]]
 listen = "0.0.0.0:80"
 mode = "tcp"
-    3:8: listeners.mode: mode "tcp" is not in this version; use "http", "redirect-to-https"
+    3:8: listeners.mode: mode of a listener "tcp" is not in this version; use "http",
+        "redirect-to-https"
 [[listeners]]
 listen = "0.0.0.0:80"
 port = 80

@@ -59,7 +59,10 @@ fn a_file_that_cannot_be_read_is_refused_with_a_remedy() {
             folder.join("none.toml"),
             "no such file; name it with -c FILE or EVENLY_CONFIG, or write one",
         ),
-        (folder.clone(), "is a directory; name the file in it"),
+        (
+            folder.clone(),
+            "is a directory; name the file in it (or, in a container, mount one that is there)",
+        ),
         (latin, "line 2 is not UTF-8 text; save the file as UTF-8"),
         (wide, "is UTF-16 text; save the file as UTF-8"),
         ("/dev/zero".into(), "is longer than 4 MiB, so it is no configuration; name another"),
