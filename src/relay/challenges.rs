@@ -2,15 +2,15 @@
 //! such as `certbot certonly --webroot` (RFC 8555 section 8.3).
 //!
 //! A step must not wait for a disk, which may be a network's. So one thread reads, and rings the
-//! task that has asked. It ends when nobody can ask any more.
+//! task that has asked. The lock of what waits for it is held for moments, and over no reading.
 
 use crate::engine::{Key, Registry};
 use crate::thread;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Where they are, in a folder and below a name.
@@ -30,9 +30,23 @@ pub(super) struct Challenges {
     folder: PathBuf,
 }
 
-/// The thread that reads, begun with the first question.
+/// The thread that reads, begun with the first question; it ends when this is dropped.
 #[derive(Default)]
-pub(super) struct Reader(OnceLock<Sender<Question>>);
+pub(super) struct Reader(Arc<Desk>);
+
+/// Where questions wait for it. A channel for them would be 8 KiB of code.
+#[derive(Default)]
+struct Desk {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Question>,
+    is_attended: bool,
+    is_closed: bool,
+}
 
 struct Question {
     file: PathBuf,
@@ -75,31 +89,50 @@ impl Reader {
         lot: &Arc<dyn Registry>,
         now: Duration,
     ) -> Option<Asked> {
-        let questions = match self.0.get() {
-            Some(questions) => questions,
-            None => {
-                let begun = begin(lot).ok()?;
-                // Where two begin at once, the thread of the one that is late ends at once.
-                self.0.get_or_init(|| begun)
-            }
-        };
         let answer = Arc::<OnceLock<Proof>>::default();
         let asked = Asked { answer: Arc::clone(&answer), until: now + PATIENCE };
-        questions.try_send(Question { file, answer, home }).ok()?;
+        let mut state = self.0.lock();
+        if !state.is_attended {
+            let (desk, lot) = (Arc::clone(&self.0), Arc::clone(lot));
+            thread::spawn("challenges", move || desk.attend(lot.as_ref())).ok()?;
+            state.is_attended = true;
+        }
+        if state.waiting.len() == WAITING_MAX {
+            return None;
+        }
+        state.waiting.push_back(Question { file, answer, home });
+        drop(state);
+        self.0.changed.notify_one();
         Some(asked)
     }
 }
 
-fn begin(lot: &Arc<dyn Registry>) -> io::Result<Sender<Question>> {
-    let ((ask, asked), lot) = (bounded(WAITING_MAX), Arc::clone(lot));
-    thread::spawn("challenges", move || attend(&asked, lot.as_ref()))?;
-    Ok(ask)
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.lock().is_closed = true;
+        self.0.changed.notify_one();
+    }
 }
 
-fn attend(asked: &Receiver<Question>, lot: &dyn Registry) {
-    for Question { file, answer, home } in asked {
-        let _ = answer.set(read(&file).ok());
-        lot.ring(home);
+impl Desk {
+    fn attend(&self, lot: &dyn Registry) {
+        while let Some(Question { file, answer, home }) = self.next() {
+            let _ = answer.set(read(&file).ok());
+            lot.ring(home);
+        }
+    }
+
+    /// Waits for the next question; none when nobody can ask any more.
+    fn next(&self) -> Option<Question> {
+        let mut state = self.lock();
+        while state.waiting.is_empty() && !state.is_closed {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.waiting.pop_front()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
