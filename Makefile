@@ -19,7 +19,7 @@ DENY_VERSION := 0.20.2
 DENY := $(or $(shell command -v cargo-deny),target/tools/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
-.PHONY: help build install run demo test lint static static-all image-rootfs container bench bench-policies picking try rules slow flood ha reloads certs loom screenshots fuzz
+.PHONY: help build install run demo test lint static static-all image-rootfs container bench bench-policies picking try acme rules slow flood ha reloads certs loom screenshots fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -118,6 +118,9 @@ picking: ## what a pick costs, from 3 to 1,000 backends
 
 try: build ## real input: nginx and Python's server behind it, every byte compared
 	benches/try.sh $(EVENLY)
+
+acme: build ## certbot and a test server of ACME: the recipe of docs/listeners.md; root, certbot, pebble
+	deploy/acme/try.sh $(EVENLY)
 
 rules: ## the rules for Prometheus, each tried where it holds and where it does not
 	cd deploy/prometheus && promtool check rules evenly.rules.yml && promtool test rules evenly.rules.test.yml
