@@ -149,7 +149,7 @@ pub(super) fn start_watch(
 
 pub(super) fn cannot_listen(listen: SocketAddr, error: &io::Error) -> CannotStart {
     let remedy = match error.kind() {
-        io::ErrorKind::AddrInUse => "end the program that uses it, or choose another with --listen",
+        io::ErrorKind::AddrInUse => "end the program that uses it, or choose another address",
         io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE",
         _ => "choose an address of this machine",
     };

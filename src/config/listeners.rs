@@ -187,15 +187,26 @@ fn meant(written: Written) -> Option<Listener> {
 }
 
 fn refuse_twins(one: &Listener, place: &Place, earlier: &[Listener], report: &mut Report<'_>) {
-    let is_same = |other: &Listener| other.listen == one.listen && one.listen.port() != 0;
-    if let Some(twin) = earlier.iter().find(|other| is_same(other)) {
-        let (address, said) = (one.listen, quote(&twin.name));
-        let what = format!("{address} is where the listener {said} is; choose another");
+    if let Some(twin) = earlier.iter().find(|other| is_met(one.listen, other.listen)) {
+        let (address, said, at) = (one.listen, quote(&twin.name), twin.listen);
+        let what = match at == address {
+            true => format!("{address} is where the listener {said} is; choose another"),
+            false => format!("{address} and {at} of the listener {said} cannot both be; keep one"),
+        };
         report.add(place.clone(), &format!("{LISTENERS}.listen"), what);
     } else if earlier.iter().any(|other| other.name == one.name) {
         let what = format!("{} is the name of another; give each its own", quote(&one.name));
         report.add(place.clone(), &format!("{LISTENERS}.name"), what);
     }
+}
+
+/// True where the system lets only one of them be listened at: `[::]` is every address, IPv4 too.
+fn is_met(one: SocketAddr, other: SocketAddr) -> bool {
+    let covers = |wide: SocketAddr, other: SocketAddr| {
+        wide.ip().is_unspecified() && (wide.is_ipv6() || other.is_ipv4())
+    };
+    let is_one = one == other || covers(one, other) || covers(other, one);
+    one.port() != 0 && one.port() == other.port() && is_one
 }
 
 impl From<&Listener> for Written {

@@ -145,7 +145,7 @@ fn headline(notice: &Notice, all: &[Sight]) -> String {
     let left = if total == 0 { String::new() } else { format!("; {up} of {total} up") };
     let still = if notice.again { "still " } else { "" };
     match notice.kind {
-        Occasion::AllDown => format!("{still}NO BACKEND IS UP: every request is answered 503"),
+        Occasion::AllDown => format!("{still}NO BACKEND IS UP"),
         Occasion::Down => format!("{who} {still}down: {reason}{left}"),
         Occasion::Flapping => {
             let now = match named[..] {

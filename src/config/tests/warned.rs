@@ -100,7 +100,8 @@ timeouts.upstream_keep_alive = "1s"
         remove this key
 timeouts.handshake = "1s"
     1:22: timeouts.handshake: means nothing without server.proxy_protocol = "required" or
-        tls.certificates or applications.tls = true; set one, or remove this key
+        listeners.proxy_protocol = "required" or tls.certificates or applications.tls = true;
+        set one, or remove this key
 balance.policy = "scored-round-robin"
 scored = {slow = 0, good = 0, slow_max = 900, run = 5}
     2:42: scored.slow_max: means nothing with slow = 0; change that, or remove this key

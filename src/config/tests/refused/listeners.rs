@@ -21,12 +21,22 @@ name = "b"
 listen = "0.0.0.0:80"
     3:1: listeners.listen: 0.0.0.0:80 is where the listener "0.0.0.0:80" is; choose another
 [[listeners]]
+listen = "[::]:80"
+[[listeners]]
+listen = "127.0.0.1:80"
+    3:1: listeners.listen: 127.0.0.1:80 and [::]:80 of the listener "[::]:80" cannot both be;
+        keep one
+[[listeners]]
+listen = "[::1]:80"
+[[listeners]]
+listen = "127.0.0.1:80"
+[[listeners]]
 name = "a"
-listen = "0.0.0.0:80"
+listen = "0.0.0.0:82"
 [[listeners]]
 name = "a"
 listen = "0.0.0.0:81"
-    4:1: listeners.name: "a" is the name of another; give each its own
+    8:1: listeners.name: "a" is the name of another; give each its own
 [[listeners]]
 listen = "0.0.0.0:80"
 acme_webroot = ""
@@ -44,7 +54,7 @@ mode = "tcp"
 [[listeners]]
 listen = "0.0.0.0:80"
 port = 80
-    3:1: listeners.port: unknown key; did you mean "https_port"?
+    3:1: listeners.port: unknown key; port is a key of [[applications]] and [health]
 "#;
     each(cases, in_tables);
 }
