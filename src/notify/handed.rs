@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::Message;
 use super::incident::Book;
 use super::known::{Backend, Loss};
-use super::notice::State;
+use super::notice::{State, key};
 use super::scene::Sight;
 use super::singles::Single;
 use crate::config::Occasion;
@@ -72,10 +72,10 @@ impl Book {
         self.due = self.due.map(|due| due.min(now));
     }
 
-    /// `key` is that of incidents of this process.
-    pub(super) fn hand_over(&self, key: &str) -> Option<Open> {
+    /// `process` begins the keys of this one.
+    pub(super) fn hand_over(&self, process: &str) -> Option<Open> {
         let outage = self.outage.as_ref().filter(|outage| outage.told.is_some())?;
-        let own = || format!("{key}-{}", outage.number);
+        let own = || key(process, outage.began);
         let is_out = self.backends.iter().filter(|(_, one)| one.told != State::Well);
         Some(Open {
             key: outage.key.clone().unwrap_or_else(own),
@@ -105,9 +105,9 @@ impl Book {
         outage.told = Some(now);
     }
 
-    /// What was told one by one, under `key` where that is of this process.
-    pub(super) fn hand_over_singles(&self, key: &str) -> Vec<Single> {
-        self.singles.hand_over(key)
+    /// What was told one by one, likewise.
+    pub(super) fn hand_over_singles(&self, process: &str) -> Vec<Single> {
+        self.singles.hand_over(process)
     }
 
     /// Takes that as told. A reload that failed is over: this process has read the file.

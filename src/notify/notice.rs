@@ -12,7 +12,7 @@ pub(super) const ITEMS_MAX: usize = 20;
 pub struct Notice {
     /// The gravest of it.
     pub kind: Occasion,
-    /// Which incident of this process it is of, counted from 1.
+    /// Which incident of this alert it is of, counted from 1.
     pub incident: u64,
     /// Its key, if another process began it.
     pub key: Option<String>,
@@ -74,4 +74,11 @@ pub fn blank(kind: Occasion, incident: u64, began: SystemTime) -> Notice {
         last_for: None,
         missed: 0,
     }
+}
+
+/// What ties the messages of an incident together: `process`, which tells this one from others,
+/// and when it began. So alerts that tell of the same incident agree, and no two incidents do.
+pub(super) fn key(process: &str, began: SystemTime) -> String {
+    let since = began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    format!("{process}-{}", since.as_millis())
 }

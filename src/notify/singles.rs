@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::notice::{ITEMS_MAX, Item, Notice, State, blank};
+use super::notice::{ITEMS_MAX, Item, Notice, State, blank, key};
 use crate::config::Occasion;
 
 /// Words that are remembered so as not to be told again; the oldest are forgotten.
@@ -129,11 +129,11 @@ impl Singles {
     }
 
     /// What was told, and which of it has an end to come.
-    pub(super) fn hand_over(&self, key: &str) -> Vec<Single> {
+    pub(super) fn hand_over(&self, process: &str) -> Vec<Single> {
         let told = self.heard.iter().filter(|heard| heard.is_told);
         let single = |Heard { kind, words, when, .. }: &Heard| {
             let open = self.open.iter().find(|open| open.kind == *kind);
-            let own = |open: &Open| format!("{key}-{}", open.incident);
+            let own = |open: &Open| key(process, open.began);
             let open = open.map(|it| (it.key.clone().unwrap_or_else(|| own(it)), it.began));
             Single { kind: *kind, words: words.clone(), when: *when, open }
         };

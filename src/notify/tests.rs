@@ -424,7 +424,7 @@ fn what_another_process_has_told_one_by_one_is_not_told_again_and_its_end_has_th
     after.hear(&events[0].1, s(3));
     let told = play(&mut after, &[], 60);
     assert_eq!(shown(&told), ["6 recovered#1: -"]);
-    assert_eq!(told[0].1.key.as_deref(), Some("host-1-2"));
+    assert_eq!(told[0].1.key.as_deref(), Some("host-1-0"));
     assert!(after.hand_over_singles("host-2").iter().all(|single| single.open.is_none()));
 }
 
@@ -440,5 +440,5 @@ fn one_that_was_told_to_flap_by_another_process_is_told_when_it_is_calm() {
     let turns = [(20, moved("a", true, false)), (30, moved("a", false, false))];
     let told = play(&mut after, &turns, 4000);
     assert_eq!(shown(&told), ["630 recovered#1: a"]);
-    assert_eq!(told[0].1.key.as_deref(), Some("host-1-2"));
+    assert_eq!(told[0].1.key.as_deref(), Some("host-1-0"));
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-use super::notice::{Item, Notice, State};
+use super::notice::{Item, Notice, State, key};
 use super::scene::Sight;
 use super::{Fact, Message};
 use crate::config::Occasion;
@@ -35,7 +35,7 @@ impl Teller {
     pub fn message(&self, notice: &Notice, all: &[Sight], now: SystemTime) -> Message {
         let headline = headline(notice, all);
         let subject = shortened(&format!("[evenly {}] {headline}", self.host));
-        let own = || format!("{}-{}", self.key, notice.incident);
+        let own = || key(&self.key, notice.began);
         let key = notice.key.clone().unwrap_or_else(own);
         let mut text = format!("{headline}\n");
         told(&mut text, notice, all);
@@ -340,6 +340,5 @@ fn time(when: SystemTime) -> String {
 pub fn key_of(host: &str, started: SystemTime) -> String {
     let plain = |char: char| if char.is_ascii_alphanumeric() { char } else { '-' };
     let host: String = host.chars().take(64).map(plain).collect();
-    let since = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    format!("evenly-{host}-{}", since.as_millis())
+    key(&format!("evenly-{host}"), started)
 }
