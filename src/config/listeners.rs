@@ -12,7 +12,7 @@ use super::message::{Place, quote};
 use super::needs::{Need, Needs, is};
 use super::report::Report;
 use super::table::{Field, Slot, Table, table};
-use super::written::read_table;
+use super::written::{items, read_table};
 use super::{Config, LISTENERS, grammar};
 
 /// The most of them: each has a thread, and an upgrade hands all of them over at once.
@@ -127,22 +127,8 @@ pub(super) fn read(
     written: (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>),
     report: &mut Report<'_>,
 ) -> Vec<Listener> {
-    let (place, value) = (report.at(written.0.span().start), written.1.get_ref());
-    let DeValue::Array(items) = value else {
-        let what = format!(
-            "found {}; write [[{LISTENERS}]], in double brackets, above each listener",
-            found(value)
-        );
-        report.add(place, LISTENERS, what);
-        return Vec::new();
-    };
-    if items.len() > LISTENERS_MAX {
-        let what = format!("{} are too many; up to {LISTENERS_MAX} will do", items.len());
-        report.add(place, LISTENERS, what);
-        return Vec::new();
-    }
     let mut listeners: Vec<Listener> = Vec::new();
-    for item in items.iter() {
+    for item in items((LISTENERS, "listener", LISTENERS_MAX), written, report) {
         report.settings.items.push(Vec::new());
         let place = report.at(item.span().start);
         if let Some(listener) = read_one(item.get_ref(), &place, report) {
@@ -152,7 +138,7 @@ pub(super) fn read(
     }
     if report.is_clean() && listeners.iter().all(|one| one.mode != Mode::Http) {
         let what = "none serves the applications; write one with mode = \"http\"";
-        report.add(place, LISTENERS, what);
+        report.add(report.at(written.0.span().start), LISTENERS, what);
     }
     listeners
 }

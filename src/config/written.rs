@@ -1,8 +1,10 @@
 //! One table as written: each key that is known is read, and each other is told what was meant.
 //! Called for every table of the file; must never skip what it does not know.
 
-use toml::de::DeTable;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 
+use super::form::found;
 use super::message::nearest;
 use super::report::Report;
 use super::table::Table;
@@ -31,6 +33,25 @@ pub(super) fn read_table(
         }
     });
     refuse_unknown(name, written, &known, report);
+}
+
+/// The items of a list of tables, of which there may be `most`; each is what `noun` says.
+pub(super) fn items<'w, 'i>(
+    (name, noun, most): (&str, &str, usize),
+    (key, value): (&Spanned<DeString<'i>>, &'w Spanned<DeValue<'i>>),
+    report: &mut Report<'_>,
+) -> &'w [Spanned<DeValue<'i>>] {
+    let place = report.at(key.span().start);
+    let what = match value.get_ref() {
+        DeValue::Array(items) if items.len() <= most => return items,
+        DeValue::Array(items) => format!("{} are too many; up to {most} will do", items.len()),
+        other => {
+            let found = found(other);
+            format!("found {found}; write [[{name}]], in double brackets, above each {noun}")
+        }
+    };
+    report.add(place, name, what);
+    &[]
 }
 
 /// Reports each key that is not known. The top of the file is a table without a name.

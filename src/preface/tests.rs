@@ -1,3 +1,5 @@
+//! What is read as a preface and what is not, held against the crate `ppp` as well.
+
 use super::*;
 use ppp::{HeaderResult, PartialResult, v1, v2};
 use proptest::prelude::*;

@@ -9,7 +9,7 @@ use crate::config::ALERTS;
 use crate::config::form::found;
 use crate::config::message::{Place, quote};
 use crate::config::report::Report;
-use crate::config::written::read_table;
+use crate::config::written::{items, read_table};
 
 /// The most alerts: each has a thread.
 const ALERTS_MAX: usize = 16;
@@ -19,22 +19,8 @@ pub(in crate::config) fn read(
     written: (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>),
     report: &mut Report<'_>,
 ) -> Vec<Alert> {
-    let (place, value) = (report.at(written.0.span().start), written.1.get_ref());
-    let DeValue::Array(items) = value else {
-        let what = format!(
-            "found {}; write [[{ALERTS}]], in double brackets, above each alert",
-            found(value)
-        );
-        report.add(place, ALERTS, what);
-        return Vec::new();
-    };
-    if items.len() > ALERTS_MAX {
-        let what = format!("{} are too many; up to {ALERTS_MAX} will do", items.len());
-        report.add(place, ALERTS, what);
-        return Vec::new();
-    }
     let mut alerts: Vec<Alert> = Vec::new();
-    for item in items.iter() {
+    for item in items((ALERTS, "alert", ALERTS_MAX), written, report) {
         report.settings.items.push(Vec::new());
         let place = report.at(item.span().start);
         if let Some(alert) = read_one(item.get_ref(), &place, report) {
