@@ -39,7 +39,7 @@ const ROOMS: &str = "
     admin:   text http pool thread log event config tls plain relay notify
     lab:     http pool blame config tls plain text
     balancer: children pool thread log event config tls engine relay watch notify admin text
-    cmd:     children pool config tls plain engine balancer client notify admin lab text
+    cmd:     children http pool config tls plain engine balancer client notify admin lab text
     main:    cmd
 ";
 

@@ -20,15 +20,15 @@ _evenly_options() {
     local ask='--socket --url --all --config --help'
     case $1 in
         serve) echo --config --listen --workers --set --help --version ;;
-        check) echo --config --listen --workers --set --all --help ;;
+        check) echo --config --listen --workers --set --all --route --help ;;
         alert-test) echo --config --set --help ;;
         demo) echo --listen --workers --set --help ;;
         backend) echo --listen --name --instances --seed --unhealthy --help ;;
-        get) echo --config --set --wait --timeout --verbose --help ;;
+        get) echo --config --set --pool --wait --timeout --verbose --help ;;
         bench) echo --requests --duration --workers --rate --timeout --method --header --body \
             --no-keep-alive --cacert --insecure --json --html --help ;;
         simulate) echo --scenario --seeds --seed --instances --requests --policy --retry --json \
-            --html --config --help ;;
+            --html --config --pool --help ;;
         status) echo --json --names --watch "$ask" ;;
         why) echo --json "$ask" ;;
         timeline) echo --since --json "$ask" ;;
@@ -53,7 +53,7 @@ _evenly() {
         -c | --config | --socket | --html | --cacert | --scenario) _evenly_files && return ;;
         --listen | --workers | --set | --name | --instances | --seed | --seeds | --requests | \
             --duration | --rate | --timeout | --method | --header | --body | --policy | --wait | \
-            --for | --since | --url) return ;;
+            --for | --since | --url | --route | --pool) return ;;
     esac
     if [[ $cur == -* ]]; then
         _evenly_offer < <(_evenly_options "$command" | tr ' ' '\n')

@@ -12,7 +12,7 @@ use super::Steered;
 use super::clock::Clock;
 use super::status::{VERSION, time};
 use crate::log::Cause;
-use crate::pool::{Pool, Reason, Shift, Standing};
+use crate::pool::{Pool, Pools, Reason, Shift, Standing};
 use crate::relay::{Micros, Trace, Try, TryEnd};
 use crate::text::Took;
 
@@ -60,7 +60,7 @@ pub(super) fn troubles(steered: &dyn Steered, number: u64) -> Vec<String> {
 
 /// What the lines are read against: the backends as they are in the file now.
 struct View {
-    pool: Arc<Pool>,
+    pools: Pools,
     clock: Clock,
     now: Duration,
 }
@@ -69,7 +69,7 @@ impl View {
     fn of(steered: &dyn Steered) -> Self {
         let controls = steered.controls();
         let now = controls.now();
-        Self { pool: controls.pool(), clock: Clock::of(now), now }
+        Self { pools: controls.pools(), clock: Clock::of(now), now }
     }
 
     fn lines(&self, one: &Trace) -> Vec<String> {
@@ -92,14 +92,14 @@ impl View {
             }
             lines.push(line);
         }
-        lines.extend(self.out_line(one.begun));
+        lines.extend(self.out_line(one));
         lines
     }
 
     /// `after 12 ms to API02, picked by round-robin: timed out after 3.0 s`
     fn tried(&self, tried: &Try) -> String {
         let (after, took) = (Took(tried.after.time()), Took(tried.took.time()));
-        let (name, why) = (self.name(tried.backend), reason(tried.reason, self.pool.policy()));
+        let (name, why) = (self.name(tried.backend), reason(tried.reason, self.policy(tried)));
         format!("after {after} to {name}, {why}: {} after {took}", ended(tried.end))
     }
 
@@ -110,34 +110,50 @@ impl View {
     }
 
     fn name(&self, number: u64) -> String {
-        let found = self.pool.backends().iter().find(|one| one.number() == number);
+        let found = self.pools.backends().find(|one| one.number() == number);
         found.map_or_else(|| "one that has left the file".to_owned(), |it| it.name().to_owned())
     }
 
-    /// Where each backend stood then that was not up, as far as that is remembered.
-    fn out(&self, then: Duration) -> Vec<(&str, Shift)> {
-        let backends = self.pool.backends().iter().enumerate();
-        backends
-            .filter_map(|(index, backend)| Some((backend.name(), self.away(index, then)?)))
+    /// By which policy this one was picked, as far as it is still in the file.
+    fn policy(&self, tried: &Try) -> &'static str {
+        self.pool_of(tried.backend).map_or("its policy", |pool| pool.policy())
+    }
+
+    /// The pool that has the backend of this number.
+    fn pool_of(&self, number: u64) -> Option<&Pool> {
+        let has = |pool: &&Arc<Pool>| pool.backends().iter().any(|one| one.number() == number);
+        self.pools.all().iter().find(has).map(Arc::as_ref)
+    }
+
+    /// Where each backend of the request's pool stood then that was not up, as far as that is
+    /// remembered; of all pools where it had none.
+    fn out(&self, one: &Trace) -> Vec<(&str, Shift)> {
+        let own = one.tries.told().0.find_map(|tried| self.pool_of(tried.backend));
+        let is_asked = |pool: &&Arc<Pool>| own.is_none_or(|own| own.name() == pool.name());
+        let away = |pool: &'_ Arc<Pool>, index: usize| {
+            let mut shifts = pool.story(index, self.now).shifts.into_iter();
+            let then = shifts.find(|shift| shift.at <= one.begun);
+            then.filter(|shift| shift.standing != Standing::Up)
+        };
+        let pools = self.pools.all().iter().filter(is_asked);
+        pools
+            .flat_map(|pool| {
+                let backends = pool.backends().iter().enumerate();
+                backends.filter_map(move |(at, it)| Some((it.name(), away(pool, at)?)))
+            })
             .collect()
     }
 
-    /// Where the one at `index` stood then, if it was not up.
-    fn away(&self, index: usize, then: Duration) -> Option<Shift> {
-        let mut shifts = self.pool.story(index, self.now).shifts.into_iter();
-        shifts.find(|shift| shift.at <= then).filter(|shift| shift.standing != Standing::Up)
-    }
-
-    fn out_line(&self, then: Duration) -> Option<String> {
-        let out = self.out(then);
+    fn out_line(&self, one: &Trace) -> Option<String> {
+        let out = self.out(one);
         if out.is_empty() {
             return None;
         }
-        let one = |(name, shift): &(&str, Shift)| {
+        let told = |(name, shift): &(&str, Shift)| {
             let at = self.clock.told(shift.at);
             format!("{name} ({} since {at}: {})", shift.standing, shift.reason)
         };
-        let mut words: Vec<_> = out.iter().take(OUT_MAX).map(one).collect();
+        let mut words: Vec<_> = out.iter().take(OUT_MAX).map(told).collect();
         if out.len() > OUT_MAX {
             words.push(format!("and {} more", out.len() - OUT_MAX));
         }
@@ -149,7 +165,7 @@ impl View {
         let tried = |tried: &Try| {
             json!({
                 "backend": self.name(tried.backend),
-                "reason": tried.reason.word(self.pool.policy()),
+                "reason": tried.reason.word(self.policy(tried)),
                 "after_ms": millis(tried.after),
                 "took_ms": millis(tried.took),
                 "outcome": ended(tried.end),
@@ -172,7 +188,7 @@ impl View {
             "took_ms": millis(one.took),
             "tries": tries.map(tried).collect::<Value>(),
             "tries_left_out": left_out,
-            "out": self.out(one.begun).iter().map(out).collect::<Value>(),
+            "out": self.out(one).iter().map(out).collect::<Value>(),
         })
     }
 }

@@ -108,12 +108,12 @@ fn fill(history: &History, steered: &dyn Steered, begun: Instant, stopped: &Rece
 
 impl Look {
     fn at(controls: &Controls) -> Self {
-        let pool = controls.pool();
+        let pools = controls.pools();
         Self {
             totals: controls.totals(),
-            in_flight: pool.in_flight(),
+            in_flight: pools.in_flight(),
             queue: controls.waiting().0,
-            usable: pool.usable(controls.now()),
+            usable: pools.usable(controls.now()),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::log::{Cause, Level, rfc3339};
 #[cfg(feature = "alerts")]
 use crate::notify::AlertStatus;
 use crate::pool::{PastCheck, Status};
-use crate::relay::{Controls, Listening, Totals};
+use crate::relay::{Controls, Lane, Listening, Totals};
 use crate::tls::Shown;
 
 /// Of the form of these answers.
@@ -21,21 +21,10 @@ pub(super) const VERSION: u32 = 1;
 /// `GET /status`. Written backend by backend, as there may be thousands.
 pub(super) fn status(steered: &dyn Steered) -> String {
     let (controls, life, now) = (steered.controls(), steered.life(), SystemTime::now());
-    let (pool, moment) = (controls.pool(), controls.now());
-    let all: Vec<Status> =
-        (0..pool.backends().len()).map(|index| pool.status(index, moment)).collect();
-    let (length, length_max) = controls.waiting();
-    let shown_pool = json!({
-        "name": pool.name(),
-        "policy": pool.policy(),
-        "usable": pool.usable(moment),
-        "total": all.len(),
-        "in_flight": pool.in_flight(),
-        "paused_for_s": controls.paused_for().map(seconds),
-        "queue": { "length": length, "max": length_max },
-    });
-    let backends = all.iter().map(|one| backend(one, controls, moment).to_string());
-    let shown_pool = with_list(&shown_pool, "backends", backends);
+    let moment = controls.now();
+    let all: Vec<Status> = controls.pools().statuses(moment).collect();
+    let lanes = controls.lanes();
+    let shown_pools = lanes.iter().map(|lane| pool(lane, controls, moment));
     let whole = json!({
         "version": VERSION,
         "time": time(now),
@@ -52,7 +41,25 @@ pub(super) fn status(steered: &dyn Steered) -> String {
         "certificates": life.certificates.iter().map(|it| certificate(it, now)).collect::<Value>(),
         "alerts": alerts(steered),
     });
-    with_list(&whole, "pools", std::iter::once(shown_pool))
+    with_list(&whole, "pools", shown_pools)
+}
+
+/// A pool with its backends.
+fn pool(lane: &Lane, controls: &Controls, moment: Duration) -> String {
+    let (pool, (length, length_max)) = (lane.pool(), lane.waiting());
+    let count = pool.backends().len();
+    let shown = json!({
+        "name": pool.name(),
+        "policy": pool.policy(),
+        "usable": pool.usable(moment),
+        "total": count,
+        "in_flight": pool.in_flight(),
+        "paused_for_s": lane.paused_for().map(seconds),
+        "queue": { "length": length, "max": length_max },
+    });
+    let statuses = (0..count).map(|index| pool.status(index, moment));
+    let backends = statuses.map(|one| backend(&one, controls, moment).to_string());
+    with_list(&shown, "backends", backends)
 }
 
 /// Where clients come in.

@@ -29,12 +29,12 @@ impl Steering<'_> {
     /// `POST /backends/NAME/MODE`
     pub(super) fn set(&self, name: &str, mode: Mode) -> Handled<'static> {
         let (controls, force) = (self.steered.controls(), self.query.has("force"));
-        let pool = controls.pool();
-        let Some(index) = pool.backends().iter().position(|one| one.name() == name) else {
+        let pools = controls.pools();
+        let Some((pool, index)) = pools.find(name) else {
             return error(404, &self.unknown_backend(name));
         };
         self.tell(&format!("{mode} {name}{}", if force { ", by force" } else { "" }));
-        let words = match controls.set_mode(&pool, index, mode, force) {
+        let words = match controls.set_mode(pool, index, mode, force) {
             Ok(Some(change)) => change.to_string(),
             Ok(None) => format!("backend {name}: {mode} already"),
             Err(last) => return error(409, &last.to_string()),
@@ -65,8 +65,8 @@ impl Steering<'_> {
     }
 
     fn unknown_backend(&self, name: &str) -> String {
-        let pool = self.steered.controls().pool();
-        unknown("backend", name, pool.backends().iter().map(|one| one.name()))
+        let pools = self.steered.controls().pools();
+        unknown("backend", name, pools.backends().map(|one| one.name()), pools.len())
     }
 
     /// `POST /pause`
@@ -80,20 +80,21 @@ impl Steering<'_> {
             // Who is held now would be cut off with the rest.
             return error(409, "it is about to stop, and finishes what it has; ask another");
         }
-        self.tell(&format!("pause, for {time:?} at most"));
-        self.steered.controls().pause(time);
-        let words = format!("new requests wait, for {time:?} at most");
-        let pool = self.pool_name();
+        let pool = self.query.value("pool");
+        self.tell(&format!("pause{}, for {time:?} at most", self.of_pool()));
+        self.steered.controls().pause(time, pool);
+        let words = format!("new requests{} wait, for {time:?} at most", self.of_pool());
         json(200, &json!({ "words": words, "pool": pool, "paused_for_s": time.as_secs_f64() }))
     }
 
     /// `POST /resume`
     pub(super) fn resume(&self) -> Handled<'static> {
-        self.tell("resume");
-        let was_paused = self.steered.controls().paused_for().is_some();
-        self.steered.controls().resume();
+        let (controls, pool) = (self.steered.controls(), self.query.value("pool"));
+        self.tell(&format!("resume{}", self.of_pool()));
+        let was_paused = controls.paused_for(pool).is_some();
+        controls.resume(pool);
         let words = if was_paused { "requests go on" } else { "nothing was paused" };
-        json(200, &json!({ "words": words, "pool": self.pool_name() }))
+        json(200, &json!({ "words": words, "pool": pool }))
     }
 
     /// `POST /reload`
@@ -145,14 +146,15 @@ impl Steering<'_> {
         if let Some(why) = self.query.vain(known) {
             return Some(error(400, &why));
         }
-        let own = self.pool_name();
-        let pool = self.query.value("pool").filter(|pool| *pool != own)?;
-        Some(error(404, &unknown("pool", pool, [own].into_iter())))
+        let pools = self.steered.controls().pools();
+        let pool = self.query.value("pool").filter(|pool| pools.called(pool).is_none())?;
+        let names = pools.all().iter().map(|one| one.name());
+        Some(error(404, &unknown("pool", pool, names, pools.all().len())))
     }
 
-    /// The pool that there is.
-    fn pool_name(&self) -> &'static str {
-        self.steered.controls().pool().name()
+    /// Which pool is meant, where one is named.
+    fn of_pool(&self) -> String {
+        self.query.value("pool").map_or(String::new(), |pool| format!(" of pool {pool}"))
     }
 }
 
@@ -163,8 +165,8 @@ fn told(result: Result<String, String>, refused: u16) -> Handled<'static> {
     }
 }
 
-fn unknown<'n>(what: &str, name: &str, all: impl ExactSizeIterator<Item = &'n str>) -> String {
-    let more = all.len().saturating_sub(NAMES_MAX);
+fn unknown<'n>(what: &str, name: &str, all: impl Iterator<Item = &'n str>, count: usize) -> String {
+    let more = count.saturating_sub(NAMES_MAX);
     let names = all.take(NAMES_MAX).collect::<Vec<_>>().join(", ");
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     format!("there is no {what} {name:?}; known: {names}{more}")

@@ -16,13 +16,13 @@ use crate::text::Took;
 /// What is known of the backend of this name; none if there is none.
 pub(super) fn of_backend(steered: &dyn Steered, name: &str) -> Option<Value> {
     let controls = steered.controls();
-    let (pool, moment) = (controls.pool(), controls.now());
-    let index = pool.backends().iter().position(|one| one.name() == name)?;
+    let (pools, moment) = (controls.pools(), controls.now());
+    let (pool, index) = pools.find(name)?;
     let clock = Clock::of(moment);
     let told = Told {
         status: &pool.status(index, moment),
         story: &pool.story(index, moment),
-        shares: Shares::of(&pool, index, moment),
+        shares: Shares::of(pool, index, moment),
         policy: pool.policy(),
         clock,
     };

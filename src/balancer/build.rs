@@ -7,7 +7,7 @@ use crate::engine::{Listener, descriptors};
 use crate::event::{Event, Teller};
 use crate::log::{self, Log};
 use crate::pool::policy::Policy;
-use crate::pool::{Pool, Rules, Secret, Spec};
+use crate::pool::{Found, Pool, Pools, Rules, Secret, Spec};
 use crate::tls::Tls;
 use crate::watch::{self, Watch, Watched};
 use std::hash::{BuildHasher, RandomState};
@@ -21,17 +21,22 @@ use std::time::{Duration, Instant};
 pub(super) const NAMES_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How much longer than one check the first round may take.
-pub(super) const FIRST_ROUND_MARGIN: Duration = Duration::from_millis(500);
+const FIRST_ROUND_MARGIN: Duration = Duration::from_millis(500);
 /// How long clients wait for it at the most, whatever a check may take.
-pub(super) const FIRST_ROUND_MAX: Duration = Duration::from_secs(10);
+const FIRST_ROUND_MAX: Duration = Duration::from_secs(10);
 
 /// What is served at a listener, in a few words, to which its address is added.
 pub fn summary(config: &Config, listener: &config::Listener) -> String {
     if listener.mode == Mode::ToHttps {
         return format!("redirecting to https at port {}", listener.https_port);
     }
-    let (count, policy) = (config.applications.len(), config.balance.policy.name());
+    let count = config.applications.len();
     let noun = if count == 1 { "application" } else { "applications" };
+    let policy = match config.pools.len() {
+        0 => config.balance.policy.name().to_owned(),
+        1 => "in 1 pool".to_owned(),
+        pools => format!("in {pools} pools"),
+    };
     let how = if config.server.mode == Serving::Redirect { ", redirecting" } else { "" };
     let tls = if config.is_secure(listener) { ", with TLS" } else { "" };
     format!("{count} {noun}, {policy}{how}{tls}")
@@ -68,22 +73,27 @@ pub(super) fn log_destination(config: &Config) -> log::Destination {
     }
 }
 
-/// The pool, with where its backends are. One that is not found begins as down, so that it is
-/// checked before it is used. `drawn` is for its sticky cookies, if a predecessor has drawn it.
-pub(super) fn build_pool(config: &Config, drawn: Option<Secret>, teller: &Teller) -> Arc<Pool> {
-    let mut specs = specs(config);
-    let found = watch::look_up_all(&specs, NAMES_PATIENCE);
-    for (spec, found) in specs.iter_mut().zip(&found) {
-        if let Err(why) = found {
-            spec.alive &= config.health.interval.is_none();
-            tell_unresolved(&spec.name, why, teller);
-        }
-    }
+/// The pools, with where their backends are. One that is not found begins as down, so that it is
+/// checked before it is used. `drawn` is for their sticky cookies, if a predecessor has drawn it.
+pub(super) fn build_pools(config: &Config, drawn: Option<Secret>, teller: &Teller) -> Pools {
+    let found = watch::look_up_all(&config.applications, NAMES_PATIENCE);
     if found.iter().all(Result::is_err) {
         teller.tell(Event::NoneFound);
     }
-    let policy = policy_of(config, &specs);
-    Pool::new(specs, found, policy, rules(config, drawn))
+    let (mut found, drawn) = (found.into_iter(), drawn.unwrap_or_else(draw));
+    let build = |part: &Config| {
+        let mut specs = specs(part);
+        let found: Vec<Found> = found.by_ref().take(specs.len()).collect();
+        for (spec, found) in specs.iter_mut().zip(&found) {
+            if let Err(why) = found {
+                spec.alive &= part.health.interval.is_none();
+                tell_unresolved(&spec.name, why, teller);
+            }
+        }
+        let policy = policy_of(part, &specs);
+        Pool::new(specs, found, policy, rules(part, drawn))
+    };
+    Pools::of(config.parts().iter().map(build).collect())
 }
 
 pub(super) fn tell_unresolved(backend: &str, why: &str, teller: &Teller) {
@@ -105,23 +115,27 @@ pub(super) fn policy_of(config: &Config, specs: &[Spec]) -> Box<dyn Policy> {
     config.balance.policy.build(specs, &config.scored)
 }
 
-/// What the configuration says about the pool's decisions, with the secret of the sticky cookies:
-/// the operator's, else the one that was drawn before. So without the operator's, they last until
+/// What the configuration of a pool says about its decisions, with the secret of the sticky
+/// cookies: the operator's, else the one that was drawn. So without the operator's, they last until
 /// the restart.
-pub(super) fn rules(config: &Config, drawn: Option<Secret>) -> Rules {
-    let secret = |_| match config.sticky.secret.as_str() {
-        "" => drawn.unwrap_or_else(draw),
+pub(super) fn rules(part: &Config, drawn: Secret) -> Rules {
+    let secret = |_| match part.sticky.secret.as_str() {
+        "" => drawn,
         text => Secret::of(text),
     };
-    Rules { sticky: config.sticky.cookie.as_ref().map(secret), ..config.rules() }
+    Rules { sticky: part.sticky.cookie.as_ref().map(secret), ..part.rules() }
 }
 
-/// The secret that was drawn for this pool of this configuration, if one was.
-pub(super) fn drawn(config: &Config, pool: &Pool) -> Option<Secret> {
-    pool.rules().sticky.filter(|_| config.sticky.secret.is_empty())
+/// The secret that was drawn for the pools of this configuration, if one was.
+pub(super) fn drawn(config: &Config, pools: &Pools) -> Option<Secret> {
+    let of = |(part, pool): (&Config, &Arc<Pool>)| {
+        pool.rules().sticky.filter(|_| part.sticky.secret.is_empty())
+    };
+    config.parts().iter().zip(pools.all()).find_map(of)
 }
 
-fn draw() -> Secret {
+/// One for cookies that lead nobody anywhere yet.
+pub(super) fn draw() -> Secret {
     let random = RandomState::new();
     Secret::drawn([0, 1].map(|half| random.hash_one(half)))
 }
@@ -130,21 +144,32 @@ fn draw() -> Secret {
 pub(super) fn start_watch(
     config: &Config,
     tls: &Tls,
-    pool: &Arc<Pool>,
+    pools: &Pools,
     teller: &Teller,
     epoch: Instant,
 ) -> Result<Watch, CannotStart> {
-    let health = &config.health;
-    let watched = Watched {
-        pool: Arc::clone(pool),
-        connectors: tls.connectors.clone(),
-        settings: health.into(),
-    };
-    let teller = teller.clone();
+    let (watched, teller) = (watched(config, tls, pools), teller.clone());
     let watch = Watch::start(watched, epoch, move |event| tell::watched(&teller, event));
     let watch = watch.map_err(failed("cannot start the checks"))?;
-    watch.first_round((health.timeout + FIRST_ROUND_MARGIN).min(FIRST_ROUND_MAX));
+    watch.first_round(first_round(config));
     Ok(watch)
+}
+
+/// What is watched: each pool as its part of the configuration has it.
+pub(super) fn watched(config: &Config, tls: &Tls, pools: &Pools) -> Vec<Watched> {
+    let mut connectors = tls.connectors.iter().cloned();
+    let of = |(part, pool): (&Config, &Arc<Pool>)| Watched {
+        pool: Arc::clone(pool),
+        connectors: connectors.by_ref().take(part.applications.len()).collect(),
+        settings: (&part.health).into(),
+    };
+    config.parts().iter().zip(pools.all()).map(of).collect()
+}
+
+/// How long the first checks are waited for.
+pub(super) fn first_round(config: &Config) -> Duration {
+    let longest = config.parts().iter().map(|part| part.health.timeout).max();
+    (longest.unwrap_or_default() + FIRST_ROUND_MARGIN).min(FIRST_ROUND_MAX)
 }
 
 pub(super) fn cannot_listen(listen: SocketAddr, error: &io::Error) -> CannotStart {

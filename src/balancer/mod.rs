@@ -28,7 +28,7 @@ use crate::relay::{Listening, Server};
 use crate::tls::Tls;
 use crate::watch::Watch;
 use alerts::{Alerts, Heard, Prepared};
-use build::{bind_all, build_pool, fit_descriptors, start_log, start_watch};
+use build::{bind_all, build_pools, fit_descriptors, start_log, start_watch};
 use crossbeam_channel::Sender;
 use operators::{Endpoint, Operators, Predecessor};
 use reload::{InForce, Turn};
@@ -106,17 +106,18 @@ impl Balancer {
         let mut known = config.clone();
         predecessor.iter().for_each(|before| before.tell_health(&mut known));
         let drawn = predecessor.as_ref().and_then(Predecessor::drawn);
-        let pool = build_pool(&known, drawn, &teller);
+        let pools = build_pools(&known, drawn, &teller);
         // Before the first checks, whose end is asked for there.
         let mut endpoint = bound.serve(&config.admin, &teller).map_err(CannotStart::System)?;
-        let watch = start_watch(&config, &tls, &pool, &teller, epoch)?;
+        let watch = start_watch(&config, &tls, &pools, &teller, epoch)?;
         lowered.iter().for_each(|text| teller.tell(Event::Lowered(text)));
         unchanged.iter().for_each(|text| teller.tell(Event::Configuration(text)));
         reload::warn(&config, &tls, &teller);
-        predecessor.iter().for_each(|before| before.tell_standings(&pool, epoch));
+        predecessor.iter().for_each(|before| before.tell_standings(&pools, epoch));
         // From here on there may be clients: a signal waits, and then drains them.
         signals.start_is_over();
-        let server = Server::start(fitting, tls.clone(), listeners, pool, teller.clone(), epoch);
+        let (tls_of_server, to) = (tls.clone(), teller.clone());
+        let server = Server::start(fitting, tls_of_server, listeners, pools.all(), to, epoch);
         let server = server.map_err(failed("cannot start the relay"))?;
         let (supervisor, inherits) = (Supervisor::of_environment(), predecessor.is_some());
         let alerts = prepared.start(heard, server.controls(), &supervisor, &teller, inherits);

@@ -4,14 +4,15 @@
 //! They are in no pool that serves yet, so for this they have one of their own, and a watch. Both
 //! go when all have been asked once.
 
-use super::build::{self, FIRST_ROUND_MARGIN, FIRST_ROUND_MAX};
+use super::build;
 use super::tell;
-use crate::config::Config;
+use crate::config::{Config, Health};
 use crate::event::{Event, Teller};
 use crate::pool::policy::{Kind, ScoredRules};
-use crate::pool::{Backend, Found, Pool, Rules, Spec};
+use crate::pool::{Backend, Found, Pool, Pools, Rules, Spec};
 use crate::tls::Tls;
 use crate::watch::{self, Watch, WatchEvent, Watched};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,11 +26,11 @@ pub(super) struct Newcomers {
 
 impl Newcomers {
     /// Those for whom no backend of `before` stands, or one at another place.
-    pub(super) fn of(before: &Pool, specs: &[Spec], heirs: &[Option<usize>]) -> Self {
+    pub(super) fn of(before: &Pools, specs: &[Spec], heirs: &[Option<usize>]) -> Self {
         let stands_for =
             |old: &Backend, spec: &Spec| old.host() == spec.host && old.port() == spec.port;
         let is_new = |place: &usize| {
-            let old = heirs[*place].map(|at| &before.backends()[at]);
+            let old = heirs[*place].map(|at| before.backend(at));
             !old.is_some_and(|old| stands_for(old, &specs[*place]))
         };
         let places: Vec<usize> = (0..specs.len()).filter(is_new).collect();
@@ -45,9 +46,10 @@ impl Newcomers {
     /// Checks each once, for as long as a first round may take: each is up or down as that says.
     /// Where nothing is checked, they are believed. Returns a sentence for each that is not up.
     pub(super) fn try_out(&mut self, config: &Config, tls: &Tls, teller: &Teller) -> Vec<String> {
-        if config.health.interval.is_some() && !self.specs.is_empty() {
+        if !self.specs.is_empty() {
             let passed = self.ask_once(config, tls, teller);
-            self.specs.iter_mut().zip(passed).for_each(|(spec, passed)| spec.alive = passed);
+            let all = self.specs.iter_mut().zip(passed);
+            all.for_each(|(spec, passed)| spec.alive = passed.unwrap_or(spec.alive));
         }
         let mut down = Vec::new();
         for (spec, found) in self.specs.iter().zip(&self.found) {
@@ -64,17 +66,20 @@ impl Newcomers {
         down
     }
 
-    /// Whose check has passed.
-    fn ask_once(&self, config: &Config, tls: &Tls, teller: &Teller) -> Vec<bool> {
-        let (specs, found) = (self.specs.clone(), self.found.clone());
-        let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
-        let pool = Pool::new(specs, found, policy, Rules::default());
-        let connector = |place: &usize| tls.connectors.get(*place).cloned().flatten();
-        let watched = Watched {
-            pool: Arc::clone(&pool),
-            connectors: self.places.iter().map(connector).collect(),
-            settings: (&config.health).into(),
-        };
+    /// Whose check has passed; none where nothing is checked.
+    fn ask_once(&self, config: &Config, tls: &Tls, teller: &Teller) -> Vec<Option<bool>> {
+        let (mut first, mut watched) = (0, Vec::new());
+        for part in config.parts() {
+            let end = first + part.applications.len();
+            watched.push(self.watched(&part.health, first..end, tls));
+            first = end;
+        }
+        let pools: Vec<_> = watched.iter().map(|it| Arc::clone(&it.pool)).collect();
+        let is_checked = watched.iter().map(|it| it.settings.interval.is_some());
+        let is_checked: Vec<bool> = is_checked.collect();
+        if !is_checked.contains(&true) {
+            return vec![None; self.specs.len()];
+        }
         let teller = teller.clone();
         let on = move |event: WatchEvent| {
             // What else there is will be said of the pool that serves.
@@ -83,36 +88,55 @@ impl Newcomers {
             }
         };
         if let Ok(watch) = Watch::start(watched, Instant::now(), on) {
-            watch.first_round((config.health.timeout + FIRST_ROUND_MARGIN).min(FIRST_ROUND_MAX));
+            watch.first_round(build::first_round(config));
             watch.stop();
         }
         let has_passed = |one: &Backend| one.counts().checks_passed > 0;
-        pool.backends().iter().map(has_passed).collect()
+        let asked = pools.iter().zip(is_checked).flat_map(|(pool, is_checked)| {
+            pool.backends().iter().map(move |one| is_checked.then(|| has_passed(one)))
+        });
+        asked.collect()
     }
 
-    /// All applications with where they are: these as they were found, the others as `before` has
-    /// them.
+    /// Those whose places are among these, in a pool of their own.
+    fn watched(&self, health: &Health, places: Range<usize>, tls: &Tls) -> Watched {
+        let own = || self.places.iter().enumerate().filter(|(_, place)| places.contains(place));
+        let specs: Vec<Spec> = own().map(|(at, _)| self.specs[at].clone()).collect();
+        let found = own().map(|(at, _)| self.found[at].clone()).collect();
+        let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
+        let connector = |(_, place): (usize, &usize)| tls.connectors.get(*place).cloned().flatten();
+        Watched {
+            pool: Pool::new(specs, found, policy, Rules::default()),
+            connectors: own().map(connector).collect(),
+            settings: health.into(),
+        }
+    }
+
+    /// All applications with where they are, one pool behind the other: these as they were found,
+    /// the others as `before` has them.
     pub(super) fn among(
         self,
         config: &Config,
-        before: &Pool,
+        before: &Pools,
         heirs: &[Option<usize>],
-    ) -> (Vec<Spec>, Vec<Found>) {
-        let mut specs = build::specs(config);
-        let mut found: Vec<Found> = Vec::with_capacity(specs.len());
+    ) -> Vec<(Spec, Found)> {
+        let mut all = Vec::with_capacity(heirs.len());
         let mut newcomers = self.places.iter().zip(self.specs).zip(self.found).peekable();
-        for (place, spec) in specs.iter_mut().enumerate() {
-            if let Some(((_, new), at)) = newcomers.next_if(|((own, _), _)| **own == place) {
-                spec.alive = new.alive;
-                found.push(at);
-                continue;
+        for part in config.parts() {
+            for mut spec in build::specs(part) {
+                let place = all.len();
+                if let Some(((_, new), at)) = newcomers.next_if(|((own, _), _)| **own == place) {
+                    spec.alive = new.alive;
+                    all.push((spec, at));
+                    continue;
+                }
+                let old = before.backend(heirs[place].expect("who is not new follows one"));
+                // One that came in as down, and was not checked since: the file would make it up.
+                spec.alive &= old.is_called_up() || part.health.interval.is_none();
+                all.push((spec, old.addresses()));
             }
-            let old = &before.backends()[heirs[place].expect("who is not new follows one")];
-            // One that came in as down, and was not checked since: the file would make it up.
-            spec.alive &= old.is_called_up() || config.health.interval.is_none();
-            found.push(old.addresses());
         }
-        (specs, found)
+        all
     }
 }
 
@@ -132,11 +156,12 @@ mod tests {
         let found: Vec<Found> =
             down.iter().map(|_| Ok(vec!["127.0.0.1:1".parse().unwrap()])).collect();
         let policy = build::policy_of(&config, &down);
-        let before = Pool::new(down, found, policy, Rules::default());
-        before.set_mode(1, Mode::Drain, true, std::time::Duration::ZERO).unwrap();
+        let pool = Pool::new(down, found, policy, Rules::default());
+        let before = Pools::of(vec![Arc::clone(&pool)]);
+        pool.set_mode(1, Mode::Drain, true, std::time::Duration::ZERO).unwrap();
         let heirs = [Some(0), Some(1)];
         let newcomers = Newcomers::of(&before, &config.applications, &heirs);
-        let (specs, _) = newcomers.among(&config, &before, &heirs);
-        assert_eq!(specs.iter().map(|spec| spec.alive).collect::<Vec<_>>(), [false, false]);
+        let all = newcomers.among(&config, &before, &heirs);
+        assert_eq!(all.iter().map(|(spec, _)| spec.alive).collect::<Vec<_>>(), [false, false]);
     }
 }

@@ -6,18 +6,17 @@
 //!
 //! Called on HUP, from a thread of its own, so that the end is heard meanwhile; and by operators.
 
-use super::build::{cannot_listen, drawn, fit_descriptors, policy_of, rules};
+use super::build::{cannot_listen, draw, drawn, fit_descriptors, policy_of, rules, watched};
 use super::newcomers::Newcomers;
 use super::{CannotStart, Prepared, Running, failed, operators};
 #[cfg(feature = "tls")]
 use crate::config::Errors;
-use crate::config::{Changes, Config};
+use crate::config::{Changes, Config, Health};
 use crate::engine::Listener;
 use crate::event::{Event, Teller};
-use crate::pool::{Notice, Pool};
+use crate::pool::{Notice, Pool, Pools};
 use crate::thread;
 use crate::tls::{self, Tls};
-use crate::watch::Watched;
 #[cfg(feature = "tls")]
 use crossbeam_channel::RecvTimeoutError;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -168,7 +167,7 @@ impl Running {
         let (mut config, warnings) = read.map_err(|errors| errors.to_string())?;
         let tls = Tls::load(&config).map_err(|errors| errors.to_string())?;
         let alerts = Prepared::of(&config).map_err(|errors| errors.to_string())?;
-        let heirs = self.server.controls().pool().heirs(&config.applications);
+        let heirs = heirs(&self.server.controls().pools(), &config);
         let mut now = self.in_force();
         let mut changes = now.config.changes(&mut config, &heirs);
         changes.lines.extend(tls.news(&now.tls, &heirs, &config.applications));
@@ -189,7 +188,7 @@ impl Running {
         let mut fitting = plan.config.clone();
         let lowered = fit_descriptors(&mut fitting).map_err(|why| why.to_string())?;
         let listeners = self.next_listeners(&plan.config)?;
-        let before = self.server.controls().pool();
+        let before = self.server.controls().pools();
         let mut newcomers = Newcomers::of(&before, &plan.config.applications, &plan.heirs);
         newcomers.look_up();
         let news = newcomers.try_out(&plan.config, &plan.tls, &self.teller);
@@ -205,7 +204,7 @@ impl Running {
         self.swap(plan, fitting, &before, newcomers);
         self.tell_of_listeners(&listening);
         let controls = self.server.controls();
-        if had_some && controls.pool().usable(controls.now()) == 0 {
+        if had_some && controls.pools().usable(controls.now()) == 0 {
             words.push_str("\nNO BACKEND IS UP by this file");
             self.teller.tell(Event::NoneLeft);
         }
@@ -214,17 +213,25 @@ impl Running {
     }
 
     /// Puts all of it into force. Nothing here can fail.
-    fn swap(&self, plan: Plan, fitting: Config, before: &Arc<Pool>, newcomers: Newcomers) {
+    fn swap(&self, plan: Plan, fitting: Config, before: &Pools, newcomers: Newcomers) {
         let Plan { config, tls, alerts, warnings, heirs, .. } = plan;
         let mut now = self.in_force();
         let at = self.server.controls().now();
-        let (specs, found) = newcomers.among(&fitting, before, &heirs);
-        let rules = rules(&config, drawn(&now.config, before));
-        let policy = policy_of(&fitting, &specs);
-        let pool = Pool::succeeding(before, specs, found, policy, rules, at);
-        self.serve_by(fitting, &tls, &pool);
+        let drawn = drawn(&now.config, before).unwrap_or_else(draw);
+        let mut all = newcomers.among(&fitting, before, &heirs).into_iter();
+        let follow = |part: &Config| {
+            let (specs, found): (Vec<_>, Vec<_>) =
+                all.by_ref().take(part.applications.len()).unzip();
+            let (policy, rules) = (policy_of(part, &specs), rules(part, drawn));
+            match before.called(part.pool_name()) {
+                Some(before) => Pool::succeeding(before, specs, found, policy, rules, at),
+                None => Pool::new(specs, found, policy, rules),
+            }
+        };
+        let pools = Pools::of(fitting.parts().iter().map(follow).collect());
+        self.serve_by(fitting, &tls, &pools);
         self.follow_alerts(alerts);
-        forget(&pool, &now.config, &config, at, &self.teller);
+        forget(&pools, &now.config, &config, at, &self.teller);
         warnings.iter().for_each(|text| self.teller.tell(Event::Configuration(text)));
         warn(&config, &tls, &self.teller);
         *now = InForce::new(config, tls);
@@ -240,10 +247,9 @@ impl Running {
         }
     }
 
-    pub(super) fn serve_by(&self, config: Config, tls: &Tls, pool: &Arc<Pool>) {
-        let (connectors, settings) = (tls.connectors.clone(), (&config.health).into());
-        self.watch.replace(Watched { pool: Arc::clone(pool), connectors, settings });
-        self.server.replace(config, tls.clone(), Arc::clone(pool));
+    pub(super) fn serve_by(&self, config: Config, tls: &Tls, pools: &Pools) {
+        self.watch.replace(watched(&config, tls, pools));
+        self.server.replace(config, tls.clone(), pools.all());
     }
 
     /// Listens where clients are to be served, and are not yet.
@@ -274,6 +280,25 @@ impl Running {
     }
 }
 
+/// Which backend of `pools` each application of `config` is, by their places among all: one of the
+/// pool that has the name of its own.
+fn heirs(pools: &Pools, config: &Config) -> Vec<Option<usize>> {
+    let of = |part: &Config| {
+        let (mut first, mut before) = (0, None);
+        for pool in pools.all() {
+            if pool.name() == part.pool_name() {
+                before = Some((pool.heirs(&part.applications), first));
+            }
+            first += pool.backends().len();
+        }
+        match before {
+            Some((own, first)) => own.into_iter().map(|at| at.map(|at| first + at)).collect(),
+            None => vec![None; part.applications.len()],
+        }
+    };
+    config.parts().iter().flat_map(of).collect()
+}
+
 /// What an operator should know of it, at each start and each change.
 pub(super) fn warn(config: &Config, tls: &Tls, teller: &Teller) {
     tls.warnings().for_each(|text| teller.tell(Event::Certificate(&text)));
@@ -283,8 +308,16 @@ pub(super) fn warn(config: &Config, tls: &Tls, teller: &Teller) {
 
 /// What checks have said and none will take back any more: whoever they called down, or who asked
 /// them to be drained, would be out for ever.
-fn forget(pool: &Pool, before: &Config, config: &Config, now: Duration, teller: &Teller) {
-    let (was, is) = (&before.health, &config.health);
+fn forget(pools: &Pools, before: &Config, config: &Config, now: Duration, teller: &Teller) {
+    for (part, pool) in config.parts().iter().zip(pools.all()) {
+        let is_it = |old: &&Config| old.pool_name() == part.pool_name();
+        if let Some(old) = before.parts().iter().find(is_it) {
+            forget_checks(pool, &old.health, &part.health, now, teller);
+        }
+    }
+}
+
+fn forget_checks(pool: &Pool, was: &Health, is: &Health, now: Duration, teller: &Teller) {
     let is_unchecked = was.interval.is_some() && is.interval.is_none();
     let is_unheard = !was.drain.is_empty() && is.drain.is_empty();
     let forget = |index| match (is_unchecked, is_unheard) {

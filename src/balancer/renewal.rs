@@ -30,7 +30,7 @@ impl Running {
         let mut fitting = config;
         // As many fit as did before, or as few.
         let _ = build::fit_descriptors(&mut fitting);
-        self.serve_by(fitting, &tls, &self.server.controls().pool());
+        self.serve_by(fitting, &tls, &self.server.controls().pools());
         self.teller.tell(Event::Renewed(&brief(&news.join("\n"))));
         tls.warnings().for_each(|text| self.teller.tell(Event::Certificate(&text)));
     }

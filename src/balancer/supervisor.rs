@@ -109,8 +109,8 @@ impl Supervisor {
         let look = half.map_or(LOOK, |half| half.min(LOOK));
         let (mut told, mut fed, mut is_well) = (None, None::<Instant>, true);
         while !self.stop.wait(look) {
-            let (pool, now) = (controls.pool(), controls.now());
-            let usable = (pool.usable(now), pool.backends().len());
+            let pools = controls.pools();
+            let usable = (pools.usable(controls.now()), pools.len());
             if told != Some(usable) {
                 told = Some(usable);
                 self.say(&format!("STATUS={} of {} applications up", usable.0, usable.1));

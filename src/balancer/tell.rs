@@ -11,9 +11,7 @@ use std::time::SystemTime;
 /// A line in the log for each backend, as HAProxy writes them on HUP. It answers a question and is
 /// no event: nothing has happened, and what has is not to be pushed out of the ring.
 pub(super) fn status(log: &Log, controls: &Controls) {
-    let (pool, now) = (controls.pool(), controls.now());
-    for index in 0..pool.backends().len() {
-        let status = pool.status(index, now);
+    for status in controls.pools().statuses(controls.now()) {
         log.event(SystemTime::now(), Level::Info, format_args!("{status}"));
     }
 }

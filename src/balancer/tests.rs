@@ -76,15 +76,15 @@ impl Running {
         let config = Config::parse(&text, "test").unwrap();
         let ((log, said), epoch) = (piped(), Instant::now());
         let teller = Teller::new(log);
-        let pool = build_pool(&config, None, &teller);
+        let pools = build_pools(&config, None, &teller);
+        let pool = Arc::clone(&pools.all()[0]);
         let listeners = vec![Listener::bind(config.server.listen).unwrap()];
         let tls = Tls::default();
-        let Ok(watch) = start_watch(&config, &tls, &pool, &teller, epoch) else {
+        let Ok(watch) = start_watch(&config, &tls, &pools, &teller, epoch) else {
             panic!("no watch");
         };
         let server =
-            Server::start(config, tls, listeners, Arc::clone(&pool), teller.clone(), epoch)
-                .unwrap();
+            Server::start(config, tls, listeners, pools.all(), teller.clone(), epoch).unwrap();
         Self { server, watch, teller, pool, epoch, said }
     }
 

@@ -131,10 +131,11 @@ impl Client {
     /// until it does.
     ///
     /// # Errors
-    /// [`Error::Config`] if a file of `tls_ca`, `tls_certificate` or `tls_key` will not do, or an
-    /// application has a `proxy_protocol`, which is for balancers, and
-    /// [`Error::System`] if the threads for the checks cannot be had.
+    /// [`Error::Config`] if there are several pools (see [`Config::only`]), a file of `tls_ca`,
+    /// `tls_certificate` or `tls_key` will not do, or an application has a `proxy_protocol`, which
+    /// is for balancers, and [`Error::System`] if the threads for the checks cannot be had.
     pub fn new(config: &Config) -> Result<Self, Error> {
+        let config = &config.clone().only(None).map_err(Error::Config)?;
         let connectors = Tls::for_client(config).map_err(Error::Config)?.connectors;
         resolve::refuse_prefaces(config).map_err(Error::Config)?;
         let vigil = Arc::new(Vigil::new(config.health.interval));
@@ -147,8 +148,8 @@ impl Client {
             connectors: connectors.clone(),
             settings: (&config.health).into(),
         };
-        let watch =
-            Watch::start(watched, epoch, move |event| heard.hear(event)).map_err(Error::System)?;
+        let watch = Watch::start(vec![watched], epoch, move |event| heard.hear(event))
+            .map_err(Error::System)?;
         watch.first_round(config.health.timeout + FIRST_ROUND_MARGIN);
         let terms = Terms {
             timeouts: config.timeouts.clone(),

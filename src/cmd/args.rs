@@ -53,8 +53,8 @@ const COMMANDS: [&str; 20] = [
     "healthcheck",
 ];
 /// Every long option, for suggestions.
-const OPTIONS: [&str; 7] =
-    ["--config", "--listen", "--workers", "--set", "--all", "--help", "--version"];
+const OPTIONS: [&str; 8] =
+    ["--config", "--listen", "--workers", "--set", "--all", "--route", "--help", "--version"];
 
 /// The command that the arguments (without the program's own name) and variables ask for.
 pub fn parse(
@@ -109,10 +109,11 @@ fn source(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Command, Failure> {
     let Source { mut path, mut overrides } = said_by(variables)?;
-    let mut extent = Extent::Changed;
+    let (mut extent, mut urls) = (Extent::Changed, Vec::new());
     while let Some(arg) = parser.next()? {
         match arg {
             Long("all") if command == "check" => extent = Extent::All,
+            Long("route") if command == "check" => urls.push(text(parser)?),
             Short('c') | Long("config") if command != "demo" => path = parser.value()?.into(),
             Long("listen") => overrides.set("--listen", "server.listen", &text(parser)?),
             Long("workers") => overrides.set("--workers", "server.workers", &text(parser)?),
@@ -123,6 +124,7 @@ fn source(
     Ok(match command {
         #[cfg(feature = "lab")]
         "demo" => Command::Demo(overrides),
+        "check" if !urls.is_empty() => Command::Route(Source { path, overrides }, urls),
         "check" => Command::Check(Source { path, overrides }, extent),
         _ => Command::Serve(Source { path, overrides }),
     })

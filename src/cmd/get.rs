@@ -17,6 +17,8 @@ use crate::tls;
 pub struct GetOptions {
     /// Where the applications are.
     pub source: Source,
+    /// The pool to ask, where the file has several.
+    pub pool: Option<String>,
     /// The path, with its query.
     pub path: String,
     /// How long to keep checking while none is well.
@@ -30,6 +32,7 @@ pub struct GetOptions {
 /// Gets the path. Fails if no application is left, or if the one that answers says 400 and above.
 pub fn run(options: &GetOptions) -> Result<(), Failure> {
     let (config, warnings) = options.source.load_onto(Config::for_client())?;
+    let config = config.only(options.pool.as_deref())?;
     let mut story = Story(options.verbose);
     story.configured(&config);
     warn(warnings.into_iter().chain(tls::unverified(&config.applications)));

@@ -36,6 +36,7 @@ Options of serve, check and alert-test:
       --workers NUMBER     server.workers; 0 is one a core (demo too)
       --set TABLE.KEY=VALUE  any other key, as often as needed (demo too)
       --all                with check: every key, not only what differs from the default
+      --route URL          with check: only which pool a request for URL goes to
 
 Options of backend:
       --listen ADDRESS     of the first instance; default: 127.0.0.1:9001
@@ -115,6 +116,7 @@ Usage: evenly simulate [OPTIONS]
       --json               figures for programs instead of the table
       --html FILE          a page with plots as well
   -c, --config FILE        the pool's rules; default: the defaults
+      --pool NAME          of which pool, where the file has several
   -h, --help               this text
 
 Errors are answers of 500 and above. Latencies are those of all requests that were
@@ -131,6 +133,7 @@ Gets a path from whichever application is well, and prints the body.
 Usage: evenly get PATH [OPTIONS]
 
   -c, --config FILE        where the applications are; default: applications.toml
+      --pool NAME          the pool to ask, where the file has several
       --wait TIME          keep checking so long while none is well; default: not
       --timeout TIME       for the call, once one is; default: 60s
       --verbose            tell on stderr who is skipped, and why, and who is used

@@ -23,6 +23,7 @@ mod interrupt;
 pub mod reach;
 #[cfg(feature = "admin")]
 mod reload;
+pub mod route;
 #[cfg(feature = "admin")]
 mod said;
 pub mod serve;
@@ -66,6 +67,8 @@ pub enum Command {
     Serve(Source),
     /// Say what serving this would come to.
     Check(Source, Extent),
+    /// Say where requests for these URLs would go.
+    Route(Source, Vec<String>),
     /// Send a message by each alert, or by that of this name.
     #[cfg(feature = "alerts")]
     AlertTest(Source, Option<String>),
@@ -141,6 +144,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(source) => serve::run(&source),
         Command::Check(source, extent) => check::run(&source, extent),
+        Command::Route(source, urls) => route::run(&source, &urls),
         #[cfg(feature = "alerts")]
         Command::AlertTest(source, name) => alert_test::run(&source, name.as_deref()),
         #[cfg(feature = "lab")]

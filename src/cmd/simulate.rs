@@ -33,6 +33,8 @@ pub struct SimulateOptions {
     pub html: Option<PathBuf>,
     /// The configuration to take the pool's rules from.
     pub config: Option<PathBuf>,
+    /// Which of its pools, where it has several.
+    pub pool: Option<String>,
 }
 
 impl Default for SimulateOptions {
@@ -47,6 +49,7 @@ impl Default for SimulateOptions {
             json: false,
             html: None,
             config: None,
+            pool: None,
         }
     }
 }
@@ -107,7 +110,7 @@ fn plan(options: &SimulateOptions) -> Result<Plan, Failure> {
         Some(path) => {
             let read = Config::default().load_telling(path, &Overrides::default())?;
             warn(read.1);
-            read.0
+            read.0.only(options.pool.as_deref())?
         }
         None => Config::default(),
     };

@@ -2,7 +2,7 @@
 //! address of its own. Called by `raw` and `render`.
 
 use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
 use super::APPLICATIONS;
 use super::form::{Choice, Flag, Form, Unset, found, text};
@@ -78,17 +78,24 @@ table! {
     }
 }
 
-/// Reads all applications; whatever is wrong with one does not hide what is wrong with the next.
+/// Those of pools that were read before, each with its place.
+pub(super) type Known = Vec<(Spec, Place)>;
+
+/// Reads all applications of the file, or of a pool at its place, whose list messages call `name`;
+/// whatever is wrong with one does not hide what is wrong with the next.
 pub(super) fn read(
-    written: Option<(&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)>,
+    (name, place): (&str, Place),
+    table: &DeTable<'_>,
+    known: &mut Known,
     report: &mut Report<'_>,
 ) -> Vec<Spec> {
+    let written = table.get_key_value(APPLICATIONS);
     let (place, items) = match written.map(|(key, value)| (key.span().start, value.get_ref())) {
-        None => (Place::File, None),
+        None => (place, None),
         Some((start, DeValue::Array(items))) => (report.at(start), Some(items)),
         Some((start, other)) => {
             let what = format!(
-                "found {}; write [[{APPLICATIONS}]], in double brackets, above each application",
+                "found {}; write [[{name}]], in double brackets, above each application",
                 found(other)
             );
             report.add(report.at(start), APPLICATIONS, what);
@@ -96,26 +103,21 @@ pub(super) fn read(
         }
     };
     let Some(items) = items.filter(|items| !items.is_empty()) else {
-        let what = match report.is_empty() {
-            true => {
-                "there are none, the file says nothing; write [[applications]] and below it ip \
-                and port of each"
-            }
-            false => "there are none; write [[applications]] and below it ip and port of each",
-        };
+        let so = if report.is_empty() { ", the file says nothing" } else { "" };
+        let what = format!("there are none{so}; write [[{name}]] and below it ip and port of each");
         report.add(place, APPLICATIONS, what);
         return Vec::new();
     };
-    let mut specs: Vec<(Spec, Place)> = Vec::new();
+    let first = known.len();
     for item in items.iter() {
         report.settings.items.push(Vec::new());
         let place = report.at(item.span().start);
         if let Some(spec) = read_one(item.get_ref(), &place, report) {
-            refuse_twins(&spec, &place, &specs, report);
-            specs.push((spec, place));
+            refuse_twins(&spec, &place, known.split_at(first), report);
+            known.push((spec, place));
         }
     }
-    specs.into_iter().map(|(spec, _)| spec).collect()
+    known[first..].iter().map(|(spec, _)| spec.clone()).collect()
 }
 
 /// None where there was no address to read; a problem was reported then.
@@ -170,17 +172,29 @@ fn with_tsl_as_tls<'i>(mut table: DeTable<'i>, report: &mut Report<'_>) -> DeTab
     table
 }
 
-fn refuse_twins(spec: &Spec, place: &Place, earlier: &[(Spec, Place)], report: &mut Report<'_>) {
-    let twin = |same: &dyn Fn(&Spec) -> bool| earlier.iter().find(|(other, _)| same(other));
+/// Those that were read earlier.
+type Earlier<'k> = &'k [(Spec, Place)];
+
+/// Those of `others`, which are of other pools, may be at the same address.
+fn refuse_twins(
+    spec: &Spec,
+    place: &Place,
+    (others, own): (Earlier<'_>, Earlier<'_>),
+    report: &mut Report<'_>,
+) {
     let line = |place: &Place| match place {
         Place::At { line, .. } => *line,
         _ => 0,
     };
-    if let Some((_, at)) = twin(&|other| (&other.host, other.port) == (&spec.host, spec.port)) {
+    if let Some((_, at)) =
+        own.iter().find(|(other, _)| (&other.host, other.port) == (&spec.host, spec.port))
+    {
         let (address, line) = (spec.authority(), line(at));
         let what = format!("{address} is listed at line {line} already; remove one of the two");
         report.add(place.clone(), &format!("{APPLICATIONS}.ip"), what);
-    } else if let Some((_, at)) = twin(&|other| other.name == spec.name) {
+    } else if let Some((_, at)) =
+        others.iter().chain(own).find(|(other, _)| other.name == spec.name)
+    {
         let (name, line) = (&spec.name, line(at));
         let what = format!("\"{name}\" is the name of the one at line {line}; choose another");
         report.add(place.clone(), &format!("{APPLICATIONS}.name"), what);

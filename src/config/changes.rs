@@ -7,10 +7,11 @@ use super::ALERTS;
 use super::alerts::{self, Alert};
 use super::applications::Application;
 use super::listeners::{self, Listener};
+use super::pools::OWN;
 use super::render::holds_secret;
 use super::settings::Setting;
 use super::table::Table;
-use super::{APPLICATIONS, Config, LISTENERS};
+use super::{APPLICATIONS, Config, LISTENERS, routes};
 use crate::pool::Spec;
 
 /// What holds from the start of the process to its end, by table and key, and why. A table without
@@ -59,6 +60,7 @@ impl Config {
         for ((name, old), (_, new)) in self.tables().into_iter().zip(next.tables()) {
             changes.of_table(name, old, new);
         }
+        changes.of_pools(self, next);
         changes.of_listeners(&self.listeners, &next.listeners);
         #[cfg(feature = "alerts")]
         changes.of_alerts(&self.alerts, &next.alerts);
@@ -85,6 +87,50 @@ impl Changes {
                 self.add(&new.name, format!("{key}: {words}"));
             }
         }
+    }
+
+    /// What is otherwise of one pool, beside its applications and what is so of all.
+    fn of_pools(&mut self, old: &mut Config, new: &mut Config) {
+        let routes = [&*old, new].map(|config| {
+            let written = |route| routes::Written::of(route, config);
+            config.routes.iter().map(written).collect::<Vec<_>>()
+        });
+        let named = |config: &Config| {
+            let name = |part: &Config| part.pool_name().to_owned();
+            config.parts().iter().map(name).collect::<Vec<_>>()
+        };
+        let [before, after] = [named(old), named(new)];
+        let gone = before.iter().filter(|name| !after.contains(name));
+        self.lines.extend(gone.map(|name| format!("pool {name}: gone")));
+        for (name, pool) in after.iter().zip(&mut new.pools) {
+            match old.pools.iter_mut().find(|old| old.pool_name() == name) {
+                Some(old) => self.of_pool(name, old, pool),
+                None if before.contains(name) => {}
+                None => self.lines.push(format!("pool {name}: new")),
+            }
+        }
+        self.of_routes(&routes);
+    }
+
+    fn of_pool(&mut self, pool: &str, old: &mut Config, new: &mut Config) {
+        let of_all = std::mem::take(self);
+        let own = |(name, _): &(&'static str, &mut dyn Table)| OWN.contains(name);
+        let tables = new.tables().into_iter().filter(own);
+        for ((name, old), (_, new)) in old.tables().into_iter().filter(own).zip(tables) {
+            self.of_table(name, old, new);
+        }
+        let own = std::mem::replace(self, of_all);
+        // What the file changes for all pools is said once.
+        let lines = own.lines.into_iter().filter(|line| !self.lines.contains(line));
+        let lines: Vec<_> = lines.map(|line| format!("pool {pool}: {line}")).collect();
+        self.lines.extend(lines);
+    }
+
+    fn of_routes(&mut self, [old, new]: &[Vec<routes::Written>; 2]) {
+        let gone = old.iter().filter(|route| !new.contains(route));
+        self.lines.extend(gone.map(|route| format!("route {route}: gone")));
+        let added = new.iter().filter(|route| !old.contains(route));
+        self.lines.extend(added.map(|route| format!("route {route}: new")));
     }
 
     fn of_listeners(&mut self, old: &[Listener], new: &[Listener]) {

@@ -11,20 +11,40 @@ use super::report::Report;
 use super::settings::{Setting, Settings, last};
 use super::{LISTS, needs};
 
-/// Reports each setting that means nothing.
+/// Reports each setting that means nothing. What the file says for all pools must mean something
+/// to one of them.
 pub(super) fn judge(report: &mut Report<'_>) {
-    let settings = std::mem::take(&mut report.settings);
-    let usual = Settings::usual();
-    for (index, setting) in settings.tables.iter().enumerate() {
-        let later = &settings.tables[index + 1..];
-        if !later.iter().any(|other| other.path() == setting.path()) {
-            judge_one(setting, &settings, &[], &usual, report);
+    let (file, mut pools) = (std::mem::take(&mut report.settings), report.pools.clone());
+    if pools.is_empty() {
+        pools.push(Settings::default());
+    }
+    let (usual, all) = (Settings::usual(), pools.iter().map(|own| file.with(own)));
+    let all: Vec<Settings> = all.collect();
+    for setting in counting(&file.tables) {
+        let is_wanting = |all: &Settings| all.wanting(setting, &[], &usual).is_some();
+        if all.iter().all(is_wanting) {
+            judge_one(setting, &all[0], &[], &usual, report);
         }
     }
-    for item in &settings.items {
-        item.iter().for_each(|setting| judge_one(setting, &settings, item, &usual, report));
+    let judge_items = |items: &[Vec<Setting>], all: &Settings, report: &mut Report<'_>| {
+        for item in items {
+            item.iter().for_each(|setting| judge_one(setting, all, item, &usual, report));
+        }
+    };
+    judge_items(&file.items, &all[0], report);
+    for (own, all) in pools.iter().zip(&all) {
+        counting(&own.tables).for_each(|setting| judge_one(setting, all, &[], &usual, report));
+        judge_items(&own.items, all, report);
     }
-    report.settings = settings;
+    report.settings = file;
+}
+
+/// Those that no later one takes the place of.
+fn counting(settings: &[Setting]) -> impl Iterator<Item = &Setting> {
+    let counts = |(index, setting): &(usize, &Setting)| {
+        !settings[index + 1..].iter().any(|other| other.path() == setting.path())
+    };
+    settings.iter().enumerate().filter(counts).map(|(_, setting)| setting)
 }
 
 fn judge_one(

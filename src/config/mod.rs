@@ -24,9 +24,11 @@ mod message;
 mod needs;
 mod network;
 mod overrides;
+mod pools;
 mod raw;
 mod render;
 mod report;
+mod routes;
 mod rules;
 mod settings;
 mod source;
@@ -41,8 +43,8 @@ mod written;
 
 use std::path::Path;
 
-use crate::pool::Spec;
 use crate::pool::policy::ScoredRules;
+use crate::pool::{Route, Spec};
 use applications::Application;
 use needs::Needs;
 use table::{Field, Table};
@@ -73,9 +75,11 @@ pub(crate) use message::nearest;
 pub(crate) use message::quote;
 pub use network::Network;
 pub use overrides::{CONFIG_VARIABLE, Overrides};
+pub use pools::POOLS_MAX;
 pub use render::Extent;
 #[cfg(feature = "lab")]
 pub(crate) use report::Report;
+pub use routes::ROUTES_MAX;
 pub use source::Source;
 #[cfg(feature = "lab")]
 pub(crate) use units::TIME;
@@ -84,6 +88,10 @@ pub(crate) use units::TIME;
 const APPLICATIONS: &str = "applications";
 /// The list of tables that names where clients come in.
 const LISTENERS: &str = "listeners";
+/// The list of tables that names sets of backends, where there are several.
+const POOLS: &str = "pools";
+/// The list of tables that says which of them a request is for.
+const ROUTES: &str = "routes";
 /// The list of tables that names who is told.
 #[cfg(feature = "alerts")]
 const ALERTS: &str = "alerts";
@@ -94,8 +102,16 @@ const TABLES: usize = if cfg!(feature = "alerts") { 16 } else { 15 };
 /// The configuration as meant: complete, in range and free of contradictions.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
-    /// The backends, at least one, each with a name and an address of its own.
+    /// The backends, at least one, each with a name of its own and, in its pool, an address. Where
+    /// there are several pools, those of all, one pool behind the other.
     pub applications: Vec<Spec>,
+    /// The name of the pool that this is the configuration of, where the file has several.
+    pub pool: Option<String>,
+    /// The pools, each as a whole configuration; none where the file has but one. See
+    /// [`parts`](Self::parts).
+    pub pools: Vec<Self>,
+    /// Which of them a request goes to.
+    pub routes: Vec<Route>,
     /// Where clients come in, each with a name of its own; none is at `[server] listen` alone.
     pub listeners: Vec<Listener>,
     /// `[server]`
@@ -219,6 +235,8 @@ fn each_key(visit: &mut dyn FnMut(&'static str, &'static str, &mut dyn Field)) {
     let (mut application, mut config) = (Application::default(), Config::default());
     application.each(&mut |key, field| visit(APPLICATIONS, key, field));
     listeners::Written::default().each(&mut |key, field| visit(LISTENERS, key, field));
+    pools::Written::default().each(&mut |key, field| visit(POOLS, key, field));
+    routes::Written::default().each(&mut |key, field| visit(ROUTES, key, field));
     for (name, table) in config.tables() {
         table.each(&mut |key, field| visit(name, key, field));
     }
@@ -235,21 +253,20 @@ fn is_table(word: &str) -> bool {
 
 /// The lists of tables.
 #[cfg(feature = "alerts")]
-const LISTS: &[&str] = &[APPLICATIONS, LISTENERS, ALERTS];
+const LISTS: &[&str] = &[APPLICATIONS, LISTENERS, POOLS, ROUTES, ALERTS];
 #[cfg(not(feature = "alerts"))]
-const LISTS: &[&str] = &[APPLICATIONS, LISTENERS];
+const LISTS: &[&str] = &[APPLICATIONS, LISTENERS, POOLS, ROUTES];
 
 /// When the keys of a table count.
 fn needs(name: &str) -> Needs {
-    if name == APPLICATIONS {
-        return Application::default().needs();
-    }
-    if name == LISTENERS {
-        return listeners::Written::default().needs();
-    }
-    #[cfg(feature = "alerts")]
-    if name == ALERTS {
-        return alerts::Written::default().needs();
+    match name {
+        APPLICATIONS => return Application::default().needs(),
+        LISTENERS => return listeners::Written::default().needs(),
+        POOLS => return pools::Written::default().needs(),
+        ROUTES => return routes::Written::default().needs(),
+        #[cfg(feature = "alerts")]
+        ALERTS => return alerts::Written::default().needs(),
+        _ => {}
     }
     let mut config = Config::default();
     let table = config.tables().into_iter().find(|(table, _)| *table == name);

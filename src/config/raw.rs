@@ -4,14 +4,18 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
+use super::applications::Known;
 use super::files::read_whole;
-use super::message::Errors;
+use super::message::{Errors, Place};
 use super::overrides::Overrides;
 use super::report::Report;
-use super::written::{read_table, refuse_unknown};
-use super::{APPLICATIONS, Config, LISTENERS, applications, listeners, syntax, valid, words};
+use super::written::{read_table, refuse_unknown, the_table};
+use super::{
+    APPLICATIONS, Config, LISTENERS, POOLS, ROUTES, applications, listeners, pools, routes, syntax,
+    valid, words,
+};
 
 /// Longest file. A thousand applications are 60 KiB.
 const FILE_BYTES_MAX: usize = 4 << 20;
@@ -63,7 +67,11 @@ pub(super) fn read(
 ) -> Result<(Config, Vec<String>), Errors> {
     let mut report = Report::new(name, text);
     match DeTable::parse(text) {
-        Ok(root) => read_root(root.get_ref(), &mut config, &mut report),
+        Ok(root) => {
+            read_root(root.get_ref(), &mut config, &mut report);
+            overrides.apply(&mut config, &mut report);
+            read_pools(root.get_ref(), &mut config, overrides, &mut report);
+        }
         Err(error) => {
             // One is enough: what follows a slip in the syntax is guesswork.
             let span = error.span().unwrap_or_default();
@@ -72,32 +80,18 @@ pub(super) fn read(
             return report.finish((config, Vec::new()));
         }
     }
-    overrides.apply(&mut config, &mut report);
     valid::check(&config, &mut report);
     let warnings = report.warnings();
     report.finish((config, warnings))
 }
 
 fn read_root(root: &DeTable<'_>, config: &mut Config, report: &mut Report<'_>) {
-    let mut known = vec![APPLICATIONS, LISTENERS];
+    let mut known = vec![APPLICATIONS, LISTENERS, POOLS, ROUTES];
     for (name, table) in config.tables() {
         known.push(name);
-        let Some((key, value)) = root.get_key_value(name) else {
-            continue;
-        };
-        match value.get_ref() {
-            DeValue::Table(written) => read_table(name, written, table, report),
-            _ => {
-                // Not what was found: a secret may be in the table.
-                let what = format!("found no table; write [{name}] and below it its keys");
-                report.add(report.at(key.span().start), name, what);
-            }
+        if let Some(written) = the_table(name, root, report) {
+            read_table(name, written, table, report);
         }
-    }
-    let called_otherwise =
-        |key: &str| words::ours("", key).is_some_and(|ours| ours.contains(APPLICATIONS));
-    if root.contains_key(APPLICATIONS) || !root.keys().any(|key| called_otherwise(key.get_ref())) {
-        config.applications = applications::read(root.get_key_value(APPLICATIONS), report);
     }
     if let Some(written) = root.get_key_value(LISTENERS) {
         config.listeners = listeners::read(written, report);
@@ -110,4 +104,34 @@ fn read_root(root: &DeTable<'_>, config: &mut Config, report: &mut Report<'_>) {
         }
     }
     refuse_unknown("", root, &known, report);
+}
+
+/// The pools, each on what the file says for all, and their routes; or the one pool that a file
+/// without any has.
+fn read_pools(
+    root: &DeTable<'_>,
+    config: &mut Config,
+    overrides: &Overrides,
+    report: &mut Report<'_>,
+) {
+    let called_otherwise =
+        |key: &str| words::ours("", key).is_some_and(|ours| ours.contains(APPLICATIONS));
+    let has = |key: &str| root.contains_key(key);
+    match root.get_key_value(POOLS) {
+        Some((key, _)) if has(APPLICATIONS) => {
+            let what = "a file has [[applications]] or [[pools]]; make those applications \
+                        [[pools.applications]] of one pool";
+            report.add(report.at(key.span().start), POOLS, what);
+        }
+        Some(written) => pools::read(written, config, overrides, report),
+        None if has(APPLICATIONS) || !root.keys().any(|key| called_otherwise(key.get_ref())) => {
+            let known = &mut Known::default();
+            config.applications =
+                applications::read((APPLICATIONS, Place::File), root, known, report);
+        }
+        None => {}
+    }
+    if let Some(written) = root.get_key_value(ROUTES) {
+        config.routes = routes::read(written, config, report);
+    }
 }

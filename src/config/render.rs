@@ -5,11 +5,11 @@ use super::ALERTS;
 #[cfg(feature = "alerts")]
 use super::alerts::Written;
 use super::applications::Application;
-use super::listeners;
 use super::message::quote;
+use super::pools::{self, OWN};
 use super::settings::{self, Setting, Settings};
 use super::table::{Field, Table};
-use super::{APPLICATIONS, Config, LISTENERS};
+use super::{APPLICATIONS, Config, LISTENERS, POOLS, ROUTES, listeners, routes};
 
 /// What stands for a secret. As one it is too short: whoever reads the file back is told so, and
 /// has none that all the world knows.
@@ -39,7 +39,8 @@ impl Config {
 
     /// The keys whose values are secret, as `table.key`.
     pub fn secrets(&mut self) -> Vec<String> {
-        let mut secrets = Vec::new();
+        let mut secrets: Vec<String> = Vec::new();
+        let of_pools = self.pools.iter_mut().flat_map(Self::secrets).collect::<Vec<_>>();
         for (name, table) in self.tables() {
             table.each(&mut |key, field| {
                 if holds_secret(field) {
@@ -47,6 +48,7 @@ impl Config {
                 }
             });
         }
+        secrets.extend(of_pools);
         #[cfg(feature = "alerts")]
         for alert in &self.alerts {
             Written::from(alert).each(&mut |key, field| {
@@ -59,9 +61,37 @@ impl Config {
         secrets
     }
 
+    /// The pools with what is otherwise for each than for all, and the routes to them.
+    fn write_pools(&mut self, page: &mut Page) {
+        let file = page.all.tables.clone();
+        let mut pools = std::mem::take(&mut self.pools);
+        for pool in &mut pools {
+            let mut written = pools::Written { name: pool.pool.clone() };
+            page.write("[[pools]]", POOLS, &mut written, &[]);
+            page.all.tables = file.clone();
+            for (name, table) in pool.tables() {
+                page.all.tables.extend(settings::of(name, table));
+            }
+            for (name, table) in pool.tables().into_iter().filter(|(name, _)| OWN.contains(name)) {
+                page.write_besides(&format!("[pools.{name}]"), name, table, &file);
+            }
+            for spec in &pool.applications {
+                let mut item = Application::from(spec);
+                let own = settings::of(APPLICATIONS, &mut item);
+                page.write("[[pools.applications]]", APPLICATIONS, &mut item, &own);
+            }
+        }
+        self.pools = pools;
+        for route in &self.routes {
+            let mut route = routes::Written::of(route, self);
+            page.write("[[routes]]", ROUTES, &mut route, &[]);
+        }
+    }
+
     fn text(&mut self, extent: Extent, hides: bool) -> String {
         let mut all = Settings::default();
-        let mut items: Vec<_> = self.applications.iter().map(Application::from).collect();
+        let own = if self.pools.is_empty() { &self.applications[..] } else { &[] };
+        let mut items: Vec<_> = own.iter().map(Application::from).collect();
         all.items = items.iter_mut().map(|item| settings::of(APPLICATIONS, item)).collect();
         let mut listeners: Vec<_> = self.listeners.iter().map(listeners::Written::from).collect();
         all.items.extend(listeners.iter_mut().map(|one| settings::of(LISTENERS, one)));
@@ -88,6 +118,7 @@ impl Config {
         for alert in &mut alerts {
             page.write("[[alerts]]", ALERTS, alert, &own());
         }
+        self.write_pools(&mut page);
         page.out
     }
 }
@@ -102,6 +133,32 @@ struct Page {
 }
 
 impl Page {
+    /// The keys that are otherwise than in `file`.
+    fn write_besides(
+        &mut self,
+        heading: &str,
+        name: &'static str,
+        table: &mut dyn Table,
+        file: &[Setting],
+    ) {
+        let is_new = |setting: &Setting| {
+            settings::last(file, &setting.path()).is_none_or(|it| it.value != setting.value)
+        };
+        let mut lines = String::new();
+        table.each(&mut |key, field| {
+            let setting = Setting::of(name, key, field);
+            if is_new(&setting) {
+                let shown = if self.hides && holds_secret(field) {
+                    quote(HIDDEN)
+                } else {
+                    setting.value.unwrap_or_else(|| quote(field.default()))
+                };
+                lines.push_str(&format!("{key} = {shown}\n"));
+            }
+        });
+        self.put(heading, &lines);
+    }
+
     fn write(
         &mut self,
         heading: &str,
@@ -115,12 +172,21 @@ impl Page {
             let is_usual = self.usual.has(&setting);
             let is_needed = matches!(
                 (name, key),
-                (APPLICATIONS, "ip" | "port") | (LISTENERS, "listen") | ("alerts", "name" | "kind")
+                (APPLICATIONS, "ip" | "port")
+                    | (LISTENERS, "listen")
+                    | (POOLS, "name")
+                    | (ROUTES, "pool")
+                    | ("alerts", "name" | "kind")
             );
             if self.extent == Extent::Changed && is_usual && !is_needed {
                 return;
             }
-            let is_meaningless = || self.all.wanting(&setting, item, &self.usual).is_some();
+            let has_listeners =
+                || self.all.items.iter().flatten().any(|setting| setting.table == LISTENERS);
+            let is_meaningless = || {
+                self.all.wanting(&setting, item, &self.usual).is_some()
+                    || (name, key) == ("server", "listen") && has_listeners()
+            };
             let (comment, value) = match &setting.value {
                 None => ("# ", quote(field.default())),
                 Some(_) if self.hides && holds_secret(field) => ("", quote(HIDDEN)),
@@ -129,6 +195,10 @@ impl Page {
             };
             lines.push_str(&format!("{comment}{key} = {value}\n"));
         });
+        self.put(heading, &lines);
+    }
+
+    fn put(&mut self, heading: &str, lines: &str) {
         if !lines.is_empty() {
             self.out.push_str(if self.out.is_empty() { "" } else { "\n" });
             self.out.push_str(&format!("{heading}\n{lines}"));

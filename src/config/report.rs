@@ -15,6 +15,8 @@ pub(crate) struct Report<'t> {
     warnings: Vec<Problem>,
     /// In the order of reading: the last one of a key counts. A map is 4 KiB of code more.
     pub(super) settings: Settings,
+    /// Those of each pool, where the file has several.
+    pub(super) pools: Vec<Settings>,
 }
 
 impl<'t> Report<'t> {
@@ -22,7 +24,15 @@ impl<'t> Report<'t> {
         let (problems, warnings) = (Vec::new(), Vec::new());
         let lines = text.match_indices('\n').map(|(newline, _)| newline + 1);
         let lines = std::iter::once(0).chain(lines).collect();
-        Self { name, text, lines, problems, warnings, settings: Settings::default() }
+        Self {
+            name,
+            text,
+            lines,
+            problems,
+            warnings,
+            settings: Settings::default(),
+            pools: Vec::new(),
+        }
     }
 
     /// The place of a byte of the text.
@@ -75,6 +85,16 @@ impl<'t> Report<'t> {
         self.text.lines().all(|line| says_nothing(line.trim()))
     }
 
+    /// Asks `rules` as if what the pool at `index` says stood in the file; where there is but one
+    /// it does.
+    pub(super) fn within(&mut self, index: usize, rules: impl FnOnce(&mut Self)) {
+        let Some(own) = self.pools.get(index) else { return rules(self) };
+        let all = self.settings.with(own);
+        let file = std::mem::replace(&mut self.settings, all);
+        rules(self);
+        self.settings = file;
+    }
+
     pub(crate) fn is_clean(&self) -> bool {
         self.problems.is_empty()
     }
@@ -98,8 +118,11 @@ impl<'t> Report<'t> {
     }
 }
 
-/// In order of place.
+/// In order of place. What is wrong for several pools is said once.
 fn insert(problems: &mut Vec<Problem>, problem: Problem) {
+    if problems.contains(&problem) {
+        return;
+    }
     let behind = problems.partition_point(|other| other.place <= problem.place);
     problems.insert(behind, problem);
 }

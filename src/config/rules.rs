@@ -23,6 +23,7 @@ impl Config {
     pub fn rules(&self) -> Rules {
         let (passive, retry, health) = (&self.passive, &self.retry, &self.health);
         Rules {
+            pool: self.pool.clone(),
             passive: PassiveRules {
                 failures: passive.failures,
                 eject: passive.eject,

@@ -67,6 +67,14 @@ impl Settings {
         home.push(setting);
     }
 
+    /// With what one pool has for itself.
+    pub(super) fn with(&self, own: &Self) -> Self {
+        let mut all = self.clone();
+        all.tables.extend_from_slice(&own.tables);
+        all.items.extend_from_slice(&own.items);
+        all
+    }
+
     /// True if `setting` is as in here.
     pub(super) fn has(&self, setting: &Setting) -> bool {
         let value = setting.value.as_deref().unwrap_or_default();

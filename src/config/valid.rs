@@ -18,22 +18,30 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
         return;
     }
     meaning::judge(report);
-    ejections_grow(config, report);
-    checks_end_before_the_next(config, report);
-    each_path_has_one_answer(config, report);
+    for (index, pool) in config.parts().iter().enumerate() {
+        report.within(index, |report| check_pool(pool, report));
+    }
     a_user_has_a_group(config, report);
-    a_backup_is_one_of_others(config, report);
-    slow_has_a_range(config, report);
     each_certificate_has_a_key(config, report);
-    a_text_has_a_body_to_be_in(config, report);
-    no_status_is_well_and_asks_to_be_drained(config, report);
-    secure_cookies_have_tls(config, report);
     clients_come_in_as_one_of_two_says(config, report);
     a_secure_listener_has_a_certificate(config, report);
     prefaces_come_from_somebody(config, report);
-    no_backend_is_evenly(config, report);
+    each_pool_is_led_to(config, report);
     #[cfg(feature = "admin")]
     others_prove_who_they_are(config, report);
+}
+
+/// The same of what one pool says, and the file for it.
+fn check_pool(pool: &Config, report: &mut Report<'_>) {
+    ejections_grow(pool, report);
+    checks_end_before_the_next(pool, report);
+    each_path_has_one_answer(pool, report);
+    a_backup_is_one_of_others(pool, report);
+    slow_has_a_range(pool, report);
+    a_text_has_a_body_to_be_in(pool, report);
+    no_status_is_well_and_asks_to_be_drained(pool, report);
+    secure_cookies_have_tls(pool, report);
+    no_backend_is_evenly(pool, report);
 }
 
 fn ejections_grow(config: &Config, report: &mut Report<'_>) {
@@ -199,6 +207,24 @@ fn prefaces_come_from_somebody(config: &Config, report: &mut Report<'_>) {
             }
         };
         report.add(place, key, what);
+    }
+}
+
+/// A pool to which nothing leads is forgotten, or a route to it is.
+fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
+    if config.pools.len() > 1 && config.routes.is_empty() {
+        let what = "which of several pools a request goes to is for [[routes]] to say; write for \
+                    example [[routes]] and below it path = \"/api\" and pool = \"api\"";
+        report.add(Place::File, "routes", what);
+        return;
+    }
+    for (index, pool) in config.pools.iter().enumerate().skip(usize::from(config.pools.len() == 1))
+    {
+        if !config.routes.iter().any(|route| route.pool == index) {
+            let place = report.pools[index].tables.last().map(|it| it.place.clone());
+            let what = format!("no route leads to {}; write one", quote(pool.pool_name()));
+            report.warn(place.unwrap_or(Place::File), "pools", what);
+        }
     }
 }
 

@@ -35,6 +35,22 @@ pub(super) fn read_table(
     refuse_unknown(name, written, &known, report);
 }
 
+/// The table of this name, if there is one.
+pub(super) fn the_table<'w, 'i>(
+    name: &str,
+    all: &'w DeTable<'i>,
+    report: &mut Report<'_>,
+) -> Option<&'w DeTable<'i>> {
+    let (key, value) = all.get_key_value(name)?;
+    let DeValue::Table(written) = value.get_ref() else {
+        // Not what was found: a secret may be in the table.
+        let what = format!("found no table; write [{name}] and below it its keys");
+        report.add(report.at(key.span().start), name, what);
+        return None;
+    };
+    Some(written)
+}
+
 /// The items of a list of tables, of which there may be `most`; each is what `noun` says.
 pub(super) fn items<'w, 'i>(
     (name, noun, most): (&str, &str, usize),

@@ -17,6 +17,11 @@ use super::sticky::Tokens;
 use super::{Backend, Change, Fault, Found, Notice, Outcome, Rules, Spec, Standing, Witness};
 use crate::text::Took;
 
+/// What people call a pool that has no name, as there is but one.
+pub const ONLY: &str = "default";
+/// What stands for a pool in the numbers of requests that none is for. It is no pool's name.
+pub const NO_POOL: &str = "none";
+
 /// The backends and what decides between them.
 pub struct Pool {
     pub(super) backends: Arc<[Backend]>,
@@ -105,9 +110,9 @@ impl Pool {
         &self.backends
     }
 
-    /// What people call it. There is one so far.
-    pub fn name(&self) -> &'static str {
-        "default"
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        self.rules.pool.as_deref().unwrap_or(ONLY)
     }
 
     /// The policy's name.

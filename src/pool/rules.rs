@@ -11,6 +11,8 @@ use super::Secret;
 /// Everything that steers a pool, apart from its backends and its policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
+    /// What people call the pool; none where there is but one.
+    pub pool: Option<String>,
     /// When traffic itself takes a backend out.
     pub passive: PassiveRules,
     /// When a request may be tried again.

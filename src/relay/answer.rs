@@ -103,7 +103,7 @@ pub(crate) fn refuse(client: &mut Client, refusal: &Refusal, head: &[u8], cx: &m
     client.held = Vec::new();
     client.requests += 1;
     let mut answer = Answer::refusal(refusal);
-    if let Some(fewer) = cx.kit.site.direct.as_ref().and_then(Direct::allow) {
+    if let Some(fewer) = cx.kit.site.common.direct.as_ref().and_then(Direct::allow) {
         answer.allow = answer.allow.map(|_| fewer);
     }
     let id = cx.kit.ids.next().to_owned();
@@ -113,7 +113,7 @@ pub(crate) fn refuse(client: &mut Client, refusal: &Refusal, head: &[u8], cx: &m
     let cause = if refusal.status == 408 { Cause::ClientTimeout } else { Cause::Refused };
     let total = cx.now.saturating_sub(client.head_begun);
     let ending = Ending { status: refusal.status, cause, waited: total };
-    cx.kit.shared.seen.own().count_without_backend(&ending, total);
+    cx.kit.site.common.seen.own().count_without_backend(&ending, total);
     let FirstLine { method, target, version } = FirstLine::of(head);
     cx.kit.shared.log.access(&Access {
         when: SystemTime::now(),

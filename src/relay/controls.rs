@@ -3,12 +3,14 @@
 //! Cheap to clone, and never in the way of a request. What it changes, it tells: whoever steers
 //! only says to the operator what came of it.
 
+use super::branch::Branch;
 use super::complaints::by_operator;
 use super::entrance::Listening;
 use super::entrances::Entrances;
+use super::lane::Lane;
 use super::{Shared, Totals, Trace};
 use crate::event::Event;
-use crate::pool::{Change, LastUsable, Mode, Notice, Pool};
+use crate::pool::{Change, LastUsable, Mode, Notice, Pool, Pools};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -21,9 +23,28 @@ pub struct Controls {
 }
 
 impl Controls {
-    /// The pool that requests are given to from now on.
+    /// The pools that requests are given to from now on, in the order of the file.
+    pub fn pools(&self) -> Pools {
+        Pools::of(self.lanes().iter().map(|lane| Arc::clone(lane.pool())).collect())
+    }
+
+    /// Each pool with the line in front of it, likewise.
+    pub fn lanes(&self) -> Vec<Lane> {
+        let now = self.now();
+        let lane = |branch: &Arc<Branch>| Lane { branch: Arc::clone(branch), now };
+        self.shared.site.current().branches.iter().map(lane).collect()
+    }
+
+    /// What requests are counted by that no pool is for, where there are several.
+    pub fn astray(&self) -> Option<Totals> {
+        let site = self.shared.site.current();
+        let is_apart = !site.has(&site.common);
+        is_apart.then(|| site.common.seen.sum(Totals::default(), Totals::with))
+    }
+
+    /// The first pool, which is the only one of most.
     pub fn pool(&self) -> Arc<Pool> {
-        Arc::clone(&self.shared.site.current().pool)
+        Arc::clone(&self.shared.site.current().branches[0].pool)
     }
 
     /// The name of a thread that so many calls in a row have found at the same work.
@@ -59,13 +80,13 @@ impl Controls {
 
     /// Requests that wait for a place now, and how many may.
     pub fn waiting(&self) -> (usize, usize) {
-        let site = self.shared.site.current();
-        (site.queue.len(), site.config.queue.length)
+        let all = self.lanes().into_iter().map(|lane| lane.waiting());
+        all.fold((0, 0), |(waiting, room), (one, most)| (waiting + one, room + most))
     }
 
     /// What all requests have come to since the start.
     pub fn totals(&self) -> Totals {
-        self.shared.seen.sum(Totals::default(), Totals::with)
+        self.shared.ledger.totals()
     }
 
     /// What was decided for the requests of this id, if that was lately; the newest first.
@@ -109,24 +130,31 @@ impl Controls {
         Ok(change)
     }
 
-    /// Holds new requests in the line. The pause ends by itself after `at_most`, which is 30 s at
-    /// the most; where one follows the other, each request is held for 30 s in all.
-    pub fn pause(&self, at_most: Duration) {
-        let at_most = self.shared.site.current().queue.pause(at_most, self.now());
-        self.shared.teller.tell(Event::Paused { at_most });
+    /// Holds new requests in the line, of all pools or of one. The pause ends by itself after
+    /// `at_most`, which is 30 s at the most; where one follows the other, each request is held for
+    /// 30 s in all.
+    pub fn pause(&self, at_most: Duration, pool: Option<&str>) {
+        if let Some(at_most) = self.those(pool).map(|lane| lane.pause(at_most)).max() {
+            self.shared.teller.tell(Event::Paused { at_most });
+        }
     }
 
     /// Lets the requests go that are held, in their order.
-    pub fn resume(&self) {
-        let queue = &self.shared.site.current().queue;
-        let held = queue.len();
-        if queue.resume(self.now()) {
+    pub fn resume(&self, pool: Option<&str>) {
+        let held = self.those(pool).filter_map(|lane| lane.resume());
+        if let Some(held) = held.reduce(|all, held| all + held) {
             self.shared.teller.tell(Event::Resumed { held });
         }
     }
 
     /// How much longer requests are held; `None` if they are not.
-    pub fn paused_for(&self) -> Option<Duration> {
-        self.shared.site.current().queue.paused_for(self.now())
+    pub fn paused_for(&self, pool: Option<&str>) -> Option<Duration> {
+        self.those(pool).filter_map(|lane| lane.paused_for()).max()
+    }
+
+    /// The pool of this name, or all.
+    fn those(&self, pool: Option<&str>) -> impl Iterator<Item = Lane> {
+        let is_it = move |lane: &Lane| pool.is_none_or(|name| lane.pool().name() == name);
+        self.lanes().into_iter().filter(is_it)
     }
 }

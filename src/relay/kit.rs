@@ -2,6 +2,7 @@
 //! and what each worker has for itself.
 
 use super::Shared;
+use super::branch::Branch;
 use super::site::Site;
 use super::upstream::Destination;
 use crate::engine::Desk;
@@ -47,11 +48,11 @@ impl Kit {
         }
     }
 
-    /// True if a connection there, which has carried a request of `site`, may carry one of the
+    /// True if a connection there, which has carried a request of `branch`, may carry one of the
     /// configuration in force, be that newer than this step.
-    pub(crate) fn leads_to(&self, to: &Destination, site: &Arc<Site>) -> bool {
+    pub(crate) fn leads_to(&self, to: &Destination, branch: &Arc<Branch>) -> bool {
         match self.sites.is_current() {
-            true => Arc::ptr_eq(site, &self.site) || self.site.leads_to(to),
+            true => self.site.has(branch) || self.site.leads_to(to),
             false => self.shared.site.current().leads_to(to),
         }
     }

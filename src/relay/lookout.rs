@@ -12,6 +12,7 @@
 //! (RFC 9112 9.6); so nobody is closed before its time while there is room.
 
 use super::Shared;
+use super::branch::Branch;
 use super::site::Site;
 use super::task::ClientTask;
 use crate::engine::Lot;
@@ -48,15 +49,21 @@ impl Lookout {
     /// Looks around before a sweep, and returns the cutoff for it.
     pub(crate) fn look(&mut self, now: Duration) -> Duration {
         self.shared.idle.expire(now);
-        let site = self.site.current();
-        if site.queue.end_pause(now) {
-            self.shared.teller.tell(Event::PauseOver { held: site.queue.len() });
+        let (mut held, mut has_ended, mut is_cutting) = (0, false, false);
+        for Branch { queue, pool, .. } in self.site.current().branches.iter().map(Arc::as_ref) {
+            if queue.end_pause(now) {
+                (held, has_ended) = (held + queue.len(), true);
+            }
+            // A place at a backend that has just come up is one of which nobody tells.
+            if queue.len() > 0 && !queue.is_paused() {
+                queue.ring_first();
+            }
+            is_cutting |= pool.cut_overdue(now);
         }
-        // A place at a backend that has just come up is one of which nobody tells.
-        if site.queue.len() > 0 && !site.queue.is_paused() {
-            site.queue.ring_first();
+        if has_ended {
+            self.shared.teller.tell(Event::PauseOver { held });
         }
-        if site.pool.cut_overdue(now) {
+        if is_cutting {
             // Each task looks at its backend once, and one that is being stepped in the next sweep.
             self.lot.slots.take_all(|task| self.lot.queue(task));
         }

@@ -6,6 +6,7 @@
 
 mod affinity;
 mod answer;
+mod branch;
 mod challenges;
 mod client;
 mod complaints;
@@ -21,6 +22,8 @@ mod handshake;
 mod head;
 mod idle;
 mod kit;
+mod lane;
+mod ledger;
 mod linger;
 mod lookout;
 mod origin;
@@ -37,6 +40,7 @@ mod upstream;
 
 pub use controls::Controls;
 pub use entrance::Listening;
+pub use lane::Lane;
 #[cfg(feature = "admin")]
 pub use queue::HELD_MAX;
 pub use server::Server;

@@ -9,8 +9,8 @@ use super::entrance::Listening;
 use super::entrances::Entrances;
 use super::idle::Idle;
 use super::kit::Kit;
+use super::ledger::Ledger;
 use super::lookout::Lookout;
-use super::queue::Queue;
 use super::site::Site;
 use super::task::ClientTask;
 use super::traces::Traces;
@@ -18,7 +18,7 @@ use super::{Controls, Shared};
 use crate::config::Config;
 use crate::engine::{Desk, Door, Listener, Lot, Pulses, Registry, Stop, Timer, Worker};
 use crate::event::Teller;
-use crate::pool::{Pool, Shards, Snapshot};
+use crate::pool::{Pool, Snapshot};
 use crate::thread::spawn;
 use crate::tls::Tls;
 use std::hash::{BuildHasher, RandomState};
@@ -47,13 +47,13 @@ type Threads = Vec<JoinHandle<()>>;
 
 impl Server {
     /// Starts the workers and the timer, and opens a door at each of `listeners`, which are in the
-    /// order of the file. `epoch` is the zero of the clock that the pool is asked with. Fails when
-    /// the process is out of descriptors or threads.
+    /// order of the file. `pools` are those of the configuration's parts. `epoch` is the zero of
+    /// the clock that they are asked with. Fails when the process is out of descriptors or threads.
     pub fn start(
         config: Config,
         tls: Tls,
         listeners: Vec<Listener>,
-        pool: Arc<Pool>,
+        pools: &[Arc<Pool>],
         teller: Teller,
         epoch: Instant,
     ) -> io::Result<Self> {
@@ -63,7 +63,8 @@ impl Server {
         };
         let lot = Arc::new(Lot::new()?);
         let registry = Arc::clone(&lot) as Arc<dyn Registry>;
-        let queue = Queue::new(Arc::clone(&registry), config.queue.length);
+        let ledger = Ledger::default();
+        let site = Site::new(config.clone(), &tls, pools, (&registry, &ledger), None);
         let shared = Arc::new(Shared {
             lot: registry,
             idle: Idle::new(teller.clone()),
@@ -71,7 +72,7 @@ impl Server {
             crowd: Crowd::default(),
             log: teller.log().clone(),
             teller,
-            seen: Shards::default(),
+            ledger,
             traces: Traces::default(),
             stop: Arc::new(Stop::default()),
             pulses: Pulses::default(),
@@ -81,7 +82,7 @@ impl Server {
             draining: AtomicBool::new(false),
             succeeded: AtomicBool::new(false),
             epoch,
-            site: Snapshot::new(Site::new(config.clone(), tls.connectors.clone(), pool, queue)),
+            site: Snapshot::new(site),
         });
         let mut threads = Vec::new();
         begin(&lot, &shared, workers, &mut threads)?;
@@ -94,13 +95,11 @@ impl Server {
     /// by the one that it began with. All its doors are [open](Self::open); those that it does not
     /// have close, and idle connections that are of no use any more. The number of workers stays
     /// as it was.
-    pub fn replace(&self, config: Config, tls: Tls, pool: Arc<Pool>) {
+    pub fn replace(&self, config: Config, tls: Tls, pools: &[Arc<Pool>]) {
         let shared = &self.shared;
-        // Those who wait in it are waiting still: the line outlives the configuration.
-        let queue = Arc::clone(&shared.site.current().queue);
-        queue.resize(config.queue.length);
         shared.door.resize(config.server.max_connections);
-        let site = Site::new(config, tls.connectors.clone(), pool, queue);
+        let before = shared.site.current();
+        let site = Site::new(config, &tls, pools, (&shared.lot, &shared.ledger), Some(&before));
         shared.site.replace(Arc::clone(&site));
         self.entrances.follow(&site.config, &tls);
         shared.idle.leave(|to| site.leads_to(to));
@@ -176,7 +175,7 @@ impl Server {
         self.say_unready();
         let shared = &self.shared;
         // Who is held by a pause has no other chance.
-        shared.site.current().queue.resume(shared.now());
+        self.controls().lanes().iter().for_each(|lane| _ = lane.resume());
         shared.draining.store(true, Ordering::SeqCst);
         shared.door.close();
         let deadline = Instant::now() + patience;

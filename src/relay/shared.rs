@@ -6,13 +6,13 @@
 use super::challenges::Reader;
 use super::crowd::Crowd;
 use super::idle::Idle;
+use super::ledger::Ledger;
 use super::site::Site;
-use super::totals::Seen;
 use super::traces::Traces;
 use crate::engine::{Door, Pulses, Registry, Stop};
 use crate::event::Teller;
 use crate::log::Log;
-use crate::pool::{Shards, Snapshot};
+use crate::pool::Snapshot;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) teller: Teller,
     /// What became of all requests, as each worker counts it.
-    pub(crate) seen: Shards<Seen>,
+    pub(super) ledger: Ledger,
     /// What was decided for the last of them.
     pub(super) traces: Traces,
     pub(crate) stop: Arc<Stop>,

@@ -1,83 +1,108 @@
-//! What a request needs of a configuration, as one value: replaced as a whole, and kept by each
-//! request until its end, so that nobody is served by halves of two configurations.
+//! A configuration as requests need it, as one value: replaced as a whole, and kept by each request
+//! until its end, so that nobody is served by halves of two configurations.
 //!
-//! What outlives a configuration is not here: idle connections and the line of those who wait are
-//! [`Shared`](super::Shared), counters and health belong to the pool's records.
+//! What holds before it is known which pool a request goes to is the site's; the rest is the
+//! [`Branch`] of that pool, and it is what a request keeps.
 
-use super::affinity::Affinity;
-use super::direct::Direct;
+use super::branch::Branch;
+use super::ledger::{Ledger, NOBODY};
 use super::queue::Queue;
 use super::upstream::Destination;
 use crate::config::Config;
-use crate::http::Claims;
-use crate::pool::Pool;
-use crate::tls::Connector;
-use std::net::{IpAddr, SocketAddr};
+use crate::engine::Registry;
+use crate::http::Refusal;
+use crate::http::request::Request;
+use crate::pool::{Ambiguous, Pool, Routes, Rules};
+use crate::tls::Tls;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What a request needs of a configuration.
+/// A configuration as requests need it.
 pub(crate) struct Site {
-    /// Limits, timeouts, and what the answers say.
+    /// What the file says for all pools.
     pub(crate) config: Config,
-    pub(crate) pool: Arc<Pool>,
-    /// The line in front of the pool.
-    pub(crate) queue: Arc<Queue>,
-    /// None if nothing ties clients to backends.
-    pub(crate) affinity: Option<Affinity>,
-    /// None if every request is relayed.
-    pub(crate) direct: Option<Direct>,
-    /// Fields that untrusted clients do not get through.
-    pub(crate) claims: Claims,
-    connectors: Vec<Option<Connector>>,
-    /// Some application has a `max_connections`.
-    limits_places: bool,
+    /// One for each pool, in the order of the file; at least one.
+    pub(crate) branches: Vec<Arc<Branch>>,
+    /// For requests that no pool is for: its own has no backends. The only branch where there is
+    /// one, and every request is for that.
+    pub(crate) common: Arc<Branch>,
+    /// None where every request is for the only pool.
+    routes: Option<Routes>,
 }
 
+const NO_ROUTE: Refusal = Refusal { status: 404, reason: "no route leads from here" };
+const AMBIGUOUS: Refusal = Refusal {
+    status: 400,
+    reason: "the path can be read in two ways, which lead to different pools",
+};
+
 impl Site {
-    /// `connectors`: how each backend is reached, by its place in the pool.
+    /// `pools` are those of the configuration's parts, in their order. Those who wait in a line of
+    /// `before` are waiting still, if there is a pool of that name.
     pub(super) fn new(
         config: Config,
-        connectors: Vec<Option<Connector>>,
-        pool: Arc<Pool>,
-        queue: Arc<Queue>,
+        tls: &Tls,
+        pools: &[Arc<Pool>],
+        (lot, ledger): (&Arc<dyn Registry>, &Ledger),
+        before: Option<&Self>,
     ) -> Arc<Self> {
-        Arc::new(Self {
-            affinity: Affinity::new(&config),
-            direct: Direct::new(&config),
-            claims: Claims::new(config.server.untrusted_fields.iter().map(String::as_str)),
-            limits_places: config.applications.iter().any(|spec| spec.max_connections > 0),
-            config,
-            pool,
-            queue,
-            connectors,
-        })
+        let mut connectors = tls.connectors.iter().cloned();
+        let branch = |(part, pool): (&Config, &Arc<Pool>)| {
+            let length = part.queue.length;
+            let queue = match before.and_then(|before| before.branch_called(pool.name())) {
+                Some(before) => Arc::clone(&before.queue),
+                None => Queue::new(Arc::clone(lot), length),
+            };
+            queue.resize(length);
+            let connectors = connectors.by_ref().take(part.applications.len()).collect();
+            let seen = ledger.of(pool.name());
+            Branch::new(part.clone(), connectors, Arc::clone(pool), queue, seen)
+        };
+        let branches: Vec<_> = config.parts().iter().zip(pools).map(branch).collect();
+        let is_alone = config.routes.is_empty();
+        let common = match is_alone {
+            true => Arc::clone(&branches[0]),
+            false => nobodys(&config, lot, ledger),
+        };
+        let routes = (!is_alone).then(|| Routes::new(&config.routes));
+        Arc::new(Self { config, branches, common, routes })
     }
 
-    /// How the backend at `index` of the pool is reached; none in the clear.
-    pub(crate) fn connector(&self, index: usize) -> Option<&Connector> {
-        self.connectors.get(index).and_then(Option::as_ref)
+    /// What serves this request; or why none does.
+    pub(super) fn branch_for(&self, request: &Request) -> Result<&Arc<Branch>, Refusal> {
+        let Some(routes) = &self.routes else { return Ok(&self.common) };
+        match routes.find(request.host, request.target) {
+            Ok(Some(end)) => Ok(&self.branches[end.pool]),
+            Ok(None) => Err(NO_ROUTE),
+            Err(Ambiguous) => Err(AMBIGUOUS),
+        }
+    }
+
+    /// True if this is one of its branches.
+    pub(super) fn has(&self, branch: &Arc<Branch>) -> bool {
+        self.branches.iter().any(|own| Arc::ptr_eq(own, branch))
+    }
+
+    fn branch_called(&self, name: &str) -> Option<&Arc<Branch>> {
+        self.branches.iter().find(|branch| branch.pool.name() == name)
     }
 
     /// True if a connection there may carry a request of this configuration.
     pub(super) fn leads_to(&self, to: &Destination) -> bool {
-        let backends = self.pool.backends();
-        let place = backends.iter().position(|backend| backend.number() == to.backend);
-        place.is_some_and(|index| {
-            let trust = self.connector(index).map_or(0, Connector::trust);
-            let is_there = |all: Vec<SocketAddr>| all.contains(&to.address);
-            let is_told = backends[index].preface().is_some();
-            (trust, is_told) == (to.trust, to.told.is_some())
-                && backends[index].addresses().is_ok_and(is_there)
-        })
+        self.branches.iter().any(|branch| branch.leads_to(to))
     }
 
     /// True for a peer that is believed what it says of the client before it.
     pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
         self.config.server.trusted_proxies.iter().any(|network| network.contains(peer))
     }
+}
 
-    /// True where a request's body is awaited before it takes one of the places that are limited.
-    pub(crate) fn awaits_bodies(&self) -> bool {
-        self.limits_places && self.config.limits.buffer_bytes > 0
-    }
+/// The branch of requests that no pool is for.
+fn nobodys(config: &Config, lot: &Arc<dyn Registry>, ledger: &Ledger) -> Arc<Branch> {
+    let policy = config.balance.policy.build(&[], &config.scored);
+    let pool = Pool::new(Vec::new(), Vec::new(), policy, Rules::default());
+    let config = Config { pools: Vec::new(), routes: Vec::new(), ..config.clone() };
+    let queue = Queue::new(Arc::clone(lot), 0);
+    Branch::new(config, Vec::new(), pool, queue, ledger.of(NOBODY))
 }

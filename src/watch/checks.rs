@@ -36,10 +36,11 @@ const SHORTAGE_FORGOTTEN: Duration = Duration::from_secs(60);
 
 /// The state of the checks thread.
 pub(super) struct Checker {
-    look: Look<Watched>,
+    look: Look<Vec<Watched>>,
     /// What all of this is for. Backends go by their numbers, which they keep when it is replaced.
-    watched: Arc<Watched>,
-    question: Question,
+    watched: Arc<Vec<Watched>>,
+    /// What the backends of each pool are asked.
+    questions: Vec<Question>,
     /// Each backend that is checked.
     asked: HashMap<u64, Asked>,
     schedule: Schedule,
@@ -60,28 +61,31 @@ pub(super) struct Checker {
 
 /// A backend that is checked.
 struct Asked {
-    /// Its place in the pool.
-    index: usize,
+    /// The place of its pool, and its own there.
+    place: Place,
     /// The check under way: apart, as most have none.
     probe: Option<Box<Probe>>,
 }
 
+/// The place of a pool, and that of a backend in it.
+type Place = (usize, usize);
+
 impl Checker {
     pub(super) fn new(
-        mut look: Look<Watched>,
+        mut look: Look<Vec<Watched>>,
         sockets: Sockets,
         epoch: Instant,
         first_done: Sender<()>,
         on: OnEvent,
     ) -> Self {
         let watched = Arc::clone(look.current());
-        let numbers = || watched.checked().iter().map(Backend::number);
-        let asked = numbers().enumerate();
+        let asked =
+            |(place, backend): (Place, &Backend)| (backend.number(), Asked { place, probe: None });
         Self {
             look,
-            question: Question::new(&watched.settings),
-            asked: asked.map(|(index, number)| (number, Asked { index, probe: None })).collect(),
-            schedule: Schedule::new(numbers()),
+            questions: questions(&watched),
+            asked: checked(&watched).map(asked).collect(),
+            schedule: Schedule::new(checked(&watched).map(|(_, backend)| backend.number())),
             watched: Arc::clone(&watched),
             dice: Dice::new(RandomState::new().hash_one(0)),
             sockets,
@@ -124,26 +128,39 @@ impl Checker {
         let Some(next) = self.look.replaced() else { return };
         let before = std::mem::replace(&mut self.watched, Arc::clone(next));
         let (next, mut gone) = (next.as_ref(), std::mem::take(&mut self.asked));
-        self.question = Question::new(&next.settings);
-        for (index, backend) in next.checked().iter().enumerate() {
+        self.questions = questions(next);
+        for (place @ (pool, index), backend) in checked(next) {
             let number = backend.number();
-            let old = gone.remove(&number).filter(|old| next.goes_on(index, &before, old.index));
+            let goes_on = |old: &Asked| {
+                let (old_pool, at) = old.place;
+                next[pool].goes_on(index, &before[old_pool], at)
+            };
+            let old = gone.remove(&number).filter(goes_on);
             if old.is_none() {
                 self.schedule.renew(number);
             }
             let probe = old.and_then(|old| old.probe);
-            self.asked.insert(number, Asked { index, probe });
+            self.asked.insert(number, Asked { place, probe });
         }
         for number in gone.keys() {
             self.schedule.forget(*number);
         }
     }
 
-    /// The backend of this number, and its place in the pool. Whoever has a time in the schedule is
-    /// in `asked`, and the other way round.
-    fn backend(&self, number: u64) -> (&Backend, usize) {
-        let index = self.asked[&number].index;
-        (&self.watched.pool.backends()[index], index)
+    /// What the backend of this number is watched with, what it is asked, and its place in its
+    /// pool. Whoever has a time in the schedule is in `asked`, and the other way round.
+    fn asked(&self, number: u64) -> (&Watched, &Question, usize) {
+        let (pool, index) = self.asked[&number].place;
+        (&self.watched[pool], &self.questions[pool], index)
+    }
+
+    fn backend(&self, number: u64) -> &Backend {
+        let (watched, _, index) = self.asked(number);
+        &watched.pool.backends()[index]
+    }
+
+    fn timeout(&self, number: u64) -> Duration {
+        self.asked(number).0.settings.timeout
     }
 
     fn probe(&self, number: u64) -> Option<&Probe> {
@@ -184,7 +201,7 @@ impl Checker {
     fn begin(&mut self, number: u64, now: Duration) {
         match self.connect(number) {
             Ok(probe) => {
-                self.schedule.began(number, now + probe.patience(self.watched.settings.timeout));
+                self.schedule.began(number, now + probe.patience(self.timeout(number)));
                 self.set_probe(number, Some(probe));
             }
             // The shortage is ours. The check stays due, and begins when another one has ended and
@@ -198,11 +215,12 @@ impl Checker {
     }
 
     fn connect(&self, number: u64) -> io::Result<Probe> {
-        let (backend, index) = self.backend(number);
-        let request = self.question.request(backend)?;
-        let connector = self.watched.connector(index).cloned();
+        let (watched, question, index) = self.asked(number);
+        let backend = &watched.pool.backends()[index];
+        let request = question.request(backend)?;
+        let connector = watched.connector(index).cloned();
         let mut addresses = backend.addresses().map_err(io::Error::other)?;
-        let port = self.question.port(backend);
+        let port = question.port(backend);
         addresses.iter_mut().for_each(|one| one.set_port(port));
         // What listens for checks alone has no balancer in front of it.
         let preface = backend.preface().filter(|_| port == backend.port());
@@ -225,15 +243,13 @@ impl Checker {
     /// Goes on to the backend's next address if there was no connection at this one. True if it
     /// did: then the next address decides how the check ends, or has already decided it.
     fn goes_elsewhere(&mut self, number: u64) -> bool {
-        let can = |probe: &Probe| {
-            probe.can_go_elsewhere() && probe.took() < self.watched.settings.timeout
-        };
-        if !self.probe(number).is_some_and(can) {
+        let Some(probe) = self.probe(number) else { return false };
+        if !probe.can_go_elsewhere() || probe.took() >= self.timeout(number) {
             return false;
         }
         let Some(probe) = self.set_probe(number, None) else { return false };
         let (mut failed, took) = (probe.address(), probe.took());
-        let (backend, _) = self.backend(number);
+        let backend = self.backend(number);
         failed.set_port(backend.port());
         backend.avoid(failed);
         match probe.elsewhere().and_then(|probe| self.attend(probe, number)) {
@@ -258,7 +274,7 @@ impl Checker {
     /// late again only when that has passed, too.
     fn has_time(&mut self, number: u64) -> bool {
         let Some(probe) = self.probe(number) else { return false };
-        let left = self.watched.settings.timeout.saturating_sub(probe.took());
+        let left = self.timeout(number).saturating_sub(probe.took());
         self.schedule.prolong(number, self.epoch.elapsed() + probe.patience(left));
         !left.is_zero()
     }
@@ -267,7 +283,7 @@ impl Checker {
     fn take(&mut self, number: u64, answer: io::Result<CheckAnswer>, took: Duration) {
         let outcome = match answer {
             Ok(answer) => {
-                let verdict = self.question.judge(&answer);
+                let verdict = self.asked(number).1.judge(&answer);
                 if let Some(status) = verdict.unknown_path {
                     self.warn_of_path(number, status);
                 }
@@ -292,7 +308,7 @@ impl Checker {
         if !is_still_late || self.goes_elsewhere(number) || self.has_time(number) {
             return;
         }
-        let timeout = self.watched.settings.timeout;
+        let timeout = self.timeout(number);
         let outcome = self.probe(number);
         let outcome = outcome.map(|probe| failed(probe.lateness(timeout), probe.took()));
         self.end(number, outcome.as_ref(), true);
@@ -302,14 +318,13 @@ impl Checker {
     fn end(&mut self, number: u64, outcome: Option<&CheckOutcome>, hangs: bool) {
         self.set_probe(number, None);
         let now = self.epoch.elapsed();
-        let (_, place) = self.backend(number);
-        let pool = &self.watched.pool;
-        let notice = outcome.and_then(|outcome| pool.record_check(place, outcome, now));
+        let (watched, _, index) = self.asked(number);
+        let usual = watched.settings.interval.unwrap_or(CHANGING);
+        let notice = outcome.and_then(|outcome| watched.pool.record_check(index, outcome, now));
         if let Some(notice) = notice {
             (self.on)(WatchEvent::Noticed(&notice));
         }
-        let is_calm = outcome.is_some() && !self.backend(number).0.is_changing();
-        let usual = self.watched.settings.interval.unwrap_or(CHANGING);
+        let is_calm = outcome.is_some() && !self.backend(number).is_changing();
         let pause = if is_calm { usual } else { usual.min(CHANGING) };
         self.schedule.ended(number, now + jitter(pause, &mut self.dice), hangs);
     }
@@ -329,12 +344,13 @@ impl Checker {
     }
 
     fn warn_of_path(&mut self, number: u64, status: u16) {
-        let (backend, _) = self.backend(number);
+        let (watched, question, index) = self.asked(number);
+        let backend = &watched.pool.backends()[index];
         let name = backend.name();
         if self.warned.iter().any(|warned| warned == name) {
             return;
         }
-        let question = self.question.words(backend);
+        let question = question.words(backend);
         let what = &format_args!(
             "{question} answered {status}, which counts as up while [health] path is not set; set \
              it to a path that tells whether the application is well"
@@ -343,6 +359,17 @@ impl Checker {
         let name = name.to_owned();
         self.warned.push(name);
     }
+}
+
+/// All that are checked, one pool behind the other.
+fn checked(watched: &[Watched]) -> impl Iterator<Item = (Place, &Backend)> {
+    watched.iter().enumerate().flat_map(|(pool, one)| {
+        one.checked().iter().enumerate().map(move |(index, backend)| ((pool, index), backend))
+    })
+}
+
+fn questions(watched: &[Watched]) -> Vec<Question> {
+    watched.iter().map(|one| Question::new(&one.settings)).collect()
 }
 
 fn failed(seen: String, took: Duration) -> CheckOutcome {

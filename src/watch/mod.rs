@@ -1,7 +1,7 @@
 //! The watch: asks every backend how it is, and looks up again where the named ones are.
 //!
 //! Started once beside the listener, from which it is apart: nothing it does holds up a request.
-//! What it looks at is one value, [`Watched`], and may be replaced at any time.
+//! What it looks at is one value, a [`Watched`] for each pool, and may be replaced at any time.
 //!
 //! ```text
 //! checks (1 thread)   schedule: whose check is due? ---> probe: a socket that does not block
@@ -47,7 +47,7 @@ pub use lookup::look_up_all;
 use names::Names;
 use sockets::{Control, Sockets};
 
-/// What is watched, and how: all that the watch needs of a configuration.
+/// What is watched of one pool, and how: all that the watch needs of its configuration.
 pub struct Watched {
     /// Whose backends.
     pub pool: Arc<Pool>,
@@ -173,7 +173,7 @@ type OnEvent = Arc<dyn Fn(WatchEvent) + Send + Sync>;
 
 /// The running watch. Dropped, it stops as well, without waiting for its threads.
 pub struct Watch {
-    watched: Arc<Snapshot<Watched>>,
+    watched: Arc<Snapshot<Vec<Watched>>>,
     /// Closed rather than sent on, when that round is over.
     first_round: Receiver<()>,
     /// None once it has been stopped.
@@ -187,10 +187,10 @@ struct Alive {
 }
 
 impl Watch {
-    /// Starts watching. `epoch` is where the pool's `now` counts from. Errors: no thread or no
-    /// descriptor was to be had.
+    /// Starts watching, each pool with what is said of it. `epoch` is where the pool's `now` counts
+    /// from. Errors: no thread or no descriptor was to be had.
     pub fn start(
-        first: Watched,
+        first: Vec<Watched>,
         epoch: Instant,
         on: impl Fn(WatchEvent) + Send + Sync + 'static,
     ) -> io::Result<Self> {
@@ -210,7 +210,7 @@ impl Watch {
     /// Watches `next` from now on. A backend that is asked in both goes on as if nothing had
     /// happened, with the check that is under way; one that is new, that has moved or that is asked
     /// otherwise is checked at once. Any setting may be another, also whether there are checks.
-    pub fn replace(&self, next: Watched) {
+    pub fn replace(&self, next: Vec<Watched>) {
         self.watched.replace(Arc::new(next));
         self.alive().iter().for_each(|alive| alive.control.look());
     }

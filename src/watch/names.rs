@@ -22,9 +22,9 @@ const GLANCE: Duration = Duration::from_millis(200);
 
 /// The state of the names thread.
 pub(super) struct Names {
-    look: Look<Watched>,
+    look: Look<Vec<Watched>>,
     /// Whose names these are.
-    watched: Arc<Watched>,
+    watched: Arc<Vec<Watched>>,
     epoch: Instant,
     /// The host names of its pool, each once, with when it is to be looked up; and those that were
     /// looked up a moment ago and have no user any more, lest one that comes and goes causes a
@@ -36,10 +36,13 @@ pub(super) struct Names {
     on: OnEvent,
 }
 
+/// The place of a pool, and that of a backend in it.
+type Place = (usize, usize);
+
 struct KnownName {
     host: String,
-    /// The backends that have it, by their places in the pool.
-    users: Vec<usize>,
+    /// The backends that have it, each by the place of its pool and its own there.
+    users: Vec<Place>,
     /// When it is to be looked up, at the latest.
     next: Instant,
     begun: Instant,
@@ -50,7 +53,7 @@ struct KnownName {
 
 impl Names {
     pub(super) fn new(
-        look: Look<Watched>,
+        look: Look<Vec<Watched>>,
         epoch: Instant,
         checks: Weak<Control>,
         on: OnEvent,
@@ -60,7 +63,7 @@ impl Names {
 
     fn asking(
         resolve: Resolve,
-        mut look: Look<Watched>,
+        mut look: Look<Vec<Watched>>,
         epoch: Instant,
         checks: Weak<Control>,
         on: OnEvent,
@@ -88,11 +91,12 @@ impl Names {
     /// each glance, it costs a name no more than a few loads.
     fn begin_due(&mut self, now: Instant) -> Duration {
         self.follow(now);
-        let backends = self.watched.pool.backends();
+        let watched = &self.watched;
+        let take_doubt = |place: &&Place| backend(watched, **place).take_doubt();
         for name in self.known.iter_mut().filter(|name| !name.users.is_empty()) {
             // Every backend's doubt is taken, not only the first: one that is left behind would
             // cause a further look-up a second later.
-            let doubts = name.users.iter().filter(|index| backends[**index].take_doubt());
+            let doubts = name.users.iter().filter(take_doubt);
             if doubts.count() > 0 {
                 name.next = name.next.min(name.begun + DISTANCE_MIN);
             }
@@ -116,8 +120,12 @@ impl Names {
     fn know_all(&mut self, now: Instant) {
         let mut before = std::mem::take(&mut self.known);
         before.iter_mut().for_each(|name| name.users.clear());
-        let every = self.watched.settings.names_every;
-        for (index, backend) in self.watched.pool.backends().iter().enumerate() {
+        let all = self.watched.iter().enumerate().flat_map(|(pool, watched)| {
+            let backends = watched.pool.backends().iter().enumerate();
+            backends.map(move |(index, backend)| ((pool, index), backend, &watched.settings))
+        });
+        for (place_of_user, backend, settings) in all {
+            let every = settings.names_every;
             let host = backend.host();
             if !is_name(host) {
                 continue;
@@ -129,7 +137,7 @@ impl Names {
                 self.known.len() - 1
             });
             let name = &mut self.known[place];
-            name.users.push(index);
+            name.users.push(place_of_user);
             if !backend.is_found() {
                 name.next = name.next.min(name.begun + DISTANCE_MIN);
             }
@@ -143,26 +151,28 @@ impl Names {
         self.lookups.over();
         self.follow(now);
         let Some(name) = self.known.iter_mut().find(|name| name.host == host) else { return };
-        let (backends, every) = (self.watched.pool.backends(), self.watched.settings.names_every);
-        let is_known = name.users.iter().any(|index| backends[*index].is_found());
+        let watched = &self.watched;
+        let every = name.users.iter().map(|(pool, _)| watched[*pool].settings.names_every).min();
+        let every = every.unwrap_or(DISTANCE_MIN);
+        let is_known = name.users.iter().any(|place| backend(watched, *place).is_found());
         name.is_under_way = false;
         name.next = now + if is_known || found.is_ok() { every } else { DISTANCE_MIN };
         let was_failing = std::mem::replace(&mut name.is_failing, found.is_err());
-        for index in name.users.clone() {
+        for place in name.users.clone() {
             match &found {
-                Err(why) if !was_failing => self.missed(index, why),
-                _ => self.relocate(index, at(&found, self.watched.pool.backends()[index].port())),
+                Err(why) if !was_failing => self.missed(place, why),
+                _ => self.relocate(place, at(&found, backend(&self.watched, place).port())),
             }
         }
     }
 
     /// Tells the backend where it is now, and the listener if that is another place. After a
     /// further failure it changes at most the reason why the backend has no address.
-    fn relocate(&self, index: usize, found: Found) {
-        let backend = &self.watched.pool.backends()[index];
+    fn relocate(&self, place: Place, found: Found) {
+        let backend = backend(&self.watched, place);
         let first = || backend.address_besides(&[]).map(|(address, _)| address);
         let old = first();
-        let change = self.watched.pool.relocate(index, found, self.now());
+        let change = self.watched[place.0].pool.relocate(place.1, found, self.now());
         let host = backend.host();
         match (change, old, first()) {
             (Some(change), ..) => (self.on)(WatchEvent::Noticed(&Notice::Changed(change))),
@@ -182,8 +192,8 @@ impl Names {
     }
 
     /// The name does not resolve: the backend keeps the addresses that it has, which is told once.
-    fn missed(&self, index: usize, why: &str) {
-        let backend = &self.watched.pool.backends()[index];
+    fn missed(&self, place: Place, why: &str) {
+        let backend = backend(&self.watched, place);
         let kept = match backend.address_besides(&[]) {
             Some((address, _)) => format!("; {address} is kept"),
             None => String::new(),
@@ -195,6 +205,10 @@ impl Names {
     fn now(&self) -> Duration {
         self.epoch.elapsed()
     }
+}
+
+fn backend(watched: &[Watched], (pool, index): Place) -> &Backend {
+    &watched[pool].pool.backends()[index]
 }
 
 impl KnownName {
@@ -224,7 +238,7 @@ mod tests {
     struct Bench {
         names: Names,
         pool: Arc<Pool>,
-        snapshot: Arc<Snapshot<Watched>>,
+        snapshot: Arc<Snapshot<Vec<Watched>>>,
         events: Arc<Mutex<Vec<Heard>>>,
         now: Instant,
     }
@@ -248,7 +262,7 @@ mod tests {
             let heard = Arc::clone(&events);
             let on: OnEvent =
                 Arc::new(move |event: WatchEvent| heard.lock().unwrap().push(event.into()));
-            let snapshot = Snapshot::new(Arc::new(watching(&pool)));
+            let snapshot = Snapshot::new(Arc::new(vec![watching(&pool)]));
             let (look, now) = (snapshot.look(), Instant::now());
             let names = Names::asking(|_| panic!("asked"), look, now, Weak::new(), on);
             Self { names, pool, snapshot, events, now }
@@ -371,13 +385,13 @@ mod tests {
         let mut bench = Bench::of(vec![("app.local", known()), ("old.local", known())]);
         let unknown: Found = Err("new.local does not resolve: x".into());
         let next = Bench::of(vec![("new.local", unknown), ("app.local", known())]);
-        bench.snapshot.replace(Arc::new(watching(&next.pool)));
+        bench.snapshot.replace(Arc::new(vec![watching(&next.pool)]));
         bench.names.lookups = LookUps::new(|_| Ok(vec![at(1, 0)]));
         assert_eq!(bench.glance(2 * SECOND), 1);
         assert_eq!(bench.names.lookups.resolved.recv().unwrap().0, "new.local");
         let users = |name: &KnownName| (name.host.clone(), name.users.clone());
-        let known: Vec<(String, Vec<usize>)> = bench.names.known.iter().map(users).collect();
-        assert_eq!(known, [("new.local".into(), vec![0]), ("app.local".into(), vec![1])]);
+        let known: Vec<(String, Vec<Place>)> = bench.names.known.iter().map(users).collect();
+        assert_eq!(known, [("new.local".into(), vec![(0, 0)]), ("app.local".into(), vec![(0, 1)])]);
     }
 
     #[test]
@@ -387,7 +401,7 @@ mod tests {
         bench.names.lookups = LookUps::new(|_| Ok(vec![at(5, 0)]));
         assert_eq!(bench.glance(SECOND), 1);
         let next = Bench::of(vec![("::1", known()), ("app.local", unknown)]);
-        bench.snapshot.replace(Arc::new(watching(&next.pool)));
+        bench.snapshot.replace(Arc::new(vec![watching(&next.pool)]));
         let one = bench.names.lookups.resolved.recv().unwrap();
         bench.names.take(one, bench.now);
         assert_eq!(next.pool.backends()[1].addresses(), Ok(vec![at(5, 8001)]));
@@ -399,7 +413,7 @@ mod tests {
         let mut bench = Bench::of(vec![("app.local", known())]);
         bench.names.lookups = LookUps::new(|_| Ok(vec![at(1, 0)]));
         let next = Bench::of(vec![("app.local", known()), ("app.local", Err("x".into()))]);
-        bench.snapshot.replace(Arc::new(watching(&next.pool)));
+        bench.snapshot.replace(Arc::new(vec![watching(&next.pool)]));
         assert_eq!(bench.glance(2 * SECOND), 1);
         let one = bench.names.lookups.resolved.recv().unwrap();
         bench.names.take(one, bench.now);
@@ -414,7 +428,7 @@ mod tests {
         let mut begun = 0;
         for turn in 0..40 {
             let pool = if turn % 2 == 0 { &with.pool } else { &bench.pool };
-            bench.snapshot.replace(Arc::new(watching(pool)));
+            bench.snapshot.replace(Arc::new(vec![watching(pool)]));
             begun += bench.glance(SECOND / 10);
             if turn % 2 == 1
                 && let Ok(one) = bench.names.lookups.resolved.try_recv()

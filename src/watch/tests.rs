@@ -164,7 +164,7 @@ impl Bench {
         let (on, events) = hearing();
         let epoch = Instant::now();
         let first = Watched { connectors, settings, ..watching(&pool) };
-        let watch = Watch::start(first, epoch, move |event| on(event)).unwrap();
+        let watch = Watch::start(vec![first], epoch, move |event| on(event)).unwrap();
         Self { pool, watch, events, epoch }
     }
 
@@ -441,7 +441,7 @@ fn checks_that_are_off_ask_nobody() {
 fn a_replaced_pool_is_watched_instead() {
     let watched = Bench::checked(&[status(200)], quick());
     let next = pool_of(specs(&[status(200), nobody()]), Rules::default());
-    watched.watch.replace(Watched { settings: quick(), ..watching(&next) });
+    watched.watch.replace(vec![Watched { settings: quick(), ..watching(&next) }]);
     assert!(watched.next_change().contains("backend b: check failed"));
     assert_eq!(next.backends()[1].standing(watched.epoch.elapsed()), Standing::Down);
 }

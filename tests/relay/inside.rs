@@ -38,12 +38,9 @@ fn relay_with(
     let specs = config.applications.clone();
     let pool = Pool::new(specs, found, Box::new(policy), Rules::default());
     let log = Log::start(None).unwrap();
-    let (served, teller) = (Arc::clone(&pool), Teller::new(log));
-    (
-        Server::start(config, Tls::default(), vec![listener], served, teller, Instant::now())
-            .unwrap(),
-        pool,
-    )
+    let (served, teller) = ([Arc::clone(&pool)], Teller::new(log));
+    let (tls, now) = (Tls::default(), Instant::now());
+    (Server::start(config, tls, vec![listener], &served, teller, now).unwrap(), pool)
 }
 
 /// Stops a relay whose clients have left.

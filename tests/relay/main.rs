@@ -38,6 +38,7 @@ mod overdue;
 mod passive;
 mod pipelining;
 mod policies;
+mod pools;
 mod prefaces;
 mod queue;
 mod redirect;

@@ -53,8 +53,8 @@ fn pool(config: &Config, backends: &[&Backend], before: Option<&Arc<Pool>>) -> A
 fn start(config: Config, pool: &Arc<Pool>) -> Server {
     let listener = Listener::bind(config.server.listen).unwrap();
     let teller = Teller::new(Log::start(None).unwrap());
-    let (tls, pool) = (Tls::load(&config).unwrap(), Arc::clone(pool));
-    Server::start(config, tls, vec![listener], pool, teller, Instant::now()).unwrap()
+    let (tls, pools) = (Tls::load(&config).unwrap(), [Arc::clone(pool)]);
+    Server::start(config, tls, vec![listener], &pools, teller, Instant::now()).unwrap()
 }
 
 fn stop(server: Server) {
@@ -98,7 +98,7 @@ fn ten_replacements_a_second_cost_no_request_no_count_and_no_memory() {
             let config = configuration(two_or_three);
             pools.push(Arc::downgrade(&current));
             current = pool(&config, two_or_three, Some(&current));
-            server.replace(config, Tls::default(), Arc::clone(&current));
+            server.replace(config, Tls::default(), &[Arc::clone(&current)]);
         }
         done.store(true, SeqCst);
         assert!(clients.into_iter().all(|client| client.join().unwrap()), "an answer was bad");
@@ -144,7 +144,7 @@ fn an_idle_connection_outlives_a_replacement_and_no_change_of_trust() {
         let config = settings(&keys(name));
         current = pool(&config, &[&backend], Some(&current));
         let tls = Tls::load(&config).unwrap();
-        server.replace(config, tls, Arc::clone(&current));
+        server.replace(config, tls, &[Arc::clone(&current)]);
         assert_eq!((client.get("/").status(), backend.visits()), (200, visits), "{name}");
     }
     drop(client);
@@ -172,7 +172,7 @@ fn a_ticket_outlives_a_replacement() {
     let text = said("-sess_out");
     assert!(text.contains("New, TLSv1.3") && text.contains("200 OK"), "{text}");
     let next = pool(&settings(), &[&backend], Some(&first));
-    server.replace(settings(), Tls::load(&settings()).unwrap(), next);
+    server.replace(settings(), Tls::load(&settings()).unwrap(), &[next]);
     let text = said("-sess_in");
     assert!(text.contains("Reused, TLSv1.3") && text.contains("200 OK"), "{text}");
     stop(server);
@@ -211,7 +211,7 @@ fn connections_to_a_backend_that_has_left_close_at_once_also_one_that_was_in_use
     assert_eq!(clients[0].get("/").status(), 200);
     let config = keeping(&[&staying]);
     let next = pool(&config, &[&staying], Some(&first));
-    server.replace(config, Tls::default(), next);
+    server.replace(config, Tls::default(), &[next]);
     eventually("the idle one closes", || ended.load(SeqCst) == 1);
     gate.open();
     assert_eq!(clients[1].answer().status(), 200);
@@ -226,7 +226,7 @@ fn move_somewhere_else(server: &Server, config: &Config, pool: &Arc<Pool>) {
     let mut next = config.clone();
     next.server.listen = listener.address();
     server.open(vec![listener], &next, &Tls::default()).unwrap();
-    server.replace(next, Tls::default(), Arc::clone(pool));
+    server.replace(next, Tls::default(), &[Arc::clone(pool)]);
 }
 
 #[test]

@@ -44,7 +44,8 @@ impl Relay {
         let (pool, teller) = (pool(&config, None), Teller::new(Log::start(None).unwrap()));
         let (tls, told) = (Tls::default(), teller.clone());
         let server =
-            Server::start(config.clone(), tls, vec![listener], pool, told, Instant::now()).unwrap();
+            Server::start(config.clone(), tls, vec![listener], &[pool], told, Instant::now())
+                .unwrap();
         let controls = server.controls();
         Self { server: Some(server), controls, teller, config }
     }
@@ -277,7 +278,7 @@ fn a_paused_pool_loses_no_request_while_its_only_application_restarts() {
     let relay = Relay::over(&[&backend], "");
     let mut before = relay.connect();
     assert_eq!(before.get("/before").status(), 200);
-    relay.controls.pause(LONG);
+    relay.controls.pause(LONG, None);
     let mut held: Vec<Wire> = Vec::new();
     for number in 0..4 {
         held.push(relay.asking(&format!("/{number}")));
@@ -288,7 +289,7 @@ fn a_paused_pool_loses_no_request_while_its_only_application_restarts() {
     assert_eq!(relay.controls.pool().usable(relay.controls.now()), 0);
     held[0].stands_in_line();
     let backend = vacant.open(serve);
-    relay.controls.resume();
+    relay.controls.resume(None);
     held[0].stands_in_line(); // no check has seen it yet
     (0..2).for_each(|_| relay.check(true));
     for (number, client) in held.iter_mut().enumerate() {
@@ -304,13 +305,13 @@ fn those_who_are_held_go_in_their_order_and_no_more_at_once_than_there_are_place
     let gate = Gate::new();
     let backend = Backend::holding(&gate);
     let relay = Relay::over(&[&Keyed(&backend, "max_connections = 1")], "queue.timeout = \"30s\"");
-    relay.controls.pause(LONG);
+    relay.controls.pause(LONG, None);
     let mut held: Vec<Wire> = Vec::new();
     for (number, target) in ["/held", "/1", "/2", "/3"].iter().enumerate() {
         held.push(relay.asking(target));
         relay.has_waiting(number + 1);
     }
-    relay.controls.resume();
+    relay.controls.resume(None);
     backend.wait_requests(1);
     let mut newcomer = relay.asking("/4");
     relay.has_waiting(4);
@@ -325,13 +326,13 @@ fn those_who_are_held_go_in_their_order_and_no_more_at_once_than_there_are_place
 fn a_pause_that_nobody_ends_is_over_by_itself() {
     let backend = Backend::plain();
     let relay = Relay::over(&[&backend], "");
-    relay.controls.pause(Duration::from_millis(100));
+    relay.controls.pause(Duration::from_millis(100), None);
     let mut client = relay.asking("/");
     assert_eq!(client.answer().status(), 200);
-    assert_eq!(relay.controls.paused_for(), None);
+    assert_eq!(relay.controls.paused_for(None), None);
     // Who is let go may be faster than the word of it.
     eventually("its end is told", || relay.told() == ["paused", "pause-over"]);
-    relay.controls.resume();
+    relay.controls.resume(None);
     assert_eq!(relay.told().len(), 2, "there was nothing to resume");
 }
 
@@ -339,7 +340,7 @@ fn a_pause_that_nobody_ends_is_over_by_itself() {
 fn the_line_of_a_pause_has_its_length_and_who_leaves_gives_the_place_back() {
     let backend = Backend::plain();
     let relay = Relay::over(&[&backend], "queue.length = 1");
-    relay.controls.pause(LONG);
+    relay.controls.pause(LONG, None);
     let held = relay.asking("/held");
     relay.has_waiting(1);
     let refused = relay.connect().get("/refused");
@@ -348,7 +349,7 @@ fn the_line_of_a_pause_has_its_length_and_who_leaves_gives_the_place_back() {
     relay.has_waiting(0);
     let mut next = relay.asking("/next");
     relay.has_waiting(1);
-    relay.controls.resume();
+    relay.controls.resume(None);
     assert_eq!(next.answer().text(), "GET /next 0\n");
     assert_eq!(backend.requests().len(), 1, "who left is not served");
 }
@@ -358,12 +359,12 @@ fn what_is_only_told_where_to_go_is_not_held_by_a_pause() {
     let backend = Backend::plain();
     for settings in ["server.mode = \"redirect\"", "lookup.path = \"/next\""] {
         let relay = Relay::over(&[&backend], &format!("{settings}\nserver.ready = \"/ready\""));
-        relay.controls.pause(LONG);
+        relay.controls.pause(LONG, None);
         let answer = relay.connect().get("/next");
         assert_eq!(answer.status(), 503, "{settings}");
         assert!(answer.field("retry-after").is_some(), "{settings}");
         assert_eq!(relay.connect().get("/ready").status(), 200);
-        relay.controls.resume();
+        relay.controls.resume(None);
         assert!(relay.connect().get("/next").status() < 400, "{settings}");
     }
 }
@@ -373,20 +374,20 @@ fn a_pause_and_a_mode_outlive_another_configuration() {
     let backends = [(); 2].map(|()| Backend::plain());
     let relay = Relay::over(&[&backends[0], &backends[1]], "");
     relay.set(0, Mode::Drain);
-    relay.controls.pause(LONG);
+    relay.controls.pause(LONG, None);
     let mut held = relay.asking("/held");
     relay.has_waiting(1);
     let next = pool(&relay.config, Some(&relay.controls.pool()));
     let server = relay.server.as_ref().unwrap();
-    server.replace(relay.config.clone(), Tls::default(), next);
-    assert!(relay.controls.paused_for().is_some());
+    server.replace(relay.config.clone(), Tls::default(), &[next]);
+    assert!(relay.controls.paused_for(None).is_some());
     let status = relay.controls.pool().status(0, relay.controls.now());
     assert_eq!(
         (status.standing, status.why.as_str()),
         (Standing::Drain, "set to drain by an operator")
     );
     held.stands_in_line();
-    relay.controls.resume();
+    relay.controls.resume(None);
     assert_eq!(held.answer().status(), 200);
     assert_eq!(backends.each_ref().map(|backend| backend.requests().len()), [0, 1]);
 }
@@ -395,7 +396,7 @@ fn a_pause_and_a_mode_outlive_another_configuration() {
 fn a_server_that_stops_lets_those_go_who_are_held() {
     let backend = Backend::plain();
     let mut relay = Relay::over(&[&backend], "");
-    relay.controls.pause(LONG);
+    relay.controls.pause(LONG, None);
     let mut held = relay.asking("/held");
     relay.has_waiting(1);
     let server = relay.server.take().unwrap();

@@ -46,7 +46,9 @@ fn requests(out: &mut Exposition, snapshot: &Snapshot) {
     let all = || {
         snapshot.pools.iter().flat_map(|pool| {
             let served = pool.backends.iter().map(|it| (it.name.as_str(), &it.counts.ended));
-            served.chain([("", &pool.unserved)]).map(|(backend, ends)| (pool.name, backend, ends))
+            served
+                .chain([("", &pool.unserved)])
+                .map(|(backend, ends)| (pool.name.as_str(), backend, ends))
         })
     };
     let mut samples = out.family(&REQUESTS);
@@ -70,18 +72,18 @@ fn how_they_went(out: &mut Exposition, snapshot: &Snapshot) {
     let mut samples = out.family(&WAITS);
     for pool in &snapshot.pools {
         let (counts, sum) = &pool.waits;
-        samples.histogram(&[("pool", pool.name)], &bounds, counts, *sum);
+        samples.histogram(&[("pool", pool.name.as_str())], &bounds, counts, *sum);
     }
     let mut samples = out.family(&ENDS);
     for pool in &snapshot.pools {
         for (cause, count) in &pool.causes {
-            samples.add(&[("pool", pool.name), ("cause", cause)], Value::Whole(*count));
+            samples.add(&[("pool", pool.name.as_str()), ("cause", cause)], Value::Whole(*count));
         }
     }
     let mut samples = out.family(&ERRORS);
     for pool in &snapshot.pools {
         for (by, count) in pool.errors {
-            samples.add(&[("pool", pool.name), ("by", by)], Value::Whole(count));
+            samples.add(&[("pool", pool.name.as_str()), ("by", by)], Value::Whole(count));
         }
     }
 }
@@ -90,14 +92,18 @@ fn pools(out: &mut Exposition, snapshot: &Snapshot) {
     for (family, value) in OF_POOLS {
         let mut samples = out.family(family);
         for pool in &snapshot.pools {
-            samples.add(&[("pool", pool.name)], value(pool));
+            samples.add(&[("pool", pool.name.as_str())], value(pool));
         }
     }
 }
 
 fn backends_each(out: &mut Exposition, snapshot: &Snapshot) {
-    let all =
-        || snapshot.pools.iter().flat_map(|pool| pool.backends.iter().map(|it| (pool.name, it)));
+    let all = || {
+        snapshot
+            .pools
+            .iter()
+            .flat_map(|pool| pool.backends.iter().map(|it| (pool.name.as_str(), it)))
+    };
     for (family, value) in OF_BACKENDS {
         let mut samples = out.family(family);
         for (pool, backend) in all() {

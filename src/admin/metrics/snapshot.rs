@@ -9,7 +9,8 @@ use crate::log::Cause;
 #[cfg(feature = "alerts")]
 use crate::notify::AlertStatus;
 use crate::pool::buckets::BUCKETS;
-use crate::pool::{Counts, Ends, Standing, Status};
+use crate::pool::{Counts, Ends, NO_POOL, Standing, Status};
+use crate::relay::{Lane, Totals};
 use crate::text::since_epoch;
 
 /// All that is shown.
@@ -22,7 +23,7 @@ pub(super) struct Snapshot {
 
 /// A pool and the line in front of it.
 pub(super) struct PoolNow {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) backends: Vec<BackendNow>,
     pub(super) usable: u64,
     pub(super) in_flight: u64,
@@ -90,7 +91,7 @@ impl Snapshot {
     pub(super) fn take(steered: &dyn Steered) -> Self {
         let life = steered.life();
         Self {
-            pools: vec![PoolNow::take(steered)],
+            pools: PoolNow::take(steered),
             process: ProcessNow::take(steered, &life),
             certificates: certificates(&life),
             alerts: alerts(steered),
@@ -99,25 +100,43 @@ impl Snapshot {
 }
 
 impl PoolNow {
-    fn take(steered: &dyn Steered) -> Self {
+    /// Each pool, and where there are several, what no pool is for.
+    fn take(steered: &dyn Steered) -> Vec<Self> {
         let controls = steered.controls();
-        let (pool, now, waiting) = (controls.pool(), controls.now(), controls.waiting());
-        // There is one pool, so all requests are its own.
-        let totals = controls.totals();
+        let now = controls.now();
+        let pools = controls.lanes().into_iter().map(|lane| Self::of(&lane, now));
+        let astray = controls.astray().map(|totals| Self::counted(NO_POOL, &totals));
+        pools.chain(astray).collect()
+    }
+
+    fn of(lane: &Lane, now: Duration) -> Self {
+        let (pool, (waiting, waiting_max)) = (lane.pool(), lane.waiting());
         let backends =
             (0..pool.backends().len()).map(|index| BackendNow::of(pool.status(index, now)));
         Self {
-            name: pool.name(),
             backends: backends.collect(),
             usable: pool.usable(now) as u64,
             in_flight: pool.in_flight() as u64,
-            waiting: waiting.0 as u64,
-            waiting_max: waiting.1 as u64,
-            is_paused: controls.paused_for().is_some(),
+            waiting: waiting as u64,
+            waiting_max: waiting_max as u64,
+            is_paused: lane.paused_for().is_some(),
+            ..Self::counted(pool.name(), &lane.totals())
+        }
+    }
+
+    fn counted(name: &str, totals: &Totals) -> Self {
+        Self {
+            name: name.to_owned(),
+            backends: Vec::new(),
+            usable: 0,
+            in_flight: 0,
+            waiting: 0,
+            waiting_max: 0,
+            is_paused: false,
             causes: Cause::ALL.iter().map(|it| it.word()).zip(totals.causes).collect(),
             errors: [("evenly", totals.errors_ours), ("application", totals.errors_theirs)],
             waits: (totals.waits, totals.waited),
-            unserved: totals.without_backend,
+            unserved: totals.without_backend.clone(),
         }
     }
 }

@@ -101,8 +101,8 @@ struct View {
 
 impl Scene for View {
     fn look(&self) -> Vec<Sight> {
-        let (pool, now) = (self.controls.pool(), self.controls.now());
-        (0..pool.backends().len()).map(|index| sight(pool.status(index, now), now)).collect()
+        let now = self.controls.now();
+        self.controls.pools().statuses(now).map(|status| sight(status, now)).collect()
     }
 
     fn is_well(&self) -> bool {

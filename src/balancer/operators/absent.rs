@@ -5,7 +5,7 @@ use crate::balancer::{Balancer, CannotStart, Running, Signals, tell};
 use crate::config::{Admin, Config};
 use crate::engine::Listener;
 use crate::event::Teller;
-use crate::pool::{Pool, Secret};
+use crate::pool::{Pools, Secret};
 use crate::relay::Controls;
 use std::io;
 use std::net::SocketAddr;
@@ -86,7 +86,7 @@ impl Predecessor {
         match *self {}
     }
 
-    pub(in crate::balancer) fn tell_standings(&self, _: &Pool, _: Instant) {
+    pub(in crate::balancer) fn tell_standings(&self, _: &Pools, _: Instant) {
         match *self {}
     }
 }

@@ -13,8 +13,22 @@ const KEYS: u64 = 4096;
 /// A sentence for each thing that clients may notice. `heirs` says which application of the old one
 /// each of the new one is, by place.
 pub(in crate::balancer) fn of(old: &Config, new: &Config, heirs: &[Option<usize>]) -> Vec<String> {
-    let keys = keys_that_move(old, new, heirs);
-    keys.into_iter().chain(cookies_that_break(old, new)).collect()
+    let (mut first, mut all) = (0, Vec::new());
+    for part in new.parts() {
+        let heirs = &heirs[first..][..part.applications.len()];
+        first += part.applications.len();
+        let mut before = 0;
+        for old in old.parts() {
+            if old.pool_name() == part.pool_name() {
+                let own = |at: &Option<usize>| at.and_then(|at| at.checked_sub(before));
+                let own: Vec<_> = heirs.iter().map(own).collect();
+                all.extend(keys_that_move(old, part, &own));
+                all.extend(cookies_that_break(old, part));
+            }
+            before += old.applications.len();
+        }
+    }
+    all
 }
 
 /// What share of the keys leads to another application, where both go by keys.

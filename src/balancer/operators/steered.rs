@@ -78,7 +78,7 @@ impl Steered for Running {
             return Err("only a process that this one has started may succeed it".to_owned());
         }
         let sockets = self.server.sockets().map_err(|error| error.to_string())?;
-        let drawn = drawn(&self.in_force().config, &self.operators.controls.pool());
+        let drawn = drawn(&self.in_force().config, &self.operators.controls.pools());
         Ok(handover(sockets, &self.operators.controls, drawn))
     }
 

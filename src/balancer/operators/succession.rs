@@ -22,8 +22,8 @@ use crate::balancer::user::chosen;
 use crate::balancer::{CannotStart, failed};
 use crate::config::Config;
 use crate::engine::Listener;
-use crate::pool::{Inheritance, Mode, PastCheck, Pool, Secret, Shift};
-use crate::relay::Controls;
+use crate::pool::{Inheritance, Mode, PastCheck, Pools, Secret, Shift, Status, Story};
+use crate::relay::{Controls, Lane};
 
 /// Where the predecessor answers. Not one of the names that the configuration reads.
 pub(in crate::balancer) const PREDECESSOR: &str = "_EVENLY_PREDECESSOR";
@@ -49,24 +49,25 @@ pub(in crate::balancer) fn handover(
     controls: &Controls,
     drawn: Option<Secret>,
 ) -> Handover {
-    let (pool, now) = (controls.pool(), controls.now());
-    let backend = |index: usize| {
-        let status = pool.status(index, now);
+    let (pools, now) = (controls.pools(), controls.now());
+    let backend = |(status, story): (Status, Story)| {
         let is_up = status.is_up && status.ejected_for.is_none();
         let (name, mode) = (status.backend, status.mode.to_string());
         json!({
             "name": name, "address": status.address, "mode": mode, "is_up": is_up,
             "why": status.why,
-            "shifts": pool.story(index, now).shifts.iter().map(shift_told).collect::<Vec<_>>(),
+            "shifts": story.shifts.iter().map(shift_told).collect::<Vec<_>>(),
             "checks": status.checks.iter().map(check_told).collect::<Vec<_>>(),
         })
     };
-    let backends: Vec<Value> = (0..pool.backends().len()).map(backend).collect();
-    let paused_ms = controls.paused_for().map_or(0, |left| left.as_millis() as u64);
+    let backends: Vec<Value> = pools.statuses(now).zip(pools.stories(now)).map(backend).collect();
+    let pause =
+        |lane: &Lane| Some((lane.pool().name().to_owned(), lane.paused_for()?.as_millis() as u64));
+    let pauses: Vec<(String, u64)> = controls.lanes().iter().filter_map(pause).collect();
     let drawn = drawn.map(Secret::bits);
     let epoch_us = monotonic().saturating_sub(controls.now()).as_micros() as u64;
     let facts = json!({
-        "backends": backends, "paused_ms": paused_ms, "drawn": drawn, "epoch_us": epoch_us,
+        "backends": backends, "pauses": pauses, "drawn": drawn, "epoch_us": epoch_us,
     });
     Handover { sockets, facts: facts.to_string() }
 }
@@ -150,6 +151,7 @@ impl Predecessor {
 
     /// Backends that it knows to be down begin as such here, and are checked before they are used.
     pub(in crate::balancer) fn tell_health(&self, config: &mut Config) {
+        config.pools.iter_mut().for_each(|pool| self.tell_health(pool));
         if config.health.interval.is_none() {
             return;
         }
@@ -162,9 +164,10 @@ impl Predecessor {
 
     /// What operators want of backends goes on, and so does where each stands: why, since when, and
     /// where it stood before. `epoch` is the zero of the pool's clock.
-    pub(in crate::balancer) fn tell_standings(&self, pool: &Pool, epoch: Instant) {
+    pub(in crate::balancer) fn tell_standings(&self, pools: &Pools, epoch: Instant) {
         let began = self.asked.saturating_duration_since(epoch);
-        for (index, backend) in pool.backends().iter().enumerate() {
+        for (place, backend) in pools.backends().enumerate() {
+            let (pool, index) = pools.at(place);
             let word = self.backend_named(backend.name()).and_then(|it| it["mode"].as_str());
             if let Some(Ok(mode @ (Mode::Drain | Mode::Maint))) = word.map(str::parse) {
                 // By force: it was by force there, if it had to be.
@@ -181,10 +184,13 @@ impl Predecessor {
         Some(Secret::drawn([half(0)?, half(1)?]))
     }
 
-    /// For how much longer requests are held.
-    pub(in crate::balancer) fn paused_for(&self) -> Option<Duration> {
-        let left = self.facts["paused_ms"].as_u64().filter(|ms| *ms > 0)?;
-        Some(Duration::from_millis(left))
+    /// The pools whose requests are held, and for how much longer.
+    pub(in crate::balancer) fn pauses(&self) -> Vec<(String, Duration)> {
+        let pause = |told: &Value| {
+            let (name, left) = (told[0].as_str()?.to_owned(), told[1].as_u64()?);
+            (left > 0).then(|| (name, Duration::from_millis(left)))
+        };
+        self.facts["pauses"].as_array().into_iter().flatten().filter_map(pause).collect()
     }
 
     /// Tells it that its work is done here. Its socket's place is taken meanwhile: who connects

@@ -17,7 +17,9 @@ impl Running {
         endpoint: &mut Endpoint,
     ) {
         if let Some(before) = predecessor {
-            before.paused_for().into_iter().for_each(|left| self.operators.controls.pause(left));
+            for (pool, left) in before.pauses() {
+                self.operators.controls.pause(left, Some(&pool));
+            }
             endpoint.take_history(&before.socket);
             let admin = self.in_force().config.admin.clone();
             let released = before.release(|| endpoint.take_over(&before.socket));

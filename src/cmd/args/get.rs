@@ -12,19 +12,21 @@ use super::{everywhere, said_by, set, text};
 use crate::config;
 
 /// Every long option, for suggestions.
-pub(super) const OPTIONS: [&str; 5] = ["--config", "--set", "--wait", "--timeout", "--verbose"];
+pub(super) const OPTIONS: [&str; 6] =
+    ["--config", "--set", "--pool", "--wait", "--timeout", "--verbose"];
 
 pub(super) fn parse(
     parser: &mut Parser,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Command, Failure> {
-    let mut source = said_by(variables)?;
+    let (mut source, mut pool) = (said_by(variables)?, None);
     let (mut path, mut wait, mut timeout, mut verbose) = (None, Duration::ZERO, None, false);
     while let Some(arg) = parser.next()? {
         match arg {
             Value(word) if path.is_none() => path = Some(word.string()?),
             Short('c') | Long("config") => source.path = parser.value()?.into(),
             Long("set") => set(&mut source.overrides, &text(parser)?)?,
+            Long("pool") => pool = Some(text(parser)?),
             Long("wait") => wait = duration(parser, "--wait")?,
             Long("timeout") => timeout = Some(duration(parser, "--timeout")?),
             Long("verbose") => verbose = true,
@@ -42,7 +44,7 @@ pub(super) fn parse(
             "get takes a path, such as {path}; the addresses are in the file"
         )));
     }
-    Ok(Command::Get(GetOptions { source, path, wait, timeout, verbose }))
+    Ok(Command::Get(GetOptions { source, pool, path, wait, timeout, verbose }))
 }
 
 fn duration(parser: &mut Parser, option: &str) -> Result<Duration, Error> {
@@ -68,19 +70,21 @@ mod tests {
     fn a_path_alone_is_got_once_from_the_applications_in_the_working_directory() {
         let source = Source { path: "applications.toml".into(), overrides: Overrides::default() };
         let (path, wait, timeout) = ("/x?y=1".to_owned(), Duration::ZERO, None);
-        let expected = GetOptions { source, path, wait, timeout, verbose: false };
+        let expected = GetOptions { source, pool: None, path, wait, timeout, verbose: false };
         assert_eq!(parsed("/x?y=1", &[]), Ok(expected));
     }
 
     #[test]
     fn every_option_finds_its_place() {
-        let line = "--wait 30s / --timeout=500ms --verbose -c a.toml --set health.path=/up";
+        let line =
+            "--wait 30s / --timeout=500ms --verbose -c a.toml --pool api --set health.path=/up";
         let options = parsed(line, &[("EVENLY_CONFIG", "b.toml")]).unwrap();
         let mut overrides = Overrides::default();
         overrides.set("--set health.path", "health.path", "/up");
         assert_eq!(options.source, Source { path: "a.toml".into(), overrides });
         let times = (options.wait.as_secs(), options.timeout.map(|time| time.as_millis()));
         assert_eq!((times, options.verbose), ((30, Some(500)), true));
+        assert_eq!(options.pool.as_deref(), Some("api"));
         assert_eq!(parsed("/", &[("EVENLY_CONFIG", "b")]).unwrap().source.path.to_str(), Some("b"));
     }
 

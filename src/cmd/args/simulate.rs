@@ -10,7 +10,7 @@ use crate::lab::simulate::{INSTANCES_MAX, REQUESTS_MAX, SHIPPED};
 use crate::pool::policy::Kind;
 
 /// Every long option, for suggestions.
-pub(super) const OPTIONS: [&str; 10] = [
+pub(super) const OPTIONS: [&str; 11] = [
     "--scenario",
     "--seed",
     "--seeds",
@@ -21,6 +21,7 @@ pub(super) const OPTIONS: [&str; 10] = [
     "--json",
     "--html",
     "--config",
+    "--pool",
 ];
 
 /// Most seeds of one comparison.
@@ -42,6 +43,7 @@ pub(super) fn parse(parser: &mut Parser) -> Result<Command, Error> {
                 options.requests = Some(count);
             }
             Long("policy") => options.policies = policies(&text(parser)?)?,
+            Long("pool") => options.pool = Some(text(parser)?),
             Long("retry") => options.retry = true,
             Long("json") => options.json = true,
             Long("html") => options.html = Some(parser.value()?.into()),
@@ -113,7 +115,7 @@ mod tests {
     #[test]
     fn every_option_finds_its_place() {
         let line = "--scenario one-slow --seeds 3..5 --instances 7 --requests 99 --retry --json \
-            --policy two-choices,round-robin --html a.html -c b.toml";
+            --policy two-choices,round-robin --html a.html -c b.toml --pool api";
         let expected = SimulateOptions {
             scenario: Some("one-slow".to_owned()),
             seeds: vec![3, 4, 5],
@@ -124,6 +126,7 @@ mod tests {
             json: true,
             html: Some("a.html".into()),
             config: Some("b.toml".into()),
+            pool: Some("api".to_owned()),
         };
         assert_eq!(parsed(line), Ok(expected));
     }

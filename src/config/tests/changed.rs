@@ -45,6 +45,8 @@ const LIVE: &[&str] = &[
     "tls.",
     "applications.",
     "listeners.",
+    "pools.",
+    "routes.",
     "alerts.",
     "heartbeat.",
 ];
@@ -182,4 +184,31 @@ fn the_same_says_nothing_and_secrets_are_not_shown() {
     );
     let said = changes(APPLICATION, &old, &[Some(0)]).join("\n");
     assert!(said.contains("sticky.secret: \"\" -> (hidden)") && !said.contains("0123"), "{said}");
+}
+
+#[test]
+fn pools_and_routes_are_told_by_name() {
+    let pool = |name: &str, keys: &str, port: u16| {
+        let table = format!("[[pools.applications]]\nip = \"192.0.2.1\"\nport = {port}\n");
+        format!("[[pools]]\nname = \"{name}\"\n{keys}{table}")
+    };
+    let route = |path: &str, pool: &str| format!("[[routes]]\npath = {path:?}\npool = {pool:?}\n");
+    let old = [pool("a", "", 1), pool("b", "", 2), route("/", "a"), route("/b", "b")].concat();
+    let keys = "timeouts.response = \"1s\"\n";
+    let new = [pool("c", "", 3), pool("a", keys, 1), route("/", "a"), route("/c", "c")];
+    let new = format!("retry.attempts = 1\n{}", new.concat());
+    assert_eq!(
+        changes(&old, &new, &[None, Some(0)]),
+        [
+            "application 192.0.2.1:3: new, at 192.0.2.1:3",
+            "application 192.0.2.1:2: gone; what it has in flight is finished",
+            "retry.attempts: 2 -> 1",
+            "pool b: gone",
+            "pool c: new",
+            "pool a: timeouts.response: \"30s\" -> \"1s\"",
+            "route any host/b to b: gone",
+            "route any host/c to c: new",
+        ]
+    );
+    assert!(changes(&old, &old, &[Some(0), Some(1)]).is_empty());
 }

@@ -7,6 +7,7 @@ mod alerts;
 mod applications;
 mod listeners;
 mod outside;
+mod pools;
 mod slips;
 mod values;
 
@@ -247,7 +248,7 @@ fn unknown_words_are_refused_at_any_depth() {
 [sever]
     1:2: sever: unknown table; did you mean "server"?
 colour = 1
-    1:1: colour: unknown table; the tables here are applications, listeners, server,
+    1:1: colour: unknown table; the tables here are applications, listeners, pools, routes, server,
         balance, scored, sticky, redirect, lookup, health, passive, retry, queue, timeouts, limits,
         tls, log, admin
 listen = "x"

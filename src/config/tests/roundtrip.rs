@@ -49,6 +49,47 @@ fn keys_of_tls_are_comments_where_they_are_not_set() {
 }
 
 #[test]
+fn pools_and_routes_read_back_with_what_is_otherwise_for_each() {
+    let text = r#"
+        balance.policy = "hash"
+        sticky = { cookie = "B", secret = "0123456789abcdef" }
+        [[listeners]]
+        listen = "127.0.0.1:80"
+        [[pools]]
+        name = "a b"
+        balance.policy = "two-choices"
+        sticky.cookie = "off"
+        timeouts.response = "7s"
+        applications = [{ ip = "::1", port = 1 }, { ip = "::1", port = 2 }]
+        [[pools]]
+        name = "b"
+        applications = [{ name = "x", ip = "::1", port = 1 }]
+        [[routes]]
+        host = "*.A.test."
+        path = "/x/"
+        pool = "b"
+        [[routes]]
+        host = "::1"
+        pool = "b"
+        [[routes]]
+        path = "/"
+        pool = "a b"
+    "#;
+    let mut config = parse(text);
+    reads_back(&config);
+    let shown = config.show(Extent::Changed);
+    for part in [
+        "\n[[pools]]\nname = \"a b\"\n\n[pools.balance]\npolicy = \"two-choices\"\n",
+        "\n[pools.sticky]\ncookie = \"off\"\n\n[pools.timeouts]\nresponse = \"7s\"\n",
+        "\n[[routes]]\nhost = \"*.a.test\"\npath = \"/x\"\npool = \"b\"\n",
+        "\n[[routes]]\nhost = \"[::1]\"\npool = \"b\"\n\n[[routes]]\npool = \"a b\"\n",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+    assert_eq!(config.secrets(), ["sticky.secret"; 3]);
+}
+
+#[test]
 fn names_with_signs_read_back() {
     let mut config = parse(MINIMAL);
     config.applications[0].name = r#"a"\b#'"#.to_string();
@@ -201,6 +242,9 @@ proptest! {
         };
         reads_back(&Config {
             applications: ports.iter().map(spec).collect(),
+            pool: None,
+            pools: Vec::new(),
+            routes: Vec::new(),
             listeners: Vec::new(),
             server: Server {
                 served_by: flag,

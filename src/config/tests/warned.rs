@@ -173,3 +173,40 @@ fn a_client_with_its_own_default_is_not_told_of_it() {
     let read = raw::read(Config::for_client(), &text, "f", &Overrides::default());
     assert_eq!(read.unwrap().1, [""; 0]);
 }
+
+/// Two pools that differ in `keys` of the first and `more` of the second, below those of the file.
+fn of_pools(file: &str, keys: &str, more: &str) -> String {
+    let pool = |name: &str, keys: &str, port: u16| {
+        let application = format!("[[pools.applications]]\nip = \"::1\"\nport = {port}\n");
+        format!("[[pools]]\nname = \"{name}\"\n{keys}{application}")
+    };
+    let routes = "[[routes]]\npool = \"a\"\n[[routes]]\npath = \"/b\"\npool = \"b\"\n";
+    let pools = [pool("a", keys, 1), pool("b", more, 2)].concat();
+    from(&format!("{file}{pools}{routes}"), &Overrides::default())
+}
+
+#[test]
+fn what_the_file_says_for_all_pools_must_mean_something_to_one() {
+    let by = "balance.hash_by = \"header X-User\"\n";
+    let hash = "balance.policy = \"hash\"\n";
+    assert_eq!(of_pools(by, hash, ""), "");
+    assert_eq!(of_pools(hash, by, ""), "");
+    let told =
+        "balance.hash_by: means nothing without policy = \"hash\"; set it, or remove this key";
+    assert_eq!(of_pools(by, "", ""), format!("1:19: {told}"));
+    assert_eq!(of_pools("", hash, by), format!("9:19: {told}"));
+    assert_eq!(of_pools(by, "balance.policy = \"first-alive\"\n", hash), "");
+}
+
+#[test]
+fn a_pool_to_which_nothing_leads_is_told() {
+    let pool = |name: &str, port: u16| {
+        format!(
+            "[[pools]]\nname = \"{name}\"\n[[pools.applications]]\nip = \"::1\"\nport = {port}\n"
+        )
+    };
+    let text = format!("{}{}[[routes]]\npool = \"b\"\n", pool("a", 1), pool("b", 2));
+    let told = "2:8: pools: no route leads to \"a\"; write one";
+    assert_eq!(from(&text, &Overrides::default()), told);
+    assert_eq!(from(&pool("a", 1), &Overrides::default()), "");
+}

@@ -44,12 +44,12 @@ impl Exchange {
 
     fn count(&self, ending: &Ending, took: Duration, shared: &Shared) {
         let Some(backend) = self.backend().filter(|_| self.tries.course.tries() > 0) else {
-            return shared.seen.own().count_without_backend(ending, took);
+            return self.branch.seen.own().count_without_backend(ending, took);
         };
         let (bytes_up, bytes_down) = (self.bytes_received, self.answer.bytes);
         backend.count_end(&End { status: ending.status, took, bytes_up, bytes_down });
         self.tell_repairs(backend, shared);
-        shared.seen.own().count(ending);
+        self.branch.seen.own().count(ending);
     }
 
     fn trace(&self, ending: &Ending, took: Duration) -> Trace {
@@ -72,7 +72,7 @@ impl Exchange {
     fn log(&self, ending: &Ending, reason: &str, took: Duration, shared: &Shared) {
         let names: [&[u8]; 3] = [b"referer", b"user-agent", b"host"];
         let [referer, user_agent, host] = fields(self.head(), names);
-        let (pool, course) = (&self.site.pool, &self.tries.course);
+        let (pool, course) = (&self.branch.pool, &self.tries.course);
         let (method, target) = self.request_line();
         let first_byte = self.times.first_byte;
         shared.log.access(&Access {
@@ -96,14 +96,14 @@ impl Exchange {
             request_id: self.request_id(),
             // Where the client named none, it is the application's own address that was sent.
             host: if self.asked.own_host.is_some() { b"" } else { host },
-            pool: Some(pool.name()),
+            pool: self.asked.lost.is_none().then(|| pool.name()),
             pick: course.reason().map(|reason| reason.word(pool.policy())),
         });
     }
 
     /// The last that was tried, or was to be.
     fn backend(&self) -> Option<&Backend> {
-        self.tries.course.last().map(|index| &self.site.pool.backends()[index])
+        self.tries.course.last().map(|index| &self.branch.pool.backends()[index])
     }
 
     /// The head as a backend gets it.

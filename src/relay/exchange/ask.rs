@@ -36,7 +36,7 @@ impl Exchange {
         cx: &mut Context,
         buf: &mut [u8],
     ) -> Result<Option<Progress>, Trouble> {
-        if !self.site.awaits_bodies() || self.ticket.is_some() {
+        if !self.branch.awaits_bodies() || self.ticket.is_some() {
             return Ok(None);
         }
         let client = &mut self.client;
@@ -46,7 +46,7 @@ impl Exchange {
         }
         self.times.bytes.to_client +=
             client.out.drain_to(&mut client.stream).map_err(|_| Trouble::CLIENT_GONE)?;
-        let enough = self.asked.head_length + self.site.config.limits.buffer_bytes;
+        let enough = self.asked.head_length + self.branch.config.limits.buffer_bytes;
         while !self.body.is_done() && self.sent.bytes.len() < enough {
             if cx.is_spent() {
                 return Ok(Some(Progress::Moved));
@@ -61,7 +61,7 @@ impl Exchange {
 
     /// Leases a backend; false while the request must wait for its turn.
     pub(super) fn admit(&mut self, cx: &mut Context) -> Result<bool, Trouble> {
-        if self.ticket.is_none() && self.site.queue.is_open() && self.picked(cx)? {
+        if self.ticket.is_none() && self.branch.queue.is_open() && self.picked(cx)? {
             return Ok(true);
         }
         if self.client_has_left() {
@@ -69,11 +69,11 @@ impl Exchange {
         }
         if self.ticket.is_none() {
             let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
-            self.ticket = Some(self.site.queue.draw(home).ok_or(Trouble::QueueFull)?);
+            self.ticket = Some(self.branch.queue.draw(home).ok_or(Trouble::QueueFull)?);
             self.times.lined_up = Some(cx.now);
         }
         let first = self.ticket.as_ref().is_some_and(Ticket::is_first);
-        let is_paused = self.site.queue.is_paused();
+        let is_paused = self.branch.queue.is_paused();
         self.is_held |= is_paused;
         if is_paused || !first || !self.picked(cx)? {
             return Ok(false);
@@ -108,7 +108,7 @@ impl Exchange {
         self.tries.address = Some(address);
         self.name_host();
         let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
-        let tls = self.site.connector(index);
+        let tls = self.branch.connector(index);
         let trust = tls.map_or(0, Connector::trust);
         let to = Destination { backend: number, trust, told: preface.map(|_| home), address };
         let idle = match self.tries.fresh {
@@ -166,7 +166,7 @@ impl Exchange {
 
     /// True when the request can be sent again, should its connection turn out to be closed.
     fn is_repeatable(&self) -> bool {
-        let rules = &self.site.config.retry;
+        let rules = &self.branch.config.retry;
         let is_held = match self.body.is_done() {
             true => self.sent.bytes.len() <= self.asked.head_length + rules.body_bytes,
             false => (1..=rules.body_bytes as u64).contains(&self.asked.announced),
@@ -190,7 +190,7 @@ impl Exchange {
     pub(super) fn pick(&mut self, cx: &mut Context) -> Result<(), Unavailable> {
         let Ties { key, token } = self.ties;
         let ask = Ask { now: cx.now, chance: cx.kit.dice.roll(), key, token, ..Ask::default() };
-        let lease = self.tries.course.pick(&self.site.pool, &ask)?;
+        let lease = self.tries.course.pick(&self.branch.pool, &ask)?;
         let (number, after) = (lease.backend().number(), self.times.since_begun(cx.now));
         self.tries.told.begin(number, lease.reason(), after);
         self.lease = Some(lease);
@@ -254,7 +254,7 @@ impl Exchange {
         if self.body.is_done() {
             self.times.asked = Some(cx.now);
         }
-        let held_max = self.asked.head_length + self.site.config.retry.body_bytes;
+        let held_max = self.asked.head_length + self.branch.config.retry.body_bytes;
         if self.tries.unrepeatable || self.sent.bytes.len() > held_max {
             self.tries.unrepeatable = true;
             self.sent.forget_after(self.asked.head_length);
@@ -292,7 +292,7 @@ impl Exchange {
 
     /// Decodes body bytes and frames them for the backend; returns how many belonged to the body.
     fn take_body(&mut self, bytes: &[u8]) -> Result<usize, Trouble> {
-        let limit = self.site.config.limits.body_bytes;
+        let limit = self.branch.config.limits.body_bytes;
         let mut used = 0;
         while used < bytes.len() && !self.body.is_done() {
             let piece = self.body.next(&bytes[used..]).map_err(malformed)?;
@@ -308,7 +308,7 @@ impl Exchange {
             }
         }
         if self.asked.chunked && self.body.is_done() {
-            let trailers = self.site.claims.without(self.body.trailers());
+            let trailers = self.branch.claims.without(self.body.trailers());
             body::write_last_chunk(&mut self.sent.bytes, &trailers);
         }
         Ok(used)

@@ -7,14 +7,15 @@
 
 use super::tries::Tries;
 use super::{Asked, Exchange, Moved, RelayedAnswer, Times};
+use crate::config::Server;
 use crate::engine::Outbox;
 use crate::http::Framing;
 use crate::http::body::Reader;
 use crate::http::request::{Forwarding, Request};
+use crate::relay::branch::Branch;
 use crate::relay::client::Client;
 use crate::relay::kit::Context;
 use crate::relay::origin::Origin;
-use crate::relay::site::Site;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,16 +29,20 @@ impl Exchange {
         cx: &mut Context,
     ) -> Box<Self> {
         client.requests += 1;
-        let site = Arc::clone(&cx.kit.site);
+        let site = &cx.kit.site;
+        let (branch, lost) = match site.branch_for(request) {
+            Ok(branch) => (Arc::clone(branch), None),
+            Err(why) => (Arc::clone(&site.common), Some(why)),
+        };
         // Where a body is awaited before a backend hears of it, no backend can ask for it.
-        let asks_for_body = request.expects_continue && site.awaits_bodies();
+        let asks_for_body = request.expects_continue && branch.awaits_bodies();
         request.expects_continue &= !asks_for_body;
-        let origin = origin(request, &client, &site);
-        let (sent, id) = write_head(request, &client, origin, &site, cx);
-        let affinity = site.affinity.as_ref();
+        let origin = origin(request, &client, &branch.config.server);
+        let (sent, id) = write_head(request, &client, origin, &branch, cx);
+        let affinity = branch.affinity.as_ref();
         let ties = affinity.map(|affinity| affinity.read(request, origin)).unwrap_or_default();
         let mut exchange = Box::new(Self {
-            asked: Asked { asks_for_body, ..Asked::of(request, origin, sent.len(), id) },
+            asked: Asked { asks_for_body, lost, ..Asked::of(request, origin, sent.len(), id) },
             sent: Outbox::of(sent),
             body: Reader::new(request.framing),
             body_given_up: false,
@@ -49,10 +54,10 @@ impl Exchange {
             upstream: None,
             tries: Tries::default(),
             answer: RelayedAnswer::awaited(),
-            times: Times::from(cx.now, site.config.timeouts.request),
+            times: Times::from(cx.now, branch.config.timeouts.request),
             bytes_received: 0,
             client,
-            site,
+            branch,
         });
         exchange.client.held.extend_from_slice(ahead);
         exchange
@@ -60,10 +65,10 @@ impl Exchange {
 }
 
 /// What is known of who asks: nothing is looked at of what a stranger says.
-fn origin(request: &Request, client: &Client, site: &Site) -> Origin {
+fn origin(request: &Request, client: &Client, server: &Server) -> Origin {
     let own = Origin { client: client.address(), secure: client.is_secure() };
     match client.trusted {
-        true => own.behind(request, &site.config.server.trusted_proxies),
+        true => own.behind(request, &server.trusted_proxies),
         false => own,
     }
 }
@@ -74,18 +79,18 @@ fn write_head(
     request: &Request,
     client: &Client,
     origin: Origin,
-    site: &Site,
+    branch: &Branch,
     cx: &mut Context,
 ) -> (Vec<u8>, Range<usize>) {
     let mut sent = cx.spare();
-    let server = &site.config.server;
+    let server = &branch.config.server;
     let how = Forwarding {
         peer: client.address(),
         peer_proto: if client.is_secure() { "https" } else { "http" },
         client: origin.client,
         proto: origin.proto(),
         trusted: client.trusted,
-        claims: &site.claims,
+        claims: &branch.claims,
         forwarded: server.forwarded,
         via: server.via,
         upgrade_h2c: server.upgrade_h2c,
@@ -119,6 +124,7 @@ impl Asked {
             has_body: !matches!(request.framing, Framing::None | Framing::Length(0)),
             expects_continue: request.expects_continue,
             asks_for_body: false,
+            lost: None,
             chunked: request.framing == Framing::Chunked,
             keep_alive: request.keep_alive,
         }

@@ -25,25 +25,27 @@ impl Exchange {
         if let Some(turn) = self.prove(cx)? {
             return Ok(Some(turn));
         }
-        let given = match self.site.direct {
+        let given = match self.branch.direct {
             Some(_) => self.configured(cx)?,
             None => None,
         };
         let given = given.or_else(|| self.send_to_https());
         let given = given.or_else(|| self.asked.last_hop.then(Given::to_the_last_hop));
+        let given = given.or_else(|| self.asked.lost.as_ref().map(Given::refusing));
         Ok(given.map(Progress::from))
     }
 
     /// What the configuration wants answered here.
     fn configured(&mut self, cx: &mut Context) -> Result<Option<Given>, Trouble> {
-        let site = Arc::clone(&self.site);
-        let Some(direct) = &site.direct else { return Ok(None) };
+        let branch = Arc::clone(&self.branch);
+        let Some(direct) = &branch.direct else { return Ok(None) };
         let (method, target) = self.request_line();
         let is_sent_on = self.client.entrance.sends_to().is_some();
+        let has_no_pool = is_sent_on || self.asked.lost.is_some();
         Ok(Some(match direct.wanted(method, target) {
             None => return Ok(None),
             // Balancers in front ask wherever they send clients.
-            Some(wanted) if is_sent_on && wanted != Wanted::Readiness => return Ok(None),
+            Some(wanted) if has_no_pool && wanted != Wanted::Readiness => return Ok(None),
             Some(Wanted::Redirect { status }) => self.redirect(status, cx)?,
             Some(Wanted::LookUp) => self.look_up(cx),
             Some(Wanted::Readiness) => readiness(cx.kit.shared.is_served()),
@@ -56,7 +58,7 @@ impl Exchange {
     }
 
     fn redirect(&mut self, status: u16, cx: &mut Context) -> Result<Given, Trouble> {
-        if self.site.queue.is_paused() {
+        if self.branch.queue.is_paused() {
             return Err(Trouble::Held);
         }
         self.pick(cx).map_err(Trouble::NoBackend)?;
@@ -71,7 +73,7 @@ impl Exchange {
 
     /// Waits for nobody: who is told to wait can ask again.
     fn look_up(&mut self, cx: &mut Context) -> Given {
-        if !self.site.queue.is_open() {
+        if !self.branch.queue.is_open() {
             return Given::unavailable("every backend is busy", RETRY_AFTER_S);
         }
         if let Err(none) = self.pick(cx) {
@@ -86,7 +88,7 @@ impl Exchange {
 
     /// The token of the backend at `index`, if the client is to get a cookie with it.
     fn new_token(&self, index: usize) -> Option<u64> {
-        self.site.pool.token(index).filter(|token| self.ties.token != Some(*token))
+        self.branch.pool.token(index).filter(|token| self.ties.token != Some(*token))
     }
 }
 

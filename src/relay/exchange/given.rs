@@ -1,6 +1,7 @@
 //! An answer of our own to a request that is not relayed, with all that goes into it.
 
 use super::Progress;
+use crate::http::Refusal;
 use crate::http::request::ALLOW;
 use crate::log::Cause;
 use crate::relay::answer::{Answer, JSON};
@@ -32,6 +33,11 @@ impl Given {
             token: None,
             cause: Cause::Done,
         }
+    }
+
+    /// What will not be relayed, and why.
+    pub(super) fn refusing(refusal: &Refusal) -> Self {
+        Self { cause: Cause::Refused, ..Self::new(refusal.status, refusal.reason) }
     }
 
     /// To an OPTIONS that may travel no further (RFC 9110 7.6.2).

@@ -77,17 +77,17 @@ impl Exchange {
         self.answer.keep_alive = self.may_go_on(cx) && to_the_end && !self.answer.until_close;
         let lease = self.lease.as_ref();
         let sent = &self.sent.bytes[..self.asked.head_length.min(self.sent.bytes.len())];
-        let token = |affinity| Some((affinity, self.site.pool.token(lease?.index())));
-        let tied = self.site.affinity.as_ref().and_then(token);
+        let token = |affinity| Some((affinity, self.branch.pool.token(lease?.index())));
+        let tied = self.branch.affinity.as_ref().and_then(token);
         let how = Onward {
             client: self.asked.version,
             keep_alive: self.answer.keep_alive,
             date: &cx.kit.date.text,
             served_by: lease
-                .filter(|_| self.site.config.server.served_by)
+                .filter(|_| self.branch.config.server.served_by)
                 .map(|lease| lease.backend().name()),
             request_id: self
-                .site
+                .branch
                 .config
                 .server
                 .request_id

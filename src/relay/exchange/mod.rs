@@ -9,8 +9,8 @@
 //!
 //! Both directions are open at once, and neither waits for the other: an answer may come before the
 //! request has gone up, and a body may be longer than any buffer. So a step tries each in turn for
-//! as long as one of them moves, and parks when neither does. What it was doing is not remembered:
-//! the state is in what has been sent, received and answered so far.
+//! as long as one of them moves, and parks when neither does: the state is in what has been sent,
+//! received and answered.
 
 mod account;
 mod ask;
@@ -27,27 +27,28 @@ mod retry;
 mod settle;
 mod tries;
 mod trouble;
+mod tunneled;
 
 use super::affinity::Ties;
 use super::answer::Asker;
+use super::branch::Branch;
 use super::client::Client;
 use super::kit::Context;
 use super::origin::Origin;
 use super::queue::Ticket;
-use super::site::Site;
 use super::upstream::Upstream;
 use crate::engine::{Next, Outbox, Owner};
 use crate::http::body::Reader;
 use crate::http::{Refusal, Repairs, Version};
 use crate::log::Cause;
-use crate::pool::{Lease, Outcome};
+use crate::pool::Lease;
 use awaited::Awaited;
 use given::Given;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tries::Tries;
-use trouble::{TAKEN_OUT, Trouble};
+use trouble::Trouble;
 
 /// A request, the backend it was given to, and the answer as far as it has come.
 pub(crate) struct Exchange {
@@ -59,7 +60,7 @@ pub(crate) struct Exchange {
     /// The body is read no further: the backend has stopped listening.
     body_given_up: bool,
     /// The configuration that it began with.
-    site: Arc<Site>,
+    branch: Arc<Branch>,
     ties: Ties,
     /// Held while the request waits for a place at a backend.
     ticket: Option<Ticket>,
@@ -94,6 +95,8 @@ struct Asked {
     /// An OPTIONS that may travel no further (RFC 9110 7.6.2).
     last_hop: bool,
     idempotent: bool,
+    /// No pool is for it, and this is what it is told.
+    lost: Option<Refusal>,
     /// There is a body, however short.
     has_body: bool,
     /// The client may hold its body back until a 100 comes from the backend.
@@ -235,7 +238,7 @@ impl Exchange {
     /// Looks at what has come of the body before a backend is asked for, so that none hears of a
     /// request which is known to be bad.
     fn check_body(&mut self) -> Result<(), Trouble> {
-        let limit = self.site.config.limits.body_bytes;
+        let limit = self.branch.config.limits.body_bytes;
         if limit > 0 && self.asked.announced > limit {
             return Err(Trouble::Refused(TOO_LARGE, Cause::Refused));
         }
@@ -294,7 +297,7 @@ impl Exchange {
 
     /// True when the client has closed its side, and is not to be served all the same.
     fn client_has_left(&self) -> bool {
-        self.client.stream.has_hung_up() && self.site.config.server.abort_on_close
+        self.client.stream.has_hung_up() && self.branch.config.server.abort_on_close
     }
 
     /// Until when to wait, with both sockets watched; or what is late.
@@ -304,7 +307,7 @@ impl Exchange {
             let awaited = self.awaited();
             return Err(match awaited {
                 Awaited::Place if self.is_held => Trouble::Held,
-                _ => Trouble::late(awaited, self.limit(awaited), &self.site.config),
+                _ => Trouble::late(awaited, self.limit(awaited), &self.branch.config),
             });
         }
         self.tell_end()?;
@@ -324,7 +327,7 @@ impl Exchange {
         cx.recycle(std::mem::take(&mut self.sent.bytes));
         let mut client = self.client;
         if keep_alive {
-            client.await_next(cx.now, &self.site.config.timeouts);
+            client.await_next(cx.now, &self.branch.config.timeouts);
             Next::Go(Ended::Head(client))
         } else if quick {
             client.stream.say_end();
@@ -342,37 +345,6 @@ impl Exchange {
         asked_for_it && silent && self.answer.bytes <= QUICK_CLOSE_BYTES_MAX
     }
 
-    /// The backend's connection, for a tunnel.
-    pub(super) fn take_upstream(&mut self) -> Option<Box<Upstream>> {
-        self.upstream.take()
-    }
-
-    /// When bytes last moved.
-    pub(super) fn last_moved(&self) -> Duration {
-        self.times.moved
-    }
-
-    /// How long a tunnel may be silent.
-    pub(super) fn tunnel_idle(&self) -> Duration {
-        self.site.config.timeouts.tunnel_idle
-    }
-
-    /// Bytes moved now.
-    pub(super) fn touch(&mut self, now: Duration) {
-        self.times.moved = now;
-    }
-
-    /// The tunnel that this exchange became is closed.
-    pub(super) fn end_tunnel(&mut self, up: u64, down: u64, cause: Cause, cx: &mut Context) {
-        self.bytes_received += up;
-        self.answer.bytes += down;
-        if let Some(lease) = self.lease.take() {
-            self.report(lease, Outcome::Answered { status: 101, latency: Duration::ZERO }, cx);
-        }
-        let reason = if cause == Cause::TakenOut { TAKEN_OUT } else { "" };
-        self.account_for(cause, reason, &cx.kit.shared, cx.now);
-    }
-
     /// True once its backend has been in maintenance for so long that this is to end.
     pub(super) fn is_cut(&self) -> bool {
         self.lease.as_ref().is_some_and(|lease| lease.backend().is_cut())
@@ -380,7 +352,7 @@ impl Exchange {
 
     /// How the client is to be answered if we must do it ourselves.
     fn asker(&self, cx: &Context) -> Asker {
-        let tells_id = self.site.config.server.request_id;
+        let tells_id = self.branch.config.server.request_id;
         Asker {
             version: self.asked.version,
             head_only: self.asked.head_only,
@@ -392,7 +364,7 @@ impl Exchange {
 
     /// True when the client's connection can carry another request behind the end of this one.
     fn may_go_on(&self, cx: &Context) -> bool {
-        let config = &self.site.config;
+        let config = &self.branch.config;
         let enough = config.limits.requests_per_connection;
         self.asked.keep_alive
             && (enough == 0 || self.client.requests < enough)

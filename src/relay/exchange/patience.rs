@@ -57,7 +57,7 @@ impl Exchange {
         let since = match awaited {
             Awaited::Connection | Awaited::Handshake => self.times.connecting,
             Awaited::Place if self.is_held => {
-                return self.site.queue.held_until(self.times.moved, self.limit(awaited));
+                return self.branch.queue.held_until(self.times.moved, self.limit(awaited));
             }
             // A head that comes in pieces gains nothing by it; an interim one starts anew.
             Awaited::Answer => self.times.asked.unwrap_or_default().max(self.times.interim),
@@ -69,7 +69,7 @@ impl Exchange {
     /// How long it may last. The time for a connect is one for all addresses of the backend: each
     /// gets an even share of what is left, so that the last is asked in time, too.
     pub(super) fn limit(&self, awaited: Awaited) -> Duration {
-        let limit = awaited.limit(&self.site.config);
+        let limit = awaited.limit(&self.branch.config);
         match awaited {
             Awaited::Connection | Awaited::Handshake => {
                 let Times { tried, connecting, addresses_left, .. } = self.times;
@@ -92,7 +92,7 @@ impl Exchange {
             _ => return self.times.moved = now,
         };
         let arises = self.times.awaited == Some(Awaited::MoreAnswer) && self.answer.arises;
-        let floor = if arises { 0 } else { self.site.config.timeouts.slowest };
+        let floor = if arises { 0 } else { self.branch.config.timeouts.slowest };
         if own > 0 {
             let caught_up = self.times.moved + worth(own as u64, floor);
             self.times.moved = if floor == 0 { now } else { now.min(caught_up) };

@@ -97,7 +97,7 @@ impl Exchange {
         let unanswered = self.answer.status == 0;
         while self.answer.status == 0 {
             let mut slots = http::slots();
-            let limits = self.site.config.limits.head();
+            let limits = self.branch.config.limits.head();
             let method = text(&self.sent.bytes[..self.asked.method_length]);
             let parsed = http::response::parse(&buf[bytes.clone()], &limits, method, &mut slots);
             let bad = |malformed: Malformed| Trouble::bad_head(&buf[bytes.clone()], malformed.0);
@@ -265,7 +265,7 @@ impl Exchange {
         let upstream = self.upstream.take();
         let keeps = self.answer.reusable
             && self.request_is_sent()
-            && !self.site.config.timeouts.upstream_keep_alive.is_zero();
+            && !self.branch.config.timeouts.upstream_keep_alive.is_zero();
         let told_end = upstream.as_ref().is_some_and(|upstream| upstream.told_end);
         let stays = self.asked.keep_alive; // else nobody asks again on whose behalf it was made
         if let Some(lease) = self.lease.take() {
@@ -275,10 +275,11 @@ impl Exchange {
             }
             let upstream = upstream.filter(|_| keeps && !told_end);
             if let Some(upstream) = upstream.filter(|own| own.to.told.is_none() || stays) {
-                let limit = self.site.config.timeouts.upstream_keep_alive;
+                let limit = self.branch.config.timeouts.upstream_keep_alive;
                 let (kit, backend) = (&cx.kit, lease.backend());
                 // It may have left the file while this went on, or be in maintenance now.
-                let wanted = |to: &_| backend.mode() != Mode::Maint && kit.leads_to(to, &self.site);
+                let wanted =
+                    |to: &_| backend.mode() != Mode::Maint && kit.leads_to(to, &self.branch);
                 kit.shared.idle.keep(backend.name(), upstream, cx.now, limit, wanted);
             }
             let latency = self.latency(cx.now);

@@ -23,7 +23,7 @@ impl Exchange {
         let after = self.times.since_begun(cx.now);
         self.tries.told.end(lease.backend().number(), &outcome, after);
         let status = if let Outcome::Answered { status, .. } = outcome { status } else { 0 };
-        if self.site.pool.rules().passive.statuses.contains(status) {
+        if self.branch.pool.rules().passive.statuses.contains(status) {
             let what = format_args!("answered {status}");
             self.complain_of(lease.index(), About::Status, what, &cx.kit.shared);
         }
@@ -32,7 +32,7 @@ impl Exchange {
             cx.kit.shared.teller.tell(Event::from(&notice));
         }
         if limited {
-            self.site.queue.ring_first();
+            self.branch.queue.ring_first();
         }
     }
 
@@ -62,7 +62,7 @@ impl Exchange {
     }
 
     fn complain_of(&self, index: usize, about: About, what: fmt::Arguments, shared: &Shared) {
-        let name = self.site.pool.backends()[index].name();
+        let name = self.branch.pool.backends()[index].name();
         shared.say_of(name, about, format_args!("{what}; {}", self.shown()));
     }
 

@@ -37,7 +37,7 @@ impl Exchange {
     /// The backend answers with this status: true if another is asked instead, which has then been
     /// leased. Where none can be had, the answer is the client's.
     pub(super) fn goes_elsewhere(&mut self, status: u16, cx: &mut Context) -> bool {
-        let asks_another = self.site.pool.rules().retry.on.statuses.contains(status);
+        let asks_another = self.branch.pool.rules().retry.on.statuses.contains(status);
         if !asks_another || self.client_has_left() {
             return false; // as nearly always: no need to gather what the rule asks for
         }
@@ -66,12 +66,12 @@ impl Exchange {
             body_held: !self.tries.unrepeatable,
             response_started: self.answer.status != 0 || self.answer.interim_bytes > 0,
         };
-        self.tries.course.judge(&attempt, &self.site.pool.rules().retry)
+        self.tries.course.judge(&attempt, &self.branch.pool.rules().retry)
     }
 
     /// Leases another backend, if the budget allows it and there is one.
     fn moves_on(&mut self, cx: &mut Context) -> bool {
-        self.tries.course.has_leave(&self.site.pool) && self.pick(cx).is_ok()
+        self.tries.course.has_leave(&self.branch.pool) && self.pick(cx).is_ok()
     }
 
     /// Forgets what came of the last try, and has the request written from its start.

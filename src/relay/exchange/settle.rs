@@ -133,14 +133,14 @@ impl Exchange {
         let asker = self.asker(cx);
         self.answer.status = answer.status;
         let before = self.client.out.bytes.len();
-        let affinity = self.site.affinity.as_ref();
+        let affinity = self.branch.affinity.as_ref();
         self.answer.bytes = answer::put(&mut self.client, answer, &asker, affinity, cx);
         cx.spend(self.client.out.bytes.len() - before);
         self.account_for(cause, reason, &cx.kit.shared, cx.now);
         cx.recycle(std::mem::take(&mut self.sent.bytes));
         let mut client = self.client;
         if asker.keep_alive {
-            client.await_next(cx.now, &self.site.config.timeouts);
+            client.await_next(cx.now, &self.branch.config.timeouts);
             return Next::Go(Ended::Head(client));
         }
         Next::Go(Ended::Linger(client, false))

@@ -118,7 +118,7 @@ fn an_answer_that_came_while_nobody_looked_is_as_good_as_any() {
             await_that("all are overdue", || epoch.elapsed() > 2 * TIMEOUT);
         }
     };
-    let watch = Watch::start(first, epoch, on).unwrap();
+    let watch = Watch::start(vec![first], epoch, on).unwrap();
     assert!(watch.first_round(SOON));
     let failed = |backend: &&Backend| backend.counts().checks_failed > 0;
     assert_eq!(pool.backends().iter().filter(failed).count(), 1);

@@ -21,7 +21,7 @@ impl Bench {
         settings: Settings,
     ) {
         self.pool = succeeding(&self.pool, Kind::RoundRobin, specs, Rules::default());
-        self.watch.replace(Watched { connectors, settings, ..watching(&self.pool) });
+        self.watch.replace(vec![Watched { connectors, settings, ..watching(&self.pool) }]);
     }
 
     fn checks(&self, index: usize) -> [u64; 2] {

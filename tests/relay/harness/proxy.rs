@@ -260,10 +260,14 @@ fn configuration(backends: &[&dyn Place], settings: &str) -> String {
     let letters = ('A'..='Z').map(String::from);
     let names = letters.chain((26..).map(|number| format!("N{number}")));
     for (name, backend) in names.zip(backends) {
-        let port = backend.port();
-        let host = backend.host();
-        writeln!(text, "[[applications]]\nname = \"{name}\"\nip = \"{host}\"").unwrap();
-        writeln!(text, "port = \"{port}\"\n{}", backend.keys()).unwrap();
+        let (host, port, keys) = (backend.host(), backend.port(), backend.keys());
+        let table = format!("name = \"{name}\"\nip = \"{host}\"\nport = \"{port}\"\n{keys}");
+        // Settings with pools say where each of them is.
+        let place = format!("<{name}>");
+        match text.contains(&place) {
+            true => text = text.replace(&place, &format!("[[pools.applications]]\n{table}")),
+            false => writeln!(text, "[[applications]]\n{table}").unwrap(),
+        }
     }
     text
 }

@@ -1,0 +1,135 @@
+//! `evenly check --route URL`: which pool a request would go to, and why. Read as a server reads
+//! it, from the bytes of a request.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::{Failure, warn};
+use crate::config::{Config, Source};
+use crate::http::{HeadLimits, Parsed, request, slots};
+use crate::pool::{Ambiguous, Routes};
+
+/// Names of applications that are told.
+const TOLD_MAX: usize = 5;
+
+/// Says of each URL where it goes. Fails if one of them goes nowhere.
+pub fn run(source: &Source, urls: &[String]) -> Result<(), Failure> {
+    let (config, warnings) = source.load()?;
+    warn(warnings);
+    let (mut out, mut is_fine) = (io::stdout().lock(), true);
+    for url in urls {
+        let (fate, leads) = fate(&config, url);
+        is_fine &= leads;
+        writeln!(out, "{url}: {fate}")?;
+    }
+    out.flush()?;
+    if is_fine { Ok(()) } else { Err(Failure::Told) }
+}
+
+/// What becomes of a request for this URL, and whether a pool gets it.
+fn fate(config: &Config, url: &str) -> (String, bool) {
+    let Some((head, rest)) = url.split_once("://").and_then(|(_, rest)| Some((head(rest)?, rest)))
+    else {
+        let what = "no URL; write for example https://api.example.org/api/x";
+        return (what.to_owned(), false);
+    };
+    let mut slots = slots();
+    let limits: HeadLimits = config.limits.head();
+    let asked = match request::parse(head.as_bytes(), &limits, &mut slots) {
+        Ok(Parsed::Complete { head, .. }) => head,
+        Ok(Parsed::Partial) => return (format!("{rest} is no target of a request"), false),
+        Err(refusal) => {
+            return (format!("refused with {}: {}", refusal.status, refusal.reason), false);
+        }
+    };
+    if config.routes.is_empty() {
+        return (format!("to {}", pool(config, 0)), true);
+    }
+    match Routes::new(&config.routes).find(asked.host, asked.target) {
+        Ok(Some(end)) => {
+            let (nth, route) = (end.route + 1, config.route(end.route));
+            (format!("to {}, by route {nth} ({route})", pool(config, end.pool)), true)
+        }
+        Ok(None) => ("nowhere: no route has this host and path; answered 404".to_owned(), false),
+        Err(Ambiguous) => {
+            let what = "refused with 400: the path can be read in two ways, which lead to \
+                        different pools";
+            (what.to_owned(), false)
+        }
+    }
+}
+
+/// The head of a request for what stands behind `://`; none without a host.
+fn head(rest: &str) -> Option<String> {
+    let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at(at);
+    // A fragment stays with the client.
+    let target = target.split('#').next().unwrap_or_default();
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    let is_fit = |text: &str| !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    let is_url = !authority.is_empty() && is_fit(rest);
+    is_url.then(|| format!("GET {slash}{target} HTTP/1.1\r\nHost: {authority}\r\n\r\n"))
+}
+
+/// A pool, with whom it has.
+fn pool(config: &Config, index: usize) -> String {
+    let part = &config.parts()[index];
+    let names: Vec<&str> = part.applications.iter().map(|spec| spec.name.as_str()).collect();
+    let mut out = format!("pool {}: ", part.pool_name());
+    out.push_str(&names[..names.len().min(TOLD_MAX)].join(", "));
+    if names.len() > TOLD_MAX {
+        let _ = write!(out, " and {} more", names.len() - TOLD_MAX);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "\
+        [[pools]]\nname = \"web\"\n[[pools.applications]]\nname = \"W\"\nip = \"::1\"\nport = 1\n\
+        [[pools]]\nname = \"api\"\n[[pools.applications]]\nname = \"A\"\nip = \"::1\"\nport = 2\n\
+        [[routes]]\nhost = \"*.example.org\"\npath = \"/api/\"\npool = \"api\"\n\
+        [[routes]]\nhost = \"www.example.org\"\npool = \"web\"\n";
+
+    #[test]
+    fn each_url_is_told_with_the_route_that_it_takes() {
+        let config = Config::parse(FILE, "test").unwrap();
+        for (url, expected) in [
+            (
+                "https://a.example.org/api/x?y#z",
+                "to pool api: A, by route 1 (*.example.org/api to api)",
+            ),
+            ("http://WWW.example.org.:81", "to pool web: W, by route 2 (www.example.org to web)"),
+            ("https://www.example.org/api", "to pool web: W, by route 2 (www.example.org to web)"),
+            (
+                "https://a.example.org/apix",
+                "nowhere: no route has this host and path; answered 404",
+            ),
+            (
+                "https://a.example.org/x/../api",
+                "refused with 400: the path can be read in two ways, which lead to different pools",
+            ),
+            (
+                "https://a,b/",
+                "refused with 400: the host is not a name or an address with an optional port",
+            ),
+            ("a.example.org/api", "no URL; write for example https://api.example.org/api/x"),
+            ("https:///api", "no URL; write for example https://api.example.org/api/x"),
+            ("https://a/ b", "no URL; write for example https://api.example.org/api/x"),
+        ] {
+            assert_eq!(fate(&config, url), (expected.to_owned(), expected.starts_with("to ")));
+        }
+    }
+
+    #[test]
+    fn where_there_is_one_pool_everything_goes_there() {
+        let table =
+            |name| format!("[[applications]]\nname = \"{name}\"\nip = \"{name}.x\"\nport = 1\n");
+        let text: String = ["a", "b", "c", "d", "e", "f"].map(table).concat();
+        let config = Config::parse(&text, "test").unwrap();
+        let expected = "to pool default: a, b, c, d, e and 1 more".to_owned();
+        assert_eq!(fate(&config, "http://x/y"), (expected, true));
+    }
+}

@@ -1,0 +1,180 @@
+//! `[[pools]]`: several sets of applications, each with what of the file's tables is otherwise for
+//! it. A file without any has the one of `[[applications]]`. Called by `raw`, `render`, `changes`.
+//!
+//! Each pool is a whole configuration: that of the file, with the pool's own applications and keys
+//! in their place. So whoever serves a pool need not know that there are others.
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::applications::{self, Known};
+use super::form::{Form, Unset, found, text};
+use super::message::{Errors, Place, quote};
+use super::needs::{Need, Needs};
+use super::overrides::Overrides;
+use super::report::Report;
+use super::table::{Field, Slot, Table, table};
+use super::written::{items, read_table, refuse_unknown, the_table};
+use super::{APPLICATIONS, Config, POOLS, grammar, routes};
+use crate::pool::{NO_POOL, ONLY};
+
+/// The most of them.
+pub const POOLS_MAX: usize = 1000;
+
+/// The tables that a pool may have for itself.
+pub(super) const OWN: [&str; 9] =
+    ["balance", "scored", "sticky", "health", "passive", "retry", "queue", "timeouts", "limits"];
+
+/// Keys of these that are decided before it is known which pool a request goes to.
+pub(super) const COMMON: [(&str, &str); 10] = [
+    ("timeouts", "request_head"),
+    ("timeouts", "handshake"),
+    ("timeouts", "keep_alive"),
+    ("timeouts", "linger"),
+    ("timeouts", "linger_total"),
+    ("timeouts", "lame_duck"),
+    ("limits", "head_bytes"),
+    ("limits", "headers"),
+    ("limits", "target_bytes"),
+    ("limits", "requests_per_connection"),
+];
+
+table! {
+    /// A pool as written, but for its tables.
+    pub(super) struct Written {
+        /// What routes, logs and commands call it; needed.
+        name: Option<String> = "api", Unset(text("api", grammar::name));
+    }
+}
+
+impl Config {
+    /// Each pool as a whole configuration, in the order of the file; a file without `[[pools]]` is
+    /// the one of its applications.
+    #[must_use]
+    pub fn parts(&self) -> &[Self] {
+        if self.pools.is_empty() { std::slice::from_ref(self) } else { &self.pools }
+    }
+
+    /// The configuration of one pool alone: the one of this name, or the only one.
+    ///
+    /// # Errors
+    /// If there is no pool of this name, or there are several and none is named.
+    pub fn only(self, pool: Option<&str>) -> Result<Self, Errors> {
+        let names = self.parts().iter().map(Self::pool_name);
+        let Some(at) = names.clone().position(|name| pool.is_none_or(|pool| pool == name)) else {
+            let what = routes::unknown(pool.unwrap_or_default(), names);
+            return Err(Errors::of("--pool", what));
+        };
+        match self.pools.len() {
+            0 => Ok(self),
+            2.. if pool.is_none() => {
+                let names = names.take(8).collect::<Vec<_>>().join(", ");
+                Err(Errors::of("--pool", format!("the file has several pools: {names}; name one")))
+            }
+            _ => Ok(self.pools.into_iter().nth(at).unwrap_or_default()),
+        }
+    }
+
+    /// The pool's name, if this is the configuration of one.
+    #[must_use]
+    pub fn pool_name(&self) -> &str {
+        self.pool.as_deref().unwrap_or(ONLY)
+    }
+}
+
+/// Reads all pools onto what the file and `overrides` say for all of them, and puts their
+/// applications, one pool behind the other, into the list of the file.
+pub(super) fn read(
+    written: (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>),
+    config: &mut Config,
+    overrides: &Overrides,
+    report: &mut Report<'_>,
+) {
+    let common = Config {
+        #[cfg(feature = "alerts")]
+        alerts: Vec::new(),
+        ..config.clone()
+    };
+    let place = report.at(written.0.span().start);
+    let items = items((POOLS, "pool", POOLS_MAX), written, report);
+    if items.is_empty() && report.is_clean() {
+        report.add(place, POOLS, "there are none; write [[pools]], and below it its name");
+    }
+    let file = std::mem::take(&mut report.settings);
+    let mut known = Known::default();
+    for item in items {
+        let place = report.at(item.span().start);
+        let DeValue::Table(table) = item.get_ref() else {
+            let what = format!("found {}; expected a table with name", found(item.get_ref()));
+            report.add(place, POOLS, what);
+            continue;
+        };
+        let into = common.clone();
+        let pool = read_one((table, &place), into, &mut known, overrides, report);
+        match &pool.pool {
+            None if !table.contains_key("name") => {
+                let what = "missing; write for example name = \"api\"";
+                report.add(place, &format!("{POOLS}.name"), what);
+            }
+            Some(name) if name == NO_POOL => {
+                let what = "stands for requests that no pool is for; choose another";
+                report.add(place, &format!("{POOLS}.name"), format!("{} {what}", quote(name)));
+            }
+            name if config.pools.iter().any(|other| other.pool == *name) => {
+                let name = quote(pool.pool_name());
+                let what = format!("{name} is the name of another; give each its own");
+                report.add(place, &format!("{POOLS}.name"), what);
+            }
+            _ => {}
+        }
+        config.pools.push(pool);
+        let own = std::mem::take(&mut report.settings);
+        report.pools.push(own);
+    }
+    report.settings = file;
+    config.applications =
+        config.pools.iter().flat_map(|pool| pool.applications.iter().cloned()).collect();
+}
+
+fn read_one(
+    (table, place): (&DeTable<'_>, &Place),
+    mut pool: Config,
+    known: &mut Known,
+    overrides: &Overrides,
+    report: &mut Report<'_>,
+) -> Config {
+    let mut written = Written::default();
+    let mut keys = vec!["name", APPLICATIONS];
+    for (name, into) in pool.tables().into_iter().filter(|(name, _)| OWN.contains(name)) {
+        keys.push(name);
+        if let Some(own) = the_table(name, table, report) {
+            refuse_common(name, own, report);
+            read_table(name, own, into, report);
+        }
+    }
+    if let Some(name) = table.get("name") {
+        let place = report.at(name.span().start);
+        written.each(&mut |key, field| {
+            let read = field.read(name.get_ref());
+            report.take(place.clone(), (POOLS, key), field, read);
+        });
+    }
+    // What beats the file beats it here too.
+    overrides.apply(&mut pool, report);
+    pool.applications =
+        applications::read(("pools.applications", place.clone()), table, known, report);
+    refuse_unknown(POOLS, table, &keys, report);
+    pool.pool = written.name;
+    pool
+}
+
+fn refuse_common(name: &str, written: &DeTable<'_>, report: &mut Report<'_>) {
+    for key in written.keys() {
+        let word = key.get_ref().as_ref();
+        if COMMON.contains(&(name, word)) {
+            let what = "counts before it is known which pool a request goes to; set it at the top \
+                        of the file";
+            report.add(report.at(key.span().start), &format!("{name}.{word}"), what);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! `[[routes]]`: which pool a request goes to. Called by `raw`, `render`, `changes`; which of them
+//! counts, `pool::Routes` decides.
+
+use std::fmt;
+
+use toml::Spanned;
+use toml::de::{DeString, DeValue};
+
+use super::form::{Form, Unset, found, text};
+use super::message::{Place, nearest, quote};
+use super::needs::{Need, Needs};
+use super::report::Report;
+use super::table::{Field, Slot, Table, table};
+use super::written::{items, read_table};
+use super::{Config, POOLS, ROUTES, grammar};
+use crate::pool::Route;
+
+/// The most of them.
+pub const ROUTES_MAX: usize = 10_000;
+
+table! {
+    /// A route as written.
+    pub(super) struct Written {
+        /// The host that a request names, without a port: a name, an address, or `*.` and the end
+        /// of names; not set, any.
+        host: Option<String> = "any", Unset(text("*.example.org", host));
+        /// The path, or what is below it: whole segments, so `/api` is not `/apix`; not set, any.
+        path: Option<String> = "any", Unset(text("/api", path));
+        /// The name of the pool; needed.
+        pool: Option<String> = "api", Unset(text("api", grammar::name));
+    }
+}
+
+/// As `pool::Route` has it.
+fn host(text: &str) -> Result<String, String> {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    let host = grammar::host(name).map_err(|_| {
+        let said = quote(text);
+        format!("{said} is no host; write for example \"a.example.org\" or \"*.example.org\"")
+    })?;
+    let host = host.strip_suffix('.').unwrap_or(&host);
+    Ok(match host.contains(':') {
+        true => format!("[{host}]"),
+        false => format!("{}{host}", &text[..text.len() - name.len()]),
+    })
+}
+
+/// A path that everybody reads in one way: routes are compared with it letter by letter.
+fn path(text: &str) -> Result<String, String> {
+    let fits = |segment: &str| {
+        let plain = |byte: u8| byte.is_ascii_graphic() && !b"%?#;\\*".contains(&byte);
+        !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)
+    };
+    let whole = text.strip_suffix('/').unwrap_or(text);
+    match whole.strip_prefix('/') {
+        _ if text == "/" => Ok(String::new()),
+        Some(segments) if segments.split('/').all(fits) => Ok(whole.to_owned()),
+        _ => Err(format!(
+            "{} will not do; write whole segments, such as \"/api\", without %, ;, ?, *, // and ..",
+            quote(text)
+        )),
+    }
+}
+
+/// Reads all routes; whatever is wrong with one does not hide what is wrong with the next.
+pub(super) fn read(
+    written: (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>),
+    config: &Config,
+    report: &mut Report<'_>,
+) -> Vec<Route> {
+    let mut routes: Vec<Route> = Vec::new();
+    for item in items((ROUTES, "route", ROUTES_MAX), written, report) {
+        report.settings.items.push(Vec::new());
+        let place = report.at(item.span().start);
+        let Some(route) = read_one(item.get_ref(), &place, config, report) else { continue };
+        let is_twin = |other: &Route| (&other.host, &other.path) == (&route.host, &route.path);
+        if let Some(twin) = routes.iter().position(is_twin) {
+            let pool = config.pools[routes[twin].pool].pool_name();
+            let what = format!(
+                "the {} route has this host and path already, and leads to {}; remove one",
+                nth(twin + 1),
+                quote(pool)
+            );
+            report.add(place, ROUTES, what);
+        }
+        routes.push(route);
+    }
+    routes
+}
+
+/// None where something that it needs is missing; a problem was reported then.
+fn read_one(
+    item: &DeValue<'_>,
+    place: &Place,
+    config: &Config,
+    report: &mut Report<'_>,
+) -> Option<Route> {
+    let DeValue::Table(table) = item else {
+        let what = format!("found {}; expected a table with pool", found(item));
+        report.add(place.clone(), ROUTES, what);
+        return None;
+    };
+    let mut written = Written::default();
+    read_table(ROUTES, table, &mut written, report);
+    let key = format!("{ROUTES}.pool");
+    let Some(named) = table.get("pool") else {
+        report.add(place.clone(), &key, "missing; write for example pool = \"api\"");
+        return None;
+    };
+    let name = written.pool?;
+    let names = || config.pools.iter().map(Config::pool_name);
+    let Some(pool) = names().position(|own| own == name) else {
+        report.add(report.at(named.span().start), &key, unknown(&name, names()));
+        return None;
+    };
+    Some(Route { host: written.host, path: written.path.filter(|path| !path.is_empty()), pool })
+}
+
+/// What to do about a pool that is none.
+pub(super) fn unknown<'n>(name: &str, names: impl Iterator<Item = &'n str> + Clone) -> String {
+    let said = quote(name);
+    match nearest(name, names.clone()) {
+        Some(near) => format!("{said} is no pool; did you mean {}?", quote(near)),
+        None => {
+            let names = names.take(8).collect::<Vec<_>>().join(", ");
+            match names.is_empty() {
+                true => format!("{said} is no pool; write [[{POOLS}]] and below it name = {said}"),
+                false => format!("{said} is no pool; there are {names}"),
+            }
+        }
+    }
+}
+
+fn nth(number: usize) -> String {
+    match (number % 100, number % 10) {
+        (11..=13, _) => format!("{number}th"),
+        (_, 1) => format!("{number}st"),
+        (_, 2) => format!("{number}nd"),
+        (_, 3) => format!("{number}rd"),
+        _ => format!("{number}th"),
+    }
+}
+
+impl Config {
+    /// The route at this place in a few words.
+    #[must_use]
+    pub fn route(&self, index: usize) -> String {
+        Written::of(&self.routes[index], self).to_string()
+    }
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [host, path] = [&self.host, &self.path].map(|it| it.as_deref().unwrap_or_default());
+        let host = if self.host.is_none() { "any host" } else { host };
+        write!(f, "{host}{path} to {}", self.pool.as_deref().unwrap_or_default())
+    }
+}
+
+impl Written {
+    /// As the file has it.
+    pub(super) fn of(route: &Route, config: &Config) -> Self {
+        let pool = config.pools.get(route.pool).map(|pool| pool.pool_name().to_owned());
+        Self { host: route.host.clone(), path: route.path.clone(), pool }
+    }
+}

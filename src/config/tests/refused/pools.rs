@@ -1,0 +1,175 @@
+//! `[[pools]]` and `[[routes]]`, word for word.
+
+use super::*;
+
+/// Refused as it is.
+fn alone(text: &str) -> String {
+    refusal(text).replace("applications.toml:", "")
+}
+
+#[test]
+fn a_pool_has_a_name_and_applications_of_its_own() {
+    let cases = r#"
+[pools]
+name = "a"
+    1:2: pools: found a table; write [[pools]], in double brackets, above each pool
+pools = []
+    1:1: pools: there are none; write [[pools]], and below it its name
+pools = [5]
+    1:10: pools: found 5; expected a table with name
+[[pools]]
+[[pools.applications]]
+ip = "::1"
+port = 1
+    1:1: pools.name: missing; write for example name = "api"
+[[pools]]
+name = "none"
+[[pools.applications]]
+ip = "::1"
+port = 1
+    1:1: pools.name: "none" stands for requests that no pool is for; choose another
+[[pools]]
+name = "a"
+    1:1: applications: there are none; write [[pools.applications]] and below it ip
+        and port of each
+[[pools]]
+name = "a"
+[[pools.applications]]
+ip = "::1"
+port = 1
+name = "one"
+[[pools]]
+name = "a"
+[[pools.applications]]
+ip = "::1"
+port = 1
+name = "two"
+    7:1: pools.name: "a" is the name of another; give each its own
+[[pools]]
+name = "a"
+[[pools.applications]]
+ip = "::1"
+port = 1
+name = "one"
+[[pools]]
+name = "b"
+[[pools.applications]]
+ip = "::1"
+port = 1
+name = "one"
+    9:1: applications.name: "one" is the name of the one at line 3; choose another
+[[pools]]
+name = "a"
+[[pools.applications]]
+ip = "::1"
+port = 1
+name = "one"
+[[pools.applications]]
+ip = "::1"
+port = 1
+name = "two"
+    7:1: applications.ip: [::1]:1 is listed at line 3 already; remove one of the two
+"#;
+    each(cases, alone);
+}
+
+#[test]
+fn a_pool_has_the_tables_that_are_about_it_and_no_others() {
+    let cases = r#"
+[[applications]]
+ip = "::1"
+port = 1
+[[pools]]
+name = "a"
+    4:3: pools: a file has [[applications]] or [[pools]]; make those applications
+        [[pools.applications]] of one pool
+[[pools]]
+name = "a"
+policy = "hash"
+[[pools.applications]]
+ip = "::1"
+port = 1
+    3:1: pools.policy: unknown key; did you mean policy in [balance]?
+[[pools]]
+name = "a"
+server.workers = 1
+timeouts.keep_alive = "1s"
+balance.polcy = "hash"
+balance.hash_by = 5
+[[pools.applications]]
+ip = "::1"
+port = 1
+    3:1: pools.server: unknown key; did you mean the table [server]?
+    4:10: timeouts.keep_alive: counts before it is known which pool a request goes to; set it at the
+        top of the file
+    5:9: balance.polcy: unknown key; did you mean "policy"?
+    6:19: balance.hash_by: found 5; expected a string such as "client"
+"#;
+    each(cases, alone);
+}
+
+const POOLS: &str = "[[pools]]\nname = \"web\"\n[[pools.applications]]\nip = \"::1\"\nport = 1\n\
+                     [[pools]]\nname = \"api\"\n[[pools.applications]]\nip = \"::1\"\nport = 2\n";
+
+#[test]
+fn a_route_leads_from_whole_segments_and_hosts_to_a_pool_that_there_is() {
+    let cases = r#"
+[[routes]]
+    1:1: routes.pool: missing; write for example pool = "api"
+[[routes]]
+pool = "ap"
+    2:8: routes.pool: "ap" is no pool; did you mean "api"?
+[[routes]]
+pool = "backends"
+    2:8: routes.pool: "backends" is no pool; there are web, api
+[[routes]]
+prefix = "/api"
+backend = "api"
+    1:1: routes.pool: missing; write for example pool = "api"
+    2:1: routes.prefix: unknown key; did you mean "path"?
+    3:1: routes.backend: unknown key; did you mean "pool"?
+[[routes]]
+host = "a.test:80"
+pool = "api"
+    2:8: routes.host: "a.test:80" is no host; write for example "a.example.org" or "*.example.org"
+[[routes]]
+host = "https://a.test"
+pool = "api"
+    2:8: routes.host: "https://a.test" is no host; write for example "a.example.org" or
+        "*.example.org"
+[[routes]]
+host = "a.*.test"
+pool = "api"
+    2:8: routes.host: "a.*.test" is no host; write for example "a.example.org" or "*.example.org"
+[[routes]]
+path = "api"
+pool = "api"
+    2:8: routes.path: "api" will not do; write whole segments, such as "/api", without %, ;, ?, *,
+        // and ..
+[[routes]]
+path = "/api/../x"
+pool = "api"
+    2:8: routes.path: "/api/../x" will not do; write whole segments, such as "/api", without %, ;,
+        ?, *, // and ..
+[[routes]]
+path = "/api"
+pool = "api"
+[[routes]]
+path = "/api/"
+pool = "web"
+    4:1: routes: the 1st route has this host and path already, and leads to "api"; remove one
+"#;
+    each(cases, |text| alone(&format!("{text}\n{POOLS}")));
+}
+
+#[test]
+fn several_pools_have_routes() {
+    let what = "applications.toml: routes: which of several pools a request goes to is for \
+                [[routes]] to say; write for example [[routes]] and below it path = \"/api\" and \
+                pool = \"api\"";
+    assert_eq!(refusal(POOLS), what);
+    let stray = format!("{MINIMAL}[[routes]]\npool = \"web\"\n");
+    let what = "applications.toml:8:8: routes.pool: \"web\" is no pool; write [[pools]] and below \
+                it name = \"web\"";
+    assert_eq!(refusal(&stray), what);
+}

@@ -1,0 +1,348 @@
+//! Which pool a request goes to, by its host and the path in its target. Pure: asked with what is
+//! sent on, not with what the client may have meant.
+//!
+//! The most specific route counts: the very host before a `*.` that covers it, the longest of
+//! those before the shortest, and any host last; among them the longest path. Where none of the
+//! routes of a host has the path, those of the less specific hosts are asked.
+//!
+//! **Nobody reaches another pool than the application would think.** The target goes on as it
+//! came, and applications read one path in different ways: `/a/../b` is below `/a` to one and `/b`
+//! to another, and so it is with `%2e`, `//`, `%2f`, `/a;x/..` and what is encoded twice. So where
+//! a path has anything of that, each way to read it is tried, and if they lead to different pools,
+//! nobody gets the request.
+
+/// A route as configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// A name or an address, or `*.` and the end of names; in small letters, without a port and a
+    /// dot at its end. None is any.
+    pub host: Option<String>,
+    /// Whole segments from the path's beginning, with no slash at its end. None is any path.
+    pub path: Option<String>,
+    /// The place of the pool among all pools.
+    pub pool: usize,
+}
+
+/// All routes of a configuration, in an order that is quick to ask.
+#[derive(Debug, Default)]
+pub struct Routes {
+    /// Each host once, in order: `None` is any, `.example.org` stands for `*.example.org`.
+    hosts: Vec<(Option<String>, Paths)>,
+    /// Some route has a path.
+    go_by_path: bool,
+}
+
+/// Those of one host, in the order of their paths.
+#[derive(Debug, Default)]
+struct Paths {
+    ends: Vec<(String, RouteEnd)>,
+    /// Bytes of the longest path.
+    longest: usize,
+}
+
+/// What a route leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteEnd {
+    /// The place of the route among all routes.
+    pub route: usize,
+    /// The place of its pool.
+    pub pool: usize,
+}
+
+/// The path can be read in two ways that lead to different pools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ambiguous;
+
+/// How often a path may be encoded: what is encoded thrice is read by nobody.
+const DECODED_MAX: u32 = 2;
+/// Bytes of the longest name of a host, with the dot at its end (RFC 1035 section 2.3.4).
+const NAME_BYTES_MAX: usize = 255;
+
+impl Routes {
+    /// Those that are listed. Of two that are alike the first counts.
+    #[must_use]
+    pub fn new(listed: &[Route]) -> Self {
+        let mut routes = Self::default();
+        for (route, Route { host, path, pool }) in listed.iter().enumerate() {
+            let key = host.as_ref().map(|host| host.strip_prefix('*').unwrap_or(host).to_owned());
+            let at = routes.hosts.binary_search_by(|(other, _)| other.cmp(&key));
+            let at = at.unwrap_or_else(|at| {
+                routes.hosts.insert(at, (key, Paths::default()));
+                at
+            });
+            let path = path.clone().unwrap_or_default();
+            routes.go_by_path |= !path.is_empty();
+            routes.hosts[at].1.add(path, RouteEnd { route, pool: *pool });
+        }
+        routes
+    }
+
+    /// Where a request goes with this host (and port) and this target, as both are sent on; `None`
+    /// if there is no route for it.
+    ///
+    /// # Errors
+    /// If the path can be read in two ways that lead to different pools.
+    pub fn find(&self, host: &str, target: &str) -> Result<Option<RouteEnd>, Ambiguous> {
+        let path = target.split('?').next().unwrap_or_default();
+        // An absolute target without a path: a slash is put there on the way.
+        let path = if path.is_empty() { "/" } else { path };
+        let host = bare(host);
+        let end = self.at(&host, path);
+        let pool = |end: Option<RouteEnd>| end.map(|end| end.pool);
+        let leads_there = |reading: String| pool(self.at(&host, &reading)) == pool(end);
+        match self.go_by_path && !readings(path).all(leads_there) {
+            true => Err(Ambiguous),
+            false => Ok(end),
+        }
+    }
+
+    /// The most specific route for a path that is read in one way.
+    fn at(&self, host: &str, path: &str) -> Option<RouteEnd> {
+        let names = host.match_indices('.').map(|(dot, _)| &host[dot..]);
+        let mut hosts = [Some(host)].into_iter().chain(names.map(Some)).chain([None]);
+        hosts.find_map(|host| {
+            let own = self.hosts.binary_search_by(|(other, _)| other.as_deref().cmp(&host)).ok()?;
+            self.hosts[own].1.at(path)
+        })
+    }
+}
+
+impl Paths {
+    fn add(&mut self, path: String, end: RouteEnd) {
+        self.longest = self.longest.max(path.len());
+        if let Err(at) = self.find(&path) {
+            self.ends.insert(at, (path, end));
+        }
+    }
+
+    fn find(&self, path: &str) -> Result<usize, usize> {
+        self.ends.binary_search_by(|(own, _)| own.as_str().cmp(path))
+    }
+
+    /// The longest that `path` is at or below.
+    fn at(&self, path: &str) -> Option<RouteEnd> {
+        let mut end = path.len();
+        loop {
+            if end <= self.longest
+                && let Ok(at) = self.find(&path[..end])
+            {
+                return Some(self.ends[at].1);
+            }
+            end = path[..end].rfind('/').or_else(|| (end > 0).then_some(0))?;
+        }
+    }
+}
+
+/// A host without its port, the dot at its end, and capitals.
+fn bare(host: &str) -> String {
+    let name = match host.rfind(']') {
+        Some(end) => &host[..=end],
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    let name = if name.len() > NAME_BYTES_MAX { "" } else { name };
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+/// All other ways in which a path may be read; none where everybody reads it alike.
+fn readings(path: &str) -> impl Iterator<Item = String> {
+    let is_plain = !path.contains(['%', ';', '\\']) && !path.contains("//") && !path.contains("/.");
+    let decoded = (0..=DECODED_MAX).scan(path.to_owned(), |text, times| {
+        *text = if times == 0 { std::mem::take(text) } else { decode(text) };
+        Some(text.clone())
+    });
+    let ways = decoded.flat_map(|text| {
+        (0..8).map(move |way: u8| walk(&text, way & 1 != 0, way & 2 != 0, way & 4 != 0))
+    });
+    ways.take(if is_plain { 0 } else { usize::MAX })
+}
+
+/// A path segment by segment: without what follows a `;` or a zero byte in each, with many slashes
+/// as one, with `.` and `..` followed (RFC 3986 section 5.2.4), or not.
+fn walk(path: &str, cuts: bool, merges: bool, follows: bool) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    let mut pieces = path.split(['/', '\\']).skip(1).peekable();
+    while let Some(piece) = pieces.next() {
+        let is_last = pieces.peek().is_none();
+        let bare = if cuts { piece.split([';', '\0']).next().unwrap_or_default() } else { piece };
+        match bare {
+            "" if merges && !is_last => {}
+            "." | ".." if follows => {
+                segments.truncate(segments.len().saturating_sub(usize::from(bare == "..")));
+                if is_last {
+                    segments.push("");
+                }
+            }
+            bare => segments.push(bare),
+        }
+    }
+    segments.iter().fold(String::new(), |path, segment| path + "/" + segment)
+}
+
+/// With each `%` and its two hex digits as the byte that they stand for.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    while let [first, more @ ..] = rest {
+        let pair = (*first == b'%').then(|| Some((digit(*more.first()?)?, digit(*more.get(1)?)?)));
+        (bytes, rest) = match pair.flatten() {
+            Some((high, low)) => (pushed(bytes, (high * 16 + low) as u8), &more[2..]),
+            None => (pushed(bytes, *first), more),
+        };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn pushed(mut bytes: Vec<u8>, byte: u8) -> Vec<u8> {
+    bytes.push(byte);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each as `HOST PATH`, `-` is any; the pool of each is its place.
+    fn routes(listed: &[&str]) -> Routes {
+        let part = |text: &str| (text != "-").then(|| text.to_owned());
+        let route = |(pool, text): (usize, &&str)| {
+            let (host, path) = text.split_once(' ').unwrap();
+            Route { host: part(host), path: part(path), pool }
+        };
+        Routes::new(&listed.iter().enumerate().map(route).collect::<Vec<_>>())
+    }
+
+    fn pool(routes: &Routes, host: &str, target: &str) -> Option<usize> {
+        routes.find(host, target).unwrap().map(|end| end.pool)
+    }
+
+    #[test]
+    fn the_most_specific_host_counts_and_then_the_longest_path() {
+        let routes = routes(&[
+            "- -",
+            "a.test -",
+            "*.test -",
+            "*.b.test -",
+            "a.test /api",
+            "a.test /api/v2",
+            "- /api",
+        ]);
+        for (host, target, expected) in [
+            ("a.test", "/", 1),
+            ("a.test", "/api", 4),
+            ("a.test", "/api/", 4),
+            ("a.test", "/api?x=/api/v2", 4),
+            ("a.test", "/apix", 1),
+            ("a.test", "/api/v2", 5),
+            ("a.test", "/api/v2/x/y", 5),
+            ("a.test", "/api/v20", 4),
+            ("a.test", "*", 1),
+            ("c.test", "/api", 2),
+            ("x.b.test", "/", 3),
+            ("y.x.b.test", "/", 3),
+            ("b.test", "/", 2),
+            ("test", "/", 0),
+            ("test", "/api/x", 6),
+            ("xa.test", "/", 2),
+            ("", "/api", 6),
+            ("", "?x", 0),
+            ("192.0.2.1", "/x", 0),
+        ] {
+            assert_eq!(pool(&routes, host, target), Some(expected), "{host} {target}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_the_same_with_a_port_a_dot_at_its_end_and_in_capitals() {
+        let routes = routes(&["a.test -", "*.b.test -", "[::1] -", "192.0.2.1 -"]);
+        for (host, expected) in [
+            ("A.Test", Some(0)),
+            ("a.test:8080", Some(0)),
+            ("a.test.", Some(0)),
+            ("a.TEST.:80", Some(0)),
+            ("a.test:", Some(0)),
+            ("x.b.test.:1", Some(1)),
+            (".b.test", Some(1)),
+            ("b.test", None),
+            ("[::1]:80", Some(2)),
+            ("192.0.2.1:80", Some(3)),
+            ("a.test..", None),
+            ("a.test.evil", None),
+            ("", None),
+        ] {
+            assert_eq!(pool(&routes, host, "/"), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_path_without_a_route_of_its_host_goes_by_those_of_others() {
+        let routes = routes(&["a.test /own", "*.test /wild", "- /any"]);
+        let at = |target| pool(&routes, "a.test", target);
+        assert_eq!([at("/own"), at("/wild"), at("/any/x")], [Some(0), Some(1), Some(2)]);
+        assert_eq!([at("/"), at("/other"), at("*")], [None; 3]);
+    }
+
+    /// Each could be taken for something below another pool's path by an application.
+    #[test]
+    fn what_can_be_read_as_another_pools_path_goes_to_nobody() {
+        let routes = routes(&["- -", "- /api", "- /admin"]);
+        for target in [
+            "/api/../admin",
+            "/api/..",
+            "/x/../api",
+            "/./api",
+            "/.//api",
+            "//api",
+            "///api/x",
+            "/x//../api",
+            "/api/%2e%2e/admin",
+            "/api/%2E./admin",
+            "/api/.%2e/admin/x?y",
+            "/%61pi",
+            "/api%2fx",
+            "/api%2Fx",
+            "/%2fapi",
+            "/x/..%2fapi",
+            "/x%5c..%5capi",
+            "/api;x=1",
+            "/x;/../api",
+            "/x/..;/api",
+            "/%2561pi",
+            "/api/%252e%252e/admin",
+            "/api/../admin/%2e%2e/api",
+            "/admin%2f..%2fapi",
+            "/api/x/../../admin",
+            "/api%00x",
+            "/api%3bx/",
+        ] {
+            assert_eq!(routes.find("a", target), Err(Ambiguous), "{target}");
+        }
+    }
+
+    #[test]
+    fn what_leads_to_one_pool_however_it_is_read_goes_there() {
+        let routes = routes(&["- -", "- /api", "a.test -"]);
+        for (host, target, expected) in [
+            ("a", "/api/a%2fb", 1),
+            ("a", "/api/x/../y", 1),
+            ("a", "/api//x", 1),
+            ("a", "/api/x;y=1", 1),
+            ("a", "/api/.hidden", 1),
+            ("a", "/api/..x", 1),
+            ("a", "/files/a%20b/c;v=1//d", 0),
+            ("a", "/100%", 0),
+            ("a", "/%zz/%e9%ff", 0),
+            ("a", "/x?q=/../api/%2e%2e//", 0),
+            ("a.test", "//api/../..", 2),
+        ] {
+            assert_eq!(pool(&routes, host, target), Some(expected), "{host} {target}");
+        }
+    }
+
+    #[test]
+    fn of_two_that_are_alike_the_first_counts() {
+        let routes = routes(&["a -", "a -"]);
+        assert_eq!(pool(&routes, "a", "/"), Some(0));
+        assert_eq!(Routes::default().find("a", "/"), Ok(None));
+    }
+}
