@@ -132,4 +132,15 @@ mod tests {
         let expected = "to pool default: a, b, c, d, e and 1 more".to_owned();
         assert_eq!(fate(&config, "http://x/y"), (expected, true));
     }
+
+    #[test]
+    fn the_page_shows_what_is_said() {
+        let page = include_str!("../../docs/pools.md");
+        let block = |start: &str| page.split(start).nth(1).unwrap().split("```").next().unwrap();
+        let config = Config::parse(block("```toml\n"), "test").unwrap();
+        let mut lines = block("```text\n$ evenly check ").lines();
+        let urls = lines.next().unwrap().split("--route ").skip(1).map(str::trim);
+        let said: Vec<_> = urls.map(|url| format!("{url}: {}", fate(&config, url).0)).collect();
+        assert_eq!(said, lines.collect::<Vec<_>>());
+    }
 }

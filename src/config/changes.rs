@@ -11,7 +11,7 @@ use super::pools::OWN;
 use super::render::holds_secret;
 use super::settings::Setting;
 use super::table::Table;
-use super::{APPLICATIONS, Config, LISTENERS, routes};
+use super::{APPLICATIONS, Config, LISTENERS};
 use crate::pool::Spec;
 
 /// What holds from the start of the process to its end, by table and key, and why. A table without
@@ -91,10 +91,10 @@ impl Changes {
 
     /// What is otherwise of one pool, beside its applications and what is so of all.
     fn of_pools(&mut self, old: &mut Config, new: &mut Config) {
-        let routes = [&*old, new].map(|config| {
-            let written = |route| routes::Written::of(route, config);
-            config.routes.iter().map(written).collect::<Vec<_>>()
-        });
+        let routes = |config: &Config| {
+            (0..config.routes.len()).map(|index| config.route(index)).collect::<Vec<_>>()
+        };
+        let routes = [routes(old), routes(new)];
         let named = |config: &Config| {
             let name = |part: &Config| part.pool_name().to_owned();
             config.parts().iter().map(name).collect::<Vec<_>>()
@@ -126,7 +126,7 @@ impl Changes {
         self.lines.extend(lines);
     }
 
-    fn of_routes(&mut self, [old, new]: &[Vec<routes::Written>; 2]) {
+    fn of_routes(&mut self, [old, new]: &[Vec<String>; 2]) {
         let gone = old.iter().filter(|route| !new.contains(route));
         self.lines.extend(gone.map(|route| format!("route {route}: gone")));
         let added = new.iter().filter(|route| !old.contains(route));

@@ -1,8 +1,6 @@
 //! `[[routes]]`: which pool a request goes to. Called by `raw`, `render`, `changes`; which of them
 //! counts, `pool::Routes` decides.
 
-use std::fmt;
-
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
@@ -142,18 +140,11 @@ fn nth(number: usize) -> String {
 }
 
 impl Config {
-    /// The route at this place in a few words.
+    /// The route at this place, and where it leads, in a few words.
     #[must_use]
     pub fn route(&self, index: usize) -> String {
-        Written::of(&self.routes[index], self).to_string()
-    }
-}
-
-impl fmt::Display for Written {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [host, path] = [&self.host, &self.path].map(|it| it.as_deref().unwrap_or_default());
-        let host = if self.host.is_none() { "any host" } else { host };
-        write!(f, "{host}{path} to {}", self.pool.as_deref().unwrap_or_default())
+        let route = &self.routes[index];
+        format!("{route} to {}", self.pools[route.pool].pool_name())
     }
 }
 

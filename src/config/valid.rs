@@ -27,6 +27,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     a_secure_listener_has_a_certificate(config, report);
     prefaces_come_from_somebody(config, report);
     each_pool_is_led_to(config, report);
+    each_pool_has_its_own_cookie(config, report);
     #[cfg(feature = "admin")]
     others_prove_who_they_are(config, report);
 }
@@ -224,6 +225,26 @@ fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
             let place = report.pools[index].tables.last().map(|it| it.place.clone());
             let what = format!("no route leads to {}; write one", quote(pool.pool_name()));
             report.warn(place.unwrap_or(Place::File), "pools", what);
+        }
+    }
+}
+
+/// Each would take the other's for one that is no longer good, and give the client a new one.
+fn each_pool_has_its_own_cookie(config: &Config, report: &mut Report<'_>) {
+    let cookie = |pool: &Config| pool.sticky.cookie.clone();
+    for (index, pool) in config.pools.iter().enumerate() {
+        let is_twin = |other: &&Config| cookie(other).is_some() && cookie(other) == cookie(pool);
+        if let Some(twin) = config.pools[..index].iter().find(is_twin) {
+            let [one, other] = [twin, pool].map(|pool| quote(pool.pool_name()));
+            let what = format!(
+                "the pools {one} and {other} have the same one: a client of both at one host loses \
+                 its application in one each time that it speaks to the other; write another below \
+                 [pools.sticky]"
+            );
+            report.within(index, |report| {
+                report.warn(report.place("sticky.cookie"), "sticky.cookie", what);
+            });
+            return;
         }
     }
 }

@@ -75,6 +75,8 @@ pub struct Access<'a> {
     pub host: &'a [u8],
     /// The pool that the request was for.
     pub pool: Option<&'a str>,
+    /// The route that led there, if it is for routes to say.
+    pub route: Option<&'a str>,
     /// By which rule the last backend was picked.
     pub pick: Option<&'a str>,
 }
@@ -203,8 +205,9 @@ impl Access<'_> {
         json_or_null(out, self.host);
         out.extend_from_slice(b",\"pool\":");
         json_or_null(out, self.pool.unwrap_or_default().as_bytes());
-        // There are no routes so far; whoever reads this can be ready for them.
-        out.extend_from_slice(b",\"route\":null,\"pick\":");
+        out.extend_from_slice(b",\"route\":");
+        json_or_null(out, self.route.unwrap_or_default().as_bytes());
+        out.extend_from_slice(b",\"pick\":");
         json_or_null(out, self.pick.unwrap_or_default().as_bytes());
         out.extend_from_slice(b"}\n");
     }
@@ -251,6 +254,7 @@ pub(super) mod tests {
             request_id: "0123abcd",
             host: b"example.org",
             pool: Some("default"),
+            route: Some("*.a.test/api"),
             pick: Some("round-robin"),
         }
     }
@@ -289,7 +293,7 @@ pub(super) mod tests {
              \"user_agent\":\"curl/8.5.0\",\"backend\":\"API01\",\"tries\":1,\
              \"first_byte_ms\":0.412,\"total_ms\":12.598,\"cause\":\"--\",\
              \"reason\":null,\"request_id\":\"0123abcd\",\"host\":\"example.org\",\
-             \"pool\":\"default\",\"route\":null,\"pick\":\"round-robin\"}\n"
+             \"pool\":\"default\",\"route\":\"*.a.test/api\",\"pick\":\"round-robin\"}\n"
         );
     }
 
@@ -320,6 +324,7 @@ pub(super) mod tests {
             cause: Cause::Refused,
             host: b"",
             pool: None,
+            route: None,
             pick: None,
             ..sample()
         };

@@ -11,7 +11,9 @@
 //! a path has anything of that, each way to read it is tried, and if they lead to different pools,
 //! nobody gets the request.
 
-/// A route as configured.
+use std::fmt;
+
+/// A route as configured. Displayed, it is its host, `*` for any, and its path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
     /// A name or an address, or `*.` and the end of names; in small letters, without a port and a
@@ -21,6 +23,13 @@ pub struct Route {
     pub path: Option<String>,
     /// The place of the pool among all pools.
     pub pool: usize,
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.host.as_deref().unwrap_or("*");
+        write!(f, "{host}{}", self.path.as_deref().unwrap_or_default())
+    }
 }
 
 /// All routes of a configuration, in an order that is quick to ask.

@@ -136,6 +136,7 @@ pub(crate) fn refuse(client: &mut Client, refusal: &Refusal, head: &[u8], cx: &m
         request_id: &id,
         host: b"",
         pool: None,
+        route: None,
         pick: None,
     });
 }

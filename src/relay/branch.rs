@@ -30,6 +30,8 @@ pub(crate) struct Branch {
     pub(crate) claims: Claims,
     /// What became of the requests of this pool.
     pub(crate) seen: Arc<Shards<Seen>>,
+    /// The routes of all pools, in words.
+    pub(crate) routes: Arc<[String]>,
     connectors: Vec<Option<Connector>>,
     /// Some application has a `max_connections`.
     limits_places: bool,
@@ -43,6 +45,7 @@ impl Branch {
         pool: Arc<Pool>,
         queue: Arc<Queue>,
         seen: Arc<Shards<Seen>>,
+        routes: Arc<[String]>,
     ) -> Arc<Self> {
         Arc::new(Self {
             affinity: Affinity::new(&config),
@@ -53,6 +56,7 @@ impl Branch {
             pool,
             queue,
             seen,
+            routes,
             connectors,
         })
     }

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::engine::Registry;
 use crate::http::Refusal;
 use crate::http::request::Request;
-use crate::pool::{Ambiguous, Pool, Routes, Rules};
+use crate::pool::{Ambiguous, Pool, Route, Routes, Rules};
 use crate::tls::Tls;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -29,6 +29,10 @@ pub(crate) struct Site {
     /// None where every request is for the only pool.
     routes: Option<Routes>,
 }
+
+/// The place of the route that leads a request to its pool, if that is for routes to say; or what
+/// is said where none does.
+pub(super) type Way = Result<Option<usize>, Refusal>;
 
 const NO_ROUTE: Refusal = Refusal { status: 404, reason: "no route leads from here" };
 const AMBIGUOUS: Refusal = Refusal {
@@ -47,6 +51,7 @@ impl Site {
         before: Option<&Self>,
     ) -> Arc<Self> {
         let mut connectors = tls.connectors.iter().cloned();
+        let words: Arc<[String]> = config.routes.iter().map(Route::to_string).collect();
         let branch = |(part, pool): (&Config, &Arc<Pool>)| {
             let length = part.queue.length;
             let queue = match before.and_then(|before| before.branch_called(pool.name())) {
@@ -56,7 +61,8 @@ impl Site {
             queue.resize(length);
             let connectors = connectors.by_ref().take(part.applications.len()).collect();
             let seen = ledger.of(pool.name());
-            Branch::new(part.clone(), connectors, Arc::clone(pool), queue, seen)
+            let words = Arc::clone(&words);
+            Branch::new(part.clone(), connectors, Arc::clone(pool), queue, seen, words)
         };
         let branches: Vec<_> = config.parts().iter().zip(pools).map(branch).collect();
         let is_alone = config.routes.is_empty();
@@ -68,13 +74,14 @@ impl Site {
         Arc::new(Self { config, branches, common, routes })
     }
 
-    /// What serves this request; or why none does.
-    pub(super) fn branch_for(&self, request: &Request) -> Result<&Arc<Branch>, Refusal> {
-        let Some(routes) = &self.routes else { return Ok(&self.common) };
+    /// What serves this request, and by which route, if that is for routes to say; or why no pool
+    /// gets it.
+    pub(super) fn way(&self, request: &Request) -> (&Arc<Branch>, Way) {
+        let Some(routes) = &self.routes else { return (&self.common, Ok(None)) };
         match routes.find(request.host, request.target) {
-            Ok(Some(end)) => Ok(&self.branches[end.pool]),
-            Ok(None) => Err(NO_ROUTE),
-            Err(Ambiguous) => Err(AMBIGUOUS),
+            Ok(Some(end)) => (&self.branches[end.pool], Ok(Some(end.route))),
+            Ok(None) => (&self.common, Err(NO_ROUTE)),
+            Err(Ambiguous) => (&self.common, Err(AMBIGUOUS)),
         }
     }
 
@@ -102,7 +109,8 @@ impl Site {
 fn nobodys(config: &Config, lot: &Arc<dyn Registry>, ledger: &Ledger) -> Arc<Branch> {
     let policy = config.balance.policy.build(&[], &config.scored);
     let pool = Pool::new(Vec::new(), Vec::new(), policy, Rules::default());
-    let config = Config { pools: Vec::new(), routes: Vec::new(), ..config.clone() };
+    let (pools, routes, applications) = (Vec::new(), Vec::new(), Vec::new());
+    let config = Config { pools, routes, applications, ..config.clone() };
     let queue = Queue::new(Arc::clone(lot), 0);
-    Branch::new(config, Vec::new(), pool, queue, ledger.of(NOBODY))
+    Branch::new(config, Vec::new(), pool, queue, ledger.of(NOBODY), Arc::new([]))
 }

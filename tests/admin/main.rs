@@ -23,6 +23,7 @@ mod history;
 mod metrics;
 mod panel;
 mod places;
+mod pools;
 mod prometheus;
 mod scraping;
 mod serving;

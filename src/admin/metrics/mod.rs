@@ -44,7 +44,7 @@ pub(super) fn metrics(steered: &dyn Steered) -> String {
 /// What no backend was tried for has none as its backend.
 fn requests(out: &mut Exposition, snapshot: &Snapshot) {
     let all = || {
-        snapshot.pools.iter().flat_map(|pool| {
+        snapshot.counted().flat_map(|pool| {
             let served = pool.backends.iter().map(|it| (it.name.as_str(), &it.counts.ended));
             served
                 .chain([("", &pool.unserved)])
@@ -70,18 +70,18 @@ fn requests(out: &mut Exposition, snapshot: &Snapshot) {
 fn how_they_went(out: &mut Exposition, snapshot: &Snapshot) {
     let bounds: Vec<_> = (0..BUCKETS).map_while(end_of_bucket).collect();
     let mut samples = out.family(&WAITS);
-    for pool in &snapshot.pools {
+    for pool in snapshot.counted() {
         let (counts, sum) = &pool.waits;
         samples.histogram(&[("pool", pool.name.as_str())], &bounds, counts, *sum);
     }
     let mut samples = out.family(&ENDS);
-    for pool in &snapshot.pools {
+    for pool in snapshot.counted() {
         for (cause, count) in &pool.causes {
             samples.add(&[("pool", pool.name.as_str()), ("cause", cause)], Value::Whole(*count));
         }
     }
     let mut samples = out.family(&ERRORS);
-    for pool in &snapshot.pools {
+    for pool in snapshot.counted() {
         for (by, count) in pool.errors {
             samples.add(&[("pool", pool.name.as_str()), ("by", by)], Value::Whole(count));
         }

@@ -16,6 +16,8 @@ use crate::text::since_epoch;
 /// All that is shown.
 pub(super) struct Snapshot {
     pub(super) pools: Vec<PoolNow>,
+    /// Requests that no pool is for, where there are several.
+    pub(super) astray: Option<PoolNow>,
     pub(super) process: ProcessNow,
     pub(super) certificates: Vec<CertificateNow>,
     pub(super) alerts: Vec<AlertNow>,
@@ -88,10 +90,16 @@ pub(super) struct AlertNow {
 }
 
 impl Snapshot {
+    /// All that requests are counted by.
+    pub(super) fn counted(&self) -> impl Iterator<Item = &PoolNow> {
+        self.pools.iter().chain(&self.astray)
+    }
+
     pub(super) fn take(steered: &dyn Steered) -> Self {
         let life = steered.life();
         Self {
             pools: PoolNow::take(steered),
+            astray: PoolNow::astray(steered),
             process: ProcessNow::take(steered, &life),
             certificates: certificates(&life),
             alerts: alerts(steered),
@@ -100,13 +108,15 @@ impl Snapshot {
 }
 
 impl PoolNow {
-    /// Each pool, and where there are several, what no pool is for.
     fn take(steered: &dyn Steered) -> Vec<Self> {
         let controls = steered.controls();
         let now = controls.now();
-        let pools = controls.lanes().into_iter().map(|lane| Self::of(&lane, now));
-        let astray = controls.astray().map(|totals| Self::counted(NO_POOL, &totals));
-        pools.chain(astray).collect()
+        controls.lanes().into_iter().map(|lane| Self::of(&lane, now)).collect()
+    }
+
+    fn astray(steered: &dyn Steered) -> Option<Self> {
+        let totals = steered.controls().astray()?;
+        Some(Self::counted(NO_POOL, &totals))
     }
 
     fn of(lane: &Lane, now: Duration) -> Self {

@@ -206,8 +206,8 @@ fn pools_and_routes_are_told_by_name() {
             "pool b: gone",
             "pool c: new",
             "pool a: timeouts.response: \"30s\" -> \"1s\"",
-            "route any host/b to b: gone",
-            "route any host/c to c: new",
+            "route */b to b: gone",
+            "route */c to c: new",
         ]
     );
     assert!(changes(&old, &old, &[Some(0), Some(1)]).is_empty());

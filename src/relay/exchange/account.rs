@@ -96,9 +96,16 @@ impl Exchange {
             request_id: self.request_id(),
             // Where the client named none, it is the application's own address that was sent.
             host: if self.asked.own_host.is_some() { b"" } else { host },
-            pool: self.asked.lost.is_none().then(|| pool.name()),
+            pool: self.asked.way.is_ok().then(|| pool.name()),
+            route: self.route(),
             pick: course.reason().map(|reason| reason.word(pool.policy())),
         });
+    }
+
+    /// The route by which it came to its pool, in words.
+    fn route(&self) -> Option<&str> {
+        let route = self.asked.way.as_ref().ok().copied().flatten()?;
+        self.branch.routes.get(route).map(String::as_str)
     }
 
     /// The last that was tried, or was to be.

@@ -30,10 +30,8 @@ impl Exchange {
     ) -> Box<Self> {
         client.requests += 1;
         let site = &cx.kit.site;
-        let (branch, lost) = match site.branch_for(request) {
-            Ok(branch) => (Arc::clone(branch), None),
-            Err(why) => (Arc::clone(&site.common), Some(why)),
-        };
+        let (branch, way) = site.way(request);
+        let branch = Arc::clone(branch);
         // Where a body is awaited before a backend hears of it, no backend can ask for it.
         let asks_for_body = request.expects_continue && branch.awaits_bodies();
         request.expects_continue &= !asks_for_body;
@@ -42,7 +40,7 @@ impl Exchange {
         let affinity = branch.affinity.as_ref();
         let ties = affinity.map(|affinity| affinity.read(request, origin)).unwrap_or_default();
         let mut exchange = Box::new(Self {
-            asked: Asked { asks_for_body, lost, ..Asked::of(request, origin, sent.len(), id) },
+            asked: Asked { asks_for_body, way, ..Asked::of(request, origin, sent.len(), id) },
             sent: Outbox::of(sent),
             body: Reader::new(request.framing),
             body_given_up: false,
@@ -124,7 +122,7 @@ impl Asked {
             has_body: !matches!(request.framing, Framing::None | Framing::Length(0)),
             expects_continue: request.expects_continue,
             asks_for_body: false,
-            lost: None,
+            way: Ok(None),
             chunked: request.framing == Framing::Chunked,
             keep_alive: request.keep_alive,
         }

@@ -31,7 +31,7 @@ impl Exchange {
         };
         let given = given.or_else(|| self.send_to_https());
         let given = given.or_else(|| self.asked.last_hop.then(Given::to_the_last_hop));
-        let given = given.or_else(|| self.asked.lost.as_ref().map(Given::refusing));
+        let given = given.or_else(|| self.asked.way.as_ref().err().map(Given::refusing));
         Ok(given.map(Progress::from))
     }
 
@@ -41,7 +41,7 @@ impl Exchange {
         let Some(direct) = &branch.direct else { return Ok(None) };
         let (method, target) = self.request_line();
         let is_sent_on = self.client.entrance.sends_to().is_some();
-        let has_no_pool = is_sent_on || self.asked.lost.is_some();
+        let has_no_pool = is_sent_on || self.asked.way.is_err();
         Ok(Some(match direct.wanted(method, target) {
             None => return Ok(None),
             // Balancers in front ask wherever they send clients.

@@ -36,6 +36,7 @@ use super::client::Client;
 use super::kit::Context;
 use super::origin::Origin;
 use super::queue::Ticket;
+use super::site::Way;
 use super::upstream::Upstream;
 use crate::engine::{Next, Outbox, Owner};
 use crate::http::body::Reader;
@@ -95,8 +96,8 @@ struct Asked {
     /// An OPTIONS that may travel no further (RFC 9110 7.6.2).
     last_hop: bool,
     idempotent: bool,
-    /// No pool is for it, and this is what it is told.
-    lost: Option<Refusal>,
+    /// How it came to its pool, or what is said as it came to none.
+    way: Way,
     /// There is a body, however short.
     has_body: bool,
     /// The client may hold its body back until a 100 comes from the backend.
