@@ -123,6 +123,16 @@ impl fmt::Display for Roughly {
     }
 }
 
+/// How many there are, in words: `1 try`, `2 tries`.
+pub struct Many(pub u64, pub &'static str, pub &'static str);
+
+impl fmt::Display for Many {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(many, one, more) = *self;
+        write!(f, "{many} {}", if many == 1 { one } else { more })
+    }
+}
+
 /// The end of the year 9999, where dates of four digits stop; a clock beyond it is wrong anyway.
 const SECONDS_MAX: u64 = 253_402_300_799;
 /// As HTTP's dates have them.

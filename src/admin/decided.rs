@@ -14,7 +14,7 @@ use super::status::{VERSION, time};
 use crate::log::Cause;
 use crate::pool::{Pool, Pools, Reason, Shift, Standing};
 use crate::relay::{Micros, Trace, Try, TryEnd};
-use crate::text::Took;
+use crate::text::{Many, Took};
 
 /// Requests of one id that are told: whoever chooses ids may use one often.
 const TOLD_MAX: usize = 5;
@@ -88,7 +88,7 @@ impl View {
         let last = tries.len().saturating_sub(1);
         for (place, line) in tries.into_iter().enumerate() {
             if place == last && left_out > 0 {
-                lines.push(format!("and {left_out} more tries"));
+                lines.push(format!("and {}", Many(left_out as u64, "more try", "more tries")));
             }
             lines.push(line);
         }

@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::status::{VERSION, time};
 use super::{Steered, decided};
 use crate::pool::{Counts, Pool, Shift, Spell, Standing, Status, Story};
-use crate::text::Took;
+use crate::text::{Many, Took};
 
 /// What is known of the backend of this name; none if there is none.
 pub(super) fn of_backend(steered: &dyn Steered, name: &str) -> Option<Value> {
@@ -116,7 +116,7 @@ impl Told<'_> {
             }
             (false, _) => ", and none while it is so".to_owned(),
         };
-        let tries = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
+        let tries = Many(tries, "try", "tries");
         format!("{in_use}{of} in flight; {tries} since the start, {got} of all{due}")
     }
 
@@ -131,7 +131,7 @@ impl Told<'_> {
             true => "answers: none".to_owned(),
             false => format!("answers: {}", classes.join(", ")),
         };
-        words.push_str(&format!("; {failures} tries failed by its fault"));
+        words.push_str(&format!("; {} failed by its fault", Many(*failures, "try", "tries")));
         if *retries > 0 {
             words.push_str(&format!(", {retries} came after another had failed"));
         }
@@ -283,6 +283,14 @@ mod tests {
             "11:27:27 up: check passed: status 200 (0.5 ms)",
         ];
         assert_eq!(lines(&status, &story), expected);
+    }
+
+    #[test]
+    fn one_try_that_failed_is_said_of_one() {
+        let mut status = status(Standing::Up, s(9280), "check passed: status 200 (0.6 ms)");
+        status.counts.failures = 1;
+        let said = lines(&status, &Story::default());
+        assert!(said[2].contains("answers: none; 1 try failed by its fault"), "{said:?}");
     }
 
     #[test]

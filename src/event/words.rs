@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::what::Event;
+use crate::text::Many;
 
 impl Display for Event<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -77,18 +78,20 @@ impl Event<'_> {
                 f,
                 "paused: new requests are held, until somebody resumes or {at_most:?} have passed"
             ),
-            Self::Resumed { held } => write!(f, "resumed: {held} requests that were held go on"),
+            Self::Resumed { held } => write!(f, "resumed: {}", freed(held)),
             Self::PauseOver { held } => {
-                write!(f, "the pause is over by itself: {held} requests that were held go on")
+                write!(f, "the pause is over by itself: {}", freed(held))
             }
             Self::Unready { lame_duck } => {
                 write!(f, "not ready any more: serving on for {lame_duck:?}, then stopping")
             }
             Self::Stopping { connections, patience } => {
-                write!(f, "stopping: {connections} connections have up to {patience:?} to finish")
+                let open = Many(connections as u64, "connection has", "connections have");
+                write!(f, "stopping: {open} up to {patience:?} to finish")
             }
             Self::CutOff { connections } => {
-                write!(f, "stopping with {connections} connections open")
+                let open = Many(connections as u64, "connection", "connections");
+                write!(f, "stopping with {open} open")
             }
             Self::Stopped => f.write_str("stopped"),
             Self::Panicked => f.write_str("a step panicked; its connection is closed"),
@@ -103,4 +106,8 @@ impl Event<'_> {
             _ => Ok(()),
         }
     }
+}
+
+fn freed(held: usize) -> Many {
+    Many(held as u64, "request that was held goes on", "requests that were held go on")
 }

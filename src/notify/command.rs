@@ -47,7 +47,7 @@ impl Program {
         let path = argv.first().map(String::as_str).unwrap_or_default();
         match std::fs::metadata(path) {
             Ok(file) if file.is_file() && file.permissions().mode() & EXECUTABLE == 0 => {
-                Err(format!("command: {path} may be executed by nobody; chmod +x it"))
+                Err(format!("command: nobody is allowed to run {path}; chmod +x it"))
             }
             Ok(file) if file.is_file() => Ok(Self { argv: argv.to_vec() }),
             Ok(_) => Err(format!("command: {path} is no file; name the program")),

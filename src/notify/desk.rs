@@ -253,7 +253,7 @@ impl Notify {
         let _ = self.wake.try_send(());
         for Handed { alert, messages, .. } in gone {
             for Message { subject, .. } in messages {
-                let why = format!("this alert is in the file no more; left out: {subject}");
+                let why = format!("this alert is no longer in the file; not sent: {subject}");
                 self.teller.tell(Event::Undelivered { alert, why: &why });
             }
         }

@@ -148,8 +148,11 @@ fn answered(status: u16, location: &str, said: &str) -> Result<String, Undeliver
             let to = location.split(['?', '#']).next().unwrap_or_default();
             let to: String = to.chars().take(SHOWN_CHARACTERS_MAX).collect();
             let words = format!(
-                "status {status}: leads to \"{}\", and nobody is followed; write that as url",
-                Escaped(&to)
+                "status {status}: redirects are not followed{}",
+                match to.is_empty() {
+                    true => ", and it names no Location: check the url".to_owned(),
+                    false => format!("; write \"{}\" as url", Escaped(&to)),
+                }
             );
             Err(Undelivered { words, may_retry: false })
         }
@@ -173,5 +176,15 @@ mod tests {
             answered(404, "", &without(&hidden, said)).unwrap_err().words,
             format!("status 404: {shown}")
         );
+    }
+
+    #[test]
+    fn a_redirect_is_not_followed_and_what_to_write_is_said() {
+        let words = |location| answered(302, location, "").unwrap_err().words;
+        let said = "status 302: redirects are not followed; write \"https://h.test/a\" as url";
+        assert_eq!(words("https://h.test/a?key=secret"), said);
+        let said =
+            "status 302: redirects are not followed, and it names no Location: check the url";
+        assert_eq!(words(""), said);
     }
 }

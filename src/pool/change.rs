@@ -142,11 +142,13 @@ impl fmt::Display for Change {
         // A line feed in either would forge a line wherever this is shown.
         let (backend, reason) = (Escaped(&self.backend), Escaped(&self.reason));
         write!(f, "backend {backend}: {reason}; {} -> {}; ", self.from, self.to)?;
-        write!(f, "{} of {} left", self.usable, self.total)?;
+        let is_back = self.to == Standing::Up;
+        let word = if is_back { "up" } else { "left" };
+        write!(f, "{} of {} {word}", self.usable, self.total)?;
         if self.leaves_none() {
             f.write_str(": NO BACKEND IS UP")?;
         } else if self.ends_the_outage() {
-            f.write_str(", the first that is up")?;
+            f.write_str(", the first")?;
         }
         write!(f, "{}", Escaped(&self.roll))
     }
@@ -190,7 +192,7 @@ mod tests {
         assert!(line.ends_with("; 0 of 3 left: NO BACKEND IS UP; out: API01 (down)"), "{line}");
         let back = Change { to: Standing::Up, from: Standing::Down, ..change(1, "x") };
         let line = back.to_string();
-        assert!(line.contains("down -> up; 1 of 3 left, the first that is up; out"), "{line}");
+        assert!(line.contains("down -> up; 1 of 3 up, the first; out"), "{line}");
     }
 
     #[test]

@@ -142,7 +142,7 @@ mod tests {
         assert_eq!((status.asked_by, status.mode), (Some(Who::Application), Mode::Ready));
         assert_eq!((status.why.as_str(), status.is_up), (asked, true));
         assert_eq!(ask(&pool, 0), None, "once is enough");
-        let said = "backend a: check passed: as told (1.0 ms); drain -> up; 2 of 2 left";
+        let said = "backend a: check passed: as told (1.0 ms); drain -> up; 2 of 2 up";
         assert_eq!(hear(&pool, 0, true).as_deref(), Some(said));
         let counts = pool.backends()[0].counts();
         assert_eq!([counts.checks_passed, counts.checks_failed], [2, 0]);
@@ -202,7 +202,7 @@ mod tests {
             hear(&pool, 0, false);
         }
         let back = ask(&pool, 1).unwrap();
-        assert!(back.contains("as no other is up; drain -> up; 1 of 2 left"), "{back}");
+        assert!(back.contains("as no other is up; drain -> up; 1 of 2 up"), "{back}");
     }
 
     #[test]

@@ -27,6 +27,7 @@
 use std::fmt;
 
 use super::PassiveRules;
+use crate::text::Many;
 
 /// Failures at a single path that count as one.
 const ONE_PATH: u16 = 4;
@@ -159,7 +160,8 @@ impl Row {
 /// `5 failures in a row, met by several clients at one path`.
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failures in a row", self.sure + self.seen)?;
+        let failures = u64::from(self.sure + self.seen);
+        write!(f, "{} in a row", Many(failures, "failure", "failures"))?;
         if self.seen == 0 {
             return Ok(());
         }

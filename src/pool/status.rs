@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::tally::quantiles;
 use super::{Counts, Inheritance, Mode, PastCheck, Pool, Standing, Story, Who};
-use crate::text::Escaped;
+use crate::text::{Escaped, Many};
 
 /// One backend at one moment. Displayed, it is one line of the log:
 /// `backend API01: up, 3 in use, 12 requests, 4 failures; score 9, threshold 250: takes its turns`.
@@ -108,7 +108,9 @@ impl fmt::Display for Status {
             write!(f, ": {}", Escaped(&self.why))?;
         }
         write!(f, ", {} in use, ", self.in_use)?;
-        write!(f, "{} requests, {} failures", self.counts.requests, self.counts.failures)?;
+        let Counts { requests, failures, .. } = self.counts;
+        let requests = Many(requests, "request", "requests");
+        write!(f, "{requests}, {}", Many(failures, "failure", "failures"))?;
         if self.counts.repaired > 0 {
             write!(f, ", {} answers mended", self.counts.repaired)?;
         }

@@ -69,7 +69,7 @@ fn a_dead_backend_is_skipped_and_comes_back() {
     assert_eq!(pool.record_check(1, &check(false), s(1)), None);
     assert_eq!(picks(&pool, s(1), 4), [0, 2, 0, 2]);
     let up = pool.record_check(1, &check(true), s(2)).unwrap().to_string();
-    assert!(up.ends_with("check passed: as told (1.0 ms); down -> up; 3 of 3 left"), "{up}");
+    assert!(up.ends_with("check passed: as told (1.0 ms); down -> up; 3 of 3 up"), "{up}");
     let mut next = picks(&pool, s(2), 3);
     next.sort_unstable();
     assert_eq!(next, [0, 1, 2]);
@@ -195,7 +195,7 @@ fn three_failures_in_a_row_eject_and_time_brings_back() {
     let said = report(&pool, 0, &[OK, OK], s(11));
     assert_eq!(
         said,
-        ["backend a: answers after its ejection: status 200; ejected -> up; 3 of 3 left"]
+        ["backend a: answers after its ejection: status 200; ejected -> up; 3 of 3 up"]
     );
 }
 
@@ -397,7 +397,7 @@ fn a_backend_that_is_out_for_two_reasons_is_said_to_be() {
     let last = pool.record_check(2, &check(false), s(1)).unwrap();
     assert!(last.change().unwrap().leaves_none(), "{last}");
     let first = pool.record_check(1, &check(true), s(2)).unwrap().to_string();
-    assert!(first.contains("; 1 of 3 left, the first that is up: b; out: a (down, "), "{first}");
+    assert!(first.contains("; 1 of 3 up, the first: b; out: a (down, "), "{first}");
 }
 
 #[test]

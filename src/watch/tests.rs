@@ -234,7 +234,7 @@ fn a_backend_that_answers_comes_up_before_the_first_round_is_over() {
     assert_eq!(watched.standing(0), Standing::Up);
     let change = watched.next_change();
     assert!(change.starts_with("backend a: check passed: status 204 ("), "{change}");
-    assert!(change.ends_with("; down -> up; 1 of 1 left, the first that is up"), "{change}");
+    assert!(change.ends_with("; down -> up; 1 of 1 up, the first"), "{change}");
     let request = requests.recv_timeout(SOON).unwrap().to_lowercase();
     assert!(request.starts_with("get /health http/1.1\r\n"), "{request}");
     assert!(request.contains(&format!("\r\nhost: {address}\r\n")), "{request}");

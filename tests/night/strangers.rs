@@ -131,10 +131,10 @@ fn an_alert_that_the_one_who_comes_has_not_is_told_as_not_delivered() {
     let panel = Panel::with(&[&a, &b], &alerts_to(port, "10ms"));
     let _a = a.go_down();
     panel.proxy.process.said.wait("alert webhook: not delivered yet: ");
-    panel.proxy.pardon("alert webhook: NOT DELIVERED: this alert is in the file no more");
+    panel.proxy.pardon("alert webhook: NOT DELIVERED: this alert is no longer in the file");
     panel.proxy.rewrite(&[&b], OFTEN);
     let successor = upgrade(&panel);
-    let line = panel.proxy.process.said.wait("this alert is in the file no more; left out: ");
+    let line = panel.proxy.process.said.wait("this alert is no longer in the file; not sent: ");
     assert!(line.contains("A down"), "{line}");
     successor.end(panel);
 }

@@ -47,7 +47,7 @@ fn when_it_is_over_the_door_closes_and_what_is_under_way_is_finished() {
     busy.send("GET /held HTTP/1.1\r\nHost: a.test\r\n\r\n");
     backend.wait_requests(1);
     proxy.terminate();
-    proxy.process.said.wait("stopping: 1 connections");
+    proxy.process.said.wait("stopping: 1 connection has");
     eventually("the listener closes", || TcpStream::connect(proxy.address).is_err());
     gate.open();
     assert_eq!(busy.answer().field("connection"), Some("close"));

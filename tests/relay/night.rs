@@ -122,12 +122,12 @@ fn the_last_one_gone_is_an_error_and_the_first_one_back_is_said() {
     assert!(line.contains(" ERROR backend B: check failed: status 500"), "{line}");
     assert!(line.ends_with("0 of 2 left: NO BACKEND IS UP; out: A (down), B (down)"), "{line}");
     status[1].store(200, Ordering::Relaxed);
-    let line = proxy.process.said.wait("the first that is up");
+    let line = proxy.process.said.wait("1 of 2 up, the first");
     assert!(line.contains(" INFO  backend B: check passed: status 200"), "{line}");
-    assert!(line.ends_with("down -> up; 1 of 2 left, the first that is up: B; out: A (down)"));
+    assert!(line.ends_with("down -> up; 1 of 2 up, the first: B; out: A (down)"));
     status[0].store(200, Ordering::Relaxed);
-    let line = proxy.process.said.wait("2 of 2 left");
-    assert!(line.contains(" INFO ") && line.ends_with("down -> up; 2 of 2 left"), "{line}");
+    let line = proxy.process.said.wait("2 of 2 up");
+    assert!(line.contains(" INFO ") && line.ends_with("down -> up; 2 of 2 up"), "{line}");
 }
 
 #[test]

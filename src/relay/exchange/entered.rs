@@ -64,7 +64,7 @@ impl Exchange {
 fn proved(proof: &Proof) -> Given {
     match proof {
         Some(proof) => Given { content_type: Some(OCTETS), ..Given::new(200, proof) },
-        None => Given::new(404, "there is no such proof"),
+        None => Given::new(404, "no ACME challenge of this name is in acme_webroot"),
     }
 }
 

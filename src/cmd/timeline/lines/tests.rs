@@ -63,7 +63,7 @@ fn a_night_is_told_with_the_quiet_folded_and_the_trouble_marked() {
         1791,
         Level::Info,
         "up",
-        "backend API02: check passed; down -> up; 3 of 3 left",
+        "backend API02: check passed; down -> up; 3 of 3 up",
     ));
     let record = Record { events, points: all.concat(), ..Record::default() };
     let expected = "\
@@ -79,7 +79,7 @@ ours: answered with 5xx or broken off by Evenly; theirs: 5xx of applications
 !  04:29:30  3.0 % errors (60 theirs), 200 requests/s, p99 31ms, 2 up
 !  04:29:37  backend API02: check failed: status 503 (1.2 ms); up -> down; 2 of
              3 left: API01, API03; out: API02 (down)
-   04:29:51  backend API02: check passed; down -> up; 3 of 3 left
+   04:29:51  backend API02: check passed; down -> up; 3 of 3 up
    04:30:00 to 04:43:20  quiet: 212 requests/s, no errors, p99 31ms, 3 up";
     assert_eq!(shown(vec![record], 2600), expected);
 }
