@@ -1,6 +1,10 @@
 //! The thread of one alert: takes messages from a bounded queue and delivers them, one after the
 //! other, each tried again for a while. What it cannot deliver it tells, and counts: never silence,
 //! and never a message about a message.
+//!
+//! That no backend is up is tried before whatever waits or rests between its tries. What it has
+//! overtaken follows in its order, says that it is from before, and ends no incident that this is
+//! of.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -8,12 +12,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{Deliver, Message, Undelivered};
+use crate::config::Occasion;
 use crate::event::{Event, Teller};
-use crate::text::Took;
+use crate::text::Roughly;
 use crate::thread;
 
-/// Messages that wait for the one that is being delivered.
+/// Messages that wait for the one that is being delivered. What is urgent has a place besides.
 const WAITING_MAX: usize = 32;
+/// Begins the subject of what was overtaken: read last, it is not what holds.
+const EARLIER: &str = "earlier: ";
 /// How long one message is tried. A mail server may be restarted meanwhile.
 const TRIED_FOR: Duration = Duration::from_secs(600);
 /// The rest after the first try that failed; each is twice as long as the one before.
@@ -37,7 +44,7 @@ pub(super) struct Shared {
 
 struct State {
     phase: Phase,
-    waiting: VecDeque<Message>,
+    waiting: VecDeque<Parcel>,
     /// The one that is being tried, or rests before its next try; none once somebody else has it.
     under_way: Option<Message>,
     /// A try is not over yet.
@@ -47,6 +54,15 @@ struct State {
     /// The way as the file has it now, once the one in use is through with its try.
     next_way: Option<Box<dyn Deliver>>,
     tally: Tally,
+}
+
+/// A message, and how often it was tried.
+struct Parcel {
+    message: Message,
+    tries: u32,
+    rest: Duration,
+    /// When it is given up; none before its first try.
+    until: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,8 +105,8 @@ impl Line {
         let shared = Arc::new(Shared { name, teller, state, changed });
         let mut carrier = Carrier { shared: Arc::clone(&shared), way };
         let work = move || {
-            while let Some(message) = carrier.shared.next() {
-                carrier.carry(&message);
+            while let Some(parcel) = carrier.shared.next() {
+                carrier.carry(parcel);
             }
         };
         // Its panic would be no reason to serve nobody: what it leaves undelivered is told.
@@ -107,14 +123,15 @@ impl Line {
     /// Never waits: where too many wait already, that is told.
     pub(super) fn send(&self, message: Message) {
         let mut state = self.0.state();
-        if state.waiting.len() < WAITING_MAX {
-            state.waiting.push_back(message);
+        let parcel = Parcel::new(message);
+        if state.waiting.len() < WAITING_MAX + usize::from(parcel.is_urgent()) {
+            state.put(parcel);
             self.0.changed.notify_all();
             return;
         }
         drop(state);
-        let subject = message.subject;
-        let why = format!("{WAITING_MAX} messages wait already; left out: {subject}");
+        let subject = parcel.message.subject;
+        let why = format!("{WAITING_MAX} messages wait already; not sent: {subject}");
         self.0.lose(1, &why);
     }
 
@@ -124,7 +141,7 @@ impl Line {
         let mut state = self.0.state();
         state.phase = Phase::Handed;
         self.0.changed.notify_all();
-        mem::take(&mut state.waiting).into()
+        mem::take(&mut state.waiting).into_iter().map(|parcel| parcel.message).collect()
     }
 
     pub(super) fn tally(&self) -> Tally {
@@ -175,6 +192,7 @@ impl Shared {
         state.phase = Phase::Over;
         self.changed.notify_all();
         let waiting = mem::take(&mut state.waiting);
+        let waiting = waiting.into_iter().map(|parcel| parcel.message);
         let lost: Vec<Message> = state.under_way.take().into_iter().chain(waiting).collect();
         drop(state);
         if let Some(first) = lost.first() {
@@ -182,7 +200,7 @@ impl Shared {
                 1 => String::new(),
                 all => format!(" and {} more", all - 1),
             };
-            let why = format!("evenly ends before it is; left out: {}{what}", first.subject);
+            let why = format!("evenly ends before it is; not sent: {}{what}", first.subject);
             self.lose(lost.len() as u64, &why);
         }
     }
@@ -197,22 +215,33 @@ impl Shared {
     }
 
     /// The next one to be delivered; none once there is nothing more to do.
-    fn next(&self) -> Option<Message> {
+    fn next(&self) -> Option<Parcel> {
         let waits = |state: &mut State| state.phase == Phase::On && state.waiting.is_empty();
         let waited = self.changed.wait_while(self.state(), waits);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         // What is under way then is for another process.
         if matches!(state.phase, Phase::On | Phase::Left) {
-            state.under_way = state.waiting.pop_front();
-            return state.under_way.clone();
+            return state.take_next();
         }
         None
     }
 
-    /// Rests until the next try is due; false if there is none.
-    fn rest(&self, rest: Duration) -> bool {
-        let state = self.wait(Instant::now() + rest, |state| state.phase == Phase::On);
-        matches!(state.phase, Phase::On | Phase::Left)
+    /// Rests until the next try is due: of this one, or of another that goes before it, and then at
+    /// once. None if there is no try more.
+    fn rest(&self, mut parcel: Parcel) -> Option<Parcel> {
+        let until = Instant::now() + parcel.rest;
+        parcel.rest = (parcel.rest * 2).min(REST_MAX);
+        let waits = |state: &State| state.phase == Phase::On && !state.has_overtaken(&parcel);
+        let mut state = self.wait(until, waits);
+        match state.phase {
+            Phase::Handed | Phase::Over => None,
+            Phase::On if state.has_overtaken(&parcel) => {
+                let next = state.take_next();
+                state.put_back(parcel, next.as_ref());
+                next
+            }
+            Phase::On | Phase::Left => Some(parcel),
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -234,6 +263,60 @@ impl State {
     fn left(&self) -> usize {
         self.waiting.len() + usize::from(self.under_way.is_some())
     }
+
+    /// The first that waits is under way now.
+    fn take_next(&mut self) -> Option<Parcel> {
+        let parcel = self.waiting.pop_front();
+        self.under_way = parcel.as_ref().map(|parcel| parcel.message.clone());
+        parcel
+    }
+
+    fn put(&mut self, parcel: Parcel) {
+        let is_before = |one: &Parcel| !parcel.goes_before(one);
+        let place = self.waiting.iter().rposition(is_before).map_or(0, |last| last + 1);
+        self.waiting.range_mut(place..).for_each(|one| one.fall_behind(&parcel));
+        self.waiting.insert(place, parcel);
+    }
+
+    /// It was under way, so it goes before all but what has overtaken it, as `next` has.
+    fn put_back(&mut self, mut parcel: Parcel, next: Option<&Parcel>) {
+        next.iter().for_each(|next| parcel.fall_behind(next));
+        let place = self.waiting.iter().take_while(|one| one.goes_before(&parcel)).count();
+        self.waiting.insert(place, parcel);
+    }
+
+    fn has_overtaken(&self, parcel: &Parcel) -> bool {
+        self.waiting.front().is_some_and(|first| first.goes_before(parcel))
+    }
+}
+
+impl Parcel {
+    fn new(message: Message) -> Self {
+        Self { message, tries: 0, rest: REST, until: None }
+    }
+
+    /// It tells that no backend is up.
+    fn is_urgent(&self) -> bool {
+        self.message.kind == Occasion::AllDown.word()
+    }
+
+    /// Whether this one, which came later, is to be tried first.
+    fn goes_before(&self, other: &Self) -> bool {
+        self.is_urgent() && !other.is_urgent()
+    }
+
+    /// It arrives after one that came later. If it told the end of an incident of the same key, the
+    /// one that is open now would be closed by it.
+    fn fall_behind(&mut self, urgent: &Self) {
+        let Message { subject, key, facts, .. } = &mut self.message;
+        if !subject.starts_with(EARLIER) {
+            subject.insert_str(0, EARLIER);
+        }
+        if *key == urgent.message.key {
+            let action = facts.iter_mut().find(|(name, _)| name == "action");
+            action.into_iter().for_each(|(_, action)| "trigger".clone_into(action));
+        }
+    }
 }
 
 /// What the thread has for itself.
@@ -243,48 +326,52 @@ struct Carrier {
 }
 
 impl Carrier {
-    fn carry(&mut self, message: &Message) {
-        let (until, mut rest) = (Instant::now() + TRIED_FOR, REST);
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let outcome = self.try_once(message);
-            let mut state = self.shared.state();
-            state.is_trying = false;
-            self.shared.changed.notify_all();
-            let Undelivered { words, may_retry } = match outcome {
-                Ok(words) => {
-                    state.under_way = None;
-                    state.tally.sent += 1;
-                    state.tally.last = Some((SystemTime::now(), true, words));
-                    return;
-                }
-                Err(undelivered) => undelivered,
-            };
-            state.tally.last = Some((SystemTime::now(), false, words.clone()));
-            let is_for_another = matches!(state.phase, Phase::Handed | Phase::Over);
-            if state.under_way.is_none() || is_for_another && may_retry {
-                return;
-            }
-            let is_late = Instant::now() + rest >= until;
-            if !may_retry || state.phase == Phase::Left || is_late {
-                state.under_way = None;
-                drop(state);
-                let tries = if tries == 1 { String::new() } else { format!(" ({tries} tries)") };
-                let why = format!("{words}{tries}; left out: {}", message.subject);
-                return self.shared.lose(1, &why);
-            }
-            drop(state);
-            if tries == 1 {
-                let why = format!("{words}; tried again for {}", Took(TRIED_FOR));
-                let Shared { name, teller, .. } = &*self.shared;
-                teller.tell(Event::Delayed { alert: name, why: &why });
-            }
-            if !self.shared.rest(rest) {
-                return;
-            }
-            rest = (rest * 2).min(REST_MAX);
+    fn carry(&mut self, parcel: Parcel) {
+        let mut next = Some(parcel);
+        while let Some(parcel) = next {
+            next = self.try_parcel(parcel).and_then(|parcel| self.shared.rest(parcel));
         }
+    }
+
+    /// Gives it back if it is to be tried again.
+    fn try_parcel(&mut self, mut parcel: Parcel) -> Option<Parcel> {
+        let until = *parcel.until.get_or_insert_with(|| Instant::now() + TRIED_FOR);
+        parcel.tries += 1;
+        let outcome = self.try_once(&parcel.message);
+        let mut state = self.shared.state();
+        state.is_trying = false;
+        self.shared.changed.notify_all();
+        let Undelivered { words, may_retry } = match outcome {
+            Ok(words) => {
+                state.under_way = None;
+                state.tally.sent += 1;
+                state.tally.last = Some((SystemTime::now(), true, words));
+                return None;
+            }
+            Err(undelivered) => undelivered,
+        };
+        state.tally.last = Some((SystemTime::now(), false, words.clone()));
+        let is_for_another = matches!(state.phase, Phase::Handed | Phase::Over);
+        if state.under_way.is_none() || is_for_another && may_retry {
+            return None;
+        }
+        let Parcel { message, tries, rest, .. } = &parcel;
+        let is_late = Instant::now() + *rest >= until;
+        if !may_retry || state.phase == Phase::Left || is_late {
+            state.under_way = None;
+            drop(state);
+            let tries = if *tries == 1 { String::new() } else { format!(" ({tries} tries)") };
+            let why = format!("{words}{tries}; not sent: {}", message.subject);
+            self.shared.lose(1, &why);
+            return None;
+        }
+        drop(state);
+        if *tries == 1 {
+            let why = format!("{words}; it is tried again for {}", Roughly(TRIED_FOR));
+            let Shared { name, teller, .. } = &*self.shared;
+            teller.tell(Event::Delayed { alert: name, why: &why });
+        }
+        Some(parcel)
     }
 
     fn try_once(&mut self, message: &Message) -> Result<String, Undelivered> {
@@ -301,6 +388,10 @@ impl Carrier {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use crossbeam_channel::{Sender, bounded};
+
     use super::super::Over;
     use super::*;
 
@@ -367,5 +458,80 @@ mod tests {
             assert!(Instant::now() < until, "the thread is there still");
             std::thread::park_timeout(Duration::from_millis(5));
         }
+    }
+
+    /// Takes no message of other kinds than this until it is asked to.
+    struct Fussy {
+        takes: &'static str,
+        has_opened: Arc<AtomicBool>,
+        taken: Sender<Message>,
+    }
+
+    impl Deliver for Fussy {
+        fn deliver(
+            &mut self,
+            message: &Message,
+            _: Duration,
+            _: Over<'_>,
+        ) -> Result<String, Undelivered> {
+            if message.kind != self.takes && !self.has_opened.load(Ordering::Acquire) {
+                return Err(Undelivered { words: "status 500".to_owned(), may_retry: true });
+            }
+            let _ = self.taken.send(message.clone());
+            Ok("status 200".to_owned())
+        }
+    }
+
+    #[test]
+    fn no_backend_up_overtakes_what_is_tried_again_and_what_waits_and_none_of_it_is_lost() {
+        let (taken, told) = bounded(10);
+        let has_opened = Arc::new(AtomicBool::new(false));
+        let opened = Arc::clone(&has_opened);
+        let way = Box::new(Fussy { takes: "all-down", has_opened: opened, taken });
+        let teller = Teller::new(crate::log::Log::start(None).unwrap());
+        let line = Line::start("a", Duration::from_secs(1), way, teller).unwrap();
+        let of = |kind: &'static str, key: &str| Message {
+            kind: kind.into(),
+            key: key.to_owned(),
+            facts: vec![("action".into(), "resolve".to_owned())],
+            ..message(kind)
+        };
+        line.send(of("down", "k"));
+        let state = line
+            .0
+            .wait(Instant::now() + Duration::from_secs(20), |state| state.tally.last.is_none());
+        assert!(state.tally.last.is_some(), "nothing was tried");
+        drop(state);
+        line.send(of("recovered", "k"));
+        line.send(of("recovered", "other"));
+        line.send(of("all-down", "k"));
+        let next = || told.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!((&*next().subject, line.waiting()), ("all-down", 3));
+        has_opened.store(true, Ordering::Release);
+        let rest = [(); 3].map(|()| {
+            let message = next();
+            let action = message.fact("action").unwrap().to_owned();
+            (message.subject, message.key, action)
+        });
+        let expected = [
+            ("earlier: down", "k", "trigger"),
+            ("earlier: recovered", "k", "trigger"),
+            ("earlier: recovered", "other", "resolve"),
+        ];
+        assert_eq!(rest, expected.map(|(one, two, three)| (one.into(), two.into(), three.into())));
+        line.shared().wait_until_empty(Instant::now() + Duration::from_secs(20));
+        assert_eq!((line.tally().sent, line.tally().failed), (4, 0));
+    }
+
+    #[test]
+    fn a_full_line_has_a_place_for_what_is_urgent() {
+        let teller = Teller::new(crate::log::Log::start(None).unwrap());
+        let line = Line::start("a", Duration::from_secs(1), Box::new(Dead), teller).unwrap();
+        // One of them is under way, and more than the rest have room.
+        (0..WAITING_MAX + 5).for_each(|_| line.send(message("down")));
+        let failed = line.tally().failed;
+        line.send(Message { kind: "all-down".into(), ..message("none") });
+        assert_eq!(line.tally().failed, failed, "it had no place");
+        line.shared().end();
     }
 }

@@ -71,7 +71,7 @@ fn one_that_hangs_when_evenly_is_stopped_is_killed_with_its_children() {
     let script = "sleep 1000 & echo $! > child; echo $$ > own; wait";
     let settings = format!("{OFTEN}alerts = [{}]\n", shell(script, ", wait = \"10ms\""));
     let mut proxy = Proxy::with(&[&app.server, &well.server], &settings);
-    proxy.pardon("alert command: NOT DELIVERED: evenly ends before it is; left out: [evenly ");
+    proxy.pardon("alert command: NOT DELIVERED: evenly ends before it is; not sent: [evenly ");
     app.turn(503);
     let pid = |name: &str| read(proxy.scratch.path(), name);
     eventually("it runs", || !pid("own").is_empty());

@@ -42,7 +42,7 @@ fn a_real_web_server_is_reached_by_https_and_only_with_a_certificate_that_is_tru
         assert!(code == Some(1) && said.contains("NOT DELIVERED"), "{said}");
     }
     let (code, said, _) = alert_test(&scratch, &alert("away", &trusting), &[]);
-    assert!(code == Some(1) && said.contains("nobody is followed"), "{said}");
+    assert!(code == Some(1) && said.contains("redirects are not followed"), "{said}");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn what_will_not_do_today_is_tried_again_and_what_never_will_is_told_at_once() {
     proxy.pardon("alert gone: NOT DELIVERED: status 410");
     a.turn(503);
     proxy.process.said.wait("alert shy: not delivered yet: ");
-    proxy.process.said.wait("alert gone: NOT DELIVERED: status 410; left out: [evenly ");
+    proxy.process.said.wait("alert gone: NOT DELIVERED: status 410; not sent: [evenly ");
     let told = shy.open(crate::harness::serve);
     assert_eq!(json(&told.wait_requests(1)[0])["kind"], "down");
     assert_eq!(gone.requests().len(), 1, "once is enough");
