@@ -34,8 +34,8 @@ pub struct Open {
     pub key: String,
     /// When it began.
     pub began: SystemTime,
-    /// That no backend is up, was told.
-    pub none_up: bool,
+    /// Since when no backend is up, if that was told.
+    pub none_up: Option<SystemTime>,
     /// Who was told to be out, or to flap.
     pub out: Vec<Out>,
 }
@@ -72,15 +72,15 @@ impl Book {
         self.due = self.due.map(|due| due.min(now));
     }
 
-    /// `process` begins the keys of this one.
-    pub(super) fn hand_over(&self, process: &str) -> Option<Open> {
+    /// `balancer` begins the keys of this one.
+    pub(super) fn hand_over(&self, balancer: &str) -> Option<Open> {
         let outage = self.outage.as_ref().filter(|outage| outage.told.is_some())?;
-        let own = || key(process, outage.began);
+        let own = || key(balancer, None, outage.began);
         let is_out = self.backends.iter().filter(|(_, one)| one.told != State::Well);
         Some(Open {
             key: outage.key.clone().unwrap_or_else(own),
             began: outage.began,
-            none_up: self.told_none_up,
+            none_up: self.none_up.as_ref().filter(|_| self.told_none_up).map(|loss| loss.when),
             out: is_out.map(|(name, one)| out(name, one)).collect(),
         })
     }
@@ -95,8 +95,8 @@ impl Book {
                 known.flap();
             }
         }
-        if open.none_up {
-            let (reason, when) = ("no backend is up".to_owned(), open.began);
+        if let Some(when) = open.none_up {
+            let reason = "no backend is up".to_owned();
             self.none_up = Some(Loss { reason, when, ripe: now });
             self.told_none_up = true;
         }
@@ -106,8 +106,8 @@ impl Book {
     }
 
     /// What was told one by one, likewise.
-    pub(super) fn hand_over_singles(&self, process: &str) -> Vec<Single> {
-        self.singles.hand_over(process)
+    pub(super) fn hand_over_singles(&self, balancer: &str) -> Vec<Single> {
+        self.singles.hand_over(balancer)
     }
 
     /// Takes that as told. A reload that failed is over: this process has read the file.

@@ -119,8 +119,10 @@ impl Book {
     /// is made up for, and who is not among them is out no more.
     pub fn align(&mut self, missed: u64, all: &[Sight], when: SystemTime, now: Duration) {
         self.missed += missed;
-        for Sight { name, is_out, why, .. } in all {
-            if self.turn(name, *is_out, why, when, now) {
+        let since = |sight: &Sight| when.checked_sub(sight.stood_for).unwrap_or(when);
+        for sight in all {
+            let Sight { name, is_out, why, .. } = sight;
+            if self.turn(name, *is_out, why, since(sight), now) {
                 self.fall_due(now + self.rules.wait);
             }
         }
@@ -129,8 +131,10 @@ impl Book {
         gone.iter().for_each(|name| self.leave_out(name, now));
         if all.iter().any(|sight| sight.is_up) {
             self.regain(now);
-        } else if let Some(sight) = all.first().filter(|_| all.iter().all(|it| it.is_out)) {
-            self.lose_all(&sight.why, when, now);
+        } else if let Some(last) = all.iter().min_by_key(|sight| sight.stood_for)
+            && all.iter().all(|sight| sight.is_out)
+        {
+            self.lose_all(&last.why, since(last), now);
         }
     }
 
@@ -317,8 +321,10 @@ impl Book {
         let more = items.len().saturating_sub(ITEMS_MAX);
         items.truncate(ITEMS_MAX);
         let missed = std::mem::take(&mut self.missed);
-        let key = outage.key.clone();
-        Some(Notice { key, items, more, missed, ..blank(kind, outage.number, outage.began) })
+        let (key, began) = (outage.key.clone(), outage.began);
+        let loss = self.none_up.as_ref().filter(|_| kind == Occasion::AllDown);
+        let since = loss.map_or(began, |loss| loss.when);
+        Some(Notice { key, since, items, more, missed, ..blank(kind, outage.number, began) })
     }
 
     /// Holds it back if enough was told within the hour.

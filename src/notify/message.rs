@@ -13,7 +13,8 @@ pub struct Message {
     pub subject: String,
     /// Many lines, plain text.
     pub text: String,
-    /// The same for all messages of an incident, and for no other: letters, digits and `-`.
+    /// The same for all messages of an incident, and for none that is open at the same time:
+    /// letters, digits and `-`.
     pub key: String,
     /// `down`, `up`, `all-down`, `recovered`, `flapping`, `reload-failed`, `certificate`,
     /// `exhausted`, `stuck` or `test`.

@@ -14,10 +14,14 @@ pub struct Notice {
     pub kind: Occasion,
     /// Which incident of this alert it is of, counted from 1.
     pub incident: u64,
+    /// What that is of: backends, or what has no backend to it.
+    pub single: Option<Occasion>,
     /// Its key, if another process began it.
     pub key: Option<String>,
     /// When that began.
     pub began: SystemTime,
+    /// Since when it is as the kind says.
+    pub since: SystemTime,
     /// What happened, the gravest first, at most 20.
     pub items: Vec<Item>,
     /// How many more there are.
@@ -65,8 +69,10 @@ pub fn blank(kind: Occasion, incident: u64, began: SystemTime) -> Notice {
     Notice {
         kind,
         incident,
+        single: None,
         key: None,
         began,
+        since: began,
         items: Vec::new(),
         more: 0,
         again: false,
@@ -76,9 +82,18 @@ pub fn blank(kind: Occasion, incident: u64, began: SystemTime) -> Notice {
     }
 }
 
-/// What ties the messages of an incident together: `process`, which tells this one from others,
-/// and when it began. So alerts that tell of the same incident agree, and no two incidents do.
-pub(super) fn key(process: &str, began: SystemTime) -> String {
-    let since = began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    format!("{process}-{}", since.as_millis())
+/// What ties the messages of an incident together: `balancer`, which tells this one from others, and
+/// what the incident is of. All alerts and each process after a restart agree on it, so whoever was
+/// told of an incident by a process that has ended hears of its end; services that go by such a
+/// key begin another incident by one that was resolved. What has no end that is told is never
+/// resolved there, so that each has a key of its own.
+pub(super) fn key(balancer: &str, single: Option<Occasion>, began: SystemTime) -> String {
+    match single {
+        None => format!("{balancer}-backends"),
+        Some(kind @ Occasion::ReloadFailed) => format!("{balancer}-{kind}"),
+        Some(kind) => {
+            let since = began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            format!("{balancer}-{kind}-{}", since.as_millis())
+        }
+    }
 }

@@ -94,7 +94,8 @@ impl Singles {
                 let (incident, key, began) = self.incident(kind, first.when, incidents);
                 let more = items.len().saturating_sub(ITEMS_MAX);
                 items.truncate(ITEMS_MAX);
-                notices.push(Notice { key, items, more, ..blank(kind, incident, began) });
+                let (single, notice) = (Some(kind), blank(kind, incident, began));
+                notices.push(Notice { single, key, items, more, ..notice });
             }
         }
         self.open.retain_mut(|open| {
@@ -103,7 +104,8 @@ impl Singles {
                 let items =
                     vec![Item { backend: None, state: State::Well, is_left: false, reason, when }];
                 let notice = blank(Occasion::Recovered, open.incident, open.began);
-                notices.push(Notice { key: open.key.take(), items, ..notice });
+                let (single, key) = (Some(open.kind), open.key.take());
+                notices.push(Notice { single, key, items, ..notice });
             }
             false
         });
@@ -129,11 +131,11 @@ impl Singles {
     }
 
     /// What was told, and which of it has an end to come.
-    pub(super) fn hand_over(&self, process: &str) -> Vec<Single> {
+    pub(super) fn hand_over(&self, balancer: &str) -> Vec<Single> {
         let told = self.heard.iter().filter(|heard| heard.is_told);
         let single = |Heard { kind, words, when, .. }: &Heard| {
             let open = self.open.iter().find(|open| open.kind == *kind);
-            let own = |open: &Open| key(process, open.began);
+            let own = |open: &Open| key(balancer, Some(open.kind), open.began);
             let open = open.map(|it| (it.key.clone().unwrap_or_else(|| own(it)), it.began));
             Single { kind: *kind, words: words.clone(), when: *when, open }
         };

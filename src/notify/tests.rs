@@ -9,7 +9,7 @@ use super::known::FLAPPING_WITHIN;
 use super::news::{News, What};
 use super::notice::{Item, Notice, State, blank};
 use super::scene::{Sight, SightCheck};
-use super::words;
+use super::{Message, words};
 use crate::config::{Alert, AlertKind, Occasion};
 
 const fn s(seconds: u64) -> Duration {
@@ -320,6 +320,108 @@ fn a_subject_calls_nobody_down_who_is_up() {
     assert_eq!(subject(Occasion::Recovered, &[]), "[evenly lb] recovered");
 }
 
+fn said(notice: &Notice, all: &[Sight], at: u64) -> Message {
+    let author = words::Teller { host: "lb".into(), address: "a:1".into(), key: "k".into() };
+    author.message(notice, all, SystemTime::UNIX_EPOCH + s(at))
+}
+
+/// One that was ejected and is down by checks now, or that an operator has let go.
+#[test]
+fn the_reason_is_that_of_how_it_stands_when_it_is_told() {
+    let told = play(&mut Book::new(&alert()), &[(0, moved("a", true, false))], 10);
+    let why = "check failed: refused".to_owned();
+    let now = Sight { why, stood_for: s(0), ..sight("a", true) };
+    let message = said(&told[0].1, &[now, sight("b", false)], 3);
+    assert_eq!(message.subject, "[evenly lb] a down: check failed: refused; 1 of 2 up");
+    assert_eq!(message.fact("reason"), Some("check failed: refused"));
+    assert!(message.text.contains("a (192.0.2.1:1): down for 3 s; last"), "{}", message.text);
+    assert!(!message.text.contains("503"), "{}", message.text);
+    // Of one that is up by now, what took it out is all that is known.
+    let message = said(&told[0].1, &[sight("a", false), sight("b", false)], 3);
+    assert_eq!(message.subject, "[evenly lb] a down: status 503; 2 of 2 up");
+}
+
+#[test]
+fn that_none_is_up_is_told_since_the_last_one_went() {
+    let at =
+        |second, news: News| (second, News { when: SystemTime::UNIX_EPOCH + s(second), ..news });
+    let events = [at(0, moved("a", true, false)), at(60, moved("b", true, true))];
+    let mut book = Book::new(&alert());
+    let told = play(&mut book, &events, 61);
+    assert_eq!(shown(&told), ["5 down#1: a", "60 all-down#1: b"]);
+    let since = |notice: &Notice| notice.since.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!((since(&told[0].1), since(&told[1].1)), (s(0), s(60)));
+    let text = said(&told[1].1, &[sight("a", true), sight("b", true)], 60).text;
+    let lines = "Since: 1970-01-01T00:01:00.000Z (0 s ago)\n\
+                 Incident began: 1970-01-01T00:00:00.000Z (1 min ago)\n";
+    assert!(text.contains(lines), "{text}");
+    let mut after = Book::new(&alert());
+    after.succeed(&book.hand_over("k").unwrap(), &[], s(0));
+    let told = play(&mut after, &[], 4 * 3600);
+    assert_eq!(shown(&told), ["14400 all-down#1 again: a b"]);
+    assert_eq!(since(&told[0].1), s(60));
+    // Nobody was there to hear it.
+    let mut book = Book::new(&alert());
+    let all = [Sight { stood_for: s(90), ..sight("a", true) }, sight("b", true)];
+    book.align(0, &all, SystemTime::UNIX_EPOCH + s(100), s(100));
+    let told = book.tell(s(100));
+    assert_eq!((told[0].kind, since(&told[0])), (Occasion::AllDown, s(99)));
+    assert_eq!(told[0].items[0].when, SystemTime::UNIX_EPOCH + s(10));
+}
+
+/// It was down, an operator took it out and lets it go again, and none has been up meanwhile.
+#[test]
+fn whatever_is_told_while_none_is_up_says_so_and_is_critical() {
+    let found_bad = News { when: SystemTime::UNIX_EPOCH, ..moved("a", true, true) };
+    let events = [
+        (0, moved("a", true, false)),
+        (1, moved("b", true, true)),
+        (20, wanted("a", true)),
+        (40, found_bad),
+    ];
+    let told = play(&mut Book::new(&alert()), &events, 60);
+    assert_eq!(shown(&told), ["1 all-down#1: a b", "25 up#1: a", "45 down#1: a"]);
+    let message = said(&told[2].1, &[sight("a", true), sight("b", true)], 45);
+    assert_eq!(message.subject, "[evenly lb] a down: x; NO BACKEND IS UP");
+    assert_eq!(message.fact("severity"), Some("critical"));
+    let message = said(&told[2].1, &[sight("a", true), sight("b", false)], 45);
+    assert_eq!(message.fact("severity"), Some("warning"));
+}
+
+#[test]
+fn who_flaps_is_said_not_to_be_told_of_until_it_is_calm() {
+    let turns = [0, 60, 120, 180].map(|at| (at, moved("a", at % 120 == 0, false)));
+    let told = play(&mut Book::new(&alert()), &turns, 200);
+    let message = said(&told.last().unwrap().1, &[sight("a", false), sight("b", false)], 200);
+    let subject = "[evenly lb] a flapping, up now; 2 of 2 up; silent until calm for 10 min";
+    assert_eq!(message.subject, subject);
+    let words = "What flaps has changed 4 times within 10 min. Further changes are not told\n\
+                 until it has been calm for 10 min; then you hear how it stands.\n";
+    assert!(message.text.contains(words), "{}", message.text);
+}
+
+/// After a restart whoever was told before hears of the end, and of what never ends each by itself.
+#[test]
+fn a_key_is_the_same_for_each_process_and_another_for_each_thing() {
+    let process = |events: &[(u64, News)]| -> Vec<String> {
+        let told = play(&mut Book::new(&alert()), events, 100);
+        told.iter().map(|(_, notice)| said(notice, &[], 0).key).collect()
+    };
+    let at = |second| (second, moved("a", true, false));
+    assert_eq!(process(&[at(0)]), process(&[at(50)]));
+    let single = |kind, words: &str| news(What::Single(kind, words.into()));
+    let events = [
+        at(0),
+        (1, single(Occasion::ReloadFailed, "line 3")),
+        (2, single(Occasion::Certificate, "a.pem has expired")),
+        (20, news(What::Over(Occasion::ReloadFailed, "reloaded".into()))),
+    ];
+    let keys = ["k-backends", "k-reload-failed", "k-certificate-0", "k-reload-failed"];
+    assert_eq!(process(&events), keys);
+    assert_eq!(words::key_of("a.b\nc", "[::]:80"), "evenly-a-b-c-80");
+    assert_eq!(words::key_of("", "0.0.0.0:80"), "evenly--0-0-0-0-80");
+}
+
 proptest! {
     /// Whatever happens: the cap holds within every hour, no notice is empty-handed about a backend
     /// that stands as it was told, each incident is told before it is over, and in the end what was
@@ -374,7 +476,7 @@ proptest! {
         host in any::<String>(),
     ) {
         let author = words::Teller {
-            key: words::key_of(&host, SystemTime::now()),
+            key: words::key_of(&host, "[::]:80"),
             host: "lb".into(),
             address: "192.0.2.1:80".into(),
         };
@@ -424,7 +526,7 @@ fn what_another_process_has_told_one_by_one_is_not_told_again_and_its_end_has_th
     after.hear(&events[0].1, s(3));
     let told = play(&mut after, &[], 60);
     assert_eq!(shown(&told), ["6 recovered#1: -"]);
-    assert_eq!(told[0].1.key.as_deref(), Some("host-1-0"));
+    assert_eq!(told[0].1.key.as_deref(), Some("host-1-reload-failed"));
     assert!(after.hand_over_singles("host-2").iter().all(|single| single.open.is_none()));
 }
 
@@ -440,5 +542,5 @@ fn one_that_was_told_to_flap_by_another_process_is_told_when_it_is_calm() {
     let turns = [(20, moved("a", true, false)), (30, moved("a", false, false))];
     let told = play(&mut after, &turns, 4000);
     assert_eq!(shown(&told), ["630 recovered#1: a"]);
-    assert_eq!(told[0].1.key.as_deref(), Some("host-1-0"));
+    assert_eq!(told[0].1.key.as_deref(), Some("host-1-backends"));
 }

@@ -4,12 +4,13 @@
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
+use super::known::{FLAPPING_CHANGES, FLAPPING_WITHIN};
 use super::notice::{Item, Notice, State, key};
 use super::scene::Sight;
 use super::{Fact, Message};
 use crate::config::Occasion;
 use crate::log::rfc3339;
-use crate::text::{Escaped, Took};
+use crate::text::{Escaped, Many, Roughly, Took};
 
 /// Longest subject, in characters: phones show less.
 const SUBJECT_CHARACTERS_MAX: usize = 120;
@@ -25,7 +26,7 @@ pub struct Teller {
     pub host: String,
     /// Where clients are served.
     pub address: String,
-    /// Tells incidents of this process from those of others: letters, digits and `-`.
+    /// Tells incidents of this balancer from those of others: letters, digits and `-`.
     pub key: String,
 }
 
@@ -33,17 +34,21 @@ impl Teller {
     /// The message of a notice.
     #[must_use]
     pub fn message(&self, notice: &Notice, all: &[Sight], now: SystemTime) -> Message {
+        let notice = &as_it_stands(notice, all);
         let headline = headline(notice, all);
         let subject = shortened(&format!("[evenly {}] {headline}", self.host));
-        let own = || key(&self.key, notice.began);
+        let own = || key(&self.key, notice.single, notice.began);
         let key = notice.key.clone().unwrap_or_else(own);
         let mut text = format!("{headline}\n");
         told(&mut text, notice, all);
         limits(&mut text, notice);
-        stands(&mut text, notice, all);
-        let when = time(notice.began);
-        let lasted = long(now.duration_since(notice.began).unwrap_or_default());
-        let _ = write!(text, "\nSince: {when} ({lasted} ago)\n");
+        stands(&mut text, notice, all, now);
+        let ago = |when| long(now.duration_since(when).unwrap_or_default());
+        let Notice { began, since, .. } = *notice;
+        let _ = write!(text, "\nSince: {} ({} ago)\n", time(since), ago(since));
+        if began != since {
+            let _ = writeln!(text, "Incident began: {} ({} ago)", time(began), ago(began));
+        }
         self.sign(&mut text, &key, now);
         let facts = self.facts(notice, all, now);
         Message { subject, text, key, kind: notice.kind.word().into(), facts }
@@ -67,7 +72,8 @@ impl Teller {
         // All that a real one has: who reads it is to be tried with each.
         let nobody = ["backend", "up", "out"].map(|name| (name, String::new()));
         let nothing = ["usable", "total", "held_back"].map(|name| (name, "0".to_owned()));
-        facts.extend(named([("reason", "a test".to_owned()), ("since", time(now))]));
+        facts.extend(named([("reason", "a test".to_owned())]));
+        facts.extend(named([("since", time(now)), ("began", time(now))]));
         facts.extend(named(nobody).chain(named(nothing)));
         facts.extend(named([("again", false.to_string())]));
         let subject = shortened(&format!("[evenly {}] {headline}", self.host));
@@ -86,6 +92,9 @@ impl Teller {
     fn facts(&self, notice: &Notice, all: &[Sight], now: SystemTime) -> Vec<Fact> {
         let (severity, action) = match notice.kind {
             Occasion::AllDown | Occasion::Stuck | Occasion::Exhausted => ("critical", "trigger"),
+            Occasion::Down | Occasion::Flapping | Occasion::Up if is_none_up(all) => {
+                ("critical", "trigger")
+            }
             Occasion::Recovered => ("info", "resolve"),
             Occasion::Up => ("info", "trigger"),
             _ => ("warning", "trigger"),
@@ -101,7 +110,8 @@ impl Teller {
         facts.extend(named([
             ("backend", backends.join(", ")),
             ("reason", said(reason)),
-            ("since", time(notice.began)),
+            ("since", time(notice.since)),
+            ("began", time(notice.began)),
             ("usable", all.iter().filter(|it| it.is_up).count().to_string()),
             ("total", all.len().to_string()),
             ("up", who(&|it| it.is_up)),
@@ -142,7 +152,11 @@ fn headline(notice: &Notice, all: &[Sight]) -> String {
     let who = names(&named, more);
     let reason = meant.first().map_or(String::new(), |item| said(&item.reason));
     let (up, total) = (all.iter().filter(|it| it.is_up).count(), all.len());
-    let left = if total == 0 { String::new() } else { format!("; {up} of {total} up") };
+    let left = match total {
+        0 => String::new(),
+        _ if is_none_up(all) => "; NO BACKEND IS UP".to_owned(),
+        total => format!("; {up} of {total} up"),
+    };
     let still = if notice.again { "still " } else { "" };
     match notice.kind {
         Occasion::AllDown => format!("{still}NO BACKEND IS UP"),
@@ -152,7 +166,8 @@ fn headline(notice: &Notice, all: &[Sight]) -> String {
                 [one] if more == 0 => now(one, all),
                 _ => String::new(),
             };
-            format!("{who} {still}flapping{now}{left}")
+            let calm = Roughly(FLAPPING_WITHIN);
+            format!("{who} {still}flapping{now}{left}; silent until calm for {calm}")
         }
         Occasion::Up if named.is_empty() => format!("requests are answered again{left}"),
         Occasion::Up => format!("{}{left}", better(&meant, more)),
@@ -168,6 +183,23 @@ fn headline(notice: &Notice, all: &[Sight]) -> String {
             }
         }
     }
+}
+
+/// Whoever is not well now is so for what is seen of it now: what took it out may be over, such as
+/// an ejection, or be no more than an operator's word.
+fn as_it_stands(notice: &Notice, all: &[Sight]) -> Notice {
+    let mut notice = notice.clone();
+    for item in notice.items.iter_mut().filter(|item| item.state != State::Well) {
+        let is_it = |sight: &&Sight| sight.is_out && item.backend.as_ref() == Some(&sight.name);
+        if let Some(sight) = all.iter().find(is_it) {
+            sight.why.clone_into(&mut item.reason);
+        }
+    }
+    notice
+}
+
+fn is_none_up(all: &[Sight]) -> bool {
+    !all.is_empty() && all.iter().all(|sight| !sight.is_up)
 }
 
 fn names(named: &[&str], more: usize) -> String {
@@ -235,11 +267,19 @@ fn told(text: &mut String, notice: &Notice, all: &[Sight]) {
 
 /// What is not told, and why.
 fn limits(text: &mut String, notice: &Notice) {
+    if notice.items.iter().any(|item| item.state == State::Flapping) {
+        let within = Roughly(FLAPPING_WITHIN);
+        let _ = write!(
+            text,
+            "\nWhat flaps has changed {FLAPPING_CHANGES} times within {within}. Further changes are not told\n\
+             until it has been calm for {within}; then you hear how it stands.\n"
+        );
+    }
     if notice.held > 0 {
         let _ = writeln!(
             text,
-            "\n{} messages before this one were held back (hourly_max).",
-            notice.held
+            "\n{} held back before this one (hourly_max).",
+            Many(notice.held, "message was", "messages were")
         );
     }
     if let Some(last_for) = notice.last_for {
@@ -251,12 +291,16 @@ fn limits(text: &mut String, notice: &Notice) {
         );
     }
     if notice.missed > 0 {
-        let _ = writeln!(text, "\n{} events came too fast to be heard here.", notice.missed);
+        let _ = writeln!(
+            text,
+            "\n{} too fast to be heard here.",
+            Many(notice.missed, "event came", "events came")
+        );
     }
 }
 
 /// How all stands, with the last checks of those that this is about.
-fn stands(text: &mut String, notice: &Notice, all: &[Sight]) {
+fn stands(text: &mut String, notice: &Notice, all: &[Sight], now: SystemTime) {
     if all.is_empty() {
         return;
     }
@@ -265,19 +309,31 @@ fn stands(text: &mut String, notice: &Notice, all: &[Sight]) {
     };
     let mut shown = all.iter().filter(is_meant);
     for sight in shown.by_ref().take(SHOWN_MAX) {
-        checks(text, sight);
+        checks(text, sight, stood_for(sight, notice, now));
     }
     let more = shown.count();
     if more > 0 {
-        let _ = writeln!(text, "\nand {more} more backends: see evenly status");
+        let _ = writeln!(
+            text,
+            "\nand {}: see evenly status",
+            Many(more as u64, "more backend", "more backends")
+        );
     }
     let (up, out): (Vec<&Sight>, Vec<&Sight>) = all.iter().partition(|it| it.is_up);
     let _ = write!(text, "\nUp: {}\nNot up: {}\n", list(&up, false), list(&out, true));
 }
 
-fn checks(text: &mut String, sight: &Sight) {
-    let Sight { name, address, standing, stood_for, .. } = sight;
-    let (name, stood_for) = (Escaped(name), long(*stood_for));
+/// One that was ejected, and then found bad by checks, has been out since it was ejected.
+fn stood_for(sight: &Sight, notice: &Notice, now: SystemTime) -> Duration {
+    let is_it = |item: &&Item| item.backend.as_ref() == Some(&sight.name);
+    let item = notice.items.iter().find(is_it).filter(|item| item.state == State::Out);
+    let out_for = item.and_then(|item| now.duration_since(item.when).ok());
+    sight.stood_for.max(out_for.filter(|_| sight.is_out).unwrap_or_default())
+}
+
+fn checks(text: &mut String, sight: &Sight, stood_for: Duration) {
+    let Sight { name, address, standing, .. } = sight;
+    let (name, stood_for) = (Escaped(name), long(stood_for));
     let _ = writeln!(text, "\n{name} ({address}): {standing} for {stood_for}; last checks:");
     if sight.checks.is_empty() {
         text.push_str("  none yet\n");
@@ -335,10 +391,14 @@ fn time(when: SystemTime) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// In a key, and so in a Message-ID: nothing but letters, digits and `-`.
+/// Tells a balancer from others, as the same one after each restart: by the machine and where it is
+/// served. In a key, and so in a Message-ID: nothing but letters, digits and `-`.
 #[must_use]
-pub fn key_of(host: &str, started: SystemTime) -> String {
-    let plain = |char: char| if char.is_ascii_alphanumeric() { char } else { '-' };
-    let host: String = host.chars().take(64).map(plain).collect();
-    key(&format!("evenly-{host}"), started)
+pub fn key_of(host: &str, address: &str) -> String {
+    let plain = |text: &str| {
+        let parts = text.split(|char: char| !char.is_ascii_alphanumeric());
+        let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+        parts.join("-").chars().take(64).collect::<String>()
+    };
+    format!("evenly-{}-{}", plain(host), plain(address))
 }

@@ -238,7 +238,10 @@ fn the_letters_say_what_happened(letters: &[Letter; 4], events: &[Event]) {
     let [down, none, some, over] = letters;
     let began = events.iter().find(|event| event.is_of("A") && event.leaves("up")).unwrap();
     for letter in letters {
-        let since = told::line(&letter.text, "Since: ");
+        let is_worst = letter.text.contains("\nIncident began: ");
+        assert_eq!(is_worst, std::ptr::eq(letter, none), "{}", letter.text);
+        let line = if is_worst { "Incident began: " } else { "Since: " };
+        let since = told::line(&letter.text, line);
         assert_eq!(since.split(' ').next(), Some(began.time.as_str()), "{}", letter.text);
         for (time, name, is_up) in told::items(&letter.text) {
             let is_it = |event: &&Event| {
@@ -256,6 +259,8 @@ fn the_letters_say_what_happened(letters: &[Letter; 4], events: &[Event]) {
     let of = |names: &[&str], is_up| -> Vec<(String, bool)> {
         names.iter().map(|name| ((*name).to_owned(), is_up)).collect()
     };
+    let last = told::items(&none.text).into_iter().map(|(time, ..)| time).max().unwrap();
+    assert!(told::line(&none.text, "Since: ").starts_with(&last), "{}", none.text);
     assert_eq!(named(down), of(&["A"], false));
     assert_eq!(named(none), of(&["B", "C"], false));
     assert_eq!(named(some), of(&["A", "B"], true));

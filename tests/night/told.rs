@@ -21,7 +21,8 @@ impl Event {
         // `...; up -> down; 2 of 3 left: B, C; out: A (down)`
         let change = text.split("; ").find_map(|part| part.split_once(" -> "));
         let change = change.map(|(from, to)| (from.to_owned(), to.to_owned()));
-        let left = text.split("; ").find(|part| part.contains(" of 3 left"));
+        let left =
+            text.split("; ").find(|part| part.contains(" of 3 left") || part.contains(" of 3 up"));
         let left = left.map(|part| part.split(' ').next().unwrap().parse().unwrap());
         let backend = value["backend"].as_str().map(str::to_owned);
         Self { time: value["time"].as_str().unwrap().to_owned(), text, backend, change, left }

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::balancer::supervisor::Supervisor;
 use crate::config::{Config, Errors};
@@ -89,7 +89,7 @@ pub fn author(address: &str) -> words::Teller {
         "" => "unknown".to_owned(),
         host => host.to_owned(),
     };
-    let key = words::key_of(&host, SystemTime::now());
+    let key = words::key_of(&host, address);
     words::Teller { host, address: address.to_owned(), key }
 }
 

@@ -29,9 +29,12 @@ pub(super) fn letter(
     number: u64,
 ) -> Vec<u8> {
     let domain = from.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
-    let key: String = message.key.chars().filter(|char| is_plain(*char)).collect();
+    // One key may be that of many incidents, one after the other: each is a thread of its own.
+    let began = message.fact("began").map(|began| format!("-{began}")).unwrap_or_default();
+    let key = format!("{}{began}", message.key);
+    let key: String = key.chars().filter(|char| is_plain(*char)).collect();
     let key = &key[key.len().saturating_sub(KEY_CHARS_MAX)..];
-    // No message has this name. All of an incident answer it, also across restarts, and mail
+    // No message has this name. All of an incident answer it, also across upgrades, and mail
     // programs put answers to one message together, be it there or not (RFC 5256 section 3).
     let incident = format!("<{key}@{domain}>");
     let since = text::since_epoch(now);
@@ -138,6 +141,16 @@ mod tests {
         assert_eq!(value("Content-Type"), "text/plain; charset=utf-8");
         assert_eq!(value("Content-Transfer-Encoding"), "7bit");
         assert_eq!((headers.len(), body.as_str()), (12, "status 503\r\nthree times\r\n"));
+    }
+
+    #[test]
+    fn incidents_of_one_key_are_a_thread_each() {
+        let began = |when: &str| Message {
+            facts: vec![("began".into(), when.to_owned())],
+            ..message("A is down", "x")
+        };
+        let letter = written(&began("2026-11-27T02:13:05.120Z"));
+        assert!(letter.contains("References: <k-1-2026-11-27T021305120Z@a.test>\r\n"), "{letter}");
     }
 
     #[test]
