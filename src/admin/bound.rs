@@ -42,11 +42,14 @@ impl Bound {
     }
 }
 
+/// Why there is no listener, in words.
+pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
+    format!("admin endpoint: cannot listen on {address}: {error}; choose another")
+}
+
 /// A listening socket, or a sentence that says what is in the way.
 pub(super) fn listen_at(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).map_err(|error| {
-        format!("admin endpoint: cannot listen on {address}: {error}; choose another")
-    })
+    TcpListener::bind(address).map_err(|error| cannot_listen(address, &error))
 }
 
 /// A default place that cannot be had is no more than a pity: then there is none, and a sentence.

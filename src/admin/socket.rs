@@ -18,6 +18,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 /// What every user of a machine may look into, and Evenly makes if it may.
 pub const SHARED_DIRECTORY: &str = "/run/evenly";
 const TAKEN: &str = "a balancer that runs has it";
+const CHOOSE: &str = "choose another with [admin] socket";
 /// Clients that may wait in the kernel until somebody accepts, who may ask for more.
 const BACKLOG: i32 = 16;
 /// How long another balancer that is about to bind in the same directory is waited for.
@@ -91,19 +92,27 @@ impl UnixSocket {
     /// # Errors
     /// What is in the way.
     pub fn bind(path: &Path) -> Result<Self, CannotBind> {
-        let refused = |what: String| CannotBind {
-            is_taken: what.starts_with(TAKEN),
-            what: format!("admin socket {}: {what}", path.display()),
-        };
-        let address = SocketAddrUnix::new(path).map_err(|_| {
-            let bytes = path.as_os_str().len();
-            refused(format!("{bytes} bytes are too long a path for a socket; 107 are possible"))
-        })?;
-        let _turn = take_turn(path).map_err(&refused)?;
-        let listener = Self::listen(path, &address).map_err(&refused)?;
+        let refused = |what: String| CannotBind::at(path, what);
+        let address = address(path).map_err(refused)?;
+        let _turn = take_turn(path).map_err(refused)?;
+        let listener = Self::listen(path, &address).map_err(refused)?;
         let identity = fs::symlink_metadata(path).map(|metadata| identity(&metadata));
         let identity = identity.map_err(|error| refused(error.to_string()))?;
         Ok(Self { path: path.to_owned(), listener, identity })
+    }
+
+    /// What would be in the way of that, as far as it shows without a change.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn try_bind(path: &Path) -> Result<(), CannotBind> {
+        let refused = |what: String| CannotBind::at(path, what);
+        address(path).map_err(refused)?;
+        open_directory(path).map_err(refused)?;
+        match fs::symlink_metadata(path) {
+            Ok(_) => in_the_way(path).map_err(refused),
+            Err(_) => Ok(()),
+        }
     }
 
     /// The same at a default path, whose directory is made if it is not there.
@@ -177,6 +186,13 @@ impl Drop for UnixSocket {
     }
 }
 
+impl CannotBind {
+    fn at(path: &Path, what: String) -> Self {
+        let is_taken = what.starts_with(TAKEN);
+        Self { what: format!("admin socket {}: {what}", path.display()), is_taken }
+    }
+}
+
 impl fmt::Display for CannotBind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)
@@ -187,22 +203,32 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
 
+fn address(path: &Path) -> Result<SocketAddrUnix, String> {
+    SocketAddrUnix::new(path).map_err(|_| {
+        let bytes = path.as_os_str().len();
+        format!("{bytes} bytes are too long a path for a socket; 107 are possible")
+    })
+}
+
 /// Removes a socket that nobody listens at any more.
 fn make_way(path: &Path) -> Result<(), String> {
-    let choose = "choose another with [admin] socket";
+    in_the_way(path)?;
+    fs::remove_file(path).map_err(|error| format!("cannot be replaced: {error}; {CHOOSE}"))
+}
+
+/// Nothing, if what is there is a socket that nobody listens at any more.
+fn in_the_way(path: &Path) -> Result<(), String> {
     let metadata = fs::symlink_metadata(path).map_err(|error| error.to_string())?;
     if !metadata.file_type().is_socket() {
-        return Err(format!("there is something else at this path; {choose}, or remove it"));
+        return Err(format!("there is something else at this path; {CHOOSE}, or remove it"));
     }
     match connect(path, ANSWER_PATIENCE).map_err(|error| (error.kind(), error)) {
-        Err((ErrorKind::ConnectionRefused, _)) => {
-            fs::remove_file(path).map_err(|error| format!("cannot be replaced: {error}; {choose}"))
-        }
+        Err((ErrorKind::ConnectionRefused, _)) => Ok(()),
         // More wait there already than fit.
         Ok(_) | Err((ErrorKind::WouldBlock, _)) => {
-            Err(format!("{TAKEN}; end that one, or {choose}"))
+            Err(format!("{TAKEN}; end that one, or {CHOOSE}"))
         }
-        Err((_, error)) => Err(format!("it is another's: {error}; {choose}")),
+        Err((_, error)) => Err(format!("it is another's: {error}; {CHOOSE}")),
     }
 }
 
@@ -224,19 +250,22 @@ pub fn connect(path: &Path, within: Duration) -> io::Result<OwnedFd> {
 /// has just bound. So they take turns, by a lock on the directory. A stranger who keeps it is not
 /// waited for longer.
 fn take_turn(path: &Path) -> Result<File, String> {
+    let file = open_directory(path)?;
+    let until = Instant::now() + TURN_PATIENCE;
+    while file.try_lock().is_err() && Instant::now() < until {
+        std::thread::park_timeout(TURN_LOOK);
+    }
+    Ok(file)
+}
+
+fn open_directory(path: &Path) -> Result<File, String> {
     let directory = match path.parent() {
         Some(directory) if directory.as_os_str() != OsStr::new("") => directory,
         _ => Path::new("."),
     };
     let file = File::open(directory)
         .and_then(|file| if file.metadata()?.is_dir() { Ok(file) } else { Err(not_a_directory()) });
-    let file =
-        file.map_err(|error| format!("its directory: {error}; make it, or choose another"))?;
-    let until = Instant::now() + TURN_PATIENCE;
-    while file.try_lock().is_err() && Instant::now() < until {
-        std::thread::park_timeout(TURN_LOOK);
-    }
-    Ok(file)
+    file.map_err(|error| format!("its directory: {error}; make it, or choose another"))
 }
 
 fn not_a_directory() -> io::Error {

@@ -64,12 +64,14 @@ fn pool(lane: &Lane, controls: &Controls, moment: Duration) -> String {
 
 /// Where clients come in.
 fn listeners(controls: &Controls) -> Value {
-    let listener = |Listening { name, address, mode, is_secure }: Listening| {
+    let listener = |one: Listening| {
+        let Listening { name, address, mode, is_secure, expects_preface } = one;
         json!({
             "name": name,
             "address": address.to_string(),
             "mode": mode.word(),
             "tls": is_secure,
+            "proxy_protocol": if expects_preface { "required" } else { "off" },
         })
     };
     controls.listening().into_iter().map(listener).collect()

@@ -3,9 +3,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use super::build::{NAMES_PATIENCE, cannot_listen, log_destination};
-use super::{CannotStart, Prepared};
+use super::{CannotStart, Prepared, operators};
 use crate::config::{self, AccessLog, Config};
 use crate::engine::{Listener, descriptors};
 use crate::log::Log;
@@ -21,6 +22,8 @@ pub struct Trial {
     /// Addresses that somebody has: most often the very server that this configuration is meant
     /// for.
     pub taken: Vec<SocketAddr>,
+    /// The same of the places for operators, in words.
+    pub taken_admin: Vec<String>,
 }
 
 impl Trial {
@@ -43,9 +46,18 @@ impl Trial {
                 Err(error) => faults.push(cannot_listen(listen, &error)),
             }
         }
+        notes.extend(config.listening().iter().filter_map(without_folder));
         faults.extend(Prepared::of(config).err().map(CannotStart::Config));
-        Self { faults, notes, taken }
+        let (taken_admin, in_the_way) = operators::try_places(config);
+        faults.extend(in_the_way.into_iter().map(CannotStart::System));
+        Self { faults, notes, taken, taken_admin }
     }
+}
+
+/// An ACME client makes it, maybe later: what is not there is answered 404 meanwhile.
+fn without_folder(listener: &config::Listener) -> Option<String> {
+    let folder = listener.acme_webroot.as_ref().filter(|folder| !Path::new(folder).is_dir())?;
+    Some(format!("listeners.acme_webroot: {folder} is no folder that is there; make it"))
 }
 
 /// A sentence for each application whose name has no address.

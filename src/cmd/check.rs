@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use super::reach;
 use super::{Failure, warn};
 use crate::balancer::{Trial, summary};
-use crate::config::{Config, Extent, Listener, Source};
+use crate::config::{Config, Extent, Source};
 use crate::tls::{self, Tls};
 
 /// Prints the verdict and the configuration as TOML, secrets hidden, and below it, as comments, the
@@ -17,15 +17,13 @@ use crate::tls::{self, Tls};
 pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
     let (mut config, warnings) = source.load()?;
     let tls = Tls::load(&config);
-    let Trial { faults, notes, taken } = Trial::of(&config);
-    let taken = Taken::of(&taken, &config);
+    let Trial { faults, notes, taken, taken_admin } = Trial::of(&config);
+    let taken = Taken::of(&taken, taken_admin, &config);
     let mut out = io::stdout().lock();
     let path = source.path.display();
     match faults.len() + usize::from(tls.is_err()) {
         0 => {
-            let served = |one: &Listener| format!("{}, on {}", summary(&config, one), one.listen);
-            let served: Vec<_> = config.listening().iter().map(served).collect();
-            writeln!(out, "# {path} is fine: {}{}\n", served.join("; "), taken.by_us)?;
+            writeln!(out, "# {path} is fine: {}{}\n", served(&config), taken.by_us)?;
         }
         1 => writeln!(out, "# {path} is well written, but one thing would fail here\n")?,
         many => writeln!(out, "# {path} is well written, but {many} things would fail here\n")?,
@@ -50,6 +48,20 @@ pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
     if faults.is_empty() { Ok(()) } else { Err(Failure::Told) }
 }
 
+/// What is served where; what is the same at several listeners is said once.
+fn served(config: &Config) -> String {
+    let mut all: Vec<(String, Vec<String>)> = Vec::new();
+    for one in config.listening() {
+        let (what, at) = (summary(config, &one), one.listen.to_string());
+        match all.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, places)) => places.push(at),
+            None => all.push((what, vec![at])),
+        }
+    }
+    let said = |(what, places): &(String, Vec<String>)| format!("{what}, on {}", places.join(", "));
+    all.iter().map(said).collect::<Vec<_>>().join("; ")
+}
+
 /// Who has the addresses already.
 #[derive(Default)]
 struct Taken {
@@ -60,18 +72,22 @@ struct Taken {
 }
 
 impl Taken {
-    fn of(taken: &[SocketAddr], config: &Config) -> Self {
-        if taken.is_empty() {
+    fn of(taken: &[SocketAddr], taken_admin: Vec<String>, config: &Config) -> Self {
+        if taken.is_empty() && taken_admin.is_empty() {
             return Self::default();
         }
         if let Some(pid) = owner(config, taken) {
-            let by_us = format!(", where its balancer serves already (process {pid})");
+            let by_us = match taken.is_empty() {
+                true => String::new(),
+                false => format!(", where its balancer serves already (process {pid})"),
+            };
             return Self { by_us, by_others: Vec::new() };
         }
         let what = "in use; if not by the server that this is for, choose another";
         let key = if config.listeners.is_empty() { "server.listen" } else { "listeners.listen" };
         let warning = |address| format!("{key}: {address} is {what}");
-        Self { by_us: String::new(), by_others: taken.iter().map(warning).collect() }
+        let admin = taken_admin.into_iter().map(|said| said.replace("in use", what));
+        Self { by_us: String::new(), by_others: taken.iter().map(warning).chain(admin).collect() }
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) fn exposed(path: &Path, secret: &str) -> Option<String> {
     };
     let (path, mode) = (path.display(), mode & 0o7777);
     Some(format!(
-        "{path}: everybody may {may} it (mode {mode:04o}), and it holds {secret}; chmod o="
+        "{path}: everybody may {may} it (mode {mode:04o}), and it holds {secret}; chmod o=, and \
+         give it to a group that evenly is in"
     ))
 }

@@ -9,7 +9,7 @@ use super::message::{Place, quote};
 use super::report::Report;
 use super::settings::Setting;
 use super::units::TIME;
-use super::{Config, Listener, meaning};
+use super::{Config, Listener, Mode, meaning};
 
 /// Reports contradictions, and what is odd. Says nothing while single keys are wrong: it would
 /// judge defaults that nobody asked for.
@@ -25,6 +25,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     each_certificate_has_a_key(config, report);
     clients_come_in_as_one_of_two_says(config, report);
     a_secure_listener_has_a_certificate(config, report);
+    whoever_is_sent_on_gets_there(config, report);
     prefaces_come_from_somebody(config, report);
     each_pool_is_led_to(config, report);
     each_pool_has_its_own_cookie(config, report);
@@ -189,6 +190,37 @@ fn a_secure_listener_has_a_certificate(config: &Config, report: &mut Report<'_>)
     if is_certified && !config.listeners.iter().any(|one| config.is_secure(one)) {
         let what = "are shown by no listener; write tls = true in one, or remove this key";
         report.warn(report.place("tls.certificates"), "tls.certificates", what);
+    }
+}
+
+/// Sent to where they are sent on, clients would go round for ever, or fail.
+fn whoever_is_sent_on_gets_there(config: &Config, report: &mut Report<'_>) {
+    let all = &config.listeners;
+    let is_secure = |port: Option<u16>| {
+        let is_it = |one: &&Listener| port.is_none_or(|port| one.listen.port() == port);
+        all.iter().filter(is_it).any(|one| config.is_secure(one))
+    };
+    let place = report.place_of("listeners.https_port");
+    for one in all.iter().filter(|one| one.mode == Mode::ToHttps) {
+        let port = one.https_port;
+        let is_there = |other: &&Listener| {
+            other.mode == Mode::ToHttps && other.listen.port() == port && !is_secure(Some(port))
+        };
+        if let Some(round) = all.iter().find(is_there) {
+            let what = format!(
+                "{port} is where {} is, which sends clients on and speaks no TLS; name the port \
+                 at which https is spoken",
+                quote(&round.name)
+            );
+            report.add(place.clone(), "listeners.https_port", what);
+        } else if place == Place::File && !is_secure(None) {
+            let what = format!(
+                "{} sends clients to https at port {port}, and no listener here speaks TLS; give \
+                 one certificates, or write https_port if another machine does",
+                quote(&one.name)
+            );
+            report.warn(report.place_of("listeners.mode"), "listeners.mode", what);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod desk;
 #[cfg(feature = "email")]
 mod email;
 mod handed;
+mod headline;
 mod hearing;
 mod heartbeat;
 pub mod incident;

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
+use super::headline::{headline, is_none_up, meant, now, said, shortened};
 use super::known::{FLAPPING_CHANGES, FLAPPING_WITHIN};
 use super::notice::{Item, Notice, State, key};
 use super::scene::Sight;
@@ -12,10 +13,6 @@ use crate::config::Occasion;
 use crate::log::rfc3339;
 use crate::text::{Escaped, Many, Roughly, Took};
 
-/// Longest subject, in characters: phones show less.
-const SUBJECT_CHARACTERS_MAX: usize = 120;
-/// The most of what one backend said in a text, in characters.
-const SAID_CHARACTERS_MAX: usize = 300;
 /// Backends whose checks are shown, and that are named as left.
 const SHOWN_MAX: usize = 8;
 
@@ -145,46 +142,6 @@ fn named<const N: usize>(facts: [(&'static str, String); N]) -> impl Iterator<It
     facts.into_iter().map(|(name, value)| (name.into(), value))
 }
 
-fn headline(notice: &Notice, all: &[Sight]) -> String {
-    let meant = meant(notice);
-    let named: Vec<&str> = meant.iter().filter_map(|it| it.backend.as_deref()).collect();
-    let more = if meant.len() == notice.items.len() { notice.more } else { 0 };
-    let who = names(&named, more);
-    let reason = meant.first().map_or(String::new(), |item| said(&item.reason));
-    let (up, total) = (all.iter().filter(|it| it.is_up).count(), all.len());
-    let left = match total {
-        0 => String::new(),
-        _ if is_none_up(all) => "; NO BACKEND IS UP".to_owned(),
-        total => format!("; {up} of {total} up"),
-    };
-    let still = if notice.again { "still " } else { "" };
-    match notice.kind {
-        Occasion::AllDown => format!("{still}NO BACKEND IS UP"),
-        Occasion::Down => format!("{who} {still}down: {reason}{left}"),
-        Occasion::Flapping => {
-            let now = match named[..] {
-                [one] if more == 0 => now(one, all),
-                _ => String::new(),
-            };
-            let calm = Roughly(FLAPPING_WITHIN);
-            format!("{who} {still}flapping{now}{left}; silent until calm for {calm}")
-        }
-        Occasion::Up if named.is_empty() => format!("requests are answered again{left}"),
-        Occasion::Up => format!("{}{left}", better(&meant, more)),
-        Occasion::Recovered if !named.is_empty() => {
-            format!("recovered: {}{left}", better(&meant, more))
-        }
-        Occasion::Recovered if reason.is_empty() => format!("recovered{left}"),
-        Occasion::Recovered => format!("recovered: {reason}"),
-        Occasion::ReloadFailed | Occasion::Certificate | Occasion::Exhausted | Occasion::Stuck => {
-            match notice.items.len() {
-                1 => reason,
-                many => format!("{reason} (and {} more)", many + notice.more - 1),
-            }
-        }
-    }
-}
-
 /// Whoever is not well now is so for what is seen of it now: what took it out may be over, such as
 /// an ejection, or be no more than an operator's word.
 fn as_it_stands(notice: &Notice, all: &[Sight]) -> Notice {
@@ -196,53 +153,6 @@ fn as_it_stands(notice: &Notice, all: &[Sight]) -> Notice {
         }
     }
     notice
-}
-
-fn is_none_up(all: &[Sight]) -> bool {
-    !all.is_empty() && all.iter().all(|sight| !sight.is_up)
-}
-
-fn names(named: &[&str], more: usize) -> String {
-    match (named, more) {
-        ([], _) => String::new(),
-        ([one], 0) => (*one).to_owned(),
-        ([first, rest @ ..], more) if rest.len() + more > 2 => {
-            format!("{first} and {} more", rest.len() + more)
-        }
-        (names, _) => names.join(", "),
-    }
-}
-
-/// How one that flaps stands at the moment: `, up now`.
-fn now(name: &str, all: &[Sight]) -> String {
-    let sight = all.iter().find(|sight| sight.name == name);
-    sight.map_or(String::new(), |sight| format!(", {} now", sight.standing))
-}
-
-/// Who is up again, and who is told of no more though it may be down.
-fn better(meant: &[&Item], more: usize) -> String {
-    let of = |is_left| {
-        let some = meant.iter().filter(|it| it.is_left == is_left);
-        some.filter_map(|it| it.backend.as_deref()).collect::<Vec<_>>()
-    };
-    let (back, left) = (of(false), of(true));
-    match (back.is_empty(), left.is_empty()) {
-        (_, true) => format!("{} up again", names(&back, more)),
-        (true, _) => format!("{} left to an operator", names(&left, more)),
-        _ => format!("{} up again, {} left to an operator", names(&back, more), names(&left, 0)),
-    }
-}
-
-/// Those that are as the notice's kind says: a digest may also have some that went another way.
-fn meant(notice: &Notice) -> Vec<&Item> {
-    let state = match notice.kind {
-        Occasion::Down => Some(State::Out),
-        Occasion::Flapping => Some(State::Flapping),
-        Occasion::Up | Occasion::Recovered => Some(State::Well),
-        _ => None,
-    };
-    let is_meant = |item: &&Item| state.is_none_or(|state| item.state == state);
-    notice.items.iter().filter(is_meant).collect()
 }
 
 /// What happened, a line each.
@@ -358,13 +268,6 @@ fn list(some: &[&Sight], with_standing: bool) -> String {
     }
 }
 
-/// What a stranger said, on one line, or its beginning.
-fn said(words: &str) -> String {
-    let start: String = words.chars().take(SAID_CHARACTERS_MAX).collect();
-    let dots = if start.len() < words.len() { "..." } else { "" };
-    format!("{}{dots}", Escaped(&start))
-}
-
 /// A length of time that may be days: `45 s`, `12 min`, `5 h 3 min`, `2 d 4 h`.
 fn long(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -374,13 +277,6 @@ fn long(time: Duration) -> String {
         (0, 0, _) => format!("{minutes} min"),
         (0, _, _) => format!("{hours} h {} min", minutes % 60),
         (_, _, _) => format!("{days} d {} h", hours % 24),
-    }
-}
-
-fn shortened(subject: &str) -> String {
-    match subject.char_indices().nth(SUBJECT_CHARACTERS_MAX) {
-        Some((at, _)) => format!("{}...", &subject[..at]),
-        None => subject.to_owned(),
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Listening {
     pub mode: Mode,
     /// Whether clients are spoken to through TLS.
     pub is_secure: bool,
+    /// Whether each connection begins with the PROXY protocol.
+    pub expects_preface: bool,
 }
 
 impl Entrance {
@@ -47,7 +49,8 @@ impl Entrance {
     /// As it is shown; `address` is the kernel's choice where port 0 was asked for.
     pub(super) fn listening(&self, address: SocketAddr) -> Listening {
         let (name, mode) = (self.listener.name.clone(), self.listener.mode);
-        Listening { name, address, mode, is_secure: self.acceptor.is_some() }
+        let (is_secure, expects_preface) = (self.acceptor.is_some(), self.expects_preface);
+        Listening { name, address, mode, is_secure, expects_preface }
     }
 
     /// What is proved to clients; none if they speak no TLS.

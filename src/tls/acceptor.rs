@@ -16,6 +16,8 @@ use crate::config::{self, Errors, TlsVersion, UnknownNames};
 
 /// What we speak inside (RFC 7301): who insists on something else is refused with an alert.
 pub(super) const ALPN: &[u8] = b"http/1.1";
+/// Requests of HTTP/1.0 are served, so a client that offers nothing else is taken (RFC 7301 3.2).
+const ALPN_OLD: &[u8] = b"http/1.0";
 
 /// The ciphers that we choose first: SHA-384 makes a handshake dearer than SHA-256, and nobody
 /// breaks a key of 128 bits. Who must have one of 256 offers nothing else.
@@ -101,7 +103,7 @@ impl Acceptor {
             .map_err(broken)?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&certificates) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![ALPN.to_vec(), ALPN_OLD.to_vec()];
         config.ticketer = ticketer().map_err(broken)?;
         // As Go does: each connection that comes back is given the next one.
         config.send_tls13_tickets = 1;

@@ -54,6 +54,55 @@ fn by_default_it_is_in_the_runtime_directory_and_named_after_the_port() {
 }
 
 #[test]
+fn check_tries_the_places_for_operators_and_takes_none() {
+    let check = |settings: &str| outcome("check", "", settings);
+    let (code, said) = check("admin.socket = \"./none/a.sock\"");
+    let why = "evenly: admin socket ./none/a.sock: its directory: No such file or directory";
+    assert!(code == Some(1) && said.starts_with(why), "{said}");
+    let (code, said) = check("admin.socket = \"./a.toml\"");
+    assert!(code == Some(1) && said.contains("there is something else at this path"), "{said}");
+    let (code, said) = check("admin.socket = \"off\"\nadmin.listen = \"127.77.1.1:0\"");
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let settings = format!(
+        "admin.socket = \"off\"\nadmin.listen = \"192.0.2.1:80\"\nadmin.token = \"{}\"",
+        "a".repeat(16)
+    );
+    let (code, said) = check(&settings);
+    let why = "admin endpoint: cannot listen on 192.0.2.1:80: ";
+    assert!(code == Some(1) && said.contains(why), "{said}");
+
+    let scratch = Scratch::new();
+    let path = scratch.path().join("a.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let at = format!("admin.socket = \"{}\"", path.display());
+    let (code, said) = check(&at);
+    let why = format!("warning: admin.socket: {} is in use; if not by", path.display());
+    assert!(code == Some(0) && said.starts_with(&why), "{said}");
+    drop(listener);
+    assert_eq!(check(&at), (Some(0), String::new()), "nobody has it");
+    assert!(path.exists(), "and it was left");
+
+    let backend = Backend::plain();
+    let taken = format!("127.0.0.1:{}", backend.port());
+    let (code, said) = check(&format!("admin.socket = \"off\"\nadmin.listen = \"{taken}\""));
+    let why = format!("warning: admin.listen: {taken} is in use; if not by");
+    assert!(code == Some(0) && said.starts_with(&why), "{said}");
+}
+
+#[test]
+fn check_beside_its_own_balancer_finds_nothing_in_its_way() {
+    let backend = Backend::plain();
+    let panel = Panel::over(&[&backend]);
+    let (listen, admin) = (panel.proxy.address, panel.address);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evenly"));
+    command.args(["check", "--set", &format!("server.listen={listen}")]);
+    command.args(["--set", &format!("admin.listen={admin}"), "--set", "admin.socket=./admin.sock"]);
+    let (code, printed, said) = Process::start(&mut command, panel.proxy.scratch.path()).finish();
+    assert_eq!((code, said.as_str()), (Some(0), ""), "{printed}");
+    assert!(printed.contains("where its balancer serves already"), "{printed}");
+}
+
+#[test]
 fn a_dead_socket_is_replaced_and_a_live_one_is_left_alone() {
     let backend = Backend::plain();
     let scratch = Scratch::new();

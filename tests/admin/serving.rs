@@ -57,6 +57,7 @@ fn the_status_counts_what_was_served() {
     assert_eq!(status["totals"]["answers"]["2xx"], 2);
     assert_eq!(status["totals"]["answers"]["4xx"], 2);
     assert_eq!(status["listeners"][0]["address"], panel.proxy.address.to_string());
+    assert_eq!(status["listeners"][0]["proxy_protocol"], "off");
     let pool = &status["pools"][0];
     assert_eq!((&pool["usable"], &pool["total"]), (&2.into(), &2.into()));
     assert_eq!(pool["backends"][0]["name"], "A");

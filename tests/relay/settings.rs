@@ -103,6 +103,19 @@ fn check_tells_what_would_fail_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn check_says_once_what_several_listeners_do_and_misses_a_folder_for_proofs() {
+    let listener = |more: &str| format!("[[listeners]]\nlisten = \"127.0.0.1:0\"\n{more}");
+    let (one, two) = (listener("name = \"a\"\n"), listener("name = \"b\"\n"));
+    let sent = "mode = \"redirect-to-https\"\nhttps_port = 443\nacme_webroot = \"/none/acme\"\n";
+    let (code, printed, said) = run("check", &format!("{one}{two}{}{ONE}", listener(sent)));
+    let verdict = "# applications.toml is fine: 1 application, round-robin, on 127.0.0.1:0, \
+                   127.0.0.1:0; redirecting to https at port 443, on 127.0.0.1:0\n";
+    assert!(code == Some(0) && printed.starts_with(verdict), "{printed}{said}");
+    let noted = "warning: listeners.acme_webroot: /none/acme is no folder that is there; make it";
+    assert_eq!(said, noted);
+}
+
+#[test]
 fn check_tells_of_all_that_would_fail_and_of_certificates_last() {
     let listen = "server.listen = \"192.0.2.1:80\"\n";
     let (code, printed, said) =

@@ -10,6 +10,8 @@ mod container;
 #[cfg(feature = "admin")]
 mod history;
 #[cfg(feature = "admin")]
+mod places;
+#[cfg(feature = "admin")]
 mod present;
 #[cfg(feature = "admin")]
 mod steered;
@@ -23,9 +25,13 @@ mod upgrade;
 #[cfg(feature = "admin")]
 pub(super) use crate::admin::Endpoint;
 #[cfg(not(feature = "admin"))]
-pub(super) use absent::{Endpoint, Operators, Predecessor, bind, close, consequences, open};
+pub(super) use absent::{
+    Endpoint, Operators, Predecessor, bind, close, consequences, open, try_places,
+};
 #[cfg(feature = "admin")]
 pub(super) use consequences::of as consequences;
+#[cfg(feature = "admin")]
+pub(super) use places::try_places;
 #[cfg(feature = "admin")]
 pub(super) use present::{Operators, close, open};
 #[cfg(feature = "admin")]

@@ -184,7 +184,9 @@ fn what_others_call_our_things_is_told_by_our_names() {
 [[upstream]]
     1:3: upstream: unknown table; did you mean [[applications]]?
 [frontend]
-    1:2: frontend: unknown table; did you mean [server]?
+    1:2: frontend: unknown table; did you mean [[listeners]], or [server] listen for one alone?
+[[listener]]
+    1:3: listener: unknown table; did you mean [[listeners]], or [server] listen for one alone?
 server.port = 80
     1:8: server.port: unknown key; did you mean "listen", such as "0.0.0.0:8080"?
 balance.algorithm = "roundrobin"

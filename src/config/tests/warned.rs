@@ -221,3 +221,18 @@ fn pools_with_one_cookie_are_told() {
     assert_eq!(of_pools("sticky.cookie = \"B\"\n", own, ""), "");
     assert_eq!(of_pools("", own, own), format!("9:17: {what}"));
 }
+
+#[test]
+fn clients_who_are_sent_to_where_nobody_speaks_tls_are_told_of() {
+    let listeners = |more: &str| {
+        let sent = "name = \"plain\"\nlisten = \"0.0.0.0:80\"\nmode = \"redirect-to-https\"";
+        let text =
+            format!("[[listeners]]\n{sent}\n{more}\n[[listeners]]\nlisten = \"0.0.0.0:443\"");
+        warnings(&text)
+    };
+    let told = "4:8: listeners.mode: \"plain\" sends clients to https at port 443, and no listener \
+        here speaks TLS; give one certificates, or write https_port if another machine does";
+    assert_eq!(listeners(""), told);
+    assert_eq!(listeners("https_port = 443"), "", "somebody else speaks it");
+    assert_eq!(listeners("[tls]\ncertificates = [\"a.pem\"]"), "");
+}

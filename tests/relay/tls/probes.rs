@@ -126,7 +126,12 @@ fn http_1_1_is_what_is_spoken_inside_and_who_insists_on_another_is_refused() {
         assert!(text.contains("ALPN protocol: http/1.1") && text.contains("200 OK"), "{text}");
         let text = ask(&[]);
         assert!(text.contains("No ALPN negotiated") && text.contains("200 OK"), "{text}");
-        for other in ["h2", "http/1.0", "h3,spdy/3"] {
+        for (offered, chosen) in [("http/1.0", "http/1.0"), ("http/1.0,http/1.1", "http/1.1")] {
+            let text = ask(&["-alpn", offered]);
+            let chosen = format!("ALPN protocol: {chosen}");
+            assert!(text.contains(&chosen) && text.contains("200 OK"), "{offered}: {text}");
+        }
+        for other in ["h2", "h3,spdy/3"] {
             let text = ask(&["-alpn", other]);
             assert!(text.contains("alert no application protocol"), "{version} {other}: {text}");
         }

@@ -83,6 +83,15 @@ mode = "redirect-to-https"
 tls = true
     6:7: listeners.tls: means nothing without mode = "http"; set it, or remove this key
 [[listeners]]
+listen = "0.0.0.0:8443"
+[[listeners]]
+name = "plain"
+listen = "0.0.0.0:80"
+mode = "redirect-to-https"
+https_port = 80
+    7:14: listeners.https_port: 80 is where "plain" is, which sends clients on and speaks no TLS;
+        name the port at which https is spoken
+[[listeners]]
 listen = "127.0.0.1:8001"
     2:10: listeners.listen: 127.0.0.1:8001 is the application 127.0.0.1:8001 too; choose another
         port

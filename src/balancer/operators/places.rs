@@ -1,0 +1,34 @@
+//! Whether operators could ask where the file says. Called by the trial, which takes nothing.
+
+use std::io::ErrorKind;
+
+use crate::admin::cannot_listen;
+use crate::admin::socket::UnixSocket;
+use crate::config::{AdminSocket, Config};
+use crate::engine::Listener;
+
+/// What of the places cannot be had: those that somebody has, most often the very balancer that
+/// this is of, and what is wrong with others. A sentence each.
+pub(in crate::balancer) fn try_places(config: &Config) -> (Vec<String>, Vec<String>) {
+    let (mut taken, mut faults) = (Vec::new(), Vec::new());
+    if let Some(address) = config.admin.listen {
+        match Listener::try_bind(address) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                taken.push(format!("admin.listen: {address} is in use"));
+            }
+            Err(error) => faults.push(cannot_listen(address, &error)),
+        }
+    }
+    // Where there is no place by default, the balancer starts without.
+    if let AdminSocket::At(path) = &config.admin.socket {
+        match UnixSocket::try_bind(path) {
+            Ok(()) => {}
+            Err(why) if why.is_taken => {
+                taken.push(format!("admin.socket: {} is in use", path.display()));
+            }
+            Err(why) => faults.push(why.to_string()),
+        }
+    }
+    (taken, faults)
+}

@@ -1,0 +1,116 @@
+//! What a message is called: its headline and subject. Phones and text messages show no more than
+//! that, so it says by itself what has happened and how it stands.
+//!
+//! Called by `words`. Never lets a line feed of a backend through.
+
+use super::known::FLAPPING_WITHIN;
+use super::notice::{Item, Notice, State};
+use super::scene::Sight;
+use crate::config::Occasion;
+use crate::text::{Escaped, Roughly};
+
+/// Longest subject, in characters: phones show less.
+const SUBJECT_CHARACTERS_MAX: usize = 120;
+/// The most of what one backend said in a text, in characters.
+const SAID_CHARACTERS_MAX: usize = 300;
+
+pub(super) fn headline(notice: &Notice, all: &[Sight]) -> String {
+    let meant = meant(notice);
+    let named: Vec<&str> = meant.iter().filter_map(|it| it.backend.as_deref()).collect();
+    let more = if meant.len() == notice.items.len() { notice.more } else { 0 };
+    let who = names(&named, more);
+    let reason = meant.first().map_or(String::new(), |item| said(&item.reason));
+    let (up, total) = (all.iter().filter(|it| it.is_up).count(), all.len());
+    let left = match total {
+        0 => String::new(),
+        _ if is_none_up(all) => "; NO BACKEND IS UP".to_owned(),
+        total => format!("; {up} of {total} up"),
+    };
+    let still = if notice.again { "still " } else { "" };
+    match notice.kind {
+        Occasion::AllDown => format!("{still}NO BACKEND IS UP"),
+        Occasion::Down => format!("{who} {still}down: {reason}{left}"),
+        Occasion::Flapping => {
+            let now = match named[..] {
+                [one] if more == 0 => now(one, all),
+                _ => String::new(),
+            };
+            let calm = Roughly(FLAPPING_WITHIN);
+            format!("{who} {still}flapping{now}{left}; silent until calm for {calm}")
+        }
+        Occasion::Up if named.is_empty() => format!("requests are answered again{left}"),
+        Occasion::Up => format!("{}{left}", better(&meant, more)),
+        Occasion::Recovered if !named.is_empty() => {
+            format!("recovered: {}{left}", better(&meant, more))
+        }
+        Occasion::Recovered if reason.is_empty() => format!("recovered{left}"),
+        Occasion::Recovered => format!("recovered: {reason}"),
+        Occasion::ReloadFailed | Occasion::Certificate | Occasion::Exhausted | Occasion::Stuck => {
+            match notice.items.len() {
+                1 => reason,
+                many => format!("{reason} (and {} more)", many + notice.more - 1),
+            }
+        }
+    }
+}
+
+pub(super) fn shortened(subject: &str) -> String {
+    match subject.char_indices().nth(SUBJECT_CHARACTERS_MAX) {
+        Some((at, _)) => format!("{}...", &subject[..at]),
+        None => subject.to_owned(),
+    }
+}
+
+pub(super) fn is_none_up(all: &[Sight]) -> bool {
+    !all.is_empty() && all.iter().all(|sight| !sight.is_up)
+}
+
+fn names(named: &[&str], more: usize) -> String {
+    match (named, more) {
+        ([], _) => String::new(),
+        ([one], 0) => (*one).to_owned(),
+        ([first, rest @ ..], more) if rest.len() + more > 2 => {
+            format!("{first} and {} more", rest.len() + more)
+        }
+        (names, _) => names.join(", "),
+    }
+}
+
+/// How one that flaps stands at the moment: `, up now`.
+pub(super) fn now(name: &str, all: &[Sight]) -> String {
+    let sight = all.iter().find(|sight| sight.name == name);
+    sight.map_or(String::new(), |sight| format!(", {} now", sight.standing))
+}
+
+/// Who is up again, and who is told of no more though it may be down.
+fn better(meant: &[&Item], more: usize) -> String {
+    let of = |is_left| {
+        let some = meant.iter().filter(|it| it.is_left == is_left);
+        some.filter_map(|it| it.backend.as_deref()).collect::<Vec<_>>()
+    };
+    let (back, left) = (of(false), of(true));
+    match (back.is_empty(), left.is_empty()) {
+        (_, true) => format!("{} up again", names(&back, more)),
+        (true, _) => format!("{} left to an operator", names(&left, more)),
+        _ => format!("{} up again, {} left to an operator", names(&back, more), names(&left, 0)),
+    }
+}
+
+/// Those that are as the notice's kind says: a digest may also have some that went another way.
+pub(super) fn meant(notice: &Notice) -> Vec<&Item> {
+    let state = match notice.kind {
+        Occasion::Down => Some(State::Out),
+        Occasion::Flapping => Some(State::Flapping),
+        Occasion::Up | Occasion::Recovered => Some(State::Well),
+        _ => None,
+    };
+    let is_meant = |item: &&Item| state.is_none_or(|state| item.state == state);
+    notice.items.iter().filter(is_meant).collect()
+}
+
+/// What a stranger said, on one line, or its beginning.
+pub(super) fn said(words: &str) -> String {
+    let start: String = words.chars().take(SAID_CHARACTERS_MAX).collect();
+    let dots = if start.len() < words.len() { "..." } else { "" };
+    format!("{}{dots}", Escaped(&start))
+}
