@@ -88,8 +88,8 @@ impl Reach {
             if file.is_some() && tried.is_empty() {
                 let file = self.source.path.display();
                 return Err(Failure::Run(format!(
-                    "{file} cannot be read as it is (see evenly check), and no balancer that \
-                     runs was started with it; name its socket with --socket"
+                    "{file} has mistakes (see evenly check) and names no socket, and no balancer \
+                     at the usual places was started with it; name its socket with --socket"
                 )));
             }
             return Err(Failure::Run(format!(
@@ -112,7 +112,10 @@ impl Reach {
             Ok(config) => written(config, &path.display().to_string()),
             Err(errors) if self.is_file_named && !path.exists() => Err(errors.into()),
             // It does not say its port, and who is at the default one may be another's.
-            Err(_) if path.exists() => Ok(Vec::new()),
+            Err(_) if path.exists() => {
+                let own = Config::socket_in(path, overrides);
+                Ok(own.map(Endpoint::Socket).into_iter().collect())
+            }
             Err(_) => Ok(by_port(Config::default().server.listen.port())),
         }
     }

@@ -181,6 +181,17 @@ impl Config {
         self.read_telling(&text, &name, overrides)
     }
 
+    /// The socket for operators that a file names, though it may be no configuration: whoever asks
+    /// the balancer that was started with it need not wait until it is one again.
+    #[cfg(feature = "admin")]
+    #[must_use]
+    pub fn socket_in(path: &Path, overrides: &Overrides) -> Option<std::path::PathBuf> {
+        match raw::admin_socket(&raw::text(path).ok()?, overrides) {
+            AdminSocket::At(path) => Some(path),
+            AdminSocket::Auto | AdminSocket::Off => None,
+        }
+    }
+
     /// Reads a text that messages call `name`.
     pub fn parse(text: &str, name: &str) -> Result<Self, Errors> {
         Self::read(text, name, &Overrides::default())

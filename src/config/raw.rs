@@ -85,6 +85,16 @@ pub(super) fn read(
     report.finish((config, warnings))
 }
 
+/// The socket for operators that the text names, whatever else is wrong with it.
+#[cfg(feature = "admin")]
+pub(super) fn admin_socket(text: &str, overrides: &Overrides) -> super::AdminSocket {
+    let (mut config, mut report) = (Config::default(), Report::new("", text));
+    let (root, _) = DeTable::parse_recoverable(text);
+    read_root(root.get_ref(), &mut config, &mut report);
+    overrides.apply(&mut config, &mut report);
+    config.admin.socket
+}
+
 fn read_root(root: &DeTable<'_>, config: &mut Config, report: &mut Report<'_>) {
     let mut known = vec![APPLICATIONS, LISTENERS, POOLS, ROUTES];
     for (name, table) in config.tables() {

@@ -82,11 +82,11 @@ pub fn blank(kind: Occasion, incident: u64, began: SystemTime) -> Notice {
     }
 }
 
-/// What ties the messages of an incident together: `balancer`, which tells this one from others, and
-/// what the incident is of. All alerts and each process after a restart agree on it, so whoever was
-/// told of an incident by a process that has ended hears of its end; services that go by such a
-/// key begin another incident by one that was resolved. What has no end that is told is never
-/// resolved there, so that each has a key of its own.
+/// What ties the messages of an incident together: `balancer`, which tells this one from others,
+/// and what the incident is of. All alerts and each process after a restart agree on it, so that
+/// whoever was told of an incident by a process that has ended hears of its end; services that go
+/// by such a key begin another incident where one was resolved. What has no end that is told is
+/// never resolved there, so that each has a key of its own.
 pub(super) fn key(balancer: &str, single: Option<Occasion>, began: SystemTime) -> String {
     match single {
         None => format!("{balancer}-backends"),

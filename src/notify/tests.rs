@@ -395,7 +395,7 @@ fn who_flaps_is_said_not_to_be_told_of_until_it_is_calm() {
     let message = said(&told.last().unwrap().1, &[sight("a", false), sight("b", false)], 200);
     let subject = "[evenly lb] a flapping, up now; 2 of 2 up; silent until calm for 10 min";
     assert_eq!(message.subject, subject);
-    let words = "What flaps has changed 4 times within 10 min. Further changes are not told\n\
+    let words = "What flaps has changed 4 times within 10 min. Nothing more is told of it\n\
                  until it has been calm for 10 min; then you hear how it stands.\n";
     assert!(message.text.contains(words), "{}", message.text);
 }

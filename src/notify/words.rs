@@ -181,8 +181,8 @@ fn limits(text: &mut String, notice: &Notice) {
         let within = Roughly(FLAPPING_WITHIN);
         let _ = write!(
             text,
-            "\nWhat flaps has changed {FLAPPING_CHANGES} times within {within}. Further changes are not told\n\
-             until it has been calm for {within}; then you hear how it stands.\n"
+            "\nWhat flaps has changed {FLAPPING_CHANGES} times within {within}. Nothing more is told \
+             of it\nuntil it has been calm for {within}; then you hear how it stands.\n"
         );
     }
     if notice.held > 0 {

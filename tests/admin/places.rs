@@ -1,6 +1,6 @@
 //! Where the endpoint is, and what may be in its way.
 
-use crate::harness::{Backend, Process, Proxy, Scratch};
+use crate::harness::{Backend, Place, Process, Proxy, Scratch};
 use crate::panel::{Panel, open};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};

@@ -82,12 +82,31 @@ fn a_file_that_was_changed_or_spoilt_still_finds_its_own_balancer_and_no_other()
     assert!(printed.contains(&format!("pid {}", first.process.id())), "{printed}");
     house.scratch.write("spoilt.toml", "nonsense");
     let said = failed(run(&house, "drain A -c spoilt.toml"));
-    assert!(said.contains("no balancer that runs was started with it"), "{said}");
+    assert!(said.contains("no balancer at the usual places was started with it"), "{said}");
     // A file that none of them was started with is not taken for theirs.
     house.scratch.write("applications.toml", text);
     drop(other);
     let said = failed(run(&house, "drain A"));
     assert!(said.starts_with("evenly: no balancer answers at "), "{said}");
+}
+
+#[test]
+fn the_socket_that_a_file_names_is_asked_though_the_file_has_a_slip_elsewhere() {
+    let (house, backend) = (House::new(), Backend::plain());
+    let settings = format!("admin.socket = \"{}\"", house.socket("own"));
+    let proxy = Proxy::within("unset EVENLY_ADMIN_SOCKET", &[&backend], &settings);
+    let file = proxy.scratch.path().join("applications.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let line = format!("status -c {}", file.display());
+    for slip in ["[helth]\nfall = 1\n", "[server]\nlisten = 5\n", "[health\nfall = \n"] {
+        fs::write(&file, format!("{text}\n{slip}")).unwrap();
+        let printed = fine(house.run(&line));
+        assert!(printed.contains(&format!("pid {}", proxy.process.id())), "{slip}: {printed}");
+    }
+    drop(proxy);
+    let said = failed(house.run(&line));
+    let expected = format!("evenly: no balancer answers at {}", house.socket("own"));
+    assert!(said.starts_with(&expected), "{said}");
 }
 
 #[test]

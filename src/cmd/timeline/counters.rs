@@ -7,7 +7,11 @@ use super::read::{Counter, Record};
 
 /// What one counter covers, from a multiple of it on.
 pub(super) const STEP_MS: u64 = 10_000;
-/// By so much points may be apart without a gap: a thread wakes a little late.
+/// By so much points may be apart without a gap: at an upgrade the first of the new process begins
+/// up to two seconds, and what a busy machine adds, after the last of the one before. No machine
+/// sleeps for so short a time.
+const APART_MS: u64 = 5000;
+/// By so much one may end before the one before did, without a clock that was set back.
 const SLACK_MS: u64 = 1000;
 
 /// A time of which there is no record.
@@ -94,7 +98,7 @@ pub(super) fn counters(records: &[Record]) -> Vec<Counter> {
 pub(super) fn gaps(record: &Record) -> Vec<Gap> {
     let gap = |pair: &[Counter]| {
         let (from_ms, to_ms) = (pair[0].to_ms, pair[1].from_ms);
-        let is_late = to_ms > from_ms + SLACK_MS;
+        let is_late = to_ms > from_ms + APART_MS;
         let is_back = pair[1].to_ms + SLACK_MS < from_ms;
         let balancer = record.balancer.clone();
         (is_late || is_back).then_some(Gap { balancer, from_ms, to_ms })
@@ -162,6 +166,14 @@ mod tests {
         let all = counters(&[record(&[point(2, 20), late])]);
         assert_eq!((all.len(), all[0].rate()), (1, 10.0));
         assert_eq!(gaps(&record(&[point(2, 20), late])), []);
+    }
+
+    /// The last point of the process before may have ended two seconds before the next one began.
+    #[test]
+    fn a_hand_over_to_another_process_is_no_gap() {
+        assert_eq!(gaps(&record(&[point(2, 0), point(4, 0), point(8, 0)])), []);
+        assert_eq!(gaps(&record(&[point(2, 0), point(4, 0), point(11, 0)])), []);
+        assert_eq!(gaps(&record(&[point(4, 0), point(12, 0)])).len(), 1);
     }
 
     #[test]
