@@ -75,7 +75,7 @@ impl Book {
     /// `balancer` begins the keys of this one.
     pub(super) fn hand_over(&self, balancer: &str) -> Option<Open> {
         let outage = self.outage.as_ref().filter(|outage| outage.told.is_some())?;
-        let own = || key(balancer, None, outage.began);
+        let own = || key(balancer, None, self.rules.tells_ends(), outage.began);
         let is_out = self.backends.iter().filter(|(_, one)| one.told != State::Well);
         Some(Open {
             key: outage.key.clone().unwrap_or_else(own),
@@ -107,7 +107,7 @@ impl Book {
 
     /// What was told one by one, likewise.
     pub(super) fn hand_over_singles(&self, balancer: &str) -> Vec<Single> {
-        self.singles.hand_over(balancer)
+        self.singles.hand_over(balancer, self.rules.tells_ends())
     }
 
     /// Takes that as told. A reload that failed is over: this process has read the file.

@@ -324,7 +324,8 @@ impl Book {
         let (key, began) = (outage.key.clone(), outage.began);
         let loss = self.none_up.as_ref().filter(|_| kind == Occasion::AllDown);
         let since = loss.map_or(began, |loss| loss.when);
-        Some(Notice { key, since, items, more, missed, ..blank(kind, outage.number, began) })
+        let ends = self.rules.tells_ends();
+        Some(Notice { ends, key, since, items, more, missed, ..blank(kind, outage.number, began) })
     }
 
     /// Holds it back if enough was told within the hour.

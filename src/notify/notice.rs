@@ -16,6 +16,8 @@ pub struct Notice {
     pub incident: u64,
     /// What that is of: backends, or what has no backend to it.
     pub single: Option<Occasion>,
+    /// Whoever is told of it is told its end, too.
+    pub ends: bool,
     /// Its key, if another process began it.
     pub key: Option<String>,
     /// When that began.
@@ -70,6 +72,7 @@ pub fn blank(kind: Occasion, incident: u64, began: SystemTime) -> Notice {
         kind,
         incident,
         single: None,
+        ends: true,
         key: None,
         began,
         since: began,
@@ -87,13 +90,16 @@ pub fn blank(kind: Occasion, incident: u64, began: SystemTime) -> Notice {
 /// whoever was told of an incident by a process that has ended hears of its end; services that go
 /// by such a key begin another incident where one was resolved. What has no end that is told is
 /// never resolved there, so that each has a key of its own.
-pub(super) fn key(balancer: &str, single: Option<Occasion>, began: SystemTime) -> String {
-    match single {
-        None => format!("{balancer}-backends"),
-        Some(kind @ Occasion::ReloadFailed) => format!("{balancer}-{kind}"),
-        Some(kind) => {
-            let since = began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            format!("{balancer}-{kind}-{}", since.as_millis())
-        }
+pub(super) fn key(
+    balancer: &str,
+    single: Option<Occasion>,
+    ends: bool,
+    began: SystemTime,
+) -> String {
+    let subject = single.map_or("backends", Occasion::word);
+    if ends && matches!(single, None | Some(Occasion::ReloadFailed)) {
+        return format!("{balancer}-{subject}");
     }
+    let since = began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("{balancer}-{subject}-{}", since.as_millis())
 }

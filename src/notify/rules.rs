@@ -22,4 +22,9 @@ impl Rules {
         let is_end = matches!(kind, Occasion::Up | Occasion::Recovered);
         self.on.contains(&kind) && (self.resolved || !is_end)
     }
+
+    /// Whether somebody hears that an incident is over.
+    pub(super) fn tells_ends(&self) -> bool {
+        self.wants(Occasion::Recovered)
+    }
 }

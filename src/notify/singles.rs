@@ -94,8 +94,9 @@ impl Singles {
                 let (incident, key, began) = self.incident(kind, first.when, incidents);
                 let more = items.len().saturating_sub(ITEMS_MAX);
                 items.truncate(ITEMS_MAX);
-                let (single, notice) = (Some(kind), blank(kind, incident, began));
-                notices.push(Notice { single, key, items, more, ..notice });
+                let (single, ends) = (Some(kind), wants(Occasion::Recovered));
+                let notice = blank(kind, incident, began);
+                notices.push(Notice { single, ends, key, items, more, ..notice });
             }
         }
         self.open.retain_mut(|open| {
@@ -131,11 +132,11 @@ impl Singles {
     }
 
     /// What was told, and which of it has an end to come.
-    pub(super) fn hand_over(&self, balancer: &str) -> Vec<Single> {
+    pub(super) fn hand_over(&self, balancer: &str, ends: bool) -> Vec<Single> {
         let told = self.heard.iter().filter(|heard| heard.is_told);
         let single = |Heard { kind, words, when, .. }: &Heard| {
             let open = self.open.iter().find(|open| open.kind == *kind);
-            let own = |open: &Open| key(balancer, Some(open.kind), open.began);
+            let own = |open: &Open| key(balancer, Some(open.kind), ends, open.began);
             let open = open.map(|it| (it.key.clone().unwrap_or_else(|| own(it)), it.began));
             Single { kind: *kind, words: words.clone(), when: *when, open }
         };

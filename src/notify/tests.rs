@@ -418,6 +418,10 @@ fn a_key_is_the_same_for_each_process_and_another_for_each_thing() {
     ];
     let keys = ["k-backends", "k-reload-failed", "k-certificate-0", "k-reload-failed"];
     assert_eq!(process(&events), keys);
+    // Nobody would close it, and the next one would be taken for it.
+    let endless = Alert { resolved: false, ..alert() };
+    let told = play(&mut Book::new(&endless), &[at(0)], 100);
+    assert_eq!(said(&told[0].1, &[], 0).key, "k-backends-0");
     assert_eq!(words::key_of("a.b\nc", "[::]:80"), "evenly-a-b-c-80");
     assert_eq!(words::key_of("", "0.0.0.0:80"), "evenly--0-0-0-0-80");
 }

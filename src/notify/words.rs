@@ -34,7 +34,7 @@ impl Teller {
         let notice = &as_it_stands(notice, all);
         let headline = headline(notice, all);
         let subject = shortened(&format!("[evenly {}] {headline}", self.host));
-        let own = || key(&self.key, notice.single, notice.began);
+        let own = || key(&self.key, notice.single, notice.ends, notice.began);
         let key = notice.key.clone().unwrap_or_else(own);
         let mut text = format!("{headline}\n");
         told(&mut text, notice, all);
@@ -181,8 +181,8 @@ fn limits(text: &mut String, notice: &Notice) {
         let within = Roughly(FLAPPING_WITHIN);
         let _ = write!(
             text,
-            "\nWhat flaps has changed {FLAPPING_CHANGES} times within {within}. Nothing more is told \
-             of it\nuntil it has been calm for {within}; then you hear how it stands.\n"
+            "\nWhat flaps has changed {FLAPPING_CHANGES} times within {within}. Nothing more is \
+             told of it\nuntil it has been calm for {within}; then you hear how it stands.\n"
         );
     }
     if notice.held > 0 {
