@@ -57,7 +57,7 @@ impl Trial {
 /// An ACME client makes it, maybe later: what is not there is answered 404 meanwhile.
 fn without_folder(listener: &config::Listener) -> Option<String> {
     let folder = listener.acme_webroot.as_ref().filter(|folder| !Path::new(folder).is_dir())?;
-    Some(format!("listeners.acme_webroot: {folder} is no folder that is there; make it"))
+    Some(format!("listeners.acme_webroot: the folder {folder} does not exist; make it"))
 }
 
 /// A sentence for each application whose name has no address.

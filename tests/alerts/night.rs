@@ -1,7 +1,7 @@
 //! The night: applications die and come back under load, and somebody is told so that they know
 //! what to do, and can sleep on.
 
-use crate::harness::{Backend, Gate, Proxy, Wire, eventually};
+use crate::harness::{Backend, Gate, Process, Proxy, Scratch, Wire, eventually};
 use crate::{App, OFTEN, each, hook, json, run};
 use serde_json::Value;
 use std::fs;
@@ -133,6 +133,32 @@ fn a_reload_changes_who_is_told_and_an_incident_goes_on() {
     let failed = json(&other.wait_requests(2)[1]);
     assert_eq!(failed["kind"], "reload-failed");
     assert!(failed["text"].as_str().unwrap().contains("alerts.kind"), "{failed}");
+}
+
+/// Else a pager would ring on for an incident that nobody ends.
+#[test]
+fn an_outage_that_a_restart_falls_into_ends_under_the_key_that_it_began_with() {
+    let (a, b, web) = (App::new(), App::new(), Backend::plain());
+    let settings = format!("alerts = [{}]\n{OFTEN}", hook(&web, ", wait = \"10ms\""));
+    let mut before = Proxy::with(&[&a.server, &b.server], &settings);
+    a.turn(503);
+    let down = json(&web.wait_requests(1)[0]);
+    let path = before.scratch.path().join("applications.toml");
+    let text = fs::read_to_string(path).unwrap();
+    before.terminate();
+    assert_eq!(before.exit_code(), Some(0));
+    let scratch = Scratch::new();
+    let text = text.replace("127.0.0.1:0", &before.address.to_string());
+    scratch.write("applications.toml", text);
+    let _after = Process::evenly(&["serve"], scratch.path());
+    web.wait_requests(2);
+    a.turn(200);
+    let told = web.wait_requests(3);
+    assert_eq!(each(&told, "kind"), ["down", "down", "recovered"]);
+    let keys = each(&told, "key");
+    assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+    assert_eq!(json(&told[2])["action"], "resolve");
+    assert_ne!(json(&told[1])["began"], down["began"], "an incident of its own");
 }
 
 #[test]

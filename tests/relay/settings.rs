@@ -111,7 +111,7 @@ fn check_says_once_what_several_listeners_do_and_misses_a_folder_for_proofs() {
     let verdict = "# applications.toml is fine: 1 application, round-robin, on 127.0.0.1:0, \
                    127.0.0.1:0; redirecting to https at port 443, on 127.0.0.1:0\n";
     assert!(code == Some(0) && printed.starts_with(verdict), "{printed}{said}");
-    let noted = "warning: listeners.acme_webroot: /none/acme is no folder that is there; make it";
+    let noted = "warning: listeners.acme_webroot: the folder /none/acme does not exist; make it";
     assert_eq!(said, noted);
 }
 
