@@ -200,13 +200,18 @@ impl Running {
         let opened = self.server.open(listeners, &fitting, &plan.tls);
         opened.map_err(|error| error.to_string())?;
         let mut words = plan.changes.lines.join("\n");
-        let had_some = before.usable(self.server.controls().now()) > 0;
+        let had_some = with_some(&before, self.server.controls().now());
         self.swap(plan, fitting, &before, newcomers);
         self.tell_of_listeners(&listening);
         let controls = self.server.controls();
-        if had_some && controls.pools().usable(controls.now()) == 0 {
-            words.push_str("\nNO BACKEND IS UP by this file");
-            self.teller.tell(Event::NoneLeft);
+        let (pools, now) = (controls.pools(), controls.now());
+        for pool in pools.all().iter().filter(|pool| pool.usable(now) == 0) {
+            let name = pool.rules().pool.as_deref();
+            if had_some.iter().any(|other| other == pool.name()) {
+                let of = name.map_or(String::new(), |name| format!(" in pool {name}"));
+                words.push_str(&format!("\nNO BACKEND IS UP{of} by this file"));
+                self.teller.tell(Event::NoneLeft { pool: name });
+            }
         }
         lowered.iter().for_each(|text| self.teller.tell(Event::Lowered(text)));
         Ok(words)
@@ -297,6 +302,12 @@ fn heirs(pools: &Pools, config: &Config) -> Vec<Option<usize>> {
         }
     };
     config.parts().iter().flat_map(of).collect()
+}
+
+/// The pools of which some backend is up.
+fn with_some(pools: &Pools, now: Duration) -> Vec<String> {
+    let is_served = |pool: &&Arc<Pool>| pool.usable(now) > 0;
+    pools.all().iter().filter(is_served).map(|pool| pool.name().to_owned()).collect()
 }
 
 /// What an operator should know of it, at each start and each change.

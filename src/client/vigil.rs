@@ -214,6 +214,7 @@ mod tests {
         let (backend, reason) = ("a".into(), "check failed: status 503".into());
         let from = Standing::Up;
         Notice::Changed(Change {
+            pool: None,
             backend,
             from,
             to,

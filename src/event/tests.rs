@@ -18,7 +18,7 @@ fn moved(words: &str, tell: impl FnOnce(Event)) {
 
 fn standing(shift: Shift) -> Event<'static> {
     let (by, is_fault) = (By::Sight, true);
-    Event::Standing { backend: "a", shift, by, is_fault, why: "x", words: &"x" }
+    Event::Standing { backend: "a", pool: None, shift, by, is_fault, why: "x", words: &"x" }
 }
 
 fn judged(is_grave: bool) -> Event<'static> {
@@ -74,7 +74,7 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (Event::Unresolved { backend, why: words }, "unresolved", Warn),
         (Event::UnknownPath { backend, what: words }, "unknown-path", Warn),
         (Event::NoneFound, "none-found", Error),
-        (Event::NoneLeft, "none-left", Error),
+        (Event::NoneLeft { pool: None }, "none-left", Error),
         (Event::Unavailable { none: words, request: words }, "unavailable", Error),
         (Event::Busy { why: text, request: words }, "busy", Warn),
         (Event::Paused { at_most: LONG }, "paused", Warn),

@@ -19,6 +19,8 @@ pub enum Event<'e> {
     Standing {
         /// The backend's name.
         backend: &'e str,
+        /// That of its pool, where there are several.
+        pool: Option<&'e str>,
         /// For better or worse.
         shift: Shift,
         /// Who made it so.
@@ -79,7 +81,10 @@ pub enum Event<'e> {
     /// At the start, no backend's name leads anywhere.
     NoneFound,
     /// The file was read again, and nothing that it names is up.
-    NoneLeft,
+    NoneLeft {
+        /// The pool's name, where there are several.
+        pool: Option<&'e str>,
+    },
     /// No backend can take a request.
     Unavailable {
         /// How they stand.
@@ -315,7 +320,7 @@ impl<'e> Event<'e> {
             Self::Unresolved { .. } => each("unresolved", Warn),
             Self::UnknownPath { .. } => each("unknown-path", Warn),
             Self::NoneFound => each("none-found", Error),
-            Self::NoneLeft => each("none-left", Error),
+            Self::NoneLeft { .. } => each("none-left", Error),
             Self::Unavailable { .. } => some("unavailable", Error),
             Self::Busy { .. } => some("busy", Warn),
             Self::Paused { .. } => each("paused", Warn),

@@ -17,8 +17,10 @@ impl Display for Event<'_> {
             Self::NoneFound => f.write_str(
                 "NO BACKEND IS FOUND: no name resolves; until one does, every answer is 503",
             ),
-            Self::NoneLeft => {
-                f.write_str("NO BACKEND IS UP by the file that serves now; every answer is 503")
+            Self::NoneLeft { pool } => {
+                let pool = pool.map_or(String::new(), |pool| format!(" in pool {pool}"));
+                let so = "by the file that serves now; every answer is 503";
+                write!(f, "NO BACKEND IS UP{pool} {so}")
             }
             Self::Unavailable { none, request } => {
                 write!(f, "answering 503: {none}; {request}")

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Message;
 use super::incident::Book;
-use super::known::{Backend, Loss};
+use super::known::Backend;
 use super::notice::{State, key};
 use super::scene::Sight;
 use super::singles::Single;
@@ -34,8 +34,8 @@ pub struct Open {
     pub key: String,
     /// When it began.
     pub began: SystemTime,
-    /// Since when no backend is up, if that was told.
-    pub none_up: Option<SystemTime>,
+    /// The pools that were told to have no backend up, and since when that is so.
+    pub lost: Vec<(String, SystemTime)>,
     /// Who was told to be out, or to flap.
     pub out: Vec<Out>,
 }
@@ -80,7 +80,7 @@ impl Book {
         Some(Open {
             key: outage.key.clone().unwrap_or_else(own),
             began: outage.began,
-            none_up: self.none_up.as_ref().filter(|_| self.told_none_up).map(|loss| loss.when),
+            lost: self.losses.told(),
             out: is_out.map(|(name, one)| out(name, one)).collect(),
         })
     }
@@ -95,10 +95,8 @@ impl Book {
                 known.flap();
             }
         }
-        if let Some(when) = open.none_up {
-            let reason = "no backend is up".to_owned();
-            self.none_up = Some(Loss { reason, when, ripe: now });
-            self.told_none_up = true;
+        for (pool, when) in &open.lost {
+            self.losses.inherit(pool, *when, now);
         }
         let outage = self.begin(open.began);
         (outage.key, outage.began) = (Some(open.key.clone()), open.began);

@@ -3,6 +3,8 @@
 //!
 //! Called by `words`. Never lets a line feed of a backend through.
 
+use std::collections::BTreeSet;
+
 use super::known::FLAPPING_WITHIN;
 use super::notice::{Item, Notice, State};
 use super::scene::Sight;
@@ -23,12 +25,12 @@ pub(super) fn headline(notice: &Notice, all: &[Sight]) -> String {
     let (up, total) = (all.iter().filter(|it| it.is_up).count(), all.len());
     let left = match total {
         0 => String::new(),
-        _ if is_none_up(all) => "; NO BACKEND IS UP".to_owned(),
+        _ if is_none_up(all) => format!("; {}", none_up(all)),
         total => format!("; {up} of {total} up"),
     };
     let still = if notice.again { "still " } else { "" };
     match notice.kind {
-        Occasion::AllDown => format!("{still}NO BACKEND IS UP"),
+        Occasion::AllDown => format!("{still}{}", none_up(all)),
         Occasion::Down => format!("{who} {still}down: {reason}{left}"),
         Occasion::Flapping => {
             let now = match named[..] {
@@ -61,8 +63,29 @@ pub(super) fn shortened(subject: &str) -> String {
     }
 }
 
+/// True if no backend of some pool is up.
 pub(super) fn is_none_up(all: &[Sight]) -> bool {
-    !all.is_empty() && all.iter().all(|sight| !sight.is_up)
+    !lost(all).is_empty()
+}
+
+/// The pools of which no backend is up.
+fn lost(all: &[Sight]) -> BTreeSet<&str> {
+    let pools = |is_up: bool| all.iter().filter(move |it| it.is_up == is_up);
+    let served: BTreeSet<&str> = pools(true).map(|it| it.pool.as_str()).collect();
+    pools(false).map(|it| it.pool.as_str()).filter(|pool| !served.contains(pool)).collect()
+}
+
+/// That no backend is up, and where, unless it is so everywhere.
+fn none_up(all: &[Sight]) -> String {
+    let lost: Vec<&str> = lost(all).into_iter().collect();
+    let words = "NO BACKEND IS UP";
+    let everywhere = all.iter().all(|sight| !sight.is_up);
+    match lost[..] {
+        [] => words.to_owned(),
+        _ if everywhere => words.to_owned(),
+        [pool] => format!("{words} in pool {}", Escaped(pool)),
+        ref pools => format!("{words} in the pools {}", Escaped(&names(pools, 0))),
+    }
 }
 
 fn names(named: &[&str], more: usize) -> String {

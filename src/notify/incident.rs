@@ -20,7 +20,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use super::cap::{Cap, Leave};
-use super::known::{Backend, Loss, Outage};
+use super::known::{Backend, Outage};
+use super::losses::{Losses, pools};
 use super::news::{News, What};
 use super::notice::{ITEMS_MAX, Item, Notice, State, blank};
 use super::rules::Rules;
@@ -37,8 +38,7 @@ const BACKENDS_MAX: usize = 4096;
 pub struct Book {
     pub(super) rules: Rules,
     pub(super) backends: BTreeMap<String, Backend>,
-    pub(super) none_up: Option<Loss>,
-    pub(super) told_none_up: bool,
+    pub(super) losses: Losses,
     pub(super) outage: Option<Outage>,
     pub(super) singles: Singles,
     /// When what was heard is to be told.
@@ -56,8 +56,7 @@ impl Book {
         Self {
             rules: Rules::of(alert),
             backends: BTreeMap::new(),
-            none_up: None,
-            told_none_up: false,
+            losses: Losses::default(),
             outage: None,
             singles: Singles::default(),
             due: None,
@@ -84,9 +83,9 @@ impl Book {
     pub fn hear(&mut self, news: &News, now: Duration) {
         let when = news.when;
         match &news.what {
-            What::Backend { name, is_out, is_last, is_wanted, reason } => {
+            What::Backend { name, pool, is_out, is_last, is_wanted, reason } => {
                 if !is_last {
-                    self.regain(now);
+                    self.regain(pool, now);
                 }
                 // One that is wanted again and found bad is no operator's doing.
                 if *is_wanted && !*is_out {
@@ -97,10 +96,11 @@ impl Book {
                 }
                 if *is_last && *is_out {
                     let flaps = self.backends.get(name).is_some_and(|it| it.is_flapping);
-                    self.lose_all(reason, when, if flaps { now + FLAPPING_GRACE } else { now });
+                    let at = if flaps { now + FLAPPING_GRACE } else { now };
+                    self.lose_all(pool, reason, when, at);
                 }
             }
-            What::NoneUp(words) => self.lose_all(words, when, now),
+            What::NoneUp(pool, words) => self.lose_all(pool, words, when, now),
             What::Single(kind, words) => {
                 if self.singles.hear(*kind, words, when, now, self.rules.repeat) {
                     let is_urgent = *kind == Occasion::Stuck;
@@ -129,12 +129,18 @@ impl Book {
         let is_one = |name: &str| all.iter().any(|sight| sight.name == name);
         let gone: Vec<String> = self.backends.keys().filter(|it| !is_one(it)).cloned().collect();
         gone.iter().for_each(|name| self.leave_out(name, now));
-        if all.iter().any(|sight| sight.is_up) {
-            self.regain(now);
-        } else if let Some(last) = all.iter().min_by_key(|sight| sight.stood_for)
-            && all.iter().all(|sight| sight.is_out)
-        {
-            self.lose_all(&last.why, since(last), now);
+        if self.losses.keep(all) {
+            self.fall_due(now + self.rules.wait);
+        }
+        for pool in pools(all) {
+            let own = || all.iter().filter(|sight| sight.pool == pool);
+            if own().any(|sight| sight.is_up) {
+                self.regain(pool, now);
+            } else if let Some(last) = own().min_by_key(|sight| sight.stood_for)
+                && own().all(|sight| sight.is_out)
+            {
+                self.lose_all(pool, &last.why, since(last), now);
+            }
         }
     }
 
@@ -142,7 +148,7 @@ impl Book {
     #[must_use]
     pub fn next(&self) -> Option<Duration> {
         let calm = self.backends.values().filter_map(Backend::calm_at).min();
-        let loss = self.ripens_at();
+        let loss = self.losses.ripens_at();
         let all = [self.due, calm, loss, self.repeats_at(), self.cap.frees_at()];
         all.into_iter().flatten().min()
     }
@@ -183,9 +189,10 @@ impl Book {
         }
     }
 
-    /// Some backend is up.
-    fn regain(&mut self, now: Duration) {
-        if self.none_up.take().is_some() {
+    /// Some backend of the pool is up.
+    fn regain(&mut self, pool: &str, now: Duration) {
+        // Where no name was found, nobody has said of which pool.
+        if self.losses.regain(pool) | self.losses.regain("") {
             self.fall_due(now + self.rules.wait);
         }
     }
@@ -214,9 +221,8 @@ impl Book {
         true
     }
 
-    fn lose_all(&mut self, reason: &str, when: SystemTime, at: Duration) {
-        if self.none_up.is_none() {
-            self.none_up = Some(Loss { reason: reason.to_owned(), when, ripe: at });
+    fn lose_all(&mut self, pool: &str, reason: &str, when: SystemTime, at: Duration) {
+        if self.losses.lose(pool, reason, when, at) {
             self.begin(when);
         }
     }
@@ -240,21 +246,19 @@ impl Book {
         for backend in self.backends.values_mut() {
             has_calmed |= backend.calm_down(now);
         }
-        if has_calmed || self.ripens_at().is_some_and(|at| at <= now) {
+        if has_calmed || self.losses.ripens_at().is_some_and(|at| at <= now) {
             self.fall_due(now);
         }
     }
 
     /// What is otherwise than it was told.
     fn of_backends(&mut self, now: Duration) -> Option<Notice> {
-        let lost_all = self.ripens_at().is_some_and(|at| at <= now);
-        let regained = self.none_up.is_none() && self.told_none_up;
+        let (lost_all, regained) = self.losses.tell(now);
         let changed = |(name, backend): (&String, &Backend)| {
             (backend.state() != backend.told).then(|| backend.item(name))
         };
         let mut items: Vec<Item> = self.backends.iter().filter_map(changed).collect();
         items.sort_by_key(|item| std::cmp::Reverse(item.state));
-        self.told_none_up = self.none_up.is_some() && (self.told_none_up || lost_all);
         self.backends.values_mut().for_each(|backend| backend.told = backend.state());
         let has = |state| items.iter().any(|item| item.state == state);
         let is_over = self.backends.values().all(|it| it.told == State::Well);
@@ -263,7 +267,7 @@ impl Book {
             (lost_all, Occasion::AllDown),
             (has(State::Out), Occasion::Down),
             (has(State::Flapping), Occasion::Flapping),
-            (is_better && is_over && self.none_up.is_none(), Occasion::Recovered),
+            (is_better && is_over && self.losses.is_empty(), Occasion::Recovered),
             (is_better && !is_over, Occasion::Up),
         ];
         let is_told = self.outage.as_ref().is_some_and(|outage| outage.told.is_some());
@@ -272,7 +276,7 @@ impl Book {
             *holds && self.rules.wants(*kind) && (is_told || !is_end(*kind))
         };
         let kind = kinds.iter().find(|it| wanted(it))?.1;
-        if let (true, Some(loss)) = (items.is_empty(), &self.none_up) {
+        if let (true, Some(loss)) = (items.is_empty(), self.losses.first()) {
             let (reason, when) = (loss.reason.clone(), loss.when);
             items.push(Item { backend: None, state: State::Out, is_left: false, reason, when });
         }
@@ -294,12 +298,12 @@ impl Book {
         let all = self.backends.iter().filter(not_well);
         let items: Vec<Item> = all.map(|(name, backend)| backend.item(name)).collect();
         let is_flapping = items.iter().all(|item| item.state == State::Flapping);
-        let kind = match (self.none_up.is_some(), is_flapping) {
+        let kind = match (!self.losses.is_empty(), is_flapping) {
             (true, _) => Occasion::AllDown,
             (false, true) => Occasion::Flapping,
             (false, false) => Occasion::Down,
         };
-        if items.is_empty() && self.none_up.is_none() || !self.rules.wants(kind) {
+        if items.is_empty() && self.losses.is_empty() || !self.rules.wants(kind) {
             return None;
         }
         Some(Notice { again: true, ..self.notice(kind, items)? })
@@ -310,7 +314,7 @@ impl Book {
         let lasts = self.of_what_lasts();
         lasts.or_else(|| {
             let (kind, began) = (Occasion::Recovered, self.last_began?);
-            let is_well = self.none_up.is_none()
+            let is_well = self.losses.is_empty()
                 && self.backends.values().all(|it| it.state() == State::Well);
             (is_well && self.rules.wants(kind)).then(|| blank(kind, self.incidents, began))
         })
@@ -322,7 +326,7 @@ impl Book {
         items.truncate(ITEMS_MAX);
         let missed = std::mem::take(&mut self.missed);
         let (key, began) = (outage.key.clone(), outage.began);
-        let loss = self.none_up.as_ref().filter(|_| kind == Occasion::AllDown);
+        let loss = self.losses.first().filter(|_| kind == Occasion::AllDown);
         let since = loss.map_or(began, |loss| loss.when);
         let ends = self.rules.tells_ends();
         Some(Notice { ends, key, since, items, more, missed, ..blank(kind, outage.number, began) })
@@ -341,15 +345,10 @@ impl Book {
         }
     }
 
-    /// When it is told that no backend is up, if it was not.
-    fn ripens_at(&self) -> Option<Duration> {
-        self.none_up.as_ref().filter(|_| !self.told_none_up).map(|loss| loss.ripe)
-    }
-
     /// When what lasts is told again.
     fn repeats_at(&self) -> Option<Duration> {
         let told = self.outage.as_ref()?.told?;
-        let lasts = self.none_up.is_some()
+        let lasts = !self.losses.is_empty()
             || self.backends.values().any(|backend| backend.state() != State::Well);
         lasts.then_some(told + self.rules.repeat?)
     }
@@ -359,7 +358,7 @@ impl Book {
         if self.due.is_some() {
             return;
         }
-        if self.none_up.is_none() && self.backends.values().all(Backend::is_well) {
+        if self.losses.is_empty() && self.backends.values().all(Backend::is_well) {
             self.outage = None;
         }
         self.backends.retain(|_, backend| !backend.is_forgotten(now));

@@ -1,5 +1,5 @@
 //! What a book knows of one backend: how it stands, how often that has changed, and what was told
-//! of it last. And what it knows of all of them together.
+//! of it last. And what it knows of an incident.
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
@@ -9,14 +9,6 @@ use super::notice::{Item, State};
 /// A backend flaps that changes so often within so long, and until it has not for so long.
 pub(super) const FLAPPING_CHANGES: usize = 4;
 pub(super) const FLAPPING_WITHIN: Duration = Duration::from_secs(600);
-
-/// No backend is up.
-pub(super) struct Loss {
-    pub(super) reason: String,
-    pub(super) when: SystemTime,
-    /// From when on that is told.
-    pub(super) ripe: Duration,
-}
 
 /// An incident of backends: from the first that is out until none is.
 pub(super) struct Outage {

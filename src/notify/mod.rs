@@ -22,6 +22,7 @@ pub mod incident;
 mod known;
 mod line;
 mod lookup;
+mod losses;
 pub mod message;
 pub mod news;
 pub mod notice;

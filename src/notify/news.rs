@@ -26,17 +26,19 @@ pub enum What {
     Backend {
         /// Its name.
         name: String,
+        /// That of its pool; empty where there is but one.
+        pool: String,
         /// Checks or requests find it bad.
         is_out: bool,
-        /// No backend is up.
+        /// No backend of the pool is up.
         is_last: bool,
         /// An operator made it so.
         is_wanted: bool,
         /// What made it so, in words.
         reason: String,
     },
-    /// No backend is up, whichever was the last.
-    NoneUp(String),
+    /// No backend of this pool is up, whichever was the last, and what is said of that.
+    NoneUp(String, String),
     /// Something that has no end of its own, or whose end is [`What::Over`].
     Single(Occasion, String),
     /// What was told for this occasion holds no more.
@@ -48,14 +50,16 @@ impl News {
     pub fn of(event: &Event<'_>, when: SystemTime, words: &str) -> Option<Self> {
         let words = || cut(words);
         let what = match *event {
-            Event::Standing { backend, shift, by, is_fault, why, .. } => What::Backend {
+            Event::Standing { backend, pool, shift, by, is_fault, why, .. } => What::Backend {
                 name: backend.to_owned(),
+                pool: pool.unwrap_or_default().to_owned(),
                 is_out: is_fault && shift != Shift::Up,
                 is_last: shift == Shift::LastOut,
                 is_wanted: by == By::Operator,
                 reason: cut(why),
             },
-            Event::NoneFound | Event::NoneLeft => What::NoneUp(words()),
+            Event::NoneFound => What::NoneUp(String::new(), words()),
+            Event::NoneLeft { pool } => What::NoneUp(pool.unwrap_or_default().to_owned(), words()),
             Event::NotReloaded(_) => What::Single(Occasion::ReloadFailed, words()),
             Event::Reloaded(_) => What::Over(Occasion::ReloadFailed, words()),
             Event::Certificate(_) | Event::NotRenewed(_) => {

@@ -18,6 +18,8 @@ pub trait Scene: Send + Sync {
 pub struct Sight {
     /// Its name.
     pub name: String,
+    /// That of its pool; empty where there is but one.
+    pub pool: String,
     /// Host and port, as configured.
     pub address: String,
     /// Where it stands, in a word.

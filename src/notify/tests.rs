@@ -34,13 +34,24 @@ fn news(what: What) -> News {
 }
 
 fn moved(name: &str, is_out: bool, is_last: bool) -> News {
-    let (name, reason) = (name.to_owned(), "status 503".to_owned());
-    news(What::Backend { name, is_out, is_last, is_wanted: false, reason })
+    moved_in("", name, is_out, is_last)
+}
+
+fn moved_in(pool: &str, name: &str, is_out: bool, is_last: bool) -> News {
+    let [name, pool, reason] = [name, pool, "status 503"].map(str::to_owned);
+    news(What::Backend { name, pool, is_out, is_last, is_wanted: false, reason })
 }
 
 fn wanted(name: &str, is_last: bool) -> News {
     let (name, reason) = (name.to_owned(), "set to drain by an operator".to_owned());
-    news(What::Backend { name, is_out: false, is_last, is_wanted: true, reason })
+    news(What::Backend {
+        name,
+        pool: String::new(),
+        is_out: false,
+        is_last,
+        is_wanted: true,
+        reason,
+    })
 }
 
 /// Plays news at their seconds, tells whenever that is due up to `end`, and shows what was told.
@@ -116,8 +127,10 @@ fn no_backend_up_is_told_at_once_and_once() {
     let events =
         [(0, moved("a", true, true)), (1, moved("a", true, true)), (9, moved("b", true, true))];
     assert_eq!(told(&alert(), &events, 60), ["0 all-down#1: a", "14 down#1: b"]);
-    let events =
-        [(3, news(What::NoneUp("no name resolves".into()))), (20, moved("x", false, false))];
+    let events = [
+        (3, news(What::NoneUp(String::new(), "no name resolves".into()))),
+        (20, moved("x", false, false)),
+    ];
     assert_eq!(told(&alert(), &events, 60), ["3 all-down#1: -", "25 recovered#1: "]);
 }
 
@@ -140,7 +153,14 @@ fn what_an_operator_does_is_told_by_nobody_but_it_may_end_an_incident() {
 fn one_that_an_operator_wants_back_and_that_is_found_bad_is_told() {
     let found_bad = |is_last| {
         let (name, reason) = ("a".to_owned(), "check failed: status 503".to_owned());
-        news(What::Backend { name, is_out: true, is_last, is_wanted: true, reason })
+        news(What::Backend {
+            name,
+            pool: String::new(),
+            is_out: true,
+            is_last,
+            is_wanted: true,
+            reason,
+        })
     };
     let events = [(0, wanted("a", false)), (20, found_bad(false)), (40, moved("a", false, false))];
     assert_eq!(told(&alert(), &events, 3600), ["25 down#1: a", "45 recovered#1: a"]);
@@ -259,6 +279,7 @@ fn a_thousand_changes_stay_under_the_cap_and_the_last_says_so() {
 fn sight(name: &str, is_out: bool) -> Sight {
     Sight {
         name: name.into(),
+        pool: String::new(),
         address: "192.0.2.1:1".into(),
         standing: if is_out { "down" } else { "up" }.into(),
         is_up: !is_out,
@@ -494,6 +515,7 @@ proptest! {
         let checks = vec![SightCheck { ago: s(1), took: s(1), passed: false, seen }];
         let sight = Sight {
             name,
+            pool: String::new(),
             address: "192.0.2.2:80".into(),
             standing: "down".into(),
             is_up: false,
@@ -547,4 +569,55 @@ fn one_that_was_told_to_flap_by_another_process_is_told_when_it_is_calm() {
     let told = play(&mut after, &turns, 4000);
     assert_eq!(shown(&told), ["630 recovered#1: a"]);
     assert_eq!(told[0].1.key.as_deref(), Some("host-1-backends"));
+}
+
+/// Two pools: `a`, `b` and `d` are the one, `c` is the other.
+#[test]
+fn a_pool_that_is_lost_is_told_at_once_and_until_it_is_served_whatever_others_do() {
+    let mut book = Book::new(&alert());
+    let events = [
+        (0, moved_in("api", "c", true, true)),
+        (10, moved_in("web", "d", true, false)),
+        (20, moved_in("web", "d", false, false)),
+        (40, moved_in("web", "b", true, false)),
+        (41, moved_in("web", "a", true, true)),
+        (60, moved_in("web", "a", false, false)),
+        (80, moved_in("api", "c", false, false)),
+        (81, moved_in("web", "b", false, false)),
+    ];
+    let told = play(&mut book, &events, 100);
+    let kinds: Vec<_> = told.iter().map(|(at, notice)| (*at, notice.kind)).collect();
+    assert_eq!(
+        kinds,
+        [
+            (0, Occasion::AllDown),
+            (15, Occasion::Down),
+            (25, Occasion::Up),
+            (41, Occasion::AllDown),
+            (65, Occasion::Up),
+            (85, Occasion::Recovered),
+        ]
+    );
+    let of =
+        |name: &str, pool: &str, is_out: bool| Sight { pool: pool.into(), ..sight(name, is_out) };
+    let all = |web: bool| [of("a", "web", web), of("b", "web", false), of("c", "api", true)];
+    let headline = |at: usize, all: &[Sight]| super::headline::headline(&told[at].1, all);
+    assert_eq!(headline(0, &all(false)), "NO BACKEND IS UP in pool api");
+    assert_eq!(headline(1, &all(true)), "d down: status 503; NO BACKEND IS UP in pool api");
+    let both = [of("a", "web", true), of("b", "web", true), of("c", "api", true)];
+    assert_eq!(headline(3, &both), "NO BACKEND IS UP");
+    let third = [of("c", "api", true), of("d", "next", true), of("a", "web", false)];
+    assert_eq!(headline(3, &third), "NO BACKEND IS UP in the pools api, next");
+}
+
+#[test]
+fn a_book_that_begins_late_learns_which_pool_is_lost_and_a_pool_that_is_gone_is_lost_no_more() {
+    let mut book = Book::new(&alert());
+    let of =
+        |name: &str, pool: &str, is_out: bool| Sight { pool: pool.into(), ..sight(name, is_out) };
+    let all = [of("a", "web", false), of("c", "api", true)];
+    book.align(0, &all, SystemTime::UNIX_EPOCH + s(100), s(0));
+    assert_eq!(book.tell(s(5))[0].kind, Occasion::AllDown);
+    book.align(0, &all[..1], SystemTime::UNIX_EPOCH + s(110), s(10));
+    assert_eq!(book.tell(s(20))[0].kind, Occasion::Recovered);
 }

@@ -19,6 +19,8 @@ const NAMES_MAX: usize = 8;
 pub struct Change {
     /// The backend's name.
     pub backend: String,
+    /// That of its pool, where there are several.
+    pub pool: Option<String>,
     /// Where it stood.
     pub from: Standing,
     /// Where it stands.
@@ -51,6 +53,7 @@ impl Change {
         let is_up = |backend: &&Backend| backend.standing(now) == Standing::Up;
         Self {
             backend: backend.name().to_owned(),
+            pool: None,
             from,
             to,
             reason,
@@ -145,6 +148,9 @@ impl fmt::Display for Change {
         let is_back = self.to == Standing::Up;
         let word = if is_back { "up" } else { "left" };
         write!(f, "{} of {} {word}", self.usable, self.total)?;
+        if let Some(pool) = &self.pool {
+            write!(f, " in pool {}", Escaped(pool))?;
+        }
         if self.leaves_none() {
             f.write_str(": NO BACKEND IS UP")?;
         } else if self.ends_the_outage() {
@@ -162,6 +168,7 @@ mod tests {
     fn change(usable: usize, reason: &str) -> Change {
         Change {
             backend: "API01".into(),
+            pool: None,
             from: Standing::Up,
             to: Standing::Down,
             reason: reason.into(),

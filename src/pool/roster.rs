@@ -326,7 +326,8 @@ impl Pool {
     ) -> Change {
         let record = &all[place].record;
         record.past.came(record.standing(now), &reason, now);
-        Change::new(all, place, from, reason, now)
+        let pool = self.rules.pool.clone();
+        Change { pool, ..Change::new(all, place, from, reason, now) }
     }
 }
 

@@ -34,6 +34,7 @@ impl<'n> From<&'n Notice> for Event<'n> {
                 };
                 Self::Standing {
                     backend: &change.backend,
+                    pool: change.pool.as_deref(),
                     shift,
                     by: By::Sight,
                     is_fault: matches!(change.to, Standing::Down | Standing::Ejected),
@@ -51,8 +52,8 @@ impl<'n> From<&'n Notice> for Event<'n> {
 /// The same, where an operator has asked for it.
 pub(super) fn by_operator(notice: &Notice) -> Event<'_> {
     match Event::from(notice) {
-        Event::Standing { backend, shift, is_fault, why, words, .. } => {
-            Event::Standing { backend, shift, by: By::Operator, is_fault, why, words }
+        Event::Standing { backend, pool, shift, is_fault, why, words, .. } => {
+            Event::Standing { backend, pool, shift, by: By::Operator, is_fault, why, words }
         }
         other => other,
     }

@@ -32,15 +32,14 @@ pub(super) fn read(handed: &Value) -> Vec<Handed> {
     list(handed).iter().filter_map(alert).collect()
 }
 
-fn incident(Open { key, began, none_up, out }: &Open) -> Value {
+fn incident(Open { key, began, lost, out }: &Open) -> Value {
     let one = |Out { backend, since, is_flapping }: &Out| json!([backend, ms(*since), is_flapping]);
     let out: Value = out.iter().map(one).collect();
-    let since = none_up.map(ms);
+    let lost: Value = lost.iter().map(|(pool, since)| json!([pool, ms(*since)])).collect();
     json!({
         "key": key,
         "began_ms": ms(*began),
-        "none_up": none_up.is_some(),
-        "none_up_ms": since,
+        "lost": lost,
         "out": out,
     })
 }
@@ -51,11 +50,11 @@ fn read_incident(open: &Value) -> Option<Open> {
         Some(Out { backend, since, is_flapping: one[2] == true })
     };
     let began = time(&open["began_ms"])?;
-    let none_up = (open["none_up"] == true).then(|| time(&open["none_up_ms"]).unwrap_or(began));
+    let lost = |one: &Value| Some((text(&one[0])?, time(&one[1])?));
     Some(Open {
         key: text(&open["key"])?,
         began,
-        none_up,
+        lost: list(&open["lost"]).iter().filter_map(lost).collect(),
         out: list(&open["out"]).iter().filter_map(one).collect(),
     })
 }
@@ -112,7 +111,12 @@ mod tests {
     fn what_is_written_is_read_again_and_what_another_version_leaves_out_is_not_missed() {
         let when = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_744_800_123);
         let out = Out { backend: "A\"\n".into(), since: when, is_flapping: true };
-        let open = Open { key: "k-1".into(), began: when, none_up: Some(when), out: vec![out] };
+        let open = Open {
+            key: "k-1".into(),
+            began: when,
+            lost: vec![("api".into(), when)],
+            out: vec![out],
+        };
         let told = |kind, open| Single { kind, words: "w".into(), when, open };
         let messages = vec![Message {
             subject: "s".into(),
@@ -128,11 +132,11 @@ mod tests {
         let all = vec![Handed { alert: "a".into(), open: Some(open), singles, messages }];
         let sent = written(all.clone()).to_string();
         assert_eq!(read(&serde_json::from_str(&sent).unwrap()), all);
-        let older = json!([{"alert": "a", "open": {"key": "k", "began_ms": 1, "none_up": true,
+        let older = json!([{"alert": "a", "open": {"key": "k", "began_ms": 1,
             "out": [["B", 2]]}}]);
         let [Handed { open: Some(open), .. }] = &read(&older)[..] else { panic!("{older}") };
         assert!(!open.out[0].is_flapping && open.out[0].backend == "B", "{open:?}");
-        assert_eq!(open.none_up, Some(open.began));
+        assert!(open.lost.is_empty());
         assert!(read(&json!("nothing")).is_empty());
     }
 }

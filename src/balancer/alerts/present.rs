@@ -12,7 +12,7 @@ use crate::event::Teller;
 use crate::notify::AlertStatus;
 use crate::notify::scene::{Scene, Sight, SightCheck};
 use crate::notify::{Hearing, Notify, Ways, words};
-use crate::pool::{PastCheck, Standing, Status};
+use crate::pool::{PastCheck, Pool, Standing, Status};
 use crate::relay::Controls;
 #[cfg(feature = "admin")]
 use serde_json::Value;
@@ -101,8 +101,13 @@ struct View {
 
 impl Scene for View {
     fn look(&self) -> Vec<Sight> {
-        let now = self.controls.now();
-        self.controls.pools().statuses(now).map(|status| sight(status, now)).collect()
+        let (pools, now) = (self.controls.pools(), self.controls.now());
+        let name = |pool: &Pool| pool.rules().pool.clone().unwrap_or_default();
+        let of = |pool: &Arc<Pool>| {
+            let statuses = (0..pool.backends().len()).map(|index| pool.status(index, now));
+            statuses.map(|status| sight(status, name(pool), now)).collect::<Vec<_>>()
+        };
+        pools.all().iter().flat_map(of).collect()
     }
 
     fn is_well(&self) -> bool {
@@ -110,7 +115,7 @@ impl Scene for View {
     }
 }
 
-fn sight(status: Status, now: Duration) -> Sight {
+fn sight(status: Status, pool: String, now: Duration) -> Sight {
     let check = |PastCheck { at, took, passed, seen }| SightCheck {
         ago: now.saturating_sub(at),
         took,
@@ -119,6 +124,7 @@ fn sight(status: Status, now: Duration) -> Sight {
     };
     Sight {
         name: status.backend,
+        pool,
         address: status.address,
         standing: status.standing.to_string(),
         is_up: status.standing == Standing::Up,

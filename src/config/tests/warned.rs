@@ -213,9 +213,9 @@ fn a_pool_to_which_nothing_leads_is_told() {
 
 #[test]
 fn pools_with_one_cookie_are_told() {
-    let what = "sticky.cookie: the pools \"a\" and \"b\" have the same one: a client of both at one \
-                host loses its application in one each time that it speaks to the other; write \
-                another below [pools.sticky]";
+    let what = "sticky.cookie: the pools \"a\" and \"b\" have the same one: a client of both at \
+                one host loses its application in one each time that it speaks to the other; \
+                write another below [pools.sticky]";
     assert_eq!(of_pools("sticky.cookie = \"B\"\n", "", ""), format!("1:17: {what}"));
     let own = "sticky.cookie = \"C\"\n";
     assert_eq!(of_pools("sticky.cookie = \"B\"\n", own, ""), "");
