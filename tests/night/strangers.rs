@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// Checks as often as a test can wait for.
 const OFTEN: &str = "health.interval = \"50ms\"\nhealth.rise = 1\nhealth.fall = 1\n\
-                     health.timeout = \"50ms\"\ntimeouts.drain = \"1s\"";
+                     health.timeout = \"2s\"\ntimeouts.drain = \"1s\"";
 
 /// A balancer that tells this server, after a wait.
 fn telling(web: &Backend, wait: &str, backends: &[&dyn Place]) -> Panel {
