@@ -70,7 +70,10 @@ pub(super) fn read(
     for item in items((ROUTES, "route", ROUTES_MAX), written, report) {
         report.settings.items.push(Vec::new());
         let place = report.at(item.span().start);
-        let Some(route) = read_one(item.get_ref(), &place, config, report) else { continue };
+        let route = read_one(item.get_ref(), &place, config, report);
+        // No other key hangs on what a route says, and there may be many.
+        report.settings.items.pop();
+        let Some(route) = route else { continue };
         let is_twin = |other: &Route| (&other.host, &other.path) == (&route.host, &route.path);
         if let Some(twin) = routes.iter().position(is_twin) {
             let pool = config.pools[routes[twin].pool].pool_name();
