@@ -19,7 +19,7 @@ DENY_VERSION := 0.20.2
 DENY := $(or $(shell command -v cargo-deny),target/tools/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
-.PHONY: help build install run demo test lint static static-all image-rootfs container bench bench-policies picking try acme rules slow flood ha reloads certs loom screenshots fuzz
+.PHONY: help build install run demo test lint static static-all image-rootfs container bench bench-policies growth picking try acme rules slow flood ha reloads certs loom screenshots fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -112,6 +112,9 @@ bench: build ## what a request costs here and in HAProxy and nginx
 
 bench-policies: ## each policy over demo backends, and a page of it: target/policies.html
 	cargo bench --locked --bench policies
+
+growth: build ## what 10,000 backends, 1,000 routes and 50,000 idle clients cost beside few
+	benches/growth.py --evenly $(EVENLY)
 
 picking: ## what a pick costs, from 3 to 1,000 backends
 	cargo bench --locked --bench picking
