@@ -25,7 +25,8 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | pool | all backends, and what decides between them |
+//! | pool | backends that serve the same, and what decides between them |
+//! | route, reading | which pool a request goes to, by its host and path; a way to understand a path |
 //! | spec | a backend as the file has it |
 //! | record | what is known of a backend and what it has done; outlives a change of the file |
 //! | family | a pool and those that follow it as the file changes, with the records they share |
@@ -80,7 +81,9 @@
 //! | word | meaning |
 //! |---|---|
 //! | server | all of one relay: its threads, from start to stop |
-//! | site | what a request needs of a configuration: replaced as a whole, kept by each request |
+//! | site | a configuration as requests need it, replaced as a whole |
+//! | branch | what a request needs of its pool's part of a site, and keeps to its end |
+//! | ledger | what became of the requests of each pool: outlives a site, as what is shared does |
 //! | shared | what all threads have in common, and what outlives a site |
 //! | exchange | one request and its answer on their way through |
 //! | origin | who asks, and whether by https, as far as the peer is believed |
@@ -120,7 +123,7 @@
 //! | drain, maint, ready | gets nothing new; likewise, and what is open is ended; is in use |
 //! | wish, plea | who wants a backend out; that of the application, in its answer to a check |
 //! | pause, resume | new requests wait in the queue; they go on |
-//! | controls | what of a running relay others may look at and steer |
+//! | controls | what of a running relay, and of each of its pools, others may look at and steer |
 //! | reload, plan, newcomer | the file is read anew; what that changes; a backend it brings |
 //! | endpoint, guard, pace | where operators ask, over HTTP; who may; how much time that takes |
 //! | steered | the balancer as the endpoint knows it |
@@ -161,13 +164,14 @@
 //! begins with what it owns, who calls it and what it must never do; its tests stand at its end.
 //!
 //! 1. **The start.** `main`; [`cmd`]: `mod`, `serve`; [`config`]: `mod`, `keys`; [`balancer`]:
-//!    `mod`, `build`, `signals`. [`pool`]: `snapshot`; [`relay`]: `site`, `shared`, `server`.
+//!    `mod`, `build`, `signals`. [`pool`]: `snapshot`; [`relay`]: `branch`, `site`, `shared`,
+//!    `server`.
 //! 2. **What a connection is.** [`engine`]: `mod`, `task`, `desk`; [`relay`]: `mod`, `kit`,
 //!    `client`, `task`.
 //! 3. **A client comes in.** [`engine`]: `door`; [`relay`]: `greeter`, `head`; [`http`]: `request`,
 //!    `target`, `fields`, `framing`.
-//! 4. **An exchange begins.** [`relay`]: `exchange/mod`, `exchange/begin`, `origin`, `affinity`;
-//!    [`http`]: `claims`, `forward`.
+//! 4. **An exchange begins.** [`pool`]: `routes`; [`relay`]: `exchange/mod`, `exchange/begin`,
+//!    `origin`, `affinity`; [`http`]: `claims`, `forward`.
 //! 5. **A backend is found.** [`pool`]: `mod`, `spec`, `standing`, `record`, `addresses`,
 //!    `backend`, `family`, `ask`, `outcome`, `roster`, `lease`, `candidates`, `pick`,
 //!    `policy/view`, `policy/memory`, `policy/round_robin`, `unavailable`, `retry`, `course`.

@@ -12,7 +12,7 @@ use crate::log::{Cause, Level, rfc3339};
 #[cfg(feature = "alerts")]
 use crate::notify::AlertStatus;
 use crate::pool::{PastCheck, Status};
-use crate::relay::{Controls, Lane, Listening, Totals};
+use crate::relay::{Controls, Listening, PoolControls, Totals};
 use crate::tls::Shown;
 
 /// Of the form of these answers.
@@ -23,8 +23,8 @@ pub(super) fn status(steered: &dyn Steered) -> String {
     let (controls, life, now) = (steered.controls(), steered.life(), SystemTime::now());
     let moment = controls.now();
     let all: Vec<Status> = controls.pools().statuses(moment).collect();
-    let lanes = controls.lanes();
-    let shown_pools = lanes.iter().map(|lane| pool(lane, controls, moment));
+    let all_pools = controls.each_pool();
+    let shown_pools = all_pools.iter().map(|one| pool(one, controls, moment));
     let whole = json!({
         "version": VERSION,
         "time": time(now),
@@ -45,8 +45,8 @@ pub(super) fn status(steered: &dyn Steered) -> String {
 }
 
 /// A pool with its backends.
-fn pool(lane: &Lane, controls: &Controls, moment: Duration) -> String {
-    let (pool, (length, length_max)) = (lane.pool(), lane.waiting());
+fn pool(one: &PoolControls, controls: &Controls, moment: Duration) -> String {
+    let (pool, (length, length_max)) = (one.pool(), one.waiting());
     let count = pool.backends().len();
     let shown = json!({
         "name": pool.name(),
@@ -54,7 +54,7 @@ fn pool(lane: &Lane, controls: &Controls, moment: Duration) -> String {
         "usable": pool.usable(moment),
         "total": count,
         "in_flight": pool.in_flight(),
-        "paused_for_s": lane.paused_for().map(seconds),
+        "paused_for_s": one.paused_for().map(seconds),
         "queue": { "length": length, "max": length_max },
     });
     let statuses = (0..count).map(|index| pool.status(index, moment));

@@ -7,7 +7,7 @@ use super::branch::Branch;
 use super::complaints::by_operator;
 use super::entrance::Listening;
 use super::entrances::Entrances;
-use super::lane::Lane;
+use super::pool_controls::PoolControls;
 use super::{Shared, Totals, Trace};
 use crate::event::Event;
 use crate::pool::{Change, LastUsable, Mode, Notice, Pool, Pools};
@@ -25,14 +25,14 @@ pub struct Controls {
 impl Controls {
     /// The pools that requests are given to from now on, in the order of the file.
     pub fn pools(&self) -> Pools {
-        Pools::of(self.lanes().iter().map(|lane| Arc::clone(lane.pool())).collect())
+        Pools::of(self.each_pool().iter().map(|one| Arc::clone(one.pool())).collect())
     }
 
     /// Each pool with the line in front of it, likewise.
-    pub fn lanes(&self) -> Vec<Lane> {
+    pub fn each_pool(&self) -> Vec<PoolControls> {
         let now = self.now();
-        let lane = |branch: &Arc<Branch>| Lane { branch: Arc::clone(branch), now };
-        self.shared.site.current().branches.iter().map(lane).collect()
+        let one = |branch: &Arc<Branch>| PoolControls { branch: Arc::clone(branch), now };
+        self.shared.site.current().branches.iter().map(one).collect()
     }
 
     /// What requests are counted by that no pool is for, where there are several.
@@ -80,7 +80,7 @@ impl Controls {
 
     /// Requests that wait for a place now, and how many may.
     pub fn waiting(&self) -> (usize, usize) {
-        let all = self.lanes().into_iter().map(|lane| lane.waiting());
+        let all = self.each_pool().into_iter().map(|one| one.waiting());
         all.fold((0, 0), |(waiting, room), (one, most)| (waiting + one, room + most))
     }
 
@@ -134,14 +134,14 @@ impl Controls {
     /// `at_most`, which is 30 s at the most; where one follows the other, each request is held for
     /// 30 s in all.
     pub fn pause(&self, at_most: Duration, pool: Option<&str>) {
-        if let Some(at_most) = self.those(pool).map(|lane| lane.pause(at_most)).max() {
+        if let Some(at_most) = self.those(pool).map(|one| one.pause(at_most)).max() {
             self.shared.teller.tell(Event::Paused { at_most });
         }
     }
 
     /// Lets the requests go that are held, in their order.
     pub fn resume(&self, pool: Option<&str>) {
-        let held = self.those(pool).filter_map(|lane| lane.resume());
+        let held = self.those(pool).filter_map(|one| one.resume());
         if let Some(held) = held.reduce(|all, held| all + held) {
             self.shared.teller.tell(Event::Resumed { held });
         }
@@ -149,12 +149,12 @@ impl Controls {
 
     /// How much longer requests are held; `None` if they are not.
     pub fn paused_for(&self, pool: Option<&str>) -> Option<Duration> {
-        self.those(pool).filter_map(|lane| lane.paused_for()).max()
+        self.those(pool).filter_map(|one| one.paused_for()).max()
     }
 
     /// The pool of this name, or all.
-    fn those(&self, pool: Option<&str>) -> impl Iterator<Item = Lane> {
-        let is_it = move |lane: &Lane| pool.is_none_or(|name| lane.pool().name() == name);
-        self.lanes().into_iter().filter(is_it)
+    fn those(&self, pool: Option<&str>) -> impl Iterator<Item = PoolControls> {
+        let is_it = move |one: &PoolControls| pool.is_none_or(|name| one.pool().name() == name);
+        self.each_pool().into_iter().filter(is_it)
     }
 }

@@ -22,11 +22,11 @@ mod handshake;
 mod head;
 mod idle;
 mod kit;
-mod lane;
 mod ledger;
 mod linger;
 mod lookout;
 mod origin;
+mod pool_controls;
 mod preface;
 mod queue;
 mod server;
@@ -40,7 +40,7 @@ mod upstream;
 
 pub use controls::Controls;
 pub use entrance::Listening;
-pub use lane::Lane;
+pub use pool_controls::PoolControls;
 #[cfg(feature = "admin")]
 pub use queue::HELD_MAX;
 pub use server::Server;

@@ -175,7 +175,7 @@ impl Server {
         self.say_unready();
         let shared = &self.shared;
         // Who is held by a pause has no other chance.
-        self.controls().lanes().iter().for_each(|lane| _ = lane.resume());
+        self.controls().each_pool().iter().for_each(|one| _ = one.resume());
         shared.draining.store(true, Ordering::SeqCst);
         shared.door.close();
         let deadline = Instant::now() + patience;

@@ -10,7 +10,7 @@ use crate::log::Cause;
 use crate::notify::AlertStatus;
 use crate::pool::buckets::BUCKETS;
 use crate::pool::{Counts, Ends, NO_POOL, Standing, Status};
-use crate::relay::{Lane, Totals};
+use crate::relay::{PoolControls, Totals};
 use crate::text::since_epoch;
 
 /// All that is shown.
@@ -111,7 +111,7 @@ impl PoolNow {
     fn take(steered: &dyn Steered) -> Vec<Self> {
         let controls = steered.controls();
         let now = controls.now();
-        controls.lanes().into_iter().map(|lane| Self::of(&lane, now)).collect()
+        controls.each_pool().into_iter().map(|one| Self::of(&one, now)).collect()
     }
 
     fn astray(steered: &dyn Steered) -> Option<Self> {
@@ -119,8 +119,8 @@ impl PoolNow {
         Some(Self::counted(NO_POOL, &totals))
     }
 
-    fn of(lane: &Lane, now: Duration) -> Self {
-        let (pool, (waiting, waiting_max)) = (lane.pool(), lane.waiting());
+    fn of(one: &PoolControls, now: Duration) -> Self {
+        let (pool, (waiting, waiting_max)) = (one.pool(), one.waiting());
         let backends =
             (0..pool.backends().len()).map(|index| BackendNow::of(pool.status(index, now)));
         Self {
@@ -129,8 +129,8 @@ impl PoolNow {
             in_flight: pool.in_flight() as u64,
             waiting: waiting as u64,
             waiting_max: waiting_max as u64,
-            is_paused: lane.paused_for().is_some(),
-            ..Self::counted(pool.name(), &lane.totals())
+            is_paused: one.paused_for().is_some(),
+            ..Self::counted(pool.name(), &one.totals())
         }
     }
 

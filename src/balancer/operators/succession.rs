@@ -23,7 +23,7 @@ use crate::balancer::{CannotStart, failed};
 use crate::config::Config;
 use crate::engine::Listener;
 use crate::pool::{Inheritance, Mode, PastCheck, Pools, Secret, Shift, Status, Story};
-use crate::relay::{Controls, Lane};
+use crate::relay::{Controls, PoolControls};
 
 /// Where the predecessor answers. Not one of the names that the configuration reads.
 pub(in crate::balancer) const PREDECESSOR: &str = "_EVENLY_PREDECESSOR";
@@ -61,9 +61,10 @@ pub(in crate::balancer) fn handover(
         })
     };
     let backends: Vec<Value> = pools.statuses(now).zip(pools.stories(now)).map(backend).collect();
-    let pause =
-        |lane: &Lane| Some((lane.pool().name().to_owned(), lane.paused_for()?.as_millis() as u64));
-    let pauses: Vec<(String, u64)> = controls.lanes().iter().filter_map(pause).collect();
+    let pause = |one: &PoolControls| {
+        Some((one.pool().name().to_owned(), one.paused_for()?.as_millis() as u64))
+    };
+    let pauses: Vec<(String, u64)> = controls.each_pool().iter().filter_map(pause).collect();
     let drawn = drawn.map(Secret::bits);
     let epoch_us = monotonic().saturating_sub(controls.now()).as_micros() as u64;
     let facts = json!({

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A pool with the line in front of it.
-pub struct Lane {
+pub struct PoolControls {
     pub(super) branch: Arc<Branch>,
     /// On the pool's clock.
     pub(super) now: Duration,
 }
 
-impl Lane {
+impl PoolControls {
     /// The pool that requests are given to.
     pub fn pool(&self) -> &Arc<Pool> {
         &self.branch.pool
