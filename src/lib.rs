@@ -26,7 +26,7 @@
 //! | word | meaning |
 //! |---|---|
 //! | pool | backends that serve the same, and what decides between them |
-//! | route, reading | which pool a request goes to, by its host and path; a way to understand a path |
+//! | route, reading | which pool a request goes to; a way to understand its path |
 //! | spec | a backend as the file has it |
 //! | record | what is known of a backend and what it has done; outlives a change of the file |
 //! | family | a pool and those that follow it as the file changes, with the records they share |
