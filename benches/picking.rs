@@ -73,6 +73,7 @@ fn pool(kind: Kind, count: usize) -> Arc<Pool> {
         name: format!("backend{number}"),
         host: "127.0.0.1".into(),
         port: 8001,
+        found: None,
         alive: true,
         weight: 1,
         max_connections: 0,
@@ -83,9 +84,8 @@ fn pool(kind: Kind, count: usize) -> Arc<Pool> {
         preface: None,
     };
     let specs: Vec<Spec> = (0..count).map(spec).collect();
-    let found = vec![Ok(vec![([127, 0, 0, 1], 8001).into()]); count];
     let policy = kind.build(&specs, &ScoredRules::default());
-    Pool::new(specs, found, policy, Rules::default())
+    Pool::new(specs, policy, Rules::default())
 }
 
 /// As many as fill about a turn, once the caches are warm.

@@ -2,14 +2,14 @@
 //! socket, checks. Called by the start, and by its trial, which tries the same and keeps nothing.
 
 use super::{CannotStart, failed, tell};
-use crate::config::{self, AccessLog, Config, LogTarget, Mode, Serving};
+use crate::config::{self, AccessLog, Answers, Config, LogTarget, Mode, Serving};
 use crate::engine::{Listener, descriptors};
 use crate::event::{Event, Teller};
 use crate::log::{self, Log};
 use crate::pool::policy::Policy;
-use crate::pool::{Found, Pool, Pools, Rules, Secret, Spec};
+use crate::pool::{Pool, Pools, Rules, Secret, Spec};
 use crate::tls::Tls;
-use crate::watch::{self, Watch, Watched};
+use crate::watch::{Respread, Watch, Watched, WatchedPool};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
@@ -73,25 +73,24 @@ pub(super) fn log_destination(config: &Config) -> log::Destination {
     }
 }
 
-/// The pools, with where their backends are. One that is not found begins as down, so that it is
-/// checked before it is used. `drawn` is for their sticky cookies, if a predecessor has drawn it.
+/// The pools of applications that are at each of their addresses. `drawn` is for their sticky
+/// cookies, if a predecessor has drawn it.
 pub(super) fn build_pools(config: &Config, drawn: Option<Secret>, teller: &Teller) -> Pools {
-    let found = watch::look_up_all(&config.applications, NAMES_PATIENCE);
-    if found.iter().all(Result::is_err) {
+    let mut is_any_found = false;
+    for spec in &config.applications {
+        match spec.address() {
+            Ok(_) => is_any_found = true,
+            Err(why) => tell_unresolved(&spec.name, &why, teller),
+        }
+    }
+    if !is_any_found {
         teller.tell(Event::NoneFound);
     }
-    let (mut found, drawn) = (found.into_iter(), drawn.unwrap_or_else(draw));
+    let drawn = drawn.unwrap_or_else(draw);
     let build = |part: &Config| {
-        let mut specs = specs(part);
-        let found: Vec<Found> = found.by_ref().take(specs.len()).collect();
-        for (spec, found) in specs.iter_mut().zip(&found) {
-            if let Err(why) = found {
-                spec.alive &= part.health.interval.is_none();
-                tell_unresolved(&spec.name, why, teller);
-            }
-        }
+        let specs = specs(part);
         let policy = policy_of(part, &specs);
-        Pool::new(specs, found, policy, rules(part, drawn))
+        Pool::new(specs, policy, rules(part, drawn))
     };
     Pools::of(config.parts().iter().map(build).collect())
 }
@@ -145,25 +144,26 @@ pub(super) fn start_watch(
     config: &Config,
     tls: &Tls,
     pools: &Pools,
+    (answers, respread): (Answers, Respread),
     teller: &Teller,
     epoch: Instant,
 ) -> Result<Watch, CannotStart> {
-    let (watched, teller) = (watched(config, tls, pools), teller.clone());
-    let watch = Watch::start(watched, epoch, move |event| tell::watched(&teller, event));
+    let (watched, teller) = (watched(config, tls, pools, answers), teller.clone());
+    let watch = Watch::start(watched, epoch, respread, move |event| tell::watched(&teller, event));
     let watch = watch.map_err(failed("cannot start the checks"))?;
     watch.first_round(first_round(config));
     Ok(watch)
 }
 
 /// What is watched: each pool as its part of the configuration has it.
-pub(super) fn watched(config: &Config, tls: &Tls, pools: &Pools) -> Vec<Watched> {
+pub(super) fn watched(config: &Config, tls: &Tls, pools: &Pools, answers: Answers) -> Watched {
     let mut connectors = tls.connectors.iter().cloned();
-    let of = |(part, pool): (&Config, &Arc<Pool>)| Watched {
+    let of = |(part, pool): (&Config, &Arc<Pool>)| WatchedPool {
         pool: Arc::clone(pool),
         connectors: connectors.by_ref().take(part.applications.len()).collect(),
         settings: (&part.health).into(),
     };
-    config.parts().iter().zip(pools.all()).map(of).collect()
+    Watched { pools: config.parts().iter().zip(pools.all()).map(of).collect(), answers }
 }
 
 /// How long the first checks are waited for.

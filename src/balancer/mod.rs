@@ -8,8 +8,10 @@
 
 mod alerts;
 mod build;
+mod names;
 mod newcomers;
 mod operators;
+mod pools;
 mod reload;
 #[cfg(feature = "tls")]
 mod renewal;
@@ -22,13 +24,13 @@ mod trial;
 mod unable;
 mod user;
 
-use crate::config::{Config, Source};
+use crate::config::{Answers, Config, Source};
 use crate::event::{Event, Teller};
 use crate::relay::{Listening, Server};
 use crate::tls::Tls;
-use crate::watch::Watch;
+use crate::watch::{Watch, is_local, look_up_all};
 use alerts::{Alerts, Heard, Prepared};
-use build::{bind_all, build_pools, fit_descriptors, start_log, start_watch};
+use build::{NAMES_PATIENCE, bind_all, build_pools, fit_descriptors, start_log, start_watch};
 use crossbeam_channel::Sender;
 use operators::{Endpoint, Operators, Predecessor};
 use reload::{InForce, Turn};
@@ -103,15 +105,22 @@ impl Balancer {
         let unchanged = become_user(&config.server, &mut signals)?;
         let teller = Teller::new(start_log(&config)?);
         let heard = Heard::begin(&teller);
-        let mut known = config.clone();
+        let mut answers = look_up_all(&config.applications, &Answers::new(), NAMES_PATIENCE);
+        predecessor.iter().for_each(|before| before.tell_names(&config, &mut answers));
+        let spread = config.spread(&answers, &is_local);
+        let tls = tls.among(&config.applications, &spread.0.applications);
+        fitting.applications.clone_from(&spread.0.applications);
+        fitting.pools.clone_from(&spread.0.pools);
+        let mut known = spread.0.clone();
         predecessor.iter().for_each(|before| before.tell_health(&mut known));
         let drawn = predecessor.as_ref().and_then(Predecessor::drawn);
         let pools = build_pools(&known, drawn, &teller);
         // Before the first checks, whose end is asked for there.
         let mut endpoint = bound.serve(&config.admin, &teller).map_err(CannotStart::System)?;
-        let watch = start_watch(&config, &tls, &pools, &teller, epoch)?;
+        let (respread, asked_names) = names::line();
+        let watch = start_watch(&config, &tls, &pools, (answers, respread), &teller, epoch)?;
         lowered.iter().for_each(|text| teller.tell(Event::Lowered(text)));
-        unchanged.iter().for_each(|text| teller.tell(Event::Configuration(text)));
+        unchanged.iter().chain(&spread.1).for_each(|text| teller.tell(Event::Configuration(text)));
         reload::warn(&config, &tls, &teller);
         predecessor.iter().for_each(|before| before.tell_standings(&pools, epoch));
         // From here on there may be clients: a signal waits, and then drains them.
@@ -128,13 +137,13 @@ impl Balancer {
             teller,
             supervisor,
             source: source.map(Source::resolved),
-            in_force: Mutex::new(InForce::new(config, tls)),
+            in_force: Mutex::new(InForce::new(config, spread, tls)),
             turn: Turn::default(),
             alerts: alerts.map_err(failed("cannot tell anybody"))?,
         });
         operators::open(&mut endpoint, &running).map_err(failed("cannot keep a history"))?;
         running.tell_of_listeners(&[]);
-        let reloads = reload::stand_by(&running)?;
+        let reloads = reload::stand_by(&running, asked_names)?;
         running.succeed(predecessor.as_ref(), &mut endpoint);
         running.be_ready()?;
         Ok(Self { running, signals, endpoint, reloads })

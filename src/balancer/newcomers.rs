@@ -1,17 +1,17 @@
-//! Backends that a reload brings in: looked up, and checked once before they get traffic, beside
-//! what serves.
+//! Backends that a reload brings in, or a name that leads elsewhere: checked once before they get
+//! traffic, beside what serves.
 //!
 //! They are in no pool that serves yet, so for this they have one of their own, and a watch. Both
 //! go when all have been asked once.
 
 use super::build;
 use super::tell;
-use crate::config::{Config, Health};
+use crate::config::{Answers, Config, Health};
 use crate::event::{Event, Teller};
 use crate::pool::policy::{Kind, ScoredRules};
-use crate::pool::{Backend, Found, Pool, Pools, Rules, Spec};
+use crate::pool::{Backend, Pool, Pools, Rules, Spec};
 use crate::tls::Tls;
-use crate::watch::{self, Watch, WatchEvent, Watched};
+use crate::watch::{Watch, WatchEvent, Watched, WatchedPool};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,26 +21,18 @@ pub(super) struct Newcomers {
     /// Their places in the file.
     places: Vec<usize>,
     specs: Vec<Spec>,
-    found: Vec<Found>,
 }
 
 impl Newcomers {
     /// Those for whom no backend of `before` stands, or one at another place.
     pub(super) fn of(before: &Pools, specs: &[Spec], heirs: &[Option<usize>]) -> Self {
-        let stands_for =
-            |old: &Backend, spec: &Spec| old.host() == spec.host && old.port() == spec.port;
         let is_new = |place: &usize| {
             let old = heirs[*place].map(|at| before.backend(at));
-            !old.is_some_and(|old| stands_for(old, &specs[*place]))
+            !old.is_some_and(|old| old.is_at(&specs[*place]))
         };
         let places: Vec<usize> = (0..specs.len()).filter(is_new).collect();
         let specs = places.iter().map(|place| specs[*place].clone()).collect();
-        Self { places, specs, found: Vec::new() }
-    }
-
-    /// Looks up where they are.
-    pub(super) fn look_up(&mut self) {
-        self.found = watch::look_up_all(&self.specs, build::NAMES_PATIENCE);
+        Self { places, specs }
     }
 
     /// Checks each once, for as long as a first round may take: each is up or down as that says.
@@ -52,12 +44,12 @@ impl Newcomers {
             all.for_each(|(spec, passed)| spec.alive = passed.unwrap_or(spec.alive));
         }
         let mut down = Vec::new();
-        for (spec, found) in self.specs.iter().zip(&self.found) {
-            let why = match found {
+        for spec in &self.specs {
+            let why = match spec.address() {
                 Ok(_) if spec.alive => continue,
-                Ok(_) => "down until a check passes",
+                Ok(_) => "down until a check passes".to_owned(),
                 Err(why) => {
-                    build::tell_unresolved(&spec.name, why, teller);
+                    build::tell_unresolved(&spec.name, &why, teller);
                     why
                 }
             };
@@ -87,7 +79,8 @@ impl Newcomers {
                 tell::watched(&teller, event);
             }
         };
-        if let Ok(watch) = Watch::start(watched, Instant::now(), on) {
+        let watched = Watched { pools: watched, answers: Answers::new() };
+        if let Ok(watch) = Watch::start(watched, Instant::now(), Box::new(|_, _| None), on) {
             watch.first_round(build::first_round(config));
             watch.stop();
         }
@@ -99,41 +92,40 @@ impl Newcomers {
     }
 
     /// Those whose places are among these, in a pool of their own.
-    fn watched(&self, health: &Health, places: Range<usize>, tls: &Tls) -> Watched {
-        let own = || self.places.iter().enumerate().filter(|(_, place)| places.contains(place));
-        let specs: Vec<Spec> = own().map(|(at, _)| self.specs[at].clone()).collect();
-        let found = own().map(|(at, _)| self.found[at].clone()).collect();
+    fn watched(&self, health: &Health, places: Range<usize>, tls: &Tls) -> WatchedPool {
+        let own = || self.places.iter().zip(&self.specs).filter(|(at, _)| places.contains(at));
+        let specs: Vec<Spec> = own().map(|(_, spec)| spec.clone()).collect();
         let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
-        let connector = |(_, place): (usize, &usize)| tls.connectors.get(*place).cloned().flatten();
-        Watched {
-            pool: Pool::new(specs, found, policy, Rules::default()),
+        let connector = |(place, _): (&usize, _)| tls.connectors.get(*place).cloned().flatten();
+        WatchedPool {
+            pool: Pool::new(specs, policy, Rules::default()),
             connectors: own().map(connector).collect(),
             settings: health.into(),
         }
     }
 
-    /// All applications with where they are, one pool behind the other: these as they were found,
-    /// the others as `before` has them.
+    /// All applications, one pool behind the other: these as they were found, the others as
+    /// `before` has them.
     pub(super) fn among(
         self,
         config: &Config,
         before: &Pools,
         heirs: &[Option<usize>],
-    ) -> Vec<(Spec, Found)> {
+    ) -> Vec<Spec> {
         let mut all = Vec::with_capacity(heirs.len());
-        let mut newcomers = self.places.iter().zip(self.specs).zip(self.found).peekable();
+        let mut newcomers = self.places.iter().zip(self.specs).peekable();
         for part in config.parts() {
             for mut spec in build::specs(part) {
                 let place = all.len();
-                if let Some(((_, new), at)) = newcomers.next_if(|((own, _), _)| **own == place) {
+                if let Some((_, new)) = newcomers.next_if(|(own, _)| **own == place) {
                     spec.alive = new.alive;
-                    all.push((spec, at));
-                    continue;
+                } else {
+                    let old = before.backend(heirs[place].expect("who is not new follows one"));
+                    // One that came in as down, and was not checked since: the file would make it
+                    // up.
+                    spec.alive &= old.is_called_up() || part.health.interval.is_none();
                 }
-                let old = before.backend(heirs[place].expect("who is not new follows one"));
-                // One that came in as down, and was not checked since: the file would make it up.
-                spec.alive &= old.is_called_up() || part.health.interval.is_none();
-                all.push((spec, old.addresses()));
+                all.push(spec);
             }
         }
         all
@@ -153,15 +145,13 @@ mod tests {
         let config = Config::parse(text, "test").unwrap();
         let mut down = build::specs(&config);
         down.iter_mut().for_each(|spec| spec.alive = false);
-        let found: Vec<Found> =
-            down.iter().map(|_| Ok(vec!["127.0.0.1:1".parse().unwrap()])).collect();
         let policy = build::policy_of(&config, &down);
-        let pool = Pool::new(down, found, policy, Rules::default());
+        let pool = Pool::new(down, policy, Rules::default());
         let before = Pools::of(vec![Arc::clone(&pool)]);
         pool.set_mode(1, Mode::Drain, true, std::time::Duration::ZERO).unwrap();
         let heirs = [Some(0), Some(1)];
         let newcomers = Newcomers::of(&before, &config.applications, &heirs);
-        let all = newcomers.among(&config, &before, &heirs);
-        assert_eq!(all.iter().map(|(spec, _)| spec.alive).collect::<Vec<_>>(), [false, false]);
+        let specs = newcomers.among(&config, &before, &heirs);
+        assert_eq!(specs.iter().map(|spec| spec.alive).collect::<Vec<_>>(), [false, false]);
     }
 }

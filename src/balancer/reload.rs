@@ -1,25 +1,27 @@
 //! Reload: the file is read anew, and what it says takes the place of what is in force.
 //!
-//! Whatever may fail or take time comes first, beside what serves: reading, certificates, names,
+//! Whatever may fail or take time comes first, beside what serves: reading, names, certificates,
 //! another address, the first checks of those who are new. Then all is swapped at once, and nothing
 //! of that can fail. So a reload that fails has changed nothing.
 //!
 //! Called on HUP, from a thread of its own, so that the end is heard meanwhile; and by operators.
 
-use super::build::{cannot_listen, draw, drawn, fit_descriptors, policy_of, rules, watched};
+use super::build::{
+    NAMES_PATIENCE, cannot_listen, draw, drawn, fit_descriptors, policy_of, rules, watched,
+};
 use super::newcomers::Newcomers;
+use super::pools::{heirs, with_some};
 use super::{CannotStart, Prepared, Running, failed, operators};
 #[cfg(feature = "tls")]
 use crate::config::Errors;
-use crate::config::{Changes, Config, Health};
+use crate::config::{Answers, Changes, Config, Health};
 use crate::engine::Listener;
 use crate::event::{Event, Teller};
 use crate::pool::{Notice, Pool, Pools};
 use crate::thread;
 use crate::tls::{self, Tls};
-#[cfg(feature = "tls")]
-use crossbeam_channel::RecvTimeoutError;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crate::watch::{is_local, look_up_all};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 use std::io::ErrorKind::AddrInUse;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -29,7 +31,6 @@ use std::time::{Duration, Instant};
 /// backends.
 const TURN_PATIENCE: Duration = Duration::from_secs(30);
 /// The longest wait until it is seen that files are to be looked at from now on.
-#[cfg(feature = "tls")]
 const LOOK_MAX: Duration = Duration::from_secs(60);
 /// How long an address may still be ours from the file before: a door that closes looks around ten
 /// times a second.
@@ -46,7 +47,11 @@ pub(super) const NOTHING: &str = "nothing changes";
 /// What is in force.
 pub(super) struct InForce {
     /// As it was written: what it asks for may have been lowered.
+    pub(super) written: Config,
+    /// The same with an application for each address of a name.
     pub(super) config: Config,
+    /// What of those addresses was left out, and why.
+    pub(super) left_out: Vec<String>,
     pub(super) tls: Tls,
     /// What did not do of the files of certificates when they were looked at last.
     #[cfg(feature = "tls")]
@@ -66,30 +71,38 @@ pub(super) struct Taken<'t>(&'t Turn);
 
 /// What another configuration would come to.
 pub(super) struct Plan {
-    config: Config,
-    tls: Tls,
-    alerts: Prepared,
+    pub(super) next: InForce,
+    pub(super) answers: Answers,
+    /// None where no file was read: those that there are go on.
+    pub(super) alerts: Option<Prepared>,
     /// What should be known of it.
-    warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
     /// Which of the backends each application is.
-    heirs: Vec<Option<usize>>,
+    pub(super) heirs: Vec<Option<usize>>,
     pub(super) changes: Changes,
 }
 
-/// Starts the thread that reloads each time that it is asked to, and looks after the files of
-/// certificates. It ends when nobody can ask any more. Asked while it reloads, however often, it
-/// does so once more.
-pub(super) fn stand_by(running: &Arc<Running>) -> Result<Sender<()>, CannotStart> {
+/// Starts the thread that reloads each time that it is asked to, follows names when `names` says
+/// so, and looks after the files of certificates. It ends when nobody can ask any more. Asked while
+/// it reloads, however often, it does so once more.
+pub(super) fn stand_by(
+    running: &Arc<Running>,
+    names: Receiver<()>,
+) -> Result<Sender<()>, CannotStart> {
     let ((ask, asked), running) = (bounded(1), Arc::clone(running));
-    let attend = move || running.attend(&asked);
+    let attend = move || running.attend(&asked, &names);
     thread::spawn("reloads", attend).map_err(failed("cannot hear of reloads"))?;
     Ok(ask)
 }
 
 impl InForce {
-    pub(super) fn new(config: Config, tls: Tls) -> Self {
+    /// `spread` is what `written` has come to, and what was left out of that.
+    pub(super) fn new(written: Config, spread: (Config, Vec<String>), tls: Tls) -> Self {
+        let (config, left_out) = spread;
         Self {
+            written,
             config,
+            left_out,
             tls,
             #[cfg(feature = "tls")]
             faults: Vec::new(),
@@ -116,24 +129,23 @@ impl Drop for Taken<'_> {
 }
 
 impl Running {
-    #[cfg(not(feature = "tls"))]
-    fn attend(&self, asked: &Receiver<()>) {
-        asked.iter().for_each(|()| drop(self.reload()));
-    }
-
-    #[cfg(feature = "tls")]
-    fn attend(&self, asked: &Receiver<()>) {
+    fn attend(&self, asked: &Receiver<()>, names: &Receiver<()>) {
         let mut looked = Instant::now();
         loop {
             let every = self.in_force().config.tls.watch;
             let next = every.unwrap_or(LOOK_MAX).saturating_sub(looked.elapsed());
-            match asked.recv_timeout(next.min(LOOK_MAX)) {
-                Ok(()) => drop(self.reload()),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+            select! {
+                recv(asked) -> asked => match asked {
+                    Ok(()) => drop(self.reload()),
+                    Err(_) => return,
+                },
+                // It ends with the watch, which lives for as long as this does.
+                recv(names) -> asked => asked.iter().for_each(|()| self.follow_names()),
+                default(next.min(LOOK_MAX)) => {}
             }
             if looked.elapsed() >= every.unwrap_or(LOOK_MAX) {
                 looked = Instant::now();
+                #[cfg(feature = "tls")]
                 if every.is_some() {
                     self.look_at_files();
                 }
@@ -164,7 +176,9 @@ impl Running {
             Some(text) => Config::default().read_telling(text, "(given)", &source.overrides),
             None => source.load(),
         };
-        let (mut config, warnings) = read.map_err(|errors| errors.to_string())?;
+        let (written, warnings) = read.map_err(|errors| errors.to_string())?;
+        let answers = look_up_all(&written.applications, &self.watch.answers(), NAMES_PATIENCE);
+        let (mut config, left_out) = written.spread(&answers, &is_local);
         let tls = Tls::load(&config).map_err(|errors| errors.to_string())?;
         let alerts = Prepared::of(&config).map_err(|errors| errors.to_string())?;
         let heirs = heirs(&self.server.controls().pools(), &config);
@@ -173,7 +187,8 @@ impl Running {
         changes.lines.extend(tls.news(&now.tls, &heirs, &config.applications));
         changes.lines.extend(operators::consequences(&now.config, &config, &heirs));
         drop(now);
-        Ok(Plan { config, tls, alerts, warnings, heirs, changes })
+        let (next, alerts) = (InForce::new(written, (config, left_out), tls), Some(alerts));
+        Ok(Plan { next, answers, alerts, warnings, heirs, changes })
     }
 
     fn carry_out(&self, mut plan: Plan) -> Result<String, String> {
@@ -182,66 +197,67 @@ impl Running {
         }
         if plan.changes.lines.is_empty() {
             // What their secrets are is in no line of the file.
-            self.follow_alerts(plan.alerts);
+            plan.alerts.into_iter().for_each(|alerts| self.follow_alerts(alerts));
             return Ok(NOTHING.to_owned());
         }
-        let mut fitting = plan.config.clone();
-        let lowered = fit_descriptors(&mut fitting).map_err(|why| why.to_string())?;
-        let listeners = self.next_listeners(&plan.config)?;
+        let InForce { config, tls, .. } = &plan.next;
+        let (fitting, lowered) = self.fitting(config)?;
+        let listeners = self.next_listeners(config)?;
         let before = self.server.controls().pools();
-        let mut newcomers = Newcomers::of(&before, &plan.config.applications, &plan.heirs);
-        newcomers.look_up();
-        let news = newcomers.try_out(&plan.config, &plan.tls, &self.teller);
+        let mut newcomers = Newcomers::of(&before, &config.applications, &plan.heirs);
+        let news = newcomers.try_out(config, tls, &self.teller);
         plan.changes.lines.extend(news);
         if self.server.is_ending() {
             return Err(STOPPING.to_owned());
         }
         let listening = self.server.listening();
-        let opened = self.server.open(listeners, &fitting, &plan.tls);
+        let opened = self.server.open(listeners, &fitting, tls);
         opened.map_err(|error| error.to_string())?;
         let mut words = plan.changes.lines.join("\n");
         let had_some = with_some(&before, self.server.controls().now());
         self.swap(plan, fitting, &before, newcomers);
         self.tell_of_listeners(&listening);
-        let controls = self.server.controls();
-        let (pools, now) = (controls.pools(), controls.now());
-        for pool in pools.all().iter().filter(|pool| pool.usable(now) == 0) {
-            let name = pool.rules().pool.as_deref();
-            if had_some.iter().any(|other| other == pool.name()) {
-                let of = name.map_or(String::new(), |name| format!(" in pool {name}"));
-                words.push_str(&format!("\nNO BACKEND IS UP{of} by this file"));
-                self.teller.tell(Event::NoneLeft { pool: name });
-            }
+        for lost in self.tell_of_losses(&had_some) {
+            words.push_str(&format!("\nNO BACKEND IS UP{lost} by this file"));
         }
         lowered.iter().for_each(|text| self.teller.tell(Event::Lowered(text)));
         Ok(words)
     }
 
+    /// The same, promising no more than fits, and what that lowered.
+    pub(super) fn fitting(&self, config: &Config) -> Result<(Config, Option<String>), String> {
+        let mut fitting = config.clone();
+        let lowered = fit_descriptors(&mut fitting).map_err(|why| why.to_string())?;
+        Ok((fitting, lowered))
+    }
+
     /// Puts all of it into force. Nothing here can fail.
-    fn swap(&self, plan: Plan, fitting: Config, before: &Pools, newcomers: Newcomers) {
-        let Plan { config, tls, alerts, warnings, heirs, .. } = plan;
+    pub(super) fn swap(&self, plan: Plan, fitting: Config, before: &Pools, newcomers: Newcomers) {
+        let Plan { next, answers, alerts, warnings, heirs, .. } = plan;
+        let InForce { config, tls, .. } = &next;
         let mut now = self.in_force();
         let at = self.server.controls().now();
         let drawn = drawn(&now.config, before).unwrap_or_else(draw);
         let mut all = newcomers.among(&fitting, before, &heirs).into_iter();
         let follow = |part: &Config| {
-            let (specs, found): (Vec<_>, Vec<_>) =
-                all.by_ref().take(part.applications.len()).unzip();
+            let specs: Vec<_> = all.by_ref().take(part.applications.len()).collect();
             let (policy, rules) = (policy_of(part, &specs), rules(part, drawn));
             match before.called(part.pool_name()) {
-                Some(before) => Pool::succeeding(before, specs, found, policy, rules, at),
-                None => Pool::new(specs, found, policy, rules),
+                Some(before) => Pool::succeeding(before, specs, policy, rules, at),
+                None => Pool::new(specs, policy, rules),
             }
         };
         let pools = Pools::of(fitting.parts().iter().map(follow).collect());
-        self.serve_by(fitting, &tls, &pools);
-        self.follow_alerts(alerts);
-        forget(&pools, &now.config, &config, at, &self.teller);
-        warnings.iter().for_each(|text| self.teller.tell(Event::Configuration(text)));
-        warn(&config, &tls, &self.teller);
-        *now = InForce::new(config, tls);
-        drop(now);
-        self.operators.replaced();
+        self.serve_by(fitting, tls, &pools, answers);
+        let left_out = next.left_out.iter().filter(|text| !now.left_out.contains(text));
+        left_out.chain(&warnings).for_each(|text| self.teller.tell(Event::Configuration(text)));
+        if let Some(alerts) = alerts {
+            self.follow_alerts(alerts);
+            forget(&pools, &now.config, config, at, &self.teller);
+            warn(&next.written, tls, &self.teller);
+            self.operators.replaced();
+        }
+        *now = next;
     }
 
     /// Where there is no thread for one that is new, the others go on.
@@ -252,8 +268,8 @@ impl Running {
         }
     }
 
-    pub(super) fn serve_by(&self, config: Config, tls: &Tls, pools: &Pools) {
-        self.watch.replace(watched(&config, tls, pools));
+    pub(super) fn serve_by(&self, config: Config, tls: &Tls, pools: &Pools, answers: Answers) {
+        self.watch.replace(watched(&config, tls, pools, answers));
         self.server.replace(config, tls.clone(), pools.all());
     }
 
@@ -283,31 +299,6 @@ impl Running {
             }
         }
     }
-}
-
-/// Which backend of `pools` each application of `config` is, by their places among all: one of the
-/// pool that has the name of its own.
-fn heirs(pools: &Pools, config: &Config) -> Vec<Option<usize>> {
-    let of = |part: &Config| {
-        let (mut first, mut before) = (0, None);
-        for pool in pools.all() {
-            if pool.name() == part.pool_name() {
-                before = Some((pool.heirs(&part.applications), first));
-            }
-            first += pool.backends().len();
-        }
-        match before {
-            Some((own, first)) => own.into_iter().map(|at| at.map(|at| first + at)).collect(),
-            None => vec![None; part.applications.len()],
-        }
-    };
-    config.parts().iter().flat_map(of).collect()
-}
-
-/// The pools of which some backend is up.
-fn with_some(pools: &Pools, now: Duration) -> Vec<String> {
-    let is_served = |pool: &&Arc<Pool>| pool.usable(now) > 0;
-    pools.all().iter().filter(is_served).map(|pool| pool.name().to_owned()).collect()
 }
 
 /// What an operator should know of it, at each start and each change.

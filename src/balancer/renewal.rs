@@ -30,7 +30,8 @@ impl Running {
         let mut fitting = config;
         // As many fit as did before, or as few.
         let _ = build::fit_descriptors(&mut fitting);
-        self.serve_by(fitting, &tls, &self.server.controls().pools());
+        let answers = self.watch.current().answers.clone();
+        self.serve_by(fitting, &tls, &self.server.controls().pools(), answers);
         self.teller.tell(Event::Renewed(&brief(&news.join("\n"))));
         tls.warnings().for_each(|text| self.teller.tell(Event::Certificate(&text)));
     }

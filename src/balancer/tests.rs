@@ -80,7 +80,8 @@ impl Running {
         let pool = Arc::clone(&pools.all()[0]);
         let listeners = vec![Listener::bind(config.server.listen).unwrap()];
         let tls = Tls::default();
-        let Ok(watch) = start_watch(&config, &tls, &pools, &teller, epoch) else {
+        let names = (Answers::new(), names::line().0);
+        let Ok(watch) = start_watch(&config, &tls, &pools, names, &teller, epoch) else {
             panic!("no watch");
         };
         let server =

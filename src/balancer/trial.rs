@@ -7,10 +7,10 @@ use std::path::Path;
 
 use super::build::{NAMES_PATIENCE, cannot_listen, log_destination};
 use super::{CannotStart, Prepared, operators};
-use crate::config::{self, AccessLog, Config};
+use crate::config::{self, AccessLog, Answers, Config};
 use crate::engine::{Listener, descriptors};
 use crate::log::Log;
-use crate::pool::{Found, Spec};
+use crate::pool::Spec;
 use crate::watch;
 
 /// What came of it.
@@ -19,6 +19,8 @@ pub struct Trial {
     pub faults: Vec<CannotStart>,
     /// What may be as it should.
     pub notes: Vec<String>,
+    /// Where names lead, a sentence each.
+    pub names: Vec<String>,
     /// Addresses that somebody has: most often the very server that this configuration is meant
     /// for.
     pub taken: Vec<SocketAddr>,
@@ -38,7 +40,8 @@ impl Trial {
             let probed = Log::probe(&log_destination(config));
             faults.extend(probed.err().map(|error| CannotStart::System(error.to_string())));
         }
-        faults.extend(unresolved(&config.applications).into_iter().map(CannotStart::System));
+        let (unresolved, names) = names(config, &mut notes);
+        faults.extend(unresolved.into_iter().map(CannotStart::System));
         for config::Listener { listen, .. } in config.listening() {
             match Listener::try_bind(listen) {
                 Ok(()) => {}
@@ -50,7 +53,7 @@ impl Trial {
         faults.extend(Prepared::of(config).err().map(CannotStart::Config));
         let (taken_admin, in_the_way) = operators::try_places(config);
         faults.extend(in_the_way.into_iter().map(CannotStart::System));
-        Self { faults, notes, taken, taken_admin }
+        Self { faults, notes, names, taken, taken_admin }
     }
 }
 
@@ -60,12 +63,26 @@ fn without_folder(listener: &config::Listener) -> Option<String> {
     Some(format!("listeners.acme_webroot: the folder {folder} does not exist; make it"))
 }
 
-/// A sentence for each application whose name has no address.
-fn unresolved(specs: &[Spec]) -> Vec<String> {
-    let found = watch::look_up_all(specs, NAMES_PATIENCE);
-    let sentence = |(spec, found): (&Spec, Found)| {
-        let name = &spec.name;
-        found.err().map(|why| format!("application {name}: {why}; correct its ip"))
-    };
-    specs.iter().zip(found).filter_map(sentence).collect()
+/// A sentence for each application whose name leads nowhere, and where the others lead. What is
+/// left out of that is noted.
+fn names(config: &Config, notes: &mut Vec<String>) -> (Vec<String>, Vec<String>) {
+    let answers = watch::look_up_all(&config.applications, &Answers::new(), NAMES_PATIENCE);
+    let (spread, left_out) = config.spread(&answers, &watch::is_local);
+    notes.extend(left_out);
+    let (mut nowhere, mut found, mut last) = (Vec::new(), Vec::new(), "");
+    for spec in &spread.applications {
+        let name = spec.application();
+        if let Err(why) = spec.address() {
+            nowhere.push(format!("application {name}: {why}; correct its ip"));
+        } else if spec.name != name && name != last {
+            let is_of_it = |other: &&Spec| other.name != name && other.application() == name;
+            let addresses = match spread.applications.iter().filter(is_of_it).count() {
+                1 => "1 address, which is one backend".to_owned(),
+                many => format!("{many} addresses, each of which is a backend"),
+            };
+            found.push(format!("application {name}: {} has {addresses}", spec.host));
+            last = name;
+        }
+    }
+    (nowhere, found)
 }

@@ -6,6 +6,7 @@
 //! next good news, or at the next beat of the vigil.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::vigil::Woken;
@@ -14,10 +15,13 @@ use super::{Client, Error, GaveUp, Request, Response, Skipped, Step};
 use crate::pool::{
     Attempt, Course, Decision, Fault, Lease, Outcome, Setback, Standing, Unavailable,
 };
+use crate::watch::Watched;
 
 /// A call under way.
 pub(super) struct Call<'c> {
     client: &'c Client,
+    /// What this round goes by.
+    watched: Arc<Watched>,
     request: &'c Request,
     idempotent: bool,
     tell: &'c mut dyn FnMut(Step),
@@ -44,7 +48,8 @@ impl<'c> Call<'c> {
         idempotent: bool,
         tell: &'c mut dyn FnMut(Step),
     ) -> Self {
-        Self { client, request, idempotent, tell, told: BTreeMap::new(), tries: 0 }
+        let watched = client.watch.current();
+        Self { client, watched, request, idempotent, tell, told: BTreeMap::new(), tries: 0 }
     }
 
     /// Rounds, with rests between them, until one has an answer or the wait is over.
@@ -96,6 +101,7 @@ impl<'c> Call<'c> {
     fn round(&mut self) -> Result<Response, Impasse> {
         let until = Instant::now() + self.client.terms.timeout;
         let mut round = Round::default();
+        self.watched = self.client.watch.current();
         let failed = loop {
             match self.turn(&mut round, until) {
                 Ok(Some(response)) => return Ok(response),
@@ -108,7 +114,8 @@ impl<'c> Call<'c> {
 
     /// Tries the next backend; none where another may be tried.
     fn turn(&mut self, round: &mut Round, until: Instant) -> Result<Option<Response>, Impasse> {
-        let picked = self.client.pick(&mut round.course, self.request.hash_key());
+        let (pool, key) = (&self.watched.first().pool, self.request.hash_key());
+        let picked = self.client.pick(pool, &mut round.course, key);
         let lease = picked.map_err(|none| self.none_left(&none, &round.tried))?;
         self.tell_skipped(&lease);
         let (index, backend) = (lease.index(), lease.backend().name().to_owned());
@@ -154,10 +161,10 @@ impl<'c> Call<'c> {
             // An answer is handed out when it is whole: what broke off has reached nobody.
             response_started: false,
         };
-        match round.course.judge(&attempt, &self.client.pool.rules().retry) {
+        match round.course.judge(&attempt, &self.watched.first().pool.rules().retry) {
             Decision::GiveUp(because) => Some(because),
             _ if Instant::now() >= until => Some(GaveUp::Deadline),
-            _ if !round.course.has_leave(&self.client.pool) => Some(GaveUp::Budget),
+            _ if !round.course.has_leave(&self.watched.first().pool) => Some(GaveUp::Budget),
             _ => None,
         }
     }
@@ -167,7 +174,7 @@ impl<'c> Call<'c> {
         self.tries += 1;
         let backend = lease.backend();
         let request = self.request.bytes(&backend.authority());
-        let connector = self.client.connectors.get(lease.index()).and_then(Option::as_ref);
+        let connector = self.watched.first().connectors.get(lease.index()).and_then(Option::as_ref);
         match Wire::connect(backend, connector, until, &self.client.terms) {
             Err(failed) => Err(self.fail(lease, failed, false)),
             Ok(mut wire) => match wire.exchange(&request, self.request.method()) {
@@ -224,7 +231,8 @@ impl<'c> Call<'c> {
     /// Tells of those that could not be picked for they are not up.
     fn tell_skipped(&mut self, lease: &Lease) {
         let now = self.client.now();
-        for (index, backend) in self.client.pool.backends().iter().enumerate() {
+        let watched = Arc::clone(&self.watched);
+        for (index, backend) in watched.first().pool.backends().iter().enumerate() {
             if index != lease.index() && (backend.standing(now) != Standing::Up) {
                 self.skip(index, now);
             }
@@ -233,7 +241,7 @@ impl<'c> Call<'c> {
 
     fn none_left(&mut self, none: &Unavailable, tried: &[(usize, Skipped)]) -> Impasse {
         let now = self.client.now();
-        let count = self.client.pool.backends().len();
+        let count = self.watched.first().pool.backends().len();
         let skipped = (0..count).map(|index| match tried.iter().find(|(one, _)| *one == index) {
             Some((_, failed)) => failed.clone(),
             None => self.skip(index, now),
@@ -244,7 +252,7 @@ impl<'c> Call<'c> {
 
     /// Why the backend at `index` is not used, told if that is new.
     fn skip(&mut self, index: usize, now: Duration) -> Skipped {
-        let backend = &self.client.pool.backends()[index];
+        let backend = &self.watched.first().pool.backends()[index];
         let name = backend.name().to_owned();
         let why = match backend.standing(now) {
             Standing::Up => format!("all {} places are taken", backend.max_connections()),

@@ -31,8 +31,8 @@
 mod builder;
 mod call;
 mod error;
+mod named;
 mod request;
-mod resolve;
 mod response;
 mod vigil;
 mod wire;
@@ -46,9 +46,10 @@ use std::time::{Duration, Instant};
 use crate::config::{Config, Overrides, Timeouts};
 use crate::http::HeadLimits;
 use crate::pool::{Ask, Course, Lease, Pool, Standing, Unavailable, chance};
-use crate::tls::{Connector, Tls};
+use crate::tls::Tls;
 use crate::watch::{Watch, Watched};
 use call::Call;
+use named::Named;
 use vigil::Vigil;
 
 pub use crate::pool::GaveUp;
@@ -68,12 +69,10 @@ const FIRST_ROUND_MARGIN: Duration = Duration::from_millis(500);
 
 /// A client of several backends that serve the same. Shared by reference or in an `Arc`.
 pub struct Client {
-    pool: Arc<Pool>,
+    /// Holds the pool, and how each backend is reached: both change with where names lead.
     watch: Watch,
     vigil: Arc<Vigil>,
     terms: Terms,
-    /// How each backend is reached, in the order of the pool; none in the clear.
-    connectors: Vec<Option<Connector>>,
     /// Where the pool's `now` counts from.
     epoch: Instant,
     seed: u64,
@@ -136,20 +135,19 @@ impl Client {
     /// is for balancers, and [`Error::System`] if the threads for the checks cannot be had.
     pub fn new(config: &Config) -> Result<Self, Error> {
         let config = &config.clone().only(None).map_err(Error::Config)?;
-        let connectors = Tls::for_client(config).map_err(Error::Config)?.connectors;
-        resolve::refuse_prefaces(config).map_err(Error::Config)?;
+        let tls = Tls::for_client(config).map_err(Error::Config)?;
+        named::refuse_prefaces(config).map_err(Error::Config)?;
         let vigil = Arc::new(Vigil::new(config.health.interval));
-        let (specs, found) = resolve::backends(config, &vigil);
-        let policy = config.balance.policy.build(&specs, &config.scored);
-        let pool = Pool::new(specs, found, policy, config.rules());
         let (epoch, heard) = (Instant::now(), Arc::clone(&vigil));
-        let watched = Watched {
-            pool: Arc::clone(&pool),
-            connectors: connectors.clone(),
-            settings: (&config.health).into(),
-        };
-        let watch = Watch::start(vec![watched], epoch, move |event| heard.hear(event))
-            .map_err(Error::System)?;
+        let named = Named::new(config.clone(), tls, Arc::clone(&vigil), epoch);
+        let (first, respread) = (
+            named.first(),
+            Box::new(move |before: &Watched, answers: &_| {
+                Some(named.next(&before.first().pool, answers))
+            }),
+        );
+        let watch = Watch::start(first, epoch, respread, move |event| heard.hear(event));
+        let watch = watch.map_err(Error::System)?;
         watch.first_round(config.health.timeout + FIRST_ROUND_MARGIN);
         let terms = Terms {
             timeouts: config.timeouts.clone(),
@@ -161,7 +159,7 @@ impl Client {
         };
         let seed = RandomState::new().hash_one(0);
         let picks = AtomicU64::new(0);
-        Ok(Self { pool, watch, vigil, terms, connectors, epoch, seed, picks })
+        Ok(Self { watch, vigil, terms, epoch, seed, picks })
     }
 
     /// When nobody is left, do not fail at once: keep checking, with growing pauses, until somebody
@@ -252,7 +250,9 @@ impl Client {
     /// The names of the backends that are up now, in the order of the file.
     pub fn usable(&self) -> Vec<String> {
         let now = self.now();
-        let up = self.pool.backends().iter().filter(|one| one.standing(now) == Standing::Up);
+        let watched = self.watch.current();
+        let up =
+            watched.first().pool.backends().iter().filter(|one| one.standing(now) == Standing::Up);
         up.map(|backend| backend.name().to_owned()).collect()
     }
 
@@ -260,9 +260,14 @@ impl Client {
         self.epoch.elapsed()
     }
 
-    fn pick(&self, course: &mut Course, key: Option<u64>) -> Result<Lease, Unavailable> {
+    fn pick(
+        &self,
+        pool: &Arc<Pool>,
+        course: &mut Course,
+        key: Option<u64>,
+    ) -> Result<Lease, Unavailable> {
         let chance = chance::scramble(self.seed ^ self.picks.fetch_add(1, Relaxed));
-        course.pick(&self.pool, &Ask { now: self.now(), chance, key, ..Ask::default() })
+        course.pick(pool, &Ask { now: self.now(), chance, key, ..Ask::default() })
     }
 }
 

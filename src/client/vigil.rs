@@ -106,6 +106,11 @@ impl Vigil {
         self.lock().reasons.insert(backend.to_owned(), why.to_owned());
     }
 
+    /// These are all that there are now.
+    pub(super) fn keep(&self, names: &[&str]) {
+        self.lock().reasons.retain(|name, _| names.contains(&name.as_str()));
+    }
+
     /// The backend is up.
     pub(super) fn forget(&self, backend: &str) {
         self.lock().reasons.remove(backend);

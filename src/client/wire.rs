@@ -63,28 +63,16 @@ pub(super) enum Failed {
 }
 
 impl<'t> Wire<'t> {
-    /// Connects to the first of the backend's addresses that can be reached. The time for a connect
-    /// is shared evenly between those that are left.
+    /// Connects to the backend.
     pub(super) fn connect(
         backend: &Backend,
         connector: Option<&Connector>,
         until: Instant,
         terms: &'t Terms,
     ) -> Result<Self, Failed> {
-        let unfound = |why| Failed::Backend(Fault::Connect, why);
-        let addresses = backend.addresses().map_err(unfound)?;
-        let began = Instant::now();
-        let time = Time { began, until, whole: terms.timeout };
-        let mut asked = began;
-        let mut goes_on = |address, error: &LinkError| {
-            let (now, had_its_time) = (Instant::now(), time.was_spent_since(asked));
-            asked = now;
-            if error.is_shortage() || (now >= until && !had_its_time) {
-                return false;
-            }
-            backend.avoid(address);
-            true
-        };
+        let unfound = |why: &str| Failed::Backend(Fault::Connect, why.to_owned());
+        let address = backend.address().map_err(unfound)?;
+        let time = Time { began: Instant::now(), until, whole: terms.timeout };
         let timeouts = &terms.timeouts;
         let patience = Patience {
             until,
@@ -93,7 +81,7 @@ impl<'t> Wire<'t> {
             response: timeouts.response,
             silence: timeouts.stream_idle,
         };
-        let link = Link::connect(&addresses, connector, patience, &mut goes_on);
+        let link = Link::connect(&[address], connector, patience, &mut |_, _| false);
         let link = link.map_err(|error| Failed::of(error, time).before_sending())?;
         Ok(Self { terms, time, link, sent_any: false })
     }
@@ -201,9 +189,9 @@ fn late_words(phase: Phase) -> &'static str {
 mod tests {
     use super::*;
     use crate::config::{Config, Timeouts};
-    use crate::pool::policy::{Kind, ScoredRules};
+    use crate::pool::testing::pool_of;
     use crate::pool::testing::spec;
-    use crate::pool::{Pool, Rules};
+    use crate::pool::{Rules, Spec};
     use std::net::{SocketAddr, TcpListener, TcpStream};
 
     /// An address whose kernel swallows the connect while the rest of it is held.
@@ -216,14 +204,10 @@ mod tests {
         (address, listener, held)
     }
 
-    /// What comes of a connect to two holes with so much of a call's second left, which the first
-    /// may have to itself, and which of them is asked first the next time.
-    fn hurried(left: Duration) -> (Failed, usize) {
-        let holes = [black_hole(), black_hole()];
-        let addresses = holes.each_ref().map(|hole| hole.0);
-        let (specs, found) = (vec![spec("a")], vec![Ok(addresses.to_vec())]);
-        let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
-        let pool = Pool::new(specs, found, policy, Rules::default());
+    /// What comes of a connect to a hole with so much of a call's second left.
+    fn hurried(left: Duration) -> Failed {
+        let hole = black_hole();
+        let pool = pool_of(vec![Spec { port: hole.0.port(), ..spec("a") }], Rules::default());
         let timeouts = Timeouts { connect: Duration::from_secs(60), ..Timeouts::default() };
         let terms = Terms {
             timeouts,
@@ -234,16 +218,14 @@ mod tests {
             body_bytes_max: 0,
         };
         let backend = &pool.backends()[0];
-        let failed = Wire::connect(backend, None, Instant::now() + left, &terms).err().unwrap();
-        let first = backend.addresses().unwrap()[0];
-        (failed, addresses.iter().position(|address| *address == first).unwrap())
+        Wire::connect(backend, None, Instant::now() + left, &terms).err().unwrap()
     }
 
     #[test]
     fn what_had_no_time_is_not_blamed_for_that_of_the_call() {
-        let (failed, first) = hurried(Duration::from_millis(50));
-        assert!(matches!(failed, Failed::Hurried(_)) && first == 0);
-        let (failed, first) = hurried(Duration::from_secs(1));
-        assert!(matches!(failed, Failed::Backend(Fault::Connect, _)) && first == 1);
+        let failed = hurried(Duration::from_millis(50));
+        assert!(matches!(failed, Failed::Hurried(_)));
+        let failed = hurried(Duration::from_secs(1));
+        assert!(matches!(failed, Failed::Backend(Fault::Connect, _)));
     }
 }

@@ -17,7 +17,7 @@ use crate::tls::{self, Tls};
 pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
     let (mut config, warnings) = source.load()?;
     let tls = Tls::load(&config);
-    let Trial { faults, notes, taken, taken_admin } = Trial::of(&config);
+    let Trial { faults, notes, names, taken, taken_admin } = Trial::of(&config);
     let taken = Taken::of(&taken, taken_admin, &config);
     let mut out = io::stdout().lock();
     let path = source.path.display();
@@ -35,6 +35,12 @@ pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
     }
     for shown in shown {
         writeln!(out, "# {shown}")?;
+    }
+    if !names.is_empty() {
+        out.write_all(b"\n# Names:\n")?;
+    }
+    for led in names {
+        writeln!(out, "# {led}")?;
     }
     out.flush()?;
     warn(warnings.into_iter().chain(notes).chain(taken.by_others));

@@ -140,6 +140,7 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
         name: String::new(),
         host: written.ip?,
         port: written.port?,
+        found: None,
         alive: written.alive,
         weight: written.weight,
         max_connections: written.max_connections,

@@ -46,7 +46,7 @@ impl Config {
         for (spec, heir) in next.applications.iter().zip(heirs) {
             match heir.and_then(|at| self.applications.get(at)) {
                 Some(old) => changes.of_application(old, spec),
-                None => changes.add(&spec.name, format!("new, at {}", spec.authority())),
+                None => changes.add(&spec.name, format!("new, at {}", spec.place())),
             }
         }
         for (at, spec) in self.applications.iter().enumerate() {
@@ -74,7 +74,7 @@ impl Changes {
     }
 
     fn of_application(&mut self, old: &Spec, new: &Spec) {
-        let (from, to) = (old.authority(), new.authority());
+        let (from, to) = (old.place(), new.place());
         if old.name != new.name {
             self.add(&old.name, format!("called {} now", new.name));
         }

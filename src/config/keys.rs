@@ -204,6 +204,8 @@ table! {
         }), when(CHECKING);
         /// The port of all checks, in quotes or not; not set, that of each application.
         port: Option<u16> = "port", Unset(port()), when(CHECKING);
+        /// Time between two look-ups of a name; one whose backend fails is looked up at once.
+        resolve_interval: Duration = "10s", time(100..=DAY_MS);
     }
 }
 

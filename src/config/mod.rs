@@ -32,6 +32,7 @@ mod routes;
 mod rules;
 mod settings;
 mod source;
+mod spread;
 mod syntax;
 mod table;
 #[cfg(test)]
@@ -81,6 +82,7 @@ pub use render::Extent;
 pub(crate) use report::Report;
 pub use routes::ROUTES_MAX;
 pub use source::Source;
+pub use spread::{Answer, Answers, Moves};
 #[cfg(feature = "lab")]
 pub(crate) use units::TIME;
 

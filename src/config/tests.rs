@@ -44,6 +44,7 @@ fn a_file_of_applications_alone_works_as_it_stands() {
         name: "127.0.0.1:8001".to_string(),
         host: "127.0.0.1".to_string(),
         port: 8001,
+        found: None,
         alive: true,
         weight: 1,
         max_connections: 0,

@@ -1,8 +1,6 @@
 //! The rules between keys, which no single key can see. Called last, once every key has been read.
 
-use std::net::IpAddr;
-#[cfg(feature = "admin")]
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use super::message::{Place, quote};
@@ -285,8 +283,7 @@ fn each_pool_has_its_own_cookie(config: &Config, report: &mut Report<'_>) {
 fn no_backend_is_evenly(config: &Config, report: &mut Report<'_>) {
     for Listener { listen, .. } in config.listening() {
         let own = |host: &str| match host.parse::<IpAddr>() {
-            Ok(ip) if listen.ip().is_unspecified() => ip.is_loopback() || ip.is_unspecified(),
-            Ok(ip) => ip == listen.ip().to_canonical(),
+            Ok(ip) => is_ours(listen, ip),
             Err(_) => {
                 host == "localhost" && (listen.ip().is_loopback() || listen.ip().is_unspecified())
             }
@@ -299,6 +296,15 @@ fn no_backend_is_evenly(config: &Config, report: &mut Report<'_>) {
                 report.add(place, key, what);
             }
         }
+    }
+}
+
+/// True if who connects to `ip`, at the port of `listen`, comes in there for all that is known
+/// without a look at this machine.
+pub(super) fn is_ours(listen: SocketAddr, ip: IpAddr) -> bool {
+    match listen.ip().is_unspecified() {
+        true => ip.is_loopback() || ip.is_unspecified(),
+        false => ip == listen.ip().to_canonical(),
     }
 }
 

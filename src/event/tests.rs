@@ -60,7 +60,6 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (judged(true), "spared", Warn),
         (judged(false), "judged", Info),
         (of(About::Connect), "connect", Warn),
-        (of(About::Elsewhere), "elsewhere", Warn),
         (of(About::Reset), "reset", Warn),
         (of(About::Timeout), "timeout", Warn),
         (of(About::NoHttp), "no-http", Warn),

@@ -57,16 +57,16 @@ pub enum Event<'e> {
         /// What was learnt, with the backend as its subject.
         learnt: Words<'e>,
     },
-    /// A backend's name leads to another address, or to one at last.
+    /// An application's name leads elsewhere, and its backends are others now.
     Moved {
-        /// The backend's name.
+        /// The name of the application, or of the backend.
         backend: &'e str,
         /// From where to where.
         what: Words<'e>,
     },
-    /// A backend's name leads nowhere.
+    /// An application's name leads nowhere.
     Unresolved {
-        /// The backend's name.
+        /// The name of the application.
         backend: &'e str,
         /// Why, and what follows from it.
         why: Words<'e>,
@@ -262,8 +262,6 @@ pub enum By {
 pub enum About {
     /// It took no connection.
     Connect,
-    /// One of its addresses took none and another is asked: no failure of the backend yet.
-    Elsewhere,
     /// It broke the connection off.
     Reset,
     /// It was too slow.
@@ -378,7 +376,6 @@ impl About {
     fn word(self) -> &'static str {
         match self {
             Self::Connect => "connect",
-            Self::Elsewhere => "elsewhere",
             Self::Reset => "reset",
             Self::Timeout => "timeout",
             Self::NoHttp => "no-http",

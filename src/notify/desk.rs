@@ -319,7 +319,7 @@ impl Clerk {
         let now = self.started.elapsed();
         self.state().desks.iter_mut().for_each(|desk| desk.book.hear(news, now));
         // Another file may have other backends.
-        if matches!(news.what, What::Over(Occasion::ReloadFailed, _)) {
+        if matches!(news.what, What::Others | What::Over(Occasion::ReloadFailed, _)) {
             self.align(0);
         }
     }

@@ -101,6 +101,7 @@ impl Book {
                 }
             }
             What::NoneUp(pool, words) => self.lose_all(pool, words, when, now),
+            What::Others => {} // how all stand is looked at next
             What::Single(kind, words) => {
                 if self.singles.hear(*kind, words, when, now, self.rules.repeat) {
                     let is_urgent = *kind == Occasion::Stuck;

@@ -39,6 +39,8 @@ pub enum What {
     },
     /// No backend of this pool is up, whichever was the last, and what is said of that.
     NoneUp(String, String),
+    /// Backends have come or gone, with no word about each: how all stand is to be looked at.
+    Others,
     /// Something that has no end of its own, or whose end is [`What::Over`].
     Single(Occasion, String),
     /// What was told for this occasion holds no more.
@@ -60,6 +62,7 @@ impl News {
             },
             Event::NoneFound => What::NoneUp(String::new(), words()),
             Event::NoneLeft { pool } => What::NoneUp(pool.unwrap_or_default().to_owned(), words()),
+            Event::Moved { .. } => What::Others,
             Event::NotReloaded(_) => What::Single(Occasion::ReloadFailed, words()),
             Event::Reloaded(_) => What::Over(Occasion::ReloadFailed, words()),
             Event::Certificate(_) | Event::NotRenewed(_) => {

@@ -382,16 +382,6 @@ impl Link {
 }
 
 impl LinkError {
-    /// We have run out of something: another address would fare no better.
-    pub fn is_shortage(&self) -> bool {
-        match self {
-            Self::Connect { error, .. } | Self::Handshake(error) | Self::Io(error) => {
-                Blame::of(error) == Blame::Ours
-            }
-            _ => false,
-        }
-    }
-
     fn io(error: io::Error, phase: Phase, limit: Duration) -> Self {
         if is_late(&error) { Self::Late(phase, limit) } else { Self::Io(error) }
     }

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::addresses::Found;
 use super::policy::Memory;
 use super::record::Record;
-use super::spec::{Spec, origin};
+use super::spec::{Found, Spec, origin};
 use super::tally::Tally;
 use super::{Counts, End, Mode, Standing};
 use crate::preface::Version;
@@ -32,35 +31,36 @@ pub struct Backend {
 struct File {
     spec: Spec,
     origin: String,
+    address: Found,
 }
 
 impl Backend {
     /// One that nothing is known of yet.
-    pub(super) fn new(spec: Spec, found: Found, now: Duration) -> Self {
-        let record = Record::new(spec.alive, found, now);
+    pub(super) fn new(spec: Spec, now: Duration) -> Self {
+        let record = Record::new(spec.alive, spec.address().is_ok(), now);
         Self::of(spec, Arc::new(record))
     }
 
     /// The same backend as the next file has it, with its record.
-    pub(super) fn followed_by(&self, spec: Spec, found: Found, now: Duration) -> Self {
-        let record = Arc::clone(&self.record);
-        match self.file.spec.is_at(&spec.host, spec.port) {
-            true => record.stay(spec.alive, found, now),
-            false => record.move_to(spec.alive, found, now),
+    pub(super) fn followed_by(&self, spec: Spec, now: Duration) -> Self {
+        let (record, is_found) = (Arc::clone(&self.record), spec.address().is_ok());
+        match self.is_at(&spec) {
+            true => record.stay(spec.alive, now),
+            false => record.move_to(spec.alive, is_found, now),
         }
         Self::of(spec, record)
     }
 
     fn of(spec: Spec, record: Arc<Record>) -> Self {
         let Spec { max_connections, weight, backup: is_backup, .. } = spec;
-        let (moves, origin) = (record.moves(), origin(&spec));
+        let (moves, origin, address) = (record.moves(), origin(&spec), spec.address());
         Self {
             record,
             max_connections,
             weight,
             moves,
             is_backup,
-            file: Box::new(File { spec, origin }),
+            file: Box::new(File { spec, origin, address }),
         }
     }
 
@@ -72,6 +72,11 @@ impl Backend {
     /// As the file has it.
     pub(super) fn spec(&self) -> &Spec {
         &self.file.spec
+    }
+
+    /// True if that is where it is.
+    pub fn is_at(&self, spec: &Spec) -> bool {
+        self.file.spec.is_at(spec)
     }
 
     /// True unless a newer file has it at another host or port.
@@ -149,42 +154,30 @@ impl Backend {
         &self.file.origin
     }
 
-    /// Where to connect, the one to ask first in front; or why there is no address.
-    pub fn addresses(&self) -> Found {
-        self.record.addresses.all()
+    /// Where to connect; or why there is no address.
+    pub fn address(&self) -> Result<SocketAddr, &str> {
+        self.file.address.as_ref().copied().map_err(String::as_str)
     }
 
-    /// True once its name has come to an address.
-    pub fn is_found(&self) -> bool {
-        self.record.is_found()
+    /// Where it is, for people: [`Spec::place`].
+    pub fn place(&self) -> String {
+        self.file.spec.place()
     }
 
-    /// Where to connect next, when these have failed, and how many addresses are left with it.
-    pub fn address_besides(&self, failed: &[SocketAddr]) -> Option<(SocketAddr, u32)> {
-        self.record.addresses.besides(failed)
+    /// Its name without the address: [`Spec::application`].
+    pub fn application(&self) -> &str {
+        self.file.spec.application()
     }
 
-    /// There was no connection at `address`: others are asked before it, and the name is looked up.
-    pub fn avoid(&self, address: SocketAddr) {
-        self.record.addresses.avoid(address);
+    /// Its address may be of yesterday: it failed there.
+    pub fn doubt(&self) {
+        self.record.doubted.store(true, Relaxed);
     }
 
-    /// Its addresses may be of yesterday.
-    pub(super) fn doubt(&self) {
-        self.record.addresses.doubt();
-    }
-
-    /// True once after they were doubted.
+    /// True once after it was doubted.
     pub fn take_doubt(&self) -> bool {
-        self.record.addresses.take_doubt()
-    }
-
-    /// Takes in what its name came to; the address to ask first, if there was none before.
-    pub(super) fn relocate(&self, found: Found) -> Option<SocketAddr> {
-        let was_found = self.is_found();
-        self.record.relocate(found);
-        let first = self.address_besides(&[]).map(|(address, _)| address);
-        first.filter(|_| !was_found)
+        let doubted = &self.record.doubted;
+        doubted.load(Relaxed) && doubted.swap(false, Relaxed)
     }
 
     /// What it has done.
@@ -260,8 +253,7 @@ mod tests {
     const NOW: Duration = Duration::ZERO;
 
     fn backend(max_connections: u32) -> Backend {
-        let address = ([127, 0, 0, 1], 8001).into();
-        Backend::new(Spec { max_connections, ..spec("a") }, Ok(vec![address]), NOW)
+        Backend::new(Spec { max_connections, ..spec("a") }, NOW)
     }
 
     #[test]
@@ -316,18 +308,27 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_is_cause_for_doubt_once() {
+        let backend = backend(0);
+        assert!(!backend.take_doubt());
+        backend.doubt();
+        assert!(backend.take_doubt() && !backend.take_doubt());
+    }
+
+    #[test]
     fn without_an_address_it_is_down_whatever_checks_say() {
-        let backend = Backend::new(spec("a"), Err("a does not resolve".into()), NOW);
-        assert_eq!(backend.standing(Duration::ZERO), Standing::Down);
-        backend.relocate(Ok(vec![([127, 0, 0, 2], 8001).into()]));
-        assert_eq!(backend.standing(Duration::ZERO), Standing::Up);
+        let nowhere = Spec { found: Some(Err("a does not resolve".into())), ..spec("a") };
+        let backend = Backend::new(nowhere, NOW);
+        assert_eq!(backend.standing(NOW), Standing::Down);
+        let found = Spec { found: Some(Ok(([127, 0, 0, 2], 8001).into())), ..spec("a") };
+        assert_eq!(backend.followed_by(found, NOW).standing(NOW), Standing::Up);
     }
 
     #[test]
     fn clients_reach_it_at_its_public_address_or_at_the_one_of_the_file() {
         let origin = |host: &str, public: Option<&str>| {
             let spec = Spec { host: host.into(), public: public.map(Into::into), ..spec("a") };
-            Backend::new(spec, Err(String::new()), NOW).origin().to_owned()
+            Backend::new(spec, NOW).origin().to_owned()
         };
         assert_eq!(origin("10.0.0.1", None), "http://10.0.0.1:8001");
         assert_eq!(origin("::1", None), "http://[::1]:8001");
@@ -347,7 +348,7 @@ mod tests {
                 key: None,
             });
             let spec = Spec { host, public, tls, ..spec("a") };
-            Backend::new(spec, Err(String::new()), NOW).origin().to_owned()
+            Backend::new(spec, NOW).origin().to_owned()
         };
         assert_eq!(origin("api.test", None), "https://api.test:8001");
         assert_eq!(origin("::1", None), "https://[::1]:8001");

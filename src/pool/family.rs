@@ -21,7 +21,7 @@ pub(super) struct Family {
 }
 
 /// Held by whoever changes a backend's standing, in whatever pool: so rules that look at several
-/// backends see them all at rest. Nothing else is locked under it but a backend's addresses.
+/// backends see them all at rest. Nothing else is locked under it.
 pub(super) struct Turn {
     /// Those of the newest pool. What stands in no file any more changes no more.
     pub(super) backends: Arc<[Backend]>,
@@ -113,7 +113,7 @@ pub(super) fn heirs<'s>(
     };
     let by_name: Vec<_> = specs.clone().map(|spec| take(&|old| old.name == spec.name)).collect();
     let at_its_place = |(spec, found): (&super::Spec, Option<usize>)| {
-        found.or_else(|| take(&|old| old.is_at(&spec.host, spec.port)))
+        found.or_else(|| take(&|old| old.is_at(spec)))
     };
     specs.zip(by_name).map(at_its_place).collect()
 }

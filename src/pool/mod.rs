@@ -4,7 +4,6 @@
 //! once. Pure: it does no I/O and reads no clock; `now` counts from an arbitrary start that all
 //! callers share. The way of a request takes no lock: [`Pool::pick`], then [`Lease::finish`].
 
-mod addresses;
 mod ask;
 mod backend;
 pub mod buckets;
@@ -47,7 +46,6 @@ mod tests;
 mod unavailable;
 mod wish;
 
-pub use addresses::{ADDRESSES_MAX, Found};
 pub use ask::Ask;
 pub use backend::Backend;
 pub use change::{Change, Notice};
@@ -65,7 +63,7 @@ pub use row::Witness;
 pub use rules::{CheckRules, PassiveRules, RetryOn, RetryRules, Rules, Statuses};
 pub use shards::Shards;
 pub use snapshot::{Look, Snapshot};
-pub use spec::{Spec, Trust, authority};
+pub use spec::{Found, Spec, Trust, authority};
 pub use standing::{Mode, Standing};
 pub use status::Status;
 pub use steer::LastUsable;

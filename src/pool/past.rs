@@ -353,7 +353,7 @@ mod tests {
         ];
         let down = |pool: &Pool| drop(pool.record_check(0, &check(false), s(101)));
         let (told, checks) = heir(&before, |pool| {
-            pool.backends()[0].record.stay(false, Ok(vec![([127, 0, 0, 1], 1).into()]), s(100));
+            pool.backends()[0].record.stay(false, s(100));
             down(pool);
         });
         assert_eq!((told[0].0, told[0].1), (60, Standing::Down));
@@ -367,7 +367,7 @@ mod tests {
         let out =
             [shift(90, Standing::Ejected, "3 failures in a row"), shift(0, Standing::Up, "a")];
         let (told, _) = heir(&out, |pool| {
-            pool.backends()[0].record.stay(false, Ok(vec![([127, 0, 0, 1], 1).into()]), s(100));
+            pool.backends()[0].record.stay(false, s(100));
             drop(pool.record_check(0, &check(true), s(101)));
         });
         let expected = [

@@ -3,7 +3,7 @@
 //!
 //! Held by the backends of all pools of a family that stand for it, and through them by every
 //! lease; so it lives for as long as anybody uses the backend, in the newest file or not. All of it
-//! is atomic but the addresses, which are read once a connection, and its past, which people read.
+//! is atomic but its past, which people read.
 //! Never decides for the pool: it does not know of its neighbours.
 //!
 //! What is kept when the file changes, with the same name, or with another at the same host and
@@ -13,13 +13,11 @@
 //! |---|---|---|---|
 //! | places in use, counters, latencies, mode | kept | kept | kept |
 //! | checks' verdict, failures in a row, ejection, slow start, past | kept | begin anew | kept |
-//! | addresses | kept in their order | those of the new place | kept |
 //! | what the policy remembers | kept | begins anew | begins anew |
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::addresses::{Addresses, Found};
 use super::health::Health;
 use super::past::Past;
 use super::policy::Memory;
@@ -58,7 +56,8 @@ pub(super) struct Record {
     due_ms: AtomicU64,
     /// When it came back from being down or out of service, in ms; 0 if it never did.
     back_ms: AtomicU64,
-    pub(super) addresses: Addresses,
+    /// It failed where it is, since its name was looked up.
+    pub(super) doubted: AtomicBool,
     number: u64,
 }
 
@@ -70,14 +69,15 @@ pub(super) struct Checks {
 }
 
 impl Record {
-    /// Of a backend that nothing is known of but what the file says and its name has come to.
-    pub(super) fn new(alive: bool, found: Found, now: Duration) -> Self {
+    /// Of a backend that nothing is known of but what the file says, and whether it has an
+    /// address.
+    pub(super) fn new(alive: bool, is_found: bool, now: Duration) -> Self {
         Self {
-            told: AtomicU8::new(begins_at(alive, &found) as u8),
-            past: Past::new(begins_at(alive, &found), now),
+            told: AtomicU8::new(begins_at(alive, is_found) as u8),
+            past: Past::new(begins_at(alive, is_found), now),
             health: Health::new(alive),
-            is_found: AtomicBool::new(found.is_ok()),
-            addresses: Addresses::new(found),
+            is_found: AtomicBool::new(is_found),
+            doubted: AtomicBool::new(false),
             in_use: AtomicU32::new(0),
             moves: AtomicU32::new(0),
             wish: Wish::default(),
@@ -91,37 +91,30 @@ impl Record {
     }
 
     /// The file has changed, and it is where it was. What the file believes counts only as long as
-    /// no check has spoken; what its name has come to, as any look-up.
-    pub(super) fn stay(&self, alive: bool, found: Found, now: Duration) {
+    /// no check has spoken.
+    pub(super) fn stay(&self, alive: bool, now: Duration) {
         if self.health.believe(alive) {
-            self.begin(begins_at(alive, &found), now);
+            self.begin(begins_at(alive, self.is_found()), now);
         }
-        self.relocate(found);
     }
 
-    /// The file has changed, and it is at another host or port: what was known of the old one is
-    /// forgotten, and its addresses are not asked any more. As with a new one, what the file
-    /// believes counts until the first check.
-    pub(super) fn move_to(&self, alive: bool, found: Found, now: Duration) {
+    /// It is somewhere else now, if `is_found`: what was known of the old place is forgotten. As
+    /// with a new one, what the file believes counts until the first check.
+    pub(super) fn move_to(&self, alive: bool, is_found: bool, now: Duration) {
         self.moves.fetch_add(1, Relaxed);
-        self.begin(begins_at(alive, &found), now);
+        self.begin(begins_at(alive, is_found), now);
         self.wish.set_plea(Plea::None);
         self.back_ms.store(0, Relaxed);
         self.health.begin_anew(alive);
         self.memory.forget();
-        self.is_found.store(found.is_ok(), Relaxed);
-        self.addresses.replace(found);
+        self.is_found.store(is_found, Relaxed);
+        self.doubted.store(false, Relaxed);
     }
 
     /// The file alone says where it stands.
     fn begin(&self, standing: Standing, now: Duration) {
         self.told.store(standing as u8, Relaxed);
         self.past.begin_anew(standing, now);
-    }
-
-    /// Takes in what its name has come to.
-    pub(super) fn relocate(&self, found: Found) {
-        self.is_found.store(self.addresses.update(found), Relaxed);
     }
 
     pub(super) fn is_found(&self) -> bool {
@@ -217,6 +210,6 @@ impl Record {
 }
 
 /// Where one stands at first. Nobody needs to be told.
-fn begins_at(alive: bool, found: &Found) -> Standing {
-    if alive && found.is_ok() { Standing::Up } else { Standing::Down }
+fn begins_at(alive: bool, is_found: bool) -> Standing {
+    if alive && is_found { Standing::Up } else { Standing::Down }
 }

@@ -14,7 +14,7 @@ use super::health::Effect;
 use super::policy::Policy;
 use super::retry::RetryPermit;
 use super::sticky::Tokens;
-use super::{Backend, Change, Fault, Found, Notice, Outcome, Rules, Spec, Standing, Witness};
+use super::{Backend, Change, Fault, Notice, Outcome, Rules, Spec, Standing, Witness};
 use crate::text::Took;
 
 /// What people call a pool that has no name, as there is but one.
@@ -33,17 +33,10 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool of `specs`, in the order of the file, with what the name of each has come to.
-    pub fn new(
-        specs: Vec<Spec>,
-        found: Vec<Found>,
-        policy: Box<dyn Policy>,
-        rules: Rules,
-    ) -> Arc<Self> {
-        assert_eq!(specs.len(), found.len(), "each backend was looked up");
-        let backends = specs.into_iter().zip(found);
-        let start = Duration::ZERO;
-        let backends = backends.map(|(spec, found)| Backend::new(spec, found, start)).collect();
+    /// A pool of `specs`, in the order of the file.
+    pub fn new(specs: Vec<Spec>, policy: Box<dyn Policy>, rules: Rules) -> Arc<Self> {
+        let begin = |spec| Backend::new(spec, Duration::ZERO);
+        let backends = specs.into_iter().map(begin).collect();
         let family = Family::new(&backends);
         Self::of(backends, policy, rules, family)
     }
@@ -60,20 +53,17 @@ impl Pool {
     pub fn succeeding(
         old: &Self,
         specs: Vec<Spec>,
-        found: Vec<Found>,
         mut policy: Box<dyn Policy>,
         rules: Rules,
         now: Duration,
     ) -> Arc<Self> {
-        assert_eq!(specs.len(), found.len(), "each backend was looked up");
         let mut turn = old.family.take_turn();
         let heirs = heirs(&turn.backends, specs.iter());
-        let follow = |((spec, found), heir): ((Spec, Found), Option<usize>)| match heir {
-            Some(index) => turn.backends[index].followed_by(spec, found, now),
-            None => Backend::new(spec, found, now),
+        let follow = |(spec, heir): (Spec, Option<usize>)| match heir {
+            Some(index) => turn.backends[index].followed_by(spec, now),
+            None => Backend::new(spec, now),
         };
-        let backends: Arc<[Backend]> =
-            specs.into_iter().zip(found).zip(heirs).map(follow).collect();
+        let backends: Arc<[Backend]> = specs.into_iter().zip(heirs).map(follow).collect();
         match old.policy.ledger() {
             _ if old.policy.name() != policy.name() => {
                 for backend in backends.iter() {
@@ -144,16 +134,6 @@ impl Pool {
     /// Leave to retry a request, while fewer than the budget do.
     pub(super) fn retry_permit(&self) -> Option<RetryPermit> {
         RetryPermit::take(&self.family.retrying, || self.in_flight(), &self.rules.retry)
-    }
-
-    /// Takes in what the name of the backend at `index` has come to. One that is found for the
-    /// first time is up, unless a check has still to say so. A look-up tells nothing else: that an
-    /// ejection is over is for a check or a request to say.
-    pub fn relocate(&self, index: usize, found: Found, now: Duration) -> Option<Change> {
-        self.change(index, now, |Seat { backend, .. }| {
-            let first = backend.relocate(found)?;
-            Some(format!("{} is at {first}", backend.host()))
-        })
     }
 
     /// How the policy sees the backend at `index` now, in words, if it has a view of its own.

@@ -1,6 +1,12 @@
 //! One backend as configured. Holds no state.
 
+use std::net::{IpAddr, SocketAddr};
+
 use crate::preface::Version;
+
+/// Where a name leads; or a sentence that says why that is not known, such as
+/// `app.internal does not resolve: Name or service not known`.
+pub type Found = Result<SocketAddr, String>;
 
 /// One backend as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +17,8 @@ pub struct Spec {
     pub host: String,
     /// 1 to 65535.
     pub port: u16,
+    /// Which of the addresses of its name it is; none where `host` is an address itself.
+    pub found: Option<Found>,
     /// What to believe before the first check.
     pub alive: bool,
     /// Share under a weighted policy, at least 1.
@@ -31,12 +39,41 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// True if this is its host and port.
-    pub(super) fn is_at(&self, host: &str, port: u16) -> bool {
-        self.host == host && self.port == port
+    /// True if both are one place: the same address, by the same name if any.
+    pub fn is_at(&self, other: &Self) -> bool {
+        let where_found = |spec: &Self| spec.address().ok();
+        (&self.host, self.port) == (&other.host, other.port)
+            && where_found(self) == where_found(other)
     }
 
-    /// Its host and port: [`authority`].
+    /// True for what must be looked up.
+    pub fn is_named(&self) -> bool {
+        self.host.parse::<IpAddr>().is_err()
+    }
+
+    /// The name of the application that it is one address of: without that, if it ends with it.
+    pub fn application(&self) -> &str {
+        let found = self.found.as_ref().and_then(|found| found.as_ref().ok());
+        let without =
+            |at: &SocketAddr| self.name.strip_suffix(&at.ip().to_string())?.strip_suffix('@');
+        found.and_then(without).unwrap_or(&self.name)
+    }
+
+    /// Where to connect.
+    pub fn address(&self) -> Found {
+        match (&self.found, self.host.parse()) {
+            (Some(found), _) => found.clone(),
+            (None, Ok(ip)) => Ok(SocketAddr::new(ip, self.port)),
+            (None, Err(_)) => Err(format!("{} was not looked up", self.host)),
+        }
+    }
+
+    /// Where it is, for people: its address, or its name and port where that leads nowhere.
+    pub fn place(&self) -> String {
+        self.address().map_or_else(|_| self.authority(), |address| address.to_string())
+    }
+
+    /// Its host and port, by its name if it has one: [`authority`].
     pub fn authority(&self) -> String {
         authority(&self.host, self.port)
     }

@@ -61,17 +61,17 @@ impl Pool {
         let record = &backend.record;
         let (health, standing) = (&record.health, backend.standing(now));
         let (why, since) = record.past.why(standing, health.last_ejection_ends());
-        let nowhere = backend.addresses().err().filter(|_| standing == Standing::Down);
+        let nowhere = backend.address().err().filter(|_| standing == Standing::Down);
         let [p50, p99] = quantiles(&record.tallies, [0.5, 0.99], now);
         Status {
             backend: backend.name().to_owned(),
-            address: backend.authority(),
+            address: backend.place(),
             standing,
-            is_up: health.is_up() && backend.is_found(),
+            is_up: health.is_up() && record.is_found(),
             ejected_for: health.ejected_for(now),
             mode: backend.mode(),
             asked_by: record.wish.asked_by(),
-            why: nowhere.unwrap_or(why),
+            why: nowhere.map_or(why, str::to_owned),
             since,
             checks: record.past.checks(),
             in_use: backend.in_use(),

@@ -189,9 +189,8 @@ mod tests {
     fn ailing() -> std::sync::Arc<Pool> {
         let specs: Vec<_> = ["a", "b", "c", "d"].map(spec).into();
         let rules = ScoredRules { threshold: 10, error: 8, ..ScoredRules::default() };
-        let found = specs.iter().map(|_| Ok(vec![([127, 0, 0, 1], 8001).into()])).collect();
         let policy = Kind::ScoredRoundRobin.build(&specs, &rules);
-        let pool = Pool::new(specs, found, policy, Rules::default());
+        let pool = Pool::new(specs, policy, Rules::default());
         for now in 1..100 {
             let lease = pool.pick(&Ask { now: s(now), ..Ask::default() }).unwrap();
             let status = if lease.index() == 0 { 500 } else { 200 };

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use super::policy::{Facts, Kind, Memory, Policy, ScoredRules, View};
-use super::{Ask, Change, CheckOutcome, Found, Mode, Pool, Rules, Spec, chance};
+use super::{Ask, Change, CheckOutcome, Mode, Pool, Rules, Spec, chance};
 
 /// A backend that is alive and has no limits.
 pub(crate) fn spec(name: &str) -> Spec {
@@ -14,6 +14,7 @@ pub(crate) fn spec(name: &str) -> Spec {
         name: name.into(),
         host: "127.0.0.1".into(),
         port: 8001,
+        found: None,
         alive: true,
         weight: 1,
         max_connections: 0,
@@ -32,18 +33,14 @@ pub(crate) fn pool_of(specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
 
 /// A pool of `specs` by the policy `kind`.
 pub(crate) fn pool_by(kind: Kind, specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
-    let (found, policy) = (all_found(&specs), kind.build(&specs, &ScoredRules::default()));
-    Pool::new(specs, found, policy, rules)
+    let policy = kind.build(&specs, &ScoredRules::default());
+    Pool::new(specs, policy, rules)
 }
 
 /// The pool that follows `old`.
 pub(crate) fn succeeding(old: &Pool, kind: Kind, specs: Vec<Spec>, rules: Rules) -> Arc<Pool> {
-    let (found, policy) = (all_found(&specs), kind.build(&specs, &ScoredRules::default()));
-    Pool::succeeding(old, specs, found, policy, rules, Duration::ZERO)
-}
-
-fn all_found(specs: &[Spec]) -> Vec<Found> {
-    specs.iter().map(|spec| Ok(vec![([127, 0, 0, 1], spec.port).into()])).collect()
+    let policy = kind.build(&specs, &ScoredRules::default());
+    Pool::succeeding(old, specs, policy, rules, Duration::ZERO)
 }
 
 /// A pool of `count` backends named a, b, c and so on.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::policy::{Kind, ScoredRules};
+use super::policy::Kind;
 use super::testing::{ask, check, pool, pool_of, set_mode, spec, together};
 use super::*;
 
@@ -367,23 +367,9 @@ fn nobody_is_told_twice_that_a_backend_is_up() {
 }
 
 #[test]
-fn a_look_up_neither_tells_nor_swallows_the_end_of_an_ejection() {
-    let found = |last: u8| Ok(vec![([127, 0, 0, last], 8001).into()]);
-    for last in [1, 2] {
-        let pool = pool(3, at_once());
-        eject(&pool, 0, s(0));
-        assert_eq!(pool.relocate(0, found(last), s(60)), None);
-        let said: Vec<String> = report(&pool, 0, &[OK], s(60));
-        assert!(said.len() == 1 && said[0].contains("; ejected -> up; "), "{said:?}");
-    }
-}
-
-#[test]
 fn one_without_an_address_was_never_ejected() {
-    let specs = vec![spec("a"), spec("b")];
-    let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
-    let found = vec![Err("a does not resolve".into()), Ok(vec![([127, 0, 0, 1], 8001).into()])];
-    let pool = Pool::new(specs, found, policy, Rules::default());
+    let nowhere = Spec { found: Some(Err("a does not resolve".into())), ..spec("a") };
+    let pool = pool_of(vec![nowhere, spec("b")], Rules::default());
     assert_eq!(pool.record_check(0, &check(false), s(1)), None, "it is down as it was");
 }
 

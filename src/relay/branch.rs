@@ -12,7 +12,6 @@ use crate::config::Config;
 use crate::http::Claims;
 use crate::pool::{Pool, Shards};
 use crate::tls::Connector;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// What a request needs of the configuration of its pool.
@@ -72,10 +71,9 @@ impl Branch {
         let place = backends.iter().position(|backend| backend.number() == to.backend);
         place.is_some_and(|index| {
             let trust = self.connector(index).map_or(0, Connector::trust);
-            let is_there = |all: Vec<SocketAddr>| all.contains(&to.address);
             let is_told = backends[index].preface().is_some();
             (trust, is_told) == (to.trust, to.told.is_some())
-                && backends[index].addresses().is_ok_and(is_there)
+                && backends[index].address() == Ok(to.address)
         })
     }
 

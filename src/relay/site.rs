@@ -108,7 +108,7 @@ impl Site {
 /// The branch of requests that no pool is for.
 fn nobodys(config: &Config, lot: &Arc<dyn Registry>, ledger: &Ledger) -> Arc<Branch> {
     let policy = config.balance.policy.build(&[], &config.scored);
-    let pool = Pool::new(Vec::new(), Vec::new(), policy, Rules::default());
+    let pool = Pool::new(Vec::new(), policy, Rules::default());
     let (pools, routes, applications) = (Vec::new(), Vec::new(), Vec::new());
     let config = Config { pools, routes, applications, ..config.clone() };
     let queue = Queue::new(Arc::clone(lot), 0);

@@ -25,6 +25,8 @@ mod stream;
 #[cfg(feature = "tls")]
 mod trust;
 
+#[cfg(feature = "tls")]
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use crate::config::{Config, Errors};
@@ -108,6 +110,16 @@ impl Tls {
         Ok(Self { connectors, shown, ..Self::default() })
     }
 
+    /// The same for `specs`, each of which is one of the applications `before` at some address.
+    #[must_use]
+    pub fn among(&self, before: &[Spec], specs: &[Spec]) -> Self {
+        let connector = |spec: &Spec| {
+            let is_it = |old: &Spec| (&old.host, &old.tls) == (&spec.host, &spec.tls);
+            before.iter().position(is_it).and_then(|at| self.connectors.get(at).cloned().flatten())
+        };
+        Self { connectors: specs.iter().map(connector).collect(), ..self.clone() }
+    }
+
     /// What is otherwise than in `before`, a sentence each. `heirs` says who each of `specs` was
     /// there, by place.
     pub fn news(&self, before: &Self, heirs: &[Option<usize>], specs: &[Spec]) -> Vec<String> {
@@ -145,9 +157,11 @@ fn print_of(config: &Config) -> u64 {
     let trusts = config.applications.iter().filter_map(|spec| spec.tls.as_ref());
     let theirs = trusts.flat_map(|tls| [&tls.ca, &tls.certificate, &tls.key]).flatten();
     let paths = config.tls.certificates.iter().chain(&config.tls.keys).chain(theirs);
+    // Each once: an application may be at many addresses.
+    let paths: BTreeSet<&String> = paths.collect();
     // An error is one content more: that of a file that has gone.
     let bytes = |path: &String| files::read(path).map_err(|error| error.to_string());
-    let prints = paths.map(|path| print::hash_of((path, bytes(path))));
+    let prints = paths.into_iter().map(|path| print::hash_of((path, bytes(path))));
     print::hash_of(prints.collect::<Vec<u64>>())
 }
 

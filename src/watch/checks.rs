@@ -18,7 +18,7 @@ use super::quota::Quota;
 use super::schedule::{Schedule, jitter};
 use super::sockets::{Sockets, Word};
 use super::transport::CheckAnswer;
-use super::{OnEvent, WatchEvent, Watched};
+use super::{OnEvent, WatchEvent, Watched, WatchedPool};
 use crate::blame::Blame;
 use crate::event::Event;
 use crate::pool::chance::Dice;
@@ -36,9 +36,9 @@ const SHORTAGE_FORGOTTEN: Duration = Duration::from_secs(60);
 
 /// The state of the checks thread.
 pub(super) struct Checker {
-    look: Look<Vec<Watched>>,
+    look: Look<Watched>,
     /// What all of this is for. Backends go by their numbers, which they keep when it is replaced.
-    watched: Arc<Vec<Watched>>,
+    watched: Arc<Watched>,
     /// What the backends of each pool are asked.
     questions: Vec<Question>,
     /// Each backend that is checked.
@@ -51,8 +51,8 @@ pub(super) struct Checker {
     epoch: Instant,
     /// Dropped when the first round is over.
     first_done: Option<Sender<()>>,
-    /// Backends that were warned about an unknown path; by name, so that a reload is no reason to
-    /// say it again.
+    /// Applications of which an unknown path was told; by name, so that neither a reload nor a
+    /// further address is a reason to say it again.
     warned: Vec<String>,
     /// When checks last lacked descriptors, ports or room.
     last_short: Option<Duration>,
@@ -72,7 +72,7 @@ type Place = (usize, usize);
 
 impl Checker {
     pub(super) fn new(
-        mut look: Look<Vec<Watched>>,
+        mut look: Look<Watched>,
         sockets: Sockets,
         epoch: Instant,
         first_done: Sender<()>,
@@ -133,7 +133,7 @@ impl Checker {
             let number = backend.number();
             let goes_on = |old: &Asked| {
                 let (old_pool, at) = old.place;
-                next[pool].goes_on(index, &before[old_pool], at)
+                next.pools[pool].goes_on(index, &before.pools[old_pool], at)
             };
             let old = gone.remove(&number).filter(goes_on);
             if old.is_none() {
@@ -149,9 +149,9 @@ impl Checker {
 
     /// What the backend of this number is watched with, what it is asked, and its place in its
     /// pool. Whoever has a time in the schedule is in `asked`, and the other way round.
-    fn asked(&self, number: u64) -> (&Watched, &Question, usize) {
+    fn asked(&self, number: u64) -> (&WatchedPool, &Question, usize) {
         let (pool, index) = self.asked[&number].place;
-        (&self.watched[pool], &self.questions[pool], index)
+        (&self.watched.pools[pool], &self.questions[pool], index)
     }
 
     fn backend(&self, number: u64) -> &Backend {
@@ -201,7 +201,7 @@ impl Checker {
     fn begin(&mut self, number: u64, now: Duration) {
         match self.connect(number) {
             Ok(probe) => {
-                self.schedule.began(number, now + probe.patience(self.timeout(number)));
+                self.schedule.began(number, now + self.timeout(number));
                 self.set_probe(number, Some(probe));
             }
             // The shortage is ours. The check stays due, and begins when another one has ended and
@@ -218,13 +218,15 @@ impl Checker {
         let (watched, question, index) = self.asked(number);
         let backend = &watched.pool.backends()[index];
         let request = question.request(backend)?;
-        let connector = watched.connector(index).cloned();
-        let mut addresses = backend.addresses().map_err(io::Error::other)?;
+        let connector = watched.connector(index);
+        let mut address = backend.address().map_err(io::Error::other)?;
         let port = question.port(backend);
-        addresses.iter_mut().for_each(|one| one.set_port(port));
+        address.set_port(port);
         // What listens for checks alone has no balancer in front of it.
         let preface = backend.preface().filter(|_| port == backend.port());
-        self.attend(Probe::begin(addresses, connector, preface, request)?, number)
+        let probe = Probe::begin(address, connector, preface, request)?;
+        self.sockets.watch(probe.socket(), number)?;
+        Ok(probe)
     }
 
     /// Goes on with the check of the backend as far as its socket lets it.
@@ -233,50 +235,8 @@ impl Checker {
             && let Some(answer) = probe.step()
         {
             let took = probe.took();
-            match answer {
-                Err(error) if Blame::of(&error) != Blame::Ours && self.goes_elsewhere(number) => {}
-                answer => self.take(number, answer, took),
-            }
+            self.take(number, answer, took);
         }
-    }
-
-    /// Goes on to the backend's next address if there was no connection at this one. True if it
-    /// did: then the next address decides how the check ends, or has already decided it.
-    fn goes_elsewhere(&mut self, number: u64) -> bool {
-        let Some(probe) = self.probe(number) else { return false };
-        if !probe.can_go_elsewhere() || probe.took() >= self.timeout(number) {
-            return false;
-        }
-        let Some(probe) = self.set_probe(number, None) else { return false };
-        let (mut failed, took) = (probe.address(), probe.took());
-        let backend = self.backend(number);
-        failed.set_port(backend.port());
-        backend.avoid(failed);
-        match probe.elsewhere().and_then(|probe| self.attend(probe, number)) {
-            Ok(probe) => {
-                self.set_probe(number, Some(probe));
-                self.has_time(number)
-            }
-            Err(error) => {
-                self.take(number, Err(error), took);
-                true
-            }
-        }
-    }
-
-    /// Waits for the socket of `probe` from now on.
-    fn attend(&self, probe: Probe, number: u64) -> io::Result<Probe> {
-        self.sockets.watch(probe.socket(), number)?;
-        Ok(probe)
-    }
-
-    /// True if some of its timeout is left to the check of the backend. Then the schedule calls it
-    /// late again only when that has passed, too.
-    fn has_time(&mut self, number: u64) -> bool {
-        let Some(probe) = self.probe(number) else { return false };
-        let left = self.timeout(number).saturating_sub(probe.took());
-        self.schedule.prolong(number, self.epoch.elapsed() + probe.patience(left));
-        !left.is_zero()
     }
 
     /// Takes in how a check ended.
@@ -299,13 +259,11 @@ impl Checker {
         self.end(number, outcome.as_ref(), false);
     }
 
-    /// The time of a check is up, or the part of it that is meant for one address. This thread may
-    /// have been busy, or the whole process stopped: so the socket is looked at once more, and an
-    /// answer that waits there counts as in time.
+    /// The time of a check is up. This thread may have been busy, or the whole process stopped: so
+    /// the socket is looked at once more, and an answer that waits there counts as in time.
     fn give_up(&mut self, number: u64) {
         self.step(number);
-        let is_still_late = self.schedule.late(self.epoch.elapsed()) == Some(number);
-        if !is_still_late || self.goes_elsewhere(number) || self.has_time(number) {
+        if self.schedule.late(self.epoch.elapsed()) != Some(number) {
             return;
         }
         let timeout = self.timeout(number);
@@ -346,7 +304,7 @@ impl Checker {
     fn warn_of_path(&mut self, number: u64, status: u16) {
         let (watched, question, index) = self.asked(number);
         let backend = &watched.pool.backends()[index];
-        let name = backend.name();
+        let name = backend.application();
         if self.warned.iter().any(|warned| warned == name) {
             return;
         }
@@ -362,14 +320,14 @@ impl Checker {
 }
 
 /// All that are checked, one pool behind the other.
-fn checked(watched: &[Watched]) -> impl Iterator<Item = (Place, &Backend)> {
-    watched.iter().enumerate().flat_map(|(pool, one)| {
+fn checked(watched: &Watched) -> impl Iterator<Item = (Place, &Backend)> {
+    watched.pools.iter().enumerate().flat_map(|(pool, one)| {
         one.checked().iter().enumerate().map(move |(index, backend)| ((pool, index), backend))
     })
 }
 
-fn questions(watched: &[Watched]) -> Vec<Question> {
-    watched.iter().map(|one| Question::new(&one.settings)).collect()
+fn questions(watched: &Watched) -> Vec<Question> {
+    watched.pools.iter().map(|one| Question::new(&one.settings)).collect()
 }
 
 fn failed(seen: String, took: Duration) -> CheckOutcome {

@@ -6,77 +6,107 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::pool::{Found, Spec};
+use crate::blame::Blame;
+use crate::config::{Answer, Answers};
+use crate::pool::Spec;
 use crate::text::Took;
 use crate::thread;
 
 /// Most look-ups at once, and threads for them. One that hangs takes none of the others' time until
 /// so many hang.
 const LOOK_UPS_MAX: usize = 16;
+/// How long a program of this very machine may take to accept.
+const NEAR: Duration = Duration::from_millis(500);
 
-/// Asks the system for the addresses of a name: the one thing here that blocks.
-pub(super) type Resolve = fn(&str) -> io::Result<Vec<SocketAddr>>;
+/// Asks the system for the addresses of a name, with this port: it blocks.
+pub(super) type Resolve = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
 
-/// A host, and what it came to; port 0.
-pub(super) type Resolved = (String, Found);
+/// A host and port.
+pub(super) type Named = (String, u16);
+
+/// What that came to.
+pub(super) type Resolved = (Named, Answer);
 
 /// Look-ups under way, each on its thread, and those that wait for one.
 pub(super) struct LookUps {
     resolve: Resolve,
-    waiting: VecDeque<String>,
+    waiting: VecDeque<Named>,
     under_way: usize,
     tell: Sender<Resolved>,
     /// To be handed to `over` one by one.
     pub(super) resolved: Receiver<Resolved>,
 }
 
-/// Where each of `specs` is, found within `patience`.
-pub fn look_up_all(specs: &[Spec], patience: Duration) -> Vec<Found> {
+/// Where those of `specs` are that are named, but for what is `known` already, found within
+/// `patience`. A name that is known to lead nowhere is asked for anew.
+pub fn look_up_all(specs: &[Spec], known: &Answers, patience: Duration) -> Answers {
     let until = Instant::now() + patience;
-    let mut names: Vec<&str> = specs.iter().map(|spec| spec.host.as_str()).collect();
-    names.retain(|host| is_name(host));
-    names.sort_unstable();
-    names.dedup();
+    let named = specs.iter().filter(|spec| spec.is_named());
+    let mut answers: Answers = named
+        .map(|Spec { host, port, .. }| {
+            let key = (host.clone(), *port);
+            let answer = known.get(&key).filter(|known| known.is_ok()).cloned();
+            (key, answer.unwrap_or_else(|| Err(late(host, patience))))
+        })
+        .collect();
     let mut lookups = LookUps::new(system);
-    names.iter().for_each(|name| lookups.begin(name));
-    let mut resolved: Vec<Resolved> = Vec::new();
+    let unknown = answers.iter().filter(|(_, answer)| answer.is_err());
+    unknown.for_each(|(named, _)| lookups.begin(named));
     while lookups.under_way > 0
-        && let Ok(one) = lookups.resolved.recv_deadline(until)
+        && let Ok((named, answer)) = lookups.resolved.recv_deadline(until)
     {
         lookups.over();
-        resolved.push(one);
+        answers.insert(named, answer);
     }
-    let found = |host: &str| resolved.iter().find(|(name, _)| name == host).map(|(_, found)| found);
-    let of = |Spec { host, port, .. }: &Spec| match host.parse() {
-        Ok(ip) => Ok(vec![SocketAddr::new(ip, *port)]),
-        Err(_) => found(host).map_or_else(|| Err(late(host, patience)), |it| at(it, *port)),
+    answers
+}
+
+/// True for an address of this very machine: what is sent there comes from there. Nothing is sent.
+pub fn is_local(ip: IpAddr) -> bool {
+    way_to(ip).is_ok_and(|from| from == ip)
+}
+
+/// The address from which the kernel would send there; an error where there is no way.
+fn way_to(ip: IpAddr) -> io::Result<IpAddr> {
+    let any = match ip {
+        IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    specs.iter().map(of).collect()
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect((ip, 9))?; // any port: no packet leaves
+    Ok(socket.local_addr()?.ip())
 }
 
-/// The same addresses with this port.
-pub(super) fn at(found: &Found, port: u16) -> Found {
-    let with = |address: &SocketAddr| {
-        let mut address = *address; // of IPv6, the zone is kept
-        address.set_port(port);
-        address
-    };
-    found.as_ref().map(|list| list.iter().map(with).collect()).map_err(String::clone)
+/// Asks the system. What this machine has no way to, as IPv6 in many a container, is left out where
+/// there is something else; and of `localhost` what nobody listens at.
+pub(super) fn system(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let mut found: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+    found.sort_unstable();
+    found.dedup();
+    // That a descriptor is wanting says nothing of the way.
+    let is_ours = |error: &io::Error| Blame::of(error) == Blame::Ours;
+    keep_any(&mut found, |at| way_to(at.ip()).err().is_none_or(|error| is_ours(&error)));
+    if found.len() > 1 && found.iter().all(|at| is_localhost(at.ip())) {
+        keep_any(&mut found, |at| TcpStream::connect_timeout(at, NEAR).is_ok());
+    }
+    Ok(found)
 }
 
-/// True for what must be looked up.
-pub(super) fn is_name(host: &str) -> bool {
-    host.parse::<IpAddr>().is_err()
+fn is_localhost(ip: IpAddr) -> bool {
+    ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST
 }
 
-/// Asks the system.
-pub(super) fn system(host: &str) -> io::Result<Vec<SocketAddr>> {
-    Ok((host, 0).to_socket_addrs()?.collect())
+/// Keeps those that do, or all if none does.
+fn keep_any(all: &mut Vec<SocketAddr>, will_do: impl Fn(&SocketAddr) -> bool) {
+    let kept: Vec<SocketAddr> = all.iter().copied().filter(will_do).collect();
+    if !kept.is_empty() {
+        *all = kept;
+    }
 }
 
 fn late(host: &str, patience: Duration) -> String {
@@ -89,9 +119,9 @@ impl LookUps {
         Self { resolve, waiting: VecDeque::new(), under_way: 0, tell, resolved }
     }
 
-    /// Looks `host` up as soon as there is a thread for it.
-    pub(super) fn begin(&mut self, host: &str) {
-        self.waiting.push_back(host.to_owned());
+    /// Looks it up as soon as there is a thread for it.
+    pub(super) fn begin(&mut self, named: &Named) {
+        self.waiting.push_back(named.clone());
         self.go_on();
     }
 
@@ -103,22 +133,23 @@ impl LookUps {
 
     fn go_on(&mut self) {
         while self.under_way < LOOK_UPS_MAX
-            && let Some(host) = self.waiting.pop_front()
+            && let Some(named) = self.waiting.pop_front()
         {
             self.under_way += 1;
-            let (resolve, tell, name) = (self.resolve, self.tell.clone(), host.clone());
+            let (resolve, tell, of) = (self.resolve, self.tell.clone(), named.clone());
             // There is a place for each that is under way. Too late is no error: nobody listens.
-            let duty = move || drop(tell.try_send((name.clone(), ask(resolve, &name))));
+            let duty = move || drop(tell.try_send((of.clone(), ask(resolve, &of))));
             if let Err(error) = thread::spawn("look-up", duty) {
+                let host = &named.0;
                 let why = format!("{host} was not looked up, for want of a thread: {error}");
-                let _ = self.tell.try_send((host, Err(why)));
+                let _ = self.tell.try_send((named, Err(why)));
             }
         }
     }
 }
 
-fn ask(resolve: Resolve, host: &str) -> Found {
-    let why = match resolve(host) {
+fn ask(resolve: Resolve, (host, port): &Named) -> Answer {
+    let why = match resolve(host, *port) {
         Ok(found) if !found.is_empty() => return Ok(found),
         Ok(_) => "it has no address".to_owned(),
         // The standard library says first what the sentence says already.
@@ -134,42 +165,71 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(60);
 
+    fn named(host: &str, port: u16) -> Spec {
+        Spec { host: host.into(), port, ..spec("a") }
+    }
+
     #[test]
-    fn addresses_and_names_are_found_with_their_ports() {
-        let named = |host: &str, port| Spec { host: host.into(), port, ..spec("a") };
+    fn names_are_found_with_their_ports_and_addresses_need_no_look_up() {
         let specs = [named("::1", 1), named("localhost", 2), named("localhost", 3)];
-        let found = look_up_all(&specs, PATIENCE);
-        assert_eq!(found[0], Ok(vec!["[::1]:1".parse().unwrap()]));
-        for (found, port) in found[1..].iter().zip(2..) {
+        let found = look_up_all(&specs, &Answers::new(), PATIENCE);
+        let keys: Vec<u16> = found.keys().map(|(_, port)| *port).collect();
+        assert_eq!(keys, [2, 3]);
+        for ((_, port), found) in &found {
             let found = found.as_ref().unwrap();
-            assert!(found.iter().all(|one| one.ip().is_loopback() && one.port() == port));
+            assert!(found.iter().all(|one| one.ip().is_loopback() && one.port() == *port));
         }
+    }
+
+    #[test]
+    fn what_is_known_is_not_asked_anew() {
+        let known: Vec<SocketAddr> = vec!["10.0.0.1:2".parse().unwrap()];
+        let before = Answers::from([(("localhost".into(), 2), Ok(known.clone()))]);
+        let found = look_up_all(&[named("localhost", 2)], &before, PATIENCE);
+        assert_eq!(found[&("localhost".into(), 2)], Ok(known));
+        let before = Answers::from([(("localhost".into(), 2), Err("nowhere".into()))]);
+        let found = look_up_all(&[named("localhost", 2)], &before, PATIENCE);
+        assert!(found[&("localhost".into(), 2)].is_ok(), "an error is no knowledge");
+    }
+
+    #[test]
+    fn of_localhost_it_is_where_somebody_listens() {
+        let listener = std::net::TcpListener::bind("[::1]:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let both = system("localhost", at.port()).unwrap();
+        let has_both = ("localhost", 0).to_socket_addrs().unwrap().any(|one| one.is_ipv6());
+        assert!(!has_both || both == [at], "{both:?}");
+    }
+
+    #[test]
+    fn an_address_of_this_machine_is_known_for_one() {
+        assert!(is_local([127, 0, 0, 1].into()) && !is_local([192, 0, 2, 1].into()));
     }
 
     #[test]
     fn a_name_without_an_address_is_no_error_of_the_others() {
         // 64 letters in a row are one more than a label of a name has room for (RFC 1035 2.3.4).
         let host = "a".repeat(64);
-        let specs = [Spec { host: host.clone(), ..spec("a") }, spec("b")];
-        let found = look_up_all(&specs, PATIENCE);
-        let why = found[0].as_ref().unwrap_err();
+        let specs = [named(&host, 80), named("localhost", 80)];
+        let found = look_up_all(&specs, &Answers::new(), PATIENCE);
+        let why = found[&(host.clone(), 80)].as_ref().unwrap_err();
         assert!(why.starts_with(&format!("{host} does not resolve: ")), "{why}");
         assert!(!why.contains("failed to lookup"), "{why}");
-        assert!(found[1].is_ok());
+        assert!(found[&("localhost".into(), 80)].is_ok());
     }
 
     #[test]
     fn one_that_hangs_is_not_waited_for_and_holds_up_no_other() {
-        let mut lookups = LookUps::new(|host| {
+        let mut lookups = LookUps::new(|host, _| {
             if host == "silent" {
                 std::thread::park_timeout(PATIENCE);
             }
             Ok(vec![([127, 0, 0, 1], 0).into()])
         });
-        lookups.begin("silent");
+        lookups.begin(&("silent".into(), 80));
         for number in 0..2 * LOOK_UPS_MAX {
-            lookups.begin(&format!("name{number}"));
-            let (host, found) = lookups.resolved.recv_timeout(PATIENCE).unwrap();
+            lookups.begin(&(format!("name{number}"), 80));
+            let ((host, _), found) = lookups.resolved.recv_timeout(PATIENCE).unwrap();
             lookups.over();
             assert!(host.starts_with("name") && found.is_ok());
         }

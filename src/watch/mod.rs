@@ -1,14 +1,14 @@
 //! The watch: asks every backend how it is, and looks up again where the named ones are.
 //!
 //! Started once beside the listener, from which it is apart: nothing it does holds up a request.
-//! What it looks at is one value, a [`Watched`] for each pool, and may be replaced at any time.
+//! What it looks at is one value, [`Watched`], and may be replaced at any time.
 //!
 //! ```text
 //! checks (1 thread)   schedule: whose check is due? ---> probe: a socket that does not block
 //!                     sockets: whose has news? --------> probe: goes on as far as it can
 //!                     schedule: whose time is up? -----> probe: what has not come?
 //!                     question: is the answer good? ---> pool
-//! names (1 thread)    has host names looked up anew, every 30 s and after failures, each on a
+//! names (1 thread)    has host names looked up anew, every 10 s and after failures, each on a
 //!                     thread of its own (16 at most)
 //! ```
 //!
@@ -38,17 +38,32 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-use crate::config::Health;
+use crate::config::{Answers, Health};
 use crate::event::Event;
 use crate::pool::{Backend, Notice, Pool, Snapshot, Statuses};
 use crate::tls::Connector;
 use checks::Checker;
-pub use lookup::look_up_all;
+pub use lookup::{is_local, look_up_all};
 use names::Names;
 use sockets::{Control, Sockets};
 
-/// What is watched of one pool, and how: all that the watch needs of its configuration.
+/// What is watched, and how: all that the watch needs of a configuration.
 pub struct Watched {
+    /// The pools.
+    pub pools: Vec<WatchedPool>,
+    /// Which names are looked up again, and what they had come to when the pools were made of that.
+    pub answers: Answers,
+}
+
+impl Watched {
+    /// The first pool, which is the only one of most.
+    pub fn first(&self) -> &WatchedPool {
+        &self.pools[0]
+    }
+}
+
+/// The same of one pool.
+pub struct WatchedPool {
     /// Whose backends.
     pub pool: Arc<Pool>,
     /// How each of them is reached, in the order of this very pool; in the clear where there is
@@ -58,7 +73,7 @@ pub struct Watched {
     pub settings: Settings,
 }
 
-impl Watched {
+impl WatchedPool {
     /// Those that are checked: all, or none while checks are off.
     fn checked(&self) -> &[Backend] {
         match self.settings.interval {
@@ -133,7 +148,7 @@ impl Default for Settings {
             contains: None,
             drain: Statuses::default(),
             port: None,
-            names_every: Duration::from_secs(30),
+            names_every: Duration::from_secs(10),
         }
     }
 }
@@ -154,7 +169,7 @@ impl From<&Health> for Settings {
             contains: health.contains.clone(),
             drain: Statuses::new(health.drain.clone()),
             port: health.port,
-            ..Self::default()
+            names_every: health.resolve_interval,
         }
     }
 }
@@ -171,9 +186,15 @@ pub enum WatchEvent<'e> {
 /// Hears of events, from several threads. Must not block for long.
 type OnEvent = Arc<dyn Fn(WatchEvent) + Send + Sync>;
 
+/// Has another pool made, as names lead elsewhere now: returns what is to be watched then, or none
+/// where that is to be replaced later, or by another thread. Called again while it is not.
+pub type Respread = Box<dyn FnMut(&Watched, &Answers) -> Option<Watched> + Send>;
+
 /// The running watch. Dropped, it stops as well, without waiting for its threads.
 pub struct Watch {
-    watched: Arc<Snapshot<Vec<Watched>>>,
+    watched: Arc<Snapshot<Watched>>,
+    /// What names have come to by now.
+    answers: Arc<Mutex<Answers>>,
     /// Closed rather than sent on, when that round is over.
     first_round: Receiver<()>,
     /// None once it has been stopped.
@@ -190,29 +211,41 @@ impl Watch {
     /// Starts watching, each pool with what is said of it. `epoch` is where the pool's `now` counts
     /// from. Errors: no thread or no descriptor was to be had.
     pub fn start(
-        first: Vec<Watched>,
+        first: Watched,
         epoch: Instant,
+        respread: Respread,
         on: impl Fn(WatchEvent) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let on: OnEvent = Arc::new(on);
         let (first_done, first_round) = bounded(0);
         let (sockets, control) = Sockets::new()?;
         let (control, watched) = (Arc::new(control), Snapshot::new(Arc::new(first)));
-        let names = Names::new(watched.look(), epoch, Arc::downgrade(&control), Arc::clone(&on));
+        let (answers, checks) = (Arc::default(), Arc::downgrade(&control));
+        let names = Names::new(&watched, &answers, respread, checks, Arc::clone(&on));
         spawn("names", &on, move || names.run())?;
         let look = watched.look();
         let checker = Checker::new(look, sockets, epoch, first_done, Arc::clone(&on));
         let checks = spawn("checks", &on, move || checker.run())?;
         let alive = Mutex::new(Some(Alive { control, checks }));
-        Ok(Self { watched, first_round, alive })
+        Ok(Self { watched, answers, first_round, alive })
     }
 
     /// Watches `next` from now on. A backend that is asked in both goes on as if nothing had
     /// happened, with the check that is under way; one that is new, that has moved or that is asked
     /// otherwise is checked at once. Any setting may be another, also whether there are checks.
-    pub fn replace(&self, next: Vec<Watched>) {
+    pub fn replace(&self, next: Watched) {
         self.watched.replace(Arc::new(next));
         self.alive().iter().for_each(|alive| alive.control.look());
+    }
+
+    /// What is watched now.
+    pub fn current(&self) -> Arc<Watched> {
+        self.watched.current()
+    }
+
+    /// What names have come to by now.
+    pub fn answers(&self) -> Answers {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until every backend that was there at the start was checked once, or is gone, at most

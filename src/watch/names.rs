@@ -1,20 +1,23 @@
-//! The names thread: looks host names up again and tells a backend where it is now.
+//! The names thread: looks host names up again, and has a change of their addresses carried out.
 //!
 //! Started by [`Watch`](super::Watch). A name has its turn every so often, and soon after a connect
-//! or a check of its backend has failed: it may have moved. One that has no address yet is looked
-//! up until it has. No look-up holds up another, nor a check.
+//! or a check of a backend of it has failed: that may have moved. One that has no address yet is
+//! looked up until it has. No look-up holds up another, nor a check.
 
-use std::fmt;
-use std::sync::{Arc, Weak};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::lookup::{LookUps, Resolve, Resolved, at, is_name, system};
+use super::lookup::{LookUps, Named, Resolved, system};
 use super::sockets::Control;
-use super::{OnEvent, WatchEvent, Watched};
+use super::{OnEvent, Respread, WatchEvent, Watched, WatchedPool};
+use crate::config::{Answer, Answers};
 use crate::event::Event;
-use crate::pool::{Backend, Found, Look, Notice};
+use crate::pool::{Backend, Look, Snapshot};
 
-/// The least time between two look-ups of a name, so that failures make no storm of them.
+/// The least time between two look-ups of a name, so that failures make no storm of them; and
+/// between two attempts to have a change carried out.
 const DISTANCE_MIN: Duration = Duration::from_secs(1);
 /// How often it looks whether a backend has failed. Whoever meets the failure may be in a step: it
 /// sets a flag, and rings nobody.
@@ -22,16 +25,21 @@ const GLANCE: Duration = Duration::from_millis(200);
 
 /// The state of the names thread.
 pub(super) struct Names {
-    look: Look<Vec<Watched>>,
+    snapshot: Arc<Snapshot<Watched>>,
+    look: Look<Watched>,
     /// Whose names these are.
-    watched: Arc<Vec<Watched>>,
-    epoch: Instant,
-    /// The host names of its pool, each once, with when it is to be looked up; and those that were
+    watched: Arc<Watched>,
+    /// The names of its backends, each once, with when it is to be looked up; and those that were
     /// looked up a moment ago and have no user any more, lest one that comes and goes causes a
     /// storm.
     known: Vec<KnownName>,
     lookups: LookUps,
-    /// Hurried for a backend that was found; gone when the watch is over.
+    /// What all of it comes to, for others.
+    answers: Arc<Mutex<Answers>>,
+    respread: Respread,
+    /// When it was asked for last.
+    respread_at: Option<Instant>,
+    /// Gone when the watch is over.
     checks: Weak<Control>,
     on: OnEvent,
 }
@@ -40,7 +48,7 @@ pub(super) struct Names {
 type Place = (usize, usize);
 
 struct KnownName {
-    host: String,
+    named: Named,
     /// The backends that have it, each by the place of its pool and its own there.
     users: Vec<Place>,
     /// When it is to be looked up, at the latest.
@@ -49,33 +57,40 @@ struct KnownName {
     is_under_way: bool,
     /// It did not resolve the last time. That was told, and is not told again until it resolves.
     is_failing: bool,
+    /// What it has come to: an error only until it is found.
+    answer: Answer,
+    /// Those of its addresses that were not in the last answer.
+    missing: BTreeSet<SocketAddr>,
 }
 
 impl Names {
     pub(super) fn new(
-        look: Look<Vec<Watched>>,
-        epoch: Instant,
+        snapshot: &Arc<Snapshot<Watched>>,
+        answers: &Arc<Mutex<Answers>>,
+        respread: Respread,
         checks: Weak<Control>,
         on: OnEvent,
     ) -> Self {
-        Self::asking(system, look, epoch, checks, on)
-    }
-
-    fn asking(
-        resolve: Resolve,
-        mut look: Look<Vec<Watched>>,
-        epoch: Instant,
-        checks: Weak<Control>,
-        on: OnEvent,
-    ) -> Self {
-        let (lookups, watched) = (LookUps::new(resolve), Arc::clone(look.current()));
-        let mut names = Self { look, watched, epoch, known: Vec::new(), lookups, checks, on };
+        let mut look = snapshot.look();
+        let watched = Arc::clone(look.current());
+        let mut names = Self {
+            snapshot: Arc::clone(snapshot),
+            look,
+            watched,
+            known: Vec::new(),
+            lookups: LookUps::new(system),
+            answers: Arc::clone(answers),
+            respread,
+            respread_at: None,
+            checks,
+            on,
+        };
         names.know_all(Instant::now());
         names
     }
 
-    /// Runs until the watch is over, which it sees at its next glance. The addresses at the start
-    /// are fresh, so it begins with a wait.
+    /// Runs until the watch is over, which it sees at its next glance. The answers at the start are
+    /// fresh, so it begins with a wait.
     pub(super) fn run(mut self) {
         loop {
             let wait = self.begin_due(Instant::now());
@@ -92,19 +107,19 @@ impl Names {
     fn begin_due(&mut self, now: Instant) -> Duration {
         self.follow(now);
         let watched = &self.watched;
-        let take_doubt = |place: &&Place| backend(watched, **place).take_doubt();
         for name in self.known.iter_mut().filter(|name| !name.users.is_empty()) {
             // Every backend's doubt is taken, not only the first: one that is left behind would
             // cause a further look-up a second later.
-            let doubts = name.users.iter().filter(take_doubt);
+            let doubts = name.users.iter().filter(|place| backend(watched, **place).take_doubt());
             if doubts.count() > 0 {
                 name.next = name.next.min(name.begun + DISTANCE_MIN);
             }
             if !name.is_under_way && name.next <= now {
                 (name.begun, name.is_under_way) = (now, true);
-                self.lookups.begin(&name.host);
+                self.lookups.begin(&name.named);
             }
         }
+        self.have_changes_carried_out(now);
         if self.known.is_empty() { DISTANCE_MIN } else { GLANCE }
     }
 
@@ -115,157 +130,211 @@ impl Names {
         }
     }
 
-    /// Lists the host names of the pool. What is known of a name that was in the pool before stays,
-    /// with its look-up if one is under way: that is then for whoever has the name now.
+    /// Lists the names of the pool. What is known of a name that was in the pool before stays, with
+    /// its look-up if one is under way: that is then for whoever has the name now.
     fn know_all(&mut self, now: Instant) {
         let mut before = std::mem::take(&mut self.known);
         before.iter_mut().for_each(|name| name.users.clear());
-        let all = self.watched.iter().enumerate().flat_map(|(pool, watched)| {
-            let backends = watched.pool.backends().iter().enumerate();
-            backends.map(move |(index, backend)| ((pool, index), backend, &watched.settings))
-        });
-        for (place_of_user, backend, settings) in all {
-            let every = settings.names_every;
-            let host = backend.host();
-            if !is_name(host) {
-                continue;
+        for (named, answer) in &self.watched.answers {
+            let users = users(&self.watched, named);
+            let every = every(&self.watched, &users);
+            let old = before.iter().position(|name| name.named == *named);
+            let new = || KnownName::new(named, answer, now, every);
+            let mut name = old.map_or_else(new, |old| before.swap_remove(old));
+            if answer.is_ok() && name.answer.is_err() {
+                name.answer = answer.clone();
             }
-            let place = self.known.iter().position(|name| name.host == host).unwrap_or_else(|| {
-                let old = before.iter().position(|name| name.host == host);
-                let new = || KnownName::new(backend, now, every);
-                self.known.push(old.map_or_else(new, |old| before.swap_remove(old)));
-                self.known.len() - 1
-            });
-            let name = &mut self.known[place];
-            name.users.push(place_of_user);
-            if !backend.is_found() {
-                name.next = name.next.min(name.begun + DISTANCE_MIN);
-            }
+            name.users = users;
+            self.known.push(name);
         }
         before.retain(|name| name.is_under_way || now < name.begun + DISTANCE_MIN);
         self.known.append(&mut before);
+        self.publish();
     }
 
-    /// Takes in what a name has come to, for each backend that has it.
-    fn take(&mut self, (host, found): Resolved, now: Instant) {
+    /// Takes in what a name has come to.
+    fn take(&mut self, (named, answer): Resolved, now: Instant) {
         self.lookups.over();
         self.follow(now);
-        let Some(name) = self.known.iter_mut().find(|name| name.host == host) else { return };
-        let watched = &self.watched;
-        let every = name.users.iter().map(|(pool, _)| watched[*pool].settings.names_every).min();
-        let every = every.unwrap_or(DISTANCE_MIN);
-        let is_known = name.users.iter().any(|place| backend(watched, *place).is_found());
+        let Some(name) = self.known.iter_mut().find(|name| name.named == named) else { return };
+        let failed = answer.as_ref().err().cloned();
+        let was_failing = std::mem::replace(&mut name.is_failing, failed.is_some());
+        name.take(answer);
         name.is_under_way = false;
-        name.next = now + if is_known || found.is_ok() { every } else { DISTANCE_MIN };
-        let was_failing = std::mem::replace(&mut name.is_failing, found.is_err());
-        for place in name.users.clone() {
-            match &found {
-                Err(why) if !was_failing => self.missed(place, why),
-                _ => self.relocate(place, at(&found, backend(&self.watched, place).port())),
+        let every = every(&self.watched, &name.users);
+        name.next = now + if name.answer.is_ok() { every } else { DISTANCE_MIN };
+        let user = name.users.first().map(|place| backend(&self.watched, *place));
+        let event = |event| (self.on)(WatchEvent::Other(event));
+        match (user, failed) {
+            (Some(user), Some(why)) if !was_failing => {
+                let count = name.answer.as_ref().map_or(0, Vec::len);
+                let kept = match count {
+                    0 => String::new(),
+                    1 => "; its last address is kept".to_owned(),
+                    many => format!("; its last {many} addresses are kept"),
+                };
+                let (backend, why) = (user.application(), &format_args!("{why}{kept}"));
+                event(Event::Unresolved { backend, why });
             }
-        }
-    }
-
-    /// Tells the backend where it is now, and the listener if that is another place. After a
-    /// further failure it changes at most the reason why the backend has no address.
-    fn relocate(&self, place: Place, found: Found) {
-        let backend = backend(&self.watched, place);
-        let first = || backend.address_besides(&[]).map(|(address, _)| address);
-        let old = first();
-        let change = self.watched[place.0].pool.relocate(place.1, found, self.now());
-        let host = backend.host();
-        match (change, old, first()) {
-            (Some(change), ..) => (self.on)(WatchEvent::Noticed(&Notice::Changed(change))),
-            (None, Some(old), Some(new)) if old != new => {
-                self.moved(backend, format_args!("{host} is at {new} now, was at {old}"));
-            }
-            (None, None, Some(new)) => {
-                self.checks.upgrade().iter().for_each(|checks| checks.hurry());
-                self.moved(backend, format_args!("{host} is at {new} now"));
+            (Some(user), None) if was_failing && user.address().is_ok() => {
+                let what = &format_args!("{} resolves again", user.host());
+                event(Event::Moved { backend: user.application(), what });
             }
             _ => {}
         }
+        self.publish();
+        self.have_changes_carried_out(now);
     }
 
-    fn moved(&self, backend: &Backend, what: fmt::Arguments) {
-        (self.on)(WatchEvent::Other(Event::Moved { backend: backend.name(), what: &what }));
+    /// Asks for another pool while this one was made of other answers. Again after a while, if
+    /// nothing has come of it: whoever carries it out may be busy.
+    fn have_changes_carried_out(&mut self, now: Instant) {
+        let used = || self.known.iter().filter(|name| !name.users.is_empty());
+        let is_news =
+            |name: &KnownName| self.watched.answers.get(&name.named) != Some(&name.answer);
+        let is_late = self.respread_at.is_none_or(|at| now >= at + DISTANCE_MIN);
+        if !is_late || !used().any(is_news) {
+            return;
+        }
+        self.respread_at = Some(now);
+        let answers = used().map(|name| (name.named.clone(), name.answer.clone())).collect();
+        if let Some(next) = (self.respread)(&self.watched, &answers) {
+            self.snapshot.replace(Arc::new(next));
+            self.checks.upgrade().iter().for_each(|checks| checks.look());
+            self.follow(now);
+            let pool = &self.watched.pools[0].pool;
+            let (backend, what) = (pool.name(), &"its names lead elsewhere");
+            (self.on)(WatchEvent::Other(Event::Moved { backend, what }));
+        }
     }
 
-    /// The name does not resolve: the backend keeps the addresses that it has, which is told once.
-    fn missed(&self, place: Place, why: &str) {
-        let backend = backend(&self.watched, place);
-        let kept = match backend.address_besides(&[]) {
-            Some((address, _)) => format!("; {address} is kept"),
-            None => String::new(),
-        };
-        let why = &format_args!("{why}{kept}");
-        (self.on)(WatchEvent::Other(Event::Unresolved { backend: backend.name(), why }));
-    }
-
-    fn now(&self) -> Duration {
-        self.epoch.elapsed()
+    fn publish(&self) {
+        let all = self.known.iter().map(|name| (name.named.clone(), name.answer.clone()));
+        *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = all.collect();
     }
 }
 
-fn backend(watched: &[Watched], (pool, index): Place) -> &Backend {
-    &watched[pool].pool.backends()[index]
+/// Those of which this is the name.
+fn users(watched: &Watched, named: &Named) -> Vec<Place> {
+    let is_user = |one: &Backend| one.port() == named.1 && one.host() == named.0;
+    let of = |(pool, one): (usize, &WatchedPool)| {
+        let places = (0..one.pool.backends().len()).map(move |index| (pool, index));
+        places.filter(|(_, index)| is_user(&one.pool.backends()[*index])).collect::<Vec<_>>()
+    };
+    watched.pools.iter().enumerate().flat_map(of).collect()
+}
+
+fn backend(watched: &Watched, (pool, index): Place) -> &Backend {
+    &watched.pools[pool].pool.backends()[index]
+}
+
+/// From one look-up of their name to the next.
+fn every(watched: &Watched, users: &[Place]) -> Duration {
+    let of = |(pool, _): &Place| watched.pools[*pool].settings.names_every;
+    users.iter().map(of).min().unwrap_or(DISTANCE_MIN)
 }
 
 impl KnownName {
-    /// That of `backend`, whose address is as fresh as `now` if it has one.
-    fn new(backend: &Backend, now: Instant, every: Duration) -> Self {
-        let is_failing = !backend.is_found();
-        let next = now + if is_failing { Duration::ZERO } else { every };
-        let (host, users) = (backend.host().to_owned(), Vec::new());
-        Self { host, users, next, begun: now, is_under_way: false, is_failing }
+    /// One whose answer is as fresh as `now`.
+    fn new(named: &Named, answer: &Answer, now: Instant, every: Duration) -> Self {
+        let is_failing = answer.is_err();
+        Self {
+            named: named.clone(),
+            users: Vec::new(),
+            next: now + if is_failing { Duration::ZERO } else { every },
+            begun: now,
+            is_under_way: false,
+            is_failing,
+            answer: answer.clone(),
+            missing: BTreeSet::new(),
+        }
+    }
+
+    /// Takes in an answer. Whatever was known is better than none. An address goes when two answers
+    /// in a row are without it: many a server tells only some of its addresses at a time.
+    fn take(&mut self, answer: Answer) {
+        let (Ok(known), Ok(found)) = (&self.answer, &answer) else {
+            if self.answer.is_err() {
+                self.answer = answer;
+            }
+            return;
+        };
+        let found: BTreeSet<SocketAddr> = found.iter().copied().collect();
+        let absent: BTreeSet<SocketAddr> =
+            known.iter().filter(|at| !found.contains(at)).copied().collect();
+        let held = absent.difference(&self.missing).copied().collect();
+        self.answer = Ok(found.union(&held).copied().collect());
+        self.missing = held;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::net::SocketAddr;
-    use std::sync::Mutex;
 
-    use super::super::tests::Heard;
+    use super::super::tests::{Heard, watching};
     use super::*;
-    use crate::pool::policy::{Kind, ScoredRules};
-    use crate::pool::testing::spec;
-    use crate::pool::{Ask, CheckOutcome, Fault, Outcome, Pool, Rules, Snapshot, Spec};
-    use crate::watch::tests::watching;
+    use crate::config::Config;
+    use crate::pool::{CheckOutcome, Found, Pool};
 
-    /// What a names thread says and does, in the hands of a test.
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A names thread in the hands of a test, which has its wishes carried out as a client does.
     struct Bench {
         names: Names,
-        pool: Arc<Pool>,
-        snapshot: Arc<Snapshot<Vec<Watched>>>,
+        snapshot: Arc<Snapshot<Watched>>,
+        answers: Arc<Mutex<Answers>>,
         events: Arc<Mutex<Vec<Heard>>>,
         now: Instant,
+        _checks: Arc<Control>,
+    }
+
+    fn answer(lasts: &[u8]) -> Answer {
+        match lasts {
+            [] => Err("app.internal does not resolve: as told".into()),
+            lasts => Ok(lasts.iter().map(|last| ([10, 0, 0, *last], 80).into()).collect()),
+        }
+    }
+
+    fn app() -> Named {
+        ("app.internal".into(), 80)
+    }
+
+    fn config() -> Config {
+        let text = "[[applications]]\nname = \"a\"\nip = \"app.internal\"\nport = 80\n";
+        Config::parse(text, "test").unwrap()
+    }
+
+    fn made(before: Option<&Pool>, answers: &Answers) -> Watched {
+        let (config, _) = config().spread(answers, &|_| false);
+        let specs = config.applications.clone();
+        let policy = config.balance.policy.build(&specs, &config.scored);
+        let pool = match before {
+            None => Pool::new(specs, policy, config.rules()),
+            Some(old) => Pool::succeeding(old, specs, policy, config.rules(), Duration::ZERO),
+        };
+        Watched { answers: answers.clone(), ..watching(&pool) }
     }
 
     impl Bench {
-        fn new(host: &str, found: Found) -> Self {
-            Self::of(vec![(host, found)])
+        fn new(first: &[u8]) -> Self {
+            Self::carried_out(
+                first,
+                Box::new(|old, answers| Some(made(Some(&old.pools[0].pool), answers))),
+            )
         }
 
-        /// A backend for each of `hosts`.
-        fn of(hosts: Vec<(&str, Found)>) -> Self {
-            let spec = |(host, name): (&&str, char)| Spec {
-                host: (*host).into(),
-                ..spec(&name.to_string())
-            };
-            let (hosts, found): (Vec<_>, Vec<_>) = hosts.into_iter().unzip();
-            let specs: Vec<Spec> = hosts.iter().zip('a'..).map(spec).collect();
-            let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
-            let pool = Pool::new(specs, found, policy, Rules::default());
+        fn carried_out(first: &[u8], respread: Respread) -> Self {
+            let first = made(None, &Answers::from([(app(), answer(first))]));
+            let (snapshot, answers) = (Snapshot::new(Arc::new(first)), Arc::default());
             let events = Arc::new(Mutex::new(Vec::new()));
             let heard = Arc::clone(&events);
             let on: OnEvent =
                 Arc::new(move |event: WatchEvent| heard.lock().unwrap().push(event.into()));
-            let snapshot = Snapshot::new(Arc::new(vec![watching(&pool)]));
-            let (look, now) = (snapshot.look(), Instant::now());
-            let names = Names::asking(|_| panic!("asked"), look, now, Weak::new(), on);
-            Self { names, pool, snapshot, events, now }
+            let (_, control) = super::super::sockets::Sockets::new().unwrap();
+            let checks = Arc::new(control);
+            let names = Names::new(&snapshot, &answers, respread, Arc::downgrade(&checks), on);
+            Self { names, snapshot, answers, events, now: Instant::now(), _checks: checks }
         }
 
         /// Looks around after so long; how many look-ups that begins.
@@ -273,167 +342,147 @@ mod tests {
             self.now += after;
             let under_way = |names: &Names| names.known.iter().filter(|it| it.is_under_way).count();
             let before = under_way(&self.names);
+            self.names.lookups = LookUps::new(|_, _| Err(io::Error::other("nobody takes this in")));
             self.names.begin_due(self.now);
             under_way(&self.names) - before
         }
 
-        /// One look-up, which finds this.
-        fn finds(&mut self, resolve: Resolve) {
-            self.names.lookups = LookUps::new(resolve);
-            (self.names.known[0].next, self.names.known[0].is_under_way) = (self.now, false);
-            self.glance(Duration::ZERO);
-            let one = self.names.lookups.resolved.recv().unwrap();
-            self.names.take(one, self.now);
+        /// Looks the name up two seconds later, and finds these.
+        fn finds(&mut self, lasts: &[u8]) {
+            self.now += 2 * SECOND;
+            self.names.lookups = LookUps::new(|_, _| Ok(Vec::new()));
+            self.names.lookups.begin(&app());
+            let _ = self.names.lookups.resolved.recv().unwrap();
+            self.names.take((app(), answer(lasts)), self.now);
         }
 
-        fn first(&self) -> Option<SocketAddr> {
-            self.pool.backends()[0].addresses().ok().map(|all| all[0])
+        fn backends(&self) -> Vec<String> {
+            let watched = self.snapshot.current();
+            watched.first().pool.backends().iter().map(|one| one.name().to_owned()).collect()
         }
 
-        fn said(&self) -> Vec<Heard> {
-            self.events.lock().unwrap().clone()
+        fn fails(&self, index: usize) {
+            let (seen, took) = (String::new(), Duration::ZERO);
+            let outcome = CheckOutcome { passed: false, asks_drain: false, seen, took };
+            self.snapshot.current().pools[0].pool.record_check(index, &outcome, SECOND);
+        }
+
+        fn said(&self, kind: &str) -> Vec<String> {
+            let told = |heard: &Heard| match heard {
+                Heard::Told(word, text) if *word == kind => Some(text.clone()),
+                _ => None,
+            };
+            self.events.lock().unwrap().iter().filter_map(told).collect()
         }
     }
 
-    fn at(last: u8, port: u16) -> SocketAddr {
-        ([127, 0, 0, last], port).into()
-    }
-
-    fn known() -> Found {
-        Ok(vec![at(1, 8001)])
-    }
-
-    const SECOND: Duration = Duration::from_secs(1);
-
     #[test]
-    fn a_name_that_moved_moves_its_backend() {
-        let mut bench = Bench::new("app.local", known());
-        bench.finds(|_| Ok(vec![at(9, 0), at(8, 0)]));
-        assert_eq!(bench.first(), Some(at(9, 8001)));
-        let told = "backend a: app.local is at 127.0.0.9:8001 now, was at 127.0.0.1:8001";
-        assert_eq!(bench.said(), [Heard::Told("moved", told.into())]);
+    fn an_address_comes_at_once_and_goes_when_two_answers_are_without_it() {
+        let mut bench = Bench::new(&[1, 2]);
+        bench.finds(&[2, 3]);
+        assert_eq!(bench.backends(), ["a@10.0.0.1", "a@10.0.0.2", "a@10.0.0.3"]);
+        bench.finds(&[2, 3]);
+        assert_eq!(bench.backends(), ["a@10.0.0.2", "a@10.0.0.3"]);
+        bench.finds(&[3]);
+        bench.finds(&[2, 3]);
+        bench.finds(&[3]);
+        assert_eq!(bench.backends(), ["a@10.0.0.2", "a@10.0.0.3"], "not in a row");
     }
 
     #[test]
-    fn an_address_that_is_still_among_those_found_is_kept() {
-        let mut bench = Bench::new("app.local", known());
-        bench.finds(|_| Ok(vec![at(9, 0), at(1, 0)]));
-        assert_eq!((bench.said().len(), bench.first()), (0, Some(at(1, 8001))));
-    }
-
-    #[test]
-    fn a_failed_look_up_keeps_the_address_and_is_said_once() {
-        let mut bench = Bench::new("app.local", known());
-        let fails: Resolve = |_| Err(io::Error::other("no such name"));
-        for resolve in [fails, fails, |_| Ok(vec![]), |_| Ok(vec![at(1, 0)]), fails] {
-            bench.finds(resolve);
+    fn a_server_that_tells_others_each_time_makes_nobody_come_and_go_at_each_answer() {
+        let mut bench = Bench::new(&[1, 2, 3, 4]);
+        for round in 0..10 {
+            bench.finds(if round % 2 == 0 { &[1, 2] } else { &[3, 4] });
+            assert_eq!(bench.backends().len(), 4);
         }
-        assert_eq!(bench.first(), Some(at(1, 8001)));
-        let told = "backend a: app.local does not resolve: no such name; 127.0.0.1:8001 is kept";
-        let told = Heard::Told("unresolved", told.into());
-        assert_eq!(bench.said(), [told.clone(), told], "again after it had resolved");
     }
 
     #[test]
-    fn a_name_that_is_found_at_last_brings_its_backend_up() {
-        let mut bench = Bench::new("app.local", Err("app.local does not resolve: x".into()));
-        bench.finds(|_| Err(io::Error::other("no such name")));
-        assert_eq!(bench.said(), [], "the start has said so");
-        let why = bench.pool.status(0, SECOND).to_string();
-        assert!(why.contains("a: down: app.local does not resolve: no such name, 0 in"), "{why}");
-        bench.finds(|_| Ok(vec![at(1, 0)]));
-        let said = bench.said();
-        let Heard::Noticed(Notice::Changed(change)) = &said[0] else { panic!("{said:?}") };
-        assert_eq!(
-            change.to_string().split(';').next(),
-            Some("backend a: app.local is at 127.0.0.1:8001")
-        );
-        assert_eq!(bench.pool.usable(SECOND), 1);
-    }
-
-    #[test]
-    fn a_move_is_told_though_an_ejection_has_ended_meanwhile() {
-        let mut bench = Bench::of(vec![("app.local", known()), ("::1", known()), ("::2", known())]);
-        for _ in 0..3 {
-            let ask = Ask { tried: &[1, 2], ..Ask::default() };
-            let lease = bench.pool.pick(&ask).unwrap();
-            lease.finish(Outcome::Failed(Fault::Connect), Duration::ZERO);
+    fn a_failed_look_up_keeps_what_is_known_and_is_told_once_as_is_its_end() {
+        let mut bench = Bench::new(&[1, 2]);
+        for found in [&[][..], &[], &[1, 2], &[1, 2], &[]] {
+            bench.finds(found);
+            assert_eq!(bench.backends(), ["a@10.0.0.1", "a@10.0.0.2"]);
         }
-        assert_eq!(bench.pool.usable(Duration::ZERO), 2, "it is ejected");
-        bench.names.epoch -= 60 * SECOND;
-        bench.finds(|_| Ok(vec![at(9, 0)]));
-        let told = "backend a: app.local is at 127.0.0.9:8001 now, was at 127.0.0.1:8001";
-        assert_eq!(bench.said(), [Heard::Told("moved", told.into())]);
+        let told = "backend a: app.internal does not resolve: as told; its last 2 addresses are \
+                    kept";
+        assert_eq!(bench.said("unresolved"), [told, told]);
+        assert_eq!(bench.said("moved"), ["backend a: app.internal resolves again"]);
     }
 
     #[test]
-    fn backends_of_one_name_have_one_look_up_and_each_has_its_doubts() {
-        let mut bench = Bench::of(vec![("app.local", known()), ("app.local", known())]);
-        for index in [0, 1] {
-            bench.pool.backends()[index].avoid(at(1, 8001));
-        }
-        bench.names.lookups = LookUps::new(|_| Ok(vec![at(2, 0)]));
-        assert_eq!(bench.glance(2 * SECOND), 1);
-        let one = bench.names.lookups.resolved.recv().unwrap();
-        bench.names.take(one, bench.now);
-        assert_eq!(bench.said().len(), 2);
-        assert_eq!(bench.glance(2 * SECOND), 0, "no doubt is left");
-    }
-
-    #[test]
-    fn a_replaced_pool_has_its_new_names_looked_up_and_keeps_what_is_known_of_the_old() {
-        let mut bench = Bench::of(vec![("app.local", known()), ("old.local", known())]);
-        let unknown: Found = Err("new.local does not resolve: x".into());
-        let next = Bench::of(vec![("new.local", unknown), ("app.local", known())]);
-        bench.snapshot.replace(Arc::new(vec![watching(&next.pool)]));
-        bench.names.lookups = LookUps::new(|_| Ok(vec![at(1, 0)]));
-        assert_eq!(bench.glance(2 * SECOND), 1);
-        assert_eq!(bench.names.lookups.resolved.recv().unwrap().0, "new.local");
-        let users = |name: &KnownName| (name.host.clone(), name.users.clone());
-        let known: Vec<(String, Vec<Place>)> = bench.names.known.iter().map(users).collect();
-        assert_eq!(known, [("new.local".into(), vec![(0, 0)]), ("app.local".into(), vec![(0, 1)])]);
-    }
-
-    #[test]
-    fn a_look_up_under_way_is_for_whoever_has_the_name_when_it_is_over() {
-        let unknown: Found = Err("app.local does not resolve: x".into());
-        let mut bench = Bench::of(vec![("app.local", unknown.clone())]);
-        bench.names.lookups = LookUps::new(|_| Ok(vec![at(5, 0)]));
+    fn a_name_that_leads_nowhere_is_looked_up_until_it_is_found() {
+        let mut bench = Bench::new(&[]);
+        assert_eq!(bench.backends(), ["a"]);
+        assert_eq!(bench.glance(Duration::ZERO), 1);
+        bench.finds(&[]);
+        assert_eq!(bench.said("unresolved").len(), 0, "the start has said so");
+        assert_eq!(bench.glance(SECOND / 2), 0);
         assert_eq!(bench.glance(SECOND), 1);
-        let next = Bench::of(vec![("::1", known()), ("app.local", unknown)]);
-        bench.snapshot.replace(Arc::new(vec![watching(&next.pool)]));
-        let one = bench.names.lookups.resolved.recv().unwrap();
-        bench.names.take(one, bench.now);
-        assert_eq!(next.pool.backends()[1].addresses(), Ok(vec![at(5, 8001)]));
-        assert_eq!(bench.glance(2 * SECOND), 0, "no other is needed");
+        bench.finds(&[1]);
+        assert_eq!(bench.backends(), ["a@10.0.0.1"]);
+        assert_eq!(bench.answers.lock().unwrap()[&app()], answer(&[1]));
     }
 
     #[test]
-    fn a_new_backend_that_was_not_found_does_not_wait_for_its_names_next_turn() {
-        let mut bench = Bench::of(vec![("app.local", known())]);
-        bench.names.lookups = LookUps::new(|_| Ok(vec![at(1, 0)]));
-        let next = Bench::of(vec![("app.local", known()), ("app.local", Err("x".into()))]);
-        bench.snapshot.replace(Arc::new(vec![watching(&next.pool)]));
+    fn failures_have_a_name_looked_up_anew_and_make_no_storm() {
+        let mut bench = Bench::new(&[1, 2]);
+        assert_eq!(bench.glance(SECOND), 0, "nothing failed");
+        for _ in 0..100 {
+            (0..2).for_each(|index| bench.fails(index));
+        }
+        assert_eq!(bench.glance(SECOND), 1);
+        bench.finds(&[1, 2]);
+        assert_eq!(bench.glance(SECOND), 0, "no doubt is left");
+        bench.fails(1);
+        assert_eq!(bench.glance(SECOND / 5), 1, "the last one is long ago");
+        bench.names.take((app(), answer(&[1, 2])), bench.now);
+        bench.fails(0);
+        assert_eq!(bench.glance(SECOND / 5), 0, "too soon");
+        assert_eq!(bench.glance(SECOND), 1, "and not forgotten");
+    }
+
+    #[test]
+    fn its_turn_comes_without_a_failure_too() {
+        let mut bench = Bench::new(&[1]);
+        assert_eq!(bench.glance(9 * SECOND), 0);
         assert_eq!(bench.glance(2 * SECOND), 1);
-        let one = bench.names.lookups.resolved.recv().unwrap();
-        bench.names.take(one, bench.now);
-        assert!(next.pool.backends()[1].is_found());
+    }
+
+    #[test]
+    fn whoever_is_busy_is_asked_again_and_whoever_has_done_it_is_not() {
+        let asked = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&asked);
+        let busy: Respread = Box::new(move |_, _| {
+            *count.lock().unwrap() += 1;
+            None
+        });
+        let mut bench = Bench::carried_out(&[1], busy);
+        bench.finds(&[2]);
+        bench.glance(SECOND / 5);
+        assert_eq!(*asked.lock().unwrap(), 1);
+        bench.glance(SECOND);
+        assert_eq!(*asked.lock().unwrap(), 2);
+        let answers = bench.answers.lock().unwrap().clone();
+        let next = made(Some(&bench.snapshot.current().pools[0].pool), &answers);
+        bench.snapshot.replace(Arc::new(next));
+        bench.glance(2 * SECOND);
+        assert_eq!(*asked.lock().unwrap(), 2);
+        assert_eq!(bench.backends(), ["a@10.0.0.1", "a@10.0.0.2"]);
     }
 
     #[test]
     fn a_name_that_comes_and_goes_makes_no_storm() {
-        let mut bench = Bench::of(vec![("::1", known())]);
-        let with = Bench::of(vec![("::1", known()), ("app.local", Err("x".into()))]);
-        bench.names.lookups = LookUps::new(|_| Err(io::Error::other("no such name")));
-        let mut begun = 0;
+        let mut bench = Bench::new(&[]);
+        let (with, mut begun) = (bench.snapshot.current(), 0);
+        let without = Arc::new(made(None, &Answers::new()));
         for turn in 0..40 {
-            let pool = if turn % 2 == 0 { &with.pool } else { &bench.pool };
-            bench.snapshot.replace(Arc::new(vec![watching(pool)]));
+            let next = if turn % 2 == 0 { &with } else { &without };
+            bench.snapshot.replace(Arc::clone(next));
             begun += bench.glance(SECOND / 10);
-            if turn % 2 == 1
-                && let Ok(one) = bench.names.lookups.resolved.try_recv()
-            {
-                bench.names.take(one, bench.now);
+            if turn % 2 == 1 && bench.names.known.iter().any(|name| name.is_under_way) {
+                bench.finds_now(&[]);
             }
         }
         assert!((1..=4).contains(&begun), "{begun} look-ups in four seconds");
@@ -441,28 +490,27 @@ mod tests {
     }
 
     #[test]
-    fn failures_have_a_name_looked_up_anew_and_make_no_storm() {
-        let mut bench = Bench::new("app.local", known());
-        assert_eq!(bench.glance(SECOND), 0, "nothing failed");
-        for _ in 0..100 {
-            let (seen, took) = (String::new(), Duration::ZERO);
-            let outcome = CheckOutcome { passed: false, asks_drain: false, seen, took };
-            bench.pool.record_check(0, &outcome, SECOND);
-        }
-        bench.names.lookups = LookUps::new(|_| Ok(vec![at(1, 0)]));
+    fn a_look_up_under_way_is_for_whoever_has_the_name_when_it_is_over() {
+        let mut bench = Bench::new(&[]);
         assert_eq!(bench.glance(SECOND), 1);
-        let one = bench.names.lookups.resolved.recv().unwrap();
-        bench.names.take(one, bench.now);
-        bench.pool.backends()[0].avoid(at(1, 8001));
-        assert_eq!(bench.glance(SECOND / 5), 0, "too soon");
-        assert_eq!(bench.glance(SECOND), 1, "and not forgotten");
+        let text = "[[applications]]\nname = \"b\"\nip = \"app.internal\"\nport = 80\n";
+        let specs = Config::parse(text, "test").unwrap().applications;
+        let nowhere: Found = Err("as told".into());
+        let specs = specs
+            .into_iter()
+            .map(|spec| crate::pool::Spec { found: Some(nowhere.clone()), ..spec });
+        let pool = crate::pool::testing::pool_of(specs.collect(), crate::pool::Rules::default());
+        let next = Watched { answers: Answers::from([(app(), answer(&[]))]), ..watching(&pool) };
+        bench.snapshot.replace(Arc::new(next));
+        bench.finds_now(&[5]);
+        assert_eq!(bench.backends(), ["a@10.0.0.5"], "by the file of this bench");
+        assert_eq!(bench.glance(2 * SECOND), 0, "no other is needed");
     }
 
-    #[test]
-    fn an_address_is_not_looked_up() {
-        for host in ["127.0.0.1", "::1"] {
-            let mut bench = Bench::new(host, known());
-            assert_eq!(bench.glance(60 * SECOND), 0);
+    impl Bench {
+        fn finds_now(&mut self, lasts: &[u8]) {
+            self.now -= 2 * SECOND;
+            self.finds(lasts);
         }
     }
 }

@@ -4,7 +4,6 @@
 //! block. Connecting, the TLS handshake, sending and reading share one deadline, which the schedule
 //! keeps; a check knows what it was at when that is over.
 
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -14,7 +13,6 @@ use ureq::Error;
 use ureq::http::Request;
 
 use super::transport::{self, CheckAnswer, HowFar, Incoming};
-use crate::blame::Blame;
 use crate::dial;
 use crate::preface::{self, Ends, Version};
 use crate::tls::{Connector, Stream};
@@ -22,10 +20,6 @@ use crate::tls::{Connector, Stream};
 /// A check under way. Dropped, its connection closes.
 pub(super) struct Probe {
     began: Instant,
-    address: SocketAddr,
-    /// Where else the backend may be, if there is no connection to be had here.
-    others: VecDeque<SocketAddr>,
-    connector: Option<Connector>,
     /// How the connection begins, if with the PROXY protocol.
     preface: Option<Version>,
     stage: Stage,
@@ -50,62 +44,18 @@ enum Stage {
 }
 
 impl Probe {
-    /// Begins to connect to the first of `addresses`; it will send `request` to the first of them
-    /// that takes the connection.
+    /// Begins to connect to `address`; it will send `request` there.
     pub(super) fn begin(
-        addresses: impl IntoIterator<Item = SocketAddr>,
-        connector: Option<Connector>,
+        address: SocketAddr,
+        connector: Option<&Connector>,
         preface: Option<Version>,
         request: Request<()>,
     ) -> io::Result<Self> {
         let began = Instant::now();
         let written = transport::write(&request).map_err(Error::into_io)?;
-        let mut others: VecDeque<SocketAddr> = addresses.into_iter().collect();
-        let (address, stream) = connect(&mut others, connector.as_ref())?;
+        let stream = Stream::new(TcpStream::from(dial::begin(address)?), connector)?;
         let (stage, incoming, sent) = (Stage::Connecting, Incoming::default(), 0);
-        Ok(Self {
-            began,
-            address,
-            others,
-            connector,
-            preface,
-            stage,
-            stream,
-            request,
-            written,
-            sent,
-            incoming,
-        })
-    }
-
-    /// How much of the time that is left may be spent on what the check is at. While there is no
-    /// connection, the addresses that were not tried yet get their share of it.
-    pub(super) fn patience(&self, left: Duration) -> Duration {
-        match self.stage {
-            Stage::Connecting | Stage::Preface | Stage::Handshake => {
-                left / (1 + self.others.len() as u32)
-            }
-            _ => left,
-        }
-    }
-
-    /// True if there is no connection yet, and another address to be tried.
-    pub(super) fn can_go_elsewhere(&self) -> bool {
-        let is_unconnected = !matches!(self.stage, Stage::Sending | Stage::Reading);
-        is_unconnected && !self.others.is_empty()
-    }
-
-    /// Begins anew at the next address. The old socket is closed before the new one is opened,
-    /// because its descriptor may be the only one that is to be had.
-    pub(super) fn elsewhere(mut self) -> io::Result<Self> {
-        drop(self.stream);
-        let (address, stream) = connect(&mut self.others, self.connector.as_ref())?;
-        Ok(Self { address, stage: Stage::Connecting, stream, ..self })
-    }
-
-    /// The address that is asked.
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
+        Ok(Self { began, preface, stage, stream, request, written, sent, incoming })
     }
 
     /// What to wait for.
@@ -205,22 +155,4 @@ impl Probe {
             (_, HowFar::Body) => format!("the body was not whole after {timeout:?}"),
         }
     }
-}
-
-/// Begins to connect to the first of `addresses` where that is possible, and takes those up to it.
-fn connect(
-    addresses: &mut VecDeque<SocketAddr>,
-    connector: Option<&Connector>,
-) -> io::Result<(SocketAddr, Stream)> {
-    let mut failed = io::Error::new(ErrorKind::NotFound, "no address");
-    while let Some(address) = addresses.pop_front() {
-        match dial::begin(address) {
-            Ok(socket) => {
-                return Ok((address, Stream::new(TcpStream::from(socket), connector)?));
-            }
-            Err(error) if Blame::of(&error) == Blame::Ours => return Err(error),
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed)
 }

@@ -156,14 +156,6 @@ impl Schedule {
         self.busy.insert((until, number));
     }
 
-    /// A check that is under way has to end, or to go on in another way, at `until`.
-    pub(super) fn prolong(&mut self, number: u64, until: Duration) {
-        let Some(entry) = self.entries.get_mut(&number) else { return };
-        self.busy.remove(&(entry.at, number));
-        entry.at = until;
-        self.busy.insert((until, number));
-    }
-
     /// The check ended, or could not begin, and the next one is due at `due`. `hangs` says that it
     /// ran into its timeout, which puts the backend in doubt.
     pub(super) fn ended(&mut self, number: u64, due: Duration, hangs: bool) {
@@ -224,8 +216,6 @@ mod tests {
         assert_eq!(schedule.late(s(2)), Some(0));
         schedule.ended(0, s(3), true);
         assert_eq!(schedule.late(s(2)), Some(1));
-        schedule.prolong(1, s(3));
-        assert_eq!((schedule.late(s(2)), schedule.late(s(3))), (None, Some(1)));
         schedule.ended(1, s(3), true);
         assert_eq!(schedule.late(s(9)), None);
     }

@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
 
-use super::{Settings, Watch, WatchEvent, Watched, spawn};
+use super::{Respread, Settings, Watch, WatchEvent, Watched, WatchedPool, spawn};
+use crate::config::Answers;
 use crate::pool::Notice;
 use crate::pool::testing::{pool_of, spec};
 use crate::pool::{Pool, Rules, Spec, Standing, Statuses};
@@ -122,10 +123,24 @@ struct Bench {
     epoch: Instant,
 }
 
+/// Has no other pool made.
+pub(super) fn as_it_is() -> Respread {
+    Box::new(|_, _| None)
+}
+
 /// Watching `pool` in the clear.
 pub(super) fn watching(pool: &Arc<Pool>) -> Watched {
-    let (pool, settings) = (Arc::clone(pool), Settings::default());
-    Watched { pool, connectors: Vec::new(), settings }
+    watching_by(pool, Vec::new(), Settings::default())
+}
+
+/// Watching `pool`, reached so, by these settings.
+fn watching_by(
+    pool: &Arc<Pool>,
+    connectors: Vec<Option<Connector>>,
+    settings: Settings,
+) -> Watched {
+    let pool = WatchedPool { pool: Arc::clone(pool), connectors, settings };
+    Watched { pools: vec![pool], answers: Answers::new() }
 }
 
 /// What was told, as it was told.
@@ -163,8 +178,8 @@ impl Bench {
     fn through(connectors: Vec<Option<Connector>>, pool: Arc<Pool>, settings: Settings) -> Self {
         let (on, events) = hearing();
         let epoch = Instant::now();
-        let first = Watched { connectors, settings, ..watching(&pool) };
-        let watch = Watch::start(vec![first], epoch, move |event| on(event)).unwrap();
+        let first = watching_by(&pool, connectors, settings);
+        let watch = Watch::start(first, epoch, as_it_is(), move |event| on(event)).unwrap();
         Self { pool, watch, events, epoch }
     }
 
@@ -245,7 +260,7 @@ fn a_backend_by_name_is_asked_at_its_address_under_its_name() {
     let (heard, requests) = unbounded();
     let address = server(move |_, request| heard.send(request).unwrap());
     let mut specs = specs(&[address]);
-    specs[0].host = "app.invalid".into();
+    (specs[0].host, specs[0].found) = ("app.invalid".into(), Some(Ok(address)));
     let _watched = Bench::start(specs, one_round(SOON));
     let request = requests.recv_timeout(SOON).unwrap().to_lowercase();
     let host = format!("\r\nhost: app.invalid:{}\r\n", address.port());
@@ -441,7 +456,7 @@ fn checks_that_are_off_ask_nobody() {
 fn a_replaced_pool_is_watched_instead() {
     let watched = Bench::checked(&[status(200)], quick());
     let next = pool_of(specs(&[status(200), nobody()]), Rules::default());
-    watched.watch.replace(vec![Watched { settings: quick(), ..watching(&next) }]);
+    watched.watch.replace(watching_by(&next, Vec::new(), quick()));
     assert!(watched.next_change().contains("backend b: check failed"));
     assert_eq!(next.backends()[1].standing(watched.epoch.elapsed()), Standing::Down);
 }

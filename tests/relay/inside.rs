@@ -33,10 +33,8 @@ fn relay_with(
     }
     let config = Config::parse(&text, "test").unwrap();
     let listener = Listener::bind(config.server.listen).unwrap();
-    let found = |backend: &&Backend| Ok(vec![([127, 0, 0, 1], backend.port()).into()]);
-    let found = backends.iter().map(found).collect();
     let specs = config.applications.clone();
-    let pool = Pool::new(specs, found, Box::new(policy), Rules::default());
+    let pool = Pool::new(specs, Box::new(policy), Rules::default());
     let log = Log::start(None).unwrap();
     let (served, teller) = ([Arc::clone(&pool)], Teller::new(log));
     let (tls, now) = (Tls::default(), Instant::now());

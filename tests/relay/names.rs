@@ -1,12 +1,14 @@
-//! Backends that are named: a name has several addresses, moves, or is nowhere yet. Each test is on
-//! a machine of its own, whose /etc/hosts it writes.
+//! Applications that are named: a name has several addresses, moves, or is nowhere yet. Each test
+//! is on a machine of its own, whose /etc/hosts it writes, or whose DNS it is.
+
+mod dns;
+mod strangers;
 
 use crate::harness::{
-    Backend, BlackHole, Hosted, Place, Process, Proxy, Scratch, SilentDns, eventually,
-    has_own_names, names, timed,
+    Backend, Hosted, Place, Process, Proxy, Scratch, SilentDns, eventually, has_own_names, names,
+    timed,
 };
 use rustix::process::Signal;
-use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 /// A good server at 127.0.0.`last`.
@@ -19,9 +21,10 @@ fn app_at(addresses: &[&str]) -> String {
     addresses.iter().map(|address| format!("{address} app.internal\n")).collect()
 }
 
+/// How the backend at 127.0.0.3 stands.
 fn status(proxy: &Proxy) -> String {
     proxy.process.signal(Signal::USR2);
-    proxy.process.said.wait(" in use, ")
+    proxy.process.said.wait("backend A@127.0.0.3: ")
 }
 
 #[test]
@@ -40,41 +43,8 @@ fn a_name_is_reached_at_whichever_of_its_addresses_lives() {
                 let post = "POST /p HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi";
                 assert_eq!(proxy.ask(post).text(), "POST /p 2\n", "{order:?}");
             }
-            let line = status(&proxy);
-            assert!(line.contains(" up, ") && line.contains(" 0 failures"), "{line}");
+            assert!(status(&proxy).contains("backend A@127.0.0.3: up, "), "{order:?}");
         }
-    }
-}
-
-#[test]
-fn an_address_whose_silence_used_a_requests_time_up_is_not_asked_first_again() {
-    if !has_own_names(
-        "names::an_address_whose_silence_used_a_requests_time_up_is_not_asked_first_again",
-    ) {
-        return;
-    }
-    let hole = BlackHole::new();
-    let backend = Backend::at(&format!("127.0.0.3:{}", hole.port())).unwrap();
-    names(&app_at(&["127.0.0.1", "127.0.0.3"]));
-    // Half of the time for a connect is more than the request has.
-    let settings = "timeouts.request = \"500ms\"\ntimeouts.connect = \"8s\"";
-    let proxy = Proxy::with(&[&Hosted(&backend, "app.internal")], settings);
-    assert_eq!(proxy.get("/").status(), 504);
-    assert_eq!(proxy.get("/").status(), 200);
-}
-
-#[test]
-fn an_address_that_takes_connections_and_breaks_them_is_asked_last() {
-    if !has_own_names("names::an_address_that_takes_connections_and_breaks_them_is_asked_last") {
-        return;
-    }
-    let breaking = Backend::every(|wire| drop(wire.request()));
-    let backend = Backend::at(&format!("127.0.0.3:{}", breaking.port())).unwrap();
-    names(&app_at(&["127.0.0.1", "127.0.0.3"]));
-    let proxy = Proxy::over(&[&Hosted(&backend, "app.internal")]);
-    assert_eq!(proxy.get("/").status(), 502);
-    for _ in 0..3 {
-        assert_eq!(proxy.get("/").status(), 200);
     }
 }
 
@@ -93,55 +63,62 @@ fn localhost_is_reached_by_ipv4_where_it_is_ipv6_first() {
 }
 
 #[test]
-fn a_silent_address_costs_one_request_its_share_and_the_others_nothing() {
-    if !has_own_names("names::a_silent_address_costs_one_request_its_share_and_the_others_nothing")
-    {
+fn each_address_is_a_backend_with_checks_and_a_standing_of_its_own() {
+    if !has_own_names("names::each_address_is_a_backend_with_checks_and_a_standing_of_its_own") {
+        return;
+    }
+    let three = living(3);
+    let four = Backend::at(&format!("127.0.0.4:{}", three.port())).unwrap();
+    names(&app_at(&["127.0.0.4", "192.0.2.1", "127.0.0.3", "127.0.0.9"]));
+    let settings = "health.interval = \"50ms\"\nhealth.fall = 1\nserver.served_by = true";
+    let proxy = Proxy::with(&[&Hosted(&three, "app.internal")], settings);
+    three.wait_requests(2);
+    four.wait_requests(2);
+    for request in three.requests() {
+        let host = format!("app.internal:{}", three.port());
+        assert_eq!(request.field("host"), Some(&*host), "asked by its name");
+    }
+    let mut served: Vec<String> =
+        (0..4).map(|_| proxy.get("/").field("x-served-by").unwrap().to_owned()).collect();
+    served.sort();
+    served.dedup();
+    assert_eq!(served, ["A@127.0.0.3", "A@127.0.0.4"]);
+    proxy.process.signal(Signal::USR2);
+    proxy.process.said.wait("backend A@127.0.0.9: down: ");
+    assert_eq!(proxy.said("192.0.2.1"), 0, "there is no way there from this machine");
+}
+
+#[test]
+fn a_request_goes_from_one_address_to_another_by_the_rules_of_retries() {
+    if !has_own_names("names::a_request_goes_from_one_address_to_another_by_the_rules_of_retries") {
+        return;
+    }
+    names(&app_at(&["127.0.0.8", "127.0.0.9"]));
+    let dead = Proxy::with(&[&Hosted(&1u16, "app.internal")], "retry.attempts = 0");
+    dead.farewell(502);
+    assert_eq!(dead.get("/").status(), 502);
+    dead.process.said.wait("backend A@127.0.0.");
+    drop(dead);
+    let good = living(3);
+    names(&app_at(&["127.0.0.3", "127.0.0.9"]));
+    let proxy = Proxy::over(&[&Hosted(&good, "app.internal")]);
+    (0..6).for_each(|_| assert_eq!(proxy.get("/").status(), 200));
+}
+
+#[test]
+fn where_clients_come_in_is_no_backend_whatever_a_name_says() {
+    if !has_own_names("names::where_clients_come_in_is_no_backend_whatever_a_name_says") {
         return;
     }
     let backend = living(3);
     let port = backend.port();
-    let _silent = BlackHole::at(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 2), port));
-    names(&app_at(&["127.0.0.2", "127.0.0.3"]));
-    let settings = "timeouts.connect = \"8s\"\npassive.failures = 1";
-    let proxy = Proxy::with(&[&Hosted(&backend, "app.internal")], settings);
-    let (answer, took) = timed(|| proxy.get("/"));
-    assert_eq!(answer.status(), 200);
-    assert!(took < Duration::from_secs(7), "half of the time for a connect: {took:?}");
-    let (_, took) = timed(|| (0..10).for_each(|_| assert_eq!(proxy.get("/").status(), 200)));
-    assert!(took < Duration::from_secs(3), "the one that works is asked first: {took:?}");
-    assert!(status(&proxy).contains(" 0 failures"));
-}
-
-#[test]
-fn a_backend_has_failed_when_all_its_addresses_have() {
-    if !has_own_names("names::a_backend_has_failed_when_all_its_addresses_have") {
-        return;
-    }
-    let good = Backend::plain();
-    names(&app_at(&["127.0.0.8", "127.0.0.9", "192.0.2.1"]));
-    let proxy = Proxy::with(&[&Hosted(&1u16, "app.internal")], "retry.attempts = 0");
-    proxy.farewell(502);
-    assert_eq!(proxy.get("/").status(), 502);
-    let line = proxy.process.said.wait("the last of its 3 addresses");
-    assert!(line.contains("backend A: connect failed: "), "{line}");
-    assert!(status(&proxy).contains(" 1 requests, 1 failures"));
-    drop(proxy);
-    let proxy = Proxy::over(&[&Hosted(&1u16, "app.internal"), &good]);
-    (0..4).for_each(|_| assert_eq!(proxy.get("/").status(), 200));
-}
-
-#[test]
-fn checks_go_on_to_the_address_that_lives() {
-    if !has_own_names("names::checks_go_on_to_the_address_that_lives") {
-        return;
-    }
-    let backend = living(3);
-    names(&app_at(&["127.0.0.9", "192.0.2.1", "127.0.0.3"]));
-    let settings = "health.interval = \"50ms\"\nhealth.fall = 1";
-    let proxy = Proxy::with(&[&Hosted(&backend, "app.internal")], settings);
-    backend.wait_requests(5);
-    assert_eq!(proxy.said("->"), 0);
-    assert_eq!(proxy.get("/").status(), 200);
+    names(&app_at(&["127.0.0.1", "127.0.0.3"]));
+    let settings = format!("server.listen = \"127.0.0.1:{port}\"\nserver.served_by = true");
+    let proxy = Proxy::with(&[&Hosted(&backend, "app.internal")], &settings);
+    proxy.process.said.wait(&format!("app.internal leads to 127.0.0.1:{port}, where clients come"));
+    (0..4).for_each(|_| {
+        assert_eq!(proxy.get("/").field("x-served-by"), Some("A@127.0.0.3"));
+    });
 }
 
 #[test]
@@ -166,7 +143,11 @@ fn a_name_that_moved_is_found_soon_after_it_failed() {
         names(&app_at(&["127.0.0.3"]));
         eventually("it is found where it is now", || proxy.get("/").status() == 200);
         assert!(!after.requests().is_empty());
-        proxy.process.said.wait(&format!("is at 127.0.0.3:{port} now, was at 127.0.0.2:{port}"));
+        proxy.process.said.wait("backend A: app.internal leads to 127.0.0.3 now");
+        eventually("where it was is left", || {
+            proxy.get("/");
+            proxy.said("backend A: app.internal leads to 127.0.0.2 no more") == 1
+        });
         drop(proxy);
     }
 }
@@ -188,8 +169,9 @@ fn one_name_that_is_nowhere_is_down_until_it_is_found() {
         proxy.process.signal(Signal::USR2);
         proxy.process.said.wait("backend A: down: app.internal does not resolve: ");
         names(&app_at(&["127.0.0.3"]));
-        eventually("it is used", || proxy.get("/").field("x-served-by") == Some("A"));
-        proxy.process.said.wait("down -> up");
+        let served = || proxy.get("/").field("x-served-by") == Some("A@127.0.0.3");
+        eventually("it is used", served);
+        proxy.process.said.wait("backend A: app.internal leads to 127.0.0.3 now");
         if interval != "off" {
             assert_eq!(late.requests()[0].target(), "/health", "checked first");
         }
@@ -299,4 +281,28 @@ fn a_client_goes_on_to_the_address_that_lives_and_past_a_name_that_is_nowhere() 
     let arguments = ["bench", &url, "--requests", "20", "--workers", "2"];
     let (code, printed, said) = Process::evenly(&arguments, scratch.path()).finish();
     assert_eq!(code, Some(0), "{printed}{said}");
+}
+
+#[test]
+fn a_check_says_to_how_many_addresses_names_lead() {
+    if !has_own_names("names::a_check_says_to_how_many_addresses_names_lead") {
+        return;
+    }
+    names(&app_at(&["127.0.0.3", "127.0.0.4"]));
+    let scratch = Scratch::new();
+    let table =
+        |host: &str, port: u16| format!("[[applications]]\nip = \"{host}\"\nport = {port}\n");
+    let text = table("app.internal", 80) + &table("localhost", 81) + &table("127.0.0.1", 82);
+    let file = scratch.write("a.toml", text);
+    let check =
+        || Process::evenly(&["check", "-c", file.to_str().unwrap()], scratch.path()).finish();
+    let (code, printed, said) = check();
+    assert_eq!(code, Some(0), "{said}");
+    let led = "\n# Names:\n# application app.internal:80: app.internal has 2 addresses, each of \
+               which is a backend";
+    assert!(printed.ends_with(led), "{printed}");
+    names("");
+    let (code, _, said) = check();
+    assert_eq!(code, Some(1));
+    assert!(said.contains("application app.internal:80: app.internal does not resolve"), "{said}");
 }

@@ -37,16 +37,12 @@ fn configuration(backends: &[&Backend]) -> Config {
     Config::parse(&text, "test").unwrap()
 }
 
-fn pool(config: &Config, backends: &[&Backend], before: Option<&Arc<Pool>>) -> Arc<Pool> {
+fn pool(config: &Config, before: Option<&Arc<Pool>>) -> Arc<Pool> {
     let specs = config.applications.clone();
-    let at = |backend: &&Backend| Ok(vec![([127, 0, 0, 1], backend.port()).into()]);
-    let found = backends.iter().map(at).collect();
     let policy = config.balance.policy.build(&specs, &config.scored);
     match before {
-        None => Pool::new(specs, found, policy, config.rules()),
-        Some(before) => {
-            Pool::succeeding(before, specs, found, policy, config.rules(), Duration::ZERO)
-        }
+        None => Pool::new(specs, policy, config.rules()),
+        Some(before) => Pool::succeeding(before, specs, policy, config.rules(), Duration::ZERO),
     }
 }
 
@@ -82,7 +78,7 @@ fn ten_replacements_a_second_cost_no_request_no_count_and_no_memory() {
     let backends = [(); 3].map(|()| Backend::plain());
     let [a, b, c] = &backends;
     let config = configuration(&[a, b]);
-    let mut current = pool(&config, &[a, b], None);
+    let mut current = pool(&config, None);
     let server = start(config, &current);
 
     let (answered, done) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -97,7 +93,7 @@ fn ten_replacements_a_second_cost_no_request_no_count_and_no_memory() {
             let two_or_three = &[a, b, c][..2 + (number + 1) % 2];
             let config = configuration(two_or_three);
             pools.push(Arc::downgrade(&current));
-            current = pool(&config, two_or_three, Some(&current));
+            current = pool(&config, Some(&current));
             server.replace(config, Tls::default(), &[Arc::clone(&current)]);
         }
         done.store(true, SeqCst);
@@ -136,13 +132,13 @@ fn an_idle_connection_outlives_a_replacement_and_no_change_of_trust() {
         Config::parse(&format!("{text}\nport = {port}\n{keys}"), "test").unwrap()
     };
     let config = settings(&keys("one.test"));
-    let mut current = pool(&config, &[&backend], None);
+    let mut current = pool(&config, None);
     let server = start(config, &current);
     let mut client = Wire::connect(server.address());
     assert_eq!((client.get("/").status(), backend.visits()), (200, 1));
     for (name, visits) in [("one.test", 1), ("two.test", 2), ("one.test", 3)] {
         let config = settings(&keys(name));
-        current = pool(&config, &[&backend], Some(&current));
+        current = pool(&config, Some(&current));
         let tls = Tls::load(&config).unwrap();
         server.replace(config, tls, &[Arc::clone(&current)]);
         assert_eq!((client.get("/").status(), backend.visits()), (200, visits), "{name}");
@@ -161,7 +157,7 @@ fn a_ticket_outlives_a_replacement() {
         let text = "[server]\nlisten = \"127.0.0.1:0\"\n[[applications]]\nip = \"127.0.0.1\"";
         Config::parse(&format!("{shown}{text}\nport = {}\n", backend.port()), "test").unwrap()
     };
-    let first = pool(&settings(), &[&backend], None);
+    let first = pool(&settings(), None);
     let server = start(settings(), &first);
     let file = certs.dir().join("session");
     let said = |session: &str| {
@@ -171,7 +167,7 @@ fn a_ticket_outlives_a_replacement() {
     };
     let text = said("-sess_out");
     assert!(text.contains("New, TLSv1.3") && text.contains("200 OK"), "{text}");
-    let next = pool(&settings(), &[&backend], Some(&first));
+    let next = pool(&settings(), Some(&first));
     server.replace(settings(), Tls::load(&settings()).unwrap(), &[next]);
     let text = said("-sess_in");
     assert!(text.contains("Reused, TLSv1.3") && text.contains("200 OK"), "{text}");
@@ -203,14 +199,14 @@ fn connections_to_a_backend_that_has_left_close_at_once_also_one_that_was_in_use
     });
     let staying = Backend::plain();
     let config = keeping(&[&leaving]);
-    let first = pool(&config, &[&leaving], None);
+    let first = pool(&config, None);
     let server = start(config, &first);
     let mut clients = [(); 2].map(|()| Wire::connect(server.address()));
     clients[1].send("GET /held HTTP/1.1\r\nHost: a.test\r\n\r\n");
     eventually("it is asked", || first.in_flight() == 1);
     assert_eq!(clients[0].get("/").status(), 200);
     let config = keeping(&[&staying]);
-    let next = pool(&config, &[&staying], Some(&first));
+    let next = pool(&config, Some(&first));
     server.replace(config, Tls::default(), &[next]);
     eventually("the idle one closes", || ended.load(SeqCst) == 1);
     gate.open();
@@ -233,7 +229,7 @@ fn move_somewhere_else(server: &Server, config: &Config, pool: &Arc<Pool>) {
 fn clients_come_in_at_another_address_and_those_inside_stay() {
     let backend = Backend::plain();
     let config = keeping(&[&backend]);
-    let pool = pool(&config, &[&backend], None);
+    let pool = pool(&config, None);
     let server = start(config.clone(), &pool);
     let before = server.address();
     let mut inside = Wire::connect(before);
@@ -255,7 +251,7 @@ fn clients_come_in_at_another_address_and_those_inside_stay() {
 fn who_waits_at_a_door_that_closes_is_let_in() {
     let backend = Backend::plain();
     let config = keeping(&[&backend]);
-    let pool = pool(&config, &[&backend], None);
+    let pool = pool(&config, None);
     let server = start(config.clone(), &pool);
     for _ in 0..10 {
         let address = server.address();

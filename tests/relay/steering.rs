@@ -105,13 +105,12 @@ impl Relay {
 /// That of the configuration, in the place of `old`.
 fn pool(config: &Config, old: Option<&Pool>) -> Arc<Pool> {
     let specs = config.applications.clone();
-    let found = specs.iter().map(|spec| Ok(vec![([127, 0, 0, 1], spec.port).into()])).collect();
     let policy = config.balance.policy.build(&specs, &config.scored);
     let sticky = config.sticky.cookie.as_ref().map(|_| Secret::drawn([1, 2]));
     let rules = Rules { sticky, ..config.rules() };
     match old {
-        None => Pool::new(specs, found, policy, rules),
-        Some(old) => Pool::succeeding(old, specs, found, policy, rules, LONG),
+        None => Pool::new(specs, policy, rules),
+        Some(old) => Pool::succeeding(old, specs, policy, rules, LONG),
     }
 }
 

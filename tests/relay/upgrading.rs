@@ -1,7 +1,9 @@
 //! An upgrade: another process takes over at the same sockets, and no client notices; or it cannot,
 //! and the one before serves on.
 
-use crate::harness::{Backend, DEADLINE, Gate, Place, Process, Scratch, Wire, eventually};
+use crate::harness::{
+    Backend, DEADLINE, Gate, Place, Process, Scratch, Wire, eventually, has_own_names, names,
+};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 use std::fs;
@@ -337,6 +339,35 @@ fn since_when_backends_stand_where_they_do_is_handed_on_and_so_is_their_story() 
             assert!(since <= asked, "{name} since {since}, asked at {asked}");
             assert_eq!(reasons(&story(name)), reasons(story_was), "{name}");
         }
+    }
+}
+
+/// A resolver that fails just then takes nobody away: the successor goes where the one before went.
+#[test]
+fn where_names_led_is_handed_on() {
+    if !has_own_names("upgrading::where_names_led_is_handed_on") {
+        return;
+    }
+    let backend = Backend::at("127.0.0.3:0").unwrap();
+    let port = backend.port();
+    names("127.0.0.3 app.internal");
+    let named = format!("[[applications]]\nname = \"A\"\nip = \"app.internal\"\nport = {port}");
+    let service = Service::over(&[], &format!("health.interval = \"50ms\"\n{named}"));
+    let listed = || -> Vec<(String, String, bool)> {
+        let status = service.status();
+        let all = status["pools"][0]["backends"].as_array().unwrap();
+        let text = |of: &Value| of.as_str().unwrap().to_owned();
+        let one = |it: &Value| (text(&it["name"]), text(&it["address"]), it["standing"] == "up");
+        all.iter().map(one).collect()
+    };
+    let expected = [("A@127.0.0.3".to_owned(), format!("127.0.0.3:{port}"), true)];
+    assert_eq!(listed(), expected);
+    names("");
+    for _ in 0..2 {
+        let pid = service.pid();
+        assert_eq!(service.upgrade().0, 200);
+        eventually("the successor answers", || service.pid() != pid);
+        assert_eq!((listed(), service.get("/")), (expected.to_vec(), Some(200)));
     }
 }
 

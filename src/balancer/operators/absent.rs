@@ -2,7 +2,7 @@
 //! after.
 
 use crate::balancer::{Balancer, CannotStart, Running, Signals, tell};
-use crate::config::{Admin, Config};
+use crate::config::{Admin, Answers, Config};
 use crate::engine::Listener;
 use crate::event::Teller;
 use crate::pool::{Pools, Secret};
@@ -76,6 +76,10 @@ impl Predecessor {
     }
 
     pub(in crate::balancer) fn listener(&mut self, _: SocketAddr) -> Option<Listener> {
+        match *self {}
+    }
+
+    pub(in crate::balancer) fn tell_names(&self, _: &Config, _: &mut Answers) {
         match *self {}
     }
 

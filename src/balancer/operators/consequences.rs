@@ -48,11 +48,16 @@ fn keys_that_move(old: &Config, new: &Config, heirs: &[Option<usize>]) -> Option
 
 /// Where each of the keys leads while all of these are up.
 fn homes(specs: &[Spec]) -> Vec<Option<usize>> {
-    let specs: Vec<Spec> = specs.iter().map(|spec| Spec { alive: true, ..spec.clone() }).collect();
-    let somewhere = |spec: &Spec| Ok(vec![(Ipv4Addr::LOCALHOST, spec.port).into()]);
-    let found = specs.iter().map(somewhere).collect();
+    let specs: Vec<Spec> = specs
+        .iter()
+        .map(|spec| Spec {
+            alive: true,
+            found: Some(Ok((Ipv4Addr::LOCALHOST, spec.port).into())),
+            ..spec.clone()
+        })
+        .collect();
     let policy = Kind::Hash.build(&specs, &ScoredRules::default());
-    let pool = Pool::new(specs, found, policy, Rules::default());
+    let pool = Pool::new(specs, policy, Rules::default());
     let home = |key| {
         let ask = Ask { key: Some(scramble(key)), ..Ask::default() };
         pool.pick(&ask).ok().map(|lease| lease.index())

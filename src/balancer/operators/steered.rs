@@ -47,7 +47,7 @@ impl Steered for Running {
     }
 
     fn config(&self) -> String {
-        self.in_force().config.show(Extent::All)
+        self.in_force().written.show(Extent::All)
     }
 
     fn diff(&self, text: Option<&str>) -> Result<String, String> {

@@ -20,7 +20,7 @@ use crate::admin::socket;
 use crate::admin::{Bound, HANDED_MAX, Handover};
 use crate::balancer::user::chosen;
 use crate::balancer::{CannotStart, failed};
-use crate::config::Config;
+use crate::config::{Answers, Config};
 use crate::engine::Listener;
 use crate::pool::{Inheritance, Mode, PastCheck, Pools, Secret, Shift, Status, Story};
 use crate::relay::{Controls, PoolControls};
@@ -150,6 +150,24 @@ impl Predecessor {
         age.and_then(|age| Instant::now().checked_sub(age)).unwrap_or(self.asked)
     }
 
+    /// A name that does not resolve now leads where it led there.
+    pub(in crate::balancer) fn tell_names(&self, config: &Config, answers: &mut Answers) {
+        for spec in config.applications.iter().filter(|spec| spec.is_named()) {
+            let Some(answer) = answers.get_mut(&(spec.host.clone(), spec.port)) else { continue };
+            let all = self.facts["backends"].as_array().into_iter().flatten();
+            let is_of_it = |known: &&Value| {
+                let rest = known["name"].as_str().and_then(|it| it.strip_prefix(&*spec.name));
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+            };
+            let address = |known: &Value| known["address"].as_str()?.parse::<SocketAddr>().ok();
+            let known = all.filter(is_of_it).filter_map(address);
+            let known: Vec<_> = known.filter(|at| at.port() == spec.port).collect();
+            if answer.is_err() && !known.is_empty() {
+                *answer = Ok(known);
+            }
+        }
+    }
+
     /// Backends that it knows to be down begin as such here, and are checked before they are used.
     pub(in crate::balancer) fn tell_health(&self, config: &mut Config) {
         config.pools.iter_mut().for_each(|pool| self.tell_health(pool));
@@ -157,7 +175,7 @@ impl Predecessor {
             return;
         }
         for spec in &mut config.applications {
-            if let Some(known) = self.backend(&spec.name, &spec.authority()) {
+            if let Some(known) = self.backend(&spec.name, &spec.place()) {
                 spec.alive = known["is_up"] == true;
             }
         }
@@ -174,7 +192,7 @@ impl Predecessor {
                 // By force: it was by force there, if it had to be.
                 let _ = pool.set_mode(index, mode, true, epoch.elapsed());
             }
-            let known = self.backend(backend.name(), &backend.authority());
+            let known = self.backend(backend.name(), &backend.place());
             pool.inherit(index, known.and_then(inheritance), began);
         }
     }

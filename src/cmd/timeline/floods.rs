@@ -4,9 +4,8 @@
 use super::read::{Level, Record};
 
 /// The kinds that come once for each request that goes wrong.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 15] = [
     "connect",
-    "elsewhere",
     "reset",
     "timeout",
     "no-http",

@@ -231,6 +231,7 @@ proptest! {
             name: format!("app-{port}"),
             host: "192.0.2.1".to_string(),
             port: *port,
+            found: None,
             alive: flag,
             weight,
             max_connections: max,

@@ -190,6 +190,7 @@ fn pool(well: &[Traits], terms: &Terms, kind: Kind) -> Arc<Pool> {
         name: super::name(index),
         host: "127.0.0.1".to_owned(),
         port: 1 + index as u16,
+        found: None,
         alive: true,
         weight: traits.weight,
         max_connections: traits.max_connections,
@@ -200,7 +201,6 @@ fn pool(well: &[Traits], terms: &Terms, kind: Kind) -> Arc<Pool> {
         preface: None,
     };
     let specs: Vec<Spec> = well.iter().enumerate().map(spec).collect();
-    let found = specs.iter().map(|spec| Ok(vec![([127, 0, 0, 1], spec.port).into()])).collect();
     let policy = kind.build(&specs, &terms.scored);
-    Pool::new(specs, found, policy, terms.rules.clone())
+    Pool::new(specs, policy, terms.rules.clone())
 }

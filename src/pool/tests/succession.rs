@@ -146,14 +146,12 @@ fn of_one_that_is_somewhere_else_only_what_it_did_and_the_mode_are_kept() {
     set_mode(&new, 0, Mode::Ready, s(0));
     set_mode(&new, 1, Mode::Ready, s(0));
     assert_eq!([a.standing(s(0)), b.standing(s(0))], [Standing::Up, Standing::Down]);
-    assert_eq!(a.addresses(), Ok(vec![([127, 0, 0, 1], 9).into()]));
+    assert_eq!(a.address(), Ok(([127, 0, 0, 1], 9).into()));
     assert_eq!((new.score(0), a.counts().failures, a.in_use()), (Some(0.0), 3, 1));
     // What is heard of the old place says nothing of the new one.
     assert!(lease.finish(FAILED, s(0)).is_none() && eject(&old, 0, s(0)).is_empty());
     assert_eq!(old.record_check(0, &check(false), s(0)), None);
-    assert_eq!(old.relocate(0, Ok(vec![([127, 0, 0, 1], 1).into()]), s(0)), None);
     assert_eq!((a.standing(s(0)), new.score(0)), (Standing::Up, Some(0.0)));
-    assert_eq!(a.addresses(), Ok(vec![([127, 0, 0, 1], 9).into()]));
     assert_eq!((a.counts().failures, a.in_use()), (7, 0), "but it is counted");
     assert!(report(&new, 0, &[FAILED; 2], s(0)).is_empty(), "two are no row of three");
     assert!(new.record_check(0, &check(false), s(0)).is_some(), "the first result decides");

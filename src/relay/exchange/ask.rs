@@ -7,11 +7,10 @@ use super::trouble::Trouble;
 use super::{Exchange, Progress, TOO_LARGE};
 use crate::blame::Blame;
 use crate::engine::{Owner, Read};
-use crate::event::About;
 use crate::http::request::name_host;
 use crate::http::{Refusal, Repairs, body};
 use crate::log::Cause;
-use crate::pool::{Ask, Backend, Unavailable};
+use crate::pool::{Ask, Unavailable};
 use crate::preface;
 use crate::relay::affinity::Ties;
 use crate::relay::kit::Context;
@@ -93,19 +92,16 @@ impl Exchange {
         }
     }
 
-    /// Takes or begins a connection to the backend that was leased, at the first of its addresses
-    /// that has not failed in this try.
+    /// Takes or begins a connection to the backend that was leased.
     pub(super) fn connect(&mut self, cx: &mut Context) -> Result<(), Trouble> {
         let lease = self.lease.as_ref().expect("it connects once it is admitted");
         let (index, backend, number) = (lease.index(), lease.backend(), lease.backend().number());
         let preface = backend.preface();
-        if self.tries.dead.is_empty() {
-            self.tries.course.begin();
-        }
-        let next = backend.address_besides(&self.tries.dead);
-        let (address, left) = next.ok_or_else(|| nowhere(backend))?;
-        self.times.connect(left, self.tries.dead.is_empty(), cx.now);
-        self.tries.address = Some(address);
+        self.tries.course.begin();
+        self.times.tried = cx.now;
+        // Without one it is asked only where nobody else is up.
+        let nowhere = |why: &str| Trouble::connect(&io::Error::other(why));
+        let address = backend.address().map_err(nowhere)?;
         self.name_host();
         let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
         let tls = self.branch.connector(index);
@@ -126,42 +122,6 @@ impl Exchange {
             }
         });
         Ok(())
-    }
-
-    /// True if there was no connection at that address, and the backend has another: it has not
-    /// failed until all have. Nothing was sent, so this is the same try.
-    pub(super) fn asks_next_address(&mut self, trouble: &mut Trouble, cx: &Context) -> bool {
-        let is_unconnected = self.upstream.as_ref().is_none_or(|upstream| !upstream.connected);
-        let is_overdue = matches!(trouble, Trouble::Overdue(_));
-        let is_about_it =
-            is_overdue || matches!(trouble, Trouble::Backend { .. } | Trouble::NoWay(_));
-        let address = self.tries.address.take().filter(|_| is_unconnected && is_about_it);
-        let (Some(address), Some(lease)) = (address, &self.lease) else {
-            return false;
-        };
-        let backend = lease.backend();
-        backend.avoid(address);
-        if is_overdue || self.client_has_left() {
-            return false; // this request has no time left, or nobody; the next one asks another
-        }
-        self.tries.dead.push(address);
-        let has_other = backend.address_besides(&self.tries.dead).is_some();
-        match trouble {
-            Trouble::Backend { reason, .. } if has_other => {
-                let what = format_args!("{reason} at {address}; its next address is asked");
-                self.complain(About::Elsewhere, what, &cx.kit.shared);
-            }
-            Trouble::Backend { reason, .. } if self.tries.dead.len() > 1 => {
-                let count = self.tries.dead.len();
-                *reason = format!("{reason} at {address}, the last of its {count} addresses");
-            }
-            _ => {}
-        }
-        if has_other {
-            self.upstream = None;
-            self.sent.rewind();
-        }
-        has_other
     }
 
     /// True when the request can be sent again, should its connection turn out to be closed.
@@ -195,7 +155,6 @@ impl Exchange {
         self.tries.told.begin(number, lease.reason(), after);
         self.lease = Some(lease);
         self.tries.fresh = false;
-        self.tries.dead.clear();
         Ok(())
     }
 
@@ -319,13 +278,6 @@ const CUT_SHORT: Refusal = Refusal { status: 400, reason: "the request body ends
 
 fn malformed(malformed: crate::http::Malformed) -> Trouble {
     Trouble::Refused(Refusal { status: 400, reason: malformed.0 }, Cause::Refused)
-}
-
-/// It is asked only where nobody else is up, or its addresses have changed since.
-fn nowhere(backend: &Backend) -> Trouble {
-    let why = backend.addresses().err();
-    let why = why.unwrap_or_else(|| "its addresses have just changed".to_owned());
-    Trouble::connect(&io::Error::other(why))
 }
 
 fn connect_failed(error: io::Error) -> Trouble {

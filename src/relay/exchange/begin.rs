@@ -138,8 +138,6 @@ impl Times {
             lined_up: None,
             queued: Duration::ZERO,
             due: (!limit.is_zero()).then_some(now + limit),
-            connecting: now,
-            addresses_left: 1,
             asked: None,
             first_byte: None,
             interim: Duration::ZERO,
@@ -158,11 +156,5 @@ impl Times {
     pub(super) fn leave_line(&mut self, now: Duration) {
         let since = self.lined_up.take();
         self.queued += since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
-    }
-
-    /// A connect begins, with so many addresses left, and with it a try if it is the first.
-    pub(super) fn connect(&mut self, addresses_left: u32, is_first: bool, now: Duration) {
-        self.tried = if is_first { now } else { self.tried };
-        (self.connecting, self.addresses_left) = (now, addresses_left);
     }
 }

@@ -150,9 +150,6 @@ struct Times {
     queued: Duration,
     /// When all of it must be over, if ever.
     due: Option<Duration>,
-    connecting: Duration,
-    /// Addresses of the backend that are left, with the one that is asked.
-    addresses_left: u32,
     /// The last byte of the request went up.
     asked: Option<Duration>,
     first_byte: Option<Duration>,
@@ -209,7 +206,7 @@ impl Exchange {
                 true => Err(Trouble::TakenOut),
                 false => self.advance(cx, buf),
             };
-            let mut trouble = match advanced {
+            let trouble = match advanced {
                 Ok(Progress::Ended) => return self.finish(cx),
                 Ok(Progress::Given(given)) => return self.give(&given, cx),
                 Ok(Progress::Upgraded(surplus)) => return Next::Go(Ended::Tunnel(self, surplus)),
@@ -226,9 +223,6 @@ impl Exchange {
                 },
                 Err(trouble) => trouble,
             };
-            if self.asks_next_address(&mut trouble, cx) {
-                continue;
-            }
             self = match self.settle(trouble, cx) {
                 Ok(again) => again,
                 Err(next) => return next,

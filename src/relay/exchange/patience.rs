@@ -4,8 +4,8 @@
 //! as much time as it may take by `[timeouts] slowest`, and only the bytes of whoever is awaited
 //! count.
 
+use super::Exchange;
 use super::awaited::{Awaited, Down, Up, between};
-use super::{Exchange, Times};
 use std::time::Duration;
 
 impl Exchange {
@@ -55,7 +55,7 @@ impl Exchange {
             self.times.moved = now;
         }
         let since = match awaited {
-            Awaited::Connection | Awaited::Handshake => self.times.connecting,
+            Awaited::Connection | Awaited::Handshake => self.times.tried,
             Awaited::Place if self.is_held => {
                 return self.branch.queue.held_until(self.times.moved, self.limit(awaited));
             }
@@ -66,17 +66,9 @@ impl Exchange {
         since + self.limit(awaited)
     }
 
-    /// How long it may last. The time for a connect is one for all addresses of the backend: each
-    /// gets an even share of what is left, so that the last is asked in time, too.
+    /// How long it may last.
     pub(super) fn limit(&self, awaited: Awaited) -> Duration {
-        let limit = awaited.limit(&self.branch.config);
-        match awaited {
-            Awaited::Connection | Awaited::Handshake => {
-                let Times { tried, connecting, addresses_left, .. } = self.times;
-                limit.saturating_sub(connecting.saturating_sub(tried)) / addresses_left
-            }
-            _ => limit,
-        }
+        awaited.limit(&self.branch.config)
     }
 
     /// Bytes moved. Whoever is awaited has shown itself if they are its own: an answer that flows

@@ -293,7 +293,7 @@ impl Exchange {
     pub(super) fn latency(&self, now: Duration) -> Duration {
         let answered = self.times.first_byte.unwrap_or(now);
         let asked = self.times.asked.filter(|asked| *asked <= answered);
-        answered.saturating_sub(asked.unwrap_or(self.times.connecting))
+        answered.saturating_sub(asked.unwrap_or(self.times.tried))
     }
 }
 

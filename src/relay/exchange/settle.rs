@@ -10,7 +10,6 @@ use crate::log::Cause;
 use crate::pool::{Fault, Lease, Outcome, is_better_part};
 use crate::relay::answer::{self, Answer};
 use crate::relay::kit::Context;
-use std::net::SocketAddr;
 
 impl Exchange {
     /// Goes on with another backend or a fresh connection, or ends the exchange.
@@ -53,7 +52,7 @@ impl Exchange {
     /// Ends the lease and tells the pool what became of it.
     pub(super) fn give_up(&mut self, trouble: &Trouble, cx: &mut Context) {
         let waited_for_client = self.waits_for_client();
-        let address = self.upstream.take().map(|upstream| upstream.to.address);
+        self.upstream = None;
         match trouble {
             Trouble::NoBackend(none) => cx.kit.shared.say_unavailable(none, self.shown()),
             Trouble::QueueFull | Trouble::QueueLate => {
@@ -72,7 +71,7 @@ impl Exchange {
         let outcome = match trouble {
             Trouble::Backend { fault, reason, .. } => {
                 self.say_failed(*fault, reason, &cx.kit.shared);
-                self.learn_from(*fault, &lease, address, cx);
+                self.learn_from(*fault, &lease, cx);
                 Outcome::failed(*fault, waited_for_client)
             }
             Trouble::Overdue(awaited) => self.judge_overdue(*awaited, cx),
@@ -85,13 +84,13 @@ impl Exchange {
         self.report(lease, outcome, cx);
     }
 
-    /// One of several addresses that takes connections and fails is asked last, as one that takes
-    /// none; and one that takes none any more had not closed its idle connections for their age.
-    fn learn_from(&self, fault: Fault, lease: &Lease, at: Option<SocketAddr>, cx: &Context) {
-        match (fault, at) {
-            (Fault::Connect, _) => cx.kit.shared.idle.forget(lease.backend().number()),
-            (Fault::Reset | Fault::Timeout | Fault::NoHttp, Some(at)) => lease.backend().avoid(at),
-            _ => {}
+    /// One that fails may be somewhere else now; and one that takes no connections any more had not
+    /// closed its idle ones for their age.
+    fn learn_from(&self, fault: Fault, lease: &Lease, cx: &Context) {
+        match fault {
+            Fault::Connect => cx.kit.shared.idle.forget(lease.backend().number()),
+            Fault::Reset | Fault::Timeout | Fault::NoHttp => lease.backend().doubt(),
+            Fault::BadAnswer => {}
         }
     }
 

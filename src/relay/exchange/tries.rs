@@ -1,10 +1,9 @@
 //! Where a request has been, as far as the relay alone knows of it: the course counts backends,
-//! this has their addresses and connections.
+//! this has its connections.
 
 use crate::pool::Course;
 use crate::relay::traces::Tried;
 use crate::relay::upstream::Destination;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Where the request has been.
@@ -13,10 +12,6 @@ pub(super) struct Tries {
     pub(super) course: Course,
     /// The same for people.
     pub(super) told: Tried,
-    /// The address of the last backend that was asked for a connection.
-    pub(super) address: Option<SocketAddr>,
-    /// Those before it, where there was none.
-    pub(super) dead: Vec<SocketAddr>,
     /// The next connection must be a new one: a kept one was stale.
     pub(super) fresh: bool,
     /// Where that one led, and how long it had been idle.

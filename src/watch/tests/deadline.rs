@@ -1,7 +1,6 @@
 //! One deadline for a whole check, however its time is spread over connect, answer and body.
 
 use super::*;
-use crate::pool::policy::{Kind, ScoredRules};
 
 /// The timeout of these checks, and parts of it that leave room for a busy machine.
 const TIMEOUT: Duration = ms(2000);
@@ -79,27 +78,4 @@ fn an_answer_that_begins_late_and_never_ends_is_given_up_in_time() {
     let change = Bench::failure(address, one_round(ms(600)));
     assert!(change.contains("check failed: the body was not whole after 600ms ("), "{change}");
     assert!(began.elapsed() < SOON / 2);
-}
-
-/// Each address has its part of the time until one takes the connection, and that one has the rest.
-/// Requests avoid what a check found dead, though it asked at a port of its own.
-#[test]
-fn the_address_that_takes_the_connection_has_all_the_time_that_is_left() {
-    let hole = black_hole();
-    let health_port = hole.address.port();
-    let at = |last: u8, port: u16| SocketAddr::from(([127, 0, 0, last], port));
-    server_at(at(2, health_port), |mut stream, _| {
-        thread::park_timeout(ms(1500));
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    });
-    let health_port = Some(health_port);
-    let specs = vec![Spec { host: "app.invalid".into(), port: 1, health_port, ..spec("a") }];
-    let found = Ok(vec![at(1, 1), at(2, 1), at(3, 1)]);
-    let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
-    let pool = Pool::new(specs, vec![found], policy, Rules::default());
-    let watched = Bench::over(pool, one_round(ms(3000)));
-    assert!(watched.watch.first_round(SOON));
-    assert_eq!(watched.standing(0), Standing::Up, "1 s for the first one, and 2 for this one");
-    let addresses = watched.pool.backends()[0].addresses().unwrap();
-    assert_eq!(addresses, [at(2, 1), at(3, 1), at(1, 1)]);
 }

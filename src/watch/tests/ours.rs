@@ -2,10 +2,7 @@
 
 use super::*;
 use crate::pool::Backend;
-use crate::pool::policy::{Kind, ScoredRules};
-use crate::watch::probe::Probe;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 /// Takes the descriptors away; what the limit was.
@@ -35,54 +32,6 @@ fn alone_descriptors_run_out_and_come_back() {
     assert!(watched.events.is_empty());
 }
 
-#[test]
-fn want_of_a_descriptor_for_the_next_address_is_not_held_against_a_backend() {
-    alone("ours::alone_there_is_none_for_the_next_address", &[]);
-}
-
-#[test]
-#[ignore = "run by want_of_a_descriptor_for_the_next_address_is_not_held_against_a_backend"]
-fn alone_there_is_none_for_the_next_address() {
-    let hole = black_hole();
-    let at = |last: u8| SocketAddr::from(([127, 0, 0, last], hole.address.port()));
-    let specs = specs(&[at(1)]);
-    let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
-    let pool = Pool::new(specs, vec![Ok(vec![at(1), at(2)])], policy, Rules::default());
-    let before = open_sockets();
-    let watched = Bench::over(pool, one_round(ms(2000)));
-    await_that("the first address is asked", || open_sockets() > before);
-    let limit = no_more_descriptors();
-    let text = watched.next_of("checks-short");
-    assert!(text.starts_with("backends are not checked, for want of our own: "), "{text}");
-    setrlimit(Resource::Nofile, limit).unwrap();
-    assert_eq!(watched.pool.backends()[0].counts().checks_failed, 0);
-}
-
-fn open_sockets() -> usize {
-    let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let leads = links.filter_map(|link| std::fs::read_link(link.path()).ok());
-    leads.filter(|to| to.to_string_lossy().starts_with("socket:")).count()
-}
-
-#[test]
-fn the_next_address_needs_no_further_descriptor() {
-    alone("ours::alone_the_one_of_the_last_address_does", &[]);
-}
-
-#[test]
-#[ignore = "run by the_next_address_needs_no_further_descriptor"]
-fn alone_the_one_of_the_last_address_does() {
-    let (hole, request) = (black_hole(), ureq::http::Request::get("http://backend/"));
-    let addresses = [hole.address, status(200)];
-    let probe = Probe::begin(addresses, None, None, request.body(()).unwrap()).unwrap();
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(256), ..limit }).unwrap();
-    let all: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
-    let began = probe.elsewhere().map(|probe| probe.address());
-    drop(all);
-    assert_eq!(began.unwrap(), addresses[1]);
-}
-
 /// Beside one that fails, which is told to a listener who takes his time: the checks thread gets no
 /// further, as if the process had been stopped, until the others have answered and are overdue.
 #[test]
@@ -110,7 +59,7 @@ fn an_answer_that_came_while_nobody_looked_is_as_good_as_any() {
     let named =
         |(index, at): (usize, &SocketAddr)| Spec { port: at.port(), ..spec(&index.to_string()) };
     let pool = pool_of(addresses.iter().enumerate().map(named).collect(), Rules::default());
-    let first = Watched { settings: one_round(TIMEOUT), ..watching(&pool) };
+    let first = watching_by(&pool, Vec::new(), one_round(TIMEOUT));
     let epoch = Instant::now();
     let on = move |_: WatchEvent| {
         if !is_away.swap(true, Relaxed) {
@@ -118,7 +67,7 @@ fn an_answer_that_came_while_nobody_looked_is_as_good_as_any() {
             await_that("all are overdue", || epoch.elapsed() > 2 * TIMEOUT);
         }
     };
-    let watch = Watch::start(vec![first], epoch, on).unwrap();
+    let watch = Watch::start(first, epoch, as_it_is(), on).unwrap();
     assert!(watch.first_round(SOON));
     let failed = |backend: &&Backend| backend.counts().checks_failed > 0;
     assert_eq!(pool.backends().iter().filter(failed).count(), 1);

@@ -21,7 +21,7 @@ impl Bench {
         settings: Settings,
     ) {
         self.pool = succeeding(&self.pool, Kind::RoundRobin, specs, Rules::default());
-        self.watch.replace(vec![Watched { connectors, settings, ..watching(&self.pool) }]);
+        self.watch.replace(watching_by(&self.pool, connectors, settings));
     }
 
     fn checks(&self, index: usize) -> [u64; 2] {

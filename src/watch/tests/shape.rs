@@ -3,8 +3,6 @@
 use super::*;
 #[cfg(feature = "tls")]
 use crate::pool::Trust;
-use crate::watch::probe::Probe;
-use crate::watch::transport::CheckAnswer;
 
 /// A server whose answers have this body, and the requests that it gets.
 fn asked(body: &'static str) -> (SocketAddr, Receiver<String>) {
@@ -66,36 +64,6 @@ fn an_answer_to_head_has_no_body_whatever_its_length_says() {
     let settings = Settings { method: "HEAD", ..one_round(SOON) };
     let watched = Bench::checked(&[address, chunked, ended, whole], settings);
     assert_eq!([0, 1, 2, 3].map(|index| watched.standing(index)), [Standing::Up; 4]);
-}
-
-/// Steps until there is an outcome, as the checks thread does when the socket has news.
-fn outcome(probe: &mut Probe) -> std::io::Result<CheckAnswer> {
-    let deadline = Instant::now() + SOON;
-    loop {
-        if let Some(outcome) = probe.step() {
-            return outcome;
-        }
-        assert!(Instant::now() < deadline, "no outcome");
-        thread::park_timeout(ms(1));
-    }
-}
-
-#[test]
-fn where_there_is_no_connection_the_next_address_is_asked() {
-    let request = || ureq::http::Request::get("http://backend/").body(()).unwrap();
-    let hole = black_hole();
-    let addresses = [nobody(), hole.address, status(200), status(503)];
-    let mut probe = Probe::begin(addresses, None, None, request()).unwrap();
-    assert!(outcome(&mut probe).is_err());
-    assert_eq!(probe.patience(ms(600)), ms(150), "each has its part of the time");
-    let mut probe = probe.elsewhere().unwrap();
-    assert!(probe.step().is_none(), "the second one is silent");
-    let mut probe = probe.elsewhere().unwrap();
-    assert_eq!(outcome(&mut probe).unwrap().status, 200);
-    assert_eq!(probe.patience(ms(600)), ms(600), "all of it is for the one that is there");
-    assert!(!probe.can_go_elsewhere(), "it has spoken");
-    let mut last = Probe::begin([nobody()], None, None, request()).unwrap();
-    assert!(outcome(&mut last).is_err() && !last.can_go_elsewhere());
 }
 
 #[test]

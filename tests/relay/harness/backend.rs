@@ -120,8 +120,16 @@ impl Backend {
 
     /// A good server there, such as `[::1]:0`; none where the machine lacks that address.
     pub fn at(address: &str) -> Option<Self> {
+        Self::at_with(address, serve)
+    }
+
+    /// One there that does otherwise.
+    pub fn at_with(
+        address: &str,
+        script: impl Fn(&mut Wire) + Send + Sync + 'static,
+    ) -> Option<Self> {
         let listener = TcpListener::bind(address).ok()?;
-        Some(Self::on(listener, |_, wire| serve(wire)))
+        Some(Self::on(listener, move |_, wire| script(wire)))
     }
 
     pub(super) fn on(

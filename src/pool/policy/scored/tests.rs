@@ -370,9 +370,8 @@ fn concurrent_pickers_and_reporters_agree() {
 fn the_pool_passes_on_words_and_returns() {
     let specs: Vec<_> = ["a", "b"].map(spec).into();
     let policy = Kind::ScoredRoundRobin.build(&specs, &fixed());
-    let found = specs.iter().map(|spec| Ok(vec![([127, 0, 0, 1], spec.port).into()])).collect();
     let passive = PassiveRules { failures: 0, ..PassiveRules::default() };
-    let pool = Pool::new(specs, found, policy, Rules { passive, ..Rules::default() });
+    let pool = Pool::new(specs, policy, Rules { passive, ..Rules::default() });
     let now = Duration::ZERO;
     let notices = (0..8).filter_map(|_| {
         let lease = pool.pick(&Ask::default()).unwrap();

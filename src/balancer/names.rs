@@ -1,0 +1,77 @@
+//! Names that lead elsewhere: the pool follows, in the way that a reload takes, but without a look
+//! at any file. Who is new is checked first, who is gone finishes what it has in flight.
+//!
+//! Carried out by the thread that reloads, so that the two never meet.
+
+use super::Running;
+use super::newcomers::Newcomers;
+use super::pools::{heirs, with_some};
+use super::reload::{InForce, Plan};
+use crate::config::{Answers, Changes, Moves};
+use crate::event::Event;
+use crate::pool::{Spec, Standing};
+use crate::watch::{Respread, is_local};
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+/// Has `Running::follow_names` called: the names thread asks, and the one that reloads does so.
+pub(super) fn line() -> (Respread, Receiver<()>) {
+    let (ask, asked): (Sender<()>, _) = bounded(1);
+    let respread: Respread = Box::new(move |_, _| {
+        // Where that was asked already, it is about to be done.
+        let _ = ask.try_send(());
+        None
+    });
+    (respread, asked)
+}
+
+impl Running {
+    /// Serves by what names have come to. Where it cannot now, it is asked again.
+    pub(super) fn follow_names(&self) {
+        let Some(_turn) = self.turn.take() else { return };
+        let (written, before, tls) = {
+            let now = self.in_force();
+            (now.written.clone(), now.config.clone(), now.tls.clone())
+        };
+        let answers = of_use(self.watch.answers(), &written.applications);
+        if answers == self.watch.current().answers {
+            return; // a reload has seen to it meanwhile
+        }
+        let spread = written.spread(&answers, &is_local);
+        let (config, controls) = (&spread.0, self.server.controls());
+        let Ok((fitting, _)) = self.fitting(config) else { return };
+        let tls = tls.among(&before.applications, &config.applications);
+        let pools = controls.pools();
+        let heirs = heirs(&pools, config);
+        let mut newcomers = Newcomers::of(&pools, &config.applications, &heirs);
+        newcomers.try_out(config, &tls, &self.teller);
+        if self.server.is_ending() {
+            return;
+        }
+        let moves = Moves::between(&before, config);
+        let had_some = with_some(&pools, controls.now());
+        let next = InForce::new(written, spread, tls);
+        let (changes, alerts, warnings) = (Changes::default(), None, Vec::new());
+        let plan = Plan { next, answers, alerts, warnings, heirs, changes };
+        self.swap(plan, fitting, &pools, newcomers);
+        for (application, what) in moves.words() {
+            self.teller.tell(Event::Moved { backend: &application, what: &what });
+        }
+        let (all, now) = (controls.pools(), controls.now());
+        for backend in all.backends().filter(|one| one.standing(now) == Standing::Down) {
+            let is_new = !pools.backends().any(|old| old.is(backend));
+            if let (true, Ok(_)) = (is_new, backend.address()) {
+                let what = &"down until a check passes";
+                self.teller.tell(Event::Moved { backend: backend.name(), what });
+            }
+        }
+        self.tell_of_losses(&had_some);
+    }
+}
+
+/// Those of names that there are in the file.
+fn of_use(mut answers: Answers, specs: &[Spec]) -> Answers {
+    answers.retain(|(host, port), _| {
+        specs.iter().any(|spec| (&spec.host, spec.port) == (host, *port))
+    });
+    answers
+}

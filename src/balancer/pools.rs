@@ -1,0 +1,51 @@
+//! The pools of one configuration beside those of the next: who stands for whom, and which of them
+//! have lost all of their backends by the change.
+
+use super::Running;
+use crate::config::Config;
+use crate::event::Event;
+use crate::pool::{Pool, Pools};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Which backend of `pools` each application of `config` is, by their places among all: one of the
+/// pool that has the name of its own.
+pub(super) fn heirs(pools: &Pools, config: &Config) -> Vec<Option<usize>> {
+    let of = |part: &Config| {
+        let (mut first, mut before) = (0, None);
+        for pool in pools.all() {
+            if pool.name() == part.pool_name() {
+                before = Some((pool.heirs(&part.applications), first));
+            }
+            first += pool.backends().len();
+        }
+        match before {
+            Some((own, first)) => own.into_iter().map(|at| at.map(|at| first + at)).collect(),
+            None => vec![None; part.applications.len()],
+        }
+    };
+    config.parts().iter().flat_map(of).collect()
+}
+
+/// The pools of which some backend is up.
+pub(super) fn with_some(pools: &Pools, now: Duration) -> Vec<String> {
+    let is_served = |pool: &&Arc<Pool>| pool.usable(now) > 0;
+    pools.all().iter().filter(is_served).map(|pool| pool.name().to_owned()).collect()
+}
+
+impl Running {
+    /// Tells of each pool that had some backend up, and has none now: where, in words.
+    pub(super) fn tell_of_losses(&self, had_some: &[String]) -> Vec<String> {
+        let controls = self.server.controls();
+        let (pools, now) = (controls.pools(), controls.now());
+        let is_lost = |pool: &&Arc<Pool>| {
+            pool.usable(now) == 0 && had_some.iter().any(|other| other == pool.name())
+        };
+        let tell = |pool: &Arc<Pool>| {
+            let name = pool.rules().pool.as_deref();
+            self.teller.tell(Event::NoneLeft { pool: name });
+            name.map_or(String::new(), |name| format!(" in pool {name}"))
+        };
+        pools.all().iter().filter(is_lost).map(tell).collect()
+    }
+}
