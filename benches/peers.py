@@ -14,10 +14,16 @@ a round they take turns, so a ratio compares neighbours in time; what is printed
     big     1 MiB bodies, 16 connections
     idle    memory of 9000 keep-alive connections that asked once and now wait
 
-and the same with TLS 1.3 between wrk and the balancer (P-256, full handshakes): tls-small,
+with each connection passed on unread (HAProxy's mode tcp, nginx's stream):
+
+    tcp-close   a connection for each request, 64 at a time: what a connection costs
+    tcp-big     1 MiB bodies, 16 connections: what a GB costs
+    tcp-small   a few bytes back and forth, 64 connections
+
+and the same as above with TLS 1.3 between wrk and the balancer (P-256, full handshakes): tls-small,
 tls-close, tls-big, tls-idle.
 
-Needs Debian's haproxy, nginx-light, openssl and wrk. Nothing is left running; all files are temporary.
+Needs Debian's haproxy, nginx-light, libnginx-mod-stream (for tcp-), openssl and wrk. Nothing is left running; all files are temporary.
 """
 
 import argparse
@@ -41,10 +47,14 @@ SCENARIOS = {
     'many': ('/', 2000, False, 'keep-alive GET of a few bytes, 2000 connections'),
     'close': ('/', 64, True, 'a connection for each request, 64 at a time'),
     'big': ('/1m', 16, False, '1 MiB bodies, 16 connections'),
+    'tcp-close': ('/', 64, True, 'passed on unread: a connection for each request, 64 at a time'),
+    'tcp-big': ('/1m', 16, False, 'passed on unread: 1 MiB bodies, 16 connections'),
+    'tcp-small': ('/', 64, False, 'passed on unread: a few bytes, 64 connections'),
     'tls-small': ('/', 64, False, 'keep-alive GET of a few bytes over TLS, 64 connections'),
     'tls-close': ('/', 64, True, 'a TLS handshake for each request, 64 at a time'),
     'tls-big': ('/1m', 16, False, '1 MiB bodies over TLS, 16 connections'),
 }
+TCP = 'tcp-'
 IDLE = ['idle', 'tls-idle']
 TLS = 'tls-'
 IDLE_CONNECTIONS = 9000
@@ -80,6 +90,50 @@ NGINX_BALANCER = '''
             proxy_set_header X-Forwarded-For $remote_addr;
         }}
     }}
+'''
+
+NGINX_STREAM = '''
+load_module {module};
+daemon off; worker_processes 1; pid {folder}/nginx-tcp.pid; error_log stderr crit;
+events {{ worker_connections 19000; }}
+stream {{
+    upstream backends {{ {backends} }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096; proxy_pass backends; proxy_timeout 600s;
+        tcp_nodelay on;
+    }}
+}}
+'''
+
+HAPROXY_TCP = '''
+global
+    maxconn 9900
+    nbthread 1
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 600s
+    timeout server 600s
+frontend clients
+    bind 127.0.0.1:{port} backlog 4096
+    default_backend backends
+backend backends
+    balance roundrobin
+{backends}
+'''
+
+EVENLY_TCP = '''
+{backends}
+[server]
+workers = 1
+max_connections = 20000
+
+[log]
+access = "off"
+
+[[listeners]]
+listen = "127.0.0.1:{port}"
+mode = "tcp"
 '''
 
 HAPROXY = '''
@@ -141,11 +195,15 @@ def main():
     with tempfile.TemporaryDirectory(prefix='peers-') as folder:
         os.chmod(folder, 0o755)    # nginx's worker is another user
         plain, secured, backend_config = prepare(folder, tools, options.evenly)
+        passing = {}
+        if any(name.startswith(TCP) for name in options.only):
+            passing = configure_tcp(folder, tools, options.evenly, backend_config[2])
         describe(tools, options.evenly)
         backend = Process([tools['nginx'], '-c', backend_config[0]], backend_config[1], LOAD_CPU)
         with backend:
             for name in options.only:
                 balancers = secured if name.startswith(TLS) else plain
+                balancers = passing if name.startswith(TCP) else balancers
                 if name in IDLE:
                     measure_idle(name, balancers)
                 else:
@@ -199,7 +257,7 @@ def prepare(folder, tools, evenly):
     speak_tls = {name: text.format(pem=pem) for name, text in SPEAK_TLS.items()}
     plain = configure(folder, tools, evenly, backends, dict.fromkeys(SPEAK_TLS, ''))
     secured = configure(folder, tools, evenly, backends, speak_tls)
-    return plain, secured, (backend_file, backends[0])
+    return plain, secured, (backend_file, backends[0], backends)
 
 
 def configure(folder, tools, evenly, backends, tls):
@@ -218,6 +276,33 @@ def configure(folder, tools, evenly, backends, tls):
         'nginx': [tools['nginx'], '-c', write(folder, f'nginx-{kind}', nginx)],
     }
     return {name: (command, ports[name]) for name, command in commands.items()}
+
+
+def configure_tcp(folder, tools, evenly, backends):
+    module = find_stream_module()
+    names = ['evenly', 'haproxy', 'nginx']
+    ports = dict(zip(names, free_ports(len(names))))
+    nginx = NGINX_STREAM.format(
+        folder=folder, module=module, port=ports['nginx'],
+        backends=' '.join(f'server 127.0.0.1:{port};' for port in backends))
+    haproxy = HAPROXY_TCP.format(port=ports['haproxy'], backends='\n'.join(
+        f'    server b{port} 127.0.0.1:{port} check inter 5s' for port in backends))
+    ours = EVENLY_TCP.format(port=ports['evenly'], backends='\n'.join(
+        f'[[applications]]\nip = "127.0.0.1"\nport = {port}' for port in backends))
+    commands = {
+        'evenly': [evenly, 'serve', '-c', write(folder, 'evenly-tcp', ours)],
+        'haproxy': [tools['haproxy'], '-f', write(folder, 'haproxy-tcp', haproxy)],
+        'nginx': [tools['nginx'], '-c', write(folder, 'nginx-tcp', nginx)],
+    }
+    return {name: (command, ports[name]) for name, command in commands.items()}
+
+
+def find_stream_module():
+    folders = ['/usr/lib/nginx/modules', '/usr/lib64/nginx/modules', '/etc/nginx/modules']
+    found = [f'{folder}/ngx_stream_module.so' for folder in folders]
+    package = 'libnginx-mod-stream'
+    return next(filter(os.path.exists, found), None) or sys.exit(
+        f'peers: nginx has no stream module here; apt-get install {package}')
 
 
 def make_certificate(folder, openssl):
@@ -341,6 +426,10 @@ def measure_load(scenario, balancers, wrk, options):
     print(f'\n{scenario}: {title}')
     print(f'  {"":8} {"cpu/request":>12} {"requests/s":>11} {"p99":>9}',
           *(f'{"/" + other:>9}' for other in others), ' errors')
+    if SCENARIOS[scenario][0] == '/1m':
+        costs = ', '.join(f'{name} {median(results, "cpu_us") * 1e3 / (1 << 20):.3f} s'
+                          for name, results in rounds.items())
+        print(f'  cpu for a GB (10^9 bytes): {costs}')
     for name, results in rounds.items():
         row = (f'  {name:8} {median(results, "cpu_us"):9.2f} us {median(results, "rate"):11.0f}'
                f' {median(results, "p99_ms"):6.2f} ms')

@@ -217,6 +217,7 @@ pub mod config;
 pub mod dial;
 pub mod engine;
 pub mod event;
+pub mod hello;
 pub mod http;
 #[cfg(feature = "lab")]
 pub mod lab;

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const ROOMS: &str = "
     text:
     preface:
+    hello:
     http:    text
     pool:    text preface
     thread:
@@ -32,7 +33,7 @@ const ROOMS: &str = "
     tls:     pool config text
     plain:   http thread blame tls
     engine:  tls
-    relay:   http pool log event thread blame dial config tls text engine preface
+    relay:   http pool log event thread blame dial config tls text engine preface hello
     watch:   http pool event thread blame dial config tls text preface
     client:  http pool event blame config tls plain watch
     notify:  children http pool log event thread config tls plain text

@@ -39,7 +39,12 @@ pub fn summary(config: &Config, listener: &config::Listener) -> String {
     };
     let how = if config.server.mode == Serving::Redirect { ", redirecting" } else { "" };
     let tls = if config.is_secure(listener) { ", with TLS" } else { "" };
-    format!("{count} {noun}, {policy}{how}{tls}")
+    let tcp = match (listener.mode, listener.sni) {
+        (Mode::Tcp, true) => "TCP by the names that TLS asks for, ",
+        (Mode::Tcp, false) => "TCP, ",
+        _ => "",
+    };
+    format!("{tcp}{count} {noun}, {policy}{how}{tls}")
 }
 
 /// Listens wherever clients are to come in, in the order of the file. `inherit` has the socket of
@@ -161,7 +166,7 @@ pub(super) fn watched(config: &Config, tls: &Tls, pools: &Pools, answers: Answer
     let of = |(part, pool): (&Config, &Arc<Pool>)| WatchedPool {
         pool: Arc::clone(pool),
         connectors: connectors.by_ref().take(part.applications.len()).collect(),
-        settings: (&part.health).into(),
+        settings: part.into(),
     };
     Watched { pools: config.parts().iter().zip(pools.all()).map(of).collect(), answers }
 }

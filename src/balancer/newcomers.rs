@@ -6,7 +6,7 @@
 
 use super::build;
 use super::tell;
-use crate::config::{Answers, Config, Health};
+use crate::config::{Answers, Config};
 use crate::event::{Event, Teller};
 use crate::pool::policy::{Kind, ScoredRules};
 use crate::pool::{Backend, Pool, Pools, Rules, Spec};
@@ -63,7 +63,7 @@ impl Newcomers {
         let (mut first, mut watched) = (0, Vec::new());
         for part in config.parts() {
             let end = first + part.applications.len();
-            watched.push(self.watched(&part.health, first..end, tls));
+            watched.push(self.watched(part, first..end, tls));
             first = end;
         }
         let pools: Vec<_> = watched.iter().map(|it| Arc::clone(&it.pool)).collect();
@@ -92,7 +92,7 @@ impl Newcomers {
     }
 
     /// Those whose places are among these, in a pool of their own.
-    fn watched(&self, health: &Health, places: Range<usize>, tls: &Tls) -> WatchedPool {
+    fn watched(&self, part: &Config, places: Range<usize>, tls: &Tls) -> WatchedPool {
         let own = || self.places.iter().zip(&self.specs).filter(|(at, _)| places.contains(at));
         let specs: Vec<Spec> = own().map(|(_, spec)| spec.clone()).collect();
         let policy = Kind::RoundRobin.build(&specs, &ScoredRules::default());
@@ -100,7 +100,7 @@ impl Newcomers {
         WatchedPool {
             pool: Pool::new(specs, policy, Rules::default()),
             connectors: own().map(connector).collect(),
-            settings: health.into(),
+            settings: part.into(),
         }
     }
 

@@ -4,7 +4,7 @@
 use super::Running;
 use crate::config::Config;
 use crate::event::Event;
-use crate::pool::{Pool, Pools};
+use crate::pool::{Mode, Pool, Pools};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,19 @@ pub(super) fn heirs(pools: &Pools, config: &Config) -> Vec<Option<usize>> {
 pub(super) fn with_some(pools: &Pools, now: Duration) -> Vec<String> {
     let is_served = |pool: &&Arc<Pool>| pool.usable(now) > 0;
     pools.all().iter().filter(is_served).map(|pool| pool.name().to_owned()).collect()
+}
+
+/// Has whoever has left its pool for another be as operators wanted it there: it is new in the one
+/// that it comes to, and as little to be used as before. `heirs` are those who stayed.
+pub(super) fn carry_modes(before: &Pools, after: &Pools, heirs: &[Option<usize>], now: Duration) {
+    for (place, backend) in after.backends().enumerate() {
+        let came = || before.find(backend.name()).map(|(pool, index)| &pool.backends()[index]);
+        let Some(old) = came().filter(|_| heirs.get(place) == Some(&None)) else { continue };
+        if let (mode @ (Mode::Drain | Mode::Maint), (pool, index)) = (old.mode(), after.at(place)) {
+            // By force: it was by force there, if it had to be.
+            let _ = pool.set_mode(index, mode, true, now);
+        }
+    }
 }
 
 impl Running {

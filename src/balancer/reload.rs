@@ -10,7 +10,7 @@ use super::build::{
     NAMES_PATIENCE, cannot_listen, draw, drawn, fit_descriptors, policy_of, rules, watched,
 };
 use super::newcomers::Newcomers;
-use super::pools::{heirs, with_some};
+use super::pools::{carry_modes, heirs, with_some};
 use super::{CannotStart, Prepared, Running, failed, operators};
 #[cfg(feature = "tls")]
 use crate::config::Errors;
@@ -248,6 +248,7 @@ impl Running {
             }
         };
         let pools = Pools::of(fitting.parts().iter().map(follow).collect());
+        carry_modes(before, &pools, &heirs, at);
         self.serve_by(fitting, tls, &pools, answers);
         let left_out = next.left_out.iter().filter(|text| !now.left_out.contains(text));
         left_out.chain(&warnings).for_each(|text| self.teller.tell(Event::Configuration(text)));

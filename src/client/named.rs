@@ -63,7 +63,7 @@ impl Named {
         let watched = WatchedPool {
             pool: pool(&spread),
             connectors: self.tls.among(before, &spread.applications).connectors,
-            settings: (&spread.health).into(),
+            settings: (&spread).into(),
         };
         Watched { pools: vec![watched], answers }
     }

@@ -124,6 +124,9 @@ fn source(
     Ok(match command {
         #[cfg(feature = "lab")]
         "demo" => Command::Demo(overrides),
+        "check" if !urls.is_empty() && extent == Extent::All => {
+            return Err("--route says where a URL goes and nothing else; remove --all".into());
+        }
         "check" if !urls.is_empty() => Command::Route(Source { path, overrides }, urls),
         "check" => Command::Check(Source { path, overrides }, extent),
         _ => Command::Serve(Source { path, overrides }),

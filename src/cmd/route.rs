@@ -28,8 +28,8 @@ pub fn run(source: &Source, urls: &[String]) -> Result<(), Failure> {
 
 /// What becomes of a request for this URL, and whether a pool gets it.
 fn fate(config: &Config, url: &str) -> (String, bool) {
-    let Some((head, rest)) = url.split_once("://").and_then(|(_, rest)| Some((head(rest)?, rest)))
-    else {
+    let parts = url.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme));
+    let Some((head, rest)) = parts.and_then(|(_, rest)| Some((head(rest)?, rest))) else {
         let what = "no URL; write for example https://api.example.org/api/x";
         return (what.to_owned(), false);
     };
@@ -42,6 +42,14 @@ fn fate(config: &Config, url: &str) -> (String, bool) {
             return (format!("refused with {}: {}", refusal.status, refusal.reason), false);
         }
     };
+    let path = asked.target.split('?').next();
+    for (own, key) in
+        [(&config.server.ready, "[server] ready"), (&config.lookup.path, "[lookup] path")]
+    {
+        if own.is_some() && own.as_deref() == path {
+            return (format!("answered here, by {key}"), true);
+        }
+    }
     if config.routes.is_empty() {
         return (format!("to {}", pool(config, 0)), true);
     }
@@ -115,6 +123,7 @@ mod tests {
                 "https://a,b/",
                 "refused with 400: the host is not a name or an address with an optional port",
             ),
+            ("ftp://a/", "no URL; write for example https://api.example.org/api/x"),
             ("a.example.org/api", "no URL; write for example https://api.example.org/api/x"),
             ("https:///api", "no URL; write for example https://api.example.org/api/x"),
             ("https://a/ b", "no URL; write for example https://api.example.org/api/x"),

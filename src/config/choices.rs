@@ -30,6 +30,20 @@ pub enum UnknownNames {
     Refuse,
 }
 
+/// How checks ask a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// By a request of HTTP.
+    Http,
+    /// By a connection, and TLS where the application speaks it.
+    Tcp,
+}
+
+impl Asking {
+    /// All there are, by their words in the file.
+    pub(super) const ALL: [(&'static str, Self); 2] = [("http", Self::Http), ("tcp", Self::Tcp)];
+}
+
 /// What may be followed by another try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RetryReason {

@@ -16,7 +16,7 @@ use super::account::{self, Account};
 #[cfg(feature = "admin")]
 use super::choices::AdminSocket;
 use super::choices::{
-    AccessLog, HashBy, LogTarget, RetryReason, Serving, TlsVersion, UnknownNames,
+    AccessLog, Asking, HashBy, LogTarget, RetryReason, Serving, TlsVersion, UnknownNames,
 };
 use super::form::{Choice, Count, Flag, Form, Hidden, List, OrOff, Quantity, Text, Unset, text};
 use super::needs::{Need, Needs, is, is_not};
@@ -34,8 +34,7 @@ table! {
         /// What Evenly does with a request.
         mode: Serving = "relay", Choice {
             noun: "mode",
-            built: &[("relay", Serving::Relay), ("redirect", Serving::Redirect)],
-            planned: &["tcp"],
+            built: &[("relay", Serving::Relay), ("redirect", Serving::Redirect)], planned: &[],
         };
         /// Threads that relay; 0 is one a core.
         workers: usize = "0", count(0..=1024);
@@ -63,7 +62,7 @@ table! {
         /// Whether each connection begins with the PROXY protocol, version 1 or 2, which says who
         /// the client is. One that does not is closed, and so is one that is not from
         /// `trusted_proxies`.
-        proxy_protocol: bool = "off", preface();
+        proxy_protocol: bool = "off", required();
         /// Fields that only they get through: claims that applications believe of whoever is in
         /// front of them. A `*` at the end stands for any further characters.
         untrusted_fields: Vec<String> = "X-Forwarded-*, X-Real-IP, X-Client-IP, Client-IP, \
@@ -167,9 +166,14 @@ table! {
 table! {
     /// `[health]`: the checks that Evenly makes.
     pub struct Health {
+        /// How an application is asked: by a request of HTTP, or by a connection alone, with TLS
+        /// where it speaks that. Not set, as [`Config::asking`](super::Config::asking) says.
+        protocol: Option<Asking> = "as the listeners",
+            Unset(Choice { noun: "protocol", built: &Asking::ALL, planned: &[] }), when(CHECKING);
         /// Path asked for. While not set it is [`Health::path`]'s default, and 404 or 405 count as
         /// up too: plain file servers have no /health.
-        path: Option<String> = "/health", Unset(text("/health", grammar::asked)), when(CHECKING);
+        path: Option<String> = "/health", Unset(text("/health", grammar::asked)),
+            when(CHECKING, REQUESTING);
         /// Time between two checks of a backend; none turns checks off.
         interval: Option<Duration> = "5s", OrOff(time(10..=DAY_MS));
         /// Longest that a check may take.
@@ -180,28 +184,27 @@ table! {
         fall: u32 = "3", count(1..=1000), when(CHECKING);
         /// Statuses that pass.
         expect: Vec<RangeInclusive<u16>> = "200-299", statuses("200-299", false),
-            when(CHECKING);
+            when(CHECKING, REQUESTING);
         /// Statuses by which an application asks for no new requests, as it is about to end: it
         /// is drained at once, unless no other is up.
-        drain: Vec<RangeInclusive<u16>> = "[]", statuses("410", true), when(CHECKING);
+        drain: Vec<RangeInclusive<u16>> = "[]", statuses("410", true), when(CHECKING, REQUESTING);
         /// A text that the body must contain, in what is read of it; not set, any body will do.
         contains: Option<String> = "any", Unset(text("ok", grammar::contained)),
-            when(CHECKING);
+            when(CHECKING, REQUESTING);
         /// The method: only those that change nothing, since checks are made again and again.
         method: &'static str = "GET", Choice {
             noun: "method",
-            built: &[("GET", "GET"), ("HEAD", "HEAD"), ("OPTIONS", "OPTIONS")],
-            planned: &[],
-        }, when(CHECKING);
+            built: &[("GET", "GET"), ("HEAD", "HEAD"), ("OPTIONS", "OPTIONS")], planned: &[],
+        }, when(CHECKING, REQUESTING);
         /// What the Host field says; not set, the application's `tls_name`, or else its `ip`, and
         /// the port asked.
         host: Option<String> = "tls_name or ip", Unset(text("api.example.org", grammar::authority)),
-            when(CHECKING);
+            when(CHECKING, REQUESTING);
         /// Further fields, which may hold a password: nobody else is to see them.
         headers: Vec<String> = "[]", Hidden(List {
             item: text("Accept: text/plain", grammar::header),
             empty: true,
-        }), when(CHECKING);
+        }), when(CHECKING, REQUESTING);
         /// The port of all checks, in quotes or not; not set, that of each application.
         port: Option<u16> = "port", Unset(port()), when(CHECKING);
         /// Time between two look-ups of a name; one whose backend fails is looked up at once.
@@ -295,6 +298,8 @@ table! {
         upstream_keep_alive: Duration = "4s", time_or_none(), when(RELAYING);
         /// Silence of both sides of a tunnel.
         tunnel_idle: Duration = "1h", time(1..=DAY_MS), when(RELAYING);
+        /// The same once one side has ended and the other goes on.
+        tunnel_fin: Duration = "30s", time(1..=DAY_MS), when(RELAYING);
         /// Silence of a client that has its last answer and may still be sending: what it sends is
         /// discarded, since closing at once would destroy the answer on its way.
         linger: Duration = "5s", time(1..=HOUR_MS);
@@ -359,8 +364,7 @@ table! {
         /// The oldest version that is spoken.
         min_version: TlsVersion = "1.2", Choice {
             noun: "version",
-            built: &[("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)],
-            planned: &[],
+            built: &[("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)], planned: &[],
         }, when(CERTIFIED);
         /// What a client gets that asks for a name in no certificate, or for none.
         unknown_names: UnknownNames = "first", Choice {
@@ -429,6 +433,8 @@ table! {
 /// A redirect ends at Evenly: nothing passes through.
 pub(super) const RELAYING: Need = is_not("server.mode", "redirect");
 pub(super) const CHECKING: Need = is_not("health.interval", "off");
+/// A check that is no request asks for nothing.
+const REQUESTING: Need = is_not("health.protocol", "tcp");
 #[cfg(feature = "admin")]
 const OPERATED: Need = is_not("admin.listen", "off");
 const EJECTING: Need = is_not("passive.failures", "0");
@@ -439,7 +445,8 @@ const PLACES: Need = is_not("applications.max_connections", "0");
 const SOMEWHERE_TLS: Need = is_not("tls.certificates", "[]").or(&is("applications.tls", "true"));
 /// TLS or a preface, before a client can ask.
 const BEFORE_HTTP: Need = is("server.proxy_protocol", "required").or(&PREFACED_OR_TLS);
-const PREFACED_OR_TLS: Need = is("listeners.proxy_protocol", "required").or(&SOMEWHERE_TLS);
+const PREFACED_OR_TLS: Need = is("listeners.proxy_protocol", "required").or(&NAMED_OR_TLS);
+const NAMED_OR_TLS: Need = is("listeners.sni", "required").or(&SOMEWHERE_TLS);
 /// Whoever wrote one of these keys wants TLS, and without a certificate there would be none.
 const CERTIFIED: Need = is_not("tls.certificates", "[]").or_refused();
 
@@ -457,8 +464,8 @@ pub(super) fn port() -> Count {
     Count { range: 1..=65535, quoted: true }
 }
 
-/// Whether a connection begins with the PROXY protocol.
-pub(super) fn preface() -> Choice<bool> {
+/// Whether a connection begins with something, which is never guessed.
+pub(super) fn required() -> Choice<bool> {
     let built = &[("off", false), ("required", true)];
     Choice { noun: "setting", built, planned: &[] }
 }

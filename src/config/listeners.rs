@@ -7,9 +7,9 @@ use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
 use super::form::{Choice, Flag, Form, OrOff, Unset, found, text};
-use super::keys::{port, preface};
+use super::keys::{port, required};
 use super::message::{Place, quote};
-use super::needs::{Need, Needs, is};
+use super::needs::{Need, Needs, is, is_not};
 use super::report::Report;
 use super::table::{Field, Slot, Table, table};
 use super::written::{items, read_table};
@@ -33,6 +33,11 @@ pub struct Listener {
     /// Whether each connection begins with the PROXY protocol; none is as `[server]` says. See
     /// [`Config::expects_preface`].
     pub proxy_protocol: Option<bool>,
+    /// Whether each connection begins with TLS that is read for the name it asks for, and not
+    /// ended.
+    pub sni: bool,
+    /// The pool for all who come in there, whatever routes say.
+    pub pool: Option<String>,
     /// Where https is spoken, for those who are sent there.
     pub https_port: u16,
     /// The folder in which an ACME client puts what proves that a name is ours; none answers as
@@ -47,12 +52,14 @@ pub enum Mode {
     Http,
     /// It is sent on to the same address by https.
     ToHttps,
+    /// There are no requests: the connection is passed on as it is.
+    Tcp,
 }
 
 impl Mode {
     /// All there are, by their words in the file.
-    const ALL: [(&'static str, Self); 2] =
-        [("http", Self::Http), ("redirect-to-https", Self::ToHttps)];
+    const ALL: [(&'static str, Self); 3] =
+        [("http", Self::Http), ("redirect-to-https", Self::ToHttps), ("tcp", Self::Tcp)];
 
     /// As in the file.
     #[must_use]
@@ -61,7 +68,8 @@ impl Mode {
     }
 }
 
-const SERVED: Need = is("listeners.mode", "http").or_refused();
+const SERVED: Need = is("listeners.mode", "http").or(&PASSED_ON).or_refused();
+const PASSED_ON: Need = is("listeners.mode", "tcp");
 const SENT_ON: Need = is("listeners.mode", "redirect-to-https");
 
 table! {
@@ -71,23 +79,30 @@ table! {
         name: Option<String> = "its address", Unset(text("web", grammar::name));
         /// Address and port, needed; port 0 lets the kernel choose one.
         listen: Option<SocketAddr> = "0.0.0.0:443", Unset(text("0.0.0.0:443", grammar::listen));
-        /// What becomes of a request: it is served, or sent on to the same address by https.
+        /// What becomes of a request: it is served, or sent on to the same address by https; "tcp"
+        /// passes the whole connection on, whatever is spoken on it.
         mode: Mode = "http", Choice {
             noun: "mode of a listener",
             built: &Mode::ALL,
-            planned: &["tcp"],
+            planned: &[],
         };
         /// Whether clients speak TLS, to whom the certificates of `[tls]` are shown; not set, they
         /// do where there are any.
         tls: Option<bool> = "as [tls] has certificates", Unset(Flag), when(SERVED);
         /// Whether each connection begins with the PROXY protocol, as in `[server]`; not set, as
         /// that says.
-        proxy_protocol: Option<bool> = "as in [server]", Unset(preface());
+        proxy_protocol: Option<bool> = "as in [server]", Unset(required());
+        /// Whether each connection must begin with TLS, which is read for the name that it asks
+        /// for, and passed on as it is.
+        sni: bool = "off", required(), when(PASSED_ON.or_refused());
+        /// The pool for all who come in there; not set, routes say which.
+        pool: Option<String> = "by [[routes]]", Unset(text("api", grammar::name));
         /// The port to which clients are sent on.
         https_port: u16 = "443", port(), when(SENT_ON);
         /// The folder from which `/.well-known/acme-challenge/` is answered, as an ACME client's
         /// "webroot" has it; none answers as any other path.
-        acme_webroot: Option<String> = "off", OrOff(text("/var/www/acme", grammar::folder));
+        acme_webroot: Option<String> = "off", OrOff(text("/var/www/acme", grammar::folder)),
+            when(is_not("listeners.mode", "tcp").or_refused());
     }
 }
 
@@ -106,7 +121,8 @@ impl Config {
     #[must_use]
     pub fn is_secure(&self, listener: &Listener) -> bool {
         let is_certified = !self.tls.certificates.is_empty();
-        listener.mode == Mode::Http && listener.tls.unwrap_or(is_certified)
+        let by_itself = is_certified && !listener.sni;
+        listener.mode != Mode::ToHttps && listener.tls.unwrap_or(by_itself)
     }
 
     /// Whether each connection there begins with the PROXY protocol.
@@ -136,8 +152,8 @@ pub(super) fn read(
             listeners.push(listener);
         }
     }
-    if report.is_clean() && listeners.iter().all(|one| one.mode != Mode::Http) {
-        let what = "none serves the applications; write one with mode = \"http\"";
+    if report.is_clean() && listeners.iter().all(|one| one.mode == Mode::ToHttps) {
+        let what = "none serves the applications; write one with mode = \"http\" or \"tcp\"";
         report.add(report.at(written.0.span().start), LISTENERS, what);
     }
     listeners
@@ -167,6 +183,8 @@ fn meant(written: Written) -> Option<Listener> {
         mode: written.mode,
         tls: written.tls,
         proxy_protocol: written.proxy_protocol,
+        sni: written.sni,
+        pool: written.pool,
         https_port: written.https_port,
         acme_webroot: written.acme_webroot,
     })
@@ -203,6 +221,8 @@ impl From<&Listener> for Written {
             mode: one.mode,
             tls: one.tls,
             proxy_protocol: one.proxy_protocol,
+            sni: one.sni,
+            pool: one.pool.clone(),
             https_port: one.https_port,
             acme_webroot: one.acme_webroot.clone(),
         }

@@ -24,6 +24,7 @@ mod message;
 mod needs;
 mod network;
 mod overrides;
+mod passing;
 mod pools;
 mod raw;
 mod render;
@@ -58,7 +59,9 @@ pub(crate) use applications::spell;
 pub use changes::Changes;
 #[cfg(feature = "admin")]
 pub use choices::AdminSocket;
-pub use choices::{AccessLog, HashBy, LogTarget, RetryReason, Serving, TlsVersion, UnknownNames};
+pub use choices::{
+    AccessLog, Asking, HashBy, LogTarget, RetryReason, Serving, TlsVersion, UnknownNames,
+};
 #[cfg(feature = "tls")]
 pub(crate) use exposed::exposed;
 #[cfg(feature = "tls")]

@@ -15,7 +15,7 @@ use super::overrides::Overrides;
 use super::report::Report;
 use super::table::{Field, Slot, Table, table};
 use super::written::{items, read_table, refuse_unknown, the_table};
-use super::{APPLICATIONS, Config, POOLS, grammar, routes};
+use super::{APPLICATIONS, Config, Listener, Mode, POOLS, grammar, routes};
 use crate::pool::{NO_POOL, ONLY};
 
 /// The most of them.
@@ -147,7 +147,7 @@ fn read_one(
     let mut keys = vec!["name", APPLICATIONS];
     for (name, into) in pool.tables().into_iter().filter(|(name, _)| OWN.contains(name)) {
         keys.push(name);
-        if let Some(own) = the_table(name, table, report) {
+        if let Some(own) = the_table(("pools.", name), table, report) {
             refuse_common(name, own, report);
             read_table(name, own, into, report);
         }
@@ -175,6 +175,61 @@ fn refuse_common(name: &str, written: &DeTable<'_>, report: &mut Report<'_>) {
             let what = "counts before it is known which pool a request goes to; set it at the top \
                         of the file";
             report.add(report.at(key.span().start), &format!("{name}.{word}"), what);
+        }
+    }
+}
+
+/// Reports what is wrong between the pools, and what leads to them. Called by `valid`.
+pub(super) fn judge(config: &Config, report: &mut Report<'_>) {
+    each_pool_is_led_to(config, report);
+    each_pool_has_its_own_cookie(config, report);
+}
+
+/// A pool to which nothing leads is forgotten, or what leads to it is.
+fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
+    let all = config.listening();
+    let names = || config.parts().iter().map(Config::pool_name);
+    for pool in all.iter().filter_map(|one| one.pool.as_deref()) {
+        if !names().any(|name| name == pool) {
+            let place = report.place_of("listeners.pool");
+            report.add(place, "listeners.pool", routes::unknown(pool, names()));
+        }
+    }
+    let is_led_by_listener = |pool: &str| all.iter().any(|one| one.pool.as_deref() == Some(pool));
+    let asks_routes = |one: &Listener| one.mode != Mode::ToHttps && one.pool.is_none();
+    if config.pools.len() > 1 && config.routes.is_empty() && all.iter().any(asks_routes) {
+        let what = "which of several pools a request goes to is for [[routes]] to say; write for \
+                    example [[routes]] and below it path = \"/api\" and pool = \"api\"";
+        report.add(Place::File, "routes", what);
+        return;
+    }
+    for (index, pool) in config.pools.iter().enumerate().skip(usize::from(config.pools.len() == 1))
+    {
+        let name = pool.pool_name();
+        if !config.routes.iter().any(|route| route.pool == index) && !is_led_by_listener(name) {
+            let place = report.pools[index].tables.last().map(|it| it.place.clone());
+            let what = format!("no route leads to {}; write one", quote(name));
+            report.warn(place.unwrap_or(Place::File), "pools", what);
+        }
+    }
+}
+
+/// Each would take the other's for one that is no longer good, and give the client a new one.
+fn each_pool_has_its_own_cookie(config: &Config, report: &mut Report<'_>) {
+    let cookie = |pool: &Config| pool.sticky.cookie.clone();
+    for (index, pool) in config.pools.iter().enumerate() {
+        let is_twin = |other: &&Config| cookie(other).is_some() && cookie(other) == cookie(pool);
+        if let Some(twin) = config.pools[..index].iter().find(is_twin) {
+            let [one, other] = [twin, pool].map(|pool| quote(pool.pool_name()));
+            let what = format!(
+                "the pools {one} and {other} have the same one: a client of both at one host loses \
+                 its application in one each time that it speaks to the other; write another below \
+                 [pools.sticky]"
+            );
+            report.within(index, |report| {
+                report.warn(report.place("sticky.cookie"), "sticky.cookie", what);
+            });
+            return;
         }
     }
 }

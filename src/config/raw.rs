@@ -99,7 +99,7 @@ fn read_root(root: &DeTable<'_>, config: &mut Config, report: &mut Report<'_>) {
     let mut known = vec![APPLICATIONS, LISTENERS, POOLS, ROUTES];
     for (name, table) in config.tables() {
         known.push(name);
-        if let Some(written) = the_table(name, root, report) {
+        if let Some(written) = the_table(("", name), root, report) {
             read_table(name, written, table, report);
         }
     }
@@ -141,7 +141,10 @@ fn read_pools(
         }
         None => {}
     }
-    if let Some(written) = root.get_key_value(ROUTES) {
+    // Where the pools could not be read, there is nothing that routes could be held against.
+    if let Some(written) = root.get_key_value(ROUTES)
+        && config.pools.is_empty() != has(POOLS)
+    {
         config.routes = routes::read(written, config, report);
     }
 }

@@ -1,6 +1,8 @@
 //! `[[routes]]`: which pool a request goes to. Called by `raw`, `render`, `changes`; which of them
 //! counts, `pool::Routes` decides.
 
+use std::net::IpAddr;
+
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
@@ -15,6 +17,8 @@ use crate::pool::Route;
 
 /// The most of them.
 pub const ROUTES_MAX: usize = 10_000;
+/// The longest path of one.
+const PATH_BYTES_MAX: usize = 1024;
 
 table! {
     /// A route as written.
@@ -32,10 +36,14 @@ table! {
 /// As `pool::Route` has it.
 fn host(text: &str) -> Result<String, String> {
     let name = text.strip_prefix("*.").unwrap_or(text);
-    let host = grammar::host(name).map_err(|_| {
+    let no_host = || {
         let said = quote(text);
         format!("{said} is no host; write for example \"a.example.org\" or \"*.example.org\"")
-    })?;
+    };
+    let host = grammar::host(name).map_err(|_| no_host())?;
+    if name != text && host.parse::<IpAddr>().is_ok() {
+        return Err(no_host());
+    }
     let host = host.strip_suffix('.').unwrap_or(&host);
     Ok(match host.contains(':') {
         true => format!("[{host}]"),
@@ -46,15 +54,19 @@ fn host(text: &str) -> Result<String, String> {
 /// A path that everybody reads in one way: routes are compared with it letter by letter.
 fn path(text: &str) -> Result<String, String> {
     let fits = |segment: &str| {
-        let plain = |byte: u8| byte.is_ascii_graphic() && !b"%?#;\\*".contains(&byte);
+        let plain = |byte: u8| byte.is_ascii_graphic() && !b"%?#;\\*{}<>|\"^`".contains(&byte);
         !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)
     };
+    if text.len() > PATH_BYTES_MAX {
+        return Err(format!("{} bytes are too many; up to {PATH_BYTES_MAX} will do", text.len()));
+    }
     let whole = text.strip_suffix('/').unwrap_or(text);
     match whole.strip_prefix('/') {
         _ if text == "/" => Ok(String::new()),
         Some(segments) if segments.split('/').all(fits) => Ok(whole.to_owned()),
         _ => Err(format!(
-            "{} will not do; write whole segments, such as \"/api\", without %, ;, ?, *, // and ..",
+            "{} will not do; write whole segments, such as \"/api\", without %, ;, ?, *, {{}}, // \
+             and ..",
             quote(text)
         )),
     }

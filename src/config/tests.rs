@@ -83,6 +83,7 @@ fn the_defaults_are_those_of_the_contract() {
         keep_alive: seconds(60),
         upstream_keep_alive: seconds(4),
         tunnel_idle: seconds(3600),
+        tunnel_fin: seconds(30),
         linger: seconds(5),
         linger_total: seconds(60),
         slowest: 16,
@@ -123,6 +124,7 @@ fn the_example_file_shows_every_key_with_its_default() {
 
     // The keys that mean something by being there.
     let mut all = parse(&shown);
+    assert_eq!(all.health.protocol.take(), Some(Asking::Http));
     assert_eq!(all.health.path.take().as_deref(), Some("/health"));
     assert_eq!(all.health.contains.take().as_deref(), Some("ok"));
     assert_eq!(all.health.host.take().as_deref(), Some("api.example.org"));

@@ -7,7 +7,7 @@ use super::message::{Place, quote};
 use super::report::Report;
 use super::settings::Setting;
 use super::units::TIME;
-use super::{Config, Listener, Mode, meaning};
+use super::{Config, Listener, Mode, meaning, passing, pools};
 
 /// Reports contradictions, and what is odd. Says nothing while single keys are wrong: it would
 /// judge defaults that nobody asked for.
@@ -16,6 +16,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
         return;
     }
     meaning::judge(report);
+    passing::judge(config, report);
     for (index, pool) in config.parts().iter().enumerate() {
         report.within(index, |report| check_pool(pool, report));
     }
@@ -25,8 +26,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     a_secure_listener_has_a_certificate(config, report);
     whoever_is_sent_on_gets_there(config, report);
     prefaces_come_from_somebody(config, report);
-    each_pool_is_led_to(config, report);
-    each_pool_has_its_own_cookie(config, report);
+    pools::judge(config, report);
     #[cfg(feature = "admin")]
     others_prove_who_they_are(config, report);
 }
@@ -238,44 +238,6 @@ fn prefaces_come_from_somebody(config: &Config, report: &mut Report<'_>) {
             }
         };
         report.add(place, key, what);
-    }
-}
-
-/// A pool to which nothing leads is forgotten, or a route to it is.
-fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
-    if config.pools.len() > 1 && config.routes.is_empty() {
-        let what = "which of several pools a request goes to is for [[routes]] to say; write for \
-                    example [[routes]] and below it path = \"/api\" and pool = \"api\"";
-        report.add(Place::File, "routes", what);
-        return;
-    }
-    for (index, pool) in config.pools.iter().enumerate().skip(usize::from(config.pools.len() == 1))
-    {
-        if !config.routes.iter().any(|route| route.pool == index) {
-            let place = report.pools[index].tables.last().map(|it| it.place.clone());
-            let what = format!("no route leads to {}; write one", quote(pool.pool_name()));
-            report.warn(place.unwrap_or(Place::File), "pools", what);
-        }
-    }
-}
-
-/// Each would take the other's for one that is no longer good, and give the client a new one.
-fn each_pool_has_its_own_cookie(config: &Config, report: &mut Report<'_>) {
-    let cookie = |pool: &Config| pool.sticky.cookie.clone();
-    for (index, pool) in config.pools.iter().enumerate() {
-        let is_twin = |other: &&Config| cookie(other).is_some() && cookie(other) == cookie(pool);
-        if let Some(twin) = config.pools[..index].iter().find(is_twin) {
-            let [one, other] = [twin, pool].map(|pool| quote(pool.pool_name()));
-            let what = format!(
-                "the pools {one} and {other} have the same one: a client of both at one host loses \
-                 its application in one each time that it speaks to the other; write another below \
-                 [pools.sticky]"
-            );
-            report.within(index, |report| {
-                report.warn(report.place("sticky.cookie"), "sticky.cookie", what);
-            });
-            return;
-        }
     }
 }
 

@@ -21,6 +21,7 @@ const WORDS: &[(&str, &str, &str)] = &[
          nodes target targets member members host hosts service services endpoint endpoints",
         "[[applications]]",
     ),
+    ("mode", "tcp stream", "[[listeners]] with mode = \"tcp\""),
     ("", "listener frontend frontends bind", "[[listeners]], or [server] listen for one alone"),
     ("", "pool", "[[pools]]"),
     ("", "route routing rule rules location locations router routers", "[[routes]]"),

@@ -35,16 +35,16 @@ pub(super) fn read_table(
     refuse_unknown(name, written, &known, report);
 }
 
-/// The table of this name, if there is one.
+/// The table of this name, if there is one; its heading begins with `of`.
 pub(super) fn the_table<'w, 'i>(
-    name: &str,
+    (of, name): (&str, &str),
     all: &'w DeTable<'i>,
     report: &mut Report<'_>,
 ) -> Option<&'w DeTable<'i>> {
     let (key, value) = all.get_key_value(name)?;
     let DeValue::Table(written) = value.get_ref() else {
         // Not what was found: a secret may be in the table.
-        let what = format!("found no table; write [{name}] and below it its keys");
+        let what = format!("found no table; write [{of}{name}] and below it its keys");
         report.add(report.at(key.span().start), name, what);
         return None;
     };

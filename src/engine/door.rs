@@ -91,8 +91,14 @@ pub(crate) trait Greeter: Send + 'static {
     /// What a client's connection becomes.
     type Task: Task;
 
-    /// A client has come in: its task, and when that is late if it hears nothing.
-    fn welcome(&self, socket: OwnedFd, peer: SocketAddr, place: Place) -> (Self::Task, Duration);
+    /// A client has come in: its task, and when that is late if it hears nothing; none where it is
+    /// to be stepped at once, whatever it hears.
+    fn welcome(
+        &self,
+        socket: OwnedFd,
+        peer: SocketAddr,
+        place: Place,
+    ) -> (Self::Task, Option<Duration>);
 
     /// Somebody waits outside, and every place is taken.
     fn say_full(&self);
@@ -341,6 +347,7 @@ impl<G: Greeter> Keeper<G> {
         };
         self.note_callers(false);
         let (task, deadline) = self.greeter.welcome(socket, peer, place);
+        let Some(deadline) = deadline else { return self.lot.queue(task) };
         match self.lot.park(task, deadline) {
             Ok(None) => {}
             Ok(Some(rung)) => self.lot.queue(rung),

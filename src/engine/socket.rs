@@ -163,6 +163,16 @@ impl Socket {
         self.send(bytes, SendFlags::NOSIGNAL | SendFlags::MORE)
     }
 
+    /// Goes on with a connect; true once it is done, and what goes ahead is out. To send nothing
+    /// asks the kernel: it says `EAGAIN` while the connect is under way, and why it failed.
+    pub(crate) fn establish(&mut self) -> io::Result<bool> {
+        let ahead = std::mem::take(&mut self.ahead);
+        // Not to be held back for what follows: maybe nothing does, as the peer is to speak first.
+        let sent = self.send_now(&ahead, SendFlags::NOSIGNAL)?;
+        self.ahead = ahead[sent..].into();
+        Ok(self.ready.write && self.ahead.is_empty())
+    }
+
     fn send(&mut self, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
         if !self.ahead.is_empty() && !self.send_ahead()? {
             return Ok(0);

@@ -148,6 +148,12 @@ impl Stream {
         }
     }
 
+    /// Goes on with a connect, and with the handshake after it, if there is one: true once both are
+    /// done. Where nothing else is written, nothing else would tell. What goes ahead goes out.
+    pub(crate) fn establish(&mut self) -> io::Result<bool> {
+        Ok(self.socket.establish()? && self.handshake()?)
+    }
+
     /// True unless it is in the clear.
     pub(crate) fn is_secure(&self) -> bool {
         self.session.is_some()

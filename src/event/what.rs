@@ -101,11 +101,15 @@ pub enum Event<'e> {
     },
     /// An operator has requests held.
     Paused {
+        /// Of this pool alone, or of all.
+        pool: Option<&'e str>,
         /// The pause ends by itself after so long.
         at_most: Duration,
     },
     /// An operator lets them go.
     Resumed {
+        /// Of this pool alone, or of all.
+        pool: Option<&'e str>,
         /// How many were held.
         held: usize,
     },

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::what::Event;
-use crate::text::Many;
+use crate::text::{Escaped, Many};
 
 impl Display for Event<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -76,11 +76,15 @@ impl Event<'_> {
             Self::Listening { address, summary } => {
                 write!(f, "listening on {address}: {summary}")
             }
-            Self::Paused { at_most } => write!(
+            Self::Paused { pool, at_most } => write!(
                 f,
-                "paused: new requests are held, until somebody resumes or {at_most:?} have passed"
+                "paused{}: new requests are held, until somebody resumes or {at_most:?} have \
+                 passed",
+                of_pool(pool)
             ),
-            Self::Resumed { held } => write!(f, "resumed: {}", freed(held)),
+            Self::Resumed { pool, held } => {
+                write!(f, "resumed{}: {}", of_pool(pool), freed(held))
+            }
             Self::PauseOver { held } => {
                 write!(f, "the pause is over by itself: {}", freed(held))
             }
@@ -112,4 +116,8 @@ impl Event<'_> {
 
 fn freed(held: usize) -> Many {
     Many(held as u64, "request that was held goes on", "requests that were held go on")
+}
+
+fn of_pool(pool: Option<&str>) -> String {
+    pool.map_or(String::new(), |pool| format!(" pool {}", Escaped(pool)))
 }

@@ -47,7 +47,8 @@ pub struct Access<'a> {
     pub target: &'a [u8],
     /// `HTTP/1.1` or `HTTP/1.0`, or as received in a request that was refused.
     pub version: &'a [u8],
-    /// As the client was told; 499 when the client left before there was one.
+    /// As the client was told; 499 when the client left before there was one. 0 for what is no
+    /// request, a TCP client's connection.
     pub status: u16,
     /// Bytes of the answer's body, as Apache's `%b`: heads do not count.
     pub bytes_sent: u64,
@@ -61,7 +62,8 @@ pub struct Access<'a> {
     pub backend: Option<&'a str>,
     /// Backends tried.
     pub tries: u32,
-    /// From the request's arrival to the first byte of the answer.
+    /// From the request's arrival to the first byte of the answer; of a TCP client's, until a
+    /// backend had taken the connection.
     pub first_byte: Option<Duration>,
     /// From the request's arrival to the end of the exchange.
     pub total: Duration,
@@ -102,7 +104,10 @@ impl Access<'_> {
         out.extend_from_slice(b"] \"");
         self.write_request_line(out);
         out.extend_from_slice(b"\" ");
-        decimal(out, self.status.into());
+        match self.status {
+            0 => out.push(b'-'),
+            status => decimal(out, status.into()),
+        }
         out.push(b' ');
         match self.bytes_sent {
             0 => out.push(b'-'),
@@ -171,7 +176,10 @@ impl Access<'_> {
         out.extend_from_slice(b",\"version\":");
         json_field(out, self.version);
         out.extend_from_slice(b",\"status\":");
-        decimal(out, self.status.into());
+        match self.status {
+            0 => out.extend_from_slice(b"null"),
+            status => decimal(out, status.into()),
+        }
         out.extend_from_slice(b",\"bytes_sent\":");
         decimal(out, self.bytes_sent);
         out.extend_from_slice(b",\"bytes_received\":");
@@ -200,7 +208,7 @@ impl Access<'_> {
         out.extend_from_slice(b"\",\"reason\":");
         json_or_null(out, self.reason.as_bytes());
         out.extend_from_slice(b",\"request_id\":");
-        json_field(out, self.request_id.as_bytes());
+        json_or_null(out, self.request_id.as_bytes());
         out.extend_from_slice(b",\"host\":");
         json_or_null(out, self.host);
         out.extend_from_slice(b",\"pool\":");

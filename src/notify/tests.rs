@@ -356,7 +356,7 @@ fn the_reason_is_that_of_how_it_stands_when_it_is_told() {
     assert_eq!(message.subject, "[evenly lb] a down: check failed: refused; 1 of 2 up");
     assert_eq!(message.fact("reason"), Some("check failed: refused"));
     assert!(message.text.contains("a (192.0.2.1:1): down for 3 s; last"), "{}", message.text);
-    assert!(!message.text.contains("503"), "{}", message.text);
+    assert!(!message.text.contains("status 503"), "{}", message.text);
     // Of one that is up by now, what took it out is all that is known.
     let message = said(&told[0].1, &[sight("a", false), sight("b", false)], 3);
     assert_eq!(message.subject, "[evenly lb] a down: status 503; 2 of 2 up");

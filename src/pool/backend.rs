@@ -190,6 +190,11 @@ impl Backend {
         self.tally().ended(end);
     }
 
+    /// A connection has ended that was passed on unread.
+    pub fn count_carried(&self, bytes_up: u64, bytes_down: u64) {
+        self.tally().carried(bytes_up, bytes_down);
+    }
+
     /// An answer of it broke a rule and was mended.
     pub fn count_repaired(&self) {
         self.tally().repaired.fetch_add(1, Relaxed);

@@ -41,6 +41,12 @@ impl Lease {
         &self.pool
     }
 
+    /// The backend has taken a connection, of which nobody here reads a byte: that ends a row of
+    /// failures, however long the connection lasts then.
+    pub fn connected(&self, latency: Duration, now: Duration) -> Option<Notice> {
+        self.pool.judge(self.index, &Outcome::Connected { latency }, || None, now)
+    }
+
     /// Gives the backend back and says what came of the try, for a request that no stranger chose.
     /// The notice is for the log.
     pub fn finish(self, outcome: Outcome, now: Duration) -> Option<Notice> {

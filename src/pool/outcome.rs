@@ -15,6 +15,11 @@ pub enum Outcome {
         /// From the request's last byte to the answer's first.
         latency: Duration,
     },
+    /// The backend has taken a connection of which nobody here reads a byte.
+    Connected {
+        /// How long that took.
+        latency: Duration,
+    },
     /// The backend failed.
     Failed(Fault),
     /// The client left, or we are stopping: nothing is known about the backend.
@@ -54,6 +59,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answered { status, .. } => write!(f, "status {status}"),
+            Self::Connected { .. } => f.write_str("connected"),
             Self::Failed(fault) => fault.fmt(f),
             Self::Abandoned => f.write_str("abandoned"),
         }
@@ -98,6 +104,7 @@ mod tests {
             Outcome::Answered { status: 503, latency: Duration::ZERO }.to_string(),
             "status 503"
         );
+        assert_eq!(Outcome::Connected { latency: Duration::ZERO }.to_string(), "connected");
         assert_eq!(Outcome::Abandoned.to_string(), "abandoned");
     }
 }

@@ -185,6 +185,7 @@ impl Pool {
         let (backend, passive) = (&self.backends[index], &self.rules.passive);
         let failed = match *outcome {
             Outcome::Abandoned => return None,
+            Outcome::Connected { .. } => false,
             Outcome::Failed(_) => true,
             Outcome::Answered { status, latency } => {
                 backend.tally().answered(status, latency, now);

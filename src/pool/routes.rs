@@ -8,8 +8,8 @@
 //! **Nobody reaches another pool than the application would think.** The target goes on as it
 //! came, and applications read one path in different ways: `/a/../b` is below `/a` to one and `/b`
 //! to another, and so it is with `%2e`, `//`, `%2f`, `/a;x/..` and what is encoded twice. So where
-//! a path has anything of that, each way to read it is tried, and if they lead to different pools,
-//! nobody gets the request.
+//! a path has anything of that, it is read in each way, in any order of them, and if readings lead
+//! to different pools, nobody gets the request.
 
 use std::fmt;
 
@@ -64,7 +64,10 @@ pub struct Ambiguous;
 
 /// How often a path may be encoded: what is encoded thrice is read by nobody.
 const DECODED_MAX: u32 = 2;
-/// Bytes of the longest name of a host, with the dot at its end (RFC 1035 section 2.3.4).
+/// Readings of one path that are tried. Honest ones have a few.
+const READINGS_MAX: usize = 32;
+/// Bytes of the longest name of a host, with the dot at its end (RFC 1035 section 2.3.4): of what
+/// is longer so much of its end is looked at.
 const NAME_BYTES_MAX: usize = 255;
 
 impl Routes {
@@ -98,16 +101,19 @@ impl Routes {
         let host = bare(host);
         let end = self.at(&host, path);
         let pool = |end: Option<RouteEnd>| end.map(|end| end.pool);
-        let leads_there = |reading: String| pool(self.at(&host, &reading)) == pool(end);
-        match self.go_by_path && !readings(path).all(leads_there) {
-            true => Err(Ambiguous),
-            false => Ok(end),
+        if !self.go_by_path || is_plain(path) {
+            return Ok(end);
         }
+        let all = readings(path).ok_or(Ambiguous)?;
+        let is_one = all.iter().all(|reading| pool(self.at(&host, reading)) == pool(end));
+        if is_one { Ok(end) } else { Err(Ambiguous) }
     }
 
     /// The most specific route for a path that is read in one way.
     fn at(&self, host: &str, path: &str) -> Option<RouteEnd> {
-        let names = host.match_indices('.').map(|(dot, _)| &host[dot..]);
+        let tail = host.len().saturating_sub(NAME_BYTES_MAX);
+        let dots = host.match_indices('.').filter(|(dot, _)| *dot >= tail);
+        let names = dots.map(|(dot, _)| &host[dot..]);
         let mut hosts = [Some(host)].into_iter().chain(names.map(Some)).chain([None]);
         hosts.find_map(|host| {
             let own = self.hosts.binary_search_by(|(other, _)| other.as_deref().cmp(&host)).ok()?;
@@ -148,43 +154,101 @@ fn bare(host: &str) -> String {
         Some(end) => &host[..=end],
         None => host.split(':').next().unwrap_or_default(),
     };
-    let name = if name.len() > NAME_BYTES_MAX { "" } else { name };
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-/// All other ways in which a path may be read; none where everybody reads it alike.
-fn readings(path: &str) -> impl Iterator<Item = String> {
-    let is_plain = !path.contains(['%', ';', '\\']) && !path.contains("//") && !path.contains("/.");
-    let decoded = (0..=DECODED_MAX).scan(path.to_owned(), |text, times| {
-        *text = if times == 0 { std::mem::take(text) } else { decode(text) };
-        Some(text.clone())
-    });
-    let ways = decoded.flat_map(|text| {
-        (0..8).map(move |way: u8| walk(&text, way & 1 != 0, way & 2 != 0, way & 4 != 0))
-    });
-    ways.take(if is_plain { 0 } else { usize::MAX })
+/// True where everybody reads a path alike.
+fn is_plain(path: &str) -> bool {
+    let is_odd = |pair: &[u8]| matches!(pair, b"//" | b"/." | b"./");
+    let bytes = path.as_bytes();
+    !path.contains(['%', ';', '\\']) && !bytes.windows(2).any(is_odd) && !path.ends_with('.')
 }
 
-/// A path segment by segment: without what follows a `;` or a zero byte in each, with many slashes
-/// as one, with `.` and `..` followed (RFC 3986 section 5.2.4), or not.
-fn walk(path: &str, cuts: bool, merges: bool, follows: bool) -> String {
+/// All ways in which a path may be read, the first as it came; none where there are too many to
+/// try.
+fn readings(path: &str) -> Option<Vec<String>> {
+    let mut all = vec![(path.to_owned(), 0)];
+    let mut at = 0;
+    while let Some((reading, decoded)) = all.get(at).cloned() {
+        for (marks, read) in READERS {
+            if !marks.iter().any(|mark| reading.contains(mark)) {
+                continue;
+            }
+            let next = read(&reading);
+            if !all.iter().any(|(other, _)| *other == next) {
+                all.push((next, decoded));
+            }
+        }
+        let next = decode(&reading);
+        if decoded < DECODED_MAX && !all.iter().any(|(other, _)| *other == next) {
+            all.push((next, decoded + 1));
+        }
+        if all.len() > READINGS_MAX {
+            return None;
+        }
+        at += 1;
+    }
+    Some(all.into_iter().map(|(reading, _)| reading).collect())
+}
+
+/// What readers do to a path beside decoding it, each of them or not, in any order; and what there
+/// must be for it to do anything.
+const READERS: [Reader; 6] = [
+    // Windows.
+    (&["\\"], |path| path.replace('\\', "/")),
+    // Servlets: what follows a semicolon is a parameter of the segment.
+    (&[";"], |path| each(path, |segment| segment.split(';').next().unwrap_or_default())),
+    // Whoever decodes first takes these for the end of the path; and so C does zero.
+    (&["?", "#", "\0"], |path| path.split(['?', '#', '\0']).next().unwrap_or_default().to_owned()),
+    // Names of files end in neither on Windows.
+    (&[".", " "], |path| each(path, without_end)),
+    (&["//"], merge_slashes),
+    (&["/."], follow_dots),
+];
+
+type Reader = (&'static [&'static str], fn(&str) -> String);
+
+fn without_end(segment: &str) -> &str {
+    match segment {
+        "." | ".." => segment,
+        other => other.trim_end_matches(['.', ' ']),
+    }
+}
+
+fn merge_slashes(path: &str) -> String {
+    let mut merged = String::with_capacity(path.len());
+    for c in path.chars() {
+        if c != '/' || !merged.ends_with('/') {
+            merged.push(c);
+        }
+    }
+    merged
+}
+
+fn each(path: &str, change: impl Fn(&str) -> &str) -> String {
+    joined(path.split('/').map(change))
+}
+
+fn joined<'p>(segments: impl Iterator<Item = &'p str>) -> String {
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// As RFC 3986 section 5.2.4 has it.
+fn follow_dots(path: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
-    let mut pieces = path.split(['/', '\\']).skip(1).peekable();
+    let mut pieces = path.split('/').skip(1).peekable();
     while let Some(piece) = pieces.next() {
-        let is_last = pieces.peek().is_none();
-        let bare = if cuts { piece.split([';', '\0']).next().unwrap_or_default() } else { piece };
-        match bare {
-            "" if merges && !is_last => {}
-            "." | ".." if follows => {
-                segments.truncate(segments.len().saturating_sub(usize::from(bare == "..")));
-                if is_last {
+        match piece {
+            "." | ".." => {
+                segments.truncate(segments.len().saturating_sub(usize::from(piece == "..")));
+                if pieces.peek().is_none() {
                     segments.push("");
                 }
             }
-            bare => segments.push(bare),
+            piece => segments.push(piece),
         }
     }
-    segments.iter().fold(String::new(), |path, segment| path + "/" + segment)
+    joined([""].into_iter().chain(segments))
 }
 
 /// With each `%` and its two hex digits as the byte that they stand for.
@@ -281,6 +345,8 @@ mod tests {
         ] {
             assert_eq!(pool(&routes, host, "/"), expected, "{host}");
         }
+        let long = "x".repeat(300) + ".b.test";
+        assert_eq!(pool(&routes, &long, "/"), Some(1), "it ends so, however long it is");
     }
 
     #[test]
@@ -323,6 +389,19 @@ mod tests {
             "/api/x/../../admin",
             "/api%00x",
             "/api%3bx/",
+            "/;%2fx/admin%2fx",
+            "/%3b%5cx/admin",
+            "/%253b%5cx%2fadmin",
+            "/.%3b%5ca%252fadmin",
+            "/;%2fx/admin%252f",
+            "/./admin%252f..",
+            "/admin%3f",
+            "/admin%253fx",
+            "/admin%23x",
+            "/api/..%3f/admin",
+            "/api..",
+            "/admin.",
+            "/admin%20/x",
         ] {
             assert_eq!(routes.find("a", target), Err(Ambiguous), "{target}");
         }
@@ -339,6 +418,7 @@ mod tests {
             ("a", "/api/.hidden", 1),
             ("a", "/api/..x", 1),
             ("a", "/files/a%20b/c;v=1//d", 0),
+            ("a", "/files/what%3f/is.this.", 0),
             ("a", "/100%", 0),
             ("a", "/%zz/%e9%ff", 0),
             ("a", "/x?q=/../api/%2e%2e//", 0),

@@ -98,9 +98,14 @@ impl Tally {
 
     /// Counts a request that has ended here.
     pub(super) fn ended(&self, end: &End) {
-        self.bytes_up.fetch_add(end.bytes_up, Relaxed);
-        self.bytes_down.fetch_add(end.bytes_down, Relaxed);
+        self.carried(end.bytes_up, end.bytes_down);
         self.ended.count(end.status, end.took);
+    }
+
+    /// Counts bytes that went there and came from there.
+    pub(super) fn carried(&self, bytes_up: u64, bytes_down: u64) {
+        self.bytes_up.fetch_add(bytes_up, Relaxed);
+        self.bytes_down.fetch_add(bytes_down, Relaxed);
     }
 }
 

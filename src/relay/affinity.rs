@@ -59,6 +59,11 @@ impl Affinity {
         }
     }
 
+    /// What `hash` goes by where there is no request to look at.
+    pub(crate) fn of_client(&self, client: IpAddr) -> Option<u64> {
+        self.hash_by.as_ref().map(|_| hash_address(client))
+    }
+
     /// None where there is nothing to go by. An empty value is nothing: it would send everybody
     /// who lacks one to the same backend.
     fn key(&self, by: &HashBy, request: &Request, origin: Origin) -> Option<u64> {

@@ -135,7 +135,7 @@ impl Controls {
     /// 30 s in all.
     pub fn pause(&self, at_most: Duration, pool: Option<&str>) {
         if let Some(at_most) = self.those(pool).map(|one| one.pause(at_most)).max() {
-            self.shared.teller.tell(Event::Paused { at_most });
+            self.shared.teller.tell(Event::Paused { pool, at_most });
         }
     }
 
@@ -143,7 +143,7 @@ impl Controls {
     pub fn resume(&self, pool: Option<&str>) {
         let held = self.those(pool).filter_map(|one| one.resume());
         if let Some(held) = held.reduce(|all, held| all + held) {
-            self.shared.teller.tell(Event::Resumed { held });
+            self.shared.teller.tell(Event::Resumed { pool, held });
         }
     }
 

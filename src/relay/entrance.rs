@@ -63,6 +63,21 @@ impl Entrance {
         self.expects_preface
     }
 
+    /// Whether connections are passed on as they are.
+    pub(super) fn passes(&self) -> bool {
+        self.listener.mode == Mode::Tcp
+    }
+
+    /// Whether each connection begins with TLS that is read for the name it asks for.
+    pub(super) fn reads_hello(&self) -> bool {
+        self.passes() && self.listener.sni
+    }
+
+    /// The pool for all who come in there, if there is one.
+    pub(super) fn pool(&self) -> Option<&str> {
+        self.listener.pool.as_deref()
+    }
+
     /// The port at which https is spoken, if clients are sent there.
     pub(super) fn sends_to(&self) -> Option<u16> {
         (self.listener.mode == Mode::ToHttps).then_some(self.listener.https_port)

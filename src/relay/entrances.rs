@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::entrance::{Entrance, Listening};
-use super::greeter::HttpGreeter;
+use super::greeter::ClientGreeter;
 use super::task::ClientTask;
 use crate::config::{self, Config};
 use crate::engine::{Latch, Listener, Lot};
@@ -36,7 +36,7 @@ impl Open {
         threads: &mut Vec<JoinHandle<()>>,
     ) -> io::Result<Self> {
         let (address, entrance) = (socket.address(), Snapshot::new(entrance));
-        let greeter = HttpGreeter { shared: Arc::clone(shared), entrance: Arc::clone(&entrance) };
+        let greeter = ClientGreeter { shared: Arc::clone(shared), entrance: Arc::clone(&entrance) };
         let (latch, keeper) = shared.door.keeper(socket, lot, greeter, shared.pulses.of("door"));
         threads.push(spawn("door", keeper)?);
         Ok(Self { address, entrance, latch })

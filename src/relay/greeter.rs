@@ -6,6 +6,7 @@
 use super::Shared;
 use super::client::Client;
 use super::entrance::Entrance;
+use super::passage::Passage;
 use super::task::ClientTask;
 use crate::engine::{Greeter, Place, Stream};
 use crate::pool::Snapshot;
@@ -15,17 +16,22 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// At the door of a listener that speaks HTTP, in the clear or through TLS.
-pub(super) struct HttpGreeter {
+/// At the door of a listener, whatever is spoken there.
+pub(super) struct ClientGreeter {
     pub(super) shared: Arc<Shared>,
     /// What becomes of who comes in now.
     pub(super) entrance: Arc<Snapshot<Entrance>>,
 }
 
-impl Greeter for HttpGreeter {
+impl Greeter for ClientGreeter {
     type Task = ClientTask;
 
-    fn welcome(&self, socket: OwnedFd, peer: SocketAddr, place: Place) -> (ClientTask, Duration) {
+    fn welcome(
+        &self,
+        socket: OwnedFd,
+        peer: SocketAddr,
+        place: Place,
+    ) -> (ClientTask, Option<Duration>) {
         let (site, now) = (self.shared.site.current(), self.shared.now());
         let (timeouts, entrance) = (&site.config.timeouts, self.entrance.current());
         let trusted = site.trusts(peer.ip().to_canonical());
@@ -37,11 +43,19 @@ impl Greeter for HttpGreeter {
             }
             // The deadline of a head begins anew once the handshake is done.
             Some(_) => (ClientTask::Handshake, timeouts.handshake),
+            None if entrance.reads_hello() => (ClientTask::Hello, timeouts.handshake),
             None => (ClientTask::Head, timeouts.request_head),
         };
-        let deadline = now + patience;
+        let (deadline, is_secure) = (now + patience, entrance.acceptor().is_some());
+        let begins = is_secure || entrance.expects_preface() || entrance.reads_hello();
+        let passes_at_once = entrance.passes() && !begins;
         let stream = Stream::accepted(socket, Arc::clone(&self.shared.lot), entrance.acceptor());
-        (begin(Client::new(stream, peer, trusted, (entrance, place), now, deadline)), deadline)
+        let client = Client::new(stream, peer, trusted, (entrance, place), now, deadline);
+        match passes_at_once {
+            // The backend may be the one that speaks first.
+            true => (ClientTask::Passage(Passage::begin(client, None, &site, now)), None),
+            false => (begin(client), Some(deadline)),
+        }
     }
 
     fn say_full(&self) {

@@ -99,8 +99,13 @@ impl Server {
         let shared = &self.shared;
         shared.door.resize(config.server.max_connections);
         let before = shared.site.current();
+        let is_gone = |pool: &Pool| !pools.iter().any(|next| next.name() == pool.name());
         let site = Site::new(config, &tls, pools, (&shared.lot, &shared.ledger), Some(&before));
         shared.site.replace(Arc::clone(&site));
+        // Nobody could let them go any more, and who is held there has that pool alone.
+        for one in before.branches.iter().filter(|one| is_gone(&one.pool)) {
+            one.queue.resume(shared.now());
+        }
         self.entrances.follow(&site.config, &tls);
         shared.idle.leave(|to| site.leads_to(to));
     }

@@ -5,6 +5,7 @@
 //! [`Branch`] of that pool, and it is what a request keeps.
 
 use super::branch::Branch;
+use super::entrance::Entrance;
 use super::ledger::{Ledger, NOBODY};
 use super::queue::Queue;
 use super::upstream::Destination;
@@ -33,6 +34,13 @@ pub(crate) struct Site {
 /// The place of the route that leads a request to its pool, if that is for routes to say; or what
 /// is said where none does.
 pub(super) type Way = Result<Option<usize>, Refusal>;
+
+/// No route leads to a pool from there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NoRoute;
+
+/// The target that is below no path.
+const NO_PATH: &str = "*";
 
 const NO_ROUTE: Refusal = Refusal { status: 404, reason: "no route leads from here" };
 const AMBIGUOUS: Refusal = Refusal {
@@ -74,15 +82,40 @@ impl Site {
         Arc::new(Self { config, branches, common, routes })
     }
 
-    /// What serves this request, and by which route, if that is for routes to say; or why no pool
-    /// gets it.
-    pub(super) fn way(&self, request: &Request) -> (&Arc<Branch>, Way) {
+    /// What serves this request of a client that came in by `entrance`, and by which route, if that
+    /// is for routes to say; or why no pool gets it.
+    pub(super) fn way(&self, request: &Request, entrance: &Entrance) -> (&Arc<Branch>, Way) {
+        if let Some(own) = self.own_of(entrance) {
+            return (own, Ok(None));
+        }
         let Some(routes) = &self.routes else { return (&self.common, Ok(None)) };
         match routes.find(request.host, request.target) {
             Ok(Some(end)) => (&self.branches[end.pool], Ok(Some(end.route))),
             Ok(None) => (&self.common, Err(NO_ROUTE)),
             Err(Ambiguous) => (&self.common, Err(AMBIGUOUS)),
         }
+    }
+
+    /// The same of a TCP client, of whom no more is known than whom its TLS asks for, if that was
+    /// read: routes with a path are not for it.
+    pub(super) fn way_of(
+        &self,
+        entrance: &Entrance,
+        name: Option<&str>,
+    ) -> (&Arc<Branch>, Result<Option<usize>, NoRoute>) {
+        if let Some(own) = self.own_of(entrance) {
+            return (own, Ok(None));
+        }
+        let Some(routes) = &self.routes else { return (&self.common, Ok(None)) };
+        match routes.find(name.unwrap_or_default(), NO_PATH) {
+            Ok(Some(end)) => (&self.branches[end.pool], Ok(Some(end.route))),
+            _ => (&self.common, Err(NoRoute)),
+        }
+    }
+
+    /// What serves all that comes in there, if the listener says so.
+    fn own_of(&self, entrance: &Entrance) -> Option<&Arc<Branch>> {
+        self.branch_called(entrance.pool()?)
     }
 
     /// True if this is one of its branches.

@@ -7,8 +7,10 @@
 //!
 //! ```text
 //! Preface --> Handshake --> Head <--> Exchange --> Tunnel
-//!                 |          |            |
-//!                 +----------+--> Linger <+
+//!    |            |          |            |
+//!    |            +----------+--> Linger <+
+//!    |            |
+//!    +-> Hello -> Passage --> Passing
 //! ```
 
 use super::Shared;
@@ -17,8 +19,10 @@ use super::client::Client;
 use super::exchange::{Ended, Exchange};
 use super::handshake::{self, Shaken};
 use super::head::{self, Heard};
+use super::hello;
 use super::kit::{Context, Kit};
 use super::linger::Linger;
+use super::passage::{Passage, Passed};
 use super::preface::{self, Prefaced};
 use super::tunnel::Tunnel;
 use crate::engine::{Key, Next, Owner, Task};
@@ -39,7 +43,13 @@ pub(crate) enum ClientTask {
     /// One request in flight (`exchange/`).
     Exchange(Box<Exchange>),
     /// Bytes both ways after a 101 (`tunnel.rs`).
-    Tunnel(Box<Tunnel>),
+    Tunnel(Box<Tunnel<Exchange>>),
+    /// A TCP client's TLS is read for the name that it asks for (`hello.rs`).
+    Hello(Box<Client>),
+    /// A TCP client waits for its connection to a backend (`passage/`).
+    Passage(Box<Passage>),
+    /// It has one: bytes both ways (`tunnel.rs`).
+    Passing(Box<Tunnel<Passage>>),
     /// The last answer is given; the client may still read it (`linger.rs`).
     Linger(Box<Linger>),
 }
@@ -51,7 +61,8 @@ impl Task for ClientTask {
         cx.kit.begin(cx.now);
         match self {
             Self::Preface(client) => {
-                preface::step(client, cx, buf).map(Self::Preface, after_preface)
+                let next = preface::step(client, cx, buf);
+                next.map(Self::Preface, |prefaced| after_preface(prefaced, cx))
             }
             Self::Handshake(client) => {
                 let next = handshake::step(client, cx);
@@ -66,15 +77,31 @@ impl Task for ClientTask {
                 next.map(Self::Exchange, |ended| after_exchange(ended, cx, buf))
             }
             Self::Tunnel(tunnel) => tunnel.step(cx, buf).map(Self::Tunnel, |never| match never {}),
+            Self::Hello(client) => {
+                let next = hello::step(client, cx, buf);
+                next.map(Self::Hello, |heard| after_hello(heard, cx))
+            }
+            Self::Passage(passage) => {
+                let next = passage.step(cx);
+                next.map(Self::Passage, |passed| after_passage(passed, cx))
+            }
+            Self::Passing(tunnel) => {
+                tunnel.step(cx, buf).map(Self::Passing, |never| match never {})
+            }
             Self::Linger(linger) => linger.step(cx, buf).map(Self::Linger, |never| match never {}),
         }
     }
 
     fn home(&mut self) -> io::Result<Key> {
         let client = match self {
-            Self::Preface(client) | Self::Handshake(client) | Self::Head(client) => client,
+            Self::Preface(client)
+            | Self::Handshake(client)
+            | Self::Hello(client)
+            | Self::Head(client) => client,
+            Self::Passage(passage) => &mut passage.client,
+            Self::Passing(tunnel) => &mut tunnel.carried.client,
             Self::Exchange(exchange) => &mut exchange.client,
-            Self::Tunnel(tunnel) => &mut tunnel.exchange.client,
+            Self::Tunnel(tunnel) => &mut tunnel.carried.client,
             Self::Linger(linger) => &mut linger.client,
         };
         client.stream.key(Owner::Itself)
@@ -82,11 +109,12 @@ impl Task for ClientTask {
 
     fn idle_since(&self) -> Option<Duration> {
         match self {
-            Self::Preface(client) | Self::Handshake(client) | Self::Head(client) => {
-                client.idle_since()
-            }
+            Self::Preface(client)
+            | Self::Handshake(client)
+            | Self::Hello(client)
+            | Self::Head(client) => client.idle_since(),
             Self::Linger(linger) => linger.idle_since(),
-            Self::Exchange(_) | Self::Tunnel(_) => None,
+            Self::Exchange(_) | Self::Tunnel(_) | Self::Passage(_) | Self::Passing(_) => None,
         }
     }
 
@@ -103,16 +131,33 @@ impl Task for ClientTask {
     }
 }
 
-fn after_preface(Prefaced(client): Prefaced) -> Next<ClientTask> {
+fn after_preface(Prefaced(client): Prefaced, cx: &Context) -> Next<ClientTask> {
     Next::Go(match client.is_secure() {
         true => ClientTask::Handshake(client),
-        false => ClientTask::Head(client),
+        false if client.entrance.reads_hello() => ClientTask::Hello(hello::begin(client, cx)),
+        false => begin(client, cx),
     })
+}
+
+/// A client whose bytes are in the clear.
+fn begin(client: Box<Client>, cx: &Context) -> ClientTask {
+    match client.entrance.passes() {
+        true => ClientTask::Passage(Passage::begin(client, None, &cx.kit.site, cx.now)),
+        false => ClientTask::Head(client),
+    }
+}
+
+fn after_hello(hello::Named { client, name }: hello::Named, cx: &Context) -> Next<ClientTask> {
+    Next::Go(ClientTask::Passage(Passage::begin(client, name, &cx.kit.site, cx.now)))
+}
+
+fn after_passage(Passed(passage, upstream): Passed, cx: &Context) -> Next<ClientTask> {
+    Next::Go(ClientTask::Passing(Tunnel::begin(passage, upstream, &[], cx.now)))
 }
 
 fn after_handshake(shaken: Shaken, cx: &mut Context) -> Next<ClientTask> {
     match shaken {
-        Shaken::Head(client) => Next::Go(ClientTask::Head(client)),
+        Shaken::Head(client) => Next::Go(begin(client, cx)),
         Shaken::Refuse(client, refusal, received) => turn_away(client, &refusal, &received, cx),
         Shaken::Linger(client) => linger(client, false, cx),
     }
@@ -129,10 +174,10 @@ fn after_exchange(ended: Ended, cx: &Context, buf: &[u8]) -> Next<ClientTask> {
     match ended {
         Ended::Head(client) => Next::Go(ClientTask::Head(client)),
         Ended::Linger(client, cut) => linger(client, cut, cx),
-        Ended::Tunnel(exchange, surplus) => match Tunnel::begin(exchange, &buf[surplus]) {
-            Some(tunnel) => Next::Go(ClientTask::Tunnel(tunnel)),
-            None => Next::Done,
-        },
+        Ended::Tunnel(exchange, upstream, surplus) => {
+            let tunnel = Tunnel::begin(exchange, upstream, &buf[surplus], cx.now);
+            Next::Go(ClientTask::Tunnel(tunnel))
+        }
     }
 }
 
@@ -157,10 +202,14 @@ impl ClientTask {
     pub(crate) fn abandon(self, shared: &Shared) {
         match self {
             Self::Exchange(mut exchange) => exchange.account(Cause::Stopped, shared, shared.now()),
-            Self::Tunnel(mut tunnel) => {
-                tunnel.exchange.account(Cause::Stopped, shared, shared.now())
-            }
-            Self::Preface(_) | Self::Handshake(_) | Self::Head(_) | Self::Linger(_) => {}
+            Self::Tunnel(mut tunnel) => tunnel.abandon(shared),
+            Self::Passage(mut passage) => passage.abandon(shared),
+            Self::Passing(mut tunnel) => tunnel.abandon(shared),
+            Self::Preface(_)
+            | Self::Handshake(_)
+            | Self::Hello(_)
+            | Self::Head(_)
+            | Self::Linger(_) => {}
         }
     }
 }

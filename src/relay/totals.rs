@@ -24,6 +24,7 @@ pub(crate) struct Seen {
     waits: [AtomicU64; BUCKETS],
     waited_us: AtomicU64,
     without_backend: Ended,
+    passages: [AtomicU64; CAUSES],
 }
 
 /// What all requests have come to since the start. Each number stands for itself: read while
@@ -46,6 +47,9 @@ pub struct Totals {
     pub waited: Duration,
     /// Those that no backend was tried for.
     pub without_backend: Ends,
+    /// Why connections of TCP clients ended, in the order of [`Cause::ALL`]. They are no requests,
+    /// and in none of the other numbers.
+    pub passages: [u64; CAUSES],
 }
 
 /// A request that has ended.
@@ -72,6 +76,11 @@ impl Seen {
         self.without_backend.count(ending.status, took);
     }
 
+    /// Counts a TCP client's connection that has ended.
+    pub(crate) fn count_passage(&self, cause: Cause) {
+        self.passages[cause as usize].fetch_add(1, Relaxed);
+    }
+
     fn count_any(&self, ending: &Ending) {
         let Ending { status, cause, waited } = *ending;
         count_class(&self.classes, status);
@@ -91,6 +100,7 @@ impl Totals {
     pub(crate) fn with(mut self, seen: &Seen) -> Self {
         add(&mut self.classes, &seen.classes);
         add(&mut self.causes, &seen.causes);
+        add(&mut self.passages, &seen.passages);
         self.errors_ours += seen.errors_ours.load(Relaxed);
         self.errors_theirs += seen.errors_theirs.load(Relaxed);
         add(&mut self.waits, &seen.waits);

@@ -153,7 +153,8 @@ impl Tried {
             found.end = match *outcome {
                 Outcome::Answered { status, .. } => TryEnd::Answered(status),
                 Outcome::Failed(fault) => TryEnd::Failed(fault),
-                Outcome::Abandoned => TryEnd::Abandoned,
+                // No request is merely connected.
+                Outcome::Connected { .. } | Outcome::Abandoned => TryEnd::Abandoned,
             };
         }
     }

@@ -1,49 +1,102 @@
-//! After a 101: bytes both ways, unparsed, until both sides have closed (RFC 9110 7.8).
+//! Bytes both ways, unparsed, until both sides have closed: what a request becomes by a 101 (RFC
+//! 9110 7.8), and what a passage is once its backend has taken the connection.
 //!
-//! One side may stop sending and still listen: its end is passed on as a shutdown, no more. The
-//! lease is held for as long as the tunnel lives, for the backend is as busy with it as with a
-//! request. By its 101 it has answered, whatever is said then: nobody here reads it.
+//! One side may stop sending and still listen: its end is passed on as a shutdown once all before
+//! it is written, and the other direction goes on. A side that resets, or is silent for too long,
+//! ends both, and by a reset: by a mere close, the other could take what came so far for all there
+//! is. The lease is held for as long as the tunnel lives, for the backend is as busy with it as
+//! with a request.
 
-use super::exchange::Exchange;
+use super::Shared;
+use super::client::Client;
 use super::kit::Context;
 use super::upstream::Upstream;
+use crate::config::Timeouts;
 use crate::engine::{Next, Outbox, Owner, Read, Stream};
 use crate::log::Cause;
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 /// How much is read at a time, and so the most that each side's outbox holds.
 const READ_MAX: usize = 64 * 1024;
 
-/// A connection that the backend has switched to another protocol.
-pub(crate) struct Tunnel {
-    /// What it grew out of: the client, the lease, and the log's entry at the end.
-    pub(crate) exchange: Box<Exchange>,
+/// What a tunnel grew out of, and what is told of it at its end.
+pub(crate) trait Carried {
+    fn client(&mut self) -> &mut Client;
+
+    fn timeouts(&self) -> &Timeouts;
+
+    /// True once its backend has been in maintenance for so long that this is to end.
+    fn is_cut(&self) -> bool;
+
+    /// Gives the backend's place back: the tunnel is closed.
+    fn release(&mut self, cx: &mut Context);
+
+    /// Counts it, and writes its line.
+    fn close(&mut self, load: Load, cause: Cause, shared: &Shared, now: Duration);
+}
+
+/// Bytes that a tunnel has carried.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Load {
+    pub(crate) up: u64,
+    pub(crate) down: u64,
+}
+
+/// A connection of which nobody here reads a byte any more.
+pub(crate) struct Tunnel<C> {
+    /// The client, the lease, and the log's entry at the end.
+    pub(crate) carried: Box<C>,
     upstream: Box<Upstream>,
     to_backend: Way,
     to_client: Way,
+    /// When bytes last moved.
+    moved: Duration,
 }
 
 /// One direction.
-#[derive(Default)]
 struct Way {
     out: Outbox,
-    /// The source has ended, and the end has been passed on.
+    /// The source has ended, and the end has been passed on; or nobody takes its bytes any more.
     ended: bool,
+    /// The other direction has ended: the close that follows says that this one has, too.
+    is_last: bool,
+    /// Whoever was to take them broke off.
+    broken: bool,
     bytes: u64,
 }
 
-impl Tunnel {
-    /// Takes over an exchange whose 101 stands in the client's outbox; `surplus` is what the
-    /// backend sent behind it.
-    pub(crate) fn begin(mut exchange: Box<Exchange>, surplus: &[u8]) -> Option<Box<Self>> {
-        let upstream = exchange.take_upstream()?;
-        let client = &mut exchange.client;
+/// Who broke off, as one direction sees it.
+enum Broken {
+    Source,
+    /// The same, where it closed and left out the end of its TLS.
+    Cut,
+    Sink,
+}
+
+/// Why it cannot go on.
+enum Off {
+    Broken(Cause),
+    /// The client closed and left out the end of its TLS. So many do that the backend is to see no
+    /// more in it than a close.
+    Left,
+}
+
+impl<C: Carried> Tunnel<C> {
+    /// What stands in the client's outbox goes down first, then `surplus`, which the backend has
+    /// sent already; what the client has sent goes up.
+    pub(crate) fn begin(
+        mut carried: Box<C>,
+        upstream: Box<Upstream>,
+        surplus: &[u8],
+        now: Duration,
+    ) -> Box<Self> {
+        let client = carried.client();
         client.out.bytes.extend_from_slice(surplus);
-        let to_backend =
-            Way { out: Outbox::of(std::mem::take(&mut client.held)), ..Way::default() };
-        let to_client = Way { out: std::mem::take(&mut client.out), ..Way::default() };
-        Some(Box::new(Self { exchange, upstream, to_backend, to_client }))
+        let to_backend = Way::of(Outbox::of(std::mem::take(&mut client.held)));
+        let to_client = Way::of(std::mem::take(&mut client.out));
+        Box::new(Self { carried, upstream, to_backend, to_client, moved: now })
     }
 
     /// Moves bytes both ways until neither moves.
@@ -52,50 +105,118 @@ impl Tunnel {
         cx: &mut Context,
         buf: &mut [u8],
     ) -> Next<Box<Self>, Infallible> {
-        self.exchange.client.stream.refresh();
+        self.carried.client().stream.refresh();
         self.upstream.stream.refresh();
-        if self.exchange.is_cut() {
-            return self.close(Cause::TakenOut, cx);
+        if self.carried.is_cut() {
+            return self.cut(Cause::TakenOut, cx);
         }
         loop {
-            let (client, backend) = (&mut self.exchange.client.stream, &mut self.upstream.stream);
-            let up = self.to_backend.carry(client, backend, cx, buf);
-            let down = self.to_client.carry(backend, client, cx, buf);
-            let (Ok(up), Ok(down)) = (up, down) else {
-                return self.close(Cause::BackendReset, cx);
+            let moved = match self.carry(cx, buf) {
+                Ok(moved) => moved,
+                Err(Off::Left) => return self.end(Cause::ClientGone, cx),
+                Err(Off::Broken(cause)) => return self.cut(cause, cx),
             };
-            if self.to_backend.ended && self.to_client.ended {
-                return self.close(Cause::Done, cx);
+            match self.to_backend.ended && self.to_client.ended {
+                true if self.to_backend.broken => return self.cut(Cause::BackendReset, cx),
+                true => return self.end(Cause::Done, cx),
+                false => {}
+            }
+            if moved {
+                self.moved = cx.now;
             }
             if cx.is_spent() {
                 return Next::Queue(self);
             }
-            if !up && !down {
+            if !moved {
                 return self.wait(cx);
             }
-            self.exchange.touch(cx.now);
+        }
+    }
+
+    /// Each direction once; true when something moved.
+    fn carry(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<bool, Off> {
+        let (client, backend) = (&mut self.carried.client().stream, &mut self.upstream.stream);
+        self.to_backend.is_last = self.to_client.ended;
+        let up = self.to_backend.carry(client, backend, cx, buf);
+        self.to_client.is_last = self.to_backend.ended;
+        let down = self.to_client.carry(backend, client, cx, buf);
+        match (up, down) {
+            (Ok(up), Ok(down)) => Ok(up || down),
+            // Its last words may be here still: they say why.
+            (Err(Broken::Sink), Ok(down)) => {
+                self.to_backend.break_off();
+                Ok(down)
+            }
+            (Err(Broken::Cut), _) => Err(Off::Left),
+            (Err(Broken::Source), _) | (_, Err(Broken::Sink)) => {
+                Err(Off::Broken(Cause::ClientGone))
+            }
+            (_, Err(Broken::Source | Broken::Cut)) => Err(Off::Broken(Cause::BackendReset)),
         }
     }
 
     fn wait(mut self: Box<Self>, cx: &mut Context) -> Next<Box<Self>, Infallible> {
-        let deadline = self.exchange.last_moved() + self.exchange.tunnel_idle();
+        let limits = self.carried.timeouts();
+        let limit = match self.to_backend.ended || self.to_client.ended {
+            true => limits.tunnel_fin.min(limits.tunnel_idle),
+            false => limits.tunnel_idle,
+        };
+        let deadline = self.moved + limit;
         if cx.now >= deadline {
-            return self.close(Cause::ClientTimeout, cx);
+            let awaits_backend = self.to_backend.ended;
+            let cause = if awaits_backend { Cause::BackendTimeout } else { Cause::ClientTimeout };
+            return self.cut(cause, cx);
         }
-        let home = self.exchange.client.stream.key(Owner::Itself);
+        let home = self.carried.client().stream.key(Owner::Itself);
         match home.and_then(|home| self.upstream.stream.key(Owner::Home(home))) {
             Ok(_) => Next::Park(self, deadline),
-            Err(_) => self.close(Cause::Exhausted, cx),
+            Err(_) => self.cut(Cause::Exhausted, cx),
         }
     }
 
-    fn close(&mut self, cause: Cause, cx: &mut Context) -> Next<Box<Self>, Infallible> {
-        self.exchange.end_tunnel(self.to_backend.bytes, self.to_client.bytes, cause, cx);
+    /// It ends before its time, which both sides are to see.
+    fn cut(&mut self, cause: Cause, cx: &mut Context) -> Next<Box<Self>, Infallible> {
+        self.reset_on_close();
+        self.end(cause, cx)
+    }
+
+    fn end(&mut self, cause: Cause, cx: &mut Context) -> Next<Box<Self>, Infallible> {
+        self.carried.release(cx);
+        self.carried.close(self.load(), cause, &cx.kit.shared, cx.now);
         Next::Done
+    }
+
+    /// The server stops before the tunnel has ended.
+    pub(crate) fn abandon(&mut self, shared: &Shared) {
+        self.reset_on_close();
+        self.carried.close(self.load(), Cause::Stopped, shared, shared.now());
+    }
+
+    fn reset_on_close(&mut self) {
+        self.carried.client().stream.reset_on_close();
+        self.upstream.stream.reset_on_close();
+    }
+
+    fn load(&self) -> Load {
+        Load { up: self.to_backend.bytes, down: self.to_client.bytes }
+    }
+}
+
+impl Broken {
+    fn source(error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => Self::Cut,
+            _ => Self::Source,
+        }
     }
 }
 
 impl Way {
+    /// Which begins with what waits there.
+    fn of(out: Outbox) -> Self {
+        Self { out, ended: false, is_last: false, broken: false, bytes: 0 }
+    }
+
     /// Moves bytes from `from` to `to`; true when something moved.
     fn carry(
         &mut self,
@@ -103,26 +224,33 @@ impl Way {
         to: &mut Stream,
         cx: &mut Context,
         buf: &mut [u8],
-    ) -> io::Result<bool> {
+    ) -> Result<bool, Broken> {
         let mut moved = false;
         loop {
-            moved |= self.out.drain_to(to)? > 0;
+            moved |= self.out.drain_to(to).map_err(|_| Broken::Sink)? > 0;
             if self.ended || !self.out.is_flushed() || cx.is_spent() {
                 return Ok(moved);
             }
-            match from.read(&mut buf[..READ_MAX])? {
+            match from.read(&mut buf[..READ_MAX]).map_err(|error| Broken::source(&error))? {
                 Read::WouldBlock => return Ok(moved),
                 Read::End => {
-                    to.finish_writes();
+                    match self.is_last {
+                        true => to.say_end(),
+                        false => to.finish_writes(),
+                    }
                     self.ended = true;
                 }
                 Read::Bytes(n) => {
                     cx.spend(n);
                     self.bytes += n as u64;
-                    self.out.send(to, &buf[..n])?;
+                    self.out.send(to, &buf[..n]).map_err(|_| Broken::Sink)?;
                 }
             }
             moved = true;
         }
+    }
+
+    fn break_off(&mut self) {
+        (self.out, self.ended, self.broken) = (Outbox::default(), true, true);
     }
 }

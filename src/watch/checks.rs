@@ -240,10 +240,10 @@ impl Checker {
     }
 
     /// Takes in how a check ended.
-    fn take(&mut self, number: u64, answer: io::Result<CheckAnswer>, took: Duration) {
+    fn take(&mut self, number: u64, answer: io::Result<Option<CheckAnswer>>, took: Duration) {
         let outcome = match answer {
             Ok(answer) => {
-                let verdict = self.asked(number).1.judge(&answer);
+                let verdict = self.asked(number).1.judge(answer.as_ref());
                 if let Some(status) = verdict.unknown_path {
                     self.warn_of_path(number, status);
                 }

@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-use crate::config::{Answers, Health};
+use crate::config::{Answers, Asking, Config, Health};
 use crate::event::Event;
 use crate::pool::{Backend, Notice, Pool, Snapshot, Statuses};
 use crate::tls::Connector;
@@ -111,6 +111,8 @@ pub struct Settings {
     pub interval: Option<Duration>,
     /// Longest that one check may take.
     pub timeout: Duration,
+    /// Whether a connection is all that is asked for.
+    pub connects_only: bool,
     /// The method: `GET`, or another that changes nothing.
     pub method: &'static str,
     /// What to ask for; starts with a slash.
@@ -139,6 +141,7 @@ impl Default for Settings {
         Self {
             interval: Some(Duration::from_secs(5)),
             timeout: Duration::from_secs(2),
+            connects_only: false,
             method: "GET",
             path: "/health".into(),
             path_set: false,
@@ -153,13 +156,15 @@ impl Default for Settings {
     }
 }
 
-impl From<&Health> for Settings {
-    fn from(health: &Health) -> Self {
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        let health = &config.health;
         // A file that names statuses other than the default ones means just those.
         let is_stated = health.expect != Health::default().expect;
         Self {
             interval: health.interval,
             timeout: health.timeout,
+            connects_only: config.asking() == Asking::Tcp,
             method: health.method,
             path: health.path().to_owned(),
             path_set: health.path.is_some(),

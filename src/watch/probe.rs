@@ -24,7 +24,8 @@ pub(super) struct Probe {
     preface: Option<Version>,
     stage: Stage,
     stream: Stream,
-    request: Request<()>,
+    /// None where the connection says enough.
+    request: Option<Request<()>>,
     /// The request as bytes, and how many of them are sent.
     written: Vec<u8>,
     sent: usize,
@@ -44,15 +45,16 @@ enum Stage {
 }
 
 impl Probe {
-    /// Begins to connect to `address`; it will send `request` there.
+    /// Begins to connect to `address`; it will send `request` there, if there is one.
     pub(super) fn begin(
         address: SocketAddr,
         connector: Option<&Connector>,
         preface: Option<Version>,
-        request: Request<()>,
+        request: Option<Request<()>>,
     ) -> io::Result<Self> {
         let began = Instant::now();
-        let written = transport::write(&request).map_err(Error::into_io)?;
+        let written = request.as_ref().map(transport::write).transpose();
+        let written = written.map_err(Error::into_io)?.unwrap_or_default();
         let stream = Stream::new(TcpStream::from(dial::begin(address)?), connector)?;
         let (stage, incoming, sent) = (Stage::Connecting, Incoming::default(), 0);
         Ok(Self { began, preface, stage, stream, request, written, sent, incoming })
@@ -68,15 +70,16 @@ impl Probe {
         self.began.elapsed()
     }
 
-    /// Goes on until the socket would block. None while the check is still under way.
-    pub(super) fn step(&mut self) -> Option<io::Result<CheckAnswer>> {
+    /// Goes on until the socket would block. None while the check is still under way; without an
+    /// answer where none was asked for.
+    pub(super) fn step(&mut self) -> Option<io::Result<Option<CheckAnswer>>> {
         match self.go_on() {
             Err(error) if error.kind() == ErrorKind::WouldBlock => None,
             outcome => Some(outcome),
         }
     }
 
-    fn go_on(&mut self) -> io::Result<CheckAnswer> {
+    fn go_on(&mut self) -> io::Result<Option<CheckAnswer>> {
         loop {
             self.stage = match self.stage {
                 Stage::Connecting => {
@@ -91,6 +94,7 @@ impl Probe {
                     self.stream.handshake()?;
                     Stage::Sending
                 }
+                Stage::Sending if self.request.is_none() => return Ok(None),
                 Stage::Sending => {
                     self.send()?;
                     Stage::Reading
@@ -134,12 +138,13 @@ impl Probe {
         Ok(())
     }
 
-    fn read(&mut self) -> io::Result<CheckAnswer> {
+    fn read(&mut self) -> io::Result<Option<CheckAnswer>> {
+        let Some(request) = &self.request else { return Ok(None) };
         loop {
-            if let Some(answer) = self.incoming.answer(&self.request)? {
-                return Ok(answer);
+            if let Some(answer) = self.incoming.answer(request)? {
+                return Ok(Some(answer));
             }
-            self.incoming.take(&mut self.stream, self.request.method().as_str())?;
+            self.incoming.take(&mut self.stream, request.method().as_str())?;
         }
     }
 

@@ -15,6 +15,7 @@ const HTTPS: u16 = 443;
 
 /// The question, as far as it is the same for every backend.
 pub(super) struct Question {
+    connects_only: bool,
     method: &'static str,
     path: String,
     host: Option<String>,
@@ -44,6 +45,7 @@ impl Question {
     pub(super) fn new(settings: &Settings) -> Self {
         let Settings { path_set, expect, contains, drain, .. } = settings;
         Self {
+            connects_only: settings.connects_only,
             method: settings.method,
             path: settings.path.clone(),
             host: settings.host.clone(),
@@ -62,9 +64,12 @@ impl Question {
         backend.health_port().or(self.port).unwrap_or(backend.port())
     }
 
-    /// The request to `backend`. It follows no redirect and uses no proxy, whatever the environment
-    /// says: the question is how this one backend is.
-    pub(super) fn request(&self, backend: &Backend) -> io::Result<Request<()>> {
+    /// The request to `backend`; none where its connection says enough. It follows no redirect and
+    /// uses no proxy, whatever the environment says: the question is how this one backend is.
+    pub(super) fn request(&self, backend: &Backend) -> io::Result<Option<Request<()>>> {
+        if self.connects_only {
+            return Ok(None);
+        }
         // Where it goes is decided elsewhere; the authority only makes the URL a whole one.
         let mut request = Request::builder()
             .method(self.method)
@@ -74,7 +79,7 @@ impl Question {
         for (name, value) in self.headers.iter().filter_map(|line| line.split_once(": ")) {
             request = request.header(name, value);
         }
-        request.body(()).map_err(io::Error::other)
+        request.body(()).map(Some).map_err(io::Error::other)
     }
 
     fn host(&self, backend: &Backend) -> String {
@@ -95,8 +100,13 @@ impl Question {
         }
     }
 
-    /// What `answer` says about the backend.
-    pub(super) fn judge(&self, answer: &CheckAnswer) -> Verdict {
+    /// What `answer` says about the backend; none is that its connection came about, and no more
+    /// was asked.
+    pub(super) fn judge(&self, answer: Option<&CheckAnswer>) -> Verdict {
+        let Some(answer) = answer else {
+            let seen = "connected".to_owned();
+            return Verdict { passed: true, asks_drain: false, seen, unknown_path: None };
+        };
         let status = answer.status;
         if self.drain.contains(status) {
             let seen = format!("status {status}");

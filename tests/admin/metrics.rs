@@ -211,6 +211,32 @@ fn whose_an_error_is_is_told() {
 }
 
 #[test]
+fn connections_of_tcp_clients_are_counted_and_are_no_requests() {
+    let backend = Backend::every(|wire| {
+        wire.expect("ping");
+        wire.send("pong!");
+    });
+    let listener = "[[listeners]]\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"";
+    let panel = Panel::with(&[&backend], listener);
+    let mut client = panel.proxy.connect();
+    client.send("ping");
+    client.expect("pong!");
+    client.finish();
+    client.expect_end();
+    let ended =
+        |cause| metrics(&panel).value("evenly_tcp_connections_total", &[("cause", cause)]) as u64;
+    eventually("it is counted", || ended("done") == 1);
+    assert_eq!(ended("connect-failed"), 0);
+    let shown = metrics(&panel);
+    assert_eq!(shown.values("evenly_requests_total", &[]).iter().sum::<f64>(), 0.0);
+    assert_eq!(shown.values("evenly_requests_ended_total", &[]).iter().sum::<f64>(), 0.0);
+    let moved = ["sent", "received"]
+        .map(|way| shown.value(&format!("evenly_backend_{way}_bytes_total"), &[("backend", "A")]));
+    assert_eq!(moved, [4.0, 5.0]);
+    panel.proxy.no_farewell();
+}
+
+#[test]
 fn no_word_of_a_clients_becomes_a_label() {
     let backend = Backend::plain();
     let panel = Panel::over(&[&backend]);

@@ -83,3 +83,40 @@ fn backends_are_steered_and_explained_by_name_whichever_pool_they_are_in() {
     let unknown = error(&panel.get("/why?of=D"));
     assert!(unknown.starts_with("there is no backend \"D\"; known: A, B, C"), "{unknown}");
 }
+
+/// The file as it is, with each of these words in the place of another.
+fn rewrite(panel: &Panel, words: &[(&str, &str)]) {
+    let path = panel.proxy.scratch.path().join("applications.toml");
+    let file = std::fs::read_to_string(&path).unwrap();
+    let next = words.iter().fold(file, |file, (old, new)| {
+        assert!(file.contains(old), "{old}: {file}");
+        file.replace(old, new)
+    });
+    std::fs::write(path, next).unwrap();
+    assert_eq!(panel.post("/reload").status(), 200);
+}
+
+#[test]
+fn who_is_held_goes_on_when_the_pool_leaves_the_file() {
+    let [a, b, c] = [(); 3].map(|()| Backend::plain());
+    let panel = panel(&[&a, &b, &c]);
+    panel.post("/pause?pool=api&for=30s");
+    let mut held = panel.proxy.connect();
+    held.send("GET /api HTTP/1.1\r\nHost: b.test\r\n\r\n");
+    eventually("one waits", || panel.status()["pools"][1]["queue"]["length"] == 1);
+    rewrite(&panel, &[("\"api\"", "\"apis\"")]);
+    assert_eq!(held.answer().status(), 200, "at once, by the pool that it asked");
+    assert_eq!(ask(&panel, "b.test", "/api"), 200, "the new one is not paused");
+}
+
+#[test]
+fn one_that_is_drained_stays_so_when_it_moves_to_another_pool() {
+    let [a, b, c] = [(); 3].map(|()| Backend::plain());
+    let panel = panel(&[&a, &b, &c]);
+    assert_eq!(panel.post("/backends/B/maint").status(), 200);
+    rewrite(&panel, &[("name = \"web\"", "name = \"www\""), ("pool = \"web\"", "pool = \"www\"")]);
+    let of = |index: usize| panel.status()["pools"][0]["backends"][index]["mode"].clone();
+    assert_eq!([of(0), of(1)], ["ready", "maint"]);
+    (0..2).for_each(|_| assert_eq!(ask(&panel, "a.test", "/"), 200));
+    assert_eq!((a.requests().len(), b.requests().len()), (2, 0));
+}

@@ -35,6 +35,7 @@ mod night;
 mod one_worker;
 mod origin;
 mod overdue;
+mod passages;
 mod passive;
 mod pipelining;
 mod policies;

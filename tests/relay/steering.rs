@@ -33,14 +33,18 @@ struct Relay {
 impl Relay {
     /// Over these backends, with more settings in TOML.
     fn over(backends: &[&dyn Place], settings: &str) -> Self {
-        let mut text = format!("{settings}\nserver.listen = \"127.0.0.1:0\"\n");
+        let listen = match settings.contains("[[listeners]]") {
+            true => "",
+            false => "server.listen = \"127.0.0.1:0\"\n",
+        };
+        let mut text = format!("{listen}{settings}\n");
         for backend in backends {
             let (port, keys) = (backend.port(), backend.keys());
             let place = format!("ip = \"127.0.0.1\"\nport = {port}\n{keys}");
             writeln!(text, "[[applications]]\n{place}").unwrap();
         }
         let config = Config::parse(&text, "test").unwrap();
-        let listener = Listener::bind(config.server.listen).unwrap();
+        let listener = Listener::bind(config.address()).unwrap();
         let (pool, teller) = (pool(&config, None), Teller::new(Log::start(None).unwrap()));
         let (tls, told) = (Tls::default(), teller.clone());
         let server =
@@ -223,6 +227,45 @@ fn maintenance_ends_what_is_in_flight_when_the_time_to_drain_is_over() {
     let pool = relay.controls.pool();
     assert_eq!(pool.status(0, relay.controls.now()).counts.failures, 0, "it is not its fault");
     gate.open();
+}
+
+#[test]
+fn connections_of_tcp_clients_outlive_a_drain_and_end_by_maintenance() {
+    let say = |name: &'static str| {
+        Backend::every(move |wire| {
+            wire.send(name);
+            while let Ok(byte) = wire.exactly(1) {
+                wire.offer(byte);
+            }
+        })
+    };
+    let (a, b) = (say("a"), say("b"));
+    let settings = "balance.policy = \"first-alive\"\ntimeouts.drain = \"300ms\"\n\
+                    [[listeners]]\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"";
+    let relay = Relay::over(&[&a, &b], settings);
+    let mut open = relay.connect();
+    open.expect("a");
+    relay.set(0, Mode::Drain);
+    relay.connect().expect("b");
+    open.send("x");
+    open.expect("x");
+    assert_eq!(relay.in_use(0), 1, "it counts as in flight");
+    relay.set(0, Mode::Maint);
+    assert_eq!(open.ending(), (Vec::new(), Broken::Reset));
+    eventually("nothing is left", || relay.in_use(0) == 0);
+}
+
+#[test]
+fn tcp_clients_wait_while_operators_hold_them() {
+    let backend = Backend::every(|wire| wire.send("hello"));
+    let settings = "[[listeners]]\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"";
+    let relay = Relay::over(&[&backend], settings);
+    relay.controls.pause(LONG, None);
+    let mut client = relay.connect();
+    client.stands_in_line();
+    relay.controls.resume(None);
+    client.expect("hello");
+    client.expect_end();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Upgrades: a tunnel begins with a real 101, and each direction ends by itself.
 
 use crate::harness::{Backend, Broken, Proxy, Wire, eventually};
+use rustix::net::sockopt::set_socket_linger;
 use std::thread;
 use std::time::Duration;
 
@@ -180,6 +181,31 @@ fn a_tunnel_on_which_nobody_speaks_is_closed() {
     let (rest, _) = client.ending();
     assert!(rest.is_empty());
     eventually("the backend is left alone", || backend.connections() == 0);
+}
+
+#[test]
+fn a_side_that_is_silent_once_the_other_has_ended_is_not_waited_for_long() {
+    let backend = agreeing(|wire| {
+        wire.finish();
+        assert_eq!(wire.ending().1, Broken::Reset, "it is no good end");
+    });
+    let proxy = Proxy::with(&[&backend], "timeouts.tunnel_fin = \"300ms\"");
+    let mut client = tunnel(&proxy);
+    client.expect_end();
+    eventually("the backend is left alone", || backend.connections() == 0);
+}
+
+#[test]
+fn the_last_words_of_a_backend_that_reads_no_more_arrive() {
+    let backend = agreeing(|wire| {
+        wire.expect("x");
+        wire.send("FATAL: no");
+        set_socket_linger(wire.stream(), Some(Duration::ZERO)).unwrap();
+    });
+    let proxy = Proxy::over(&[&backend]);
+    let mut client = tunnel(&proxy);
+    client.send("x");
+    assert_eq!(client.ending(), (b"FATAL: no".to_vec(), Broken::Reset));
 }
 
 #[test]

@@ -234,6 +234,34 @@ fn every_listener_goes_over_and_its_mode_with_it() {
 }
 
 #[test]
+fn a_tcp_client_stays_with_the_process_that_has_it() {
+    let backend = Backend::every(|wire| {
+        wire.send("hello");
+        while let Ok(byte) = wire.exactly(1) {
+            wire.offer(byte);
+        }
+    });
+    let settings = "timeouts.drain = \"1m\"\n\
+                    [[listeners]]\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"";
+    let mut service = Service::over(&[&backend], settings);
+    let mut before = Wire::connect(service.address);
+    before.expect("hello");
+    assert_eq!(service.upgrade().0, 200);
+    // Until then it lets clients in as well.
+    service.first.said.wait("stopping: 1 connections");
+    let mut after = Wire::connect(service.address);
+    after.expect("hello");
+    assert!(service.first.is_running());
+    before.send("x");
+    before.expect("x");
+    before.finish();
+    before.expect_end();
+    assert_eq!(service.first.wait().code(), Some(0), "it had nobody else");
+    after.send("y");
+    after.expect("y");
+}
+
+#[test]
 fn a_cookie_leads_where_it_led_before_the_upgrade() {
     let backends = [Backend::plain(), Backend::plain(), Backend::plain()];
     let all: Vec<_> = backends.iter().collect();

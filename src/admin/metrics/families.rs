@@ -29,6 +29,11 @@ pub(super) const ENDS: Family =
 pub(super) const ERRORS: Family =
     counter("evenly_request_errors_total", "Requests that came to nothing good, by whose fault.");
 
+pub(super) const PASSAGES: Family = counter(
+    "evenly_tcp_connections_total",
+    "Connections of clients at listeners of mode tcp that have ended, by why.",
+);
+
 pub(super) const STATES: Family =
     gauge("evenly_backend_state", "1 in the state where mode and health lead, 0 in the others.");
 
@@ -196,6 +201,7 @@ mod tests {
             &WAITS,
             &ENDS,
             &ERRORS,
+            &PASSAGES,
             &STATES,
             &CHECKS,
             &CERTIFICATES,

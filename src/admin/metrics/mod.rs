@@ -15,7 +15,7 @@ use super::Steered;
 use exposition::{Exposition, Value};
 use families::{
     ALERTS, BUILD, CERTIFICATES, CHECKS, DURATIONS, ENDS, ERRORS, OF_BACKENDS, OF_POOLS,
-    OF_THE_PROCESS, REQUESTS, STATES, WAITS,
+    OF_THE_PROCESS, PASSAGES, REQUESTS, STATES, WAITS,
 };
 use snapshot::Snapshot;
 
@@ -77,6 +77,12 @@ fn how_they_went(out: &mut Exposition, snapshot: &Snapshot) {
     let mut samples = out.family(&ENDS);
     for pool in snapshot.counted() {
         for (cause, count) in &pool.causes {
+            samples.add(&[("pool", pool.name.as_str()), ("cause", cause)], Value::Whole(*count));
+        }
+    }
+    let mut samples = out.family(&PASSAGES);
+    for pool in snapshot.counted() {
+        for (cause, count) in &pool.passages {
             samples.add(&[("pool", pool.name.as_str()), ("cause", cause)], Value::Whole(*count));
         }
     }

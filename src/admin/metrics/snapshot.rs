@@ -38,6 +38,8 @@ pub(super) struct PoolNow {
     pub(super) waits: ([u64; BUCKETS], Duration),
     /// Requests, by the word for why they ended.
     pub(super) causes: Vec<(&'static str, u64)>,
+    /// Connections of TCP clients, likewise.
+    pub(super) passages: Vec<(&'static str, u64)>,
     /// Errors, by the word for whose they are.
     pub(super) errors: [(&'static str, u64); 2],
 }
@@ -144,6 +146,7 @@ impl PoolNow {
             waiting_max: 0,
             is_paused: false,
             causes: Cause::ALL.iter().map(|it| it.word()).zip(totals.causes).collect(),
+            passages: Cause::ALL.iter().map(|it| it.word()).zip(totals.passages).collect(),
             errors: [("evenly", totals.errors_ours), ("application", totals.errors_theirs)],
             waits: (totals.waits, totals.waited),
             unserved: totals.without_backend.clone(),

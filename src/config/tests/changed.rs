@@ -67,6 +67,7 @@ const OTHERS: &[&str] = &[
     "7KiB",
     "off",
     "redirect",
+    "tcp",
     "required",
     "hash",
     "500-501",

@@ -281,7 +281,7 @@ balance.colour = 1
 fn what_is_still_to_come_says_so() {
     let cases = r#"
 server.mode = "tcp"
-    1:15: server.mode: mode "tcp" is not in this version; use "relay", "redirect"
+    1:15: server.mode: unknown mode "tcp"; here that is [[listeners]] with mode = "tcp"
 "#;
     each(cases, in_tables);
 }

@@ -22,7 +22,8 @@ fn the_default_configuration_reads_back() {
     let text = config.clone().render(Extent::All);
     let start = "[[applications]]\nname = \"127.0.0.1:8001\"\nip = \"127.0.0.1\"\nport = 8001\n";
     assert!(text.starts_with(start), "{text}");
-    assert!(text.contains("\n[health]\n# path = \"/health\"\ninterval = \"5s\"\n"), "{text}");
+    let health = "\n[health]\n# protocol = \"as the listeners\"\n# path = \"/health\"\ninterval = ";
+    assert!(text.contains(health), "{text}");
     assert!(
         text.contains("\nlisten = \"0.0.0.0:8080\"\nmode = \"relay\"\nworkers = 0\n"),
         "{text}"

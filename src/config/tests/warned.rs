@@ -100,14 +100,71 @@ timeouts.upstream_keep_alive = "1s"
         remove this key
 timeouts.handshake = "1s"
     1:22: timeouts.handshake: means nothing without server.proxy_protocol = "required" or
-        listeners.proxy_protocol = "required" or tls.certificates or applications.tls = true;
-        set one, or remove this key
+        listeners.proxy_protocol = "required" or listeners.sni = "required" or tls.certificates or
+        applications.tls = true; set one, or remove this key
 balance.policy = "scored-round-robin"
 scored = {slow = 0, good = 0, slow_max = 900, run = 5}
     2:42: scored.slow_max: means nothing with slow = 0; change that, or remove this key
     2:53: scored.run: means nothing with good = 0; change that, or remove this key
 "#;
     refused::each(cases, warnings);
+}
+
+#[test]
+fn what_is_said_of_requests_is_told_where_there_are_none() {
+    let cases = r#"
+server.ready = "/ready"
+sticky.cookie = "BACKEND"
+limits.headers = 50
+timeouts.request_head = "1s"
+timeouts.keep_alive = "60s"
+timeouts.tunnel_fin = "1s"
+timeouts.handshake = "1s"
+[[listeners]]
+listen = "0.0.0.0:443"
+mode = "tcp"
+sni = "required"
+    1:16: server.ready: means nothing where each listener is of mode "tcp"; remove this key
+    2:17: sticky.cookie: means nothing where each listener is of mode "tcp"; remove this key
+    3:18: limits.headers: means nothing where each listener is of mode "tcp"; remove this key
+    4:25: timeouts.request_head: means nothing where each listener is of mode "tcp"; remove this key
+balance.policy = "hash"
+balance.hash_by = "cookie A"
+server.ready = "/ready"
+[[listeners]]
+listen = "0.0.0.0:443"
+mode = "tcp"
+[[listeners]]
+listen = "0.0.0.0:80"
+    2:19: balance.hash_by: of a client at a listener of mode "tcp" there is its address alone to go
+        by, and so it goes; write "client" to have it so for all
+health.protocol = "tcp"
+health.path = "/up"
+    2:15: health.path: means nothing with protocol = "tcp"; change that, or remove this key
+"#;
+    refused::each(cases, warnings);
+}
+
+#[test]
+fn a_connection_is_asked_for_where_no_listener_takes_requests() {
+    let asking = |text: &str| parse(&format!("{text}\n{MINIMAL}")).asking();
+    let listener = |mode: &str| format!("[[listeners]]\nlisten = \"0.0.0.0:0\"\nmode = {mode:?}\n");
+    let (tcp, http) = (listener("tcp"), format!("{}name = \"b\"\n", listener("http")));
+    assert_eq!(asking(""), Asking::Http);
+    assert_eq!(asking(&tcp), Asking::Tcp);
+    assert_eq!(asking(&format!("{tcp}{http}")), Asking::Http, "the path is there then");
+    assert_eq!(asking(&format!("health.path = \"/up\"\n{tcp}")), Asking::Http);
+    assert_eq!(asking(&format!("health.protocol = \"http\"\n{tcp}")), Asking::Http);
+    assert_eq!(asking("health.protocol = \"tcp\""), Asking::Tcp);
+}
+
+#[test]
+fn each_key_of_http_alone_is_one() {
+    let mut all = Vec::new();
+    each_key(&mut |table, key, _| all.push(format!("{table}.{key}")));
+    for own in passing::OF_HTTP {
+        assert!(all.iter().any(|key| key == own || key.starts_with(own)), "{own}");
+    }
 }
 
 #[test]

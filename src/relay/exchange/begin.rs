@@ -30,7 +30,7 @@ impl Exchange {
     ) -> Box<Self> {
         client.requests += 1;
         let site = &cx.kit.site;
-        let (branch, way) = site.way(request);
+        let (branch, way) = site.way(request, &client.entrance);
         let branch = Arc::clone(branch);
         // Where a body is awaited before a backend hears of it, no backend can ask for it.
         let asks_for_body = request.expects_continue && branch.awaits_bodies();

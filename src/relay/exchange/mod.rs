@@ -16,6 +16,7 @@ mod account;
 mod ask;
 mod awaited;
 mod begin;
+mod carried;
 mod direct;
 mod entered;
 mod given;
@@ -27,7 +28,6 @@ mod retry;
 mod settle;
 mod tries;
 mod trouble;
-mod tunneled;
 
 use super::affinity::Ties;
 use super::answer::Asker;
@@ -37,6 +37,7 @@ use super::kit::Context;
 use super::origin::Origin;
 use super::queue::Ticket;
 use super::site::Way;
+use super::tunnel::Carried;
 use super::upstream::Upstream;
 use crate::engine::{Next, Outbox, Owner};
 use crate::http::body::Reader;
@@ -182,7 +183,7 @@ pub(crate) enum Ended {
     Linger(Box<Client>, bool),
     /// The connection is another protocol's now. What the backend sent behind its 101 stands in
     /// this part of the buffer.
-    Tunnel(Box<Exchange>, Range<usize>),
+    Tunnel(Box<Exchange>, Box<Upstream>, Range<usize>),
 }
 
 /// An answer up to here is on its way whole when it is written: nothing that the client sends after
@@ -209,7 +210,7 @@ impl Exchange {
             let trouble = match advanced {
                 Ok(Progress::Ended) => return self.finish(cx),
                 Ok(Progress::Given(given)) => return self.give(&given, cx),
-                Ok(Progress::Upgraded(surplus)) => return Next::Go(Ended::Tunnel(self, surplus)),
+                Ok(Progress::Upgraded(surplus)) => return self.tunnel(surplus),
                 Ok(Progress::Moved) => {
                     self.moved(cx.now);
                     if cx.is_spent() {
@@ -340,9 +341,12 @@ impl Exchange {
         asked_for_it && silent && self.answer.bytes <= QUICK_CLOSE_BYTES_MAX
     }
 
-    /// True once its backend has been in maintenance for so long that this is to end.
-    pub(super) fn is_cut(&self) -> bool {
-        self.lease.as_ref().is_some_and(|lease| lease.backend().is_cut())
+    /// Becomes a tunnel; `surplus` is what the backend sent behind its 101.
+    fn tunnel(mut self: Box<Self>, surplus: Range<usize>) -> Next<Box<Self>, Ended> {
+        match self.upstream.take() {
+            Some(upstream) => Next::Go(Ended::Tunnel(self, upstream, surplus)),
+            None => Next::Done,
+        }
     }
 
     /// How the client is to be answered if we must do it ourselves.

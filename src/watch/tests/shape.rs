@@ -67,6 +67,15 @@ fn an_answer_to_head_has_no_body_whatever_its_length_says() {
 }
 
 #[test]
+fn a_connection_may_be_all_that_is_asked_for() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addresses = [silent.local_addr().unwrap(), nobody()];
+    let settings = Settings { connects_only: true, ..one_round(SOON) };
+    let watched = Bench::checked(&addresses, settings);
+    assert_eq!([0, 1].map(|index| watched.standing(index)), [Standing::Up, Standing::Down]);
+}
+
+#[test]
 fn a_port_for_checks_is_asked_instead_and_that_of_the_backend_comes_first() {
     let (admin, requests) = asked("ok");
     let (own, own_requests) = asked("ok");

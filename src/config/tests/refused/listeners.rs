@@ -45,12 +45,7 @@ acme_webroot = ""
 listen = "0.0.0.0:80"
 mode = "proxy"
     3:8: listeners.mode: unknown mode of a listener "proxy"; use "http",
-        "redirect-to-https"
-[[listeners]]
-listen = "0.0.0.0:80"
-mode = "tcp"
-    3:8: listeners.mode: mode of a listener "tcp" is not in this version; use "http",
-        "redirect-to-https"
+        "redirect-to-https", "tcp"
 [[listeners]]
 listen = "0.0.0.0:80"
 port = 80
@@ -70,7 +65,8 @@ listen = "0.0.0.0:80"
 [[listeners]]
 listen = "0.0.0.0:80"
 mode = "redirect-to-https"
-    1:3: listeners: none serves the applications; write one with mode = "http"
+    1:3: listeners: none serves the applications; write one with mode = "http" or
+        "tcp"
 [[listeners]]
 listen = "0.0.0.0:80"
 tls = true
@@ -81,7 +77,31 @@ listen = "0.0.0.0:80"
 listen = "0.0.0.0:81"
 mode = "redirect-to-https"
 tls = true
-    6:7: listeners.tls: means nothing without mode = "http"; set it, or remove this key
+    6:7: listeners.tls: means nothing without mode = "http" or mode = "tcp"; set one,
+        or remove this key
+[[listeners]]
+listen = "0.0.0.0:80"
+mode = "tcp"
+acme_webroot = "/var/www/acme"
+    4:16: listeners.acme_webroot: means nothing with mode = "tcp"; change that, or remove this key
+[[listeners]]
+listen = "0.0.0.0:80"
+sni = "required"
+    3:7: listeners.sni: means nothing without mode = "tcp"; set it, or remove this key
+tls.certificates = ["a.pem"]
+[[listeners]]
+listen = "0.0.0.0:80"
+mode = "tcp"
+tls = true
+sni = "required"
+    6:7: listeners.sni: "0.0.0.0:80" cannot end the TLS that it is to pass on; remove tls = true, or
+        sni
+server.mode = "redirect"
+[[listeners]]
+listen = "0.0.0.0:80"
+mode = "tcp"
+    4:8: listeners.mode: "tcp" has no requests that could be redirected, as server.mode has it;
+        remove that, or "0.0.0.0:80"
 [[listeners]]
 listen = "0.0.0.0:8443"
 [[listeners]]

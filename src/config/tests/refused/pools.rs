@@ -96,6 +96,7 @@ server.workers = 1
 timeouts.keep_alive = "1s"
 balance.polcy = "hash"
 balance.hash_by = 5
+health = "off"
 [[pools.applications]]
 ip = "::1"
 port = 1
@@ -104,6 +105,7 @@ port = 1
         top of the file
     5:9: balance.polcy: unknown key; did you mean "policy"?
     6:19: balance.hash_by: found 5; expected a string such as "client"
+    7:1: health: found no table; write [pools.health] and below it its keys
 "#;
     each(cases, alone);
 }
@@ -142,15 +144,24 @@ host = "a.*.test"
 pool = "api"
     2:8: routes.host: "a.*.test" is no host; write for example "a.example.org" or "*.example.org"
 [[routes]]
+host = "*.127.0.0.1"
+pool = "api"
+    2:8: routes.host: "*.127.0.0.1" is no host; write for example "a.example.org" or "*.example.org"
+[[routes]]
+path = "/u/{id}"
+pool = "api"
+    2:8: routes.path: "/u/{id}" will not do; write whole segments, such as "/api", without %, ;, ?,
+        *, {}, // and ..
+[[routes]]
 path = "api"
 pool = "api"
     2:8: routes.path: "api" will not do; write whole segments, such as "/api", without %, ;, ?, *,
-        // and ..
+        {}, // and ..
 [[routes]]
 path = "/api/../x"
 pool = "api"
     2:8: routes.path: "/api/../x" will not do; write whole segments, such as "/api", without %, ;,
-        ?, *, // and ..
+        ?, *, {}, // and ..
 [[routes]]
 path = "/api"
 pool = "api"

@@ -134,6 +134,7 @@ impl Policy for ScoredRoundRobin {
             Outcome::Failed(_) => None,
             Outcome::Answered { status, .. } if bad.contains(status) => None,
             Outcome::Answered { status, latency } if status < 400 => Some(latency),
+            Outcome::Connected { latency } => Some(latency),
             Outcome::Answered { .. } | Outcome::Abandoned => return None,
         };
         let card = &memory.card;
