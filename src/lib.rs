@@ -96,7 +96,9 @@
 //! | stale | of a kept connection: closed by the backend before our request came |
 //! | awaited | whoever is to move next while nothing moves, and is late if it does not |
 //! | trouble | why an exchange cannot go on as it is |
-//! | tunnel | a connection that has switched to another protocol: bytes both ways, unread |
+//! | passage | a TCP client's connection on its way to a backend |
+//! | hello | what TLS begins with, read for the name that it asks for |
+//! | tunnel, carried | bytes both ways, unread; what that grew out of: an exchange or a passage |
 //! | lingering | reading on after the last answer, so that the close destroys nothing |
 //! | crowd | clients that keep a place in a full house and must leave, the longest idle first |
 //! | cutoff, lookout | since when whoever is idle must leave; who says so |
@@ -172,7 +174,7 @@
 //!    `target`, `fields`, `framing`.
 //! 4. **An exchange begins.** [`pool`]: `routes`; [`relay`]: `exchange/mod`, `exchange/begin`,
 //!    `origin`, `affinity`; [`http`]: `claims`, `forward`.
-//! 5. **A backend is found.** [`pool`]: `mod`, `spec`, `standing`, `record`, `addresses`,
+//! 5. **A backend is found.** [`pool`]: `mod`, `spec`, `standing`, `record`,
 //!    `backend`, `family`, `ask`, `outcome`, `roster`, `lease`, `candidates`, `pick`,
 //!    `policy/view`, `policy/memory`, `policy/round_robin`, `unavailable`, `retry`, `course`.
 //! 6. **The request goes up.** [`relay`]: `exchange/tries`, `queue` (with the pool's `line`),

@@ -1,6 +1,8 @@
 //! `[[applications]]`: from the tables as written to the pool's specs, each with a name and an
 //! address of its own. Called by `raw` and `render`.
 
+use std::net::IpAddr;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -199,7 +201,22 @@ fn refuse_twins(
         let (name, line) = (&spec.name, line(at));
         let what = format!("\"{name}\" is the name of the one at line {line}; choose another");
         report.add(place.clone(), &format!("{APPLICATIONS}.name"), what);
+    } else if let Some((other, at)) =
+        others.iter().chain(own).find(|(other, _)| is_of(spec, other) || is_of(other, spec))
+    {
+        let (one, other, line) = (&spec.name, &other.name, line(at));
+        let what = format!(
+            "\"{one}\" and \"{other}\", at line {line}, are alike: an address of a name is called \
+             name@address; choose another"
+        );
+        report.add(place.clone(), &format!("{APPLICATIONS}.name"), what);
     }
+}
+
+/// True if an address of `named` would have the other's name.
+fn is_of(named: &Spec, other: &Spec) -> bool {
+    let address = |rest: &str| rest.strip_prefix('@')?.parse::<IpAddr>().ok();
+    named.is_named() && other.name.strip_prefix(&*named.name).and_then(address).is_some()
 }
 
 /// A key's value as TOML, from bare text. Reading it says whether it will do, and whether there is

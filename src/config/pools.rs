@@ -15,7 +15,7 @@ use super::overrides::Overrides;
 use super::report::Report;
 use super::table::{Field, Slot, Table, table};
 use super::written::{items, read_table, refuse_unknown, the_table};
-use super::{APPLICATIONS, Config, Listener, Mode, POOLS, grammar, routes};
+use super::{APPLICATIONS, Asking, Config, Listener, Mode, POOLS, grammar, routes};
 use crate::pool::{NO_POOL, ONLY};
 
 /// The most of them.
@@ -175,6 +175,24 @@ fn refuse_common(name: &str, written: &DeTable<'_>, report: &mut Report<'_>) {
             let what = "counts before it is known which pool a request goes to; set it at the top \
                         of the file";
             report.add(report.at(key.span().start), &format!("{name}.{word}"), what);
+        }
+    }
+}
+
+/// A pool to which only listeners of mode "tcp" lead is asked for no more than a connection, unless
+/// the file says otherwise.
+pub(super) fn ask_as_they_are_led_to(config: &mut Config) {
+    let Config { listeners, routes, pools, .. } = config;
+    for (index, pool) in pools.iter_mut().enumerate() {
+        let has_route = routes.is_empty() || routes.iter().any(|route| route.pool == index);
+        let leads = |one: &&Listener| match &one.pool {
+            Some(own) => Some(own) == pool.pool.as_ref(),
+            None => has_route && one.mode != Mode::ToHttps,
+        };
+        let mut leading = listeners.iter().filter(leads).peekable();
+        let is_tcp = leading.peek().is_some() && leading.all(|one| one.mode == Mode::Tcp);
+        if is_tcp && pool.health.path.is_none() {
+            pool.health.protocol.get_or_insert(Asking::Tcp);
         }
     }
 }

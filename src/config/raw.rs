@@ -147,4 +147,5 @@ fn read_pools(
     {
         config.routes = routes::read(written, config, report);
     }
+    pools::ask_as_they_are_led_to(config);
 }

@@ -255,3 +255,22 @@ fn variables_are_read_as_bare_text() {
     assert_eq!(config.server.trusted_proxies.len(), 2);
     assert_eq!(config.timeouts.drain, Duration::ZERO);
 }
+
+#[test]
+fn a_pool_that_tcp_alone_leads_to_is_asked_for_a_connection() {
+    let text = |more: &str| {
+        format!(
+            "[[listeners]]\nlisten = \"0.0.0.0:80\"\n\
+             [[listeners]]\nlisten = \"0.0.0.0:6379\"\nmode = \"tcp\"\npool = \"redis\"\n\
+             [[pools]]\nname = \"web\"\n[[pools.applications]]\nip = \"::1\"\nport = 1\n\
+             [[pools]]\nname = \"redis\"\n{more}[[pools.applications]]\nip = \"::1\"\nport = 2\n\
+             [[routes]]\npool = \"web\"\n"
+        )
+    };
+    let asked = |more: &str| {
+        let config = parse(&text(more));
+        config.pools.iter().map(Config::asking).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(""), [Asking::Http, Asking::Tcp]);
+    assert_eq!(asked("health.path = \"/up\"\nhealth.port = 8080\n"), [Asking::Http; 2]);
+}

@@ -90,6 +90,7 @@ fn asked(server: &str) -> Option<usize> {
 }
 
 /// An operator's word about a backend.
+#[cfg(feature = "admin")]
 pub(super) fn set(backend: &str, mode: &str) {
     let request = format!(
         "POST /backends/{backend}/{mode} HTTP/1.1\r\nHost: 127.0.0.1:9900\r\nX-Evenly: 1\r\n\
@@ -289,6 +290,7 @@ impl Dns {
     }
 }
 
+#[cfg(feature = "admin")]
 #[test]
 fn what_an_operator_wants_of_an_address_outlives_the_names_changes() {
     if !has_dns("names::dns::what_an_operator_wants_of_an_address_outlives_the_names_changes") {
@@ -308,6 +310,34 @@ fn what_an_operator_wants_of_an_address_outlives_the_names_changes() {
     assert_eq!(served(&proxy), ["A@127.0.0.3", "A@127.0.0.4"]);
     set("A@127.0.0.2", "ready");
     assert_eq!(served(&proxy).len(), 3);
+}
+
+/// What is out for want of an address, and what DNS takes away, is in no incident any more once the
+/// name leads to somebody who is well.
+#[cfg(feature = "alerts")]
+#[test]
+fn an_incident_ends_when_a_name_leads_somewhere() {
+    if !has_dns("names::dns::an_incident_ends_when_a_name_leads_somewhere") {
+        return;
+    }
+    let dns = Dns::new(&[]);
+    let ([two, _three], _) = at_one_port([2, 3]);
+    let told = Backend::plain();
+    let alert = format!(
+        "alerts = [{{kind = \"webhook\", url = \"http://127.0.0.1:{}/hook\", wait = \"100ms\", \
+         template = '\"{{{{kind}}}}\"'}}]",
+        told.port()
+    );
+    let settings = format!("{OFTEN}health.interval = \"50ms\"\n{alert}");
+    let proxy = Proxy::with(&[&Hosted(&two, "app.internal")], &settings);
+    proxy.pardon("NO BACKEND IS FOUND");
+    let kinds = |count: usize| -> Vec<String> {
+        let all = told.wait_requests(count);
+        all.iter().map(|one| String::from_utf8_lossy(&one.body).into_owned()).collect()
+    };
+    assert_eq!(kinds(1), ["\"all-down\""]);
+    dns.at(&["127.0.0.2"]);
+    assert_eq!(kinds(2), ["\"all-down\"", "\"recovered\""]);
 }
 
 #[cfg(feature = "client")]

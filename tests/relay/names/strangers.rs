@@ -148,6 +148,7 @@ fn reloads_while_the_dns_server_is_silent_lose_nobody() {
 
 /// What an operator had taken out was in the same state as what DNS had: an answer brought it back.
 /// (HAProxy 486)
+#[cfg(feature = "admin")]
 #[test]
 fn what_dns_takes_and_what_an_operator_takes_are_not_the_same() {
     if !has_dns("names::strangers::what_dns_takes_and_what_an_operator_takes_are_not_the_same") {

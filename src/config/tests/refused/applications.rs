@@ -125,6 +125,23 @@ port = 80
 }
 
 #[test]
+fn what_an_address_of_another_would_be_called_is_no_name() {
+    let cases = r#"
+name = "a@10.0.0.2"
+[[applications]]
+name = "a"
+ip = "app.internal"
+port = 80
+    5:1: applications.name: "a" and "a@10.0.0.2", at line 1, are alike: an address of a name is
+        called name@address; choose another
+"#;
+    each(cases, in_application);
+    let fine = "[[applications]]\nname = \"me\"\nip = \"10.0.0.1\"\nport = 80\n\
+                [[applications]]\nname = \"me@home\"\nip = \"app.internal\"\nport = 80\n";
+    assert!(Config::parse(fine, "test").is_ok());
+}
+
+#[test]
 fn public_addresses_that_are_no_origin_are_refused() {
     let cases = r#"
 public = 443
