@@ -37,7 +37,10 @@ impl Steering<'_> {
         let words = match controls.set_mode(pool, index, mode, force) {
             Ok(Some(change)) => change.to_string(),
             Ok(None) => format!("backend {name}: {mode} already"),
-            Err(last) => return error(409, &last.to_string()),
+            Err(last) => {
+                self.tell(&format!("{mode} {name}, and is refused: it is the last one up"));
+                return error(409, &last.to_string());
+            }
         };
         let in_flight = pool.backends()[index].in_use();
         let mode = mode.to_string();

@@ -56,6 +56,9 @@ pub(super) struct InForce {
     /// What did not do of the files of certificates when they were looked at last.
     #[cfg(feature = "tls")]
     pub(super) faults: Vec<Errors>,
+    /// What was said of certificates that are near their end.
+    #[cfg(feature = "tls")]
+    pub(super) warned: Vec<String>,
 }
 
 /// Whoever changes what is in force has the turn. No lock in itself, as nobody waits for one with a
@@ -103,6 +106,8 @@ impl InForce {
             written,
             config,
             left_out,
+            #[cfg(feature = "tls")]
+            warned: tls.warnings().collect(),
             tls,
             #[cfg(feature = "tls")]
             faults: Vec::new(),
@@ -149,6 +154,8 @@ impl Running {
                 if every.is_some() {
                     self.look_at_files();
                 }
+                #[cfg(feature = "tls")]
+                self.look_at_dates();
             }
         }
     }

@@ -6,6 +6,17 @@ use super::{Running, build};
 use crate::event::Event;
 
 impl Running {
+    /// Tells of certificates that have come near their end since that was told last.
+    pub(super) fn look_at_dates(&self) {
+        let mut now = self.in_force();
+        let due: Vec<String> = now.tls.warnings().collect();
+        let told = std::mem::replace(&mut now.warned, due.clone());
+        drop(now);
+        for text in due.iter().filter(|text| !told.contains(text)) {
+            self.teller.tell(Event::Certificate(text));
+        }
+    }
+
     /// Has new connections go by the files as they are now, if any has changed. What will not do is
     /// told, once for as long as that is so, and the one before goes on.
     pub(super) fn look_at_files(&self) {

@@ -7,11 +7,10 @@ use super::ALERTS;
 use super::alerts::{self, Alert};
 use super::applications::Application;
 use super::listeners::{self, Listener};
-use super::pools::OWN;
 use super::render::holds_secret;
 use super::settings::Setting;
 use super::table::Table;
-use super::{APPLICATIONS, Config, LISTENERS};
+use super::{APPLICATIONS, Config, LISTENERS, OWN};
 use crate::pool::Spec;
 
 /// What holds from the start of the process to its end, by table and key, and why. A table without

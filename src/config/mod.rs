@@ -101,6 +101,10 @@ const ROUTES: &str = "routes";
 #[cfg(feature = "alerts")]
 const ALERTS: &str = "alerts";
 
+/// The tables that a pool may have for itself.
+const OWN: [&str; 9] =
+    ["balance", "scored", "sticky", "health", "passive", "retry", "queue", "timeouts", "limits"];
+
 /// How many tables there are but those of lists.
 const TABLES: usize = if cfg!(feature = "alerts") { 16 } else { 15 };
 

@@ -15,17 +15,13 @@ use super::overrides::Overrides;
 use super::report::Report;
 use super::table::{Field, Slot, Table, table};
 use super::written::{items, read_table, refuse_unknown, the_table};
-use super::{APPLICATIONS, Asking, Config, Listener, Mode, POOLS, grammar, routes};
+use super::{APPLICATIONS, Asking, Config, Listener, Mode, OWN, POOLS, grammar, routes};
 use crate::pool::{NO_POOL, ONLY};
 
 /// The most of them.
 pub const POOLS_MAX: usize = 1000;
 
-/// The tables that a pool may have for itself.
-pub(super) const OWN: [&str; 9] =
-    ["balance", "scored", "sticky", "health", "passive", "retry", "queue", "timeouts", "limits"];
-
-/// Keys of these that are decided before it is known which pool a request goes to.
+/// Keys of a pool's own tables that are decided before it is known which pool a request goes to.
 pub(super) const COMMON: [(&str, &str); 10] = [
     ("timeouts", "request_head"),
     ("timeouts", "handshake"),

@@ -6,10 +6,9 @@ use super::ALERTS;
 use super::alerts::Written;
 use super::applications::Application;
 use super::message::quote;
-use super::pools::{self, OWN};
 use super::settings::{self, Setting, Settings};
 use super::table::{Field, Table};
-use super::{APPLICATIONS, Config, LISTENERS, POOLS, ROUTES, listeners, routes};
+use super::{APPLICATIONS, Config, LISTENERS, OWN, POOLS, ROUTES, listeners, pools, routes};
 
 /// What stands for a secret. As one it is too short: whoever reads the file back is told so, and
 /// has none that all the world knows.

@@ -36,9 +36,15 @@ table! {
 /// As `pool::Route` has it.
 fn host(text: &str) -> Result<String, String> {
     let name = text.strip_prefix("*.").unwrap_or(text);
+    if text == "*" {
+        return Err("\"*\" is any host, as it is without this key; remove it".to_owned());
+    }
     let no_host = || {
         let said = quote(text);
-        format!("{said} is no host; write for example \"a.example.org\" or \"*.example.org\"")
+        format!(
+            "{said} is no host without scheme and port; write for example \
+             \"a.example.org\" or \"*.example.org\""
+        )
     };
     let host = grammar::host(name).map_err(|_| no_host())?;
     if name != text && host.parse::<IpAddr>().is_ok() {

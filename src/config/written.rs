@@ -8,7 +8,7 @@ use super::form::found;
 use super::message::nearest;
 use super::report::Report;
 use super::table::Table;
-use super::{LISTS, each_key, is_table, words};
+use super::{LISTS, OWN, POOLS, each_key, is_table, words};
 
 /// Tables of what is not in this build.
 const ABSENT: [&str; 2] = ["alerts", "heartbeat"];
@@ -99,7 +99,11 @@ fn unknown(path: &str, word: &str, known: &[&str]) -> String {
     if let Some(name) = nearest(word, known.iter().copied()) {
         return format!("unknown {noun}; did you mean \"{name}\"?");
     }
-    let homes = homes(word);
+    // What a pool has for itself stands in a table of its own.
+    let homes = match at {
+        POOLS => homes(word).into_iter().filter_map(|home| own(&home)).collect(),
+        _ => homes(word),
+    };
     match &homes[..] {
         [home] => format!("unknown {noun}; did you mean {word} in {home}?"),
         [first @ .., last] if homes.len() <= HOMES_MAX => {
@@ -108,6 +112,12 @@ fn unknown(path: &str, word: &str, known: &[&str]) -> String {
         _ if is_table(word) => format!("unknown {noun}; did you mean the table [{word}]?"),
         _ => format!("unknown {noun}; the {noun}s here are {}", known.join(", ")),
     }
+}
+
+/// Such a table, from that of the file.
+fn own(home: &str) -> Option<String> {
+    let name = home.strip_prefix('[')?.strip_suffix(']')?;
+    OWN.contains(&name).then(|| format!("[{POOLS}.{name}]"))
 }
 
 /// Where this very word is a key. Whoever writes the name of a table means that.

@@ -30,7 +30,7 @@ use super::singles::Singles;
 use crate::config::{Alert, Occasion};
 
 /// How long no backend is up before that is told, where the last one flaps and that was told.
-const FLAPPING_GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_secs(60);
 /// Backends that a book knows.
 const BACKENDS_MAX: usize = 4096;
 
@@ -96,8 +96,7 @@ impl Book {
                 }
                 if *is_last && *is_out {
                     let flaps = self.backends.get(name).is_some_and(|it| it.is_flapping);
-                    let at = if flaps { now + FLAPPING_GRACE } else { now };
-                    self.lose_all(pool, reason, when, at);
+                    self.lose_all(pool, reason, when, if flaps { now + GRACE } else { now });
                 }
             }
             What::NoneUp(pool, words) => self.lose_all(pool, words, when, now),
@@ -259,10 +258,11 @@ impl Book {
             (backend.state() != backend.told).then(|| backend.item(name))
         };
         let mut items: Vec<Item> = self.backends.iter().filter_map(changed).collect();
-        items.sort_by_key(|item| std::cmp::Reverse(item.state));
+        items.sort_by_key(|item| (std::cmp::Reverse(item.state), item.when));
         self.backends.values_mut().for_each(|backend| backend.told = backend.state());
         let has = |state| items.iter().any(|item| item.state == state);
         let is_over = self.backends.values().all(|it| it.told == State::Well);
+        let is_none_out = self.backends.values().all(|it| it.told != State::Out);
         let is_better = regained || has(State::Well);
         let kinds = [
             (lost_all, Occasion::AllDown),
@@ -270,6 +270,7 @@ impl Book {
             (has(State::Flapping), Occasion::Flapping),
             (is_better && is_over && self.losses.is_empty(), Occasion::Recovered),
             (is_better && !is_over, Occasion::Up),
+            (regained && is_none_out, Occasion::Recovered), // for who hears of no flapping
         ];
         let is_told = self.outage.as_ref().is_some_and(|outage| outage.told.is_some());
         let is_end = |kind| matches!(kind, Occasion::Up | Occasion::Recovered);
@@ -278,7 +279,7 @@ impl Book {
         };
         let kind = kinds.iter().find(|it| wanted(it))?.1;
         if let (true, Some(loss)) = (items.is_empty(), self.losses.first()) {
-            let (reason, when) = (loss.reason.clone(), loss.when);
+            let (reason, when) = (format!("no backend is up: {}", loss.reason), loss.when);
             items.push(Item { backend: None, state: State::Out, is_left: false, reason, when });
         }
         self.notice(kind, items)
@@ -328,8 +329,7 @@ impl Book {
         let missed = std::mem::take(&mut self.missed);
         let (key, began) = (outage.key.clone(), outage.began);
         let loss = self.losses.first().filter(|_| kind == Occasion::AllDown);
-        let since = loss.map_or(began, |loss| loss.when);
-        let ends = self.rules.tells_ends();
+        let (since, ends) = (loss.map_or(began, |loss| loss.when), self.rules.tells_ends());
         Some(Notice { ends, key, since, items, more, missed, ..blank(kind, outage.number, began) })
     }
 

@@ -621,3 +621,21 @@ fn a_book_that_begins_late_learns_which_pool_is_lost_and_a_pool_that_is_gone_is_
     book.align(0, &all[..1], SystemTime::UNIX_EPOCH + s(110), s(10));
     assert_eq!(book.tell(s(20))[0].kind, Occasion::Recovered);
 }
+
+/// Whoever hears of nothing else must not believe it for the ten minutes that it takes to be calm.
+#[test]
+fn the_end_of_all_down_is_told_to_who_hears_of_no_flapping() {
+    let on = vec![Occasion::AllDown, Occasion::Recovered];
+    let mut book = Book::new(&Alert { on, ..alert() });
+    let events = [
+        (0, moved("a", true, true)),
+        (10, moved("a", false, false)),
+        (20, moved("a", true, true)),
+        (30, moved("a", false, false)),
+    ];
+    let told = play(&mut book, &events, 60);
+    assert_eq!(
+        shown(&told),
+        ["0 all-down#1: a", "15 recovered#1: a", "20 all-down#2: a", "35 recovered#2: "]
+    );
+}

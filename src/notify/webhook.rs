@@ -36,7 +36,9 @@ impl Webhook {
         if !names("content-type:") {
             let _ = write!(fields, "Content-Type: {}\r\n", hook.content_type.value());
         }
-        let (template, content_type) = (hook.template.clone(), hook.content_type);
+        let template = hook.template.as_deref().map(filled).transpose();
+        let template = template.map_err(|what| format!("template: {what}"))?;
+        let content_type = hook.content_type;
         Ok(Self { remote, template, content_type, fields })
     }
 }

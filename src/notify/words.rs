@@ -1,6 +1,7 @@
 //! What a message says: a notice and how all stands become a subject, a text and facts. Never lets
 //! a line feed of a backend through: each line says what this file has it say.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
@@ -43,7 +44,7 @@ impl Teller {
         let ago = |when| long(now.duration_since(when).unwrap_or_default());
         let Notice { began, since, .. } = *notice;
         let _ = write!(text, "\nSince: {} ({} ago)\n", time(since), ago(since));
-        if began != since {
+        if began < since {
             let _ = writeln!(text, "Incident began: {} ({} ago)", time(began), ago(began));
         }
         self.sign(&mut text, &key, now);
@@ -67,7 +68,7 @@ impl Teller {
         self.sign(&mut text, &key, now);
         let mut facts = self.common("info", action, now);
         // All that a real one has: who reads it is to be tried with each.
-        let nobody = ["backend", "up", "out"].map(|name| (name, String::new()));
+        let nobody = ["backend", "pool", "up", "out"].map(|name| (name, String::new()));
         let nothing = ["usable", "total", "held_back"].map(|name| (name, "0".to_owned()));
         facts.extend(named([("reason", "a test".to_owned())]));
         facts.extend(named([("since", time(now)), ("began", time(now))]));
@@ -109,6 +110,7 @@ impl Teller {
             ("reason", said(reason)),
             ("since", time(notice.since)),
             ("began", time(notice.began)),
+            ("pool", pools_of(&backends, all)),
             ("usable", all.iter().filter(|it| it.is_up).count().to_string()),
             ("total", all.len().to_string()),
             ("up", who(&|it| it.is_up)),
@@ -138,6 +140,13 @@ impl Teller {
     }
 }
 
+/// The pools of these, where there are several.
+fn pools_of(backends: &[&str], all: &[Sight]) -> String {
+    let own = all.iter().filter(|sight| backends.contains(&sight.name.as_str()));
+    let pools: BTreeSet<&str> = own.map(|sight| sight.pool.as_str()).collect();
+    pools.into_iter().collect::<Vec<_>>().join(", ")
+}
+
 fn named<const N: usize>(facts: [(&'static str, String); N]) -> impl Iterator<Item = Fact> {
     facts.into_iter().map(|(name, value)| (name.into(), value))
 }
@@ -157,7 +166,7 @@ fn as_it_stands(notice: &Notice, all: &[Sight]) -> Notice {
 
 /// What happened, a line each.
 fn told(text: &mut String, notice: &Notice, all: &[Sight]) {
-    text.push('\n');
+    text.push_str(if notice.items.is_empty() { "" } else { "\n" });
     for Item { backend, state, is_left, reason, when } in &notice.items {
         let state = match (backend, state) {
             (None, _) => String::new(),

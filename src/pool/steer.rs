@@ -14,6 +14,8 @@ use super::{Backend, Change, Mode, Pool, Standing};
 pub struct LastUsable {
     /// The backend's name.
     pub backend: String,
+    /// That of its pool, where there are several.
+    pub pool: Option<String>,
     /// What it was to be set to.
     pub mode: Mode,
     /// Backends there are.
@@ -47,6 +49,7 @@ impl Pool {
         });
         match refused {
             true => Err(LastUsable {
+                pool: self.rules.pool.clone(),
                 backend: self.backends[index].name().to_owned(),
                 mode,
                 total: self.backends.len(),
@@ -78,8 +81,10 @@ fn is_last(all: &[Backend], backend: &Backend, now: Duration) -> bool {
 
 impl fmt::Display for LastUsable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { backend, mode, total } = self;
-        write!(f, "backend {backend} is the last of {total} that takes requests: set to {mode}, ")?;
+        let Self { backend, pool, mode, total } = self;
+        let of = pool.as_ref().map_or(String::new(), |pool| format!(" in pool {pool}"));
+        write!(f, "backend {backend} is the last of {total}{of} that takes requests: set to ")?;
+        write!(f, "{mode}, ")?;
         f.write_str("all would be answered 503. Bring another up first, or force it (--force)")
     }
 }

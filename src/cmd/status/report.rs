@@ -42,7 +42,15 @@ pub(super) fn sentence(view: &View) -> String {
         "draining" => "draining, about to end; ".to_owned(),
         state => format!("{state}; "),
     };
-    sentence.push_str(if up == 0 { "NO BACKEND IS UP: " } else { "" });
+    let is_lost = |pool: &&PoolView| !pool.backends.iter().any(BackendView::is_up);
+    let lost: Vec<&str> = view.pools.iter().filter(is_lost).map(|pool| &*pool.name).collect();
+    match lost[..] {
+        [] => {}
+        _ if up == 0 => sentence.push_str("NO BACKEND IS UP: "),
+        ref pools => {
+            sentence.push_str(&format!("NO BACKEND IS UP in pool {}: ", pools.join(", ")));
+        }
+    }
     sentence.push_str(&format!("{up} of {total} up"));
     for (index, backend) in others.iter().take(NAMED_MAX).enumerate() {
         sentence.push_str(if index == 0 { "; " } else { ", " });

@@ -89,7 +89,7 @@ policy = "hash"
 [[pools.applications]]
 ip = "::1"
 port = 1
-    3:1: pools.policy: unknown key; did you mean policy in [balance]?
+    3:1: pools.policy: unknown key; did you mean policy in [pools.balance]?
 [[pools]]
 name = "a"
 server.workers = 1
@@ -133,20 +133,23 @@ backend = "api"
 [[routes]]
 host = "a.test:80"
 pool = "api"
-    2:8: routes.host: "a.test:80" is no host; write for example "a.example.org" or "*.example.org"
+    2:8: routes.host: "a.test:80" is no host without scheme and port; write for example
+        "a.example.org" or "*.example.org"
 [[routes]]
 host = "https://a.test"
 pool = "api"
-    2:8: routes.host: "https://a.test" is no host; write for example "a.example.org" or
-        "*.example.org"
+    2:8: routes.host: "https://a.test" is no host without scheme and port; write for example
+        "a.example.org" or "*.example.org"
 [[routes]]
 host = "a.*.test"
 pool = "api"
-    2:8: routes.host: "a.*.test" is no host; write for example "a.example.org" or "*.example.org"
+    2:8: routes.host: "a.*.test" is no host without scheme and port; write for example
+        "a.example.org" or "*.example.org"
 [[routes]]
 host = "*.127.0.0.1"
 pool = "api"
-    2:8: routes.host: "*.127.0.0.1" is no host; write for example "a.example.org" or "*.example.org"
+    2:8: routes.host: "*.127.0.0.1" is no host without scheme and port; write for example
+        "a.example.org" or "*.example.org"
 [[routes]]
 path = "/u/{id}"
 pool = "api"
