@@ -636,6 +636,6 @@ fn the_end_of_all_down_is_told_to_who_hears_of_no_flapping() {
     let told = play(&mut book, &events, 60);
     assert_eq!(
         shown(&told),
-        ["0 all-down#1: a", "15 recovered#1: a", "20 all-down#2: a", "35 recovered#2: "]
+        ["0 all-down#1: a", "15 recovered#1: a", "20 all-down#2: a", "35 recovered#2: a"]
     );
 }
