@@ -165,7 +165,7 @@ pub(super) fn watched(config: &Config, tls: &Tls, pools: &Pools, answers: Answer
     let mut connectors = tls.connectors.iter().cloned();
     let of = |(part, pool): (&Config, &Arc<Pool>)| WatchedPool {
         pool: Arc::clone(pool),
-        connectors: connectors.by_ref().take(part.applications.len()).collect(),
+        connectors: connectors.by_ref().take(pool.backends().len()).collect(),
         settings: part.into(),
     };
     Watched { pools: config.parts().iter().zip(pools.all()).map(of).collect(), answers }

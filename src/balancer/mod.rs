@@ -118,7 +118,7 @@ impl Balancer {
         // Before the first checks, whose end is asked for there.
         let mut endpoint = bound.serve(&config.admin, &teller).map_err(CannotStart::System)?;
         let (respread, asked_names) = names::line();
-        let watch = start_watch(&config, &tls, &pools, (answers, respread), &teller, epoch)?;
+        let watch = start_watch(&known, &tls, &pools, (answers, respread), &teller, epoch)?;
         lowered.iter().for_each(|text| teller.tell(Event::Lowered(text)));
         unchanged.iter().chain(&spread.1).for_each(|text| teller.tell(Event::Configuration(text)));
         reload::warn(&config, &tls, &teller);

@@ -67,7 +67,7 @@ impl Site {
                 None => Queue::new(Arc::clone(lot), length),
             };
             queue.resize(length);
-            let connectors = connectors.by_ref().take(part.applications.len()).collect();
+            let connectors = connectors.by_ref().take(pool.backends().len()).collect();
             let seen = ledger.of(pool.name());
             let words = Arc::clone(&words);
             Branch::new(part.clone(), connectors, Arc::clone(pool), queue, seen, words)

@@ -248,7 +248,7 @@ fn a_tcp_client_stays_with_the_process_that_has_it() {
     before.expect("hello");
     assert_eq!(service.upgrade().0, 200);
     // Until then it lets clients in as well.
-    service.first.said.wait("stopping: 1 connections");
+    service.first.said.wait("stopping: 1 connection has");
     let mut after = Wire::connect(service.address);
     after.expect("hello");
     assert!(service.first.is_running());

@@ -40,6 +40,8 @@ impl Operators {
 
 /// From now on operators are answered.
 pub(in crate::balancer) fn open(endpoint: &mut Endpoint, running: &Arc<Running>) -> io::Result<()> {
+    // They may ask for an upgrade at once.
+    running.operators.upgrade.listens_at(endpoint.socket());
     endpoint.serve(Arc::clone(running) as _)
 }
 

@@ -30,8 +30,8 @@ impl Running {
                 self.teller.tell(Event::Configuration(&format!("taking over: {why}")));
             }
             endpoint.tell_where();
+            self.operators.upgrade.listens_at(endpoint.socket());
         }
-        self.operators.upgrade.listens_at(endpoint.socket());
     }
 }
 

@@ -18,7 +18,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ pub(in crate::balancer) struct Upgrade {
     /// What to start, as whoever started this process called it.
     program: PathBuf,
     /// Where a successor asks; none if there is no such place.
-    socket: OnceLock<PathBuf>,
+    socket: Mutex<Option<PathBuf>>,
     stage: Mutex<Stage>,
     /// Tells the main thread.
     signals: Arc<Waiting>,
@@ -59,13 +59,17 @@ enum Stage {
 
 impl Upgrade {
     pub(in crate::balancer) fn new(signals: Arc<Waiting>) -> Self {
-        let (socket, stage) = (OnceLock::new(), Mutex::new(Stage::Alone));
+        let (socket, stage) = (Mutex::default(), Mutex::new(Stage::Alone));
         Self { program: program(), socket, stage, signals }
     }
 
-    /// Successors may ask here.
+    /// Successors may ask here from now on.
     pub(in crate::balancer) fn listens_at(&self, socket: Option<&Path>) {
-        socket.into_iter().for_each(|path| _ = self.socket.set(path.to_owned()));
+        *self.socket() = socket.map(Path::to_owned);
+    }
+
+    fn socket(&self) -> MutexGuard<'_, Option<PathBuf>> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts a successor and waits until it serves. Who serves now, in words; or why this process
@@ -103,7 +107,7 @@ impl Upgrade {
         if let Some(why) = ends_with_us() {
             return Err(format!("{why}; start another container instead"));
         }
-        let Some(socket) = self.socket.get() else {
+        let Some(socket) = self.socket().clone() else {
             return Err("there is no admin socket to hand over by; set [admin] socket".to_owned());
         };
         let mut stage = self.stage();

@@ -159,8 +159,8 @@ fn tls_is_passed_on_to_the_pool_that_its_name_has_a_route_to() {
 fn a_listener_may_be_for_one_pool_whatever_routes_say() {
     let (a, b) = (Backend::plain(), Backend::every(echo));
     let listeners = format!(
-        "[[listeners]]\nlisten = \"127.0.0.1:0\"\n{TCP}pool = \"two\"\n\
-         [[listeners]]\nlisten = \"127.0.0.1:0\"\npool = \"one\"\n"
+        "[[listeners]]\nname = \"a\"\nlisten = \"127.0.0.1:0\"\n{TCP}name = \"b\"\npool = \"two\"\n\
+         [[listeners]]\nname = \"c\"\nlisten = \"127.0.0.1:0\"\npool = \"one\"\n"
     );
     let routes = "[[routes]]\nhost = \"a.test\"\npool = \"one\"\n";
     let settings = format!("log.access = \"json\"\n{listeners}{POOLS}{routes}");
