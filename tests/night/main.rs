@@ -23,6 +23,7 @@ use harness::{Backend, Certs, Gate, Place, Process, Vacant, Wire, eventually, ha
 use mta::{LOGIN, Letter, Mta};
 use panel::{Panel, json};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
@@ -148,7 +149,8 @@ fn a_night_is_one_story_whoever_tells_it() {
     night.sees("None of 3 up; ");
     nothing_is_up_anywhere(&night);
     let [_a, _b] = [a, b].map(reopen);
-    let some = night.mta.letter("ops", "A, B up again");
+    // In the order in which they came back.
+    let some = night.mta.letter("ops", " up again; 2 of 3 up");
     night.sees("2 of 3 up; C out for ");
     let _c = reopen(c);
     let over = night.mta.letter("ops", "recovered: C up again");
@@ -252,11 +254,11 @@ fn the_letters_say_what_happened(letters: &[Letter; 4], events: &[Event]) {
             assert_eq!(events.iter().filter(is_it).count(), 1, "{time} {name} in {events:#?}");
         }
     }
-    let named = |letter: &Letter| -> Vec<(String, bool)> {
+    let named = |letter: &Letter| -> BTreeSet<(String, bool)> {
         let items = told::items(&letter.text).into_iter();
         items.map(|(_, name, is_up)| (name, is_up)).collect()
     };
-    let of = |names: &[&str], is_up| -> Vec<(String, bool)> {
+    let of = |names: &[&str], is_up| -> BTreeSet<(String, bool)> {
         names.iter().map(|name| ((*name).to_owned(), is_up)).collect()
     };
     let last = told::items(&none.text).into_iter().map(|(time, ..)| time).max().unwrap();
