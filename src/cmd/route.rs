@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use super::{Failure, warn};
 use crate::config::{Config, Source};
 use crate::http::{HeadLimits, Parsed, request, slots};
-use crate::pool::{Ambiguous, Routes};
+use crate::pool::{Ambiguous, RouteEnd, Routes};
 
 /// Names of applications that are told.
 const TOLD_MAX: usize = 5;
@@ -43,20 +43,23 @@ fn fate(config: &Config, url: &str) -> (String, bool) {
         }
     };
     let path = asked.target.split('?').next();
-    for (own, key) in
-        [(&config.server.ready, "[server] ready"), (&config.lookup.path, "[lookup] path")]
-    {
-        if own.is_some() && own.as_deref() == path {
-            return (format!("answered here, by {key}"), true);
+    let is_at = |own: &Option<String>| own.is_some() && own.as_deref() == path;
+    if is_at(&config.server.ready) {
+        return ("answered here, by [server] ready".to_owned(), true);
+    }
+    let routes = Routes::new(&config.routes, config.parts().len());
+    match routes.find(asked.host, asked.target) {
+        Ok(Some(_)) if is_at(&config.lookup.path) => {
+            ("answered here, by [lookup] path".to_owned(), true)
         }
-    }
-    if config.routes.is_empty() {
-        return (format!("to {}", pool(config, 0)), true);
-    }
-    match Routes::new(&config.routes).find(asked.host, asked.target) {
-        Ok(Some(end)) => {
-            let (nth, route) = (end.route + 1, config.route(end.route));
-            (format!("to {}, by route {nth} ({route})", pool(config, end.pool)), true)
+        Ok(Some(RouteEnd { route: None, pool })) => (format!("to {}", told(config, pool)), true),
+        Ok(Some(RouteEnd { route: Some(at), pool })) => {
+            let (nth, route) = (at + 1, config.route(at));
+            (format!("to {}, by route {nth} ({route})", told(config, pool)), true)
+        }
+        Ok(None) if config.routes.is_empty() => {
+            let what = "to the pool of its listener: there are several, and no route";
+            (what.to_owned(), true)
         }
         Ok(None) => ("nowhere: no route has this host and path; answered 404".to_owned(), false),
         Err(Ambiguous) => {
@@ -80,7 +83,7 @@ fn head(rest: &str) -> Option<String> {
 }
 
 /// A pool, with whom it has.
-fn pool(config: &Config, index: usize) -> String {
+fn told(config: &Config, index: usize) -> String {
     let part = &config.parts()[index];
     let names: Vec<&str> = part.applications.iter().map(|spec| spec.name.as_str()).collect();
     let mut out = format!("pool {}: ", part.pool_name());
@@ -130,6 +133,18 @@ mod tests {
         ] {
             assert_eq!(fate(&config, url), (expected.to_owned(), expected.starts_with("to ")));
         }
+    }
+
+    #[test]
+    fn without_routes_it_is_for_listeners_to_say() {
+        let routes = FILE.find("[[routes]]").unwrap();
+        let own = |port: u16, name: &str| {
+            format!("[[listeners]]\nlisten = \"127.0.0.1:{port}\"\npool = \"{name}\"\n")
+        };
+        let text = format!("{}{}{}", own(1, "web"), own(2, "api"), &FILE[..routes]);
+        let config = Config::parse(&text, "test").unwrap();
+        let expected = "to the pool of its listener: there are several, and no route";
+        assert_eq!(fate(&config, "http://x/y"), (expected.to_owned(), true));
     }
 
     #[test]

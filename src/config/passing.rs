@@ -40,11 +40,18 @@ impl Config {
     /// How checks ask. Where nothing says it, who passes connections on asks for no more than one.
     #[must_use]
     pub fn asking(&self) -> Asking {
-        let by_itself = match self.passes_all() && self.health.path.is_none() {
+        let by_itself = match self.asks_nothing() && self.health.path.is_none() {
             true => Asking::Tcp,
             false => Asking::Http,
         };
         self.health.protocol.unwrap_or(by_itself)
+    }
+
+    /// True where applications get no requests: who is sent to https asks there.
+    fn asks_nothing(&self) -> bool {
+        let mut leading =
+            self.listeners.iter().map(|one| one.mode).filter(|one| *one != Mode::ToHttps);
+        leading.next().is_some_and(|first| first == Mode::Tcp && leading.all(|one| one == first))
     }
 
     /// True where no listener takes requests.

@@ -39,6 +39,8 @@ pub struct Routes {
     hosts: Vec<(Option<String>, Paths)>,
     /// Some route has a path.
     go_by_path: bool,
+    /// Where everything goes.
+    only: Option<RouteEnd>,
 }
 
 /// Those of one host, in the order of their paths.
@@ -52,8 +54,8 @@ struct Paths {
 /// What a route leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteEnd {
-    /// The place of the route among all routes.
-    pub route: usize,
+    /// The place of the route among all routes; none where none is needed.
+    pub route: Option<usize>,
     /// The place of its pool.
     pub pool: usize,
 }
@@ -64,17 +66,21 @@ pub struct Ambiguous;
 
 /// How often a path may be encoded: what is encoded thrice is read by nobody.
 const DECODED_MAX: u32 = 2;
-/// Readings of one path that are tried. Honest ones have a few.
+/// Readings of one path that are tried, and bytes of them together. Honest ones have a few.
 const READINGS_MAX: usize = 32;
+const READ_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the longest name of a host, with the dot at its end (RFC 1035 section 2.3.4): of what
 /// is longer so much of its end is looked at.
 const NAME_BYTES_MAX: usize = 255;
 
 impl Routes {
-    /// Those that are listed. Of two that are alike the first counts.
+    /// Those that are listed, to so many pools. Of two that are alike the first counts. Where none
+    /// is listed, everything goes to the only pool, if there is just one.
     #[must_use]
-    pub fn new(listed: &[Route]) -> Self {
-        let mut routes = Self::default();
+    pub fn new(listed: &[Route], pools: usize) -> Self {
+        let is_alone = listed.is_empty() && pools == 1;
+        let only = is_alone.then_some(RouteEnd { route: None, pool: 0 });
+        let mut routes = Self { only, ..Self::default() };
         for (route, Route { host, path, pool }) in listed.iter().enumerate() {
             let key = host.as_ref().map(|host| host.strip_prefix('*').unwrap_or(host).to_owned());
             let at = routes.hosts.binary_search_by(|(other, _)| other.cmp(&key));
@@ -84,7 +90,7 @@ impl Routes {
             });
             let path = path.clone().unwrap_or_default();
             routes.go_by_path |= !path.is_empty();
-            routes.hosts[at].1.add(path, RouteEnd { route, pool: *pool });
+            routes.hosts[at].1.add(path, RouteEnd { route: Some(route), pool: *pool });
         }
         routes
     }
@@ -95,6 +101,9 @@ impl Routes {
     /// # Errors
     /// If the path can be read in two ways that lead to different pools.
     pub fn find(&self, host: &str, target: &str) -> Result<Option<RouteEnd>, Ambiguous> {
+        if self.only.is_some() {
+            return Ok(self.only);
+        }
         let path = target.split('?').next().unwrap_or_default();
         // An absolute target without a path: a slash is put there on the way.
         let path = if path.is_empty() { "/" } else { path };
@@ -168,22 +177,21 @@ fn is_plain(path: &str) -> bool {
 /// try.
 fn readings(path: &str) -> Option<Vec<String>> {
     let mut all = vec![(path.to_owned(), 0)];
-    let mut at = 0;
+    let (mut at, mut bytes) = (0, path.len());
     while let Some((reading, decoded)) = all.get(at).cloned() {
-        for (marks, read) in READERS {
-            if !marks.iter().any(|mark| reading.contains(mark)) {
+        let plain = READERS.iter().map(|reader| (reader, decoded));
+        let coded = DECODERS.iter().map(|reader| (reader, decoded + 1));
+        for ((marks, read), decoded) in plain.chain(coded) {
+            if decoded > DECODED_MAX || !marks.iter().any(|mark| reading.contains(mark)) {
                 continue;
             }
             let next = read(&reading);
             if !all.iter().any(|(other, _)| *other == next) {
+                bytes += next.len();
                 all.push((next, decoded));
             }
         }
-        let next = decode(&reading);
-        if decoded < DECODED_MAX && !all.iter().any(|(other, _)| *other == next) {
-            all.push((next, decoded + 1));
-        }
-        if all.len() > READINGS_MAX {
+        if all.len() > READINGS_MAX || bytes > READ_BYTES_MAX {
             return None;
         }
         at += 1;
@@ -193,7 +201,7 @@ fn readings(path: &str) -> Option<Vec<String>> {
 
 /// What readers do to a path beside decoding it, each of them or not, in any order; and what there
 /// must be for it to do anything.
-const READERS: [Reader; 6] = [
+const READERS: [Reader; 7] = [
     // Windows.
     (&["\\"], |path| path.replace('\\', "/")),
     // Servlets: what follows a semicolon is a parameter of the segment.
@@ -202,8 +210,17 @@ const READERS: [Reader; 6] = [
     (&["?", "#", "\0"], |path| path.split(['?', '#', '\0']).next().unwrap_or_default().to_owned()),
     // Names of files end in neither on Windows.
     (&[".", " "], |path| each(path, without_end)),
+    // Whoever cuts off what cannot be seen.
+    (&[" ", "\t"], |path| each(path, |segment| segment.trim_end_matches([' ', '\t']))),
     (&["//"], merge_slashes),
     (&["/."], follow_dots),
+];
+
+/// What is decoded: all, or all but slashes. To the latter what `%2f` is in is one segment, also
+/// for `..` behind it: so it is to WHATWG's URLs, and to servers that are told to let `%2f` pass.
+const DECODERS: [Reader; 2] = [
+    (&["%"], |path| decode(path, |_| true)),
+    (&["%2f", "%2F", "%5c", "%5C"], |path| decode(path, |byte| !matches!(byte, b'/' | b'\\'))),
 ];
 
 type Reader = (&'static [&'static str], fn(&str) -> String);
@@ -251,15 +268,16 @@ fn follow_dots(path: &str) -> String {
     joined([""].into_iter().chain(segments))
 }
 
-/// With each `%` and its two hex digits as the byte that they stand for.
-fn decode(text: &str) -> String {
+/// With each `%` and its two hex digits as the byte that they stand for, where that is `wanted`.
+fn decode(text: &str, wanted: fn(u8) -> bool) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     let digit = |byte: u8| char::from(byte).to_digit(16);
     while let [first, more @ ..] = rest {
         let pair = (*first == b'%').then(|| Some((digit(*more.first()?)?, digit(*more.get(1)?)?)));
-        (bytes, rest) = match pair.flatten() {
-            Some((high, low)) => (pushed(bytes, (high * 16 + low) as u8), &more[2..]),
+        let byte = pair.flatten().map(|(high, low)| (high * 16 + low) as u8);
+        (bytes, rest) = match byte.filter(|byte| wanted(*byte)) {
+            Some(byte) => (pushed(bytes, byte), &more[2..]),
             None => (pushed(bytes, *first), more),
         };
     }
@@ -282,7 +300,7 @@ mod tests {
             let (host, path) = text.split_once(' ').unwrap();
             Route { host: part(host), path: part(path), pool }
         };
-        Routes::new(&listed.iter().enumerate().map(route).collect::<Vec<_>>())
+        Routes::new(&listed.iter().enumerate().map(route).collect::<Vec<_>>(), listed.len())
     }
 
     fn pool(routes: &Routes, host: &str, target: &str) -> Option<usize> {
@@ -402,6 +420,12 @@ mod tests {
             "/api..",
             "/admin.",
             "/admin%20/x",
+            "/api/x%2fy/%2e%2e/%2e%2e/admin",
+            "/api/x%5Cy/%2e%2e/%2e%2e/admin",
+            "/api/x%252fy/%252e%252e/%252e%252e/admin",
+            "/api/x%2Fy/..;/..;/%61dmin",
+            "/api/..%20/admin",
+            "/api/..%09/admin",
         ] {
             assert_eq!(routes.find("a", target), Err(Ambiguous), "{target}");
         }
@@ -426,6 +450,25 @@ mod tests {
         ] {
             assert_eq!(pool(&routes, host, target), Some(expected), "{host} {target}");
         }
+    }
+
+    #[test]
+    fn a_path_that_would_take_long_to_read_goes_to_nobody() {
+        let routes = routes(&["- -", "- /api"]);
+        let long = |piece: &str| "/".to_owned() + &piece.repeat(8000 / piece.len());
+        assert_eq!(routes.find("a", &long("//.;%255c%253b.")), Err(Ambiguous));
+        for honest in ["%20", "a%2fb/", "a;b=1/", "x/../y/", "%e4%b8%96%e7%95%8c/"] {
+            assert_eq!(pool(&routes, "a", &long(honest)), Some(0), "{honest}");
+        }
+    }
+
+    #[test]
+    fn one_pool_needs_no_route_and_several_do() {
+        let nowhere = Routes::new(&[], 2);
+        assert_eq!(nowhere.find("a", "/"), Ok(None));
+        let only = Routes::new(&[], 1);
+        let end = RouteEnd { route: None, pool: 0 };
+        assert_eq!(only.find("a", "/x/../%2e%2e//"), Ok(Some(end)));
     }
 
     #[test]

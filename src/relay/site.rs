@@ -13,8 +13,9 @@ use crate::config::Config;
 use crate::engine::Registry;
 use crate::http::Refusal;
 use crate::http::request::Request;
-use crate::pool::{Ambiguous, Pool, Route, Routes, Rules};
+use crate::pool::{Ambiguous, Pool, Route, RouteEnd, Routes, Rules};
 use crate::tls::Tls;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -25,19 +26,16 @@ pub(crate) struct Site {
     /// One for each pool, in the order of the file; at least one.
     pub(crate) branches: Vec<Arc<Branch>>,
     /// For requests that no pool is for: its own has no backends. The only branch where there is
-    /// one, and every request is for that.
+    /// one and no route, as nearly every request is for that.
     pub(crate) common: Arc<Branch>,
-    /// None where every request is for the only pool.
-    routes: Option<Routes>,
+    routes: Routes,
+    /// The place of each pool's branch, by its name.
+    places: BTreeMap<String, usize>,
 }
 
 /// The place of the route that leads a request to its pool, if that is for routes to say; or what
 /// is said where none does.
 pub(super) type Way = Result<Option<usize>, Refusal>;
-
-/// No route leads to a pool from there.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct NoRoute;
 
 /// The target that is below no path.
 const NO_PATH: &str = "*";
@@ -73,58 +71,53 @@ impl Site {
             Branch::new(part.clone(), connectors, Arc::clone(pool), queue, seen, words)
         };
         let branches: Vec<_> = config.parts().iter().zip(pools).map(branch).collect();
-        let is_alone = config.routes.is_empty();
-        let common = match is_alone {
+        let common = match config.routes.is_empty() && branches.len() == 1 {
             true => Arc::clone(&branches[0]),
             false => nobodys(&config, lot, ledger),
         };
-        let routes = (!is_alone).then(|| Routes::new(&config.routes));
-        Arc::new(Self { config, branches, common, routes })
+        let routes = Routes::new(&config.routes, branches.len());
+        let named = branches.iter().map(|branch| branch.pool.name().to_owned());
+        let places = named.zip(0..).collect();
+        Arc::new(Self { config, branches, common, routes, places })
     }
 
     /// What serves this request of a client that came in by `entrance`, and by which route, if that
     /// is for routes to say; or why no pool gets it.
     pub(super) fn way(&self, request: &Request, entrance: &Entrance) -> (&Arc<Branch>, Way) {
-        if let Some(own) = self.own_of(entrance) {
-            return (own, Ok(None));
-        }
-        let Some(routes) = &self.routes else { return (&self.common, Ok(None)) };
-        match routes.find(request.host, request.target) {
-            Ok(Some(end)) => (&self.branches[end.pool], Ok(Some(end.route))),
+        self.lead(entrance, request.host, request.target)
+    }
+
+    /// The same of a TCP client, of whom no more is known than whom its TLS asks for, if that was
+    /// read: routes with a path are not for it.
+    pub(super) fn way_of(&self, entrance: &Entrance, name: Option<&str>) -> (&Arc<Branch>, Way) {
+        self.lead(entrance, name.unwrap_or_default(), NO_PATH)
+    }
+
+    /// A listener's own pool is for all that came in there, and no other is: neither once that pool
+    /// has left the file.
+    fn lead(&self, entrance: &Entrance, host: &str, target: &str) -> (&Arc<Branch>, Way) {
+        let found = match entrance.pool() {
+            Some(name) => Ok(self.place_of(name).map(|pool| RouteEnd { route: None, pool })),
+            None => self.routes.find(host, target),
+        };
+        match found {
+            Ok(Some(end)) => (&self.branches[end.pool], Ok(end.route)),
             Ok(None) => (&self.common, Err(NO_ROUTE)),
             Err(Ambiguous) => (&self.common, Err(AMBIGUOUS)),
         }
     }
 
-    /// The same of a TCP client, of whom no more is known than whom its TLS asks for, if that was
-    /// read: routes with a path are not for it.
-    pub(super) fn way_of(
-        &self,
-        entrance: &Entrance,
-        name: Option<&str>,
-    ) -> (&Arc<Branch>, Result<Option<usize>, NoRoute>) {
-        if let Some(own) = self.own_of(entrance) {
-            return (own, Ok(None));
-        }
-        let Some(routes) = &self.routes else { return (&self.common, Ok(None)) };
-        match routes.find(name.unwrap_or_default(), NO_PATH) {
-            Ok(Some(end)) => (&self.branches[end.pool], Ok(Some(end.route))),
-            _ => (&self.common, Err(NoRoute)),
-        }
-    }
-
-    /// What serves all that comes in there, if the listener says so.
-    fn own_of(&self, entrance: &Entrance) -> Option<&Arc<Branch>> {
-        self.branch_called(entrance.pool()?)
-    }
-
     /// True if this is one of its branches.
     pub(super) fn has(&self, branch: &Arc<Branch>) -> bool {
-        self.branches.iter().any(|own| Arc::ptr_eq(own, branch))
+        self.branch_called(branch.pool.name()).is_some_and(|own| Arc::ptr_eq(own, branch))
     }
 
     fn branch_called(&self, name: &str) -> Option<&Arc<Branch>> {
-        self.branches.iter().find(|branch| branch.pool.name() == name)
+        self.place_of(name).map(|place| &self.branches[place])
+    }
+
+    fn place_of(&self, name: &str) -> Option<usize> {
+        self.places.get(name).copied()
     }
 
     /// True if a connection there may carry a request of this configuration.

@@ -130,3 +130,24 @@ fn pools_and_routes_come_go_and_change_by_a_reload_and_nobody_is_cut_off() {
     gate.open();
     assert_eq!(held.answer().status(), 200, "it ends where it began");
 }
+
+#[test]
+fn who_came_in_for_one_pool_gets_no_other_when_that_leaves_the_file() {
+    let [a, b, c] = [(); 3].map(|()| Backend::plain());
+    let all: [&dyn Place; 3] = [&a, &b, &c];
+    let listeners = "[[listeners]]\nname = \"public\"\nlisten = \"127.0.0.1:0\"\npool = \"web\"\n\
+                     [[listeners]]\nname = \"internal\"\nlisten = \"127.0.0.1:0\"\n";
+    let pools = "[[pools]]\nname = \"web\"\n<A>\n[[pools]]\nname = \"admin\"\n<B>\n\
+                 [[pools]]\nname = \"other\"\n<C>\n";
+    let routes = "[[routes]]\nhost = \"admin.test\"\npool = \"admin\"\n\
+                  [[routes]]\npool = \"other\"\n";
+    let file = format!("{listeners}{pools}{routes}");
+    let proxy = Proxy::with(&all, &file);
+    let mut kept = proxy.connect();
+    let ask = "GET / HTTP/1.1\r\nHost: admin.test\r\n\r\n";
+    assert_eq!(kept.ask(ask).status(), 200);
+    proxy.reload(&all, &file.replace("\"web\"", "\"site\""));
+    assert_eq!(kept.ask(ask).status(), 404, "its pool is gone");
+    assert_eq!(proxy.connect().ask(ask).status(), 200);
+    assert_eq!([&a, &b, &c].map(|it| it.requests().len()), [2, 0, 0]);
+}

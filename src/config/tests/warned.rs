@@ -153,6 +153,8 @@ fn a_connection_is_asked_for_where_no_listener_takes_requests() {
     assert_eq!(asking(""), Asking::Http);
     assert_eq!(asking(&tcp), Asking::Tcp);
     assert_eq!(asking(&format!("{tcp}{http}")), Asking::Http, "the path is there then");
+    let to_https = format!("{}name = \"c\"\n", listener("redirect-to-https"));
+    assert_eq!(asking(&format!("{tcp}{to_https}")), Asking::Tcp, "nobody is asked by those");
     assert_eq!(asking(&format!("health.path = \"/up\"\n{tcp}")), Asking::Http);
     assert_eq!(asking(&format!("health.protocol = \"http\"\n{tcp}")), Asking::Http);
     assert_eq!(asking("health.protocol = \"tcp\""), Asking::Tcp);

@@ -16,7 +16,7 @@ use super::branch::Branch;
 use super::client::Client;
 use super::kit::Context;
 use super::queue::Ticket;
-use super::site::{NoRoute, Site};
+use super::site::{Site, Way};
 use super::upstream::{Destination, Upstream};
 use crate::engine::{Next, Owner, Read};
 use crate::event::Event;
@@ -35,7 +35,7 @@ pub(crate) struct Passage {
     /// The configuration that it began with.
     branch: Arc<Branch>,
     /// The place of the route that led it there, if one did; or none leads anywhere.
-    way: Result<Option<usize>, NoRoute>,
+    way: Way,
     /// Whom its TLS asks for, where that was read.
     name: Option<Box<str>>,
     /// Held while it waits for a place at a backend.
