@@ -65,13 +65,13 @@ fn pool(one: &PoolControls, controls: &Controls, moment: Duration) -> String {
 /// Where clients come in.
 fn listeners(controls: &Controls) -> Value {
     let listener = |one: Listening| {
-        let Listening { name, address, mode, is_secure, expects_preface } = one;
         json!({
-            "name": name,
-            "address": address.to_string(),
-            "mode": mode.word(),
-            "tls": is_secure,
-            "proxy_protocol": if expects_preface { "required" } else { "off" },
+            "name": one.name,
+            "address": one.address.to_string(),
+            "mode": one.mode.word(),
+            "tls": one.is_secure,
+            "proxy_protocol": if one.expects_preface { "required" } else { "off" },
+            "connections": { "clients": one.clients, "max": one.clients_max },
         })
     };
     controls.listening().into_iter().map(listener).collect()

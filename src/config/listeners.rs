@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
 use super::form::{Choice, Flag, Form, OrOff, Unset, found, text};
-use super::keys::{port, required};
+use super::keys::{count, port, required};
 use super::message::{Place, quote};
 use super::needs::{Need, Needs, is, is_not};
 use super::report::Report;
@@ -38,6 +38,8 @@ pub struct Listener {
     pub sni: bool,
     /// The pool for all who come in there, whatever routes say.
     pub pool: Option<String>,
+    /// Most clients at once that came in there; none is as many as there may be in all.
+    pub max_connections: Option<u32>,
     /// Where https is spoken, for those who are sent there.
     pub https_port: u16,
     /// The folder in which an ACME client puts what proves that a name is ours; none answers as
@@ -97,6 +99,9 @@ table! {
         sni: bool = "off", required(), when(PASSED_ON.or_refused());
         /// The pool for all who come in there; not set, routes say which.
         pool: Option<String> = "by [[routes]]", Unset(text("api", grammar::name));
+        /// Most client connections at once that came in there; not set, as many as there may be
+        /// in all.
+        max_connections: Option<u32> = "as in [server]", Unset(count(1..=1_000_000));
         /// The port to which clients are sent on.
         https_port: u16 = "443", port(), when(SENT_ON);
         /// The folder from which `/.well-known/acme-challenge/` is answered, as an ACME client's
@@ -185,6 +190,7 @@ fn meant(written: Written) -> Option<Listener> {
         proxy_protocol: written.proxy_protocol,
         sni: written.sni,
         pool: written.pool,
+        max_connections: written.max_connections,
         https_port: written.https_port,
         acme_webroot: written.acme_webroot,
     })
@@ -223,6 +229,7 @@ impl From<&Listener> for Written {
             proxy_protocol: one.proxy_protocol,
             sni: one.sni,
             pool: one.pool.clone(),
+            max_connections: one.max_connections,
             https_port: one.https_port,
             acme_webroot: one.acme_webroot.clone(),
         }

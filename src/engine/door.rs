@@ -1,120 +1,31 @@
-//! The door: where clients come in, and how many are in the house.
+//! The door: how many clients are in the house, and how many came in by each of its doorways.
 //!
-//! Each listening socket has a thread of its own, its keeper, which blocks in `accept` and parks
-//! whom it lets in; the first bytes of a request then wake a worker. So no worker is woken for a
-//! client that has not asked yet, and none looks for one that is not there: a connection for each
-//! request costs about a tenth less than with workers that accept. (A keeper that hands sockets to
-//! the workers over a channel costs more: a switch of threads for each.)
+//! Each listening socket is a doorway with a thread of its own, its keeper (`keeper.rs`), which
+//! blocks in `accept` and parks whom it lets in; the first bytes of a request then wake a worker.
+//! So no worker is woken for a client that has not asked yet, and none looks for one that is not
+//! there: a connection for each request costs about a tenth less than with workers that accept. (A
+//! keeper that hands sockets to the workers over a channel costs more: a switch of threads for
+//! each.)
 //!
-//! A keeper survives every error of `accept`. Where there is no place or no descriptor left it
-//! waits for a client to leave, and the kernel's backlog holds who comes meanwhile. A place comes
-//! free when a client leaves; a descriptor may come from anywhere, and nobody tells, so it also
-//! looks again after a while.
+//! Whoever comes in takes a place in the house and one of its doorway, and keeps both until it
+//! leaves.
 
-use super::lot::{Lost, Lot};
-use super::pulse::Pulse;
-use super::task::Task;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// Connections that the kernel holds until they are accepted; std's listener asks for 128.
-const BACKLOG: i32 = 4096;
-/// How long a keeper blocks before it looks around: does the door close, is there a descriptor?
-const LOOK: Duration = Duration::from_millis(100);
-
-/// A bound socket that listens. Clients wait in its backlog until a server opens the door.
-pub struct Listener {
-    socket: Arc<TcpListener>,
-    address: SocketAddr,
-}
-
-impl Listener {
-    /// Binds `address` and listens.
-    pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = bound(address)?;
-        rustix::net::listen(&socket, BACKLOG)?;
-        sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(LOOK))?;
-        Self::of(socket)
-    }
-
-    /// One that listens already, as [`bind`](Self::bind) has it.
-    pub fn of(socket: OwnedFd) -> io::Result<Self> {
-        let socket = TcpListener::from(socket);
-        Ok(Self { address: socket.local_addr()?, socket: Arc::new(socket) })
-    }
-
-    /// Whether `address` could be bound now. Nobody can connect meanwhile, as nothing listens.
-    pub fn try_bind(address: SocketAddr) -> io::Result<()> {
-        bound(address).map(drop)
-    }
-
-    /// Where it listens; the kernel's choice if port 0 was asked for.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The next client, on a socket that does not block. `AGAIN` if none came for a while.
-    fn accept(&self) -> Result<(OwnedFd, SocketAddr), Errno> {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let (socket, peer) = rustix::net::acceptfrom_with(&self.socket, flags)?;
-        let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        Ok((socket, peer.and_then(|peer| peer.try_into().ok()).unwrap_or(unknown)))
-    }
-
-    /// True while somebody waits in the backlog.
-    fn has_callers(&self) -> bool {
-        let mut asked = [PollFd::new(&self.socket, PollFlags::IN)];
-        poll(&mut asked, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
-    }
-}
-
-fn bound(address: SocketAddr) -> io::Result<OwnedFd> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let tcp = Some(ipproto::TCP);
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, tcp)?;
-    sockopt::set_socket_reuseaddr(&socket, true)?;
-    // Accepted sockets inherit it on Linux: one system call a connection saved.
-    sockopt::set_tcp_nodelay(&socket, true)?;
-    rustix::net::bind(&socket, &address)?;
-    Ok(socket)
-}
-
-/// What becomes of those who come in at one door, and of its keeper's complaints.
-pub(crate) trait Greeter: Send + 'static {
-    /// What a client's connection becomes.
-    type Task: Task;
-
-    /// A client has come in: its task, and when that is late if it hears nothing; none where it is
-    /// to be stepped at once, whatever it hears.
-    fn welcome(
-        &self,
-        socket: OwnedFd,
-        peer: SocketAddr,
-        place: Place,
-    ) -> (Self::Task, Option<Duration>);
-
-    /// Somebody waits outside, and every place is taken.
-    fn say_full(&self);
-
-    /// There is no descriptor or memory for who waits outside.
-    fn say_exhausted(&self, error: &io::Error);
-}
-
-/// All doors of one server: whoever comes in takes one of its places.
+/// All doorways of one server: whoever comes in takes one of its places.
 pub(crate) struct Door {
-    limit: AtomicUsize,
-    taken: AtomicUsize,
+    room: Room,
     /// Keepers that wait for a client to leave.
     shut: AtomicUsize,
-    /// Those among them in front of whom somebody stands.
+    /// Those in front of whom somebody stands, for whom the house has no place or descriptor.
     called: AtomicUsize,
+    /// Those in front of whom somebody stands, for whom their doorway has no place.
+    called_apart: AtomicUsize,
     closing: AtomicBool,
     /// It is closed, whoever stands outside.
     locked: AtomicBool,
@@ -124,25 +35,80 @@ pub(crate) struct Door {
     left: Condvar,
 }
 
-/// One client's place; dropping it makes room.
-pub(crate) struct Place(Arc<Door>);
+/// One of them.
+pub(super) struct Doorway {
+    pub(super) door: Arc<Door>,
+    room: Room,
+    /// It closes, whatever the others do.
+    closing: AtomicBool,
+    callers: Mutex<Callers>,
+}
 
-/// One of the doors, to be closed while the others stay open.
+/// Who stands in front of a doorway that is shut.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(super) enum Callers {
+    /// Nobody.
+    #[default]
+    None,
+    /// Somebody, for whom there is no place or no descriptor in the house.
+    OfTheHouse,
+    /// Somebody, for whom this doorway has no place, whatever the house has.
+    Apart,
+}
+
+/// Places, and how many are taken.
+struct Room {
+    limit: AtomicUsize,
+    taken: AtomicUsize,
+}
+
+/// One client's place; dropping it makes room.
+pub(crate) struct Place(Arc<Doorway>);
+
+/// One of the doorways, to be looked at, narrowed, or closed while the others stay open.
 pub(crate) struct Latch {
-    door: Arc<Door>,
-    closing: Arc<AtomicBool>,
-    /// As long as the door is kept.
+    doorway: Arc<Doorway>,
+    /// As long as the doorway is kept.
     socket: Weak<TcpListener>,
 }
 
+impl Room {
+    fn new(limit: usize) -> Self {
+        Self { limit: AtomicUsize::new(limit), taken: AtomicUsize::new(0) }
+    }
+
+    /// True if there was a place: it is taken now.
+    fn take(&self) -> bool {
+        let below = |taken| (taken < self.limit()).then_some(taken + 1);
+        self.taken.fetch_update(SeqCst, SeqCst, below).is_ok()
+    }
+
+    /// True if the house is empty now.
+    fn give_back(&self) -> bool {
+        self.taken.fetch_sub(1, SeqCst) == 1
+    }
+
+    fn limit(&self) -> usize {
+        self.limit.load(SeqCst)
+    }
+
+    fn taken(&self) -> usize {
+        self.taken.load(SeqCst)
+    }
+
+    fn is_full(&self) -> bool {
+        self.taken() >= self.limit()
+    }
+}
+
 impl Door {
-    /// Doors for at most `limit` clients.
+    /// Doorways for at most `limit` clients.
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
-            limit: AtomicUsize::new(limit),
-            taken: AtomicUsize::new(0),
+            room: Room::new(limit),
             shut: AtomicUsize::new(0),
             called: AtomicUsize::new(0),
+            called_apart: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
             locked: AtomicBool::new(false),
             keepers: Mutex::new(0),
@@ -150,24 +116,29 @@ impl Door {
         })
     }
 
-    /// What a thread is to do that keeps the door at `listener`: it lets clients in until that door
-    /// closes, or all do.
-    pub(crate) fn keeper<G: Greeter>(
+    /// A doorway at `socket` for at most `limit` clients, of which a keeper goes to work.
+    pub(super) fn doorway(
         self: &Arc<Self>,
-        listener: Listener,
-        lot: &Arc<Lot<G::Task>>,
-        greeter: G,
-        pulse: Arc<Pulse>,
-    ) -> (Latch, Box<dyn FnOnce() + Send>) {
+        socket: Weak<TcpListener>,
+        limit: usize,
+    ) -> (Arc<Doorway>, Latch) {
         *self.lock() += 1;
-        let (door, lot, closing) = (Arc::clone(self), Arc::clone(lot), Arc::default());
-        let socket = Arc::downgrade(&listener.socket);
-        let latch = Latch { door: Arc::clone(self), closing: Arc::clone(&closing), socket };
-        let keeper = Keeper { door, closing, listener, lot, greeter, pulse, is_called: false };
-        (latch, Box::new(move || keeper.keep()))
+        let doorway = Arc::new(Doorway {
+            door: Arc::clone(self),
+            room: Room::new(limit),
+            closing: AtomicBool::new(false),
+            callers: Mutex::default(),
+        });
+        (Arc::clone(&doorway), Latch { doorway, socket })
     }
 
-    /// Begins to close every door: who is in a backlog is still let in, as soon as there is a
+    /// A keeper is at work no more.
+    pub(super) fn is_left_by_a_keeper(&self) {
+        *self.lock() -= 1;
+        self.left.notify_all();
+    }
+
+    /// Begins to close every doorway: who is in a backlog is still let in, as soon as there is a
     /// place, then new clients are refused. (Shutting the sockets down instead would reset the
     /// backlogs, law 9.)
     pub(crate) fn close(&self) {
@@ -175,8 +146,8 @@ impl Door {
         self.wake_keepers();
     }
 
-    /// Closes every door now, whoever still waits there. Returns when that is done, within the time
-    /// of one look.
+    /// Closes every doorway now, whoever still waits there. Returns when that is done, within the
+    /// time of one look.
     pub(crate) fn lock_up(&self) {
         self.locked.store(true, SeqCst);
         self.close();
@@ -193,46 +164,36 @@ impl Door {
 
     /// How many clients there may be.
     pub(crate) fn limit(&self) -> usize {
-        self.limit.load(SeqCst)
+        self.room.limit()
     }
 
     /// Lets so many in from now on. Where more are in the house, they stay.
     pub(crate) fn resize(&self, limit: usize) {
-        self.limit.store(limit, SeqCst);
+        self.room.limit.store(limit, SeqCst);
     }
 
     /// Clients in the house.
     pub(crate) fn taken(&self) -> usize {
-        self.taken.load(SeqCst)
+        self.room.taken()
     }
 
-    /// True while a door is shut in front of somebody.
+    /// True while somebody waits outside for whom the house has no place or no descriptor.
     pub(crate) fn has_callers(&self) -> bool {
         self.called.load(SeqCst) > 0
     }
 
-    /// Waits until the doors are closed and the house is empty, or `timeout` has passed; true when
-    /// it is so.
+    /// True while somebody waits outside for whom a doorway has no place, though the house has.
+    pub(crate) fn has_callers_apart(&self) -> bool {
+        self.called_apart.load(SeqCst) > 0
+    }
+
+    /// Waits until the doorways are closed and the house is empty, or `timeout` has passed; true
+    /// when it is so.
     pub(crate) fn wait_until_empty(&self, timeout: Duration) -> bool {
         self.wait_while(timeout, |keepers| keepers > 0 || self.taken() > 0)
     }
 
-    /// A place, if there is one.
-    fn enter(self: &Arc<Self>) -> Option<Place> {
-        let below = |taken| (taken < self.limit()).then_some(taken + 1);
-        let entered = self.taken.fetch_update(SeqCst, SeqCst, below).is_ok();
-        entered.then(|| Place(Arc::clone(self)))
-    }
-
-    fn is_full(&self) -> bool {
-        self.taken() >= self.limit()
-    }
-
-    fn is_closing(&self) -> bool {
-        self.closing.load(SeqCst)
-    }
-
-    fn is_locked(&self) -> bool {
+    pub(super) fn is_locked(&self) -> bool {
         self.locked.load(SeqCst)
     }
 
@@ -252,16 +213,92 @@ impl Door {
         true
     }
 
+    /// Those who stand outside for this reason, of all doorways.
+    fn calls(&self, callers: Callers) -> Option<&AtomicUsize> {
+        match callers {
+            Callers::None => None,
+            Callers::OfTheHouse => Some(&self.called),
+            Callers::Apart => Some(&self.called_apart),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, usize> {
         self.keepers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Doorway {
+    /// A place, if there is one.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
+        if !self.room.take() {
+            return None;
+        }
+        if !self.door.room.take() {
+            self.room.give_back();
+            return None;
+        }
+        Some(Place(Arc::clone(self)))
+    }
+
+    /// The most that may come in here, if that is what stands in the way.
+    pub(super) fn is_full_apart(&self) -> Option<usize> {
+        self.room.is_full().then(|| self.room.limit())
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.room.is_full() || self.door.room.is_full()
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.door.closing.load(SeqCst) || self.closing.load(SeqCst)
+    }
+
+    /// Whether somebody stands in front of it, and why that one is not let in.
+    pub(super) fn callers(&self) -> Callers {
+        *self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn note_callers(&self, are_there: bool) {
+        let now = match (are_there, self.room.is_full()) {
+            (false, _) => Callers::None,
+            (true, false) => Callers::OfTheHouse,
+            (true, true) => Callers::Apart,
+        };
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *callers, now);
+        if before != now {
+            self.door.calls(before).map(|calls| calls.fetch_sub(1, SeqCst));
+            self.door.calls(now).map(|calls| calls.fetch_add(1, SeqCst));
+        }
+    }
+
+    /// Stays shut while `reason` holds, for `at_most`; no longer once the house is locked, or it
+    /// closes and nobody is there who is to be let in.
+    pub(super) fn shut_while(&self, at_most: Duration, reason: impl Fn(&Self) -> bool) {
+        let (door, is_called) = (&self.door, self.callers() != Callers::None);
+        let is_over = || door.is_locked() || (self.is_closing() && !is_called);
+        door.shut.fetch_add(1, SeqCst);
+        door.wait_while(at_most, |_| reason(self) && !is_over());
+        door.shut.fetch_sub(1, SeqCst);
+    }
+}
+
 impl Latch {
-    /// Begins to close this door, as [`Door::close`] does all of them.
+    /// Begins to close this doorway, as [`Door::close`] does all of them.
     pub(crate) fn close(&self) {
-        self.closing.store(true, SeqCst);
-        self.door.wake_keepers();
+        self.doorway.closing.store(true, SeqCst);
+        self.doorway.door.wake_keepers();
+    }
+
+    /// Lets so many in here from now on. Where more have come in here, they stay.
+    pub(crate) fn resize(&self, limit: usize) {
+        self.doorway.room.limit.store(limit, SeqCst);
+        self.doorway.door.wake_keepers();
+    }
+
+    /// Clients that came in here and are in the house.
+    pub(crate) fn taken(&self) -> usize {
+        self.doorway.room.taken()
     }
 
     /// Another descriptor of its socket, for another process.
@@ -271,137 +308,22 @@ impl Latch {
     }
 }
 
+impl Place {
+    /// True while others wait for a place at the very doorway by which this client came.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.0.room.is_full() && self.0.callers() == Callers::Apart
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        let door = &self.0;
-        let was_last = door.taken.fetch_sub(1, SeqCst) == 1;
+        let door = &self.0.door;
+        self.0.room.give_back();
+        let was_last = door.room.give_back();
         // A keeper raises `shut` before it looks for a place: one of the two sees the other.
         if was_last || door.shut.load(SeqCst) > 0 {
             let _guard = door.lock();
             door.left.notify_all();
         }
-    }
-}
-
-/// The thread at one listening socket.
-struct Keeper<G: Greeter> {
-    door: Arc<Door>,
-    /// This door closes, whatever the others do.
-    closing: Arc<AtomicBool>,
-    listener: Listener,
-    lot: Arc<Lot<G::Task>>,
-    greeter: G,
-    pulse: Arc<Pulse>,
-    /// The door is shut, and somebody stands in front of it.
-    is_called: bool,
-}
-
-impl<G: Greeter> Keeper<G> {
-    /// Lets clients in until the door closes, then those who still stand outside.
-    fn keep(mut self) {
-        while !self.is_closing() {
-            self.let_one_in();
-        }
-        // Asked first, so that it does not block. (A socket that does not block would not block in
-        // the process that has taken it over either: that is a property of what both share.)
-        while !self.door.is_locked() && self.listener.has_callers() && self.let_one_in() {}
-    }
-
-    fn is_closing(&self) -> bool {
-        self.door.is_closing() || self.closing.load(SeqCst)
-    }
-
-    /// Lets the next client in, or waits a while for what it takes; false if nobody stands outside.
-    fn let_one_in(&mut self) -> bool {
-        if self.door.is_full() {
-            return self.wait_for_a_place();
-        }
-        self.pulse.rest();
-        let accepted = self.listener.accept();
-        self.pulse.begin();
-        match accepted {
-            Ok((socket, peer)) => self.welcome(socket, peer),
-            Err(Errno::AGAIN) => {
-                self.note_callers(false);
-                return false;
-            }
-            // The client gave up before its turn; its network's errors arrive here too.
-            Err(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => {}
-            Err(error) => return self.wait_for_a_descriptor(error),
-        }
-        true
-    }
-
-    fn welcome(&mut self, socket: OwnedFd, peer: SocketAddr) {
-        let place = loop {
-            match self.door.enter() {
-                Some(place) => break place,
-                None if self.door.is_locked() => return,
-                // The keeper of another door gave the last one away, or there are fewer now: this
-                // client is the next.
-                None => {
-                    self.note_callers(true);
-                    self.shut_while(Door::is_full);
-                }
-            }
-        };
-        self.note_callers(false);
-        let (task, deadline) = self.greeter.welcome(socket, peer, place);
-        let Some(deadline) = deadline else { return self.lot.queue(task) };
-        match self.lot.park(task, deadline) {
-            Ok(None) => {}
-            Ok(Some(rung)) => self.lot.queue(rung),
-            Err(Lost { error, .. }) => self.greeter.say_exhausted(&error),
-        }
-    }
-
-    /// Waits until a client leaves, or it is time to look around; false if nobody stands outside.
-    fn wait_for_a_place(&mut self) -> bool {
-        // Nobody need be there: the one before took the last place.
-        self.note_callers(self.listener.has_callers());
-        if self.is_called {
-            self.greeter.say_full();
-        }
-        self.shut_while(Door::is_full)
-    }
-
-    /// Likewise: a client that leaves gives a descriptor back, or two.
-    fn wait_for_a_descriptor(&mut self, error: Errno) -> bool {
-        // The kernel looks for a descriptor before it looks for a client.
-        self.note_callers(self.listener.has_callers());
-        if self.is_called {
-            self.greeter.say_exhausted(&error.into());
-        }
-        let taken = self.door.taken();
-        self.shut_while(|door| door.taken() >= taken)
-    }
-
-    /// Shuts the door while `reason` holds, for one look at the most; false if nobody stands in
-    /// front of it. When it closes for good, nobody is waited for who is not there.
-    fn shut_while(&self, reason: impl Fn(&Door) -> bool) -> bool {
-        let (door, is_called) = (&self.door, self.is_called);
-        let is_over = || door.is_locked() || (self.is_closing() && !is_called);
-        self.pulse.rest();
-        door.shut.fetch_add(1, SeqCst);
-        door.wait_while(LOOK, |_| reason(door) && !is_over());
-        door.shut.fetch_sub(1, SeqCst);
-        is_called
-    }
-
-    fn note_callers(&mut self, is_called: bool) {
-        match (self.is_called, is_called) {
-            (false, true) => _ = self.door.called.fetch_add(1, SeqCst),
-            (true, false) => _ = self.door.called.fetch_sub(1, SeqCst),
-            _ => {}
-        }
-        self.is_called = is_called;
-    }
-}
-
-impl<G: Greeter> Drop for Keeper<G> {
-    fn drop(&mut self) {
-        self.note_callers(false);
-        *self.door.lock() -= 1;
-        self.door.left.notify_all();
     }
 }

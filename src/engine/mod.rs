@@ -1,13 +1,15 @@
 //! What moves connections: tasks, the Lot in which they wait, and the threads that step them.
 //!
 //! It knows no HTTP and no pool. What a connection says, and to whom, is for its task to know: the
-//! engine asks for no more than `task.rs` has. The way of a connection: a `door` lets it in and
-//! parks it in the `lot`, an event of its `socket` finds it by its `slots`, a `worker` steps it,
-//! and it is parked again; the `timer` wakes who is late.
+//! engine asks for no more than `task.rs` has. The way of a connection: a `keeper` lets it in by
+//! the `door` and parks it in the `lot`, an event of its `socket` finds it by its `slots`, a
+//! `worker` steps it, and it is parked again; the `timer` wakes who is late.
 
 pub mod descriptors;
 mod desk;
 mod door;
+mod keeper;
+mod listener;
 mod lot;
 #[cfg(all(test, loom))]
 mod models;
@@ -24,8 +26,9 @@ mod timer;
 mod worker;
 
 pub(crate) use desk::{Desk, HEADROOM, STEP_BYTES};
-pub use door::Listener;
-pub(crate) use door::{Door, Greeter, Latch, Place};
+pub(crate) use door::{Door, Latch, Place};
+pub(crate) use keeper::{Greeter, open_doorway};
+pub use listener::Listener;
 pub(crate) use lot::Lot;
 pub(crate) use outbox::Outbox;
 pub(crate) use pulse::Pulses;

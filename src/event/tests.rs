@@ -82,7 +82,7 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (Event::Unshaken { client, why: words }, "handshake", Info),
         (Event::Stranger { peer: client }, "stranger", Warn),
         (Event::Unprefaced { peer: client, why: words }, "preface", Warn),
-        (Event::Full { limit: 1 }, "full", Warn),
+        (Event::Full { listener: None, limit: 1 }, "full", Warn),
         (Event::Crowded { taken: 1, limit: 1, leaving: 1 }, "crowded", Warn),
         (Event::Exhausted { doing: text, error: words }, "exhausted", Error),
         (Event::Lowered(text), "lowered", Warn),

@@ -139,6 +139,8 @@ pub enum Event<'e> {
     },
     /// Every place for clients is taken.
     Full {
+        /// The listener that has no other; none if nobody can come in anywhere.
+        listener: Option<&'e str>,
         /// `max_connections`.
         limit: usize,
     },

@@ -54,7 +54,8 @@ impl Event<'_> {
     /// What happens to the balancer itself.
     fn fmt_own(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Full { limit } => {
+            Self::Full { listener, limit } => {
+                listener.map_or(Ok(()), |name| write!(f, "listener {name}: "))?;
                 write!(
                     f,
                     "max_connections = {limit} reached: new clients wait in the backlog; \

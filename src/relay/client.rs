@@ -2,7 +2,7 @@
 //! connection does. Small, since thousands of them wait at a time. It goes from state to state in
 //! the same box, so a change of state copies a pointer.
 
-use super::crowd::ASKING;
+use super::crowd::{ASKING, Crowd};
 use super::entrance::Entrance;
 use crate::config::Timeouts;
 use crate::engine::{Outbox, Place, Stream};
@@ -42,7 +42,7 @@ pub(crate) struct Client {
     /// When the first byte of the head came, or might have come.
     pub(crate) head_begun: Duration,
     /// Counts this connection against `max_connections` until it is dropped.
-    _place: Place,
+    place: Place,
 }
 
 impl Client {
@@ -67,7 +67,7 @@ impl Client {
             head_deadline: deadline,
             idle_since: now + ASKING,
             head_begun: now,
-            _place: place,
+            place,
         })
     }
 
@@ -111,6 +111,11 @@ impl Client {
     /// Its last answer is written. It counts as idle once it has had the time to read it.
     pub(crate) fn await_close(&mut self, now: Duration) {
         self.idle_since = now + ASKING;
+    }
+
+    /// True where it is idle and others want its place.
+    pub(crate) fn is_in_the_way(&self, crowd: &Crowd) -> bool {
+        self.idle_since().is_some_and(|since| crowd.wants_place_of(since, &self.place))
     }
 
     /// Since when it has done nothing but keep a place, if it waits for a head, a handshake or

@@ -65,8 +65,10 @@ impl Shared {
         self.teller.tell(Event::Complaint { backend, about, what: &what });
     }
 
-    pub(crate) fn say_full(&self) {
-        self.teller.tell(Event::Full { limit: self.door.limit() });
+    /// Every place is taken, or each of so many at the listener of this name.
+    pub(crate) fn say_full(&self, listener: Option<(&str, usize)>) {
+        let limit = listener.map_or_else(|| self.door.limit(), |(_, limit)| limit);
+        self.teller.tell(Event::Full { limit, listener: listener.map(|(name, _)| name) });
     }
 
     pub(crate) fn say_exhausted(&self, doing: &str, error: impl fmt::Display) {

@@ -31,6 +31,10 @@ pub struct Listening {
     pub is_secure: bool,
     /// Whether each connection begins with the PROXY protocol.
     pub expects_preface: bool,
+    /// Clients that came in there and are here still.
+    pub clients: usize,
+    /// How many there may be; none is as many as there may be in all.
+    pub clients_max: Option<u32>,
 }
 
 impl Entrance {
@@ -46,11 +50,28 @@ impl Entrance {
         self.listener.listen == listen
     }
 
-    /// As it is shown; `address` is the kernel's choice where port 0 was asked for.
-    pub(super) fn listening(&self, address: SocketAddr) -> Listening {
-        let (name, mode) = (self.listener.name.clone(), self.listener.mode);
-        let (is_secure, expects_preface) = (self.acceptor.is_some(), self.expects_preface);
-        Listening { name, address, mode, is_secure, expects_preface }
+    /// As it is shown, with so many `clients`; `address` is the kernel's choice where port 0 was
+    /// asked for.
+    pub(super) fn listening(&self, address: SocketAddr, clients: usize) -> Listening {
+        Listening {
+            name: self.name().to_owned(),
+            address,
+            mode: self.listener.mode,
+            is_secure: self.acceptor.is_some(),
+            expects_preface: self.expects_preface,
+            clients,
+            clients_max: self.listener.max_connections,
+        }
+    }
+
+    /// What it is called.
+    pub(super) fn name(&self) -> &str {
+        &self.listener.name
+    }
+
+    /// How many clients that came in there may be here at once.
+    pub(super) fn limit(&self) -> usize {
+        self.listener.max_connections.map_or(usize::MAX, |most| most as usize)
     }
 
     /// What is proved to clients; none if they speak no TLS.

@@ -5,7 +5,7 @@ use super::entrance::{Entrance, Listening};
 use super::greeter::ClientGreeter;
 use super::task::ClientTask;
 use crate::config::{self, Config};
-use crate::engine::{Latch, Listener, Lot};
+use crate::engine::{Latch, Listener, Lot, open_doorway};
 use crate::pool::Snapshot;
 use crate::thread::spawn;
 use crate::tls::Tls;
@@ -35,9 +35,11 @@ impl Open {
         shared: &Arc<Shared>,
         threads: &mut Vec<JoinHandle<()>>,
     ) -> io::Result<Self> {
-        let (address, entrance) = (socket.address(), Snapshot::new(entrance));
+        let (address, limit) = (socket.address(), entrance.limit());
+        let entrance = Snapshot::new(entrance);
         let greeter = ClientGreeter { shared: Arc::clone(shared), entrance: Arc::clone(&entrance) };
-        let (latch, keeper) = shared.door.keeper(socket, lot, greeter, shared.pulses.of("door"));
+        let pulse = shared.pulses.of("door");
+        let (latch, keeper) = open_doorway(&shared.door, (socket, limit), lot, greeter, pulse);
         threads.push(spawn("door", keeper)?);
         Ok(Self { address, entrance, latch })
     }
@@ -96,7 +98,9 @@ impl Entrances {
         for listener in config.listening() {
             if let Some(place) = left.iter().position(|open| open.is_at(listener.listen)) {
                 let one = left.remove(place);
-                one.entrance.replace(Entrance::new(listener, config, tls));
+                let entrance = Entrance::new(listener, config, tls);
+                one.latch.resize(entrance.limit());
+                one.entrance.replace(entrance);
                 open.push(one);
             }
         }
@@ -105,7 +109,8 @@ impl Entrances {
 
     /// Where clients come in.
     pub(super) fn all(&self) -> Vec<Listening> {
-        let listening = |open: &Open| open.entrance.current().listening(open.address);
+        let listening =
+            |open: &Open| open.entrance.current().listening(open.address, open.latch.taken());
         self.lock().iter().map(listening).collect()
     }
 

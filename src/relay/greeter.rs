@@ -58,8 +58,9 @@ impl Greeter for ClientGreeter {
         }
     }
 
-    fn say_full(&self) {
-        self.shared.say_full();
+    fn say_full(&self, apart: Option<usize>) {
+        let entrance = self.entrance.current();
+        self.shared.say_full(apart.map(|limit| (entrance.name(), limit)));
     }
 
     fn say_exhausted(&self, error: &io::Error) {

@@ -80,8 +80,7 @@ impl Linger {
             }
         }
         let deadline = self.deadline(cx);
-        let unwanted =
-            self.finished && cx.kit.shared.crowd.wants_place_of(self.client.idle_since());
+        let unwanted = self.finished && self.client.is_in_the_way(&cx.kit.shared.crowd);
         let done = self.finished && self.silent || unwanted;
         if done || cx.now >= deadline { Next::Done } else { Next::Park(self, deadline) }
     }

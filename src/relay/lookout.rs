@@ -10,6 +10,10 @@
 //! Its step looks once more whether the next request has come, and closes the connection if not. A
 //! request that is under way at that moment is lost, as with every close of an idle connection
 //! (RFC 9112 9.6); so nobody is closed before its time while there is room.
+//!
+//! Where a listener is full that has places of its own, its clients alone can make room there. Then
+//! those of all listeners that have been idle for the least time are woken, and the ones in whose
+//! doorway somebody stands leave, one for each who does.
 
 use super::Shared;
 use super::branch::Branch;
@@ -67,9 +71,15 @@ impl Lookout {
             // Each task looks at its backend once, and one that is being stepped in the next sweep.
             self.lot.slots.take_all(|task| self.lot.queue(task));
         }
-        let cutoff = self.cutoff(now);
-        self.shared.crowd.set(cutoff);
-        cutoff
+        let (cutoff, apart) = (self.cutoff(now), self.cutoff_apart(now));
+        self.shared.crowd.set(cutoff, apart);
+        cutoff.max(apart)
+    }
+
+    /// The cutoff for those whose own listener is full, and somebody waits there.
+    fn cutoff_apart(&self, now: Duration) -> Duration {
+        let is_wanted = self.shared.door.has_callers_apart();
+        if is_wanted { now.saturating_sub(KEEP_ALIVE_MIN) } else { Duration::ZERO }
     }
 
     fn cutoff(&mut self, now: Duration) -> Duration {

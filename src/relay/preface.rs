@@ -75,7 +75,7 @@ fn wait(mut client: Box<Client>, cx: &Context) -> Next<Box<Client>, Prefaced> {
     if cx.kit.shared.is_draining() {
         client.head_deadline = client.head_deadline.min(cx.now + LAST_CALL);
     }
-    if cx.kit.shared.crowd.wants_place_of(client.idle_since()) {
+    if client.is_in_the_way(&cx.kit.shared.crowd) {
         return Next::Done;
     }
     let deadline = client.head_deadline;

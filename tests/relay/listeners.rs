@@ -1,11 +1,14 @@
 //! More listeners than one: where clients come in decides how they are spoken to, and whether they
 //! are sent to https.
 
-use crate::harness::{Backend, Certs, Message, OpenSsl, Place, Proxy, Scratch, Wire, eventually};
+use crate::harness::{
+    Backend, Certs, Gate, Message, OpenSsl, Place, Proxy, Scratch, Wire, eventually,
+};
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::process::Command;
+use std::time::Duration;
 
 const TWO: &str = "[[listeners]]\nname = \"one\"\nlisten = \"127.0.0.1:0\"\n\
                    [[listeners]]\nname = \"two\"\nlisten = \"127.0.0.1:0\"\n";
@@ -221,4 +224,77 @@ fn an_address_that_is_taken_stops_the_start_and_leaves_no_other_open() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(&format!("cannot listen on {taken}")), "{said}");
     assert!(!said.contains("listening on"), "{said}");
+}
+
+/// Asks there, and is not waited for.
+fn asking_at(address: SocketAddr, target: &str) -> Wire {
+    let mut client = Wire::connect(address);
+    client.send(format!("GET {target} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+    client
+}
+
+/// Longer than the timer takes to look around, several times over.
+const SWEEPS: Duration = Duration::from_millis(400);
+
+#[test]
+fn a_crowd_at_one_listener_leaves_the_others_their_places() {
+    let gate = Gate::new();
+    let backend = Backend::holding(&gate);
+    let proxy = Proxy::with(&[&backend], &format!("{TWO}max_connections = 2\n"));
+    let (one, two) = (proxy.address, proxy.listener(2));
+    let mut first = Wire::connect(one);
+    let mut busy = [(); 2].map(|()| asking_at(two, "/held"));
+    backend.wait_requests(2);
+    let mut third = asking_at(two, "/3");
+    assert!(third.is_silent_for(SWEEPS));
+    proxy.process.said.wait("listener two: max_connections = 2 reached");
+    let mut many: Vec<Wire> = (0..5).map(|_| asking_at(one, "/first")).collect();
+    backend.wait_requests(7);
+    let [leaving, staying] = &mut busy;
+    std::mem::replace(leaving, Wire::connect(one)).reset();
+    backend.wait_requests(8);
+    gate.open();
+    for client in many.iter_mut().chain([&mut third, staying]) {
+        assert_eq!(client.answer().status(), 200);
+    }
+    assert_eq!(first.get("/").status(), 200, "nobody at its listener was sent away");
+}
+
+#[test]
+fn an_idle_client_makes_room_at_its_own_listener_alone() {
+    let backend = Backend::plain();
+    let proxy = Proxy::with(&[&backend], &format!("{TWO}max_connections = 2\n"));
+    let (one, two) = (proxy.address, proxy.listener(2));
+    let mut elsewhere = Wire::connect(one);
+    let mut idle = [(); 2].map(|()| Wire::connect(two));
+    for client in idle.iter_mut().chain([&mut elsewhere]) {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    assert_eq!(asking_at(two, "/new").answer().status(), 200);
+    // Two asked and one place was wanted.
+    let stayed =
+        idle.iter_mut().map(|client| client.is_silent_for(SWEEPS)).filter(|it| *it).count();
+    assert_eq!(stayed, 1);
+    assert_eq!(elsewhere.get("/").status(), 200);
+}
+
+#[test]
+fn a_reload_widens_a_listener_for_those_who_wait_there() {
+    let gate = Gate::new();
+    let backend = Backend::holding(&gate);
+    let narrow = format!("{TWO}max_connections = 1\n");
+    let proxy = Proxy::with(&[&backend], &narrow);
+    let two = proxy.listener(2);
+    let mut clients = [(); 3].map(|()| asking_at(two, "/held"));
+    backend.wait_requests(1);
+    assert!(clients[1].is_silent_for(SWEEPS) && backend.requests().len() == 1);
+    proxy.reload(&[&backend], &narrow.replace("= 1", "= 2"));
+    backend.wait_requests(2);
+    assert!(clients[2].is_silent_for(SWEEPS) && backend.requests().len() == 2);
+    proxy.reload(&[&backend], TWO);
+    backend.wait_requests(3);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.answer().status(), 200);
+    }
 }

@@ -5,6 +5,8 @@ use super::exposition::Value::{self, Seconds, Unlimited, Whole};
 use super::exposition::{Family, Kind};
 use super::snapshot::{BackendNow, PoolNow, ProcessNow};
 
+use crate::relay::Listening;
+
 /// A family, and where in such a thing its value is.
 type Of<T, V> = (Family, fn(&T) -> V);
 
@@ -38,6 +40,20 @@ pub(super) const STATES: Family =
     gauge("evenly_backend_state", "1 in the state where mode and health lead, 0 in the others.");
 
 pub(super) const CHECKS: Family = counter("evenly_backend_checks_total", "Checks, by result.");
+
+/// One series a listener.
+pub(super) const OF_LISTENERS: &[Of<Listening, Value>] = &[
+    (gauge("evenly_listener_connections", "Connections of clients that came in there."), |one| {
+        Whole(one.clients as u64)
+    }),
+    (
+        gauge(
+            "evenly_listener_connections_limit",
+            "Connections that there may be; +Inf where only evenly_connections_limit counts.",
+        ),
+        |one| one.clients_max.map_or(Value::Unlimited, |most| Whole(most.into())),
+    ),
+];
 
 pub(super) const CERTIFICATES: Family = gauge(
     "evenly_tls_certificate_expiry_timestamp_seconds",

@@ -14,8 +14,8 @@ pub(super) use exposition::CONTENT_TYPE;
 use super::Steered;
 use exposition::{Exposition, Value};
 use families::{
-    ALERTS, BUILD, CERTIFICATES, CHECKS, DURATIONS, ENDS, ERRORS, OF_BACKENDS, OF_POOLS,
-    OF_THE_PROCESS, PASSAGES, REQUESTS, STATES, WAITS,
+    ALERTS, BUILD, CERTIFICATES, CHECKS, DURATIONS, ENDS, ERRORS, OF_BACKENDS, OF_LISTENERS,
+    OF_POOLS, OF_THE_PROCESS, PASSAGES, REQUESTS, STATES, WAITS,
 };
 use snapshot::Snapshot;
 
@@ -141,6 +141,12 @@ fn process(out: &mut Exposition, snapshot: &Snapshot) {
     for (family, value) in OF_THE_PROCESS {
         let mut samples = out.family(family);
         value(&snapshot.process).into_iter().for_each(|value| samples.add(&[], value));
+    }
+    for (family, value) in OF_LISTENERS {
+        let mut samples = out.family(family);
+        for one in &snapshot.listeners {
+            samples.add(&[("listener", &one.name)], value(one));
+        }
     }
     let mut samples = out.family(&CERTIFICATES);
     for one in &snapshot.certificates {

@@ -10,7 +10,7 @@ use crate::log::Cause;
 use crate::notify::AlertStatus;
 use crate::pool::buckets::BUCKETS;
 use crate::pool::{Counts, Ends, NO_POOL, Standing, Status};
-use crate::relay::{PoolControls, Totals};
+use crate::relay::{Listening, PoolControls, Totals};
 use crate::text::since_epoch;
 
 /// All that is shown.
@@ -19,6 +19,7 @@ pub(super) struct Snapshot {
     /// Requests that no pool is for, where there are several.
     pub(super) astray: Option<PoolNow>,
     pub(super) process: ProcessNow,
+    pub(super) listeners: Vec<Listening>,
     pub(super) certificates: Vec<CertificateNow>,
     pub(super) alerts: Vec<AlertNow>,
 }
@@ -103,6 +104,7 @@ impl Snapshot {
             pools: PoolNow::take(steered),
             astray: PoolNow::astray(steered),
             process: ProcessNow::take(steered, &life),
+            listeners: steered.controls().listening(),
             certificates: certificates(&life),
             alerts: alerts(steered),
         }

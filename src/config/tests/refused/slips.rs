@@ -139,8 +139,8 @@ retry.statuses = ["502"]
 retry.timeout = "1s"
     1:7: retry.timeout: unknown key; timeout is a key of [health] and [queue]
 queue.max_connections = 5
-    1:7: queue.max_connections: unknown key; max_connections is a key of [[applications]] and
-        [server]
+    1:7: queue.max_connections: unknown key; max_connections is a key of [[applications]],
+        [[listeners]] and [server]
 balance.eject = "5s"
     1:9: balance.eject: unknown key; did you mean eject in [passive]?
 redirect.method = "GET"
