@@ -170,8 +170,8 @@
 //!    `server`.
 //! 2. **What a connection is.** [`engine`]: `mod`, `task`, `desk`; [`relay`]: `mod`, `kit`,
 //!    `client`, `task`.
-//! 3. **A client comes in.** [`engine`]: `door`; [`relay`]: `greeter`, `head`; [`http`]: `request`,
-//!    `target`, `fields`, `framing`.
+//! 3. **A client comes in.** [`engine`]: `keeper`, `door`; [`relay`]: `greeter`, `head`;
+//!    [`http`]: `request`, `target`, `fields`, `framing`.
 //! 4. **An exchange begins.** [`pool`]: `routes`; [`relay`]: `exchange/mod`, `exchange/begin`,
 //!    `origin`, `affinity`; [`http`]: `claims`, `forward`.
 //! 5. **A backend is found.** [`pool`]: `mod`, `spec`, `standing`, `record`,
