@@ -49,6 +49,9 @@ struct Point {
     length_ms: u64,
     /// Requests that ended, as clients were answered.
     classes: [u32; CLASSES],
+    /// Connections of TCP clients that ended.
+    connections: u32,
+    /// Of either.
     errors_ours: u32,
     errors_theirs: u32,
     /// None where nobody was answered.
@@ -130,12 +133,14 @@ impl Meter {
         let Look { totals, in_flight, queue, usable } = look;
         let before = &self.before;
         let waits = each(&totals.waits, &before.waits);
+        let ours = |totals: &Totals| totals.errors_ours + totals.connection_errors();
         let us = |share| quantile(&waits, share).map(|time| narrow(time.as_micros() as u64));
         let point = Point {
             ended_ms: since_epoch(wall).as_millis() as u64,
             length_ms: now.saturating_sub(self.looked).as_millis() as u64,
             classes: each(&totals.classes, &before.classes).map(narrow),
-            errors_ours: narrow(totals.errors_ours.saturating_sub(before.errors_ours)),
+            connections: narrow(totals.connections().saturating_sub(before.connections())),
+            errors_ours: narrow(ours(&totals).saturating_sub(ours(before))),
             errors_theirs: narrow(totals.errors_theirs.saturating_sub(before.errors_theirs)),
             p50_us: us(0.5),
             p99_us: us(0.99),
@@ -205,7 +210,7 @@ impl History {
 /// One value of a point as JSON shows it.
 type Column = (&'static str, fn(&Point) -> Option<f64>);
 
-const COLUMNS: [Column; 14] = [
+const COLUMNS: [Column; 15] = [
     ("time_s", |it| Some(it.ended_ms as f64 / 1e3)),
     ("length_s", |it| Some(it.length_ms as f64 / 1e3)),
     ("requests_1xx", |it| Some(it.classes[0].into())),
@@ -213,6 +218,7 @@ const COLUMNS: [Column; 14] = [
     ("requests_3xx", |it| Some(it.classes[2].into())),
     ("requests_4xx", |it| Some(it.classes[3].into())),
     ("requests_5xx", |it| Some(it.classes[4].into())),
+    ("tcp_connections", |it| Some(it.connections.into())),
     ("errors_ours", |it| Some(it.errors_ours.into())),
     ("errors_theirs", |it| Some(it.errors_theirs.into())),
     ("p50_ms", |it| it.p50_us.map(|us| f64::from(us) / 1e3)),
@@ -253,6 +259,7 @@ fn read(told: &str) -> Vec<Point> {
             ended_ms: scaled("time_s", at)? as u64,
             length_ms: scaled("length_s", at)? as u64,
             classes: classes.map(|class| count(&format!("requests_{class}"), at)),
+            connections: count("tcp_connections", at),
             errors_ours: count("errors_ours", at),
             errors_theirs: count("errors_theirs", at),
             p50_us: scaled("p50_ms", at).map(|us| us as u32),
@@ -269,6 +276,7 @@ fn read(told: &str) -> Vec<Point> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::Cause;
     use crate::pool::buckets::bucket;
     use std::time::UNIX_EPOCH;
 
@@ -281,6 +289,8 @@ mod tests {
         totals.classes[1] = requests;
         totals.waits[bucket(waited)] = requests;
         (totals.errors_ours, totals.errors_theirs) = (requests / 10, requests / 5);
+        totals.passages[Cause::Done as usize] = requests;
+        totals.passages[Cause::ConnectFailed as usize] = requests;
         Look { totals, in_flight: 3, queue: 2, usable: 1 }
     }
 
@@ -309,7 +319,7 @@ mod tests {
             (point.classes, point.ended_ms, point.length_ms),
             ([0, 40, 0, 0, 0], 1_004_000, 2000)
         );
-        assert_eq!((point.errors_ours, point.errors_theirs), (4, 8));
+        assert_eq!((point.errors_ours, point.errors_theirs, point.connections), (4 + 40, 8, 80));
         assert_eq!((point.in_flight, point.queue, point.usable), (3, 2, 1));
         assert!(point.p50_us.is_some_and(|us| us < 1000), "{point:?}");
         let silent = meter.point(look(140, s(0)), s(6), at(6));

@@ -171,6 +171,8 @@ fn totals(all: &[Status], totals: &Totals) -> Value {
         "errors_ours": totals.errors_ours,
         "errors_theirs": totals.errors_theirs,
         "ended": ended(totals),
+        "tcp_connections": totals.connections(),
+        "tcp_errors": totals.connection_errors(),
     })
 }
 

@@ -96,6 +96,17 @@ impl Seen {
 }
 
 impl Totals {
+    /// Connections of TCP clients that have ended.
+    pub fn connections(&self) -> u64 {
+        self.passages.iter().sum()
+    }
+
+    /// Those that ended badly, and not by their client's doing.
+    pub fn connection_errors(&self) -> u64 {
+        let all = Cause::ALL.iter().zip(self.passages);
+        all.filter(|(cause, _)| cause.is_error()).map(|(_, count)| count).sum()
+    }
+
     /// With what one worker has seen.
     pub(crate) fn with(mut self, seen: &Seen) -> Self {
         add(&mut self.classes, &seen.classes);

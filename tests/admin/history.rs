@@ -1,6 +1,6 @@
 //! The last hour in numbers: what a point counts, and what becomes of it.
 
-use crate::harness::{Backend, eventually};
+use crate::harness::{Backend, Broken, Wire, eventually};
 use crate::panel::{Panel, error, json};
 use crate::serving::{documented, keys};
 use rustix::process::Signal;
@@ -98,4 +98,32 @@ fn a_process_that_stood_still_says_how_much_its_next_point_covers() {
         lengths.iter().map(|it| it.as_f64().unwrap()).collect()
     };
     eventually("a long one is there", || lengths().iter().any(|it| *it >= 4.0));
+}
+
+#[test]
+fn connections_of_tcp_clients_are_counted_as_they_end_and_so_are_those_that_fail() {
+    let backend = Backend::every(|wire| {
+        wire.send("hello");
+        wire.finish();
+    });
+    let settings = "passive.failures = 0\nhealth.interval = \"off\"\nretry.attempts = 1\n\
+                    [[listeners]]\nname = \"tcp\"\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"";
+    let panel = Panel::with(&[&backend], settings);
+    panel.proxy.no_farewell();
+    let meet = |ends_well: bool| {
+        let mut client = Wire::connect(panel.proxy.address);
+        client.finish();
+        let (said, end) = client.ending();
+        let expected = if ends_well { ("hello", Broken::End) } else { ("", Broken::Reset) };
+        assert_eq!((String::from_utf8_lossy(&said).as_ref(), end), expected);
+    };
+    (0..3).for_each(|_| meet(true));
+    eventually("all of them are in a point", || sum(&panel, "tcp_connections") == 3);
+    assert_eq!(sum(&panel, "errors_ours"), 0);
+    let _gone = backend.go_down();
+    meet(false);
+    eventually("the failed one is, too", || sum(&panel, "errors_ours") == 1);
+    assert_eq!([sum(&panel, "tcp_connections"), sum(&panel, "requests_5xx")], [4, 0]);
+    let totals = &panel.status()["totals"];
+    assert_eq!((&totals["tcp_connections"], &totals["tcp_errors"]), (&4.into(), &1.into()));
 }

@@ -47,7 +47,7 @@ let shownEvents = EVENTS_SHOWN;
 const opened = new Map();
 
 const COLUMNS = ["time_s", "requests_1xx", "requests_2xx", "requests_3xx", "requests_4xx",
-  "requests_5xx", "errors_ours", "errors_theirs", "p50_ms", "p99_ms", "in_flight", "queue"];
+  "requests_5xx", "tcp_connections", "errors_ours", "errors_theirs", "p50_ms", "p99_ms", "in_flight", "queue"];
 
 // ---- Small things ----
 
@@ -328,7 +328,8 @@ function showSentence() {
   const up = status.backends.filter((one) => one.standing === "up").length;
   document.title = `${bad ? "▲ " : ""}${up}/${status.backends.length} up – Evenly`;
   showIcon(kind);
-  const places = status.listeners.map((one) => `http${one.tls ? "s" : ""}://${one.address}`);
+  const places = status.listeners.map(({ mode, tls, address }) =>
+    `${mode === "tcp" ? "tcp" : tls ? "https" : "http"}://${address}`);
   put($("place"), places.join(", "));
 }
 
@@ -355,13 +356,15 @@ function showTraffic() {
   const recent = aggregate(now() - 12, now(), Infinity).at(-1);
   if (!recent) return;
   const bold = (text) => el("b", {}, text);
-  const total = rateOf(recent), wrong = recent.requests_5xx;
-  const parts = total ? [bold(count(total)), " requests a second, "] : ["No requests right now"];
+  const passed = recent.tcp_connections, total = rateOf(recent) - passed, wrong = recent.requests_5xx;
+  const parts = total ? [bold(count(total)), " requests a second, "] : [];
   if (total && wrong) parts.push(bold(percent(wrong / total)), " of them failed");
   else if (total) parts.push("none failed");
   if (total && recent.p99_ms !== null) {
     parts.push(", 99 in a hundred answered within ", bold(millis(recent.p99_ms)));
   }
+  if (passed) parts.push(total ? "; " : "", bold(count(passed)), " TCP connections a second");
+  else if (!total) parts.push("No requests right now");
   swap($("traffic"), parts);
 }
 
@@ -401,13 +404,15 @@ function showNotes() {
 
 const CLASSES = ["2xx", "3xx", "1xx", "4xx", "5xx"];
 const requestsOf = (name) => (bucket) => bucket[`requests_${name}`];
-const rateOf = (bucket) => CLASSES.reduce((sum, name) => sum + requestsOf(name)(bucket), 0);
 const columnOf = (name) => (bucket) => bucket[name];
+const rateOf = (bucket) =>
+  CLASSES.reduce((sum, name) => sum + requestsOf(name)(bucket), bucket.tcp_connections);
 
 /** Series of one chart: those with `isArea` stand upon each other. */
 const CHARTS = [
   { title: "Requests a second", figure: rateOf, format: count, series: CLASSES.map((name) => ({
-    name, of: requestsOf(name), css: `c${name}`, isArea: true, hatch: name > "4" ? name : "" })) },
+    name, of: requestsOf(name), css: `c${name}`, isArea: true, hatch: name > "4" ? name : "" }))
+    .concat({ name: "TCP", of: columnOf("tcp_connections"), css: "flight", isArea: true }) },
   { title: "Errors a second", format: count,
     figure: (bucket) => bucket.errors_ours + bucket.errors_theirs, series: [
       { name: "theirs", of: columnOf("errors_theirs"), css: "theirs" },
@@ -445,12 +450,12 @@ function aggregate(from, to, buckets) {
     for (const name of COLUMNS.slice(1)) {
       const value = columns[name][index];
       if (value === null || value === undefined) continue;
-      const isSum = name.startsWith("requests") || name.startsWith("errors");
+      const isSum = /^(requests|tcp|errors)/.test(name);
       bucket[name] = isSum ? bucket[name] + value : Math.max(bucket[name] ?? 0, value);
     }
   }
   for (const bucket of all) {
-    for (const name of COLUMNS.slice(1, 8)) {
+    for (const name of COLUMNS.slice(1, 9)) {
       if (bucket[name] !== null) bucket[name] /= bucket.points * period;
     }
   }
@@ -540,7 +545,7 @@ class Chart {
     this.empty.hidden = buckets.length > 0;
     // Classes that hardly any application has would only take room.
     this.spec.series.forEach(({ name, of }, index) =>
-      this.legend[index].hidden = (name === "1xx" || name === "3xx") && !buckets.some(of));
+      this.legend[index].hidden = ["1xx", "3xx", "TCP"].includes(name) && !buckets.some(of));
     this.x = (time) => (time - this.from) / (this.to - this.from) * this.width;
     this.y = (value) => this.height * (1 - value / this.top);
     const parts = [this.grid(), this.shapes(), this.marks(), this.cursor()];

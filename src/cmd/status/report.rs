@@ -135,8 +135,14 @@ fn process(view: &View) -> String {
 fn traffic(view: &View) -> String {
     let in_flight: u64 = view.pools.iter().map(|pool| pool.in_flight).sum();
     let (clients, clients_max) = view.clients;
+    let tcp = match view.tcp {
+        (0, _) => String::new(),
+        (ended, failed) => {
+            format!(", TCP connections ended {}, errors {}", count(ended), count(failed))
+        }
+    };
     format!(
-        "clients {} of {}, in flight {}, answered {}, errors {}, retried {}",
+        "clients {} of {}, in flight {}, answered {}, errors {}, retried {}{tcp}",
         count(clients),
         count(clients_max),
         count(in_flight),
@@ -228,6 +234,9 @@ mod tests {
         view.errors_ours = 2;
         let errors = "errors 3 (2 ours, 1 the applications')";
         assert_eq!(traffic(&view), format!("{clients} 17, {errors}, retried 3"));
+        view.tcp = (1200, 4);
+        let tcp = "TCP connections ended 1,200, errors 4";
+        assert_eq!(traffic(&view), format!("{clients} 17, {errors}, retried 3, {tcp}"));
     }
 
     #[test]

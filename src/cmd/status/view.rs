@@ -30,6 +30,8 @@ pub(in crate::cmd) struct View {
     pub errors_ours: u64,
     pub errors_theirs: u64,
     pub retries: u64,
+    /// Connections of TCP clients that have ended, and those of them that were failed.
+    pub tcp: (u64, u64),
     pub pools: Vec<PoolView>,
     /// Alerts whose last message was not delivered, and why not.
     pub undelivered: Vec<(String, String)>,
@@ -107,6 +109,7 @@ impl View {
             errors_ours: count(&totals["errors_ours"]),
             errors_theirs: count(&totals["errors_theirs"]),
             retries: count(&totals["retries"]),
+            tcp: (count(&totals["tcp_connections"]), count(&totals["tcp_errors"])),
             pools: list(&body["pools"], PoolView::of),
             undelivered: undelivered(&body["alerts"]),
             certificates: list(&body["certificates"], |one| {

@@ -31,6 +31,7 @@ impl Counter {
             covered_ms: self.covered_ms + next.covered_ms,
             balancers: self.balancers.max(next.balancers),
             requests: self.requests + next.requests,
+            connections: self.connections + next.connections,
             errors_ours: self.errors_ours + next.errors_ours,
             errors_theirs: self.errors_theirs + next.errors_theirs,
             p99_ms: self.p99_ms.into_iter().chain(next.p99_ms).reduce(f64::max),
@@ -54,10 +55,10 @@ impl Counter {
         self.errors_ours + self.errors_theirs
     }
 
-    /// Requests in a second, of all balancers together.
-    pub(super) fn rate(&self) -> f64 {
+    /// So many in a second, if this was counted by all balancers together.
+    pub(super) fn rate(&self, counted: u64) -> f64 {
         let of_one_s = self.covered_ms as f64 / 1e3 / self.balancers.max(1) as f64;
-        if of_one_s > 0.0 { self.requests as f64 / of_one_s } else { 0.0 }
+        if of_one_s > 0.0 { counted as f64 / of_one_s } else { 0.0 }
     }
 
     /// True if something was wrong: somebody got no good answer, or had to wait for a place.
@@ -136,16 +137,20 @@ mod tests {
             all.iter().map(|it| (it.from_ms, it.requests)).collect::<Vec<_>>(),
             [(0, 15), (10_000, 40)]
         );
-        assert_eq!((all[0].p99_ms, all[0].rate(), all[1].rate()), (Some(5.0), 1.5, 4.0));
+        assert_eq!(
+            (all[0].p99_ms, all[0].rate(all[0].requests), all[1].rate(all[1].requests)),
+            (Some(5.0), 1.5, 4.0)
+        );
         let both = all[0].and(&all[1]);
-        assert_eq!((both.from_ms, both.to_ms, both.rate()), (0, 20_000, 2.75));
+        assert_eq!((both.from_ms, both.to_ms, both.rate(both.requests)), (0, 20_000, 2.75));
     }
 
     #[test]
     fn what_begins_and_ends_within_ten_seconds_says_so() {
         let odd: Vec<_> = [5, 7, 9, 11, 13].map(|second| point(second, 1)).into();
         let all = counters(&[record(&odd)]);
-        let spans: Vec<_> = all.iter().map(|it| (it.from_ms, it.to_ms, it.rate())).collect();
+        let spans: Vec<_> =
+            all.iter().map(|it| (it.from_ms, it.to_ms, it.rate(it.requests))).collect();
         assert_eq!(spans, [(3000, 10_000, 0.5), (10_000, 13_000, 0.5)]);
     }
 
@@ -156,7 +161,7 @@ mod tests {
         busy[2].queue = 4;
         busy[2].usable = 1;
         let all = counters(&[record(&calm), record(&busy)]);
-        assert_eq!((all.len(), all[0].requests, all[0].rate()), (1, 100, 10.0));
+        assert_eq!((all.len(), all[0].requests, all[0].rate(all[0].requests)), (1, 100, 10.0));
         assert_eq!((all[0].queue, all[0].usable, all[0].is_troubled()), (4, 1, true));
     }
 
@@ -164,7 +169,7 @@ mod tests {
     fn a_late_point_counts_for_as_long_as_it_covers() {
         let late = Counter { from_ms: 2000, covered_ms: 8000, ..point(10, 80) };
         let all = counters(&[record(&[point(2, 20), late])]);
-        assert_eq!((all.len(), all[0].rate()), (1, 10.0));
+        assert_eq!((all.len(), all[0].rate(all[0].requests)), (1, 10.0));
         assert_eq!(gaps(&record(&[point(2, 20), late])), []);
     }
 

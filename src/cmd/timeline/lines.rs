@@ -126,15 +126,15 @@ fn gap(gap: &Gap) -> (&'static str, String, String) {
 }
 
 fn counted(counter: &Counter) -> (&'static str, String, String) {
-    let Counter { from_ms, to_ms, p99_ms, requests, usable, .. } = *counter;
+    let Counter { from_ms, to_ms, p99_ms, usable, .. } = *counter;
     let up = if usable == 0 { ", NONE UP".to_owned() } else { format!(", {usable} up") };
     let time = if is_single(counter) { time_of_day(at(from_ms)) } else { span(from_ms, to_ms) };
     let slowest = p99_ms.map(|ms| format!(", p99 {}", latency(ms))).unwrap_or_default();
-    let rate = rate(counter.rate());
+    let rate = rates(counter);
     if !counter.is_troubled() {
-        let words = match requests {
-            0 => format!("quiet: no requests{up}"),
-            _ => format!("quiet: {rate}, no errors{slowest}{up}"),
+        let words = match rate.is_empty() {
+            true => format!("quiet: no requests{up}"),
+            false => format!("quiet: {rate}, no errors{slowest}{up}"),
         };
         return (if usable == 0 { WORST } else { FINE }, time, words);
     }
@@ -157,9 +157,11 @@ fn counted(counter: &Counter) -> (&'static str, String, String) {
     (if is_worst { WORST } else { BAD }, time, words)
 }
 
-/// Errors of all requests. One that is broken off may have been counted as answered well.
+/// Errors of all requests and TCP connections. One that is broken off may have been counted as
+/// answered well.
 fn part(counter: &Counter) -> f64 {
-    (counter.errors() as f64 / counter.requests.max(1) as f64).min(1.0)
+    let all = counter.requests + counter.connections;
+    (counter.errors() as f64 / all.max(1) as f64).min(1.0)
 }
 
 fn share(counter: &Counter) -> String {
@@ -170,11 +172,15 @@ fn share(counter: &Counter) -> String {
     }
 }
 
-fn rate(rate: f64) -> String {
-    match rate {
-        rate if rate < 9.95 => format!("{rate:.1} requests/s"),
-        rate => format!("{} requests/s", count(rate.round() as u64)),
-    }
+/// What there was of both, a second; empty where there was neither.
+fn rates(counter: &Counter) -> String {
+    let both = [(counter.requests, "requests"), (counter.connections, "connections")];
+    let told = both.into_iter().filter(|(many, _)| *many > 0);
+    let told = told.map(|(many, what)| match counter.rate(many) {
+        rate if rate < 9.95 => format!("{rate:.1} {what}/s"),
+        rate => format!("{} {what}/s", count(rate.round() as u64)),
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// `14:02:10 to 14:31:00`

@@ -53,6 +53,9 @@ pub(super) struct Counter {
     /// Balancers that counted.
     pub balancers: u64,
     pub requests: u64,
+    /// Connections of TCP clients that ended.
+    pub connections: u64,
+    /// Of either.
     pub errors_ours: u64,
     pub errors_theirs: u64,
     /// The worst of all points.
@@ -144,6 +147,7 @@ fn point(columns: &Value, at: usize) -> Option<Counter> {
         covered_ms,
         balancers: 1,
         requests: classes.iter().map(|class| count(&format!("requests_{class}"))).sum(),
+        connections: count("tcp_connections"),
         errors_ours: count("errors_ours"),
         errors_theirs: count("errors_theirs"),
         p99_ms: number("p99_ms"),

@@ -1,7 +1,7 @@
 //! What the page says, and how it goes with what happens.
 
 use super::{CHECKED, Shown};
-use crate::harness::{Backend, Place, Process, Vacant, eventually, serve};
+use crate::harness::{Backend, Place, Process, Vacant, Wire, eventually, serve};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -30,6 +30,23 @@ fn the_page_moves_under_traffic_and_breaks_no_rule_of_its_policy() {
         0
     );
     shown.holds_to_the_policy();
+}
+
+#[test]
+fn connections_that_are_passed_on_are_drawn_and_told_as_such() {
+    let backends = [(); 2].map(|()| Backend::every(|wire| wire.finish()));
+    let settings = "health.interval = \"1s\"\n\
+                    [[listeners]]\nname = \"db\"\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"";
+    let Some(shown) = Shown::over(&[&backends[0], &backends[1]], settings) else { return };
+    shown.panel.proxy.no_farewell();
+    shown.wait("#place", &format!("tcp://{}", shown.panel.proxy.address));
+    eventually("connections are drawn", || {
+        (0..10).for_each(|_| Wire::connect(shown.panel.proxy.address).expect_end());
+        shown.chrome.count(".chart:first-child .area.flight") > 0
+    });
+    shown.wait("#traffic", "TCP connections a second");
+    shown.wait(".chart:first-child .legend", "TCP");
+    shown.wait(".row .share", "of 50 %");
 }
 
 #[test]
