@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
+use super::answer::CheckAnswer;
 use super::probe::Probe;
 use super::question::{Question, Verdict};
 use super::quota::Quota;
 use super::schedule::{Schedule, jitter};
 use super::sockets::{Sockets, Word};
-use super::transport::CheckAnswer;
 use super::{OnEvent, WatchEvent, Watched, WatchedPool};
 use crate::blame::Blame;
 use crate::event::Event;
@@ -217,7 +217,7 @@ impl Checker {
     fn connect(&self, number: u64) -> io::Result<Probe> {
         let (watched, question, index) = self.asked(number);
         let backend = &watched.pool.backends()[index];
-        let request = question.request(backend)?;
+        let request = question.request(backend);
         let connector = watched.connector(index);
         let mut address = backend.address().map_err(io::Error::other)?;
         let port = question.port(backend);

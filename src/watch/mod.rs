@@ -13,12 +13,13 @@
 //! ```
 //!
 //! However many backends are silent, there are these two threads for them: a thousand that accept
-//! and never answer cost a socket each and some 0.5 KiB. ureq writes the requests and reads the
-//! answers, over memory instead of a socket (`transport`), so that none of its calls waits.
+//! and never answer cost a socket each and some 0.5 KiB. Answers are read by the code that reads
+//! those of requests (`answer`).
 //!
 //! What it learns goes to the pool, what others should hear to a callback. It never writes
 //! anywhere itself, and it stops at once: nobody waits out an interval.
 
+mod answer;
 mod checks;
 mod lookup;
 mod names;
@@ -29,7 +30,6 @@ mod schedule;
 mod sockets;
 #[cfg(test)]
 mod tests;
-mod transport;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -9,10 +9,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ureq::Error;
-use ureq::http::Request;
-
-use super::transport::{self, CheckAnswer, HowFar, Incoming};
+use super::answer::{CheckAnswer, HowFar, Incoming};
+use super::question::CheckRequest;
 use crate::dial;
 use crate::preface::{self, Ends, Version};
 use crate::tls::{Connector, Stream};
@@ -25,9 +23,8 @@ pub(super) struct Probe {
     stage: Stage,
     stream: Stream,
     /// None where the connection says enough.
-    request: Option<Request<()>>,
-    /// The request as bytes, and how many of them are sent.
-    written: Vec<u8>,
+    request: Option<CheckRequest>,
+    /// Bytes of it that are sent.
     sent: usize,
     incoming: Incoming,
 }
@@ -50,14 +47,12 @@ impl Probe {
         address: SocketAddr,
         connector: Option<&Connector>,
         preface: Option<Version>,
-        request: Option<Request<()>>,
+        request: Option<CheckRequest>,
     ) -> io::Result<Self> {
         let began = Instant::now();
-        let written = request.as_ref().map(transport::write).transpose();
-        let written = written.map_err(Error::into_io)?.unwrap_or_default();
         let stream = Stream::new(TcpStream::from(dial::begin(address)?), connector)?;
         let (stage, incoming, sent) = (Stage::Connecting, Incoming::default(), 0);
-        Ok(Self { began, preface, stage, stream, request, written, sent, incoming })
+        Ok(Self { began, preface, stage, stream, request, sent, incoming })
     }
 
     /// What to wait for.
@@ -94,7 +89,6 @@ impl Probe {
                     self.stream.handshake()?;
                     Stage::Sending
                 }
-                Stage::Sending if self.request.is_none() => return Ok(None),
                 Stage::Sending => {
                     self.send()?;
                     Stage::Reading
@@ -129,8 +123,9 @@ impl Probe {
     }
 
     fn send(&mut self) -> io::Result<()> {
-        while self.sent < self.written.len() {
-            match self.stream.write(&self.written[self.sent..]) {
+        let head = self.request.as_ref().map_or(&[][..], |request| &request.head);
+        while self.sent < head.len() {
+            match self.stream.write(&head[self.sent..]) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 sent => self.sent += sent?,
             }
@@ -141,10 +136,10 @@ impl Probe {
     fn read(&mut self) -> io::Result<Option<CheckAnswer>> {
         let Some(request) = &self.request else { return Ok(None) };
         loop {
-            if let Some(answer) = self.incoming.answer(request)? {
+            if let Some(answer) = self.incoming.whole()? {
                 return Ok(Some(answer));
             }
-            self.incoming.take(&mut self.stream, request.method().as_str())?;
+            self.incoming.take(&mut self.stream, request.method)?;
         }
     }
 

@@ -2,12 +2,10 @@
 //!
 //! Called by the checks thread. Pure: an answer in, a verdict out.
 
-use std::io;
-
-use ureq::http::Request;
+use std::fmt::Write;
 
 use super::Settings;
-use super::transport::{BODY_MAX, CheckAnswer};
+use super::answer::{BODY_MAX, CheckAnswer};
 use crate::pool::{Backend, Statuses, authority};
 
 /// The port that a Host field need not name where TLS is spoken (RFC 9110 section 4.2.2).
@@ -27,6 +25,16 @@ pub(super) struct Question {
     contains: Option<String>,
     drain: Statuses,
 }
+
+/// A request of a check, whole.
+pub(super) struct CheckRequest {
+    pub(super) method: &'static str,
+    pub(super) head: Vec<u8>,
+}
+
+/// What a request says of the program, and what it takes, unless the configuration says otherwise.
+const OWN_FIELDS: [&str; 2] =
+    [concat!("User-Agent: evenly-check/", env!("CARGO_PKG_VERSION")), "Accept: */*"];
 
 /// What an answer means.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,20 +74,20 @@ impl Question {
 
     /// The request to `backend`; none where its connection says enough. It follows no redirect and
     /// uses no proxy, whatever the environment says: the question is how this one backend is.
-    pub(super) fn request(&self, backend: &Backend) -> io::Result<Option<Request<()>>> {
+    pub(super) fn request(&self, backend: &Backend) -> Option<CheckRequest> {
         if self.connects_only {
-            return Ok(None);
+            return None;
         }
-        // Where it goes is decided elsewhere; the authority only makes the URL a whole one.
-        let mut request = Request::builder()
-            .method(self.method)
-            .uri(format!("http://backend{}", self.path))
-            .header("Host", self.host(backend))
-            .header("Connection", "close");
-        for (name, value) in self.headers.iter().filter_map(|line| line.split_once(": ")) {
-            request = request.header(name, value);
+        let (method, path, host) = (self.method, &self.path, self.host(backend));
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+        let name = |field: &str| field.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        let is_own = |own: &&str| !self.headers.iter().any(|field| name(field) == name(own));
+        let own = OWN_FIELDS.into_iter().filter(is_own);
+        for field in own.chain(self.headers.iter().map(String::as_str)) {
+            let _ = write!(head, "{field}\r\n"); // a String takes every text
         }
-        request.body(()).map(Some).map_err(io::Error::other)
+        head.push_str("\r\n");
+        Some(CheckRequest { method, head: head.into_bytes() })
     }
 
     fn host(&self, backend: &Backend) -> String {

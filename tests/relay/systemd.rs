@@ -1,6 +1,7 @@
 //! What systemd hears of the process: a socket of the test's own stands for it.
 
 use crate::harness::{Backend, DEADLINE, Proxy, Scratch, eventually};
+use std::io::ErrorKind;
 use std::io::Write as _;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -43,7 +44,13 @@ impl Systemd {
     /// The next message.
     fn hear(&self) -> String {
         let mut message = [0; 4096];
-        let length = self.socket.recv(&mut message).expect("a message in time");
+        let length = loop {
+            match self.socket.recv(&mut message) {
+                // A wait that may end in time is not begun anew by the system (signal(7)).
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                length => break length.expect("a message in time"),
+            }
+        };
         String::from_utf8(message[..length].to_vec()).unwrap()
     }
 

@@ -1,26 +1,12 @@
-//! ureq without a socket. It writes its request into memory, and reads the answer from there, once
-//! all that a check needs of it has come.
+//! The answer to a check, as it comes in: read by the same code as in the relay, for an answer that
+//! clients would get must not fail a check.
 //!
-//! Called by a check ([`probe`](super::probe)), which has the socket and never waits at it: so no
-//! call of ureq waits either, and none needs a thread or a timeout of its own. The answer's head is
-//! read by the same code as in the relay: an answer that clients would get must not fail a check.
+//! Called by a check ([`probe`](super::probe)), which has the socket and never waits at it.
 
 use std::io::{self, ErrorKind, Read};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use ureq::config::Config;
-use ureq::http::{Request, Uri};
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
-};
-use ureq::{Agent, Error};
 
 use crate::http::body::Reader;
 use crate::http::{HEADERS_MAX, HeadLimits, INTERIM_BYTES_MAX, Malformed, Parsed, response, slots};
-
-/// The size of the buffers that ureq makes for a call, and so the most of a request's one line.
-const BUFFER_BYTES: usize = 16 * 1024;
 
 /// Most of an answer's body that is read, framing included. What is longer, or endless, is good up
 /// to here.
@@ -40,19 +26,6 @@ pub(super) struct CheckAnswer {
     pub(super) status: u16,
     /// Without its framing, at most [`BODY_MAX`].
     pub(super) body: Vec<u8>,
-}
-
-/// The bytes of a request, as ureq writes it.
-pub(super) fn write(request: &Request<()>) -> Result<Vec<u8>, Error> {
-    let tape = Arc::new(Tape::default());
-    match call(request, &tape) {
-        // It has written all and would read the answer.
-        Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
-            Ok(std::mem::take(&mut *tape.written.lock().unwrap_or_else(PoisonError::into_inner)))
-        }
-        Err(error) => Err(error),
-        Ok(_) => Err(Error::BodyStalled),
-    }
 }
 
 /// An answer on its way. Each byte is read once, however small the pieces are that it comes in:
@@ -111,8 +84,8 @@ impl Incoming {
         }
     }
 
-    /// The answer to `request`, once it is there.
-    pub(super) fn answer(&mut self, request: &Request<()>) -> io::Result<Option<CheckAnswer>> {
+    /// The answer, once it is there.
+    pub(super) fn whole(&mut self) -> io::Result<Option<CheckAnswer>> {
         let Some(body) = &mut self.body else {
             return match self.ended {
                 true => Err(io::Error::new(ErrorKind::UnexpectedEof, "closed without an answer")),
@@ -125,8 +98,9 @@ impl Incoming {
         if !body.reader.is_done() && body.came < BODY_MAX {
             return Ok(None);
         }
-        body.data.truncate(BODY_MAX);
-        play(request, body.status, &body.data).map(Some).map_err(Error::into_io)
+        let mut data = std::mem::take(&mut body.data);
+        data.truncate(BODY_MAX);
+        Ok(Some(CheckAnswer { status: body.status, body: data }))
     }
 
     /// Looks for the end of the final head, now that so many bytes more have come, and begins the
@@ -201,106 +175,6 @@ fn bad_answer(Malformed(why): Malformed) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, format!("bad answer: {why}"))
 }
 
-/// What ureq makes of an answer that is whole, in a head that says as much as a check asks for.
-fn play(request: &Request<()>, status: u16, body: &[u8]) -> Result<CheckAnswer, Error> {
-    let length = body.len();
-    let head =
-        format!("HTTP/1.1 {status} \r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
-    let read = [head.as_bytes(), body].concat();
-    let answer = call(request, &Arc::new(Tape { read, ..Tape::default() }))?;
-    let (status, mut body) = (answer.status().as_u16(), Vec::new());
-    answer.into_body().into_reader().read_to_end(&mut body)?;
-    Ok(CheckAnswer { status, body })
-}
-
-/// Has ureq make a call whose bytes are on the tape.
-fn call(
-    request: &Request<()>,
-    tape: &Arc<Tape>,
-) -> Result<ureq::http::Response<ureq::Body>, Error> {
-    let config = Agent::config_builder()
-        .proxy(None)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .http_status_as_error(false)
-        .max_idle_connections(0)
-        .max_idle_connections_per_host(0)
-        .max_response_header_size(BUFFER_BYTES)
-        .user_agent(concat!("evenly-check/", env!("CARGO_PKG_VERSION")))
-        .build();
-    Agent::with_parts(config, Player(Arc::clone(tape)), Nowhere).run(request.clone())
-}
-
-/// What a call reads and writes instead of a socket.
-#[derive(Debug, Default)]
-struct Tape {
-    read: Vec<u8>,
-    written: Mutex<Vec<u8>>,
-}
-
-/// Resolves nothing: whoever has the socket knows where it leads.
-#[derive(Debug)]
-struct Nowhere;
-
-impl Resolver for Nowhere {
-    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        Ok(self.empty())
-    }
-}
-
-/// Plays the tape from its beginning to each call.
-#[derive(Debug)]
-struct Player(Arc<Tape>);
-
-impl Connector for Player {
-    type Out = Playback;
-
-    fn connect(&self, _: &ConnectionDetails, _: Option<()>) -> Result<Option<Playback>, Error> {
-        let buffers = LazyBuffers::new(BUFFER_BYTES, BUFFER_BYTES);
-        Ok(Some(Playback { tape: Arc::clone(&self.0), at: 0, buffers }))
-    }
-}
-
-/// A tape that is being played.
-#[derive(Debug)]
-struct Playback {
-    tape: Arc<Tape>,
-    /// How far it was read.
-    at: usize,
-    buffers: LazyBuffers,
-}
-
-impl Transport for Playback {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
-        let output = &self.buffers.output()[..amount];
-        let written = self.tape.written.lock();
-        written.unwrap_or_else(PoisonError::into_inner).extend_from_slice(output);
-        Ok(())
-    }
-
-    fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
-        let rest = &self.tape.read[self.at..];
-        if rest.is_empty() {
-            return Err(io::Error::from(ErrorKind::WouldBlock).into());
-        }
-        let into = self.buffers.input_append_buf();
-        let taken = rest.len().min(into.len());
-        into[..taken].copy_from_slice(&rest[..taken]);
-        self.buffers.input_appended(taken);
-        self.at += taken;
-        Ok(taken > 0)
-    }
-
-    /// Asked only of one that is to be used again, and none is.
-    fn is_open(&mut self) -> bool {
-        false
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
@@ -318,10 +192,9 @@ mod tests {
 
     /// What comes of an answer in pieces of one byte, and how many of them that took.
     fn drip(bytes: &[u8]) -> (io::Result<CheckAnswer>, usize) {
-        let request = Request::get("http://backend/").body(()).unwrap();
         let (mut incoming, mut from) = (Incoming::default(), Drip(bytes));
         let answer = loop {
-            match incoming.answer(&request) {
+            match incoming.whole() {
                 Ok(None) => {}
                 Ok(Some(answer)) => break Ok(answer),
                 Err(error) => break Err(error),
