@@ -11,9 +11,9 @@
 //! request that is under way at that moment is lost, as with every close of an idle connection
 //! (RFC 9112 9.6); so nobody is closed before its time while there is room.
 //!
-//! Where a listener is full that has places of its own, its clients alone can make room there. Then
-//! those of all listeners that have been idle for the least time are woken, and the ones in whose
-//! doorway somebody stands leave, one for each who does.
+//! Where a listener is full that has places of its own, its clients alone can make room there.
+//! Those of all listeners are woken that have been idle for `KEEP_ALIVE_MIN`, and after
+//! `CALLERS_PATIENCE` all that are idle; one leaves for each who stands at its own.
 
 use super::Shared;
 use super::branch::Branch;
@@ -42,12 +42,14 @@ pub(crate) struct Lookout {
     site: Look<Site>,
     /// Since when somebody has waited at the door at each look.
     callers_since: Option<Duration>,
+    /// The same at a listener that is full, though the house is not.
+    apart_since: Option<Duration>,
 }
 
 impl Lookout {
     pub(super) fn new(shared: &Arc<Shared>, lot: &Arc<Lot<ClientTask>>) -> Self {
         let (shared, lot) = (Arc::clone(shared), Arc::clone(lot));
-        Self { site: shared.site.look(), shared, lot, callers_since: None }
+        Self { site: shared.site.look(), shared, lot, callers_since: None, apart_since: None }
     }
 
     /// Looks around before a sweep, and returns the cutoff for it.
@@ -77,9 +79,14 @@ impl Lookout {
     }
 
     /// The cutoff for those whose own listener is full, and somebody waits there.
-    fn cutoff_apart(&self, now: Duration) -> Duration {
-        let is_wanted = self.shared.door.has_callers_apart();
-        if is_wanted { now.saturating_sub(KEEP_ALIVE_MIN) } else { Duration::ZERO }
+    fn cutoff_apart(&mut self, now: Duration) -> Duration {
+        let since = self.apart_since.unwrap_or(now);
+        self.apart_since = self.shared.door.has_callers_apart().then_some(since);
+        match self.apart_since {
+            None => Duration::ZERO,
+            Some(_) if now >= since + CALLERS_PATIENCE => now,
+            Some(_) => now.saturating_sub(KEEP_ALIVE_MIN),
+        }
     }
 
     fn cutoff(&mut self, now: Duration) -> Duration {

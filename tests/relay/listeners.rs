@@ -2,7 +2,7 @@
 //! are sent to https.
 
 use crate::harness::{
-    Backend, Certs, Gate, Message, OpenSsl, Place, Proxy, Scratch, Wire, eventually,
+    Backend, Certs, Gate, Message, OpenSsl, Place, Proxy, Scratch, Wire, eventually, timed,
 };
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -270,7 +270,8 @@ fn an_idle_client_makes_room_at_its_own_listener_alone() {
     for client in idle.iter_mut().chain([&mut elsewhere]) {
         assert_eq!(client.get("/").status(), 200);
     }
-    assert_eq!(asking_at(two, "/new").answer().status(), 200);
+    let (_, took) = timed(|| assert_eq!(asking_at(two, "/new").answer().status(), 200));
+    assert!(took < Duration::from_secs(5), "idle clients are no reason to wait: {took:?}");
     // Two asked and one place was wanted.
     let stayed =
         idle.iter_mut().map(|client| client.is_silent_for(SWEEPS)).filter(|it| *it).count();
