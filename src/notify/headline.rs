@@ -25,12 +25,12 @@ pub(super) fn headline(notice: &Notice, all: &[Sight]) -> String {
     let (up, total) = (all.iter().filter(|it| it.is_up).count(), all.len());
     let left = match total {
         0 => String::new(),
-        _ if is_none_up(all) => format!("; {}", none_up(all)),
+        _ if is_none_up(all) => format!("; {}", none_up(all, &[])),
         total => format!("; {up} of {total} up"),
     };
     let still = if notice.again { "still " } else { "" };
     match notice.kind {
-        Occasion::AllDown => format!("{still}{}", none_up(all)),
+        Occasion::AllDown => format!("{still}{}", all_down(notice, all)),
         Occasion::Down => format!("{who} {still}down: {reason}{left}"),
         Occasion::Flapping => {
             let now = match named[..] {
@@ -75,9 +75,27 @@ fn lost(all: &[Sight]) -> BTreeSet<&str> {
     pools(false).map(|it| it.pool.as_str()).filter(|pool| !served.contains(pool)).collect()
 }
 
-/// That no backend is up, and where, unless it is so everywhere.
-fn none_up(all: &[Sight]) -> String {
-    let lost: Vec<&str> = lost(all).into_iter().collect();
+/// That no backend is up: where, of how many, and who went last and why.
+fn all_down(notice: &Notice, all: &[Sight]) -> String {
+    let (mut words, lost) = (none_up(all, &notice.lost), lost(all));
+    let own = || all.iter().filter(|sight| lost.contains(sight.pool.as_str()));
+    if own().next().is_some() {
+        let out = own().filter(|sight| sight.is_out).count();
+        words.push_str(&format!(": {out} of {} out", own().count()));
+    }
+    let is_own = |name: &String| own().any(|sight| sight.name == *name);
+    let gone = notice.items.iter().filter(|item| item.state != State::Well);
+    let gone = gone.filter_map(|item| Some((item, item.backend.as_ref().filter(|it| is_own(it))?)));
+    if let Some((item, name)) = gone.max_by_key(|(item, _)| item.when) {
+        words.push_str(&format!("; the last: {}, {}", Escaped(name), said(&item.reason)));
+    }
+    words
+}
+
+/// That no backend is up, and where, unless it is so everywhere: in these pools first.
+fn none_up(all: &[Sight], first: &[String]) -> String {
+    let mut lost: Vec<&str> = lost(all).into_iter().collect();
+    lost.sort_by_key(|pool| first.iter().position(|it| it == pool).unwrap_or(first.len()));
     let words = "NO BACKEND IS UP";
     let everywhere = all.iter().all(|sight| !sight.is_up);
     match lost[..] {

@@ -14,7 +14,7 @@ pub(super) const FLAPPING_WITHIN: Duration = Duration::from_secs(600);
 pub(super) struct Outage {
     pub(super) number: u64,
     pub(super) began: SystemTime,
-    /// When something of it was told last; none if nothing was.
+    /// When something of it was told last; none if nothing was, or if its end was.
     pub(super) told: Option<Duration>,
     /// Of one that another process began, in its words.
     pub(super) key: Option<String>,
@@ -29,7 +29,7 @@ pub(super) struct Backend {
     when: Option<SystemTime>,
     /// The latest changes, at most [`FLAPPING_CHANGES`].
     changes: VecDeque<Duration>,
-    pub(super) is_flapping: bool,
+    is_flapping: bool,
     pub(super) told: State,
 }
 

@@ -30,8 +30,8 @@ pub enum What {
         pool: String,
         /// Checks or requests find it bad.
         is_out: bool,
-        /// No backend of the pool is up.
-        is_last: bool,
+        /// For better or worse, and whether another of the pool is up.
+        shift: Shift,
         /// An operator made it so.
         is_wanted: bool,
         /// What made it so, in words.
@@ -56,7 +56,7 @@ impl News {
                 name: backend.to_owned(),
                 pool: pool.unwrap_or_default().to_owned(),
                 is_out: is_fault && shift != Shift::Up,
-                is_last: shift == Shift::LastOut,
+                shift,
                 is_wanted: by == By::Operator,
                 reason: cut(why),
             },

@@ -24,6 +24,8 @@ pub struct Notice {
     pub began: SystemTime,
     /// Since when it is as the kind says.
     pub since: SystemTime,
+    /// The pools that are lost now and were not when this was told last, the latest first.
+    pub lost: Vec<String>,
     /// What happened, the gravest first, at most 20.
     pub items: Vec<Item>,
     /// How many more there are.
@@ -76,6 +78,7 @@ pub fn blank(kind: Occasion, incident: u64, began: SystemTime) -> Notice {
         key: None,
         began,
         since: began,
+        lost: Vec::new(),
         items: Vec::new(),
         more: 0,
         again: false,
