@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::known::FLAPPING_WITHIN;
-use super::notice::{Item, Notice, State};
+use super::notice::{Aside, Item, Notice, State};
 use super::scene::Sight;
 use crate::config::Occasion;
 use crate::text::{Escaped, Roughly};
@@ -34,7 +34,7 @@ pub(super) fn headline(notice: &Notice, all: &[Sight]) -> String {
         Occasion::Down => format!("{who} {still}down: {reason}{left}"),
         Occasion::Flapping => {
             let now = match named[..] {
-                [one] if more == 0 => now(one, all),
+                [one] if more == 0 => at_present(one, all),
                 _ => String::new(),
             };
             let calm = Roughly(FLAPPING_WITHIN);
@@ -118,7 +118,7 @@ fn names(named: &[&str], more: usize) -> String {
 }
 
 /// How one that flaps stands at the moment: `, up now`.
-pub(super) fn now(name: &str, all: &[Sight]) -> String {
+pub(super) fn at_present(name: &str, all: &[Sight]) -> String {
     let sight = all.iter().find(|sight| sight.name == name);
     sight.map_or(String::new(), |sight| format!(", {} now", sight.standing))
 }
@@ -126,14 +126,21 @@ pub(super) fn now(name: &str, all: &[Sight]) -> String {
 /// Who is up again, and who is told of no more though it may be down.
 fn better(meant: &[&Item], more: usize) -> String {
     let of = |is_left| {
-        let some = meant.iter().filter(|it| it.is_left == is_left);
+        let some = meant.iter().filter(|it| (it.aside == Aside::Left) == is_left);
         some.filter_map(|it| it.backend.as_deref()).collect::<Vec<_>>()
     };
     let (back, left) = (of(false), of(true));
+    let is_calm = meant.iter().all(|it| matches!(it.aside, Aside::Calm | Aside::Left));
+    let calm =
+        if is_calm { format!(", calm for {}", Roughly(FLAPPING_WITHIN)) } else { String::new() };
     match (back.is_empty(), left.is_empty()) {
-        (_, true) => format!("{} up again", names(&back, more)),
+        (_, true) => format!("{} up again{calm}", names(&back, more)),
         (true, _) => format!("{} left to an operator", names(&left, more)),
-        _ => format!("{} up again, {} left to an operator", names(&back, more), names(&left, 0)),
+        _ => format!(
+            "{} up again{calm}, {} left to an operator",
+            names(&back, more),
+            names(&left, 0)
+        ),
     }
 }
 

@@ -23,7 +23,7 @@ use super::cap::{Cap, Leave};
 use super::known::{Backend, Outage};
 use super::losses::{Loss, Losses, pools};
 use super::news::{News, What};
-use super::notice::{ITEMS_MAX, Item, Notice, State, blank};
+use super::notice::{Aside, ITEMS_MAX, Item, Notice, State, blank};
 use super::rules::Rules;
 use super::scene::Sight;
 use super::singles::Singles;
@@ -91,10 +91,12 @@ impl Book {
                 }
                 // One that is wanted again and found bad is no operator's doing.
                 if *is_wanted && !*is_out {
-                    return self.leave_out(name, now);
+                    return self.leave_out(name, when, now);
                 }
                 if self.turn(name, *is_out, reason, when, now) {
                     self.fall_due(now + self.rules.wait);
+                    let found = self.backends.get_mut(name).filter(|_| news.is_start);
+                    found.into_iter().for_each(Backend::found_so);
                 }
                 if *shift == Shift::LastOut && *is_out {
                     let ripe = if self.is_known_to_flap(name) { now + GRACE } else { now };
@@ -125,14 +127,14 @@ impl Book {
         for sight in all {
             let Sight { name, is_out, is_up, why, .. } = sight;
             if !is_out && !is_up {
-                self.leave_out(name, now);
+                self.leave_out(name, when, now);
             } else if self.turn(name, *is_out, why, since(sight), now) {
                 self.fall_due(now + self.rules.wait);
             }
         }
         let is_one = |name: &str| all.iter().any(|sight| sight.name == name);
         let gone: Vec<String> = self.backends.keys().filter(|it| !is_one(it)).cloned().collect();
-        gone.iter().for_each(|name| self.leave_out(name, now));
+        gone.iter().for_each(|name| self.leave_out(name, when, now));
         if self.losses.keep(all) {
             self.fall_due(now + self.rules.wait);
         }
@@ -185,9 +187,9 @@ impl Book {
     }
 
     /// An operator's doing is no news. What it takes out is out no more, so an incident may end.
-    fn leave_out(&mut self, name: &str, now: Duration) {
+    fn leave_out(&mut self, name: &str, when: SystemTime, now: Duration) {
         let Some(backend) = self.backends.get_mut(name) else { return };
-        backend.leave();
+        backend.leave(when);
         match backend.told {
             State::Well => drop(self.backends.remove(name)),
             _ => self.fall_due(now + self.rules.wait),
@@ -294,7 +296,7 @@ impl Book {
             let is_named = items.iter().any(|item| item.backend == loss.last);
             if !is_named && (loss.last.is_some() || items.is_empty()) {
                 let Loss { last: backend, reason, when, .. } = loss.clone();
-                items.push(Item { backend, state: State::Out, is_left: false, reason, when });
+                items.push(Item { backend, state: State::Out, aside: Aside::None, reason, when });
             }
         }
         self.notice(kind, items, lost)

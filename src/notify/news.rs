@@ -15,6 +15,8 @@ const REASON_BYTES_MAX: usize = 512;
 pub struct News {
     /// When it was told, as its line in the log has it.
     pub when: SystemTime,
+    /// It was heard before the first checks were over, and is how things stood before that.
+    pub is_start: bool,
     /// What it is.
     pub what: What,
 }
@@ -49,7 +51,7 @@ pub enum What {
 
 impl News {
     /// None of what nobody is told.
-    pub fn of(event: &Event<'_>, when: SystemTime, words: &str) -> Option<Self> {
+    pub fn of(event: &Event<'_>, when: SystemTime, words: &str, is_start: bool) -> Option<Self> {
         let words = || cut(words);
         let what = match *event {
             Event::Standing { backend, pool, shift, by, is_fault, why, .. } => What::Backend {
@@ -72,7 +74,7 @@ impl News {
             Event::Stuck { .. } | Event::Died { .. } => What::Single(Occasion::Stuck, words()),
             _ => return None,
         };
-        Some(Self { when, what })
+        Some(Self { when, is_start, what })
     }
 }
 

@@ -47,8 +47,8 @@ pub struct Item {
     pub backend: Option<String>,
     /// How that stands.
     pub state: State,
-    /// It counts as well because an operator has taken it out, in, or off the file.
-    pub is_left: bool,
+    /// What is to be known besides.
+    pub aside: Aside,
     /// What made it so.
     pub reason: String,
     /// When.
@@ -65,6 +65,20 @@ pub enum State {
     Flapping,
     /// It takes none.
     Out,
+}
+
+/// What is to be known of how a backend stands, besides when and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Aside {
+    /// Nothing.
+    #[default]
+    None,
+    /// It counts as well because an operator has taken it out, in, or off the file.
+    Left,
+    /// It stood so when this process began, nobody knows since when.
+    AtStart,
+    /// It has come and gone, and has not for a while.
+    Calm,
 }
 
 /// A notice of nothing in particular.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::incident::Book;
 use super::known::FLAPPING_WITHIN;
 use super::news::{News, What};
-use super::notice::{Item, Notice, State, blank};
+use super::notice::{Aside, Item, Notice, State, blank};
 use super::scene::{Sight, SightCheck};
 use super::{Message, words};
 use crate::config::{Alert, AlertKind, Occasion};
@@ -31,7 +31,7 @@ fn alert() -> Alert {
 }
 
 fn news(what: What) -> News {
-    News { when: SystemTime::UNIX_EPOCH, what }
+    News { when: SystemTime::UNIX_EPOCH, is_start: false, what }
 }
 
 fn moved(name: &str, is_out: bool, is_last: bool) -> News {
@@ -143,8 +143,12 @@ fn what_an_operator_does_is_told_by_nobody_but_it_may_end_an_incident() {
         (30, moved("a", false, false)),
     ];
     assert!(told(&alert(), &events, 3600).is_empty());
-    let events = [(0, moved("a", true, false)), (60, wanted("a", false))];
-    assert_eq!(told(&alert(), &events, 3600), ["5 down#1: a", "65 recovered#1: a"]);
+    let left = News { when: SystemTime::UNIX_EPOCH + s(60), ..wanted("a", false) };
+    let events = [(0, moved("a", true, false)), (60, left)];
+    let after = play(&mut Book::new(&alert()), &events, 3600);
+    assert_eq!(shown(&after), ["5 down#1: a", "65 recovered#1: a"]);
+    let Item { aside, when, .. } = after[1].1.items[0];
+    assert_eq!((aside, when), (Aside::Left, SystemTime::UNIX_EPOCH + s(60)), "at its own time");
     let events = [(0, moved("a", true, false)), (3, wanted("a", false))];
     assert!(told(&alert(), &events, 3600).is_empty());
 }
@@ -315,7 +319,7 @@ fn subject(kind: Occasion, items: &[(&str, State, &str)]) -> String {
     let item = |(name, state, reason): &(&str, State, &str)| Item {
         backend: Some((*name).to_owned()),
         state: *state,
-        is_left: reason.starts_with("left"),
+        aside: if reason.starts_with("left") { Aside::Left } else { Aside::None },
         reason: (*reason).to_owned(),
         when: SystemTime::UNIX_EPOCH,
     };
@@ -349,8 +353,11 @@ fn the_reason_is_that_of_how_it_stands_when_it_is_told() {
     let message = said(&told[0].1, &[now, sight("b", false)], 3);
     assert_eq!(message.subject, "[evenly lb] a down: check failed: refused; 1 of 2 up");
     assert_eq!(message.fact("reason"), Some("check failed: refused"));
-    assert!(message.text.contains("a (192.0.2.1:1): down for 3 s; last"), "{}", message.text);
-    assert!(!message.text.contains("status 503"), "{}", message.text);
+    assert!(message.text.contains("a (192.0.2.1:1): down for 0 s; last"), "{}", message.text);
+    // Each reason has its own time.
+    let lines = "1970-01-01T00:00:00.000Z  a down: status 503\n    \
+                 since 1970-01-01T00:00:03.000Z: check failed: refused\n";
+    assert!(message.text.contains(lines), "{}", message.text);
     // Of one that is up by now, what took it out is all that is known.
     let message = said(&told[0].1, &[sight("a", false), sight("b", false)], 3);
     assert_eq!(message.subject, "[evenly lb] a down: status 503; 2 of 2 up");
@@ -413,6 +420,43 @@ fn who_flaps_is_said_not_to_be_told_of_until_it_is_calm() {
     let words = "What flaps has changed 4 times within 10 min. Nothing more is told of it\n\
                  until it has been calm for 10 min; then you hear how it stands.\n";
     assert!(message.text.contains(words), "{}", message.text);
+}
+
+#[test]
+fn the_end_of_flapping_says_that_it_is_calm() {
+    let turns = [0, 60, 120, 180].map(|at| (at, moved("a", at % 120 == 0, false)));
+    let told = play(&mut Book::new(&alert()), &turns, 1000);
+    let message = said(&told.last().unwrap().1, &[sight("a", false), sight("b", false)], 780);
+    let subject = "[evenly lb] recovered: a up again, calm for 10 min; 2 of 2 up";
+    assert_eq!(message.subject, subject);
+    let line = "  a up: status 503; it flapped, and is calm for 10 min\n";
+    assert!(message.text.contains(line), "{}", message.text);
+}
+
+/// Nobody knows since when, and it is no change.
+#[test]
+fn one_that_is_down_at_the_start_is_said_to_have_been_so_before_and_does_not_flap_by_it() {
+    let found = News { is_start: true, ..moved("a", true, false) };
+    let events = [
+        (0, found),
+        (60, moved("a", false, false)),
+        (120, moved("a", true, false)),
+        (180, moved("a", false, false)),
+    ];
+    let told = play(&mut Book::new(&alert()), &events, 1000);
+    let lines = ["5 down#1: a", "65 recovered#1: a", "125 down#2: a", "185 recovered#2: a"];
+    assert_eq!(shown(&told), lines);
+    let text = said(&told[0].1, &[sight("a", true), sight("b", false)], 1).text;
+    for line in [
+        "1970-01-01T00:00:00.000Z  a down at the start: status 503\n",
+        "a (192.0.2.1:1): down since before this start, 1 s ago; last checks:\n",
+        "Since: 1970-01-01T00:00:00.000Z (1 s ago), or earlier: evenly has seen it no other way \
+         since it started\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let text = said(&told[2].1, &[sight("a", true), sight("b", false)], 1).text;
+    assert!(!text.contains(" start") && text.contains("a (192.0.2.1:1): down for 1 s;"), "{text}");
 }
 
 /// After a restart whoever was told before hears of the end, and of what never ends each by itself.
@@ -502,7 +546,7 @@ proptest! {
         let item = Item {
             backend: Some(name.clone()),
             state: State::Out,
-            is_left: false,
+            aside: Aside::None,
             reason,
             when: SystemTime::UNIX_EPOCH,
         };

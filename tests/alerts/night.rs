@@ -191,6 +191,11 @@ fn an_outage_that_a_restart_falls_into_ends_under_the_key_that_it_began_with() {
     assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
     assert_eq!(json(&told[2])["action"], "resolve");
     assert_ne!(json(&told[1])["began"], down["began"], "an incident of its own");
+    let text = &each(&told, "text")[1];
+    for words in ["Z  A down at the start: ", "): down since before this start, ", ", or earlier: "]
+    {
+        assert!(text.contains(words), "{text}");
+    }
 }
 
 #[test]
