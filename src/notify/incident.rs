@@ -341,7 +341,9 @@ impl Book {
         }
         match self.cap.ask(notice.kind == Occasion::AllDown, now) {
             Leave::Held => None,
-            Leave::Granted { held, last_for } => Some(Notice { held, last_for, ..notice }),
+            Leave::Granted { held, last_for, is_kept } => {
+                Some(Notice { held, last_for, is_kept, ..notice })
+            }
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Notice {
     pub held: u64,
     /// It is the last for so long.
     pub last_for: Option<Duration>,
+    /// But that no backend is up may follow.
+    pub is_kept: bool,
     /// So much was not heard, in a flood.
     pub missed: u64,
 }
@@ -98,6 +100,7 @@ pub fn blank(kind: Occasion, incident: u64, began: SystemTime) -> Notice {
         again: false,
         held: 0,
         last_for: None,
+        is_kept: false,
         missed: 0,
     }
 }

@@ -266,6 +266,9 @@ fn a_thousand_changes_stay_under_the_cap_and_the_last_says_so() {
     let within_the_hour = told.iter().filter(|(at, _)| *at < 3600).count();
     assert_eq!(within_the_hour, 20);
     assert_eq!(told[..20].iter().filter(|(_, it)| it.last_for.is_some()).count(), 2);
+    let [next_to_last, last] = [18, 19].map(|at| said(&told[at].1, &[], 61).text);
+    let may_follow = "told in one message then.\nOnly that no backend is up would be told before";
+    assert!(next_to_last.contains(may_follow) && !last.contains("Only that"), "{last}");
     assert!(told[18].1.last_for.is_some() && told[18].1.kind != Occasion::AllDown);
     assert_eq!((told[19].0, told[19].1.kind), (61, Occasion::AllDown), "its place was kept");
     let after = &told[20];

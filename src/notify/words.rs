@@ -234,10 +234,14 @@ fn limits(text: &mut String, notice: &Notice) {
     }
     if let Some(last_for) = notice.last_for {
         let minutes = last_for.as_secs().div_ceil(60);
+        let but = match notice.is_kept {
+            true => "Only that no backend is up would be told before, once.\n",
+            false => "",
+        };
         let _ = write!(
             text,
             "\nThis is the last message for {minutes} min: hourly_max is reached. What happens\n\
-             meanwhile is counted, and told in one message then.\n"
+             meanwhile is counted, and told in one message then.\n{but}"
         );
     }
     if notice.missed > 0 {
