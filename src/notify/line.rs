@@ -11,20 +11,17 @@ use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::parcel::Parcel;
 use super::{Deliver, Message, Undelivered};
-use crate::config::Occasion;
 use crate::event::{Event, Teller};
 use crate::text::Roughly;
 use crate::thread;
 
 /// Messages that wait for the one that is being delivered. What is urgent has a place besides.
 const WAITING_MAX: usize = 32;
-/// Begins the subject of what was overtaken: read last, it is not what holds.
-const EARLIER: &str = "earlier: ";
 /// How long one message is tried. A mail server may be restarted meanwhile.
 const TRIED_FOR: Duration = Duration::from_secs(600);
-/// The rest after the first try that failed; each is twice as long as the one before.
-const REST: Duration = Duration::from_secs(1);
+/// The longest rest between two tries.
 const REST_MAX: Duration = Duration::from_secs(60);
 
 /// What came of the last message: when, whether it was delivered, and in whose words.
@@ -54,15 +51,6 @@ struct State {
     /// The way as the file has it now, once the one in use is through with its try.
     next_way: Option<Box<dyn Deliver>>,
     tally: Tally,
-}
-
-/// A message, and how often it was tried.
-struct Parcel {
-    message: Message,
-    tries: u32,
-    rest: Duration,
-    /// When it is given up; none before its first try.
-    until: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -290,35 +278,6 @@ impl State {
     }
 }
 
-impl Parcel {
-    fn new(message: Message) -> Self {
-        Self { message, tries: 0, rest: REST, until: None }
-    }
-
-    /// It tells that no backend is up.
-    fn is_urgent(&self) -> bool {
-        self.message.kind == Occasion::AllDown.word()
-    }
-
-    /// Whether this one, which came later, is to be tried first.
-    fn goes_before(&self, other: &Self) -> bool {
-        self.is_urgent() && !other.is_urgent()
-    }
-
-    /// It arrives after one that came later. If it told the end of an incident of the same key, the
-    /// one that is open now would be closed by it.
-    fn fall_behind(&mut self, urgent: &Self) {
-        let Message { subject, key, facts, .. } = &mut self.message;
-        if !subject.starts_with(EARLIER) {
-            subject.insert_str(0, EARLIER);
-        }
-        if *key == urgent.message.key {
-            let action = facts.iter_mut().find(|(name, _)| name == "action");
-            action.into_iter().for_each(|(_, action)| "trigger".clone_into(action));
-        }
-    }
-}
-
 /// What the thread has for itself.
 struct Carrier {
     shared: Arc<Shared>,
@@ -345,7 +304,9 @@ impl Carrier {
             Ok(words) => {
                 state.under_way = None;
                 state.tally.sent += 1;
-                state.tally.last = Some((SystemTime::now(), true, words));
+                state.tally.last = Some((SystemTime::now(), true, words.clone()));
+                drop(state);
+                self.tell_of_delay(&parcel, &words);
                 return None;
             }
             Err(undelivered) => undelivered,
@@ -372,6 +333,16 @@ impl Carrier {
             teller.tell(Event::Delayed { alert: name, why: &why });
         }
         Some(parcel)
+    }
+
+    /// Whoever has read that it was not delivered yet reads that it is.
+    fn tell_of_delay(&self, parcel: &Parcel, words: &str) {
+        let Parcel { message, tries, .. } = parcel;
+        if *tries > 1 {
+            let how = format!("{words} ({tries} tries); sent: {}", message.subject);
+            let Shared { name, teller, .. } = &*self.shared;
+            teller.tell(Event::Delivered { alert: name, how: &how });
+        }
     }
 
     fn try_once(&mut self, message: &Message) -> Result<String, Undelivered> {

@@ -6,8 +6,8 @@
 //!
 //! Reading order: `message`, `news`, `hearing`, `notice`, `incident` (with `rules`, `known`, `cap`,
 //! `losses`, `singles`, `lasting`), `handed`, `words` (with `headline`, `scene`), `desk`,
-//! `channel`, `line`, `ways`; then each way: `webhook` (with `payload`, `remote`, `lookup`,
-//! `secret`), `command`, `email`; `heartbeat`.
+//! `channel`, `line` (with `parcel`), `ways`; then each way: `webhook` (with `payload`, `remote`,
+//! `lookup`, `secret`), `command`, `email`; `heartbeat`.
 
 mod cap;
 pub(crate) mod channel;
@@ -28,6 +28,7 @@ mod losses;
 pub mod message;
 pub mod news;
 pub mod notice;
+mod parcel;
 mod payload;
 mod remote;
 mod rules;
