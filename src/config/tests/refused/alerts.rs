@@ -184,3 +184,20 @@ user = "a"
 "#;
     each(cases, in_tables);
 }
+
+#[test]
+fn who_writes_another_word_is_told_ours() {
+    let cases = r#"
+[[alerts]]
+kind = "command"
+command = ["/bin/true"]
+port = 587
+    4:1: alerts.port: unknown key; did you mean "server", such as "mail.example.org:587"?
+[[alerts]]
+type = "command"
+kind = "command"
+command = ["/bin/true"]
+    2:1: alerts.type: unknown key; did you mean "kind"?
+"#;
+    each(cases, in_tables);
+}
