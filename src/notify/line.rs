@@ -19,8 +19,6 @@ use crate::thread;
 
 /// Messages that wait for the one that is being delivered. What is urgent has a place besides.
 const WAITING_MAX: usize = 32;
-/// How long one message is tried. A mail server may be restarted meanwhile.
-const TRIED_FOR: Duration = Duration::from_secs(600);
 /// The longest rest between two tries.
 const REST_MAX: Duration = Duration::from_secs(60);
 
@@ -294,7 +292,8 @@ impl Carrier {
 
     /// Gives it back if it is to be tried again.
     fn try_parcel(&mut self, mut parcel: Parcel) -> Option<Parcel> {
-        let until = *parcel.until.get_or_insert_with(|| Instant::now() + TRIED_FOR);
+        let tried_for = parcel.tried_for();
+        let until = *parcel.until.get_or_insert_with(|| Instant::now() + tried_for);
         parcel.tries += 1;
         let outcome = self.try_once(&parcel.message);
         let mut state = self.shared.state();
@@ -328,7 +327,7 @@ impl Carrier {
         }
         drop(state);
         if *tries == 1 {
-            let why = format!("{words}; it is tried again for {}", Roughly(TRIED_FOR));
+            let why = format!("{words}; it is tried again for {}", Roughly(tried_for));
             let Shared { name, teller, .. } = &*self.shared;
             teller.tell(Event::Delayed { alert: name, why: &why });
         }
@@ -492,6 +491,22 @@ mod tests {
         assert_eq!(rest, expected.map(|(one, two, three)| (one.into(), two.into(), three.into())));
         line.shared().wait_until_empty(Instant::now() + Duration::from_secs(20));
         assert_eq!((line.tally().sent, line.tally().failed), (4, 0));
+    }
+
+    #[test]
+    fn that_no_backend_is_up_is_tried_for_longer_than_the_rest() {
+        for (kind, words) in
+            [("down", "tried again for 10 min"), ("all-down", "tried again for 1 h")]
+        {
+            let teller = Teller::new(crate::log::Log::start(None).unwrap());
+            let (told, heard) = bounded(10);
+            teller.on_event(Box::new(move |_, _, words| _ = told.send(words.to_owned())));
+            let line = Line::start("a", Duration::from_secs(1), Box::new(Dead), teller).unwrap();
+            line.send(Message { kind: kind.into(), ..message("s") });
+            let said = heard.recv_timeout(Duration::from_secs(20)).unwrap();
+            assert!(said.ends_with(words), "{said}");
+            line.shared().end();
+        }
     }
 
     #[test]

@@ -7,6 +7,10 @@ use crate::config::Occasion;
 
 /// Begins the subject of what was overtaken: read last, it is not what holds.
 const EARLIER: &str = "earlier: ";
+/// How long one message is tried. A mail server may be restarted meanwhile.
+const TRIED_FOR: Duration = Duration::from_secs(600);
+/// The same of what must arrive: whoever sleeps on hears of nothing else until it is repeated.
+const URGENT_TRIED_FOR: Duration = Duration::from_secs(3600);
 /// The rest after the first try that failed; each is twice as long as the one before.
 const REST: Duration = Duration::from_secs(1);
 
@@ -27,6 +31,10 @@ impl Parcel {
     /// It tells that no backend is up.
     pub(super) fn is_urgent(&self) -> bool {
         self.message.kind == Occasion::AllDown.word()
+    }
+
+    pub(super) fn tried_for(&self) -> Duration {
+        if self.is_urgent() { URGENT_TRIED_FOR } else { TRIED_FOR }
     }
 
     /// Whether this one, which came later, is to be tried first.
