@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::build::{NAMES_PATIENCE, cannot_listen, log_destination};
 use super::{CannotStart, Prepared, operators};
-use crate::config::{self, AccessLog, Answers, Config};
+use crate::config::{self, AccessLog, Answers, Config, Errors};
 use crate::engine::{Listener, descriptors};
 use crate::log::Log;
 use crate::pool::Spec;
@@ -50,7 +50,8 @@ impl Trial {
             }
         }
         notes.extend(config.listening().iter().filter_map(without_folder));
-        faults.extend(Prepared::of(config).err().map(CannotStart::Config));
+        let missing = Prepared::of(config).err().into_iter().flat_map(Errors::apart);
+        faults.extend(missing.map(CannotStart::Config));
         let (taken_admin, in_the_way) = operators::try_places(config);
         faults.extend(in_the_way.into_iter().map(CannotStart::System));
         Self { faults, notes, names, taken, taken_admin }

@@ -38,6 +38,20 @@ impl Errors {
         let problem = Problem { place: Place::File, key: String::new(), what };
         Self { name: name.to_string(), problems: vec![problem] }
     }
+
+    /// At least one: whose each is, and what is wrong with it.
+    #[cfg(feature = "alerts")]
+    pub(crate) fn each(all: Vec<(String, String)>) -> Self {
+        let one = |(whose, what)| Problem { place: Place::Said(whose), key: String::new(), what };
+        Self { name: String::new(), problems: all.into_iter().map(one).collect() }
+    }
+
+    /// Each by itself, to be counted.
+    pub(crate) fn apart(self) -> impl Iterator<Item = Self> {
+        let name = self.name;
+        let one = move |problem| Self { name: name.clone(), problems: vec![problem] };
+        self.problems.into_iter().map(one)
+    }
 }
 
 impl fmt::Display for Errors {

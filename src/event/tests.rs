@@ -107,6 +107,7 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (Event::Stuck { thread: text }, "stuck", Error),
         (Event::Died { thread: text }, "died", Error),
         (Event::Delayed { alert: text, why: text }, "alert-delayed", Warn),
+        (Event::Delivered { alert: text, how: text }, "alert-delivered", Info),
         (Event::Undelivered { alert: text, why: text }, "alert-undelivered", Error),
         (Event::Log(&OwnEvent::Dropped(1)), "log-dropped", Warn),
         (Event::Log(&OwnEvent::Lost { lines: 1, why: text }), "log-lost", Error),

@@ -171,6 +171,13 @@ pub enum Event<'e> {
         /// What was seen, and for how long it is tried.
         why: &'e str,
     },
+    /// It did reach them after that.
+    Delivered {
+        /// The alert's name.
+        alert: &'e str,
+        /// How often it was tried, and what the other side said.
+        how: &'e str,
+    },
     /// It will not reach them any more.
     Undelivered {
         /// The alert's name.
@@ -339,6 +346,7 @@ impl<'e> Event<'e> {
             Self::Lowered(_) => each("lowered", Warn),
             Self::ChecksShort(_) => each("checks-short", Warn),
             Self::Delayed { .. } => each("alert-delayed", Warn),
+            Self::Delivered { .. } => each("alert-delivered", Info),
             Self::Undelivered { .. } => each("alert-undelivered", Error),
             Self::Log(own) => each(own.word(), own.level()),
             Self::Configuration(_) => each("configuration", Warn),

@@ -43,6 +43,7 @@ impl Display for Event<'_> {
             | Self::Certificate(text)
             | Self::Admin { words: text, .. } => f.write_str(text),
             Self::Delayed { alert, why } => write!(f, "alert {alert}: not delivered yet: {why}"),
+            Self::Delivered { alert, how } => write!(f, "alert {alert}: delivered at last: {how}"),
             Self::Undelivered { alert, why } => write!(f, "alert {alert}: NOT DELIVERED: {why}"),
             Self::Log(own) => own.fmt(f),
             _ => self.fmt_own(f),

@@ -29,8 +29,10 @@ pub(super) enum Leave {
     Granted {
         /// So many before it were held back.
         held: u64,
-        /// None may follow for so long.
+        /// None may follow for so long, but in the place that is kept.
         last_for: Option<Duration>,
+        /// That place is free.
+        is_kept: bool,
     },
 }
 
@@ -58,9 +60,11 @@ impl Cap {
             return Leave::Held;
         }
         self.sent.push_back(now);
-        let is_last = self.sent.len() >= max;
-        let last_for = is_last.then(|| self.frees(max).saturating_sub(now));
-        Leave::Granted { held: std::mem::take(&mut self.held), last_for }
+        let ordinary = self.max_for(false);
+        let is_last = self.sent.len() >= ordinary;
+        let last_for = is_last.then(|| self.frees(ordinary).saturating_sub(now));
+        let is_kept = self.sent.len() < self.max as usize;
+        Leave::Granted { held: std::mem::take(&mut self.held), last_for, is_kept }
     }
 
     /// When what was held back may be told; none if nothing was.

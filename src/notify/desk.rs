@@ -318,8 +318,13 @@ impl Clerk {
     fn hear(&self, news: &News) {
         let now = self.started.elapsed();
         self.state().desks.iter_mut().for_each(|desk| desk.book.hear(news, now));
-        // Another file may have other backends.
-        if matches!(news.what, What::Others | What::Over(Occasion::ReloadFailed, _)) {
+        // Another file may have other backends, and an operator may take out the last of a pool.
+        let is_more = match news.what {
+            What::Others | What::Over(Occasion::ReloadFailed, _) => true,
+            What::Backend { is_wanted, .. } => is_wanted,
+            _ => false,
+        };
+        if is_more {
             self.align(0);
         }
     }

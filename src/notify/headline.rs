@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::known::FLAPPING_WITHIN;
-use super::notice::{Item, Notice, State};
+use super::notice::{Aside, Item, Notice, State};
 use super::scene::Sight;
 use crate::config::Occasion;
 use crate::text::{Escaped, Roughly};
@@ -25,16 +25,16 @@ pub(super) fn headline(notice: &Notice, all: &[Sight]) -> String {
     let (up, total) = (all.iter().filter(|it| it.is_up).count(), all.len());
     let left = match total {
         0 => String::new(),
-        _ if is_none_up(all) => format!("; {}", none_up(all)),
+        _ if is_none_up(all) => format!("; {}", none_up(all, &[])),
         total => format!("; {up} of {total} up"),
     };
     let still = if notice.again { "still " } else { "" };
     match notice.kind {
-        Occasion::AllDown => format!("{still}{}", none_up(all)),
+        Occasion::AllDown => format!("{still}{}", all_down(notice, all)),
         Occasion::Down => format!("{who} {still}down: {reason}{left}"),
         Occasion::Flapping => {
             let now = match named[..] {
-                [one] if more == 0 => now(one, all),
+                [one] if more == 0 => at_present(one, all),
                 _ => String::new(),
             };
             let calm = Roughly(FLAPPING_WITHIN);
@@ -75,9 +75,27 @@ fn lost(all: &[Sight]) -> BTreeSet<&str> {
     pools(false).map(|it| it.pool.as_str()).filter(|pool| !served.contains(pool)).collect()
 }
 
-/// That no backend is up, and where, unless it is so everywhere.
-fn none_up(all: &[Sight]) -> String {
-    let lost: Vec<&str> = lost(all).into_iter().collect();
+/// That no backend is up: where, of how many, and who went last and why.
+fn all_down(notice: &Notice, all: &[Sight]) -> String {
+    let (mut words, lost) = (none_up(all, &notice.lost), lost(all));
+    let own = || all.iter().filter(|sight| lost.contains(sight.pool.as_str()));
+    if own().next().is_some() {
+        let out = own().filter(|sight| sight.is_out).count();
+        words.push_str(&format!(": {out} of {} out", own().count()));
+    }
+    let is_own = |name: &String| own().any(|sight| sight.name == *name);
+    let gone = notice.items.iter().filter(|item| item.state != State::Well);
+    let gone = gone.filter_map(|item| Some((item, item.backend.as_ref().filter(|it| is_own(it))?)));
+    if let Some((item, name)) = gone.max_by_key(|(item, _)| item.when) {
+        words.push_str(&format!("; the last: {}, {}", Escaped(name), said(&item.reason)));
+    }
+    words
+}
+
+/// That no backend is up, and where, unless it is so everywhere: in these pools first.
+fn none_up(all: &[Sight], first: &[String]) -> String {
+    let mut lost: Vec<&str> = lost(all).into_iter().collect();
+    lost.sort_by_key(|pool| first.iter().position(|it| it == pool).unwrap_or(first.len()));
     let words = "NO BACKEND IS UP";
     let everywhere = all.iter().all(|sight| !sight.is_up);
     match lost[..] {
@@ -100,7 +118,7 @@ fn names(named: &[&str], more: usize) -> String {
 }
 
 /// How one that flaps stands at the moment: `, up now`.
-pub(super) fn now(name: &str, all: &[Sight]) -> String {
+pub(super) fn at_present(name: &str, all: &[Sight]) -> String {
     let sight = all.iter().find(|sight| sight.name == name);
     sight.map_or(String::new(), |sight| format!(", {} now", sight.standing))
 }
@@ -108,14 +126,21 @@ pub(super) fn now(name: &str, all: &[Sight]) -> String {
 /// Who is up again, and who is told of no more though it may be down.
 fn better(meant: &[&Item], more: usize) -> String {
     let of = |is_left| {
-        let some = meant.iter().filter(|it| it.is_left == is_left);
+        let some = meant.iter().filter(|it| (it.aside == Aside::Left) == is_left);
         some.filter_map(|it| it.backend.as_deref()).collect::<Vec<_>>()
     };
     let (back, left) = (of(false), of(true));
+    let is_calm = meant.iter().all(|it| matches!(it.aside, Aside::Calm | Aside::Left));
+    let calm =
+        if is_calm { format!(", calm for {}", Roughly(FLAPPING_WITHIN)) } else { String::new() };
     match (back.is_empty(), left.is_empty()) {
-        (_, true) => format!("{} up again", names(&back, more)),
+        (_, true) => format!("{} up again{calm}", names(&back, more)),
         (true, _) => format!("{} left to an operator", names(&left, more)),
-        _ => format!("{} up again, {} left to an operator", names(&back, more), names(&left, 0)),
+        _ => format!(
+            "{} up again{calm}, {} left to an operator",
+            names(&back, more),
+            names(&left, 0)
+        ),
     }
 }
 

@@ -2,12 +2,12 @@
 //! never waits: what finds no room is counted, and made up for by a look at how all stands.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crossbeam_channel::{Receiver, bounded};
 
 use super::news::News;
-use crate::event::Teller;
+use crate::event::{Event, Teller};
 
 /// News that wait to be taken in. They are taken within moments.
 const HEARD_MAX: usize = 1024;
@@ -25,8 +25,12 @@ impl Hearing {
         let (heard, news) = bounded(HEARD_MAX);
         let missed = Arc::new(AtomicU64::new(0));
         let misses = Arc::clone(&missed);
+        let is_start = AtomicBool::new(true);
         teller.on_event(Box::new(move |event, when, words| {
-            if let Some(news) = News::of(event, when, words)
+            if matches!(event, Event::Listening { .. }) {
+                is_start.store(false, Relaxed);
+            }
+            if let Some(news) = News::of(event, when, words, is_start.load(Relaxed))
                 && heard.try_send(news).is_err()
             {
                 misses.fetch_add(1, Relaxed);

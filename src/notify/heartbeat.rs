@@ -12,7 +12,7 @@ use super::Undelivered;
 use super::line::Tally;
 use super::remote::Remote;
 use super::scene::Scene;
-use crate::config::{Errors, Heartbeat};
+use crate::config::Heartbeat;
 use crate::event::{Event, Teller};
 use crate::thread;
 
@@ -29,13 +29,12 @@ pub struct Beat {
 
 impl Beat {
     /// None where the file asks for none.
-    pub(super) fn open(heartbeat: &Heartbeat) -> Result<Option<Self>, Errors> {
+    pub(super) fn open(heartbeat: &Heartbeat) -> Result<Option<Self>, String> {
         if heartbeat.url.is_empty() {
             return Ok(None);
         }
         let remote = Remote::open(&heartbeat.url, heartbeat.ca.as_deref());
-        let remote = remote.map_err(|what| Errors::of("[heartbeat]", what))?;
-        Ok(Some(Self { remote, interval: heartbeat.interval }))
+        Ok(Some(Self { remote: remote?, interval: heartbeat.interval }))
     }
 
     /// Beats until the other end of `stop` is gone.

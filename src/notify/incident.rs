@@ -21,13 +21,14 @@ use std::time::{Duration, SystemTime};
 
 use super::cap::{Cap, Leave};
 use super::known::{Backend, Outage};
-use super::losses::{Losses, pools};
+use super::losses::{Loss, Losses, pools};
 use super::news::{News, What};
-use super::notice::{ITEMS_MAX, Item, Notice, State, blank};
+use super::notice::{Aside, ITEMS_MAX, Item, Notice, State, blank};
 use super::rules::Rules;
 use super::scene::Sight;
 use super::singles::Singles;
 use crate::config::{Alert, Occasion};
+use crate::event::Shift;
 
 /// How long no backend is up before that is told, where the last one flaps and that was told.
 const GRACE: Duration = Duration::from_secs(60);
@@ -44,7 +45,7 @@ pub struct Book {
     /// When what was heard is to be told.
     pub(super) due: Option<Duration>,
     pub(super) incidents: u64,
-    last_began: Option<SystemTime>,
+    pub(super) last_began: Option<SystemTime>,
     missed: u64,
     cap: Cap,
 }
@@ -83,23 +84,26 @@ impl Book {
     pub fn hear(&mut self, news: &News, now: Duration) {
         let when = news.when;
         match &news.what {
-            What::Backend { name, pool, is_out, is_last, is_wanted, reason } => {
-                if !is_last {
+            What::Backend { name, pool, is_out, shift, is_wanted, reason } => {
+                // That others are left may be told late, when they have gone as well.
+                if *shift == Shift::Up {
                     self.regain(pool, now);
                 }
                 // One that is wanted again and found bad is no operator's doing.
                 if *is_wanted && !*is_out {
-                    return self.leave_out(name, now);
+                    return self.leave_out(name, when, now);
                 }
                 if self.turn(name, *is_out, reason, when, now) {
                     self.fall_due(now + self.rules.wait);
+                    let found = self.backends.get_mut(name).filter(|_| news.is_start);
+                    found.into_iter().for_each(Backend::found_so);
                 }
-                if *is_last && *is_out {
-                    let flaps = self.backends.get(name).is_some_and(|it| it.is_flapping);
-                    self.lose_all(pool, reason, when, if flaps { now + GRACE } else { now });
+                if *shift == Shift::LastOut && *is_out {
+                    let ripe = if self.is_known_to_flap(name) { now + GRACE } else { now };
+                    self.lose_all(pool, Loss::new(Some(name), reason, when, ripe));
                 }
             }
-            What::NoneUp(pool, words) => self.lose_all(pool, words, when, now),
+            What::NoneUp(pool, words) => self.lose_all(pool, Loss::new(None, words, when, now)),
             What::Others => {} // how all stand is looked at next
             What::Single(kind, words) => {
                 if self.singles.hear(*kind, words, when, now, self.rules.repeat) {
@@ -121,25 +125,28 @@ impl Book {
         self.missed += missed;
         let since = |sight: &Sight| when.checked_sub(sight.stood_for).unwrap_or(when);
         for sight in all {
-            let Sight { name, is_out, why, .. } = sight;
-            if self.turn(name, *is_out, why, since(sight), now) {
+            let Sight { name, is_out, is_up, why, .. } = sight;
+            if !is_out && !is_up {
+                self.leave_out(name, when, now);
+            } else if self.turn(name, *is_out, why, since(sight), now) {
                 self.fall_due(now + self.rules.wait);
             }
         }
         let is_one = |name: &str| all.iter().any(|sight| sight.name == name);
         let gone: Vec<String> = self.backends.keys().filter(|it| !is_one(it)).cloned().collect();
-        gone.iter().for_each(|name| self.leave_out(name, now));
+        gone.iter().for_each(|name| self.leave_out(name, when, now));
         if self.losses.keep(all) {
             self.fall_due(now + self.rules.wait);
         }
         for pool in pools(all) {
             let own = || all.iter().filter(|sight| sight.pool == pool);
-            if own().any(|sight| sight.is_up) {
+            if own().any(|sight| sight.is_up) || !own().any(|sight| sight.is_out) {
                 self.regain(pool, now);
             } else if let Some(last) = own().min_by_key(|sight| sight.stood_for)
                 && own().all(|sight| sight.is_out)
             {
-                self.lose_all(pool, &last.why, since(last), now);
+                let loss = Loss::new(Some(&last.name), &last.why, since(last), now);
+                self.lose_all(pool, loss);
             }
         }
     }
@@ -180,16 +187,22 @@ impl Book {
     }
 
     /// An operator's doing is no news. What it takes out is out no more, so an incident may end.
-    fn leave_out(&mut self, name: &str, now: Duration) {
+    fn leave_out(&mut self, name: &str, when: SystemTime, now: Duration) {
         let Some(backend) = self.backends.get_mut(name) else { return };
-        backend.leave();
+        backend.leave(when);
         match backend.told {
             State::Well => drop(self.backends.remove(name)),
             _ => self.fall_due(now + self.rules.wait),
         }
     }
 
-    /// Some backend of the pool is up.
+    /// Whoever is told by this knows that it comes and goes.
+    fn is_known_to_flap(&self, name: &str) -> bool {
+        let is_told = self.backends.get(name).is_some_and(|it| it.told == State::Flapping);
+        is_told && self.rules.wants(Occasion::Flapping)
+    }
+
+    /// Some backend of the pool is up, or none is out any more.
     fn regain(&mut self, pool: &str, now: Duration) {
         // Where no name was found, nobody has said of which pool.
         if self.losses.regain(pool) | self.losses.regain("") {
@@ -221,8 +234,9 @@ impl Book {
         true
     }
 
-    fn lose_all(&mut self, pool: &str, reason: &str, when: SystemTime, at: Duration) {
-        if self.losses.lose(pool, reason, when, at) {
+    fn lose_all(&mut self, pool: &str, loss: Loss) {
+        let when = loss.when;
+        if self.losses.lose(pool, loss) {
             self.begin(when);
         }
     }
@@ -253,7 +267,7 @@ impl Book {
 
     /// What is otherwise than it was told.
     fn of_backends(&mut self, now: Duration) -> Option<Notice> {
-        let (lost_all, regained) = self.losses.tell(now);
+        let (lost, regained) = self.losses.tell(now);
         let changed = |(name, backend): (&String, &Backend)| {
             (backend.state() != backend.told).then(|| backend.item(name))
         };
@@ -265,7 +279,7 @@ impl Book {
         let is_none_out = self.backends.values().all(|it| it.told != State::Out);
         let is_better = regained || has(State::Well);
         let kinds = [
-            (lost_all, Occasion::AllDown),
+            (!lost.is_empty(), Occasion::AllDown),
             (has(State::Out), Occasion::Down),
             (has(State::Flapping), Occasion::Flapping),
             (is_better && is_over && self.losses.is_empty(), Occasion::Recovered),
@@ -278,11 +292,14 @@ impl Book {
             *holds && self.rules.wants(*kind) && (is_told || !is_end(*kind))
         };
         let kind = kinds.iter().find(|it| wanted(it))?.1;
-        if let (true, Some(loss)) = (items.is_empty(), self.losses.first()) {
-            let (reason, when) = (format!("no backend is up: {}", loss.reason), loss.when);
-            items.push(Item { backend: None, state: State::Out, is_left: false, reason, when });
+        for (_, loss) in &lost {
+            let is_named = items.iter().any(|item| item.backend == loss.last);
+            if !is_named && (loss.last.is_some() || items.is_empty()) {
+                let Loss { last: backend, reason, when, .. } = loss.clone();
+                items.push(Item { backend, state: State::Out, aside: Aside::None, reason, when });
+            }
         }
-        self.notice(kind, items)
+        self.notice(kind, items, lost)
     }
 
     fn of_singles(&mut self) -> Vec<Notice> {
@@ -294,43 +311,24 @@ impl Book {
         notices
     }
 
-    /// All who are not well, as they are now.
-    fn of_what_lasts(&mut self) -> Option<Notice> {
-        let not_well = |(_, backend): &(&String, &Backend)| backend.state() != State::Well;
-        let all = self.backends.iter().filter(not_well);
-        let items: Vec<Item> = all.map(|(name, backend)| backend.item(name)).collect();
-        let is_flapping = items.iter().all(|item| item.state == State::Flapping);
-        let kind = match (!self.losses.is_empty(), is_flapping) {
-            (true, _) => Occasion::AllDown,
-            (false, true) => Occasion::Flapping,
-            (false, false) => Occasion::Down,
-        };
-        if items.is_empty() && self.losses.is_empty() || !self.rules.wants(kind) {
-            return None;
-        }
-        Some(Notice { again: true, ..self.notice(kind, items)? })
-    }
-
-    /// How all stands once there is room again for what was held back.
-    fn of_what_was_held(&mut self) -> Option<Notice> {
-        let lasts = self.of_what_lasts();
-        lasts.or_else(|| {
-            let (kind, began) = (Occasion::Recovered, self.last_began?);
-            let is_well = self.losses.is_empty()
-                && self.backends.values().all(|it| it.state() == State::Well);
-            (is_well && self.rules.wants(kind)).then(|| blank(kind, self.incidents, began))
-        })
-    }
-
-    fn notice(&mut self, kind: Occasion, mut items: Vec<Item>) -> Option<Notice> {
+    /// `lost` are the pools of which no backend is up since this was told last.
+    pub(super) fn notice(
+        &mut self,
+        kind: Occasion,
+        mut items: Vec<Item>,
+        lost: Vec<(String, Loss)>,
+    ) -> Option<Notice> {
         let outage = self.outage.as_ref()?;
         let more = items.len().saturating_sub(ITEMS_MAX);
         items.truncate(ITEMS_MAX);
         let missed = std::mem::take(&mut self.missed);
         let (key, began) = (outage.key.clone(), outage.began);
-        let loss = self.losses.first().filter(|_| kind == Occasion::AllDown);
+        let loss = lost.first().map(|(_, loss)| loss).or_else(|| self.losses.first());
+        let loss = loss.filter(|_| kind == Occasion::AllDown);
         let (since, ends) = (loss.map_or(began, |loss| loss.when), self.rules.tells_ends());
-        Some(Notice { ends, key, since, items, more, missed, ..blank(kind, outage.number, began) })
+        let lost = lost.into_iter().map(|(pool, _)| pool).collect();
+        let notice = blank(kind, outage.number, began);
+        Some(Notice { ends, key, since, lost, items, more, missed, ..notice })
     }
 
     /// Holds it back if enough was told within the hour.
@@ -338,20 +336,15 @@ impl Book {
         let is_of_outage =
             self.outage.as_ref().is_some_and(|outage| outage.number == notice.incident);
         if let Some(outage) = self.outage.as_mut().filter(|_| is_of_outage) {
-            outage.told = Some(now);
+            // One that flaps may be told to be over before it is calm.
+            outage.told = (notice.kind != Occasion::Recovered).then_some(now);
         }
         match self.cap.ask(notice.kind == Occasion::AllDown, now) {
             Leave::Held => None,
-            Leave::Granted { held, last_for } => Some(Notice { held, last_for, ..notice }),
+            Leave::Granted { held, last_for, is_kept } => {
+                Some(Notice { held, last_for, is_kept, ..notice })
+            }
         }
-    }
-
-    /// When what lasts is told again.
-    fn repeats_at(&self) -> Option<Duration> {
-        let told = self.outage.as_ref()?.told?;
-        let lasts = !self.losses.is_empty()
-            || self.backends.values().any(|backend| backend.state() != State::Well);
-        lasts.then_some(told + self.rules.repeat?)
     }
 
     /// The incident is over once none is out, and whoever is to know was told.

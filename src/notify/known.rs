@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
-use super::notice::{Item, State};
+use super::notice::{Aside, Item, State};
 
 /// A backend flaps that changes so often within so long, and until it has not for so long.
 pub(super) const FLAPPING_CHANGES: usize = 4;
@@ -14,7 +14,7 @@ pub(super) const FLAPPING_WITHIN: Duration = Duration::from_secs(600);
 pub(super) struct Outage {
     pub(super) number: u64,
     pub(super) began: SystemTime,
-    /// When something of it was told last; none if nothing was.
+    /// When something of it was told last; none if nothing was, or if its end was.
     pub(super) told: Option<Duration>,
     /// Of one that another process began, in its words.
     pub(super) key: Option<String>,
@@ -23,13 +23,13 @@ pub(super) struct Outage {
 #[derive(Default)]
 pub(super) struct Backend {
     is_out: bool,
-    /// An operator has taken it out, in, or off the file, and it has not turned since.
-    is_left: bool,
+    /// What is to be known of it since it has turned.
+    aside: Aside,
     reason: String,
     when: Option<SystemTime>,
     /// The latest changes, at most [`FLAPPING_CHANGES`].
     changes: VecDeque<Duration>,
-    pub(super) is_flapping: bool,
+    is_flapping: bool,
     pub(super) told: State,
 }
 
@@ -52,7 +52,10 @@ impl Backend {
         Item {
             backend: Some(name.to_owned()),
             state: self.state(),
-            is_left: self.is_left,
+            aside: match self.aside {
+                Aside::None if self.has_calmed() => Aside::Calm,
+                aside => aside,
+            },
             reason: self.reason.clone(),
             when: self.when.unwrap_or(SystemTime::UNIX_EPOCH),
         }
@@ -69,7 +72,7 @@ impl Backend {
         if self.is_out == is_out {
             return false;
         }
-        (self.is_out, self.is_left, self.when) = (is_out, false, Some(when));
+        (self.is_out, self.aside, self.when) = (is_out, Aside::None, Some(when));
         reason.clone_into(&mut self.reason);
         if self.changes.len() == FLAPPING_CHANGES {
             self.changes.pop_front();
@@ -82,10 +85,19 @@ impl Backend {
     }
 
     /// An operator has taken it out, or in, or off the file.
-    pub(super) fn leave(&mut self) {
-        (self.is_out, self.is_left, self.is_flapping) = (false, true, false);
+    pub(super) fn leave(&mut self, when: SystemTime) {
+        if self.aside != Aside::Left {
+            self.when = Some(when);
+        }
+        (self.is_out, self.aside, self.is_flapping) = (false, Aside::Left, false);
         self.changes.clear();
         "left to an operator".clone_into(&mut self.reason);
+    }
+
+    /// It was found so at the start, which is no change.
+    pub(super) fn found_so(&mut self) {
+        self.aside = Aside::AtStart;
+        self.changes.clear();
     }
 
     /// It was told to flap, by another process: until it has not changed for so long here.
@@ -101,6 +113,10 @@ impl Backend {
             self.changes.clear();
         }
         is_calm
+    }
+
+    fn has_calmed(&self) -> bool {
+        self.told == State::Flapping && !self.is_flapping
     }
 
     /// True if there is nothing to be known of it any more.

@@ -11,20 +11,15 @@ use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::parcel::Parcel;
 use super::{Deliver, Message, Undelivered};
-use crate::config::Occasion;
 use crate::event::{Event, Teller};
 use crate::text::Roughly;
 use crate::thread;
 
 /// Messages that wait for the one that is being delivered. What is urgent has a place besides.
 const WAITING_MAX: usize = 32;
-/// Begins the subject of what was overtaken: read last, it is not what holds.
-const EARLIER: &str = "earlier: ";
-/// How long one message is tried. A mail server may be restarted meanwhile.
-const TRIED_FOR: Duration = Duration::from_secs(600);
-/// The rest after the first try that failed; each is twice as long as the one before.
-const REST: Duration = Duration::from_secs(1);
+/// The longest rest between two tries.
 const REST_MAX: Duration = Duration::from_secs(60);
 
 /// What came of the last message: when, whether it was delivered, and in whose words.
@@ -54,15 +49,6 @@ struct State {
     /// The way as the file has it now, once the one in use is through with its try.
     next_way: Option<Box<dyn Deliver>>,
     tally: Tally,
-}
-
-/// A message, and how often it was tried.
-struct Parcel {
-    message: Message,
-    tries: u32,
-    rest: Duration,
-    /// When it is given up; none before its first try.
-    until: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -290,35 +276,6 @@ impl State {
     }
 }
 
-impl Parcel {
-    fn new(message: Message) -> Self {
-        Self { message, tries: 0, rest: REST, until: None }
-    }
-
-    /// It tells that no backend is up.
-    fn is_urgent(&self) -> bool {
-        self.message.kind == Occasion::AllDown.word()
-    }
-
-    /// Whether this one, which came later, is to be tried first.
-    fn goes_before(&self, other: &Self) -> bool {
-        self.is_urgent() && !other.is_urgent()
-    }
-
-    /// It arrives after one that came later. If it told the end of an incident of the same key, the
-    /// one that is open now would be closed by it.
-    fn fall_behind(&mut self, urgent: &Self) {
-        let Message { subject, key, facts, .. } = &mut self.message;
-        if !subject.starts_with(EARLIER) {
-            subject.insert_str(0, EARLIER);
-        }
-        if *key == urgent.message.key {
-            let action = facts.iter_mut().find(|(name, _)| name == "action");
-            action.into_iter().for_each(|(_, action)| "trigger".clone_into(action));
-        }
-    }
-}
-
 /// What the thread has for itself.
 struct Carrier {
     shared: Arc<Shared>,
@@ -335,7 +292,8 @@ impl Carrier {
 
     /// Gives it back if it is to be tried again.
     fn try_parcel(&mut self, mut parcel: Parcel) -> Option<Parcel> {
-        let until = *parcel.until.get_or_insert_with(|| Instant::now() + TRIED_FOR);
+        let tried_for = parcel.tried_for();
+        let until = *parcel.until.get_or_insert_with(|| Instant::now() + tried_for);
         parcel.tries += 1;
         let outcome = self.try_once(&parcel.message);
         let mut state = self.shared.state();
@@ -345,7 +303,9 @@ impl Carrier {
             Ok(words) => {
                 state.under_way = None;
                 state.tally.sent += 1;
-                state.tally.last = Some((SystemTime::now(), true, words));
+                state.tally.last = Some((SystemTime::now(), true, words.clone()));
+                drop(state);
+                self.tell_of_delay(&parcel, &words);
                 return None;
             }
             Err(undelivered) => undelivered,
@@ -367,11 +327,21 @@ impl Carrier {
         }
         drop(state);
         if *tries == 1 {
-            let why = format!("{words}; it is tried again for {}", Roughly(TRIED_FOR));
+            let why = format!("{words}; it is tried again for {}", Roughly(tried_for));
             let Shared { name, teller, .. } = &*self.shared;
             teller.tell(Event::Delayed { alert: name, why: &why });
         }
         Some(parcel)
+    }
+
+    /// Whoever has read that it was not delivered yet reads that it is.
+    fn tell_of_delay(&self, parcel: &Parcel, words: &str) {
+        let Parcel { message, tries, .. } = parcel;
+        if *tries > 1 {
+            let how = format!("{words} ({tries} tries); sent: {}", message.subject);
+            let Shared { name, teller, .. } = &*self.shared;
+            teller.tell(Event::Delivered { alert: name, how: &how });
+        }
     }
 
     fn try_once(&mut self, message: &Message) -> Result<String, Undelivered> {
@@ -521,6 +491,22 @@ mod tests {
         assert_eq!(rest, expected.map(|(one, two, three)| (one.into(), two.into(), three.into())));
         line.shared().wait_until_empty(Instant::now() + Duration::from_secs(20));
         assert_eq!((line.tally().sent, line.tally().failed), (4, 0));
+    }
+
+    #[test]
+    fn that_no_backend_is_up_is_tried_for_longer_than_the_rest() {
+        for (kind, words) in
+            [("down", "tried again for 10 min"), ("all-down", "tried again for 1 h")]
+        {
+            let teller = Teller::new(crate::log::Log::start(None).unwrap());
+            let (told, heard) = bounded(10);
+            teller.on_event(Box::new(move |_, _, words| _ = told.send(words.to_owned())));
+            let line = Line::start("a", Duration::from_secs(1), Box::new(Dead), teller).unwrap();
+            line.send(Message { kind: kind.into(), ..message("s") });
+            let said = heard.recv_timeout(Duration::from_secs(20)).unwrap();
+            assert!(said.ends_with(words), "{said}");
+            line.shared().end();
+        }
     }
 
     #[test]

@@ -17,7 +17,10 @@ pub(super) struct Losses {
 }
 
 /// No backend of a pool is up.
+#[derive(Clone)]
 pub(super) struct Loss {
+    /// The backend that was up last, where that is known.
+    pub(super) last: Option<String>,
     pub(super) reason: String,
     pub(super) when: SystemTime,
     /// From when on that is told.
@@ -25,19 +28,19 @@ pub(super) struct Loss {
     is_told: bool,
 }
 
+impl Loss {
+    pub(super) fn new(last: Option<&str>, reason: &str, when: SystemTime, ripe: Duration) -> Self {
+        let (last, reason) = (last.map(str::to_owned), reason.to_owned());
+        Self { last, reason, when, ripe, is_told: false }
+    }
+}
+
 impl Losses {
     /// True if that is news.
-    pub(super) fn lose(
-        &mut self,
-        pool: &str,
-        reason: &str,
-        when: SystemTime,
-        ripe: Duration,
-    ) -> bool {
+    pub(super) fn lose(&mut self, pool: &str, loss: Loss) -> bool {
         if self.lost.contains_key(pool) || self.lost.len() == POOLS_MAX {
             return false;
         }
-        let loss = Loss { reason: reason.to_owned(), when, ripe, is_told: false };
         self.lost.insert(pool.to_owned(), loss);
         true
     }
@@ -51,10 +54,23 @@ impl Losses {
 
     /// Those that are not among these are gone. True if one was lost.
     pub(super) fn keep(&mut self, all: &[Sight]) -> bool {
+        self.name(all);
         let is_gone = |pool: &&String| !all.iter().any(|sight| sight.pool == **pool);
         let gone: Vec<String> = self.lost.keys().filter(is_gone).cloned().collect();
         gone.iter().for_each(|pool| _ = self.regain(pool));
         !gone.is_empty()
+    }
+
+    /// What was lost as a whole, before any name resolved, is each of these pools: told, if that
+    /// was.
+    fn name(&mut self, all: &[Sight]) {
+        let pools = pools(all);
+        if pools.is_empty() || pools.contains("") {
+            return;
+        }
+        if let Some(whole) = self.lost.remove("") {
+            pools.into_iter().for_each(|pool| _ = self.lose(pool, whole.clone()));
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -71,13 +87,16 @@ impl Losses {
         self.lost.values().filter(|loss| !loss.is_told).map(|loss| loss.ripe).min()
     }
 
-    /// What is to be told now: that one is lost, that one is served again.
-    pub(super) fn tell(&mut self, now: Duration) -> (bool, bool) {
-        let mut is_new = false;
-        for loss in self.lost.values_mut().filter(|loss| loss.ripe <= now) {
-            is_new |= !std::mem::replace(&mut loss.is_told, true);
+    /// What is to be told now: which are lost, the latest first, and that one is served again.
+    pub(super) fn tell(&mut self, now: Duration) -> (Vec<(String, Loss)>, bool) {
+        let mut news = Vec::new();
+        let ripe = |loss: &Loss| !loss.is_told && loss.ripe <= now;
+        for (pool, loss) in self.lost.iter_mut().filter(|(_, loss)| ripe(loss)) {
+            loss.is_told = true;
+            news.push((pool.clone(), loss.clone()));
         }
-        (is_new, std::mem::take(&mut self.is_regained))
+        news.sort_by_key(|(_, loss)| std::cmp::Reverse(loss.when));
+        (news, std::mem::take(&mut self.is_regained))
     }
 
     /// Those that were told, and since when they are lost.
@@ -88,7 +107,7 @@ impl Losses {
 
     /// This one was told by another process.
     pub(super) fn inherit(&mut self, pool: &str, when: SystemTime, now: Duration) {
-        self.lose(pool, "no backend is up", when, now);
+        self.lose(pool, Loss::new(None, "no backend is up", when, now));
         if let Some(loss) = self.lost.get_mut(pool) {
             loss.is_told = true;
         }

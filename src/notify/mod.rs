@@ -5,8 +5,9 @@
 //! any of it.
 //!
 //! Reading order: `message`, `news`, `hearing`, `notice`, `incident` (with `rules`, `known`, `cap`,
-//! `singles`), `handed`, `words` (with `scene`), `desk`, `channel`, `line`, `ways`; then each way:
-//! `webhook` (with `payload`, `remote`, `lookup`, `secret`), `command`, `email`; `heartbeat`.
+//! `losses`, `singles`, `lasting`), `handed`, `words` (with `headline`, `scene`), `desk`,
+//! `channel`, `line` (with `parcel`), `ways`; then each way: `webhook` (with `payload`, `remote`,
+//! `lookup`, `secret`), `command`, `email`; `heartbeat`.
 
 mod cap;
 pub(crate) mod channel;
@@ -20,12 +21,14 @@ mod hearing;
 mod heartbeat;
 pub mod incident;
 mod known;
+mod lasting;
 mod line;
 mod lookup;
 mod losses;
 pub mod message;
 pub mod news;
 pub mod notice;
+mod parcel;
 mod payload;
 mod remote;
 mod rules;

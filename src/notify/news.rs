@@ -15,6 +15,8 @@ const REASON_BYTES_MAX: usize = 512;
 pub struct News {
     /// When it was told, as its line in the log has it.
     pub when: SystemTime,
+    /// It was heard before the first checks were over, and is how things stood before that.
+    pub is_start: bool,
     /// What it is.
     pub what: What,
 }
@@ -30,8 +32,8 @@ pub enum What {
         pool: String,
         /// Checks or requests find it bad.
         is_out: bool,
-        /// No backend of the pool is up.
-        is_last: bool,
+        /// For better or worse, and whether another of the pool is up.
+        shift: Shift,
         /// An operator made it so.
         is_wanted: bool,
         /// What made it so, in words.
@@ -49,14 +51,14 @@ pub enum What {
 
 impl News {
     /// None of what nobody is told.
-    pub fn of(event: &Event<'_>, when: SystemTime, words: &str) -> Option<Self> {
+    pub fn of(event: &Event<'_>, when: SystemTime, words: &str, is_start: bool) -> Option<Self> {
         let words = || cut(words);
         let what = match *event {
             Event::Standing { backend, pool, shift, by, is_fault, why, .. } => What::Backend {
                 name: backend.to_owned(),
                 pool: pool.unwrap_or_default().to_owned(),
                 is_out: is_fault && shift != Shift::Up,
-                is_last: shift == Shift::LastOut,
+                shift,
                 is_wanted: by == By::Operator,
                 reason: cut(why),
             },
@@ -72,7 +74,7 @@ impl News {
             Event::Stuck { .. } | Event::Died { .. } => What::Single(Occasion::Stuck, words()),
             _ => return None,
         };
-        Some(Self { when, what })
+        Some(Self { when, is_start, what })
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Notice {
     pub began: SystemTime,
     /// Since when it is as the kind says.
     pub since: SystemTime,
+    /// The pools that are lost now and were not when this was told last, the latest first.
+    pub lost: Vec<String>,
     /// What happened, the gravest first, at most 20.
     pub items: Vec<Item>,
     /// How many more there are.
@@ -34,6 +36,8 @@ pub struct Notice {
     pub held: u64,
     /// It is the last for so long.
     pub last_for: Option<Duration>,
+    /// But that no backend is up may follow.
+    pub is_kept: bool,
     /// So much was not heard, in a flood.
     pub missed: u64,
 }
@@ -45,8 +49,8 @@ pub struct Item {
     pub backend: Option<String>,
     /// How that stands.
     pub state: State,
-    /// It counts as well because an operator has taken it out, in, or off the file.
-    pub is_left: bool,
+    /// What is to be known besides.
+    pub aside: Aside,
     /// What made it so.
     pub reason: String,
     /// When.
@@ -65,6 +69,20 @@ pub enum State {
     Out,
 }
 
+/// What is to be known of how a backend stands, besides when and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Aside {
+    /// Nothing.
+    #[default]
+    None,
+    /// It counts as well because an operator has taken it out, in, or off the file.
+    Left,
+    /// It stood so when this process began, nobody knows since when.
+    AtStart,
+    /// It has come and gone, and has not for a while.
+    Calm,
+}
+
 /// A notice of nothing in particular.
 #[must_use]
 pub fn blank(kind: Occasion, incident: u64, began: SystemTime) -> Notice {
@@ -76,11 +94,13 @@ pub fn blank(kind: Occasion, incident: u64, began: SystemTime) -> Notice {
         key: None,
         began,
         since: began,
+        lost: Vec::new(),
         items: Vec::new(),
         more: 0,
         again: false,
         held: 0,
         last_for: None,
+        is_kept: false,
         missed: 0,
     }
 }

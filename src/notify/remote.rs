@@ -34,7 +34,8 @@ impl Remote {
     /// Fills the places of the URL and reads the authorities. The error says what will not do; a
     /// URL may hold a secret, so it is not repeated.
     pub(super) fn open(url: &str, ca: Option<&str>) -> Result<Self, String> {
-        let url: Url = filled(url)?.parse().map_err(|why: String| {
+        let url = filled(url).map_err(|why| format!("url: {why}"))?;
+        let url: Url = url.parse().map_err(|why: String| {
             let why = why.split_once("\": ").map_or("it cannot be read", |(_, why)| why);
             format!("url: {why}")
         })?;

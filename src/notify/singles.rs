@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::notice::{ITEMS_MAX, Item, Notice, State, blank, key};
+use super::notice::{Aside, ITEMS_MAX, Item, Notice, State, blank, key};
 use crate::config::Occasion;
 
 /// Words that are remembered so as not to be told again; the oldest are forgotten.
@@ -102,8 +102,13 @@ impl Singles {
         self.open.retain_mut(|open| {
             let Some((reason, when)) = open.end.take() else { return true };
             if wants(Occasion::Recovered) {
-                let items =
-                    vec![Item { backend: None, state: State::Well, is_left: false, reason, when }];
+                let items = vec![Item {
+                    backend: None,
+                    state: State::Well,
+                    aside: Aside::None,
+                    reason,
+                    when,
+                }];
                 let notice = blank(Occasion::Recovered, open.incident, open.began);
                 let (single, key) = (Some(open.kind), open.key.take());
                 notices.push(Notice { single, key, items, ..notice });
@@ -163,6 +168,6 @@ impl Heard {
     fn tell(&mut self) -> Item {
         self.is_told = true;
         let (reason, when) = (self.words.clone(), self.when);
-        Item { backend: None, state: State::Out, is_left: false, reason, when }
+        Item { backend: None, state: State::Out, aside: Aside::None, reason, when }
     }
 }

@@ -7,10 +7,11 @@ use proptest::prelude::*;
 use super::incident::Book;
 use super::known::FLAPPING_WITHIN;
 use super::news::{News, What};
-use super::notice::{Item, Notice, State, blank};
+use super::notice::{Aside, Item, Notice, State, blank};
 use super::scene::{Sight, SightCheck};
 use super::{Message, words};
 use crate::config::{Alert, AlertKind, Occasion};
+use crate::event::Shift;
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -30,7 +31,7 @@ fn alert() -> Alert {
 }
 
 fn news(what: What) -> News {
-    News { when: SystemTime::UNIX_EPOCH, what }
+    News { when: SystemTime::UNIX_EPOCH, is_start: false, what }
 }
 
 fn moved(name: &str, is_out: bool, is_last: bool) -> News {
@@ -39,19 +40,18 @@ fn moved(name: &str, is_out: bool, is_last: bool) -> News {
 
 fn moved_in(pool: &str, name: &str, is_out: bool, is_last: bool) -> News {
     let [name, pool, reason] = [name, pool, "status 503"].map(str::to_owned);
-    news(What::Backend { name, pool, is_out, is_last, is_wanted: false, reason })
+    let shift = if is_out { gone(is_last) } else { Shift::Up };
+    news(What::Backend { name, pool, is_out, shift, is_wanted: false, reason })
+}
+
+fn gone(is_last: bool) -> Shift {
+    if is_last { Shift::LastOut } else { Shift::Out }
 }
 
 fn wanted(name: &str, is_last: bool) -> News {
     let (name, reason) = (name.to_owned(), "set to drain by an operator".to_owned());
-    news(What::Backend {
-        name,
-        pool: String::new(),
-        is_out: false,
-        is_last,
-        is_wanted: true,
-        reason,
-    })
+    let (pool, shift) = (String::new(), gone(is_last));
+    news(What::Backend { name, pool, is_out: false, shift, is_wanted: true, reason })
 }
 
 /// Plays news at their seconds, tells whenever that is due up to `end`, and shows what was told.
@@ -143,8 +143,12 @@ fn what_an_operator_does_is_told_by_nobody_but_it_may_end_an_incident() {
         (30, moved("a", false, false)),
     ];
     assert!(told(&alert(), &events, 3600).is_empty());
-    let events = [(0, moved("a", true, false)), (60, wanted("a", false))];
-    assert_eq!(told(&alert(), &events, 3600), ["5 down#1: a", "65 recovered#1: a"]);
+    let left = News { when: SystemTime::UNIX_EPOCH + s(60), ..wanted("a", false) };
+    let events = [(0, moved("a", true, false)), (60, left)];
+    let after = play(&mut Book::new(&alert()), &events, 3600);
+    assert_eq!(shown(&after), ["5 down#1: a", "65 recovered#1: a"]);
+    let Item { aside, when, .. } = after[1].1.items[0];
+    assert_eq!((aside, when), (Aside::Left, SystemTime::UNIX_EPOCH + s(60)), "at its own time");
     let events = [(0, moved("a", true, false)), (3, wanted("a", false))];
     assert!(told(&alert(), &events, 3600).is_empty());
 }
@@ -153,14 +157,8 @@ fn what_an_operator_does_is_told_by_nobody_but_it_may_end_an_incident() {
 fn one_that_an_operator_wants_back_and_that_is_found_bad_is_told() {
     let found_bad = |is_last| {
         let (name, reason) = ("a".to_owned(), "check failed: status 503".to_owned());
-        news(What::Backend {
-            name,
-            pool: String::new(),
-            is_out: true,
-            is_last,
-            is_wanted: true,
-            reason,
-        })
+        let (pool, shift) = (String::new(), gone(is_last));
+        news(What::Backend { name, pool, is_out: true, shift, is_wanted: true, reason })
     };
     let events = [(0, wanted("a", false)), (20, found_bad(false)), (40, moved("a", false, false))];
     assert_eq!(told(&alert(), &events, 3600), ["25 down#1: a", "45 recovered#1: a"]);
@@ -268,6 +266,9 @@ fn a_thousand_changes_stay_under_the_cap_and_the_last_says_so() {
     let within_the_hour = told.iter().filter(|(at, _)| *at < 3600).count();
     assert_eq!(within_the_hour, 20);
     assert_eq!(told[..20].iter().filter(|(_, it)| it.last_for.is_some()).count(), 2);
+    let [next_to_last, last] = [18, 19].map(|at| said(&told[at].1, &[], 61).text);
+    let may_follow = "told in one message then.\nOnly that no backend is up would be told before";
+    assert!(next_to_last.contains(may_follow) && !last.contains("Only that"), "{last}");
     assert!(told[18].1.last_for.is_some() && told[18].1.kind != Occasion::AllDown);
     assert_eq!((told[19].0, told[19].1.kind), (61, Occasion::AllDown), "its place was kept");
     let after = &told[20];
@@ -321,7 +322,7 @@ fn subject(kind: Occasion, items: &[(&str, State, &str)]) -> String {
     let item = |(name, state, reason): &(&str, State, &str)| Item {
         backend: Some((*name).to_owned()),
         state: *state,
-        is_left: reason.starts_with("left"),
+        aside: if reason.starts_with("left") { Aside::Left } else { Aside::None },
         reason: (*reason).to_owned(),
         when: SystemTime::UNIX_EPOCH,
     };
@@ -355,8 +356,11 @@ fn the_reason_is_that_of_how_it_stands_when_it_is_told() {
     let message = said(&told[0].1, &[now, sight("b", false)], 3);
     assert_eq!(message.subject, "[evenly lb] a down: check failed: refused; 1 of 2 up");
     assert_eq!(message.fact("reason"), Some("check failed: refused"));
-    assert!(message.text.contains("a (192.0.2.1:1): down for 3 s; last"), "{}", message.text);
-    assert!(!message.text.contains("status 503"), "{}", message.text);
+    assert!(message.text.contains("a (192.0.2.1:1): down for 0 s; last"), "{}", message.text);
+    // Each reason has its own time.
+    let lines = "1970-01-01T00:00:00.000Z  a down: status 503\n    \
+                 since 1970-01-01T00:00:03.000Z: check failed: refused\n";
+    assert!(message.text.contains(lines), "{}", message.text);
     // Of one that is up by now, what took it out is all that is known.
     let message = said(&told[0].1, &[sight("a", false), sight("b", false)], 3);
     assert_eq!(message.subject, "[evenly lb] a down: status 503; 2 of 2 up");
@@ -419,6 +423,43 @@ fn who_flaps_is_said_not_to_be_told_of_until_it_is_calm() {
     let words = "What flaps has changed 4 times within 10 min. Nothing more is told of it\n\
                  until it has been calm for 10 min; then you hear how it stands.\n";
     assert!(message.text.contains(words), "{}", message.text);
+}
+
+#[test]
+fn the_end_of_flapping_says_that_it_is_calm() {
+    let turns = [0, 60, 120, 180].map(|at| (at, moved("a", at % 120 == 0, false)));
+    let told = play(&mut Book::new(&alert()), &turns, 1000);
+    let message = said(&told.last().unwrap().1, &[sight("a", false), sight("b", false)], 780);
+    let subject = "[evenly lb] recovered: a up again, calm for 10 min; 2 of 2 up";
+    assert_eq!(message.subject, subject);
+    let line = "  a up: status 503; it flapped, and is calm for 10 min\n";
+    assert!(message.text.contains(line), "{}", message.text);
+}
+
+/// Nobody knows since when, and it is no change.
+#[test]
+fn one_that_is_down_at_the_start_is_said_to_have_been_so_before_and_does_not_flap_by_it() {
+    let found = News { is_start: true, ..moved("a", true, false) };
+    let events = [
+        (0, found),
+        (60, moved("a", false, false)),
+        (120, moved("a", true, false)),
+        (180, moved("a", false, false)),
+    ];
+    let told = play(&mut Book::new(&alert()), &events, 1000);
+    let lines = ["5 down#1: a", "65 recovered#1: a", "125 down#2: a", "185 recovered#2: a"];
+    assert_eq!(shown(&told), lines);
+    let text = said(&told[0].1, &[sight("a", true), sight("b", false)], 1).text;
+    for line in [
+        "1970-01-01T00:00:00.000Z  a down at the start: status 503\n",
+        "a (192.0.2.1:1): down since before this start, 1 s ago; last checks:\n",
+        "Since: 1970-01-01T00:00:00.000Z (1 s ago), or earlier: evenly has seen it no other way \
+         since it started\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let text = said(&told[2].1, &[sight("a", true), sight("b", false)], 1).text;
+    assert!(!text.contains(" start") && text.contains("a (192.0.2.1:1): down for 1 s;"), "{text}");
 }
 
 /// After a restart whoever was told before hears of the end, and of what never ends each by itself.
@@ -508,7 +549,7 @@ proptest! {
         let item = Item {
             backend: Some(name.clone()),
             state: State::Out,
-            is_left: false,
+            aside: Aside::None,
             reason,
             when: SystemTime::UNIX_EPOCH,
         };
@@ -580,7 +621,7 @@ fn a_pool_that_is_lost_is_told_at_once_and_until_it_is_served_whatever_others_do
         (10, moved_in("web", "d", true, false)),
         (20, moved_in("web", "d", false, false)),
         (40, moved_in("web", "b", true, false)),
-        (41, moved_in("web", "a", true, true)),
+        (41, News { when: SystemTime::UNIX_EPOCH + s(41), ..moved_in("web", "a", true, true) }),
         (60, moved_in("web", "a", false, false)),
         (80, moved_in("api", "c", false, false)),
         (81, moved_in("web", "b", false, false)),
@@ -602,12 +643,15 @@ fn a_pool_that_is_lost_is_told_at_once_and_until_it_is_served_whatever_others_do
         |name: &str, pool: &str, is_out: bool| Sight { pool: pool.into(), ..sight(name, is_out) };
     let all = |web: bool| [of("a", "web", web), of("b", "web", false), of("c", "api", true)];
     let headline = |at: usize, all: &[Sight]| super::headline::headline(&told[at].1, all);
-    assert_eq!(headline(0, &all(false)), "NO BACKEND IS UP in pool api");
+    assert_eq!(
+        headline(0, &all(false)),
+        "NO BACKEND IS UP in pool api: 1 of 1 out; the last: c, status 503"
+    );
     assert_eq!(headline(1, &all(true)), "d down: status 503; NO BACKEND IS UP in pool api");
     let both = [of("a", "web", true), of("b", "web", true), of("c", "api", true)];
-    assert_eq!(headline(3, &both), "NO BACKEND IS UP");
+    assert_eq!(headline(3, &both), "NO BACKEND IS UP: 3 of 3 out; the last: a, status 503");
     let third = [of("c", "api", true), of("d", "next", true), of("a", "web", false)];
-    assert_eq!(headline(3, &third), "NO BACKEND IS UP in the pools api, next");
+    assert_eq!(headline(3, &third), "NO BACKEND IS UP in the pools api, next: 2 of 2 out");
 }
 
 #[test]
@@ -632,10 +676,99 @@ fn the_end_of_all_down_is_told_to_who_hears_of_no_flapping() {
         (10, moved("a", false, false)),
         (20, moved("a", true, true)),
         (30, moved("a", false, false)),
+        (40, moved("a", true, true)),
+        (50, moved("a", false, false)),
     ];
-    let told = play(&mut book, &events, 60);
+    let told = play(&mut book, &events, 3600);
+    let lines = [
+        "0 all-down#1: a",
+        "15 recovered#1: a",
+        "20 all-down#2: a",
+        "35 recovered#2: a",
+        "40 all-down#2: a",
+        "55 recovered#2: ",
+    ];
+    assert_eq!(shown(&told), lines);
+}
+
+/// It was gone before the last one was, and that was told by another thread, which was slower.
+#[test]
+fn a_late_word_of_one_that_is_out_ends_no_loss() {
+    let events = [
+        (0, moved("b", true, true)),
+        (1, moved("a", true, false)),
+        (60, moved("b", false, false)),
+        (61, moved("a", false, false)),
+    ];
+    let on = vec![Occasion::AllDown, Occasion::Recovered];
+    let repeat = Some(s(30));
+    let said = told(&Alert { on, repeat, ..alert() }, &events, 100);
+    assert_eq!(said, ["0 all-down#1: b", "30 all-down#1 again: a b", "65 recovered#1: a b"]);
+}
+
+#[test]
+fn an_incident_is_over_once_operators_have_taken_out_whoever_is_down() {
+    let aside = |name: &str| Sight { is_up: false, ..sight(name, false) };
+    for on in [Occasion::ALL.to_vec(), vec![Occasion::AllDown, Occasion::Recovered]] {
+        let mut book = Book::new(&Alert { on, ..alert() });
+        book.hear(&moved("a", true, false), s(0));
+        book.hear(&moved("b", true, true), s(0));
+        assert_eq!(book.tell(s(0))[0].kind, Occasion::AllDown);
+        book.hear(&wanted("a", true), s(10));
+        book.align(0, &[aside("a"), sight("b", true)], SystemTime::UNIX_EPOCH, s(10));
+        let told = book.tell(s(15));
+        assert!(told.iter().all(|notice| notice.kind == Occasion::Up), "{told:?}");
+        book.hear(&wanted("b", true), s(20));
+        book.align(0, &[aside("a"), aside("b")], SystemTime::UNIX_EPOCH, s(20));
+        assert_eq!(book.tell(s(25))[0].kind, Occasion::Recovered);
+        assert_eq!(book.next(), None);
+    }
+}
+
+#[test]
+fn that_no_name_resolves_is_told_once_and_each_pool_is_lost_by_it() {
+    let on = vec![Occasion::AllDown, Occasion::Recovered];
+    let mut book = Book::new(&Alert { on, ..alert() });
+    let of =
+        |name: &str, pool: &str, is_out: bool| Sight { pool: pool.into(), ..sight(name, is_out) };
+    let none = [of("a", "web", true), of("c", "api", true)];
+    book.hear(&news(What::NoneUp(String::new(), "no name resolves".into())), s(0));
+    assert_eq!(shown(&[(0, book.tell(s(0)).remove(0))]), ["0 all-down#1: -"]);
+    book.align(0, &none, SystemTime::UNIX_EPOCH, s(5));
+    assert!(book.tell(s(20)).is_empty());
+    book.align(0, &[of("a", "web", false), of("c", "api", true)], SystemTime::UNIX_EPOCH, s(30));
+    assert!(book.tell(s(40)).is_empty(), "the other is lost still");
+    book.align(0, &[of("a", "web", false), of("c", "api", false)], SystemTime::UNIX_EPOCH, s(50));
+    assert_eq!(shown(&[(60, book.tell(s(60)).remove(0))]), ["60 recovered#1: c"]);
+}
+
+/// The one that is lost now is named and dated, whatever was lost hours ago.
+#[test]
+fn of_several_pools_the_subject_names_the_one_that_is_lost_now() {
+    let at =
+        |second, news: News| (second, News { when: SystemTime::UNIX_EPOCH + s(second), ..news });
+    let events = [
+        at(0, moved_in("alpha", "a", true, true)),
+        at(10, moved_in("beta", "b", true, true)),
+        at(3600, moved_in("web", "w", true, true)),
+    ];
+    let told = play(&mut Book::new(&alert()), &events, 3600);
+    let of = |name: &str, pool: &str, is_out: bool| Sight {
+        pool: pool.into(),
+        why: "status 503".into(),
+        ..sight(name, is_out)
+    };
+    let all = [
+        of("a", "alpha", true),
+        of("b", "beta", true),
+        of("c", "gamma", false),
+        of("w", "web", true),
+    ];
+    let message = said(&told[2].1, &all, 3600);
     assert_eq!(
-        shown(&told),
-        ["0 all-down#1: a", "15 recovered#1: a", "20 all-down#2: a", "35 recovered#2: a"]
+        message.subject,
+        "[evenly lb] NO BACKEND IS UP in the pools web, alpha, beta: 3 of 3 out; the last: w, \
+         status 503"
     );
+    assert_eq!(message.fact("since"), Some("1970-01-01T01:00:00.000Z"));
 }

@@ -26,8 +26,22 @@ pub struct Ways {
 /// Opens all alerts of the file: reads their secrets and authorities, and sends nothing. The errors
 /// name each that will not do.
 pub fn open(config: &Config) -> Result<Ways, Errors> {
-    let alerts = config.alerts.iter().map(open_one).collect::<Result<_, _>>()?;
-    Ok(Ways { alerts, beat: Beat::open(&config.heartbeat)? })
+    let mut faults = Vec::new();
+    let mut note = |whose: &str, what| faults.push((whose.to_owned(), what));
+    let mut alerts = Vec::new();
+    for alert in &config.alerts {
+        match open_one(alert) {
+            Ok(opened) => alerts.push(opened),
+            Err(all) => {
+                all.into_iter().for_each(|what| note(&format!("alert {}", alert.name), what))
+            }
+        }
+    }
+    let beat = Beat::open(&config.heartbeat).map_err(|what| note("[heartbeat]", what));
+    match (beat, faults.is_empty()) {
+        (Ok(beat), true) => Ok(Ways { alerts, beat }),
+        _ => Err(Errors::each(faults)),
+    }
 }
 
 /// Delivers one message that says that it is a test, now, and, if that arrived and its end is told
@@ -35,7 +49,7 @@ pub fn open(config: &Config) -> Result<Ways, Errors> {
 pub fn test(alert: &Alert, author: &words::Teller) -> Vec<Result<String, String>> {
     let Opened { alert, mut way } = match open_one(alert) {
         Ok(opened) => opened,
-        Err(errors) => return vec![Err(errors.to_string())],
+        Err(all) => return vec![Err(all.join("; "))],
     };
     let mut told = Vec::new();
     for is_over in [false, true] {
@@ -60,16 +74,16 @@ fn closes(alert: &Alert) -> bool {
     alert.resolved && says_action
 }
 
-/// The same for one of them.
-fn open_one(alert: &Alert) -> Result<Opened, Errors> {
-    let way: Result<Box<dyn Deliver>, String> = match &alert.kind {
-        AlertKind::Webhook(hook) => Webhook::open(hook).map(|way| Box::new(way) as _),
-        AlertKind::Command(argv) => Program::open(argv).map(|way| Box::new(way) as _),
+/// The same for one of them: all that will not do.
+fn open_one(alert: &Alert) -> Result<Opened, Vec<String>> {
+    let one = |what| vec![what];
+    let way: Box<dyn Deliver> = match &alert.kind {
+        AlertKind::Webhook(hook) => Box::new(Webhook::open(hook)?),
+        AlertKind::Command(argv) => Box::new(Program::open(argv).map_err(one)?),
         #[cfg(feature = "email")]
-        AlertKind::Email(mail) => Email::open(mail).map(|way| Box::new(way) as _),
+        AlertKind::Email(mail) => Box::new(Email::open(mail).map_err(one)?),
         #[cfg(not(feature = "email"))]
-        AlertKind::Email(_) => Err("this build of evenly sends no email".to_owned()),
+        AlertKind::Email(_) => return Err(one("this build of evenly sends no email".to_owned())),
     };
-    let refused = |what| Errors::of(&format!("alert {}", alert.name), what);
-    Ok(Opened { alert: alert.clone(), way: way.map_err(refused)? })
+    Ok(Opened { alert: alert.clone(), way })
 }

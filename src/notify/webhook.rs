@@ -17,15 +17,21 @@ pub(super) struct Webhook {
 }
 
 impl Webhook {
-    pub(super) fn open(hook: &Hook) -> Result<Self, String> {
-        let remote = Remote::open(&hook.url, hook.ca.as_deref())?;
+    /// The errors are all that will not do.
+    pub(super) fn open(hook: &Hook) -> Result<Self, Vec<String>> {
+        let mut faults = Vec::new();
+        let remote = Remote::open(&hook.url, hook.ca.as_deref());
+        let remote = remote.map_err(|what| faults.push(what));
         let mut fields = String::new();
         for field in &hook.headers {
-            let field = filled(field).map_err(|why| format!("headers: {why}"))?;
-            if !field.is_ascii() {
-                return Err("headers: one has a character outside ASCII; remove it".to_owned());
+            match filled(field) {
+                Ok(field) if field.is_ascii() => _ = write!(fields, "{field}\r\n"),
+                Ok(_) => {
+                    let what = "headers: one has a character outside ASCII; remove it";
+                    faults.push(what.to_owned());
+                }
+                Err(why) => faults.push(format!("headers: {why}")),
             }
-            let _ = write!(fields, "{field}\r\n");
         }
         let names = |name: &str| {
             let own = |field: &str| {
@@ -37,9 +43,14 @@ impl Webhook {
             let _ = write!(fields, "Content-Type: {}\r\n", hook.content_type.value());
         }
         let template = hook.template.as_deref().map(filled).transpose();
-        let template = template.map_err(|what| format!("template: {what}"))?;
+        let template = template.map_err(|what| faults.push(format!("template: {what}")));
         let content_type = hook.content_type;
-        Ok(Self { remote, template, content_type, fields })
+        match (remote, template) {
+            (Ok(remote), Ok(template)) if faults.is_empty() => {
+                Ok(Self { remote, template, content_type, fields })
+            }
+            _ => Err(faults),
+        }
     }
 }
 

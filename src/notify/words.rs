@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-use super::headline::{headline, is_none_up, meant, now, said, shortened};
+use super::headline::{at_present, headline, is_none_up, meant, said, shortened};
 use super::known::{FLAPPING_CHANGES, FLAPPING_WITHIN};
-use super::notice::{Item, Notice, State, key};
+use super::notice::{Aside, Item, Notice, State, key};
 use super::scene::Sight;
 use super::{Fact, Message};
 use crate::config::Occasion;
@@ -32,19 +32,24 @@ impl Teller {
     /// The message of a notice.
     #[must_use]
     pub fn message(&self, notice: &Notice, all: &[Sight], now: SystemTime) -> Message {
-        let notice = &as_it_stands(notice, all);
+        let (heard, notice) = (notice, &as_it_stands(notice, all));
         let headline = headline(notice, all);
         let subject = shortened(&format!("[evenly {}] {headline}", self.host));
         let own = || key(&self.key, notice.single, notice.ends, notice.began);
         let key = notice.key.clone().unwrap_or_else(own);
         let mut text = format!("{headline}\n");
-        told(&mut text, notice, all);
+        told(&mut text, heard, all, now);
         limits(&mut text, notice);
-        stands(&mut text, notice, all, now);
+        stands(&mut text, notice, all);
         let ago = |when| long(now.duration_since(when).unwrap_or_default());
         let Notice { began, since, .. } = *notice;
-        let _ = write!(text, "\nSince: {} ({} ago)\n", time(since), ago(since));
-        if began < since {
+        let is_start = |it: &Item| it.aside == Aside::AtStart && it.when == since;
+        let earlier = match notice.items.iter().any(is_start) {
+            true => ", or earlier: evenly has seen it no other way since it started",
+            false => "",
+        };
+        let _ = write!(text, "\nSince: {} ({} ago){earlier}\n", time(since), ago(since));
+        if time(began) < time(since) {
             let _ = writeln!(text, "Incident began: {} ({} ago)", time(began), ago(began));
         }
         self.sign(&mut text, &key, now);
@@ -156,31 +161,57 @@ fn named<const N: usize>(facts: [(&'static str, String); N]) -> impl Iterator<It
 fn as_it_stands(notice: &Notice, all: &[Sight]) -> Notice {
     let mut notice = notice.clone();
     for item in notice.items.iter_mut().filter(|item| item.state != State::Well) {
-        let is_it = |sight: &&Sight| sight.is_out && item.backend.as_ref() == Some(&sight.name);
-        if let Some(sight) = all.iter().find(is_it) {
+        if let Some(sight) = item.backend.as_deref().and_then(|name| found_out(name, all)) {
             sight.why.clone_into(&mut item.reason);
         }
     }
     notice
 }
 
+/// The one of this name, if it is out.
+fn found_out<'s>(name: &str, all: &'s [Sight]) -> Option<&'s Sight> {
+    all.iter().find(|sight| sight.is_out && sight.name == name)
+}
+
 /// What happened, a line each.
-fn told(text: &mut String, notice: &Notice, all: &[Sight]) {
+fn told(text: &mut String, notice: &Notice, all: &[Sight], now: SystemTime) {
     text.push_str(if notice.items.is_empty() { "" } else { "\n" });
-    for Item { backend, state, is_left, reason, when } in &notice.items {
-        let state = match (backend, state) {
-            (None, _) => String::new(),
-            (_, State::Well) if *is_left => String::new(),
-            (_, State::Out) => " down".to_owned(),
-            (Some(name), State::Flapping) => format!(" flapping{}", now(name, all)),
-            (_, State::Well) => " up".to_owned(),
-        };
-        let name = backend.as_deref().map(Escaped).map_or(String::new(), |name| name.to_string());
-        let colon = if backend.is_some() { ": " } else { "" };
-        let _ = writeln!(text, "{}  {name}{state}{colon}{}", time(*when), said(reason));
+    for item in &notice.items {
+        told_one(text, item, all);
+        told_since(text, item, all, now);
     }
     if notice.more > 0 {
         let _ = writeln!(text, "and {} more", notice.more);
+    }
+}
+
+fn told_one(text: &mut String, item: &Item, all: &[Sight]) {
+    let Item { backend, state, aside, reason, when } = item;
+    let state = match (backend, state, aside) {
+        (None, ..) | (_, State::Well, Aside::Left) => String::new(),
+        (_, State::Out, Aside::AtStart) => " down at the start".to_owned(),
+        (_, State::Out, _) => " down".to_owned(),
+        (Some(name), State::Flapping, _) => format!(" flapping{}", at_present(name, all)),
+        (_, State::Well, _) => " up".to_owned(),
+    };
+    let name = backend.as_deref().map(Escaped).map_or(String::new(), |name| name.to_string());
+    let colon = if backend.is_some() { ": " } else { "" };
+    let calm = match aside {
+        Aside::Calm => format!("; it flapped, and is calm for {}", Roughly(FLAPPING_WITHIN)),
+        _ => String::new(),
+    };
+    let _ = writeln!(text, "{}  {name}{state}{colon}{}{calm}", time(*when), said(reason));
+}
+
+/// What keeps it out by now, if that is something else, with a time of its own.
+fn told_since(text: &mut String, item: &Item, all: &[Sight], now: SystemTime) {
+    let Item { backend, state, reason, .. } = item;
+    let sight = backend.as_deref().and_then(|name| found_out(name, all));
+    // The pool may keep less of it.
+    let is_other = |it: &&Sight| *state != State::Well && !reason.starts_with(&it.why);
+    if let Some(Sight { why, stood_for, .. }) = sight.filter(is_other) {
+        let since = now.checked_sub(*stood_for).unwrap_or(now);
+        let _ = writeln!(text, "    since {}: {}", time(since), said(why));
     }
 }
 
@@ -203,10 +234,14 @@ fn limits(text: &mut String, notice: &Notice) {
     }
     if let Some(last_for) = notice.last_for {
         let minutes = last_for.as_secs().div_ceil(60);
+        let but = match notice.is_kept {
+            true => "Only that no backend is up would be told before, once.\n",
+            false => "",
+        };
         let _ = write!(
             text,
             "\nThis is the last message for {minutes} min: hourly_max is reached. What happens\n\
-             meanwhile is counted, and told in one message then.\n"
+             meanwhile is counted, and told in one message then.\n{but}"
         );
     }
     if notice.missed > 0 {
@@ -219,7 +254,7 @@ fn limits(text: &mut String, notice: &Notice) {
 }
 
 /// How all stands, with the last checks of those that this is about.
-fn stands(text: &mut String, notice: &Notice, all: &[Sight], now: SystemTime) {
+fn stands(text: &mut String, notice: &Notice, all: &[Sight]) {
     if all.is_empty() {
         return;
     }
@@ -228,7 +263,10 @@ fn stands(text: &mut String, notice: &Notice, all: &[Sight], now: SystemTime) {
     };
     let mut shown = all.iter().filter(is_meant);
     for sight in shown.by_ref().take(SHOWN_MAX) {
-        checks(text, sight, stood_for(sight, notice, now));
+        let is_it = |item: &Item| item.backend.as_ref() == Some(&sight.name);
+        let item = notice.items.iter().find(|item| is_it(item));
+        let was_so = item.is_some_and(|it| it.aside == Aside::AtStart) && sight.is_out;
+        checks(text, sight, was_so);
     }
     let more = shown.count();
     if more > 0 {
@@ -242,18 +280,15 @@ fn stands(text: &mut String, notice: &Notice, all: &[Sight], now: SystemTime) {
     let _ = write!(text, "\nUp: {}\nNot up: {}\n", list(&up, false), list(&out, true));
 }
 
-/// One that was ejected, and then found bad by checks, has been out since it was ejected.
-fn stood_for(sight: &Sight, notice: &Notice, now: SystemTime) -> Duration {
-    let is_it = |item: &&Item| item.backend.as_ref() == Some(&sight.name);
-    let item = notice.items.iter().find(is_it).filter(|item| item.state == State::Out);
-    let out_for = item.and_then(|item| now.duration_since(item.when).ok());
-    sight.stood_for.max(out_for.filter(|_| sight.is_out).unwrap_or_default())
-}
-
-fn checks(text: &mut String, sight: &Sight, stood_for: Duration) {
-    let Sight { name, address, standing, .. } = sight;
-    let (name, stood_for) = (Escaped(name), long(stood_for));
-    let _ = writeln!(text, "\n{name} ({address}): {standing} for {stood_for}; last checks:");
+/// `was_so` when the process began.
+fn checks(text: &mut String, sight: &Sight, was_so: bool) {
+    let Sight { name, address, standing, stood_for, .. } = sight;
+    let (name, stood_for) = (Escaped(name), long(*stood_for));
+    let so = match was_so {
+        true => format!("since before this start, {stood_for} ago"),
+        false => format!("for {stood_for}"),
+    };
+    let _ = writeln!(text, "\n{name} ({address}): {standing} {so}; last checks:");
     if sight.checks.is_empty() {
         text.push_str("  none yet\n");
     }

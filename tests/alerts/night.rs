@@ -113,6 +113,38 @@ fn what_an_operator_does_wakes_nobody() {
     });
 }
 
+/// Nobody is out any more whom checks have found bad: a pager would ring on for what is known.
+#[test]
+fn an_outage_is_over_once_an_operator_has_taken_out_all_that_are_down() {
+    let (a, b, told) = (App::new(), App::new(), Backend::plain());
+    let keys = ", wait = 0, on = [\"all-down\", \"recovered\"]";
+    let settings = format!("alerts = [{}]\n{OFTEN}", hook(&told, keys));
+    let socket = "export EVENLY_ADMIN_SOCKET=./evenly.sock";
+    let proxy = Proxy::within(socket, &[&a.server, &b.server], &settings);
+    proxy.pardon("NO BACKEND IS UP");
+    a.turn(503);
+    proxy.process.said.wait("backend A: check failed");
+    b.turn(503);
+    let none = json(&told.wait_requests(1)[0]);
+    let subject = none["subject"].as_str().unwrap();
+    let says = "NO BACKEND IS UP: 2 of 2 out; the last: B, check failed: status 503";
+    assert!(subject.contains(says), "{subject}");
+    let ask = |mode: &str, name: &str| {
+        let words = [mode, name, "--socket", "./evenly.sock"];
+        let (code, said, why) = run(proxy.scratch.path(), &words);
+        assert_eq!(code, Some(0), "{said}{why}");
+    };
+    ask("maint", "A");
+    ask("maint", "B");
+    let told = told.wait_requests(2);
+    assert_eq!(each(&told, "kind"), ["all-down", "recovered"]);
+    assert_eq!(json(&told[1])["key"], none["key"]);
+    a.turn(200);
+    proxy.pardon("answering 503");
+    ask("ready", "A");
+    eventually("it serves", || Wire::connect(proxy.address).get("/").status() == 200);
+}
+
 #[test]
 fn a_reload_changes_who_is_told_and_an_incident_goes_on() {
     let (a, b) = (App::new(), App::new());
@@ -159,6 +191,11 @@ fn an_outage_that_a_restart_falls_into_ends_under_the_key_that_it_began_with() {
     assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
     assert_eq!(json(&told[2])["action"], "resolve");
     assert_ne!(json(&told[1])["began"], down["began"], "an incident of its own");
+    let text = &each(&told, "text")[1];
+    for words in ["Z  A down at the start: ", "): down since before this start, ", ", or earlier: "]
+    {
+        assert!(text.contains(words), "{text}");
+    }
 }
 
 #[test]

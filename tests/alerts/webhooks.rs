@@ -79,6 +79,8 @@ fn what_will_not_do_today_is_tried_again_and_what_never_will_is_told_at_once() {
     proxy.process.said.wait("alert gone: NOT DELIVERED: status 410; not sent: [evenly ");
     let told = shy.open(crate::harness::serve);
     assert_eq!(json(&told.wait_requests(1)[0])["kind"], "down");
+    let line = proxy.process.said.wait("alert shy: delivered at last: status 200");
+    assert!(line.contains("INFO") && line.contains(" tries); sent: [evenly "), "{line}");
     assert_eq!(gone.requests().len(), 1, "once is enough");
     drop(proxy); // before the server, which is about to answer
 }

@@ -3,12 +3,13 @@
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::choices::{ContentType, Security, Way};
+use super::choices::{ContentType, Occasion, Security, Way};
 use super::{Alert, AlertKind, Hook, Mail, Written, template};
 use crate::config::ALERTS;
 use crate::config::form::found;
 use crate::config::message::{Place, quote};
 use crate::config::report::Report;
+use crate::config::units::TIME;
 use crate::config::written::{items, read_table};
 
 /// The most alerts: each has a thread.
@@ -69,15 +70,21 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
         return None;
     }
     if report.problems() == before {
-        refuse_contradictions(&written, place, report);
+        refuse_contradictions(&written, (table, place), report);
         refuse_no_json(&written, table, report);
+        warn_of_silence(&written, table, report);
     }
     meant(written)
 }
 
-fn refuse_contradictions(written: &Written, place: &Place, report: &mut Report<'_>) {
+fn refuse_contradictions(
+    written: &Written,
+    (table, whole): (&DeTable<'_>, &Place),
+    report: &mut Report<'_>,
+) {
     let mut refuse = |key: &str, what: &str| {
-        report.add(place.clone(), &format!("{ALERTS}.{key}"), what);
+        let place = table.get(key).map_or(whole.clone(), |it| report.at(it.span().start));
+        report.add(place, &format!("{ALERTS}.{key}"), what);
     };
     match written.kind {
         Some(Way::Email) if written.to.is_empty() => {
@@ -108,6 +115,34 @@ fn refuse_no_json(written: &Written, table: &DeTable<'_>, report: &mut Report<'_
     if let Some(what) = text.and_then(template::fault) {
         let place = table.get("template").map_or(Place::File, |it| report.at(it.span().start));
         report.add(place, &format!("{ALERTS}.template"), what);
+    }
+}
+
+/// What can be meant by nobody, and harms nobody but in the night.
+fn warn_of_silence(written: &Written, table: &DeTable<'_>, report: &mut Report<'_>) {
+    let mut warn = |key: &str, what: String| {
+        let place = table.get(key).map_or(Place::File, |it| report.at(it.span().start));
+        report.warn(place, &format!("{ALERTS}.{key}"), what);
+    };
+    let ends = [Occasion::Up, Occasion::Recovered];
+    let end = written.on.iter().find(|kind| ends.contains(kind));
+    if written.on.iter().all(|kind| ends.contains(kind)) {
+        let what = "begins nothing that it could tell the end of, so it tells nothing; add what \
+                    begins it, such as \"all-down\"";
+        warn("on", what.to_owned());
+    } else if let Some(end) = end.filter(|_| !written.resolved && table.contains_key("on")) {
+        let what =
+            format!("{} is not told with resolved = false; remove one of them", quote(end.word()));
+        warn("on", what);
+    }
+    if let Some(repeat) = written.repeat.filter(|repeat| *repeat < written.wait) {
+        let [repeat, wait] =
+            [repeat, written.wait].map(|it| quote(&TIME.write(it.as_millis() as u64)));
+        let what = format!(
+            "{repeat} is shorter than wait {wait}: what is known is told again before what is new; \
+             raise it"
+        );
+        warn("repeat", what);
     }
 }
 

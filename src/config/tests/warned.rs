@@ -295,3 +295,26 @@ fn clients_who_are_sent_to_where_nobody_speaks_tls_are_told_of() {
     assert_eq!(listeners("https_port = 443"), "", "somebody else speaks it");
     assert_eq!(listeners("[tls]\ncertificates = [\"a.pem\"]"), "");
 }
+
+#[cfg(feature = "alerts")]
+#[test]
+fn an_alert_that_tells_nothing_or_contradicts_itself_is_told() {
+    let alert = "[[alerts]]\nkind = \"command\"\ncommand = [\"/bin/true\"]\n";
+    let about = |keys: &str| warnings(&format!("{alert}{keys}"));
+    let nothing = "4:6: alerts.on: begins nothing that it could tell the end of, so it tells \
+                   nothing; add what begins it, such as \"all-down\"";
+    assert_eq!(about("on = [\"recovered\"]"), nothing);
+    assert_eq!(about("on = [\"up\", \"recovered\"]\nresolved = false"), nothing);
+    assert_eq!(
+        about("on = [\"down\", \"recovered\"]\nresolved = false"),
+        "4:6: alerts.on: \"recovered\" is not told with resolved = false; remove one of them"
+    );
+    assert_eq!(
+        about("wait = \"1h\"\nrepeat = \"5m\""),
+        "5:10: alerts.repeat: \"5m\" is shorter than wait \"1h\": what is known is told again \
+         before what is new; raise it"
+    );
+    for fine in ["resolved = false", "on = [\"all-down\", \"recovered\"]", "repeat = \"off\""] {
+        assert_eq!(about(fine), "");
+    }
+}

@@ -54,6 +54,7 @@ impl Email {
     /// certificate. The error says which will not do, and why.
     pub(crate) fn open(mail: &Mail) -> Result<Self, String> {
         let login = mail.login.as_ref();
+        let filled = |word| filled(word).map_err(|why| format!("password: {why}"));
         let login = login.map(|(user, word)| Ok::<_, String>((user.clone(), filled(word)?)));
         let connector = match mail.security {
             Security::None => None,

@@ -19,18 +19,18 @@ kind = "webhook"
 [[alerts]]
 kind = "webhook"
 url = ""
-    1:1: alerts.url: is empty; write for example "https://example.org/hook"
+    3:7: alerts.url: is empty; write for example "https://example.org/hook"
 [[alerts]]
 kind = "command"
     1:1: alerts.command: missing; write for example command = ["/usr/local/bin/page"]
 [[alerts]]
 kind = "command"
 command = []
-    1:1: alerts.command: is empty; write for example ["/usr/local/bin/page"]
+    3:11: alerts.command: is empty; write for example ["/usr/local/bin/page"]
 [[alerts]]
 kind = "command"
 command = ["page", "me"]
-    1:1: alerts.command: the first is no path from the root; write it as "/path/to/it"
+    3:11: alerts.command: the first is no path from the root; write it as "/path/to/it"
 [[alerts]]
 kind = "command"
 command = "/bin/page me"
@@ -173,7 +173,7 @@ server = "a.test"
 security = "none"
 user = "a"
 password = "b"
-    1:1: alerts.security: a password would go in the clear; write security = "starttls" or "tls"
+    6:12: alerts.security: a password would go in the clear; write security = "starttls" or "tls"
 [[alerts]]
 kind = "email"
 to = ["a@b"]
@@ -181,6 +181,23 @@ from = "a@b"
 server = "a.test"
 user = "a"
     1:1: alerts.password: missing beside user; write for example "${file:./password}"
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
+fn who_writes_another_word_is_told_ours() {
+    let cases = r#"
+[[alerts]]
+kind = "command"
+command = ["/bin/true"]
+port = 587
+    4:1: alerts.port: unknown key; did you mean "server", such as "mail.example.org:587"?
+[[alerts]]
+type = "command"
+kind = "command"
+command = ["/bin/true"]
+    2:1: alerts.type: unknown key; did you mean "kind"?
 "#;
     each(cases, in_tables);
 }

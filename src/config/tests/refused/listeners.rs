@@ -49,7 +49,7 @@ mode = "proxy"
 [[listeners]]
 listen = "0.0.0.0:80"
 port = 80
-    3:1: listeners.port: unknown key; port is a key of [[applications]] and [health]
+    3:1: listeners.port: unknown key; did you mean "listen", such as "0.0.0.0:8080"?
 "#;
     each(cases, in_tables);
 }

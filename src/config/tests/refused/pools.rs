@@ -97,6 +97,7 @@ timeouts.keep_alive = "1s"
 balance.polcy = "hash"
 balance.hash_by = 5
 health = "off"
+alerts = []
 [[pools.applications]]
 ip = "::1"
 port = 1
@@ -106,6 +107,7 @@ port = 1
     5:9: balance.polcy: unknown key; did you mean "policy"?
     6:19: balance.hash_by: found 5; expected a string such as "client"
     7:1: health: found no table; write [pools.health] and below it its keys
+    8:1: pools.alerts: unknown key; did you mean [[alerts]], beside the pools: it hears of each?
 "#;
     each(cases, alone);
 }
