@@ -7,9 +7,9 @@ use super::Running;
 use super::newcomers::Newcomers;
 use super::pools::{heirs, with_some};
 use super::reload::{InForce, Plan};
-use crate::config::{Answers, Changes, Moves};
+use crate::config::{Answer, Answers, Changes, Moves};
 use crate::event::Event;
-use crate::pool::{Spec, Standing};
+use crate::pool::Standing;
 use crate::watch::{Respread, is_local};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -32,8 +32,9 @@ impl Running {
             let now = self.in_force();
             (now.written.clone(), now.config.clone(), now.tls.clone())
         };
-        let answers = of_use(self.watch.answers(), &written.applications);
-        if answers == self.watch.current().answers {
+        let served = self.watch.current().answers.clone();
+        let answers = newest(&served, &self.watch.answers());
+        if answers == served {
             return; // a reload has seen to it meanwhile
         }
         let spread = written.spread(&answers, &is_local);
@@ -68,10 +69,36 @@ impl Running {
     }
 }
 
-/// Those of names that there are in the file.
-fn of_use(mut answers: Answers, specs: &[Spec]) -> Answers {
-    answers.retain(|(host, port), _| {
-        specs.iter().any(|spec| (&spec.host, spec.port) == (host, *port))
-    });
-    answers
+/// What is `served` by, and what has been found of it since. No more than that: what is `published`
+/// goes by the file before, until the names thread looks around again.
+fn newest(served: &Answers, published: &Answers) -> Answers {
+    let newer = |(named, known): (&(String, u16), &Answer)| {
+        let found = published.get(named).filter(|found| found.is_ok() || known.is_err());
+        (named.clone(), found.unwrap_or(known).clone())
+    };
+    served.iter().map(newer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(all: &[(&str, Result<u8, &str>)]) -> Answers {
+        let answer = |(host, found): &(&str, Result<u8, &str>)| {
+            let found = found.map(|last| vec![([10, 0, 0, last], 80).into()]);
+            (((*host).to_owned(), 80), found.map_err(str::to_owned))
+        };
+        all.iter().map(answer).collect()
+    }
+
+    #[test]
+    fn what_a_reload_has_found_stays_and_what_was_found_since_is_taken() {
+        let served = answers(&[("moved", Ok(1)), ("new", Ok(2)), ("nowhere", Err("late"))]);
+        let published = answers(&[("gone", Ok(9)), ("moved", Ok(3)), ("nowhere", Err("none"))]);
+        let expected = answers(&[("moved", Ok(3)), ("new", Ok(2)), ("nowhere", Err("none"))]);
+        assert_eq!(newest(&served, &published), expected);
+        let published = answers(&[("moved", Err("late")), ("nowhere", Ok(4))]);
+        let expected = answers(&[("moved", Ok(1)), ("new", Ok(2)), ("nowhere", Ok(4))]);
+        assert_eq!(newest(&served, &published), expected);
+    }
 }

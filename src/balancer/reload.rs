@@ -17,7 +17,7 @@ use crate::config::Errors;
 use crate::config::{Answers, Changes, Config, Health};
 use crate::engine::Listener;
 use crate::event::{Event, Teller};
-use crate::pool::{Notice, Pool, Pools};
+use crate::pool::{Notice, Pool, Pools, Spec};
 use crate::thread;
 use crate::tls::{self, Tls};
 use crate::watch::{is_local, look_up_all};
@@ -242,6 +242,9 @@ impl Running {
     pub(super) fn swap(&self, plan: Plan, fitting: Config, before: &Pools, newcomers: Newcomers) {
         let Plan { next, answers, alerts, warnings, heirs, .. } = plan;
         let InForce { config, tls, .. } = &next;
+        let is_answered = |spec: &Spec| answers.contains_key(&(spec.host.clone(), spec.port));
+        let mut named = next.written.applications.iter().filter(|spec| spec.is_named());
+        debug_assert!(named.all(is_answered), "what has no answer is never looked up again");
         let mut now = self.in_force();
         let at = self.server.controls().now();
         let drawn = drawn(&now.config, before).unwrap_or_else(draw);

@@ -3,7 +3,8 @@
 
 use super::living;
 use crate::harness::{
-    Backend, DEADLINE, Hosted, Place, Proxy, Scratch, Wire, eventually, has_own_names, names, timed,
+    Backend, DEADLINE, Gate, Hosted, Place, Proxy, Scratch, Wire, eventually, has_own_names, names,
+    timed,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Write as _;
@@ -214,6 +215,32 @@ fn no_answer_of_any_kind_takes_an_address_away() {
     let line = proxy.process.said.wait("its last 2 addresses are kept");
     assert!(line.contains(" WARN "), "{line}");
     drop(three);
+}
+
+/// The change of the one is carried out right behind the reload, before its thread has looked at
+/// the file that has the other.
+#[test]
+fn a_name_that_a_reload_brings_stays_though_another_moves_meanwhile() {
+    if !has_dns("names::dns::a_name_that_a_reload_brings_stays_though_another_moves_meanwhile") {
+        return;
+    }
+    names("127.0.0.4 other.internal");
+    let ([two, _three, four], _) = at_one_port([2, 3, 4]);
+    let (gate, app) = (Gate::new(), Odd::new(Kind::Turns(vec![vec![2]])));
+    let slow = Backend::holding(&gate);
+    let settings = format!("{OFTEN}health.interval = \"1h\"\nhealth.path = \"/held\"");
+    let (a, b) = (Hosted(&two, "app.internal"), Hosted(&four, "other.internal"));
+    let proxy = Proxy::with(&[&a], &settings);
+    proxy.rewrite(&[&a, &b, &slow], &settings);
+    proxy.process.signal(Signal::HUP);
+    slow.wait_requests(1);
+    drop(app);
+    let app = Odd::new(Kind::Turns(vec![vec![3]]));
+    eventually("the move is known", || app.asked() > 1);
+    gate.open();
+    proxy.process.said.wait("backend A: app.internal leads to 127.0.0.3 now");
+    eventually("all serve", || served(&proxy) == ["A@127.0.0.3", "B@127.0.0.4", "C"]);
+    assert_eq!(proxy.said("other.internal"), 0);
 }
 
 #[test]
