@@ -106,7 +106,7 @@ impl Balancer {
         let teller = Teller::new(start_log(&config)?);
         let heard = Heard::begin(&teller);
         let mut answers = look_up_all(&config.applications, &Answers::new(), NAMES_PATIENCE);
-        predecessor.iter().for_each(|before| before.tell_names(&config, &mut answers));
+        predecessor.iter().for_each(|before| before.tell_names(&mut answers));
         let spread = config.spread(&answers, &is_local);
         let tls = tls.among(&config.applications, &spread.0.applications);
         fitting.applications.clone_from(&spread.0.applications);
