@@ -4,6 +4,8 @@
 //! Each pool is a whole configuration: that of the file, with the pool's own applications and keys
 //! in their place. So whoever serves a pool need not know that there are others.
 
+use std::time::Duration;
+
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -49,6 +51,12 @@ impl Config {
     #[must_use]
     pub fn parts(&self) -> &[Self] {
         if self.pools.is_empty() { std::slice::from_ref(self) } else { &self.pools }
+    }
+
+    /// How long a stop leaves what is in flight: as long as the pool that leaves it most.
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        self.parts().iter().map(|part| part.timeouts.drain).max().unwrap_or_default()
     }
 
     /// The configuration of one pool alone: the one of this name, or the only one.
