@@ -53,6 +53,10 @@ impl Config {
         if self.pools.is_empty() { std::slice::from_ref(self) } else { &self.pools }
     }
 
+    pub(super) fn parts_mut(&mut self) -> &mut [Self] {
+        if self.pools.is_empty() { std::slice::from_mut(self) } else { &mut self.pools }
+    }
+
     /// How long a stop leaves what is in flight: as long as the pool that leaves it most.
     #[must_use]
     pub fn drain(&self) -> Duration {
