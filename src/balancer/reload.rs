@@ -254,7 +254,7 @@ impl Running {
             let (policy, rules) = (policy_of(part, &specs), rules(part, drawn));
             match before.called(part.pool_name()) {
                 Some(before) => Pool::succeeding(before, specs, policy, rules, at),
-                None => Pool::new(specs, policy, rules),
+                None => Pool::beginning(at, specs, policy, rules),
             }
         };
         let pools = Pools::of(fitting.parts().iter().map(follow).collect());
