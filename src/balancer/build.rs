@@ -81,15 +81,17 @@ pub(super) fn log_destination(config: &Config) -> log::Destination {
 /// The pools of applications that are at each of their addresses. `drawn` is for their sticky
 /// cookies, if a predecessor has drawn it.
 pub(super) fn build_pools(config: &Config, drawn: Option<Secret>, teller: &Teller) -> Pools {
-    let mut is_any_found = false;
-    for spec in &config.applications {
-        match spec.address() {
-            Ok(_) => is_any_found = true,
-            Err(why) => tell_unresolved(&spec.name, &why, teller),
+    for part in config.parts() {
+        let mut is_any_found = false;
+        for spec in &part.applications {
+            match spec.address() {
+                Ok(_) => is_any_found = true,
+                Err(why) => tell_unresolved(&spec.name, &why, teller),
+            }
         }
-    }
-    if !is_any_found {
-        teller.tell(Event::NoneFound);
+        if !is_any_found {
+            teller.tell(Event::NoneFound { pool: part.pool.as_deref() });
+        }
     }
     let drawn = drawn.unwrap_or_else(draw);
     let build = |part: &Config| {

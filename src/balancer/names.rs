@@ -5,7 +5,7 @@
 
 use super::Running;
 use super::newcomers::Newcomers;
-use super::pools::{heirs, with_some};
+use super::pools::{heirs, with_none};
 use super::reload::{InForce, Plan};
 use crate::config::{Answer, Answers, Changes, Moves};
 use crate::event::Event;
@@ -49,7 +49,7 @@ impl Running {
             return;
         }
         let moves = Moves::between(&before, config);
-        let had_some = with_some(&pools, controls.now());
+        let had_none = with_none(&pools, controls.now());
         let next = InForce::new(written, spread, tls);
         let (changes, alerts, warnings) = (Changes::default(), None, Vec::new());
         let plan = Plan { next, answers, alerts, warnings, heirs, changes };
@@ -65,7 +65,7 @@ impl Running {
                 self.teller.tell(Event::Moved { backend: backend.name(), what });
             }
         }
-        self.tell_of_losses(&had_some);
+        self.tell_of_losses(&had_none);
     }
 }
 

@@ -1,5 +1,5 @@
 //! The pools of one configuration beside those of the next: who stands for whom, and which of them
-//! have lost all of their backends by the change.
+//! have no backend up because of the change.
 
 use super::Running;
 use crate::config::Config;
@@ -27,10 +27,10 @@ pub(super) fn heirs(pools: &Pools, config: &Config) -> Vec<Option<usize>> {
     config.parts().iter().flat_map(of).collect()
 }
 
-/// The pools of which some backend is up.
-pub(super) fn with_some(pools: &Pools, now: Duration) -> Vec<String> {
-    let is_served = |pool: &&Arc<Pool>| pool.usable(now) > 0;
-    pools.all().iter().filter(is_served).map(|pool| pool.name().to_owned()).collect()
+/// The pools of which no backend is up.
+pub(super) fn with_none(pools: &Pools, now: Duration) -> Vec<String> {
+    let is_lost = |pool: &&Arc<Pool>| pool.usable(now) == 0;
+    pools.all().iter().filter(is_lost).map(|pool| pool.name().to_owned()).collect()
 }
 
 /// Has whoever has left its pool for another be as operators wanted it there: it is new in the one
@@ -47,12 +47,13 @@ pub(super) fn carry_modes(before: &Pools, after: &Pools, heirs: &[Option<usize>]
 }
 
 impl Running {
-    /// Tells of each pool that had some backend up, and has none now: where, in words.
-    pub(super) fn tell_of_losses(&self, had_some: &[String]) -> Vec<String> {
+    /// Tells of each pool that has no backend up now and is none of those that `had_none`, be it
+    /// new or not: where, in words.
+    pub(super) fn tell_of_losses(&self, had_none: &[String]) -> Vec<String> {
         let controls = self.server.controls();
         let (pools, now) = (controls.pools(), controls.now());
         let is_lost = |pool: &&Arc<Pool>| {
-            pool.usable(now) == 0 && had_some.iter().any(|other| other == pool.name())
+            pool.usable(now) == 0 && !had_none.iter().any(|other| other == pool.name())
         };
         let tell = |pool: &Arc<Pool>| {
             let name = pool.rules().pool.as_deref();

@@ -10,7 +10,7 @@ use super::build::{
     NAMES_PATIENCE, cannot_listen, draw, drawn, fit_descriptors, policy_of, rules, watched,
 };
 use super::newcomers::Newcomers;
-use super::pools::{carry_modes, heirs, with_some};
+use super::pools::{carry_modes, heirs, with_none};
 use super::{CannotStart, Prepared, Running, failed, operators};
 #[cfg(feature = "tls")]
 use crate::config::Errors;
@@ -221,10 +221,10 @@ impl Running {
         let opened = self.server.open(listeners, &fitting, tls);
         opened.map_err(|error| error.to_string())?;
         let mut words = plan.changes.lines.join("\n");
-        let had_some = with_some(&before, self.server.controls().now());
+        let had_none = with_none(&before, self.server.controls().now());
         self.swap(plan, fitting, &before, newcomers);
         self.tell_of_listeners(&listening);
-        for lost in self.tell_of_losses(&had_some) {
+        for lost in self.tell_of_losses(&had_none) {
             words.push_str(&format!("\nNO BACKEND IS UP{lost} by this file"));
         }
         lowered.iter().for_each(|text| self.teller.tell(Event::Lowered(text)));

@@ -102,6 +102,20 @@ fn a_pool_that_is_down_takes_down_nobody_else() {
 }
 
 #[test]
+fn a_pool_that_a_reload_brings_and_nobody_of_whom_is_well_is_told_aloud() {
+    let (a, b) = (Backend::plain(), Backend::plain());
+    let dead = b.go_down();
+    let settings = "health.interval = \"1h\"\n";
+    let proxy = Proxy::with(&[&a], settings);
+    proxy.pardon("NO BACKEND IS UP");
+    proxy.reload(&[&a, &dead], &format!("{settings}{TWO}"));
+    let line = proxy.process.said.wait("NO BACKEND IS UP in pool api by the file");
+    assert!(line.contains(" ERROR "), "{line}");
+    proxy.reload(&[&a, &dead], &format!("server.via = true\n{settings}{TWO}"));
+    assert_eq!(proxy.said("NO BACKEND IS UP"), 1, "that was so before");
+}
+
+#[test]
 fn a_stop_leaves_as_much_time_as_the_pool_that_needs_most() {
     let (gate, web) = (Gate::new(), Backend::plain());
     let slow = Backend::holding(&gate);
