@@ -28,29 +28,27 @@ impl Running {
     /// Serves by what names have come to. Where it cannot now, it is asked again.
     pub(super) fn follow_names(&self) {
         let Some(_turn) = self.turn.take() else { return };
-        let (written, before, tls) = {
-            let now = self.in_force();
-            (now.written.clone(), now.config.clone(), now.tls.clone())
-        };
+        let before = self.in_force().clone();
         let served = self.watch.current().answers.clone();
         let answers = newest(&served, &self.watch.answers());
         if answers == served {
             return; // a reload has seen to it meanwhile
         }
-        let spread = written.spread(&answers, &is_local);
-        let (config, controls) = (&spread.0, self.server.controls());
-        let Ok((fitting, _)) = self.fitting(config) else { return };
-        let tls = tls.among(&before.applications, &config.applications);
+        let (config, left_out) = before.written.spread(&answers, &is_local);
+        let Ok((fitting, _)) = self.fitting(&config) else { return };
+        let tls = before.tls.among(&before.config.applications, &config.applications);
+        let controls = self.server.controls();
         let pools = controls.pools();
-        let heirs = heirs(&pools, config);
+        let heirs = heirs(&pools, &config);
         let mut newcomers = Newcomers::of(&pools, &config.applications, &heirs);
-        newcomers.try_out(config, &tls, &self.teller);
+        newcomers.try_out(&config, &tls, &self.teller);
         if self.server.is_ending() {
             return;
         }
-        let moves = Moves::between(&before, config);
+        let moves = Moves::between(&before.config, &config);
         let had_none = with_none(&pools, controls.now());
-        let next = InForce::new(written, spread, tls);
+        // What was said of certificates was said.
+        let next = InForce { config, left_out, tls, ..before };
         let (changes, alerts, warnings) = (Changes::default(), None, Vec::new());
         let plan = Plan { next, answers, alerts, warnings, heirs, changes };
         self.swap(plan, fitting, &pools, newcomers);

@@ -45,6 +45,7 @@ const BUSY: &str = "another reload is under way; try again";
 pub(super) const NOTHING: &str = "nothing changes";
 
 /// What is in force.
+#[derive(Clone)]
 pub(super) struct InForce {
     /// As it was written: what it asks for may have been lowered.
     pub(super) written: Config,
