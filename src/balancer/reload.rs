@@ -21,7 +21,7 @@ use crate::pool::{Notice, Pool, Pools, Spec};
 use crate::thread;
 use crate::tls::{self, Tls};
 use crate::watch::{is_local, look_up_all};
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use std::io::ErrorKind::AddrInUse;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -94,7 +94,7 @@ pub(super) fn stand_by(
     names: Receiver<()>,
 ) -> Result<Sender<()>, CannotStart> {
     let ((ask, asked), running) = (bounded(1), Arc::clone(running));
-    let attend = move || running.attend(&asked, &names);
+    let attend = move || running.attend(&asked, names);
     thread::spawn("reloads", attend).map_err(failed("cannot hear of reloads"))?;
     Ok(ask)
 }
@@ -135,7 +135,7 @@ impl Drop for Taken<'_> {
 }
 
 impl Running {
-    fn attend(&self, asked: &Receiver<()>, names: &Receiver<()>) {
+    fn attend(&self, asked: &Receiver<()>, mut names: Receiver<()>) {
         let mut looked = Instant::now();
         loop {
             let every = self.in_force().config.tls.watch;
@@ -145,8 +145,11 @@ impl Running {
                     Ok(()) => drop(self.reload()),
                     Err(_) => return,
                 },
-                // It ends with the watch, which lives for as long as this does.
-                recv(names) -> asked => asked.iter().for_each(|()| self.follow_names()),
+                recv(names) -> asked => match asked {
+                    Ok(()) => self.follow_names(),
+                    // The watch is over, and whoever is told so goes on for a while.
+                    Err(_) => names = never(),
+                },
                 default(next.min(LOOK_MAX)) => {}
             }
             if looked.elapsed() >= every.unwrap_or(LOOK_MAX) {
