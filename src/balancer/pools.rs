@@ -4,7 +4,7 @@
 use super::Running;
 use crate::config::Config;
 use crate::event::Event;
-use crate::pool::{Mode, Pool, Pools};
+use crate::pool::{Backend, Mode, Pool, Pools};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,9 +36,10 @@ pub(super) fn with_none(pools: &Pools, now: Duration) -> Vec<String> {
 /// Has whoever has left its pool for another be as operators wanted it there: it is new in the one
 /// that it comes to, and as little to be used as before. `heirs` are those who stayed.
 pub(super) fn carry_modes(before: &Pools, after: &Pools, heirs: &[Option<usize>], now: Duration) {
-    for (place, backend) in after.backends().enumerate() {
-        let came = || before.find(backend.name()).map(|(pool, index)| &pool.backends()[index]);
-        let Some(old) = came().filter(|_| heirs.get(place) == Some(&None)) else { continue };
+    let is_new = |(place, _): &(usize, &Backend)| heirs.get(*place) == Some(&None);
+    for (place, backend) in after.backends().enumerate().filter(is_new) {
+        let Some((pool, index)) = before.find(backend.name()) else { continue };
+        let old = &pool.backends()[index];
         if let (mode @ (Mode::Drain | Mode::Maint), (pool, index)) = (old.mode(), after.at(place)) {
             // By force: it was by force there, if it had to be.
             let _ = pool.set_mode(index, mode, true, now);
