@@ -30,12 +30,15 @@ pub fn summary(config: &Config, listener: &config::Listener) -> String {
     if listener.mode == Mode::ToHttps {
         return format!("redirecting to https at port {}", listener.https_port);
     }
-    let count = config.applications.len();
+    let is_own = |part: &&Config| part.pool.is_some() && part.pool == listener.pool;
+    let own = config.parts().iter().find(is_own);
+    let count = own.unwrap_or(config).applications.len();
     let noun = if count == 1 { "application" } else { "applications" };
-    let policy = match config.pools.len() {
-        0 => config.balance.policy.name().to_owned(),
-        1 => "in 1 pool".to_owned(),
-        pools => format!("in {pools} pools"),
+    let policy = match (own, config.pools.len()) {
+        (Some(own), _) => format!("in pool {}", own.pool_name()),
+        (None, 0) => config.balance.policy.name().to_owned(),
+        (None, 1) => "in 1 pool".to_owned(),
+        (None, pools) => format!("in {pools} pools"),
     };
     let how = if config.server.mode == Serving::Redirect { ", redirecting" } else { "" };
     let tls = if config.is_secure(listener) { ", with TLS" } else { "" };
