@@ -68,7 +68,9 @@ impl Mode {
     }
 }
 
-const SERVED: Need = is("listeners.mode", "http").or(&PASSED_ON).or_refused();
+/// Who is sent on to https is led to no pool.
+const LED: Need = is("listeners.mode", "http").or(&PASSED_ON);
+const SERVED: Need = LED.or_refused();
 const PASSED_ON: Need = is("listeners.mode", "tcp");
 const SENT_ON: Need = is("listeners.mode", "redirect-to-https");
 
@@ -96,7 +98,7 @@ table! {
         /// for, and passed on as it is.
         sni: bool = "off", required(), when(PASSED_ON.or_refused());
         /// The pool for all who come in there; not set, routes say which.
-        pool: Option<String> = "by [[routes]]", Unset(text("api", grammar::name));
+        pool: Option<String> = "by [[routes]]", Unset(text("api", grammar::name)), when(LED);
         /// The port to which clients are sent on.
         https_port: u16 = "443", port(), when(SENT_ON);
         /// The folder from which `/.well-known/acme-challenge/` is answered, as an ACME client's
