@@ -7,7 +7,7 @@ use super::Running;
 use super::newcomers::Newcomers;
 use super::pools::{heirs, with_none};
 use super::reload::{InForce, Plan};
-use crate::config::{Answer, Answers, Changes, Moves};
+use crate::config::{Answer, Answers, Changes, Moves, leads_alike};
 use crate::event::Event;
 use crate::pool::Standing;
 use crate::watch::{Respread, is_local};
@@ -31,7 +31,7 @@ impl Running {
         let before = self.in_force().clone();
         let served = self.watch.current().answers.clone();
         let answers = newest(&served, &self.watch.answers());
-        if answers == served {
+        if answers.values().zip(served.values()).all(|(now, then)| leads_alike(now, then)) {
             return; // a reload has seen to it meanwhile
         }
         let (config, left_out) = before.written.spread(&answers, &is_local);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::lookup::{LookUps, Named, Resolved, system};
 use super::sockets::Control;
 use super::{OnEvent, Respread, WatchEvent, Watched, WatchedPool};
-use crate::config::{Answer, Answers};
+use crate::config::{Answer, Answers, leads_alike};
 use crate::event::Event;
 use crate::pool::{Backend, Look, Snapshot};
 
@@ -190,8 +190,10 @@ impl Names {
     /// nothing has come of it: whoever carries it out may be busy.
     fn have_changes_carried_out(&mut self, now: Instant) {
         let used = || self.known.iter().filter(|name| !name.users.is_empty());
-        let is_news =
-            |name: &KnownName| self.watched.answers.get(&name.named) != Some(&name.answer);
+        let is_news = |name: &KnownName| {
+            let made_of = self.watched.answers.get(&name.named);
+            !made_of.is_some_and(|answer| leads_alike(answer, &name.answer))
+        };
         let is_late = self.respread_at.is_none_or(|at| now >= at + DISTANCE_MIN);
         if !is_late || !used().any(is_news) {
             return;
@@ -441,6 +443,21 @@ mod tests {
         bench.fails(0);
         assert_eq!(bench.glance(SECOND / 5), 0, "too soon");
         assert_eq!(bench.glance(SECOND), 1, "and not forgotten");
+    }
+
+    #[test]
+    fn another_reason_why_a_name_is_nowhere_has_nothing_made_anew() {
+        let asked = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&asked);
+        let respread: Respread = Box::new(move |_, _| {
+            *count.lock().unwrap() += 1;
+            None
+        });
+        let mut bench = Bench::carried_out(&[], respread);
+        assert_eq!(bench.glance(SECOND), 1);
+        let late = Err("app.internal does not resolve: late".to_owned());
+        bench.names.take((app(), late.clone()), bench.now);
+        assert_eq!((*asked.lock().unwrap(), &bench.answers.lock().unwrap()[&app()]), (0, &late));
     }
 
     #[test]
