@@ -10,9 +10,10 @@ use crate::pool::policy::Policy;
 use crate::pool::{Pool, Pools, Rules, Secret, Spec};
 use crate::tls::Tls;
 use crate::watch::{Respread, Watch, Watched, WatchedPool};
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -78,6 +79,25 @@ pub(super) fn log_destination(config: &Config) -> log::Destination {
         LogTarget::Stdout => log::Destination::Stdout,
         LogTarget::Stderr => log::Destination::Stderr,
         LogTarget::File(path) => log::Destination::File(path.clone()),
+    }
+}
+
+/// What `written` comes to where names lead by `answers`, and what is left out of that. An error
+/// where it cannot be told which addresses are our own: one that is taken for a backend would have
+/// requests go in a circle.
+pub(super) fn spread(
+    written: &Config,
+    answers: &Answers,
+    is_local: &dyn Fn(IpAddr) -> io::Result<bool>,
+) -> Result<(Config, Vec<String>), String> {
+    let wanting = Cell::new(None);
+    let is_local = |ip| is_local(ip).map_err(|error| wanting.set(Some(error))).unwrap_or(true);
+    let spread = written.spread(answers, &is_local);
+    match wanting.take() {
+        None => Ok(spread),
+        Some(error) => Err(format!(
+            "cannot tell which addresses of names are this machine's own: {error}; try again"
+        )),
     }
 }
 
@@ -197,4 +217,22 @@ pub(super) fn fit_descriptors(config: &mut Config) -> Result<Option<String>, Can
     let (fitting, lowered) = fit.map_err(|few| CannotStart::System(few.to_string()))?;
     config.server.max_connections = fitting;
     Ok(lowered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_descriptor_no_address_is_taken_for_anothers() {
+        let text = "server.listen = \"0.0.0.0:80\"\n[[applications]]\nip = \"new\"\nport = 80\n";
+        let config = Config::parse(text, "test").unwrap();
+        let at = vec![([10, 0, 0, 2], 80).into()];
+        let found = Answers::from([(("new".into(), 80), Ok(at))]);
+        let none_left = |_| Err(io::Error::from_raw_os_error(24));
+        let why = spread(&config, &found, &none_left).unwrap_err();
+        assert!(why.contains("this machine's own: ") && why.contains("os error 24"), "{why}");
+        let (spread, left_out) = spread(&config, &found, &|_| Ok(false)).unwrap();
+        assert_eq!((spread.applications.len(), left_out.len()), (1, 0));
+    }
 }

@@ -107,7 +107,7 @@ impl Balancer {
         let heard = Heard::begin(&teller);
         let mut answers = look_up_all(&config.applications, &Answers::new(), NAMES_PATIENCE);
         predecessor.iter().for_each(|before| before.tell_names(&mut answers));
-        let spread = config.spread(&answers, &is_local);
+        let spread = build::spread(&config, &answers, &is_local).map_err(CannotStart::System)?;
         let tls = tls.among(&config.applications, &spread.0.applications);
         fitting.applications.clone_from(&spread.0.applications);
         fitting.pools.clone_from(&spread.0.pools);

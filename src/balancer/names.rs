@@ -4,6 +4,7 @@
 //! Carried out by the thread that reloads, so that the two never meet.
 
 use super::Running;
+use super::build::spread;
 use super::newcomers::Newcomers;
 use super::pools::{heirs, with_none};
 use super::reload::{InForce, Plan};
@@ -34,7 +35,8 @@ impl Running {
         if answers.values().zip(served.values()).all(|(now, then)| leads_alike(now, then)) {
             return; // a reload has seen to it meanwhile
         }
-        let (config, left_out) = before.written.spread(&answers, &is_local);
+        let spread = spread(&before.written, &answers, &is_local);
+        let Ok((config, left_out)) = spread else { return };
         let Ok((fitting, _)) = self.fitting(&config) else { return };
         let tls = before.tls.among(&before.config.applications, &config.applications);
         let controls = self.server.controls();

@@ -7,7 +7,7 @@
 //! Called on HUP, from a thread of its own, so that the end is heard meanwhile; and by operators.
 
 use super::build::{
-    NAMES_PATIENCE, cannot_listen, draw, drawn, fit_descriptors, policy_of, rules, watched,
+    NAMES_PATIENCE, cannot_listen, draw, drawn, fit_descriptors, policy_of, rules, spread, watched,
 };
 use super::newcomers::Newcomers;
 use super::pools::{carry_modes, heirs, with_none};
@@ -189,7 +189,7 @@ impl Running {
         };
         let (written, warnings) = read.map_err(|errors| errors.to_string())?;
         let answers = look_up_all(&written.applications, &self.watch.answers(), NAMES_PATIENCE);
-        let (mut config, left_out) = written.spread(&answers, &is_local);
+        let (mut config, left_out) = spread(&written, &answers, &is_local)?;
         let tls = Tls::load(&config).map_err(|errors| errors.to_string())?;
         let alerts = Prepared::of(&config).map_err(|errors| errors.to_string())?;
         let heirs = heirs(&self.server.controls().pools(), &config);
