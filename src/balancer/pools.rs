@@ -33,12 +33,15 @@ pub(super) fn with_none(pools: &Pools, now: Duration) -> Vec<String> {
     pools.all().iter().filter(is_lost).map(|pool| pool.name().to_owned()).collect()
 }
 
-/// Has whoever has left its pool for another be as operators wanted it there: it is new in the one
-/// that it comes to, and as little to be used as before. `heirs` are those who stayed.
+/// Has whoever has left its pool for another be as operators wanted it there, and likewise an
+/// address to which a name leads that led nowhere: it is new where it comes to, and as little to be
+/// used as before. `heirs` are those who stayed.
 pub(super) fn carry_modes(before: &Pools, after: &Pools, heirs: &[Option<usize>], now: Duration) {
     let is_new = |(place, _): &(usize, &Backend)| heirs.get(*place) == Some(&None);
     for (place, backend) in after.backends().enumerate().filter(is_new) {
-        let Some((pool, index)) = before.find(backend.name()) else { continue };
+        // What an operator wants of a name that leads nowhere holds wherever it comes to lead.
+        let found = before.find(backend.name()).or_else(|| before.find(backend.application()));
+        let Some((pool, index)) = found else { continue };
         let old = &pool.backends()[index];
         if let (mode @ (Mode::Drain | Mode::Maint), (pool, index)) = (old.mode(), after.at(place)) {
             // By force: it was by force there, if it had to be.

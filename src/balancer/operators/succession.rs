@@ -194,7 +194,8 @@ impl Predecessor {
         let began = self.asked.saturating_duration_since(epoch);
         for (place, backend) in pools.backends().enumerate() {
             let (pool, index) = pools.at(place);
-            let word = self.backend_named(backend.name()).and_then(|it| it["mode"].as_str());
+            let of = |name| self.backend_named(name)?["mode"].as_str();
+            let word = of(backend.name()).or_else(|| of(backend.application()));
             if let Some(Ok(mode @ (Mode::Drain | Mode::Maint))) = word.map(str::parse) {
                 // By force: it was by force there, if it had to be.
                 let _ = pool.set_mode(index, mode, true, epoch.elapsed());

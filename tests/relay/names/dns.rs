@@ -339,6 +339,28 @@ fn what_an_operator_wants_of_an_address_outlives_the_names_changes() {
     assert_eq!(served(&proxy).len(), 3);
 }
 
+#[cfg(feature = "admin")]
+#[test]
+fn a_name_in_maintenance_that_led_nowhere_stays_so_where_it_comes_to_lead() {
+    if !has_dns(
+        "names::dns::a_name_in_maintenance_that_led_nowhere_stays_so_where_it_comes_to_lead",
+    ) {
+        return;
+    }
+    let dns = Dns::new(&[]);
+    let ([two, _three], _) = at_one_port([2, 3]);
+    let other = living(9);
+    let settings = format!("{OFTEN}admin.listen = \"127.0.0.1:9900\"");
+    let proxy =
+        Proxy::with(&[&Hosted(&two, "app.internal"), &Hosted(&other, "127.0.0.9")], &settings);
+    set("A", "maint");
+    dns.at(&["127.0.0.2", "127.0.0.3"]);
+    proxy.process.said.wait("backend A: app.internal leads to 127.0.0.2, 127.0.0.3 now");
+    assert_eq!(served(&proxy), ["B"]);
+    set("A@127.0.0.3", "ready");
+    assert_eq!(served(&proxy), ["A@127.0.0.3", "B"]);
+}
+
 /// What is out for want of an address, and what DNS takes away, is in no incident any more once the
 /// name leads to somebody who is well.
 #[cfg(feature = "alerts")]
