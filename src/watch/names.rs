@@ -199,14 +199,19 @@ impl Names {
             return;
         }
         self.respread_at = Some(now);
+        let words = |name: &KnownName| {
+            let application = backend(&self.watched, name.users[0]).application();
+            (application.to_owned(), format!("{} leads elsewhere", name.named.0))
+        };
+        let moved: Vec<_> = used().filter(|name| is_news(name)).map(words).collect();
         let answers = used().map(|name| (name.named.clone(), name.answer.clone())).collect();
         if let Some(next) = (self.respread)(&self.watched, &answers) {
             self.snapshot.replace(Arc::new(next));
             self.checks.upgrade().iter().for_each(|checks| checks.look());
             self.follow(now);
-            let pool = &self.watched.pools[0].pool;
-            let (backend, what) = (pool.name(), &"its names lead elsewhere");
-            (self.on)(WatchEvent::Other(Event::Moved { backend, what }));
+            for (backend, what) in &moved {
+                (self.on)(WatchEvent::Other(Event::Moved { backend, what }));
+            }
         }
     }
 
@@ -389,6 +394,7 @@ mod tests {
         bench.finds(&[2, 3]);
         bench.finds(&[3]);
         assert_eq!(bench.backends(), ["a@10.0.0.2", "a@10.0.0.3"], "not in a row");
+        assert_eq!(bench.said("moved"), ["backend a: app.internal leads elsewhere"; 2]);
     }
 
     #[test]
