@@ -10,9 +10,10 @@ use crate::pool::policy::Policy;
 use crate::pool::{Pool, Pools, Rules, Secret, Spec};
 use crate::tls::Tls;
 use crate::watch::{Respread, Watch, Watched, WatchedPool};
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,12 +31,15 @@ pub fn summary(config: &Config, listener: &config::Listener) -> String {
     if listener.mode == Mode::ToHttps {
         return format!("redirecting to https at port {}", listener.https_port);
     }
-    let count = config.applications.len();
+    let is_own = |part: &&Config| part.pool.is_some() && part.pool == listener.pool;
+    let own = config.parts().iter().find(is_own);
+    let count = own.unwrap_or(config).applications.len();
     let noun = if count == 1 { "application" } else { "applications" };
-    let policy = match config.pools.len() {
-        0 => config.balance.policy.name().to_owned(),
-        1 => "in 1 pool".to_owned(),
-        pools => format!("in {pools} pools"),
+    let policy = match (own, config.pools.len()) {
+        (Some(own), _) => format!("in pool {}", own.pool_name()),
+        (None, 0) => config.balance.policy.name().to_owned(),
+        (None, 1) => "in 1 pool".to_owned(),
+        (None, pools) => format!("in {pools} pools"),
     };
     let how = if config.server.mode == Serving::Redirect { ", redirecting" } else { "" };
     let tls = if config.is_secure(listener) { ", with TLS" } else { "" };
@@ -78,18 +82,39 @@ pub(super) fn log_destination(config: &Config) -> log::Destination {
     }
 }
 
+/// What `written` comes to where names lead by `answers`, and what is left out of that. An error
+/// where it cannot be told which addresses are our own: one that is taken for a backend would have
+/// requests go in a circle.
+pub(super) fn spread(
+    written: &Config,
+    answers: &Answers,
+    is_local: &dyn Fn(IpAddr) -> io::Result<bool>,
+) -> Result<(Config, Vec<String>), String> {
+    let wanting = Cell::new(None);
+    let is_local = |ip| is_local(ip).map_err(|error| wanting.set(Some(error))).unwrap_or(true);
+    let spread = written.spread(answers, &is_local);
+    match wanting.take() {
+        None => Ok(spread),
+        Some(error) => Err(format!(
+            "cannot tell which addresses of names are this machine's own: {error}; try again"
+        )),
+    }
+}
+
 /// The pools of applications that are at each of their addresses. `drawn` is for their sticky
 /// cookies, if a predecessor has drawn it.
 pub(super) fn build_pools(config: &Config, drawn: Option<Secret>, teller: &Teller) -> Pools {
-    let mut is_any_found = false;
-    for spec in &config.applications {
-        match spec.address() {
-            Ok(_) => is_any_found = true,
-            Err(why) => tell_unresolved(&spec.name, &why, teller),
+    for part in config.parts() {
+        let mut is_any_found = false;
+        for spec in &part.applications {
+            match spec.address() {
+                Ok(_) => is_any_found = true,
+                Err(why) => tell_unresolved(&spec.name, &why, teller),
+            }
         }
-    }
-    if !is_any_found {
-        teller.tell(Event::NoneFound);
+        if !is_any_found {
+            teller.tell(Event::NoneFound { pool: part.pool.as_deref() });
+        }
     }
     let drawn = drawn.unwrap_or_else(draw);
     let build = |part: &Config| {
@@ -192,4 +217,22 @@ pub(super) fn fit_descriptors(config: &mut Config) -> Result<Option<String>, Can
     let (fitting, lowered) = fit.map_err(|few| CannotStart::System(few.to_string()))?;
     config.server.max_connections = fitting;
     Ok(lowered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_descriptor_no_address_is_taken_for_anothers() {
+        let text = "server.listen = \"0.0.0.0:80\"\n[[applications]]\nip = \"new\"\nport = 80\n";
+        let config = Config::parse(text, "test").unwrap();
+        let at = vec![([10, 0, 0, 2], 80).into()];
+        let found = Answers::from([(("new".into(), 80), Ok(at))]);
+        let none_left = |_| Err(io::Error::from_raw_os_error(24));
+        let why = spread(&config, &found, &none_left).unwrap_err();
+        assert!(why.contains("this machine's own: ") && why.contains("os error 24"), "{why}");
+        let (spread, left_out) = spread(&config, &found, &|_| Ok(false)).unwrap();
+        assert_eq!((spread.applications.len(), left_out.len()), (1, 0));
+    }
 }

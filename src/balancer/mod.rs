@@ -106,8 +106,8 @@ impl Balancer {
         let teller = Teller::new(start_log(&config)?);
         let heard = Heard::begin(&teller);
         let mut answers = look_up_all(&config.applications, &Answers::new(), NAMES_PATIENCE);
-        predecessor.iter().for_each(|before| before.tell_names(&config, &mut answers));
-        let spread = config.spread(&answers, &is_local);
+        predecessor.iter().for_each(|before| before.tell_names(&mut answers));
+        let spread = build::spread(&config, &answers, &is_local).map_err(CannotStart::System)?;
         let tls = tls.among(&config.applications, &spread.0.applications);
         fitting.applications.clone_from(&spread.0.applications);
         fitting.pools.clone_from(&spread.0.pools);
@@ -162,16 +162,19 @@ impl Balancer {
     /// Serves until TERM or INT, then drains; a second one stops at once.
     pub fn run(mut self) {
         self.wait_for_the_end(None);
-        let timeouts = self.running.in_force().config.timeouts.clone();
+        let (lame_duck, drain) = {
+            let now = self.running.in_force();
+            (now.config.timeouts.lame_duck, now.config.drain())
+        };
         let is_hurried = match self.successor() {
             // Until the next answer tells each client that its connection ends.
-            Some(_) => self.serve_on(timeouts.lame_duck.max(FAREWELL)),
+            Some(_) => self.serve_on(lame_duck.max(FAREWELL)),
             None => {
-                self.running.supervisor.stopping(timeouts.lame_duck + timeouts.drain);
-                !timeouts.lame_duck.is_zero() && self.be_lame(timeouts.lame_duck)
+                self.running.supervisor.stopping(lame_duck + drain);
+                !lame_duck.is_zero() && self.be_lame(lame_duck)
             }
         };
-        let patience = if is_hurried { Duration::ZERO } else { timeouts.drain };
+        let patience = if is_hurried { Duration::ZERO } else { drain };
         let Self { running, signals, .. } = &self;
         let (server, teller) = (&running.server, &running.teller);
         teller.tell(Event::Stopping { connections: server.connections(), patience });

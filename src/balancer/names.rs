@@ -4,12 +4,13 @@
 //! Carried out by the thread that reloads, so that the two never meet.
 
 use super::Running;
+use super::build::spread;
 use super::newcomers::Newcomers;
-use super::pools::{heirs, with_some};
+use super::pools::{heirs, with_none};
 use super::reload::{InForce, Plan};
-use crate::config::{Answers, Changes, Moves};
+use crate::config::{Answer, Answers, Changes, Moves, leads_alike};
 use crate::event::Event;
-use crate::pool::{Spec, Standing};
+use crate::pool::Standing;
 use crate::watch::{Respread, is_local};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -28,28 +29,28 @@ impl Running {
     /// Serves by what names have come to. Where it cannot now, it is asked again.
     pub(super) fn follow_names(&self) {
         let Some(_turn) = self.turn.take() else { return };
-        let (written, before, tls) = {
-            let now = self.in_force();
-            (now.written.clone(), now.config.clone(), now.tls.clone())
-        };
-        let answers = of_use(self.watch.answers(), &written.applications);
-        if answers == self.watch.current().answers {
+        let before = self.in_force().clone();
+        let served = self.watch.current().answers.clone();
+        let answers = newest(&served, &self.watch.answers());
+        if answers.values().zip(served.values()).all(|(now, then)| leads_alike(now, then)) {
             return; // a reload has seen to it meanwhile
         }
-        let spread = written.spread(&answers, &is_local);
-        let (config, controls) = (&spread.0, self.server.controls());
-        let Ok((fitting, _)) = self.fitting(config) else { return };
-        let tls = tls.among(&before.applications, &config.applications);
+        let spread = spread(&before.written, &answers, &is_local);
+        let Ok((config, left_out)) = spread else { return };
+        let Ok((fitting, _)) = self.fitting(&config) else { return };
+        let tls = before.tls.among(&before.config.applications, &config.applications);
+        let controls = self.server.controls();
         let pools = controls.pools();
-        let heirs = heirs(&pools, config);
+        let heirs = heirs(&pools, &config);
         let mut newcomers = Newcomers::of(&pools, &config.applications, &heirs);
-        newcomers.try_out(config, &tls, &self.teller);
+        newcomers.try_out(&config, &tls, &self.teller);
         if self.server.is_ending() {
             return;
         }
-        let moves = Moves::between(&before, config);
-        let had_some = with_some(&pools, controls.now());
-        let next = InForce::new(written, spread, tls);
+        let moves = Moves::between(&before.config, &config);
+        let had_none = with_none(&pools, controls.now());
+        // What was said of certificates was said.
+        let next = InForce { config, left_out, tls, ..before };
         let (changes, alerts, warnings) = (Changes::default(), None, Vec::new());
         let plan = Plan { next, answers, alerts, warnings, heirs, changes };
         self.swap(plan, fitting, &pools, newcomers);
@@ -64,14 +65,40 @@ impl Running {
                 self.teller.tell(Event::Moved { backend: backend.name(), what });
             }
         }
-        self.tell_of_losses(&had_some);
+        self.tell_of_losses(&had_none);
     }
 }
 
-/// Those of names that there are in the file.
-fn of_use(mut answers: Answers, specs: &[Spec]) -> Answers {
-    answers.retain(|(host, port), _| {
-        specs.iter().any(|spec| (&spec.host, spec.port) == (host, *port))
-    });
-    answers
+/// What is `served` by, and what has been found of it since. No more than that: what is `published`
+/// goes by the file before, until the names thread looks around again.
+fn newest(served: &Answers, published: &Answers) -> Answers {
+    let newer = |(named, known): (&(String, u16), &Answer)| {
+        let found = published.get(named).filter(|found| found.is_ok() || known.is_err());
+        (named.clone(), found.unwrap_or(known).clone())
+    };
+    served.iter().map(newer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(all: &[(&str, Result<u8, &str>)]) -> Answers {
+        let answer = |(host, found): &(&str, Result<u8, &str>)| {
+            let found = found.map(|last| vec![([10, 0, 0, last], 80).into()]);
+            (((*host).to_owned(), 80), found.map_err(str::to_owned))
+        };
+        all.iter().map(answer).collect()
+    }
+
+    #[test]
+    fn what_a_reload_has_found_stays_and_what_was_found_since_is_taken() {
+        let served = answers(&[("moved", Ok(1)), ("new", Ok(2)), ("nowhere", Err("late"))]);
+        let published = answers(&[("gone", Ok(9)), ("moved", Ok(3)), ("nowhere", Err("none"))]);
+        let expected = answers(&[("moved", Ok(3)), ("new", Ok(2)), ("nowhere", Err("none"))]);
+        assert_eq!(newest(&served, &published), expected);
+        let published = answers(&[("moved", Err("late")), ("nowhere", Ok(4))]);
+        let expected = answers(&[("moved", Ok(1)), ("new", Ok(2)), ("nowhere", Ok(4))]);
+        assert_eq!(newest(&served, &published), expected);
+    }
 }

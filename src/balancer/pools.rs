@@ -1,10 +1,10 @@
 //! The pools of one configuration beside those of the next: who stands for whom, and which of them
-//! have lost all of their backends by the change.
+//! have no backend up because of the change.
 
 use super::Running;
 use crate::config::Config;
 use crate::event::Event;
-use crate::pool::{Mode, Pool, Pools};
+use crate::pool::{Backend, Mode, Pool, Pools};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,18 +27,22 @@ pub(super) fn heirs(pools: &Pools, config: &Config) -> Vec<Option<usize>> {
     config.parts().iter().flat_map(of).collect()
 }
 
-/// The pools of which some backend is up.
-pub(super) fn with_some(pools: &Pools, now: Duration) -> Vec<String> {
-    let is_served = |pool: &&Arc<Pool>| pool.usable(now) > 0;
-    pools.all().iter().filter(is_served).map(|pool| pool.name().to_owned()).collect()
+/// The pools of which no backend is up.
+pub(super) fn with_none(pools: &Pools, now: Duration) -> Vec<String> {
+    let is_lost = |pool: &&Arc<Pool>| pool.usable(now) == 0;
+    pools.all().iter().filter(is_lost).map(|pool| pool.name().to_owned()).collect()
 }
 
-/// Has whoever has left its pool for another be as operators wanted it there: it is new in the one
-/// that it comes to, and as little to be used as before. `heirs` are those who stayed.
+/// Has whoever has left its pool for another be as operators wanted it there, and likewise an
+/// address to which a name leads that led nowhere: it is new where it comes to, and as little to be
+/// used as before. `heirs` are those who stayed.
 pub(super) fn carry_modes(before: &Pools, after: &Pools, heirs: &[Option<usize>], now: Duration) {
-    for (place, backend) in after.backends().enumerate() {
-        let came = || before.find(backend.name()).map(|(pool, index)| &pool.backends()[index]);
-        let Some(old) = came().filter(|_| heirs.get(place) == Some(&None)) else { continue };
+    let is_new = |(place, _): &(usize, &Backend)| heirs.get(*place) == Some(&None);
+    for (place, backend) in after.backends().enumerate().filter(is_new) {
+        // What an operator wants of a name that leads nowhere holds wherever it comes to lead.
+        let found = before.find(backend.name()).or_else(|| before.find(backend.application()));
+        let Some((pool, index)) = found else { continue };
+        let old = &pool.backends()[index];
         if let (mode @ (Mode::Drain | Mode::Maint), (pool, index)) = (old.mode(), after.at(place)) {
             // By force: it was by force there, if it had to be.
             let _ = pool.set_mode(index, mode, true, now);
@@ -47,12 +51,13 @@ pub(super) fn carry_modes(before: &Pools, after: &Pools, heirs: &[Option<usize>]
 }
 
 impl Running {
-    /// Tells of each pool that had some backend up, and has none now: where, in words.
-    pub(super) fn tell_of_losses(&self, had_some: &[String]) -> Vec<String> {
+    /// Tells of each pool that has no backend up now and is none of those that `had_none`, be it
+    /// new or not: where, in words.
+    pub(super) fn tell_of_losses(&self, had_none: &[String]) -> Vec<String> {
         let controls = self.server.controls();
         let (pools, now) = (controls.pools(), controls.now());
         let is_lost = |pool: &&Arc<Pool>| {
-            pool.usable(now) == 0 && had_some.iter().any(|other| other == pool.name())
+            pool.usable(now) == 0 && !had_none.iter().any(|other| other == pool.name())
         };
         let tell = |pool: &Arc<Pool>| {
             let name = pool.rules().pool.as_deref();

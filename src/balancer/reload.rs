@@ -7,28 +7,28 @@
 //! Called on HUP, from a thread of its own, so that the end is heard meanwhile; and by operators.
 
 use super::build::{
-    NAMES_PATIENCE, cannot_listen, draw, drawn, fit_descriptors, policy_of, rules, watched,
+    NAMES_PATIENCE, cannot_listen, draw, drawn, fit_descriptors, policy_of, rules, spread, watched,
 };
 use super::newcomers::Newcomers;
-use super::pools::{carry_modes, heirs, with_some};
+use super::pools::{carry_modes, heirs, with_none};
 use super::{CannotStart, Prepared, Running, failed, operators};
 #[cfg(feature = "tls")]
 use crate::config::Errors;
 use crate::config::{Answers, Changes, Config, Health};
 use crate::engine::Listener;
 use crate::event::{Event, Teller};
-use crate::pool::{Notice, Pool, Pools};
+use crate::pool::{Notice, Pool, Pools, Spec};
 use crate::thread;
 use crate::tls::{self, Tls};
 use crate::watch::{is_local, look_up_all};
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use std::io::ErrorKind::AddrInUse;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long one reload waits for another. More than one takes, with a silent resolver and silent
-/// backends.
+/// How long one reload waits for another. More than one takes with a silent resolver and silent
+/// backends, 13 s, and a change of names that comes in between, 10 s.
 const TURN_PATIENCE: Duration = Duration::from_secs(30);
 /// The longest wait until it is seen that files are to be looked at from now on.
 const LOOK_MAX: Duration = Duration::from_secs(60);
@@ -45,6 +45,7 @@ const BUSY: &str = "another reload is under way; try again";
 pub(super) const NOTHING: &str = "nothing changes";
 
 /// What is in force.
+#[derive(Clone)]
 pub(super) struct InForce {
     /// As it was written: what it asks for may have been lowered.
     pub(super) written: Config,
@@ -93,7 +94,7 @@ pub(super) fn stand_by(
     names: Receiver<()>,
 ) -> Result<Sender<()>, CannotStart> {
     let ((ask, asked), running) = (bounded(1), Arc::clone(running));
-    let attend = move || running.attend(&asked, &names);
+    let attend = move || running.attend(&asked, names);
     thread::spawn("reloads", attend).map_err(failed("cannot hear of reloads"))?;
     Ok(ask)
 }
@@ -134,7 +135,7 @@ impl Drop for Taken<'_> {
 }
 
 impl Running {
-    fn attend(&self, asked: &Receiver<()>, names: &Receiver<()>) {
+    fn attend(&self, asked: &Receiver<()>, mut names: Receiver<()>) {
         let mut looked = Instant::now();
         loop {
             let every = self.in_force().config.tls.watch;
@@ -144,8 +145,11 @@ impl Running {
                     Ok(()) => drop(self.reload()),
                     Err(_) => return,
                 },
-                // It ends with the watch, which lives for as long as this does.
-                recv(names) -> asked => asked.iter().for_each(|()| self.follow_names()),
+                recv(names) -> asked => match asked {
+                    Ok(()) => self.follow_names(),
+                    // The watch is over, and whoever is told so goes on for a while.
+                    Err(_) => names = never(),
+                },
                 default(next.min(LOOK_MAX)) => {}
             }
             if looked.elapsed() >= every.unwrap_or(LOOK_MAX) {
@@ -185,7 +189,7 @@ impl Running {
         };
         let (written, warnings) = read.map_err(|errors| errors.to_string())?;
         let answers = look_up_all(&written.applications, &self.watch.answers(), NAMES_PATIENCE);
-        let (mut config, left_out) = written.spread(&answers, &is_local);
+        let (mut config, left_out) = spread(&written, &answers, &is_local)?;
         let tls = Tls::load(&config).map_err(|errors| errors.to_string())?;
         let alerts = Prepared::of(&config).map_err(|errors| errors.to_string())?;
         let heirs = heirs(&self.server.controls().pools(), &config);
@@ -221,10 +225,10 @@ impl Running {
         let opened = self.server.open(listeners, &fitting, tls);
         opened.map_err(|error| error.to_string())?;
         let mut words = plan.changes.lines.join("\n");
-        let had_some = with_some(&before, self.server.controls().now());
+        let had_none = with_none(&before, self.server.controls().now());
         self.swap(plan, fitting, &before, newcomers);
         self.tell_of_listeners(&listening);
-        for lost in self.tell_of_losses(&had_some) {
+        for lost in self.tell_of_losses(&had_none) {
             words.push_str(&format!("\nNO BACKEND IS UP{lost} by this file"));
         }
         lowered.iter().for_each(|text| self.teller.tell(Event::Lowered(text)));
@@ -242,6 +246,9 @@ impl Running {
     pub(super) fn swap(&self, plan: Plan, fitting: Config, before: &Pools, newcomers: Newcomers) {
         let Plan { next, answers, alerts, warnings, heirs, .. } = plan;
         let InForce { config, tls, .. } = &next;
+        let is_answered = |spec: &Spec| answers.contains_key(&(spec.host.clone(), spec.port));
+        let mut named = next.written.applications.iter().filter(|spec| spec.is_named());
+        debug_assert!(named.all(is_answered), "what has no answer is never looked up again");
         let mut now = self.in_force();
         let at = self.server.controls().now();
         let drawn = drawn(&now.config, before).unwrap_or_else(draw);
@@ -251,7 +258,7 @@ impl Running {
             let (policy, rules) = (policy_of(part, &specs), rules(part, drawn));
             match before.called(part.pool_name()) {
                 Some(before) => Pool::succeeding(before, specs, policy, rules, at),
-                None => Pool::new(specs, policy, rules),
+                None => Pool::beginning(at, specs, policy, rules),
             }
         };
         let pools = Pools::of(fitting.parts().iter().map(follow).collect());

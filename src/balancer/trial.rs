@@ -68,7 +68,8 @@ fn without_folder(listener: &config::Listener) -> Option<String> {
 /// left out of that is noted.
 fn names(config: &Config, notes: &mut Vec<String>) -> (Vec<String>, Vec<String>) {
     let answers = watch::look_up_all(&config.applications, &Answers::new(), NAMES_PATIENCE);
-    let (spread, left_out) = config.spread(&answers, &watch::is_local);
+    let is_local = |ip| watch::is_local(ip).unwrap_or(false);
+    let (spread, left_out) = config.spread(&answers, &is_local);
     notes.extend(left_out);
     let (mut nowhere, mut found, mut last) = (Vec::new(), Vec::new(), "");
     for spec in &spread.applications {

@@ -51,7 +51,7 @@ impl Named {
     }
 
     fn made(&self, answers: Answers, pool: impl FnOnce(&Config) -> Arc<Pool>) -> Watched {
-        let (spread, _) = self.config.spread(&answers, &is_local);
+        let (spread, _) = self.config.spread(&answers, &|ip| is_local(ip).unwrap_or(false));
         let names: Vec<&str> = spread.applications.iter().map(|spec| &*spec.name).collect();
         self.vigil.keep(&names);
         for spec in &spread.applications {

@@ -216,7 +216,8 @@ fn refuse_twins(
 /// True if an address of `named` would have the other's name.
 fn is_of(named: &Spec, other: &Spec) -> bool {
     let address = |rest: &str| rest.strip_prefix('@')?.parse::<IpAddr>().ok();
-    named.is_named() && other.name.strip_prefix(&*named.name).and_then(address).is_some()
+    // Whether it is a name comes last: that is dear, and asked of each pair.
+    other.name.strip_prefix(&*named.name).and_then(address).is_some() && named.is_named()
 }
 
 /// A key's value as TOML, from bare text. Reading it says whether it will do, and whether there is

@@ -101,10 +101,9 @@ impl Changes {
         let [before, after] = [named(old), named(new)];
         let gone = before.iter().filter(|name| !after.contains(name));
         self.lines.extend(gone.map(|name| format!("pool {name}: gone")));
-        for (name, pool) in after.iter().zip(&mut new.pools) {
-            match old.pools.iter_mut().find(|old| old.pool_name() == name) {
+        for (name, pool) in after.iter().zip(new.parts_mut()) {
+            match old.parts_mut().iter_mut().find(|old| old.pool_name() == name) {
                 Some(old) => self.of_pool(name, old, pool),
-                None if before.contains(name) => {}
                 None => self.lines.push(format!("pool {name}: new")),
             }
         }

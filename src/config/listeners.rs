@@ -70,7 +70,9 @@ impl Mode {
     }
 }
 
-const SERVED: Need = is("listeners.mode", "http").or(&PASSED_ON).or_refused();
+/// Who is sent on to https is led to no pool.
+const LED: Need = is("listeners.mode", "http").or(&PASSED_ON);
+const SERVED: Need = LED.or_refused();
 const PASSED_ON: Need = is("listeners.mode", "tcp");
 const SENT_ON: Need = is("listeners.mode", "redirect-to-https");
 
@@ -98,7 +100,7 @@ table! {
         /// for, and passed on as it is.
         sni: bool = "off", required(), when(PASSED_ON.or_refused());
         /// The pool for all who come in there; not set, routes say which.
-        pool: Option<String> = "by [[routes]]", Unset(text("api", grammar::name));
+        pool: Option<String> = "by [[routes]]", Unset(text("api", grammar::name)), when(LED);
         /// Most client connections at once that came in there; not set, as many as there may be
         /// in all.
         max_connections: Option<u32> = "as in [server]", Unset(count(1..=1_000_000));

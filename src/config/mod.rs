@@ -85,7 +85,7 @@ pub use render::Extent;
 pub(crate) use report::Report;
 pub use routes::ROUTES_MAX;
 pub use source::Source;
-pub use spread::{Answer, Answers, Moves};
+pub use spread::{Answer, Answers, Moves, leads_alike};
 #[cfg(feature = "lab")]
 pub(crate) use units::TIME;
 

@@ -4,6 +4,8 @@
 //! Each pool is a whole configuration: that of the file, with the pool's own applications and keys
 //! in their place. So whoever serves a pool need not know that there are others.
 
+use std::time::Duration;
+
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -49,6 +51,16 @@ impl Config {
     #[must_use]
     pub fn parts(&self) -> &[Self] {
         if self.pools.is_empty() { std::slice::from_ref(self) } else { &self.pools }
+    }
+
+    pub(super) fn parts_mut(&mut self) -> &mut [Self] {
+        if self.pools.is_empty() { std::slice::from_mut(self) } else { &mut self.pools }
+    }
+
+    /// How long a stop leaves what is in flight: as long as the pool that leaves it most.
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        self.parts().iter().map(|part| part.timeouts.drain).max().unwrap_or_default()
     }
 
     /// The configuration of one pool alone: the one of this name, or the only one.
@@ -183,14 +195,19 @@ pub(super) fn ask_as_they_are_led_to(config: &mut Config) {
         let has_route = routes.is_empty() || routes.iter().any(|route| route.pool == index);
         let leads = |one: &&Listener| match &one.pool {
             Some(own) => Some(own) == pool.pool.as_ref(),
-            None => has_route && one.mode != Mode::ToHttps,
+            None => has_route,
         };
-        let mut leading = listeners.iter().filter(leads).peekable();
+        let mut leading = leading(listeners).filter(leads).peekable();
         let is_tcp = leading.peek().is_some() && leading.all(|one| one.mode == Mode::Tcp);
         if is_tcp && pool.health.path.is_none() {
             pool.health.protocol.get_or_insert(Asking::Tcp);
         }
     }
+}
+
+/// Those that lead to a pool: the others send clients on to https.
+fn leading(listeners: &[Listener]) -> impl Iterator<Item = &Listener> {
+    listeners.iter().filter(|one| one.mode != Mode::ToHttps)
 }
 
 /// Reports what is wrong between the pools, and what leads to them. Called by `valid`.
@@ -205,13 +222,14 @@ fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
     let names = || config.parts().iter().map(Config::pool_name);
     for pool in all.iter().filter_map(|one| one.pool.as_deref()) {
         if !names().any(|name| name == pool) {
-            let place = report.place_of("listeners.pool");
+            let place = report.place_where("listeners.pool", pool);
             report.add(place, "listeners.pool", routes::unknown(pool, names()));
         }
     }
-    let is_led_by_listener = |pool: &str| all.iter().any(|one| one.pool.as_deref() == Some(pool));
-    let asks_routes = |one: &Listener| one.mode != Mode::ToHttps && one.pool.is_none();
-    if config.pools.len() > 1 && config.routes.is_empty() && all.iter().any(asks_routes) {
+    let is_led_by_listener =
+        |pool: &str| leading(&all).any(|one| one.pool.as_deref() == Some(pool));
+    let asks_routes = || leading(&all).any(|one| one.pool.is_none());
+    if config.pools.len() > 1 && config.routes.is_empty() && asks_routes() {
         let what = "which of several pools a request goes to is for [[routes]] to say; write for \
                     example [[routes]] and below it path = \"/api\" and pool = \"api\"";
         report.add(Place::File, "routes", what);

@@ -79,6 +79,13 @@ impl<'t> Report<'t> {
         read.map_or(Place::File, |setting| setting.place.clone())
     }
 
+    /// The same: where the first item that says this has it.
+    pub(super) fn place_where(&self, key: &str, value: &str) -> Place {
+        let mut items = self.settings.items.iter().flatten();
+        let read = items.find(|setting| setting.path() == key && setting.says(value));
+        read.map_or(Place::File, |setting| setting.place.clone())
+    }
+
     /// True where there is nothing but comments.
     pub(super) fn is_empty(&self) -> bool {
         let says_nothing = |line: &str| line.is_empty() || line.starts_with('#');

@@ -21,6 +21,12 @@ pub type Answer = Result<Vec<SocketAddr>, String>;
 /// What names have come to, by host and port.
 pub type Answers = BTreeMap<(String, u16), Answer>;
 
+/// True where both are the same addresses, or none: why there is none is said in one way now, and
+/// in another a second later.
+pub fn leads_alike(one: &Answer, other: &Answer) -> bool {
+    one.as_ref().ok() == other.as_ref().ok()
+}
+
 impl Config {
     /// Each application that is named at each of its addresses, in their order. One without any is
     /// still there, as one that leads nowhere. Returns too what was left out and why, a sentence

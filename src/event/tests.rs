@@ -72,7 +72,7 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (Event::Moved { backend, what: words }, "moved", Info),
         (Event::Unresolved { backend, why: words }, "unresolved", Warn),
         (Event::UnknownPath { backend, what: words }, "unknown-path", Warn),
-        (Event::NoneFound, "none-found", Error),
+        (Event::NoneFound { pool: None }, "none-found", Error),
         (Event::NoneLeft { pool: None }, "none-left", Error),
         (Event::Unavailable { none: words, request: words }, "unavailable", Error),
         (Event::Busy { why: text, request: words }, "busy", Warn),

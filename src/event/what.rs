@@ -78,8 +78,11 @@ pub enum Event<'e> {
         /// What was asked and answered, and what to do.
         what: Words<'e>,
     },
-    /// At the start, no backend's name leads anywhere.
-    NoneFound,
+    /// At the start, the name of no backend leads anywhere.
+    NoneFound {
+        /// The pool's name, where there are several.
+        pool: Option<&'e str>,
+    },
     /// The file was read again, and nothing that it names is up.
     NoneLeft {
         /// The pool's name, where there are several.
@@ -330,7 +333,7 @@ impl<'e> Event<'e> {
             Self::Moved { .. } => each("moved", Info),
             Self::Unresolved { .. } => each("unresolved", Warn),
             Self::UnknownPath { .. } => each("unknown-path", Warn),
-            Self::NoneFound => each("none-found", Error),
+            Self::NoneFound { .. } => each("none-found", Error),
             Self::NoneLeft { .. } => each("none-left", Error),
             Self::Unavailable { .. } => some("unavailable", Error),
             Self::Busy { .. } => some("busy", Warn),

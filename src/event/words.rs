@@ -14,13 +14,13 @@ impl Display for Event<'_> {
             | Self::Unresolved { backend, why: what }
             | Self::UnknownPath { backend, what } => write!(f, "backend {backend}: {what}"),
             Self::Habit { backend, learnt } => write!(f, "backend {backend} {learnt}"),
-            Self::NoneFound => f.write_str(
-                "NO BACKEND IS FOUND: no name resolves; until one does, every answer is 503",
-            ),
+            Self::NoneFound { pool } => {
+                let so = "no name resolves; until one does, every answer is 503";
+                write!(f, "NO BACKEND IS FOUND{}: {so}", within(pool))
+            }
             Self::NoneLeft { pool } => {
-                let pool = pool.map_or(String::new(), |pool| format!(" in pool {pool}"));
                 let so = "by the file that serves now; every answer is 503";
-                write!(f, "NO BACKEND IS UP{pool} {so}")
+                write!(f, "NO BACKEND IS UP{} {so}", within(pool))
             }
             Self::Unavailable { none, request } => {
                 write!(f, "answering 503: {none}; {request}")
@@ -49,6 +49,10 @@ impl Display for Event<'_> {
             _ => self.fmt_own(f),
         }
     }
+}
+
+fn within(pool: Option<&str>) -> String {
+    pool.map_or(String::new(), |pool| format!(" in pool {pool}"))
 }
 
 impl Event<'_> {

@@ -62,8 +62,9 @@ impl News {
                 is_wanted: by == By::Operator,
                 reason: cut(why),
             },
-            Event::NoneFound => What::NoneUp(String::new(), words()),
-            Event::NoneLeft { pool } => What::NoneUp(pool.unwrap_or_default().to_owned(), words()),
+            Event::NoneFound { pool } | Event::NoneLeft { pool } => {
+                What::NoneUp(pool.unwrap_or_default().to_owned(), words())
+            }
             Event::Moved { .. } => What::Others,
             Event::NotReloaded(_) => What::Single(Occasion::ReloadFailed, words()),
             Event::Reloaded(_) => What::Over(Occasion::ReloadFailed, words()),

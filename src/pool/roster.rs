@@ -35,7 +35,17 @@ pub struct Pool {
 impl Pool {
     /// A pool of `specs`, in the order of the file.
     pub fn new(specs: Vec<Spec>, policy: Box<dyn Policy>, rules: Rules) -> Arc<Self> {
-        let begin = |spec| Backend::new(spec, Duration::ZERO);
+        Self::beginning(Duration::ZERO, specs, policy, rules)
+    }
+
+    /// One that begins when others have served for a while.
+    pub fn beginning(
+        now: Duration,
+        specs: Vec<Spec>,
+        policy: Box<dyn Policy>,
+        rules: Rules,
+    ) -> Arc<Self> {
+        let begin = |spec| Backend::new(spec, now);
         let backends = specs.into_iter().map(begin).collect();
         let family = Family::new(&backends);
         Self::of(backends, policy, rules, family)

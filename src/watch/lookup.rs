@@ -67,8 +67,19 @@ pub fn look_up_all(specs: &[Spec], known: &Answers, patience: Duration) -> Answe
 }
 
 /// True for an address of this very machine: what is sent there comes from there. Nothing is sent.
-pub fn is_local(ip: IpAddr) -> bool {
-    way_to(ip).is_ok_and(|from| from == ip)
+///
+/// # Errors
+/// If that cannot be told now, for want of a descriptor.
+pub fn is_local(ip: IpAddr) -> io::Result<bool> {
+    match way_to(ip) {
+        Err(error) if is_ours(&error) => Err(error),
+        way => Ok(way.is_ok_and(|from| from == ip)),
+    }
+}
+
+/// That a descriptor is wanting says nothing of the way.
+fn is_ours(error: &io::Error) -> bool {
+    Blame::of(error) == Blame::Ours
 }
 
 /// The address from which the kernel would send there; an error where there is no way.
@@ -88,8 +99,6 @@ pub(super) fn system(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let mut found: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
     found.sort_unstable();
     found.dedup();
-    // That a descriptor is wanting says nothing of the way.
-    let is_ours = |error: &io::Error| Blame::of(error) == Blame::Ours;
     keep_any(&mut found, |at| way_to(at.ip()).err().is_none_or(|error| is_ours(&error)));
     if found.len() > 1 && found.iter().all(|at| is_localhost(at.ip())) {
         keep_any(&mut found, |at| TcpStream::connect_timeout(at, NEAR).is_ok());
@@ -203,7 +212,8 @@ mod tests {
 
     #[test]
     fn an_address_of_this_machine_is_known_for_one() {
-        assert!(is_local([127, 0, 0, 1].into()) && !is_local([192, 0, 2, 1].into()));
+        let is_local = |ip: [u8; 4]| is_local(ip.into()).unwrap();
+        assert!(is_local([127, 0, 0, 1]) && !is_local([192, 0, 2, 1]));
     }
 
     #[test]

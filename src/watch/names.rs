@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::lookup::{LookUps, Named, Resolved, system};
 use super::sockets::Control;
 use super::{OnEvent, Respread, WatchEvent, Watched, WatchedPool};
-use crate::config::{Answer, Answers};
+use crate::config::{Answer, Answers, leads_alike};
 use crate::event::Event;
 use crate::pool::{Backend, Look, Snapshot};
 
@@ -190,21 +190,28 @@ impl Names {
     /// nothing has come of it: whoever carries it out may be busy.
     fn have_changes_carried_out(&mut self, now: Instant) {
         let used = || self.known.iter().filter(|name| !name.users.is_empty());
-        let is_news =
-            |name: &KnownName| self.watched.answers.get(&name.named) != Some(&name.answer);
+        let is_news = |name: &KnownName| {
+            let made_of = self.watched.answers.get(&name.named);
+            !made_of.is_some_and(|answer| leads_alike(answer, &name.answer))
+        };
         let is_late = self.respread_at.is_none_or(|at| now >= at + DISTANCE_MIN);
         if !is_late || !used().any(is_news) {
             return;
         }
         self.respread_at = Some(now);
+        let words = |name: &KnownName| {
+            let application = backend(&self.watched, name.users[0]).application();
+            (application.to_owned(), format!("{} leads elsewhere", name.named.0))
+        };
+        let moved: Vec<_> = used().filter(|name| is_news(name)).map(words).collect();
         let answers = used().map(|name| (name.named.clone(), name.answer.clone())).collect();
         if let Some(next) = (self.respread)(&self.watched, &answers) {
             self.snapshot.replace(Arc::new(next));
             self.checks.upgrade().iter().for_each(|checks| checks.look());
             self.follow(now);
-            let pool = &self.watched.pools[0].pool;
-            let (backend, what) = (pool.name(), &"its names lead elsewhere");
-            (self.on)(WatchEvent::Other(Event::Moved { backend, what }));
+            for (backend, what) in &moved {
+                (self.on)(WatchEvent::Other(Event::Moved { backend, what }));
+            }
         }
     }
 
@@ -387,6 +394,7 @@ mod tests {
         bench.finds(&[2, 3]);
         bench.finds(&[3]);
         assert_eq!(bench.backends(), ["a@10.0.0.2", "a@10.0.0.3"], "not in a row");
+        assert_eq!(bench.said("moved"), ["backend a: app.internal leads elsewhere"; 2]);
     }
 
     #[test]
@@ -441,6 +449,21 @@ mod tests {
         bench.fails(0);
         assert_eq!(bench.glance(SECOND / 5), 0, "too soon");
         assert_eq!(bench.glance(SECOND), 1, "and not forgotten");
+    }
+
+    #[test]
+    fn another_reason_why_a_name_is_nowhere_has_nothing_made_anew() {
+        let asked = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&asked);
+        let respread: Respread = Box::new(move |_, _| {
+            *count.lock().unwrap() += 1;
+            None
+        });
+        let mut bench = Bench::carried_out(&[], respread);
+        assert_eq!(bench.glance(SECOND), 1);
+        let late = Err("app.internal does not resolve: late".to_owned());
+        bench.names.take((app(), late.clone()), bench.now);
+        assert_eq!((*asked.lock().unwrap(), &bench.answers.lock().unwrap()[&app()]), (0, &late));
     }
 
     #[test]

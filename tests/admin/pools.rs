@@ -120,3 +120,15 @@ fn one_that_is_drained_stays_so_when_it_moves_to_another_pool() {
     (0..2).for_each(|_| assert_eq!(ask(&panel, "a.test", "/"), 200));
     assert_eq!((a.requests().len(), b.requests().len()), (2, 0));
 }
+
+#[test]
+fn one_that_a_reload_brings_stands_where_it_does_since_then() {
+    let [a, b, c] = [(); 3].map(|()| Backend::plain());
+    let panel = panel(&[&a, &b, &c]);
+    let asked = panel.status()["time"].clone();
+    rewrite(&panel, &[("\"api\"", "\"apis\"")]);
+    let since = |pool: usize| panel.status()["pools"][pool]["backends"][0]["since"].clone();
+    // In UTC and of one length, so that the earlier comes first.
+    let [old, new, asked] = [since(0), since(1), asked].map(|it| it.as_str().unwrap().to_owned());
+    assert!(old < asked && asked <= new, "{old} {asked} {new}");
+}

@@ -122,6 +122,22 @@ fn a_server_that_is_silent_or_trickles_holds_up_no_other_and_not_the_end() {
 }
 
 #[test]
+fn the_end_costs_no_processor_while_a_message_is_waited_for() {
+    let (app, well, silent) = (App::new(), App::new(), Backend::silent());
+    let settings = format!("{OFTEN}alerts = [{}]\n", hook(&silent, ", wait = \"10ms\""));
+    let mut proxy = Proxy::with(&[&app.server, &well.server], &settings);
+    proxy.pardon("NOT DELIVERED");
+    app.turn(503);
+    silent.wait_requests(1);
+    let before = proxy.process.cpu_ms();
+    proxy.process.signal(Signal::TERM);
+    let (_, took) = timed(|| proxy.process.said.wait(" stopped"));
+    let spent = Duration::from_millis(proxy.process.cpu_ms() - before);
+    assert!(spent * 10 < took, "{spent:?} of {took:?}");
+    assert_eq!(proxy.exit_code(), Some(0));
+}
+
+#[test]
 fn what_still_waits_when_the_process_is_stopped_is_told_at_once() {
     let (app, well, server) = (App::new(), App::new(), Backend::plain());
     let settings = format!("{OFTEN}alerts = [{}]\n", hook(&server, ", wait = \"60s\""));

@@ -195,6 +195,24 @@ fn where_no_name_is_found_it_says_so_and_serves_once_one_is() {
 }
 
 #[test]
+fn a_pool_of_which_no_name_is_found_is_told_aloud_beside_one_that_serves() {
+    let test = "names::a_pool_of_which_no_name_is_found_is_told_aloud_beside_one_that_serves";
+    if !has_own_names(test) {
+        return;
+    }
+    let backend = living(3);
+    names(&app_at(&["127.0.0.3"]));
+    let pools = "[[pools]]\nname = \"web\"\n<A>\n[[pools]]\nname = \"api\"\n<B>\n\
+                 [[routes]]\npool = \"web\"\n[[routes]]\npath = \"/api\"\npool = \"api\"\n";
+    let both = [Hosted(&backend, "app.internal"), Hosted(&backend, "none.internal")];
+    let proxy = Proxy::with(&[&both[0], &both[1]], pools);
+    proxy.pardon("NO BACKEND IS FOUND");
+    let line = proxy.process.said.wait("NO BACKEND IS FOUND in pool api: no name resolves");
+    assert!(line.contains(" ERROR "), "{line}");
+    assert_eq!(proxy.get("/").status(), 200);
+}
+
+#[test]
 fn a_dns_server_that_is_silent_holds_up_neither_the_start_for_long_nor_its_end() {
     if !has_own_names(
         "names::a_dns_server_that_is_silent_holds_up_neither_the_start_for_long_nor_its_end",

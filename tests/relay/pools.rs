@@ -102,6 +102,35 @@ fn a_pool_that_is_down_takes_down_nobody_else() {
 }
 
 #[test]
+fn a_pool_that_a_reload_brings_and_nobody_of_whom_is_well_is_told_aloud() {
+    let (a, b) = (Backend::plain(), Backend::plain());
+    let dead = b.go_down();
+    let settings = "health.interval = \"1h\"\n";
+    let proxy = Proxy::with(&[&a], settings);
+    proxy.pardon("NO BACKEND IS UP");
+    proxy.reload(&[&a, &dead], &format!("{settings}{TWO}"));
+    let line = proxy.process.said.wait("NO BACKEND IS UP in pool api by the file");
+    assert!(line.contains(" ERROR "), "{line}");
+    proxy.reload(&[&a, &dead], &format!("server.via = true\n{settings}{TWO}"));
+    assert_eq!(proxy.said("NO BACKEND IS UP"), 1, "that was so before");
+}
+
+#[test]
+fn a_stop_leaves_as_much_time_as_the_pool_that_needs_most() {
+    let (gate, web) = (Gate::new(), Backend::plain());
+    let slow = Backend::holding(&gate);
+    let pools = TWO.replace("/api", "/held").replace("<B>", "timeouts.drain = \"1m\"\n<B>");
+    let mut proxy = Proxy::with(&[&web, &slow], &format!("timeouts.drain = 0\n{pools}"));
+    let mut held = proxy.asking("/held");
+    eventually("it is there", || slow.visits() == 1);
+    proxy.terminate();
+    proxy.process.said.wait("stopping: 1 connection has up to 60s");
+    gate.open();
+    assert_eq!(held.answer().status(), 200);
+    assert_eq!(proxy.exit_code(), Some(0));
+}
+
+#[test]
 fn pools_and_routes_come_go_and_change_by_a_reload_and_nobody_is_cut_off() {
     let gate = Gate::new();
     let (a, b, c) = (Backend::plain(), Backend::holding(&gate), Backend::plain());

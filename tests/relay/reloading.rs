@@ -84,6 +84,23 @@ fn a_key_takes_effect_with_the_next_request() {
     assert_eq!(client.get(&format!("/{}", "a".repeat(64))).status(), 414);
 }
 
+/// The pool of a file without any is called so.
+#[test]
+fn a_file_that_gives_the_only_pool_its_name_and_keys_of_its_own_is_served_by() {
+    let (a, b) = (Backend::plain(), Backend::plain());
+    let proxy = Proxy::with(&[&a, &b], NAMED);
+    let pool = "[[pools]]\nname = \"default\"\nbalance.policy = \"first-alive\"\n<A>\n<B>";
+    let line = proxy.reload(&[&a, &b], &format!("{NAMED}{pool}"));
+    let changed = |from: &str, to: &str| {
+        format!(" reloaded: pool default: balance.policy: \"{from}\" -> \"{to}\"")
+    };
+    assert!(line.ends_with(&changed("round-robin", "first-alive")), "{line}");
+    assert_eq!(answering(&proxy, 4), "A");
+    let line = proxy.reload(&[&a, &b], NAMED);
+    assert!(line.ends_with(&changed("first-alive", "round-robin")), "{line}");
+    assert_eq!(answering(&proxy, 4), "AB");
+}
+
 #[test]
 fn a_file_that_is_wrong_missing_unreadable_or_half_written_changes_nothing() {
     let backend = Backend::plain();

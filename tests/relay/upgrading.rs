@@ -381,22 +381,79 @@ fn where_names_led_is_handed_on() {
     names("127.0.0.3 app.internal");
     let named = format!("[[applications]]\nname = \"A\"\nip = \"app.internal\"\nport = {port}");
     let service = Service::over(&[], &format!("health.interval = \"50ms\"\n{named}"));
-    let listed = || -> Vec<(String, String, bool)> {
-        let status = service.status();
-        let all = status["pools"][0]["backends"].as_array().unwrap();
-        let text = |of: &Value| of.as_str().unwrap().to_owned();
-        let one = |it: &Value| (text(&it["name"]), text(&it["address"]), it["standing"] == "up");
-        all.iter().map(one).collect()
-    };
-    let expected = [("A@127.0.0.3".to_owned(), format!("127.0.0.3:{port}"), true)];
-    assert_eq!(listed(), expected);
+    let expected = [["A@127.0.0.3".to_owned(), format!("127.0.0.3:{port}"), "up".to_owned()]];
+    assert_eq!(backends(&service), expected);
     names("");
     for _ in 0..2 {
         let pid = service.pid();
         assert_eq!(service.upgrade().0, 200);
         eventually("the successor answers", || service.pid() != pid);
-        assert_eq!((listed(), service.get("/")), (expected.to_vec(), Some(200)));
+        assert_eq!((backends(&service), service.get("/")), (expected.to_vec(), Some(200)));
     }
+}
+
+/// Each backend's name, address and standing.
+fn backends(service: &Service) -> Vec<[String; 3]> {
+    let status = service.status();
+    let all = status["pools"][0]["backends"].as_array().unwrap();
+    let one = |it: &Value| {
+        ["name", "address", "standing"].map(|key| it[key].as_str().unwrap().to_owned())
+    };
+    all.iter().map(one).collect()
+}
+
+/// Many a server tells a part of them at a time: who was not told just then is no newcomer when he
+/// is told next.
+#[test]
+fn an_address_that_is_not_told_just_then_goes_over_as_it_stands() {
+    let test = "upgrading::an_address_that_is_not_told_just_then_goes_over_as_it_stands";
+    if !has_own_names(test) {
+        return;
+    }
+    let three = Backend::at("127.0.0.3:0").unwrap();
+    let port = three.port();
+    let _four = Backend::at(&format!("127.0.0.4:{port}")).unwrap();
+    names("127.0.0.3 app.internal\n127.0.0.4 app.internal");
+    let named = format!("[[applications]]\nname = \"A\"\nip = \"app.internal\"\nport = {port}");
+    let service = Service::over(&[], &format!("health.resolve_interval = \"1h\"\n{named}"));
+    assert_eq!(service.ask("POST", "/backends/A@127.0.0.4/drain").0, 200);
+    let both = ["up", "drain"].iter().zip([3, 4]).map(|(standing, last)| {
+        let ip = format!("127.0.0.{last}");
+        [format!("A@{ip}"), format!("{ip}:{port}"), (*standing).to_owned()]
+    });
+    let both: Vec<_> = both.collect();
+    assert_eq!(backends(&service), both);
+    names("127.0.0.3 app.internal");
+    let pid = service.pid();
+    assert_eq!(service.upgrade().0, 200);
+    eventually("the successor answers", || service.pid() != pid);
+    assert_eq!(backends(&service), both);
+}
+
+/// What was found for one name says nothing of another, be the applications called alike.
+#[test]
+fn no_other_names_addresses_are_taken_for_those_of_one_that_is_not_found() {
+    let test = "upgrading::no_other_names_addresses_are_taken_for_those_of_one_that_is_not_found";
+    if !has_own_names(test) {
+        return;
+    }
+    let backend = Backend::at("127.0.0.3:0").unwrap();
+    let port = backend.port();
+    names("127.0.0.3 old.internal");
+    let application = |name: &str, host: &str| {
+        format!("[[applications]]\nname = \"{name}\"\nip = \"{host}\"\nport = {port}\n")
+    };
+    let both = application("A", "old.internal") + &application("A@blue", "127.0.0.3");
+    let service = Service::over(&[], &both);
+    assert_eq!(backends(&service)[0][0], "A@127.0.0.3");
+    let file = service.scratch.path().join("applications.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("old.internal", "new.internal")).unwrap();
+    assert_eq!(service.upgrade().0, 200);
+    eventually("the successor answers", || service.pid() != service.first.id());
+    let of_a = ["A".to_owned(), format!("new.internal:{port}"), "down".to_owned()];
+    assert_eq!(backends(&service)[0], of_a);
+    assert_eq!(service.get("/"), Some(200), "by the other one");
 }
 
 #[test]

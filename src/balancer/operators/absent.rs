@@ -79,7 +79,7 @@ impl Predecessor {
         match *self {}
     }
 
-    pub(in crate::balancer) fn tell_names(&self, _: &Config, _: &mut Answers) {
+    pub(in crate::balancer) fn tell_names(&self, _: &mut Answers) {
         match *self {}
     }
 

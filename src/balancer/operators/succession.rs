@@ -1,6 +1,7 @@
 //! An upgrade without a gap, from the side of the one who comes: it asks the process that started
 //! it for what listens and for what is known, and says when it serves, or why it cannot.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, IoSliceMut, Write};
@@ -22,7 +23,7 @@ use crate::balancer::user::chosen;
 use crate::balancer::{CannotStart, failed};
 use crate::config::{Answers, Config};
 use crate::engine::Listener;
-use crate::pool::{Inheritance, Mode, PastCheck, Pools, Secret, Shift, Status, Story};
+use crate::pool::{Backend, Inheritance, Mode, PastCheck, Pools, Secret, Shift, Status, Story};
 use crate::relay::{Controls, PoolControls};
 
 /// Where the predecessor answers. Not one of the names that the configuration reads.
@@ -40,6 +41,8 @@ pub(in crate::balancer) struct Predecessor {
     asked: Instant,
     listeners: Vec<Listener>,
     facts: Value,
+    /// Where among the backends of `facts` each of them is, by its name.
+    places: HashMap<String, usize>,
 }
 
 /// What a successor is told: how each backend stands and stood, for how long requests are held, and
@@ -50,17 +53,18 @@ pub(in crate::balancer) fn handover(
     drawn: Option<Secret>,
 ) -> Handover {
     let (pools, now) = (controls.pools(), controls.now());
-    let backend = |(status, story): (Status, Story)| {
+    let backend = |(one, (status, story)): (&Backend, (Status, Story))| {
         let is_up = status.is_up && status.ejected_for.is_none();
         let (name, mode) = (status.backend, status.mode.to_string());
         json!({
-            "name": name, "address": status.address, "mode": mode, "is_up": is_up,
-            "why": status.why,
+            "name": name, "host": one.host(), "address": status.address, "mode": mode,
+            "is_up": is_up, "why": status.why,
             "shifts": story.shifts.iter().map(shift_told).collect::<Vec<_>>(),
             "checks": status.checks.iter().map(check_told).collect::<Vec<_>>(),
         })
     };
-    let backends: Vec<Value> = pools.statuses(now).zip(pools.stories(now)).map(backend).collect();
+    let known = pools.statuses(now).zip(pools.stories(now));
+    let backends: Vec<Value> = pools.backends().zip(known).map(backend).collect();
     let pause = |one: &PoolControls| {
         Some((one.pool().name().to_owned(), one.paused_for()?.as_millis() as u64))
     };
@@ -129,8 +133,11 @@ impl Predecessor {
             let at = socket.display();
             CannotStart::System(format!("nothing was handed over at {at}: {error}"))
         };
-        let (listeners, facts) = handed.map_err(failed)?;
-        Ok(Some(Self { socket, asked: Instant::now(), listeners, facts }))
+        let (listeners, facts): (_, Value) = handed.map_err(failed)?;
+        let asked = Instant::now();
+        let name = |(at, known): (usize, &Value)| Some((known["name"].as_str()?.to_owned(), at));
+        let places = listed(&facts).iter().enumerate().filter_map(name).collect();
+        Ok(Some(Self { socket, asked, listeners, facts, places }))
     }
 
     /// The socket that listens at `address`, if it has one.
@@ -150,20 +157,20 @@ impl Predecessor {
         age.and_then(|age| Instant::now().checked_sub(age)).unwrap_or(self.asked)
     }
 
-    /// A name that does not resolve now leads where it led there.
-    pub(in crate::balancer) fn tell_names(&self, config: &Config, answers: &mut Answers) {
-        for spec in config.applications.iter().filter(|spec| spec.is_named()) {
-            let Some(answer) = answers.get_mut(&(spec.host.clone(), spec.port)) else { continue };
-            let all = self.facts["backends"].as_array().into_iter().flatten();
-            let is_of_it = |known: &&Value| {
-                let rest = known["name"].as_str().and_then(|it| it.strip_prefix(&*spec.name));
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
-            };
-            let address = |known: &Value| known["address"].as_str()?.parse::<SocketAddr>().ok();
-            let known = all.filter(is_of_it).filter_map(address);
-            let known: Vec<_> = known.filter(|at| at.port() == spec.port).collect();
-            if answer.is_err() && !known.is_empty() {
-                *answer = Ok(known);
+    /// Names lead where they led there too: one that does not resolve now, and one of whose
+    /// addresses some were not told this time. Those go when the next answers are without them.
+    pub(in crate::balancer) fn tell_names(&self, answers: &mut Answers) {
+        let mut led: BTreeMap<(&str, u16), BTreeSet<SocketAddr>> = BTreeMap::new();
+        for known in listed(&self.facts) {
+            let [host, address] = ["host", "address"].map(|key| known[key].as_str());
+            if let (Some(host), Some(Ok(address))) = (host, address.map(str::parse::<SocketAddr>)) {
+                led.entry((host, address.port())).or_default().insert(address);
+            }
+        }
+        for ((host, port), answer) in answers {
+            if let Some(known) = led.get_mut(&(host.as_str(), *port)) {
+                known.extend(answer.iter().flatten());
+                *answer = Ok(known.iter().copied().collect());
             }
         }
     }
@@ -187,7 +194,8 @@ impl Predecessor {
         let began = self.asked.saturating_duration_since(epoch);
         for (place, backend) in pools.backends().enumerate() {
             let (pool, index) = pools.at(place);
-            let word = self.backend_named(backend.name()).and_then(|it| it["mode"].as_str());
+            let of = |name| self.backend_named(name)?["mode"].as_str();
+            let word = of(backend.name()).or_else(|| of(backend.application()));
             if let Some(Ok(mode @ (Mode::Drain | Mode::Maint))) = word.map(str::parse) {
                 // By force: it was by force there, if it had to be.
                 let _ = pool.set_mode(index, mode, true, epoch.elapsed());
@@ -234,8 +242,13 @@ impl Predecessor {
     }
 
     fn backend_named(&self, name: &str) -> Option<&Value> {
-        self.facts["backends"].as_array()?.iter().find(|known| known["name"] == name)
+        listed(&self.facts).get(*self.places.get(name)?)
     }
+}
+
+/// The backends that are told of.
+fn listed(facts: &Value) -> &[Value] {
+    facts["backends"].as_array().map_or(&[], Vec::as_slice)
 }
 
 /// What is told of one backend's past; none by an older version.

@@ -213,3 +213,21 @@ fn pools_and_routes_are_told_by_name() {
     );
     assert!(changes(&old, &old, &[Some(0), Some(1)]).is_empty());
 }
+
+/// A file without pools has one all the same, by the name that it is known by.
+#[test]
+fn the_only_pool_goes_on_in_a_file_that_names_it_and_back() {
+    let keys = "timeouts.response = \"1s\"\n";
+    let named = |keys: &str| {
+        let table = "[[pools.applications]]\nip = \"192.0.2.1\"\nport = 1\n";
+        format!("[[pools]]\nname = \"default\"\n{keys}{table}")
+    };
+    let said = |from: &str, to: &str| changes(from, to, &[Some(0)]);
+    let (to, back) = ("\"30s\" -> \"1s\"", "\"1s\" -> \"30s\"");
+    let of_it = |words: &str| [format!("pool default: timeouts.response: {words}")];
+    assert_eq!(said(APPLICATION, &named(keys)), of_it(to));
+    assert_eq!(said(&named(keys), APPLICATION), of_it(back));
+    assert!(said(APPLICATION, &named("")).is_empty());
+    let of_all = format!("{keys}{APPLICATION}");
+    assert_eq!(said(APPLICATION, &of_all), [format!("timeouts.response: {to}")]);
+}

@@ -268,6 +268,11 @@ fn a_pool_to_which_nothing_leads_is_told() {
     let told = "2:8: pools: no route leads to \"a\"; write one";
     assert_eq!(from(&text, &Overrides::default()), told);
     assert_eq!(from(&pool("a", 1), &Overrides::default()), "");
+    let sent = "[[listeners]]\nlisten = \"[::]:80\"\nmode = \"redirect-to-https\"\npool = \"a\"\n\
+                https_port = 443\n[[listeners]]\nlisten = \"[::]:81\"\n";
+    let told = "4:8: listeners.pool: means nothing without mode = \"http\" or mode = \"tcp\"; set \
+                one, or remove this key\n9:8: pools: no route leads to \"a\"; write one";
+    assert_eq!(from(&format!("{sent}{text}"), &Overrides::default()), told);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 
 use super::living;
 use crate::harness::{
-    Backend, DEADLINE, Hosted, Place, Proxy, Scratch, Wire, eventually, has_own_names, names, timed,
+    Backend, DEADLINE, Gate, Hosted, Place, Proxy, Scratch, Wire, eventually, has_own_names, names,
+    timed,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Write as _;
@@ -216,6 +217,32 @@ fn no_answer_of_any_kind_takes_an_address_away() {
     drop(three);
 }
 
+/// The change of the one is carried out right behind the reload, before its thread has looked at
+/// the file that has the other.
+#[test]
+fn a_name_that_a_reload_brings_stays_though_another_moves_meanwhile() {
+    if !has_dns("names::dns::a_name_that_a_reload_brings_stays_though_another_moves_meanwhile") {
+        return;
+    }
+    names("127.0.0.4 other.internal");
+    let ([two, _three, four], _) = at_one_port([2, 3, 4]);
+    let (gate, app) = (Gate::new(), Odd::new(Kind::Turns(vec![vec![2]])));
+    let slow = Backend::holding(&gate);
+    let settings = format!("{OFTEN}health.interval = \"1h\"\nhealth.path = \"/held\"");
+    let (a, b) = (Hosted(&two, "app.internal"), Hosted(&four, "other.internal"));
+    let proxy = Proxy::with(&[&a], &settings);
+    proxy.rewrite(&[&a, &b, &slow], &settings);
+    proxy.process.signal(Signal::HUP);
+    slow.wait_requests(1);
+    drop(app);
+    let app = Odd::new(Kind::Turns(vec![vec![3]]));
+    eventually("the move is known", || app.asked() > 1);
+    gate.open();
+    proxy.process.said.wait("backend A: app.internal leads to 127.0.0.3 now");
+    eventually("all serve", || served(&proxy) == ["A@127.0.0.3", "B@127.0.0.4", "C"]);
+    assert_eq!(proxy.said("other.internal"), 0);
+}
+
 #[test]
 fn a_server_that_is_silent_or_slow_holds_up_nobody() {
     if !has_dns("names::dns::a_server_that_is_silent_or_slow_holds_up_nobody") {
@@ -310,6 +337,28 @@ fn what_an_operator_wants_of_an_address_outlives_the_names_changes() {
     assert_eq!(served(&proxy), ["A@127.0.0.3", "A@127.0.0.4"]);
     set("A@127.0.0.2", "ready");
     assert_eq!(served(&proxy).len(), 3);
+}
+
+#[cfg(feature = "admin")]
+#[test]
+fn a_name_in_maintenance_that_led_nowhere_stays_so_where_it_comes_to_lead() {
+    if !has_dns(
+        "names::dns::a_name_in_maintenance_that_led_nowhere_stays_so_where_it_comes_to_lead",
+    ) {
+        return;
+    }
+    let dns = Dns::new(&[]);
+    let ([two, _three], _) = at_one_port([2, 3]);
+    let other = living(9);
+    let settings = format!("{OFTEN}admin.listen = \"127.0.0.1:9900\"");
+    let proxy =
+        Proxy::with(&[&Hosted(&two, "app.internal"), &Hosted(&other, "127.0.0.9")], &settings);
+    set("A", "maint");
+    dns.at(&["127.0.0.2", "127.0.0.3"]);
+    proxy.process.said.wait("backend A: app.internal leads to 127.0.0.2, 127.0.0.3 now");
+    assert_eq!(served(&proxy), ["B"]);
+    set("A@127.0.0.3", "ready");
+    assert_eq!(served(&proxy), ["A@127.0.0.3", "B"]);
 }
 
 /// What is out for want of an address, and what DNS takes away, is in no incident any more once the

@@ -1,6 +1,8 @@
 //! Certificates whose files are replaced while Evenly runs, by a look now and then, or by a reload.
 
-use crate::harness::{Backend, Certs, Keyed, Leaf, Pem, Proxy, probe, showing};
+use crate::harness::{
+    Backend, Certs, Hosted, Keyed, Leaf, Pem, Place, Proxy, has_own_names, names, probe, showing,
+};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -96,6 +98,33 @@ fn a_pair_that_is_half_written_or_broken_keeps_the_old_one_and_is_told_once() {
     copy(&two, &live);
     proxy.process.said.wait("site.pem: for localhost");
     assert_eq!(shown(&proxy, &certs), "two");
+}
+
+#[test]
+fn a_broken_pair_is_no_news_because_a_name_leads_elsewhere() {
+    let test = "tls::renewing::a_broken_pair_is_no_news_because_a_name_leads_elsewhere";
+    if !has_own_names(test) {
+        return;
+    }
+    let backend = Backend::at("127.0.0.3:0").unwrap();
+    let _other = Backend::at(&format!("127.0.0.4:{}", backend.port())).unwrap();
+    names("127.0.0.3 app.internal");
+    let certs = Certs::make();
+    let (live, second) =
+        (pair(certs.dir()), (certs.dir().join("second.pem"), certs.dir().join("second.key")));
+    copy(&made(&certs, "one"), &live);
+    copy(&made(&certs, "two"), &second);
+    let settings = format!("{OFTEN}health.resolve_interval = \"200ms\"");
+    let places: [&dyn Place; 1] = [&Hosted(&backend, "app.internal")];
+    let proxy = Proxy::showing(&certs, &[&live, &second], &places, &settings);
+    fs::remove_file(&live.0).unwrap();
+    proxy.process.said.wait("not renewed, the one before goes on: ");
+    names("127.0.0.3 app.internal\n127.0.0.4 app.internal");
+    proxy.process.said.wait("app.internal leads to 127.0.0.4 now");
+    // Another pair that is renewed shows that it was looked.
+    copy(&made(&certs, "three"), &second);
+    proxy.process.said.wait("second.pem: for localhost");
+    assert_eq!(proxy.said("not renewed"), 1);
 }
 
 #[test]

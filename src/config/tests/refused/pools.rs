@@ -179,6 +179,24 @@ pool = "web"
 }
 
 #[test]
+fn a_listener_leads_to_a_pool_that_there_is() {
+    let cases = r#"
+[[listeners]]
+listen = "0.0.0.0:80"
+pool = "api"
+[[listeners]]
+listen = "0.0.0.0:81"
+[[listeners]]
+listen = "0.0.0.0:82"
+pool = "apj"
+[[routes]]
+pool = "web"
+    8:8: listeners.pool: "apj" is no pool; did you mean "api"?
+"#;
+    each(cases, |text| alone(&format!("{text}\n{POOLS}")));
+}
+
+#[test]
 fn several_pools_have_routes() {
     let what = "applications.toml: routes: which of several pools a request goes to is for \
                 [[routes]] to say; write for example [[routes]] and below it path = \"/api\" and \
