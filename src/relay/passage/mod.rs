@@ -189,10 +189,13 @@ impl Passage {
         self.course.begin();
         self.times.tried = cx.now;
         let address = backend.address().map_err(|_| Trouble::nowhere(backend))?;
-        let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
         let (preface, tls) = (backend.preface(), self.branch.connector(index));
+        // Only where it is needed: a client that is registered before its bytes are read wakes a
+        // worker for them.
+        let home = preface.map(|_| self.client.stream.key(Owner::Itself));
+        let told = home.transpose().map_err(Trouble::Ours)?;
         let (backend, trust) = (backend.number(), tls.map_or(0, Connector::trust));
-        let to = Destination { backend, trust, told: preface.map(|_| home), address };
+        let to = Destination { backend, trust, told, address };
         let ahead = preface.map(|version| preface::write(version, self.client.ends()));
         let lot = Arc::clone(&cx.kit.shared.lot);
         Upstream::connect(to, lot, tls, ahead.unwrap_or_default().into()).map_err(Trouble::connect)
