@@ -110,6 +110,9 @@ impl<C: Carried> Tunnel<C> {
         if self.carried.is_cut() {
             return self.cut(Cause::TakenOut, cx);
         }
+        if let Some(cause) = self.left() {
+            return self.cut(cause, cx);
+        }
         loop {
             let moved = match self.carry(cx, buf) {
                 Ok(moved) => moved,
@@ -130,6 +133,18 @@ impl<C: Carried> Tunnel<C> {
             if !moved {
                 return self.wait(cx);
             }
+        }
+    }
+
+    /// Who has broken off behind its own end. No read would tell of that, and no write as long as
+    /// there is nothing to write; but where one that may still be written to is closed in both
+    /// directions, that was a reset.
+    fn left(&mut self) -> Option<Cause> {
+        let client = &self.carried.client().stream;
+        match (self.to_backend.ended, self.to_client.ended) {
+            (true, false) if client.is_broken() => Some(Cause::ClientGone),
+            (false, true) if self.upstream.stream.is_broken() => Some(Cause::BackendReset),
+            _ => None,
         }
     }
 
