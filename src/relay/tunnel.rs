@@ -182,6 +182,9 @@ impl<C: Carried> Tunnel<C> {
             let cause = if awaits_backend { Cause::BackendTimeout } else { Cause::ClientTimeout };
             return self.cut(cause, cx);
         }
+        // A slow side has had it filled, maybe once in its life.
+        self.to_backend.out.release_memory();
+        self.to_client.out.release_memory();
         let home = self.carried.client().stream.key(Owner::Itself);
         match home.and_then(|home| self.upstream.stream.key(Owner::Home(home))) {
             Ok(_) => Next::Park(self, deadline),

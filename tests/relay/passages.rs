@@ -7,12 +7,13 @@ mod real;
 mod strangers;
 
 use crate::harness::{
-    Backend, BlackHole, Broken, Gate, Hosted, Keyed, Length, Place, Proxy, Vacant, Wire,
+    Backend, BlackHole, Broken, DEADLINE, Gate, Hosted, Keyed, Length, Place, Proxy, Vacant, Wire,
     eventually, timed,
 };
 use serde_json::Value;
 use std::io::Write;
 use std::net::Ipv4Addr;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -119,6 +120,33 @@ fn much_goes_both_ways_at_once_and_no_more_is_held_than_is_read() {
         gate.open();
         assert!(client.exactly(BYTES).unwrap().iter().all(|byte| *byte == b'u'));
     });
+}
+
+#[test]
+fn a_connection_that_was_slowed_down_once_is_small_again() {
+    const MANY: usize = 20;
+    let (told, tells) = mpsc::channel();
+    // Sends until nobody takes any more.
+    let backend = Backend::every(move |wire| {
+        wire.stream().set_write_timeout(Some(Duration::from_millis(50))).unwrap();
+        let (mut stream, mut sent) = (wire.stream(), 0);
+        while let Ok(written) = stream.write(&[b'd'; 64 * 1024]) {
+            sent += written;
+        }
+        told.send(sent).unwrap();
+        wire.ending();
+    });
+    let proxy = passing(&[&backend], "");
+    let slow = |_| {
+        let mut client = proxy.connect();
+        client.exactly(tells.recv_timeout(DEADLINE).unwrap()).unwrap();
+        client
+    };
+    let _first = slow(0);
+    let before = proxy.process.memory_kib("VmRSS");
+    let _others: Vec<_> = (0..MANY).map(slow).collect();
+    let grown = proxy.process.memory_kib("VmRSS").saturating_sub(before);
+    assert!(grown < MANY * 16, "{grown} KiB");
 }
 
 #[test]
