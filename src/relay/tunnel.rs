@@ -51,6 +51,8 @@ pub(crate) struct Tunnel<C> {
     upstream: Box<Upstream>,
     to_backend: Way,
     to_client: Way,
+    /// The way down goes first: whoever does may move all that a step moves.
+    is_downs_turn: bool,
     /// When bytes last moved.
     moved: Duration,
 }
@@ -96,7 +98,14 @@ impl<C: Carried> Tunnel<C> {
         client.out.bytes.extend_from_slice(surplus);
         let to_backend = Way::of(Outbox::of(std::mem::take(&mut client.held)));
         let to_client = Way::of(std::mem::take(&mut client.out));
-        Box::new(Self { carried, upstream, to_backend, to_client, moved: now })
+        Box::new(Self {
+            carried,
+            upstream,
+            to_backend,
+            to_client,
+            is_downs_turn: false,
+            moved: now,
+        })
     }
 
     /// Moves bytes both ways until neither moves.
@@ -128,6 +137,7 @@ impl<C: Carried> Tunnel<C> {
                 self.moved = cx.now;
             }
             if cx.is_spent() {
+                self.is_downs_turn = !self.is_downs_turn;
                 return Next::Queue(self);
             }
             if !moved {
@@ -150,17 +160,20 @@ impl<C: Carried> Tunnel<C> {
 
     /// Each direction once; true when something moved.
     fn carry(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<bool, Off> {
-        let (client, backend) = (&mut self.carried.client().stream, &mut self.upstream.stream);
-        self.to_backend.is_last = self.to_client.ended;
-        let up = self.to_backend.carry(client, backend, cx, buf);
-        self.to_client.is_last = self.to_backend.ended;
-        let down = self.to_client.carry(backend, client, cx, buf);
+        let (up, down);
+        if self.is_downs_turn {
+            down = self.carry_down(cx, buf);
+            up = self.carry_up(cx, buf);
+        } else {
+            up = self.carry_up(cx, buf);
+            down = self.carry_down(cx, buf);
+        }
         match (up, down) {
             (Ok(up), Ok(down)) => Ok(up || down),
             // Its last words may be here still: they say why.
-            (Err(Broken::Sink), Ok(down)) => {
+            (Err(Broken::Sink), Ok(_)) => {
                 self.to_backend.break_off();
-                Ok(down)
+                Ok(true)
             }
             (Err(Broken::Cut), _) => Err(Off::Left),
             (Err(Broken::Source), _) | (_, Err(Broken::Sink)) => {
@@ -168,6 +181,18 @@ impl<C: Carried> Tunnel<C> {
             }
             (_, Err(Broken::Source | Broken::Cut)) => Err(Off::Broken(Cause::BackendReset)),
         }
+    }
+
+    fn carry_up(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<bool, Broken> {
+        self.to_backend.is_last = self.to_client.ended;
+        let (client, backend) = (&mut self.carried.client().stream, &mut self.upstream.stream);
+        self.to_backend.carry(client, backend, cx, buf)
+    }
+
+    fn carry_down(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<bool, Broken> {
+        self.to_client.is_last = self.to_backend.ended;
+        let (client, backend) = (&mut self.carried.client().stream, &mut self.upstream.stream);
+        self.to_client.carry(backend, client, cx, buf)
     }
 
     fn wait(mut self: Box<Self>, cx: &mut Context) -> Next<Box<Self>, Infallible> {

@@ -11,7 +11,7 @@ use crate::harness::{
     eventually, timed,
 };
 use serde_json::Value;
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::net::Ipv4Addr;
 use std::sync::mpsc;
 use std::thread;
@@ -120,6 +120,35 @@ fn much_goes_both_ways_at_once_and_no_more_is_held_than_is_read() {
         gate.open();
         assert!(client.exactly(BYTES).unwrap().iter().all(|byte| *byte == b'u'));
     });
+}
+
+#[test]
+fn one_direction_that_never_rests_leaves_the_other_its_turn() {
+    const ENOUGH: usize = 512 << 20;
+    let backend = Backend::every(|wire| {
+        wire.exactly(1).unwrap();
+        wire.send("heard");
+        let mut room = vec![0; 1 << 20];
+        while wire.stream().read(&mut room).is_ok_and(|bytes| bytes > 0) {}
+    });
+    let proxy = passing(&[&backend], "server.workers = 1");
+    let mut client = proxy.connect();
+    let heard = Gate::new();
+    let sent = thread::scope(|scope| {
+        let (mut sender, is_heard) = (client.stream().try_clone().unwrap(), heard.clone());
+        let sending = scope.spawn(move || {
+            let (block, mut sent) = (vec![b'u'; 1 << 20], 0);
+            while !is_heard.is_open() && sent < ENOUGH {
+                sender.write_all(&block).unwrap();
+                sent += block.len();
+            }
+            sent
+        });
+        client.expect("heard");
+        heard.open();
+        sending.join().unwrap()
+    });
+    assert!(sent < ENOUGH);
 }
 
 #[test]
