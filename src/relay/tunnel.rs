@@ -119,9 +119,6 @@ impl<C: Carried> Tunnel<C> {
         if self.carried.is_cut() {
             return self.cut(Cause::TakenOut, cx);
         }
-        if let Some(cause) = self.left() {
-            return self.cut(cause, cx);
-        }
         loop {
             let moved = match self.carry(cx, buf) {
                 Ok(moved) => moved,
@@ -196,6 +193,9 @@ impl<C: Carried> Tunnel<C> {
     }
 
     fn wait(mut self: Box<Self>, cx: &mut Context) -> Next<Box<Self>, Infallible> {
+        if let Some(cause) = self.left() {
+            return self.cut(cause, cx);
+        }
         let limits = self.carried.timeouts();
         let limit = match self.to_backend.ended || self.to_client.ended {
             true => limits.tunnel_fin.min(limits.tunnel_idle),
@@ -277,9 +277,9 @@ impl Way {
             match from.read(&mut buf[..READ_MAX]).map_err(|error| Broken::source(&error))? {
                 Read::WouldBlock => return Ok(moved),
                 Read::End => {
-                    match self.is_last {
-                        true => to.say_end(),
-                        false => to.finish_writes(),
+                    let is_said = if self.is_last { to.say_end() } else { to.finish_writes() };
+                    if !is_said {
+                        return Ok(moved); // it is read again once there is room
                     }
                     self.ended = true;
                 }
