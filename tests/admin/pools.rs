@@ -1,7 +1,7 @@
 //! Several pools at the endpoint: each is shown for itself, and held, and steered by its backends'
 //! names.
 
-use crate::harness::{Backend, Place, eventually};
+use crate::harness::{Backend, Broken, Place, eventually};
 use crate::metrics::metrics;
 use crate::panel::{Panel, error, json};
 use serde_json::{Value, json};
@@ -47,6 +47,30 @@ fn each_is_shown_with_its_own_backends_and_numbers() {
     assert_eq!(ends("web", "A", "2xx") + ends("web", "B", "2xx"), 1.0);
     assert_eq!([ends("api", "C", "2xx"), ends("none", "", "4xx")], [1.0, 2.0]);
     assert_eq!([ends("web", "", "4xx"), ends("api", "", "4xx")], [0.0, 0.0]);
+}
+
+#[test]
+fn maintenance_ends_what_is_open_in_a_pool_that_has_left_the_file() {
+    let open = Backend::every(|wire| {
+        wire.send("hello");
+        wire.ending();
+    });
+    let stays = Backend::plain();
+    let tcp = "timeouts.drain = \"2s\"\n\
+               [[listeners]]\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"\n\
+               [[pools]]\nname = \"web\"\n<A>\n";
+    let both = format!(
+        "{tcp}[[pools]]\nname = \"db\"\n<B>\n\
+         [[routes]]\nhost = \"web.test\"\npool = \"web\"\n[[routes]]\npool = \"db\"\n"
+    );
+    let panel = Panel::with(&[&stays, &open], &both);
+    panel.proxy.no_farewell();
+    let mut client = panel.proxy.connect();
+    client.expect("hello");
+    panel.proxy.pardon("NO BACKEND IS UP");
+    assert_eq!(panel.post("/backends/B/maint?force=1").status(), 200);
+    panel.proxy.reload(&[&stays], &format!("{tcp}[[routes]]\npool = \"web\"\n"));
+    assert_eq!(client.ending(), (Vec::new(), Broken::Reset));
 }
 
 #[test]
@@ -113,7 +137,8 @@ fn who_is_held_goes_on_when_the_pool_leaves_the_file() {
 fn one_that_is_drained_stays_so_when_it_moves_to_another_pool() {
     let [a, b, c] = [(); 3].map(|()| Backend::plain());
     let panel = panel(&[&a, &b, &c]);
-    assert_eq!(panel.post("/backends/B/maint").status(), 200);
+    panel.proxy.pardon("NO BACKEND IS UP");
+    assert_eq!(panel.post("/backends/B/maint?force=1").status(), 200);
     rewrite(&panel, &[("name = \"web\"", "name = \"www\""), ("pool = \"web\"", "pool = \"www\"")]);
     let of = |index: usize| panel.status()["pools"][0]["backends"][index]["mode"].clone();
     assert_eq!([of(0), of(1)], ["ready", "maint"]);
