@@ -7,19 +7,18 @@
 //! is. The lease is held for as long as the tunnel lives, for the backend is as busy with it as
 //! with a request.
 
+mod way;
+
 use super::Shared;
 use super::client::Client;
 use super::kit::Context;
 use super::upstream::Upstream;
 use crate::config::Timeouts;
-use crate::engine::{Next, Outbox, Owner, Read, Stream};
+use crate::engine::{Next, Outbox, Owner};
 use crate::log::Cause;
 use std::convert::Infallible;
-use std::io::{self, ErrorKind};
 use std::time::Duration;
-
-/// How much is read at a time, and so the most that each side's outbox holds.
-const READ_MAX: usize = 64 * 1024;
+use way::{Broken, Way};
 
 /// What a tunnel grew out of, and what is told of it at its end.
 pub(crate) trait Carried {
@@ -55,26 +54,6 @@ pub(crate) struct Tunnel<C> {
     is_downs_turn: bool,
     /// When bytes last moved.
     moved: Duration,
-}
-
-/// One direction.
-struct Way {
-    out: Outbox,
-    /// The source has ended, and the end has been passed on; or nobody takes its bytes any more.
-    ended: bool,
-    /// The other direction has ended: the close that follows says that this one has, too.
-    is_last: bool,
-    /// Whoever was to take them broke off.
-    broken: bool,
-    bytes: u64,
-}
-
-/// Who broke off, as one direction sees it.
-enum Broken {
-    Source,
-    /// The same, where it closed and left out the end of its TLS.
-    Cut,
-    Sink,
 }
 
 /// Why it cannot go on.
@@ -242,58 +221,5 @@ impl<C: Carried> Tunnel<C> {
 
     fn load(&self) -> Load {
         Load { up: self.to_backend.bytes, down: self.to_client.bytes }
-    }
-}
-
-impl Broken {
-    fn source(error: &io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::UnexpectedEof => Self::Cut,
-            _ => Self::Source,
-        }
-    }
-}
-
-impl Way {
-    /// Which begins with what waits there.
-    fn of(out: Outbox) -> Self {
-        Self { out, ended: false, is_last: false, broken: false, bytes: 0 }
-    }
-
-    /// Moves bytes from `from` to `to`; true when something moved.
-    fn carry(
-        &mut self,
-        from: &mut Stream,
-        to: &mut Stream,
-        cx: &mut Context,
-        buf: &mut [u8],
-    ) -> Result<bool, Broken> {
-        let mut moved = false;
-        loop {
-            moved |= self.out.drain_to(to).map_err(|_| Broken::Sink)? > 0;
-            if self.ended || !self.out.is_flushed() || cx.is_spent() {
-                return Ok(moved);
-            }
-            match from.read(&mut buf[..READ_MAX]).map_err(|error| Broken::source(&error))? {
-                Read::WouldBlock => return Ok(moved),
-                Read::End => {
-                    let is_said = if self.is_last { to.say_end() } else { to.finish_writes() };
-                    if !is_said {
-                        return Ok(moved); // it is read again once there is room
-                    }
-                    self.ended = true;
-                }
-                Read::Bytes(n) => {
-                    cx.spend(n);
-                    self.bytes += n as u64;
-                    self.out.send(to, &buf[..n]).map_err(|_| Broken::Sink)?;
-                }
-            }
-            moved = true;
-        }
-    }
-
-    fn break_off(&mut self) {
-        (self.out, self.ended, self.broken) = (Outbox::default(), true, true);
     }
 }
