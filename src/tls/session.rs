@@ -198,8 +198,8 @@ impl Session {
         Ok(taken)
     }
 
-    /// Tells the peer that nothing will follow, if that may be said; false while the socket does not
-    /// take all of it.
+    /// Tells the peer that nothing will follow, if that may be said; false while the socket does
+    /// not take all of it.
     pub fn close(&mut self, socket: &mut (impl Read + Write)) -> bool {
         let is_out = if self.closed {
             self.flush(socket)
