@@ -61,19 +61,17 @@ impl Lookout {
             self.branches.extend(site.branches.iter().map(Arc::downgrade));
             self.site = Arc::clone(site);
         }
-        let (mut held, mut has_ended) = (0, false);
-        for Branch { queue, .. } in self.site.branches.iter().map(Arc::as_ref) {
+        let mut ended = Vec::new();
+        for Branch { queue, pool, .. } in self.site.branches.iter().map(Arc::as_ref) {
             if queue.end_pause(now) {
-                (held, has_ended) = (held + queue.len(), true);
+                ended.push((pool.name(), queue.len()));
             }
             // A place at a backend that has just come up is one of which nobody tells.
             if queue.len() > 0 && !queue.is_paused() {
                 queue.ring_first();
             }
         }
-        if has_ended {
-            self.shared.teller.tell(Event::PauseOver { held });
-        }
+        self.say_over(&ended);
         if self.cuts_overdue(now) {
             // Each task looks at its backend once, and one that is being stepped in the next sweep.
             self.lot.slots.take_all(|task| self.lot.queue(task));
@@ -81,6 +79,18 @@ impl Lookout {
         let cutoff = self.cutoff(now);
         self.shared.crowd.set(cutoff);
         cutoff
+    }
+
+    /// Pauses have ended by themselves, of these pools, which hold so many.
+    fn say_over(&self, ended: &[(&str, usize)]) {
+        let teller = &self.shared.teller;
+        if !ended.is_empty() && ended.len() == self.site.branches.len() {
+            let held = ended.iter().map(|(_, held)| held).sum();
+            return teller.tell(Event::PauseOver { pool: None, held });
+        }
+        for &(pool, held) in ended {
+            teller.tell(Event::PauseOver { pool: Some(pool), held });
+        }
     }
 
     /// True where maintenance is to end what is open at a backend.

@@ -229,7 +229,7 @@ fn where_no_backend_takes_it_the_client_is_reset_and_told_of_in_the_log() {
 fn where_none_is_up_the_client_is_reset_at_once() {
     let vacant = Vacant::new();
     let proxy = passing(&[&Keyed(&vacant, "alive = false")], "");
-    proxy.pardon("no backend");
+    proxy.pardon("resetting a connection: no backend is usable: 1 down; for the TCP client ");
     // A connect with a limit looks at the connection before it returns, and may find the reset.
     assert_eq!(proxy.connect_as(1).ending(), (Vec::new(), Broken::Reset));
     assert_eq!(record(&proxy)["cause"], "PC");
@@ -265,6 +265,8 @@ fn who_waits_in_vain_is_reset_and_so_is_who_finds_the_line_full() {
     second.stands_in_line();
     assert_eq!(proxy.connect_as(1).ending().1, Broken::Reset, "the line is full");
     assert_eq!(second.ending().1, Broken::Reset);
+    assert_eq!(proxy.said("answering 503"), 0, "that is for requests");
+    proxy.process.said.wait("resetting a connection: every backend is busy");
     let records = records(&proxy, 2);
     assert_eq!((&records[0]["cause"], &records[1]["cause"]), (&"PC".into(), &"sQ".into()));
     assert_eq!(records[1]["backend"], Value::Null, "{}", records[1]);
