@@ -176,17 +176,20 @@ impl Stream {
     }
 
     /// Tells the peer that this is the end, and no cut, before a close that follows. In the clear
-    /// the close says it.
-    pub(crate) fn say_end(&mut self) {
-        if let Some(session) = &mut self.session {
-            session.close(&mut Raw { socket: &mut self.socket, last: true });
-        }
+    /// the close says it. False while the socket does not take it: to be said again.
+    pub(crate) fn say_end(&mut self) -> bool {
+        let session = self.session.as_deref_mut();
+        session.is_none_or(|one| one.close(&mut Raw { socket: &mut self.socket, last: true }))
     }
 
-    /// Says that nothing more will be written. An error means that the peer knows already.
-    pub(crate) fn finish_writes(&mut self) {
-        self.say_end();
-        self.socket.finish_writes();
+    /// Says that nothing more will be written; false as for [`say_end`](Self::say_end). An error
+    /// means that the peer knows already.
+    pub(crate) fn finish_writes(&mut self) -> bool {
+        let is_said = self.say_end();
+        if is_said {
+            self.socket.finish_writes();
+        }
+        is_said
     }
 
     /// Likewise, where the last message was cut short: through TLS the end is not announced, so

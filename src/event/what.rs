@@ -92,6 +92,8 @@ pub enum Event<'e> {
     Unavailable {
         /// How they stand.
         none: Words<'e>,
+        /// How whoever is turned away is told so: "answering 503".
+        how: &'e str,
         /// The request that is refused.
         request: Words<'e>,
     },
@@ -99,6 +101,8 @@ pub enum Event<'e> {
     Busy {
         /// What it waited for.
         why: &'e str,
+        /// As above.
+        how: &'e str,
         /// The request that is refused.
         request: Words<'e>,
     },
@@ -118,6 +122,8 @@ pub enum Event<'e> {
     },
     /// A pause has ended by itself.
     PauseOver {
+        /// Of this pool alone, or of all.
+        pool: Option<&'e str>,
         /// How many were held.
         held: usize,
     },

@@ -15,17 +15,15 @@ impl Display for Event<'_> {
             | Self::UnknownPath { backend, what } => write!(f, "backend {backend}: {what}"),
             Self::Habit { backend, learnt } => write!(f, "backend {backend} {learnt}"),
             Self::NoneFound { pool } => {
-                let so = "no name resolves; until one does, every answer is 503";
+                let so = "no name resolves; until one does, nobody is served";
                 write!(f, "NO BACKEND IS FOUND{}: {so}", within(pool))
             }
             Self::NoneLeft { pool } => {
-                let so = "by the file that serves now; every answer is 503";
+                let so = "by the file that serves now; nobody is served";
                 write!(f, "NO BACKEND IS UP{} {so}", within(pool))
             }
-            Self::Unavailable { none, request } => {
-                write!(f, "answering 503: {none}; {request}")
-            }
-            Self::Busy { why, request } => write!(f, "answering 503: {why}; {request}"),
+            Self::Unavailable { none, how, request } => write!(f, "{how}: {none}; {request}"),
+            Self::Busy { why, how, request } => write!(f, "{how}: {why}; {request}"),
             Self::Unshaken { client, why } => write!(f, "client {client}: {why}"),
             Self::Stranger { peer } => write!(
                 f,
@@ -91,8 +89,9 @@ impl Event<'_> {
             Self::Resumed { pool, held } => {
                 write!(f, "resumed{}: {}", of_pool(pool), freed(held))
             }
-            Self::PauseOver { held } => {
-                write!(f, "the pause is over by itself: {}", freed(held))
+            Self::PauseOver { pool, held } => {
+                let of = if pool.is_some() { " of" } else { "" };
+                write!(f, "the pause{of}{} is over by itself: {}", of_pool(pool), freed(held))
             }
             Self::Unready { lame_duck } => {
                 write!(f, "not ready any more: serving on for {lame_duck:?}, then stopping")

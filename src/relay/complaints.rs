@@ -10,6 +10,9 @@ use crate::event::{About, By, Event, Shift};
 use crate::pool::{Fault, Notice, Standing, Unavailable};
 use std::fmt;
 
+/// How a request is turned away.
+const BY_503: &str = "answering 503";
+
 impl From<Fault> for About {
     fn from(fault: Fault) -> Self {
         match fault {
@@ -77,11 +80,11 @@ impl Shared {
 
     /// No backend can take a request.
     pub(crate) fn say_unavailable(&self, none: &Unavailable, request: impl fmt::Display) {
-        self.teller.tell(Event::Unavailable { none, request: &request });
+        self.teller.tell(Event::Unavailable { none, how: BY_503, request: &request });
     }
 
     /// A request has waited in vain for a place, or found the line full.
     pub(crate) fn say_busy(&self, why: &str, request: impl fmt::Display) {
-        self.teller.tell(Event::Busy { why, request: &request });
+        self.teller.tell(Event::Busy { why, how: BY_503, request: &request });
     }
 }

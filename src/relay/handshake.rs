@@ -54,6 +54,12 @@ fn wait(mut client: Box<Client>, cx: &Context) -> Next<Box<Client>, Shaken> {
 fn fail(mut client: Box<Client>, error: &io::Error, cx: &Context) -> Next<Box<Client>, Shaken> {
     let is_plain = client.stream.is_plain_spoken();
     let received = client.stream.leave_tls();
+    if is_plain && client.entrance.passes() {
+        // An answer of HTTP would be no word of what is spoken there.
+        say(&client, error, cx);
+        client.stream.reset_on_close();
+        return Next::Done;
+    }
     if is_plain {
         return Next::Go(Shaken::Refuse(client, PLAIN, received));
     }

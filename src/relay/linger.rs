@@ -97,13 +97,18 @@ impl Linger {
         self.end = (self.end + worth).min(cx.now + timeouts.client_write);
     }
 
-    /// Says that the answer is over.
+    /// Says that the answer is over, once the client takes that.
     fn finish(&mut self, cx: &Context) {
-        match self.cut {
-            true => self.client.stream.cut_writes(),
-            false => self.client.stream.finish_writes(),
+        let stream = &mut self.client.stream;
+        self.finished = if self.cut {
+            stream.cut_writes();
+            true
+        } else {
+            stream.finish_writes()
+        };
+        if !self.finished {
+            return;
         }
-        self.finished = true;
         self.client.await_close(cx.now);
         (self.answered, self.heard) = (cx.now, cx.now);
         self.end = cx.now + cx.kit.site.config.timeouts.linger_total;

@@ -23,7 +23,7 @@ use crate::engine::Lot;
 use crate::event::Event;
 use crate::pool::Look;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// A shorter pause is no idleness: the answer, or the next request, may be under way. Where nobody
@@ -39,7 +39,12 @@ const SHARE: usize = 16;
 pub(crate) struct Lookout {
     shared: Arc<Shared>,
     lot: Arc<Lot<ClientTask>>,
-    site: Look<Site>,
+    sites: Look<Site>,
+    /// As it was at the last look.
+    site: Arc<Site>,
+    /// Those of the site, and of the ones before it that a connection still holds: maintenance ends
+    /// what is open in a pool that has left the file, too.
+    branches: Vec<Weak<Branch>>,
     /// Since when somebody has waited at the door at each look.
     callers_since: Option<Duration>,
     /// The same at a listener that is full, though the house is not.
@@ -49,27 +54,31 @@ pub(crate) struct Lookout {
 impl Lookout {
     pub(super) fn new(shared: &Arc<Shared>, lot: &Arc<Lot<ClientTask>>) -> Self {
         let (shared, lot) = (Arc::clone(shared), Arc::clone(lot));
-        Self { site: shared.site.look(), shared, lot, callers_since: None, apart_since: None }
+        let mut sites = shared.site.look();
+        let site = Arc::clone(sites.current());
+        let branches = site.branches.iter().map(Arc::downgrade).collect();
+        Self { shared, lot, sites, site, branches, callers_since: None, apart_since: None }
     }
 
     /// Looks around before a sweep, and returns the cutoff for it.
     pub(crate) fn look(&mut self, now: Duration) -> Duration {
         self.shared.idle.expire(now);
-        let (mut held, mut has_ended, mut is_cutting) = (0, false, false);
-        for Branch { queue, pool, .. } in self.site.current().branches.iter().map(Arc::as_ref) {
+        if let Some(site) = self.sites.replaced() {
+            self.branches.extend(site.branches.iter().map(Arc::downgrade));
+            self.site = Arc::clone(site);
+        }
+        let mut ended = Vec::new();
+        for Branch { queue, pool, .. } in self.site.branches.iter().map(Arc::as_ref) {
             if queue.end_pause(now) {
-                (held, has_ended) = (held + queue.len(), true);
+                ended.push((pool.name(), queue.len()));
             }
             // A place at a backend that has just come up is one of which nobody tells.
             if queue.len() > 0 && !queue.is_paused() {
                 queue.ring_first();
             }
-            is_cutting |= pool.cut_overdue(now);
         }
-        if has_ended {
-            self.shared.teller.tell(Event::PauseOver { held });
-        }
-        if is_cutting {
+        self.say_over(&ended);
+        if self.cuts_overdue(now) {
             // Each task looks at its backend once, and one that is being stepped in the next sweep.
             self.lot.slots.take_all(|task| self.lot.queue(task));
         }
@@ -89,8 +98,31 @@ impl Lookout {
         }
     }
 
+    /// Pauses have ended by themselves, of these pools, which hold so many.
+    fn say_over(&self, ended: &[(&str, usize)]) {
+        let teller = &self.shared.teller;
+        if !ended.is_empty() && ended.len() == self.site.branches.len() {
+            let held = ended.iter().map(|(_, held)| held).sum();
+            return teller.tell(Event::PauseOver { pool: None, held });
+        }
+        for &(pool, held) in ended {
+            teller.tell(Event::PauseOver { pool: Some(pool), held });
+        }
+    }
+
+    /// True where maintenance is to end what is open at a backend.
+    fn cuts_overdue(&mut self, now: Duration) -> bool {
+        let mut is_cutting = false;
+        self.branches.retain(|branch| {
+            let Some(branch) = branch.upgrade() else { return false };
+            is_cutting |= branch.pool.cut_overdue(now);
+            true
+        });
+        is_cutting
+    }
+
     fn cutoff(&mut self, now: Duration) -> Duration {
-        let (shared, timeouts) = (&self.shared, &self.site.current().config.timeouts);
+        let (shared, timeouts) = (&self.shared, &self.site.config.timeouts);
         let since = self.callers_since.unwrap_or(now);
         self.callers_since = shared.door.has_callers().then_some(since);
         let limit = shared.door.limit();

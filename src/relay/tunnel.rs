@@ -7,19 +7,18 @@
 //! is. The lease is held for as long as the tunnel lives, for the backend is as busy with it as
 //! with a request.
 
+mod way;
+
 use super::Shared;
 use super::client::Client;
 use super::kit::Context;
 use super::upstream::Upstream;
 use crate::config::Timeouts;
-use crate::engine::{Next, Outbox, Owner, Read, Stream};
+use crate::engine::{Next, Outbox, Owner};
 use crate::log::Cause;
 use std::convert::Infallible;
-use std::io::{self, ErrorKind};
 use std::time::Duration;
-
-/// How much is read at a time, and so the most that each side's outbox holds.
-const READ_MAX: usize = 64 * 1024;
+use way::{Broken, Way};
 
 /// What a tunnel grew out of, and what is told of it at its end.
 pub(crate) trait Carried {
@@ -51,28 +50,10 @@ pub(crate) struct Tunnel<C> {
     upstream: Box<Upstream>,
     to_backend: Way,
     to_client: Way,
+    /// The way down goes first: whoever does may move all that a step moves.
+    is_downs_turn: bool,
     /// When bytes last moved.
     moved: Duration,
-}
-
-/// One direction.
-struct Way {
-    out: Outbox,
-    /// The source has ended, and the end has been passed on; or nobody takes its bytes any more.
-    ended: bool,
-    /// The other direction has ended: the close that follows says that this one has, too.
-    is_last: bool,
-    /// Whoever was to take them broke off.
-    broken: bool,
-    bytes: u64,
-}
-
-/// Who broke off, as one direction sees it.
-enum Broken {
-    Source,
-    /// The same, where it closed and left out the end of its TLS.
-    Cut,
-    Sink,
 }
 
 /// Why it cannot go on.
@@ -96,7 +77,14 @@ impl<C: Carried> Tunnel<C> {
         client.out.bytes.extend_from_slice(surplus);
         let to_backend = Way::of(Outbox::of(std::mem::take(&mut client.held)));
         let to_client = Way::of(std::mem::take(&mut client.out));
-        Box::new(Self { carried, upstream, to_backend, to_client, moved: now })
+        Box::new(Self {
+            carried,
+            upstream,
+            to_backend,
+            to_client,
+            is_downs_turn: false,
+            moved: now,
+        })
     }
 
     /// Moves bytes both ways until neither moves.
@@ -125,6 +113,7 @@ impl<C: Carried> Tunnel<C> {
                 self.moved = cx.now;
             }
             if cx.is_spent() {
+                self.is_downs_turn = !self.is_downs_turn;
                 return Next::Queue(self);
             }
             if !moved {
@@ -133,19 +122,34 @@ impl<C: Carried> Tunnel<C> {
         }
     }
 
+    /// Who has broken off behind its own end. No read would tell of that, and no write as long as
+    /// there is nothing to write; but where one that may still be written to is closed in both
+    /// directions, that was a reset.
+    fn left(&mut self) -> Option<Cause> {
+        let client = &self.carried.client().stream;
+        match (self.to_backend.ended, self.to_client.ended) {
+            (true, false) if client.is_broken() => Some(Cause::ClientGone),
+            (false, true) if self.upstream.stream.is_broken() => Some(Cause::BackendReset),
+            _ => None,
+        }
+    }
+
     /// Each direction once; true when something moved.
     fn carry(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<bool, Off> {
-        let (client, backend) = (&mut self.carried.client().stream, &mut self.upstream.stream);
-        self.to_backend.is_last = self.to_client.ended;
-        let up = self.to_backend.carry(client, backend, cx, buf);
-        self.to_client.is_last = self.to_backend.ended;
-        let down = self.to_client.carry(backend, client, cx, buf);
+        let (up, down);
+        if self.is_downs_turn {
+            down = self.carry_down(cx, buf);
+            up = self.carry_up(cx, buf);
+        } else {
+            up = self.carry_up(cx, buf);
+            down = self.carry_down(cx, buf);
+        }
         match (up, down) {
             (Ok(up), Ok(down)) => Ok(up || down),
             // Its last words may be here still: they say why.
-            (Err(Broken::Sink), Ok(down)) => {
+            (Err(Broken::Sink), Ok(_)) => {
                 self.to_backend.break_off();
-                Ok(down)
+                Ok(true)
             }
             (Err(Broken::Cut), _) => Err(Off::Left),
             (Err(Broken::Source), _) | (_, Err(Broken::Sink)) => {
@@ -155,7 +159,22 @@ impl<C: Carried> Tunnel<C> {
         }
     }
 
+    fn carry_up(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<bool, Broken> {
+        self.to_backend.is_last = self.to_client.ended;
+        let (client, backend) = (&mut self.carried.client().stream, &mut self.upstream.stream);
+        self.to_backend.carry(client, backend, cx, buf)
+    }
+
+    fn carry_down(&mut self, cx: &mut Context, buf: &mut [u8]) -> Result<bool, Broken> {
+        self.to_client.is_last = self.to_backend.ended;
+        let (client, backend) = (&mut self.carried.client().stream, &mut self.upstream.stream);
+        self.to_client.carry(backend, client, cx, buf)
+    }
+
     fn wait(mut self: Box<Self>, cx: &mut Context) -> Next<Box<Self>, Infallible> {
+        if let Some(cause) = self.left() {
+            return self.cut(cause, cx);
+        }
         let limits = self.carried.timeouts();
         let limit = match self.to_backend.ended || self.to_client.ended {
             true => limits.tunnel_fin.min(limits.tunnel_idle),
@@ -167,6 +186,9 @@ impl<C: Carried> Tunnel<C> {
             let cause = if awaits_backend { Cause::BackendTimeout } else { Cause::ClientTimeout };
             return self.cut(cause, cx);
         }
+        // A slow side has had it filled, maybe once in its life.
+        self.to_backend.out.release_memory();
+        self.to_client.out.release_memory();
         let home = self.carried.client().stream.key(Owner::Itself);
         match home.and_then(|home| self.upstream.stream.key(Owner::Home(home))) {
             Ok(_) => Next::Park(self, deadline),
@@ -199,58 +221,5 @@ impl<C: Carried> Tunnel<C> {
 
     fn load(&self) -> Load {
         Load { up: self.to_backend.bytes, down: self.to_client.bytes }
-    }
-}
-
-impl Broken {
-    fn source(error: &io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::UnexpectedEof => Self::Cut,
-            _ => Self::Source,
-        }
-    }
-}
-
-impl Way {
-    /// Which begins with what waits there.
-    fn of(out: Outbox) -> Self {
-        Self { out, ended: false, is_last: false, broken: false, bytes: 0 }
-    }
-
-    /// Moves bytes from `from` to `to`; true when something moved.
-    fn carry(
-        &mut self,
-        from: &mut Stream,
-        to: &mut Stream,
-        cx: &mut Context,
-        buf: &mut [u8],
-    ) -> Result<bool, Broken> {
-        let mut moved = false;
-        loop {
-            moved |= self.out.drain_to(to).map_err(|_| Broken::Sink)? > 0;
-            if self.ended || !self.out.is_flushed() || cx.is_spent() {
-                return Ok(moved);
-            }
-            match from.read(&mut buf[..READ_MAX]).map_err(|error| Broken::source(&error))? {
-                Read::WouldBlock => return Ok(moved),
-                Read::End => {
-                    match self.is_last {
-                        true => to.say_end(),
-                        false => to.finish_writes(),
-                    }
-                    self.ended = true;
-                }
-                Read::Bytes(n) => {
-                    cx.spend(n);
-                    self.bytes += n as u64;
-                    self.out.send(to, &buf[..n]).map_err(|_| Broken::Sink)?;
-                }
-            }
-            moved = true;
-        }
-    }
-
-    fn break_off(&mut self) {
-        (self.out, self.ended, self.broken) = (Outbox::default(), true, true);
     }
 }

@@ -145,7 +145,7 @@ impl Session {
         match *self {}
     }
 
-    pub fn close(&mut self, _socket: &mut (impl Read + Write)) {
+    pub fn close(&mut self, _socket: &mut (impl Read + Write)) -> bool {
         match *self {}
     }
 }

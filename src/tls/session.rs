@@ -198,13 +198,18 @@ impl Session {
         Ok(taken)
     }
 
-    /// Tells the peer that nothing will follow, if the socket takes it.
-    pub fn close(&mut self, socket: &mut (impl Read + Write)) {
-        let may_not = self.closed || self.is_handshaking() || self.owes_last;
+    /// Tells the peer that nothing will follow, if that may be said; false while the socket does
+    /// not take all of it.
+    pub fn close(&mut self, socket: &mut (impl Read + Write)) -> bool {
+        let is_out = if self.closed {
+            self.flush(socket)
+        } else if self.is_handshaking() || self.owes_last {
+            return true;
+        } else {
+            self.make_room(socket).and_then(|fits| Ok(fits && self.send(socket, &[], true)?))
+        };
         // An error means that the peer knows already.
-        if !may_not && self.make_room(socket).unwrap_or(false) {
-            let _ = self.send(socket, &[], true);
-        }
+        is_out.unwrap_or(true)
     }
 
     /// Receives once, and opens what came; returns how many plain bytes are in `into`. What it has

@@ -1,7 +1,7 @@
 //! Several pools at the endpoint: each is shown for itself, and held, and steered by its backends'
 //! names.
 
-use crate::harness::{Backend, Place, eventually};
+use crate::harness::{Backend, Broken, Place, eventually};
 use crate::metrics::metrics;
 use crate::panel::{Panel, error, json};
 use serde_json::{Value, json};
@@ -50,6 +50,30 @@ fn each_is_shown_with_its_own_backends_and_numbers() {
 }
 
 #[test]
+fn maintenance_ends_what_is_open_in_a_pool_that_has_left_the_file() {
+    let open = Backend::every(|wire| {
+        wire.send("hello");
+        wire.ending();
+    });
+    let stays = Backend::plain();
+    let tcp = "timeouts.drain = \"2s\"\n\
+               [[listeners]]\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"\n\
+               [[pools]]\nname = \"web\"\n<A>\n";
+    let both = format!(
+        "{tcp}[[pools]]\nname = \"db\"\n<B>\n\
+         [[routes]]\nhost = \"web.test\"\npool = \"web\"\n[[routes]]\npool = \"db\"\n"
+    );
+    let panel = Panel::with(&[&stays, &open], &both);
+    panel.proxy.no_farewell();
+    let mut client = panel.proxy.connect();
+    client.expect("hello");
+    panel.proxy.pardon("NO BACKEND IS UP");
+    assert_eq!(panel.post("/backends/B/maint?force=1").status(), 200);
+    panel.proxy.reload(&[&stays], &format!("{tcp}[[routes]]\npool = \"web\"\n"));
+    assert_eq!(client.ending(), (Vec::new(), Broken::Reset));
+}
+
+#[test]
 fn one_is_paused_and_the_other_goes_on() {
     let [a, b, c] = [(); 3].map(|()| Backend::plain());
     let panel = panel(&[&a, &b, &c]);
@@ -63,6 +87,8 @@ fn one_is_paused_and_the_other_goes_on() {
     assert_eq!(json(&panel.post("/resume?pool=web"))["words"], "nothing was paused");
     assert_eq!(json(&panel.post("/resume?pool=api"))["words"], "requests go on");
     assert_eq!(held.answer().status(), 200);
+    panel.post("/pause?pool=api&for=1s");
+    panel.proxy.process.said.wait("the pause of pool api is over by itself: 0 requests that were");
     let unknown = panel.post("/pause?pool=apo");
     assert_eq!(error(&unknown), "there is no pool \"apo\"; known: web, api");
 }
@@ -113,7 +139,8 @@ fn who_is_held_goes_on_when_the_pool_leaves_the_file() {
 fn one_that_is_drained_stays_so_when_it_moves_to_another_pool() {
     let [a, b, c] = [(); 3].map(|()| Backend::plain());
     let panel = panel(&[&a, &b, &c]);
-    assert_eq!(panel.post("/backends/B/maint").status(), 200);
+    panel.proxy.pardon("NO BACKEND IS UP");
+    assert_eq!(panel.post("/backends/B/maint?force=1").status(), 200);
     rewrite(&panel, &[("name = \"web\"", "name = \"www\""), ("pool = \"web\"", "pool = \"www\"")]);
     let of = |index: usize| panel.status()["pools"][0]["backends"][index]["mode"].clone();
     assert_eq!([of(0), of(1)], ["ready", "maint"]);

@@ -7,12 +7,13 @@ mod real;
 mod strangers;
 
 use crate::harness::{
-    Backend, BlackHole, Broken, Gate, Hosted, Keyed, Length, Place, Proxy, Vacant, Wire,
+    Backend, BlackHole, Broken, DEADLINE, Gate, Hosted, Keyed, Length, Place, Proxy, Vacant, Wire,
     eventually, timed,
 };
 use serde_json::Value;
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::net::Ipv4Addr;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -122,6 +123,62 @@ fn much_goes_both_ways_at_once_and_no_more_is_held_than_is_read() {
 }
 
 #[test]
+fn one_direction_that_never_rests_leaves_the_other_its_turn() {
+    const ENOUGH: usize = 512 << 20;
+    let backend = Backend::every(|wire| {
+        wire.exactly(1).unwrap();
+        wire.send("heard");
+        let mut room = vec![0; 1 << 20];
+        while wire.stream().read(&mut room).is_ok_and(|bytes| bytes > 0) {}
+    });
+    let proxy = passing(&[&backend], "server.workers = 1");
+    let mut client = proxy.connect();
+    let heard = Gate::new();
+    let sent = thread::scope(|scope| {
+        let (mut sender, is_heard) = (client.stream().try_clone().unwrap(), heard.clone());
+        let sending = scope.spawn(move || {
+            let (block, mut sent) = (vec![b'u'; 1 << 20], 0);
+            while !is_heard.is_open() && sent < ENOUGH {
+                sender.write_all(&block).unwrap();
+                sent += block.len();
+            }
+            sent
+        });
+        client.expect("heard");
+        heard.open();
+        sending.join().unwrap()
+    });
+    assert!(sent < ENOUGH);
+}
+
+#[test]
+fn a_connection_that_was_slowed_down_once_is_small_again() {
+    const MANY: usize = 20;
+    let (told, tells) = mpsc::channel();
+    // Sends until nobody takes any more.
+    let backend = Backend::every(move |wire| {
+        wire.stream().set_write_timeout(Some(Duration::from_millis(50))).unwrap();
+        let (mut stream, mut sent) = (wire.stream(), 0);
+        while let Ok(written) = stream.write(&[b'd'; 64 * 1024]) {
+            sent += written;
+        }
+        told.send(sent).unwrap();
+        wire.ending();
+    });
+    let proxy = passing(&[&backend], "");
+    let slow = |_| {
+        let mut client = proxy.connect();
+        client.exactly(tells.recv_timeout(DEADLINE).unwrap()).unwrap();
+        client
+    };
+    let _first = slow(0);
+    let before = proxy.process.memory_kib("VmRSS");
+    let _others: Vec<_> = (0..MANY).map(slow).collect();
+    let grown = proxy.process.memory_kib("VmRSS").saturating_sub(before);
+    assert!(grown < MANY * 16, "{grown} KiB");
+}
+
+#[test]
 fn a_backend_that_takes_no_connection_is_skipped_and_then_left_out() {
     let (vacant, b) = (Vacant::new(), named("b"));
     let proxy = passing(&[&vacant, &b], "");
@@ -172,7 +229,7 @@ fn where_no_backend_takes_it_the_client_is_reset_and_told_of_in_the_log() {
 fn where_none_is_up_the_client_is_reset_at_once() {
     let vacant = Vacant::new();
     let proxy = passing(&[&Keyed(&vacant, "alive = false")], "");
-    proxy.pardon("no backend");
+    proxy.pardon("resetting a connection: no backend is usable: 1 down; for the TCP client ");
     // A connect with a limit looks at the connection before it returns, and may find the reset.
     assert_eq!(proxy.connect_as(1).ending(), (Vec::new(), Broken::Reset));
     assert_eq!(record(&proxy)["cause"], "PC");
@@ -208,6 +265,8 @@ fn who_waits_in_vain_is_reset_and_so_is_who_finds_the_line_full() {
     second.stands_in_line();
     assert_eq!(proxy.connect_as(1).ending().1, Broken::Reset, "the line is full");
     assert_eq!(second.ending().1, Broken::Reset);
+    assert_eq!(proxy.said("answering 503"), 0, "that is for requests");
+    proxy.process.said.wait("resetting a connection: every backend is busy");
     let records = records(&proxy, 2);
     assert_eq!((&records[0]["cause"], &records[1]["cause"]), (&"PC".into(), &"sQ".into()));
     assert_eq!(records[1]["backend"], Value::Null, "{}", records[1]);

@@ -283,8 +283,7 @@ impl Exchange {
         match &mut self.upstream {
             Some(upstream) if !upstream.connected => return Err(Trouble::CLIENT_GONE),
             Some(upstream) if is_sent && !upstream.told_end => {
-                upstream.told_end = true;
-                upstream.stream.finish_writes();
+                upstream.told_end = upstream.stream.finish_writes();
             }
             _ => {}
         }

@@ -5,7 +5,7 @@ use super::Passage;
 use super::trouble::{TAKEN_OUT, Trouble};
 use crate::config::Timeouts;
 use crate::engine::Next;
-use crate::event::About;
+use crate::event::{About, Event};
 use crate::log::{Access, Cause};
 use crate::pool::{Backend, Fault, Outcome};
 use crate::relay::Shared;
@@ -14,6 +14,9 @@ use crate::relay::kit::Context;
 use crate::relay::tunnel::{Carried, Load};
 use std::fmt;
 use std::time::{Duration, SystemTime};
+
+/// How a TCP client is turned away.
+const BY_RESET: &str = "resetting a connection";
 
 impl Carried for Passage {
     fn client(&mut self) -> &mut Client {
@@ -44,9 +47,13 @@ impl Passage {
         self.upstream = None;
         let shared = &cx.kit.shared;
         match trouble {
-            Trouble::NoBackend(none) => shared.say_unavailable(none, self.shown()),
+            Trouble::NoBackend(none) => {
+                let request = &self.shown();
+                shared.teller.tell(Event::Unavailable { none, how: BY_RESET, request });
+            }
             Trouble::QueueFull | Trouble::QueueLate | Trouble::Held => {
-                shared.say_busy(&trouble.to_string(), self.shown());
+                let (why, request) = (&trouble.to_string(), &self.shown());
+                shared.teller.tell(Event::Busy { why, how: BY_RESET, request });
             }
             Trouble::Ours(error) => {
                 shared.idle.give_way(cx.now);

@@ -2,10 +2,11 @@
 //! all are full, and connects, trying another where there is no connection to be had. Then it is a
 //! tunnel (`tunnel.rs`). Nobody here reads a byte of it.
 //!
-//! It goes by the rules that requests go by: the policy, `max_connections`, the queue, `[retry]`
-//! and its budget, drain and maintenance. Nothing of the client's goes up before a backend has
-//! taken the connection, so another try is always safe. A backend is at fault if there is no
-//! connection to it, and what is said on one that came about is between the two.
+//! It goes by the rules that requests go by: the policy, `max_connections`, the queue, `[retry]`,
+//! drain and maintenance. Nothing of the client's goes up before a backend has taken the
+//! connection, so another try is always safe, and needs no leave of the budget, which is for what
+//! may have been heard. A backend is at fault if there is no connection to it, and what is said on
+//! one that came about is between the two.
 //!
 //! A client that cannot be served is reset: a mere close would tell it that this is all there is.
 
@@ -189,16 +190,19 @@ impl Passage {
         self.course.begin();
         self.times.tried = cx.now;
         let address = backend.address().map_err(|_| Trouble::nowhere(backend))?;
-        let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
         let (preface, tls) = (backend.preface(), self.branch.connector(index));
+        // Only where it is needed: a client that is registered before its bytes are read wakes a
+        // worker for them.
+        let home = preface.map(|_| self.client.stream.key(Owner::Itself));
+        let told = home.transpose().map_err(Trouble::Ours)?;
         let (backend, trust) = (backend.number(), tls.map_or(0, Connector::trust));
-        let to = Destination { backend, trust, told: preface.map(|_| home), address };
+        let to = Destination { backend, trust, told, address };
         let ahead = preface.map(|version| preface::write(version, self.client.ends()));
         let lot = Arc::clone(&cx.kit.shared.lot);
         Upstream::connect(to, lot, tls, ahead.unwrap_or_default().into()).map_err(Trouble::connect)
     }
 
-    /// Leases another backend, if the rules and the budget allow it and there is one.
+    /// Leases another backend, if the rules allow it and there is one.
     fn asks_another(&mut self, trouble: &Trouble, cx: &mut Context) -> bool {
         let Some(setback) = trouble.setback() else { return false };
         let attempt = Attempt {
@@ -210,8 +214,7 @@ impl Passage {
         };
         let decision = self.course.judge(&attempt, &self.branch.pool.rules().retry);
         self.give_up(trouble, cx);
-        let is_allowed = decision == Decision::AnotherBackend;
-        is_allowed && self.course.has_leave(&self.branch.pool) && self.pick(cx).is_ok()
+        decision == Decision::AnotherBackend && self.pick(cx).is_ok()
     }
 
     /// Until when to wait, with both sockets watched; or what is late.

@@ -279,6 +279,24 @@ fn a_write_that_is_stuck_is_neither_done_nor_undone() {
 }
 
 #[test]
+fn an_end_that_the_socket_does_not_take_is_said_once_it_does() {
+    let (mut client, mut server, mut ours, mut theirs) = shaken_hands();
+    assert_eq!(server.write(&mut theirs, b"all", false).unwrap(), 3);
+    let full = theirs.to.borrow().bytes.len();
+    for room in [full, full + 5] {
+        theirs.room = room;
+        assert!(!server.close(&mut theirs), "with room for {} bytes of it", room - full);
+    }
+    theirs.room = usize::MAX;
+    assert!(server.close(&mut theirs));
+    assert!(server.close(&mut theirs), "it is said");
+    ours.from.borrow_mut().ended = true;
+    let mut buf = [0; 8];
+    assert_eq!(client.read(&mut ours, &mut buf).unwrap(), 3);
+    assert_eq!(client.read(&mut ours, &mut buf).unwrap(), 0, "an end, and no cut");
+}
+
+#[test]
 fn an_idle_session_holds_no_buffer() {
     let (mut client, mut server, mut ours, mut theirs) = shaken_hands();
     let (mut buf, message) = (vec![0; 200_000], vec![7; 150_000]);

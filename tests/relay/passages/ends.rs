@@ -2,6 +2,7 @@
 
 use super::{echo, named, passing, record, records};
 use crate::harness::{Backend, Broken, Gate, Vacant, eventually, timed};
+use rustix::io::ioctl_fionread;
 use rustix::net::sockopt::set_socket_linger;
 use std::net::TcpStream;
 use std::time::Duration;
@@ -102,6 +103,36 @@ fn who_is_silent_for_too_long_is_cut_off_and_sooner_once_the_other_has_ended() {
         records(&proxy, 3).iter().map(|it| it["cause"].as_str().unwrap().to_owned()).collect();
     assert_eq!(causes, ["cD", "sD", "cD"]);
     gate.open();
+}
+
+#[test]
+fn who_breaks_off_behind_its_end_is_not_waited_for() {
+    // The client has asked all, and is killed with words unread: its backend is to know.
+    let gate = Gate::new();
+    let opens = gate.clone();
+    let backend = Backend::every(move |wire| {
+        wire.send("hello");
+        wire.expect_end();
+        opens.pass();
+        assert!(!wire.offer("an answer"), "it was reset");
+    });
+    let proxy = passing(&[&backend], "");
+    let mut client = proxy.connect();
+    client.finish();
+    eventually("a greeting waits there", || ioctl_fionread(client.stream()).unwrap() == 5);
+    drop(client);
+    assert_eq!(record(&proxy)["cause"], "CD");
+    gate.open();
+    // The backend has ended, and then leaves with words unread.
+    let backend = Backend::every(|wire| {
+        wire.finish();
+        eventually("they have come", || ioctl_fionread(wire.stream()).unwrap() == 5);
+    });
+    let proxy = passing(&[&backend], "");
+    let mut client = proxy.connect();
+    client.send("hello");
+    client.expect_end();
+    assert_eq!(record(&proxy)["cause"], "SD");
 }
 
 #[test]

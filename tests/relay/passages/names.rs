@@ -6,6 +6,7 @@ use crate::harness::{
     Backend, Broken, Certs, Keyed, OpenSsl, Proving, Proxy, Trusting, Wire, proving, showing,
     trusting,
 };
+use serde_json::Value;
 
 #[test]
 fn a_listener_may_end_tls_for_whatever_is_spoken_in_it() {
@@ -23,6 +24,26 @@ fn a_listener_may_end_tls_for_whatever_is_spoken_in_it() {
     let mut client = OpenSsl::connect(proxy.address, &certs, &name);
     client.wire.send("through openssl");
     client.wire.expect("through openssl");
+}
+
+#[test]
+fn who_speaks_no_tls_where_it_ends_is_reset_and_is_no_request() {
+    let (backend, certs) = (Backend::every(echo), Certs::make());
+    let proxy = Proxy::secure(&certs, &[&backend], &format!("log.access = \"json\"\n{TCP}"));
+    proxy.no_farewell();
+    for words in ["EHLO mail.example.org\r\n", "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"] {
+        let mut client = proxy.connect_raw();
+        client.send(words);
+        assert_eq!(client.ending(), (Vec::new(), Broken::Reset), "{words}");
+    }
+    proxy.process.said.wait("client 127.0.0.1: speaks no TLS");
+    assert_eq!(backend.visits(), 0);
+    let mut client = proxy.connect();
+    client.send("x");
+    client.expect("x");
+    client.finish();
+    client.expect_end();
+    assert_eq!(record(&proxy)["status"], Value::Null, "the first line of all is of this one");
 }
 
 #[test]
