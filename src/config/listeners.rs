@@ -145,6 +145,11 @@ impl Config {
     }
 }
 
+/// Those that lead to a pool: the others send clients on to https.
+pub(super) fn leading(listeners: &[Listener]) -> impl Iterator<Item = &Listener> {
+    listeners.iter().filter(|one| one.mode != Mode::ToHttps)
+}
+
 /// Reads all listeners; whatever is wrong with one does not hide what is wrong with the next.
 pub(super) fn read(
     written: (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>),

@@ -1,10 +1,12 @@
 //! The rules for listeners of mode "tcp": what is said of requests means nothing where there are
 //! none, and some of it must not be believed to happen. Called by `valid`.
 
+use super::listeners::leading;
 use super::message::quote;
 use super::report::Report;
-use super::settings::Settings;
+use super::settings::{Setting, Settings};
 use super::{Asking, Config, HashBy, Listener, Mode, Serving};
+use crate::pool::Route;
 use crate::pool::policy::Kind;
 
 /// Keys that are about HTTP alone; one that ends in a dot stands for its whole table.
@@ -49,15 +51,31 @@ impl Config {
 
     /// True where applications get no requests: who is sent to https asks there.
     fn asks_nothing(&self) -> bool {
-        let mut leading =
-            self.listeners.iter().map(|one| one.mode).filter(|one| *one != Mode::ToHttps);
-        leading.next().is_some_and(|first| first == Mode::Tcp && leading.all(|one| one == first))
+        are_tcp(leading(&self.listeners))
+    }
+
+    /// True where all that leads to the pool at `index` passes connections on.
+    pub(super) fn passes_all_to(&self, index: usize) -> bool {
+        are_tcp(self.leading_to(index))
+    }
+
+    /// The listeners that lead to the pool at `index`.
+    fn leading_to(&self, index: usize) -> impl Iterator<Item = &Listener> {
+        let name = self.parts()[index].pool_name();
+        let is_led = self.routes.is_empty() || self.routes.iter().any(|it| it.pool == index);
+        leading(&self.listeners)
+            .filter(move |one| one.pool.as_deref().map_or(is_led, |own| own == name))
     }
 
     /// True where no listener takes requests.
     fn passes_all(&self) -> bool {
-        !self.listeners.is_empty() && self.listeners.iter().all(|one| one.mode == Mode::Tcp)
+        are_tcp(self.listeners.iter())
     }
+}
+
+/// True of some that all pass connections on.
+fn are_tcp<'l>(mut all: impl Iterator<Item = &'l Listener>) -> bool {
+    all.next().is_some_and(|first| first.mode == Mode::Tcp && all.all(|it| it.mode == first.mode))
 }
 
 /// Reports what cannot be with listeners that pass connections on, and what means nothing.
@@ -72,14 +90,40 @@ pub(super) fn judge(config: &Config, report: &mut Report<'_>) {
         report.add(report.place_of("listeners.mode"), "listeners.mode", what);
     }
     names_are_read_of_what_is_not_ended(config, report);
-    if config.balance.policy == Kind::Hash && config.balance.hash_by != HashBy::Client {
+    if config.passes_all() {
+        warn_of_http(&report.settings.tables.clone(), "each listener", report);
+    }
+}
+
+/// Of one pool; asked within what it says for itself.
+pub(super) fn judge_pool(config: &Config, index: usize, report: &mut Report<'_>) {
+    let balance = &config.parts()[index].balance;
+    let is_passed_on = config.leading_to(index).any(|one| one.mode == Mode::Tcp);
+    if is_passed_on && balance.policy == Kind::Hash && balance.hash_by != HashBy::Client {
         let what = "of a client at a listener of mode \"tcp\" there is its address alone to go by, \
                     and so it goes; write \"client\" to have it so for all";
         report.warn(report.place("balance.hash_by"), "balance.hash_by", what);
     }
-    if config.passes_all() {
-        warn_of_http(report);
+    if let Some(own) = report.pools.get(index).filter(|_| config.passes_all_to(index)) {
+        warn_of_http(&own.tables.clone(), "each listener that leads to this pool", report);
     }
+}
+
+/// Why a route leads nobody, if so, and the key that is to blame: where all who go by routes are
+/// passed on, no path is asked for, and a name only of TLS that is read.
+pub(super) fn leads_nobody(config: &Config, route: &Route) -> Option<(&'static str, &'static str)> {
+    let led = || leading(&config.listeners).filter(|one| one.pool.is_none());
+    if !are_tcp(led()) {
+        return None;
+    }
+    if route.path.is_some() {
+        let what = "leads nobody: at listeners of mode \"tcp\" there are no paths; remove this key";
+        return Some(("path", what));
+    }
+    let is_blind = route.host.is_some() && !led().any(|one| one.sni);
+    let what = "leads nobody: at listeners of mode \"tcp\" no name is read; set sni = \"required\" \
+                there, or remove this key";
+    is_blind.then_some(("host", what))
 }
 
 fn names_are_read_of_what_is_not_ended(config: &Config, report: &mut Report<'_>) {
@@ -93,20 +137,13 @@ fn names_are_read_of_what_is_not_ended(config: &Config, report: &mut Report<'_>)
     }
 }
 
-fn warn_of_http(report: &mut Report<'_>) {
+fn warn_of_http(settings: &[Setting], whose: &str, report: &mut Report<'_>) {
     let usual = Settings::usual();
     let is_of_http = |path: &str| {
         OF_HTTP.iter().any(|own| *own == path || (own.ends_with('.') && path.starts_with(own)))
     };
-    let said: Vec<_> = report
-        .settings
-        .tables
-        .iter()
-        .filter(|setting| is_of_http(&setting.path()) && !usual.has(setting))
-        .map(|setting| (setting.place.clone(), setting.path()))
-        .collect();
-    for (place, path) in said {
-        let what = "means nothing where each listener is of mode \"tcp\"; remove this key";
-        report.warn(place, &path, what);
+    for setting in settings.iter().filter(|it| is_of_http(&it.path()) && !usual.has(it)) {
+        let what = format!("means nothing where {whose} is of mode \"tcp\"; remove this key");
+        report.warn(setting.place.clone(), &setting.path(), what);
     }
 }

@@ -11,13 +11,14 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::applications::{self, Known};
 use super::form::{Form, Unset, found, text};
+use super::listeners::leading;
 use super::message::{Errors, Place, quote};
 use super::needs::{Need, Needs};
 use super::overrides::Overrides;
 use super::report::Report;
 use super::table::{Field, Slot, Table, table};
 use super::written::{items, read_table, refuse_unknown, the_table};
-use super::{APPLICATIONS, Asking, Config, Listener, Mode, OWN, POOLS, grammar, routes};
+use super::{APPLICATIONS, Asking, Config, OWN, POOLS, grammar, routes};
 use crate::pool::{NO_POOL, ONLY};
 
 /// The most of them.
@@ -190,24 +191,13 @@ fn refuse_common(name: &str, written: &DeTable<'_>, report: &mut Report<'_>) {
 /// A pool to which only listeners of mode "tcp" lead is asked for no more than a connection, unless
 /// the file says otherwise.
 pub(super) fn ask_as_they_are_led_to(config: &mut Config) {
-    let Config { listeners, routes, pools, .. } = config;
-    for (index, pool) in pools.iter_mut().enumerate() {
-        let has_route = routes.is_empty() || routes.iter().any(|route| route.pool == index);
-        let leads = |one: &&Listener| match &one.pool {
-            Some(own) => Some(own) == pool.pool.as_ref(),
-            None => has_route,
-        };
-        let mut leading = leading(listeners).filter(leads).peekable();
-        let is_tcp = leading.peek().is_some() && leading.all(|one| one.mode == Mode::Tcp);
-        if is_tcp && pool.health.path.is_none() {
-            pool.health.protocol.get_or_insert(Asking::Tcp);
+    for index in 0..config.pools.len() {
+        let is_tcp = config.passes_all_to(index);
+        let health = &mut config.pools[index].health;
+        if is_tcp && health.path.is_none() {
+            health.protocol.get_or_insert(Asking::Tcp);
         }
     }
-}
-
-/// Those that lead to a pool: the others send clients on to https.
-fn leading(listeners: &[Listener]) -> impl Iterator<Item = &Listener> {
-    listeners.iter().filter(|one| one.mode != Mode::ToHttps)
 }
 
 /// Reports what is wrong between the pools, and what leads to them. Called by `valid`.

@@ -12,7 +12,7 @@ use super::needs::{Need, Needs};
 use super::report::Report;
 use super::table::{Field, Slot, Table, table};
 use super::written::{items, read_table};
-use super::{Config, POOLS, ROUTES, grammar};
+use super::{Config, POOLS, ROUTES, grammar, passing};
 use crate::pool::Route;
 
 /// The most of them.
@@ -132,7 +132,14 @@ fn read_one(
         report.add(report.at(named.span().start), &key, unknown(&name, names()));
         return None;
     };
-    Some(Route { host: written.host, path: written.path.filter(|path| !path.is_empty()), pool })
+    let path = written.path.filter(|path| !path.is_empty());
+    let route = Route { host: written.host, path, pool };
+    if let Some((key, what)) = passing::leads_nobody(config, &route)
+        && let Some(said) = table.get(key)
+    {
+        report.warn(report.at(said.span().start), &format!("{ROUTES}.{key}"), what);
+    }
+    Some(route)
 }
 
 /// What to do about a pool that is none.

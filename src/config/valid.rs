@@ -18,13 +18,17 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     meaning::judge(report);
     passing::judge(config, report);
     for (index, pool) in config.parts().iter().enumerate() {
-        report.within(index, |report| check_pool(pool, report));
+        report.within(index, |report| {
+            check_pool(pool, report);
+            passing::judge_pool(config, index, report);
+        });
     }
     a_user_has_a_group(config, report);
     each_certificate_has_a_key(config, report);
     clients_come_in_as_one_of_two_says(config, report);
     a_secure_listener_has_a_certificate(config, report);
     whoever_is_sent_on_gets_there(config, report);
+    listeners_are_part_of_the_house(config, report);
     prefaces_come_from_somebody(config, report);
     pools::judge(config, report);
     #[cfg(feature = "admin")]
@@ -188,6 +192,18 @@ fn a_secure_listener_has_a_certificate(config: &Config, report: &mut Report<'_>)
     if is_certified && !config.listeners.iter().any(|one| config.is_secure(one)) {
         let what = "are shown by no listener; write tls = true in one, or remove this key";
         report.warn(report.place("tls.certificates"), "tls.certificates", what);
+    }
+}
+
+/// Of what is more than all, nothing comes.
+fn listeners_are_part_of_the_house(config: &Config, report: &mut Report<'_>) {
+    let (key, all) = ("listeners.max_connections", config.server.max_connections);
+    for most in config.listeners.iter().filter_map(|one| one.max_connections) {
+        if most as usize > all {
+            let what =
+                format!("server.max_connections lets in {all} at all; lower this, or remove it");
+            report.warn(report.place_where(key, &most.to_string()), key, what);
+        }
     }
 }
 

@@ -146,6 +146,77 @@ health.path = "/up"
 }
 
 #[test]
+fn what_is_said_of_requests_is_told_of_the_pool_that_gets_none() {
+    let cases = r#"
+[[listeners]]
+listen = "0.0.0.0:443"
+mode = "tcp"
+pool = "db"
+[[listeners]]
+listen = "0.0.0.0:80"
+[[pools]]
+name = "web"
+[pools.balance]
+policy = "hash"
+hash_by = "header X-User"
+[[pools.applications]]
+ip = "10.0.0.1"
+port = 1
+[[pools]]
+name = "db"
+[pools.balance]
+policy = "hash"
+hash_by = "header X-User"
+[pools.timeouts]
+response = "5s"
+[[pools.applications]]
+ip = "10.0.0.1"
+port = 2
+[[routes]]
+path = "/api"
+pool = "web"
+    19:11: balance.hash_by: of a client at a listener of mode "tcp" there is its address alone to go
+        by, and so it goes; write "client" to have it so for all
+    21:12: timeouts.response: means nothing where each listener that leads to this pool is of mode
+        "tcp"; remove this key
+[[listeners]]
+listen = "0.0.0.0:443"
+mode = "tcp"
+[[pools]]
+name = "a"
+[[pools.applications]]
+ip = "10.0.0.1"
+port = 1
+[[pools]]
+name = "b"
+[[pools.applications]]
+ip = "10.0.0.1"
+port = 2
+[[routes]]
+host = "A.test"
+pool = "a"
+[[routes]]
+path = "/b"
+pool = "b"
+[[routes]]
+pool = "b"
+    15:8: routes.host: leads nobody: at listeners of mode "tcp" no name is read; set
+        sni = "required" there, or remove this key
+    18:8: routes.path: leads nobody: at listeners of mode "tcp" there are no paths; remove this key
+server.max_connections = 500
+[[listeners]]
+listen = "0.0.0.0:80"
+max_connections = 501
+[[applications]]
+ip = "10.0.0.1"
+port = 1
+    4:19: listeners.max_connections: server.max_connections lets in 500 at all; lower this, or
+        remove it
+"#;
+    refused::each(cases, |text| from(text, &Overrides::default()));
+}
+
+#[test]
 fn a_connection_is_asked_for_where_no_listener_takes_requests() {
     let asking = |text: &str| parse(&format!("{text}\n{MINIMAL}")).asking();
     let listener = |mode: &str| format!("[[listeners]]\nlisten = \"0.0.0.0:0\"\nmode = {mode:?}\n");
