@@ -9,7 +9,7 @@ use crate::log::{self, Log};
 use crate::pool::policy::Policy;
 use crate::pool::{Pool, Pools, Rules, Secret, Spec};
 use crate::tls::Tls;
-use crate::watch::{Respread, Watch, Watched, WatchedPool};
+use crate::watch::{Respread, Watch, Watched, WatchedPool, is_local};
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -82,22 +82,34 @@ pub(super) fn log_destination(config: &Config) -> log::Destination {
     }
 }
 
-/// What `written` comes to where names lead by `answers`, and what is left out of that. An error
-/// where it cannot be told which addresses are our own: one that is taken for a backend would have
-/// requests go in a circle.
-pub(super) fn spread(
-    written: &Config,
-    answers: &Answers,
-    is_local: &dyn Fn(IpAddr) -> io::Result<bool>,
-) -> Result<(Config, Vec<String>), String> {
-    let wanting = Cell::new(None);
-    let is_local = |ip| is_local(ip).map_err(|error| wanting.set(Some(error))).unwrap_or(true);
-    let spread = written.spread(answers, &is_local);
-    match wanting.take() {
-        None => Ok(spread),
-        Some(error) => Err(format!(
-            "cannot tell which addresses of names are this machine's own: {error}; try again"
-        )),
+/// Which addresses are this machine's own, as far as that can be told.
+pub(super) struct Own {
+    is_local: fn(IpAddr) -> io::Result<bool>,
+    /// Why it could not be told of one.
+    wanting: Cell<Option<io::Error>>,
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self { is_local, wanting: Cell::default() }
+    }
+}
+
+impl Own {
+    /// As [`Config::spread`] asks.
+    pub(super) fn has(&self, ip: IpAddr) -> bool {
+        (self.is_local)(ip).map_err(|error| self.wanting.set(Some(error))).unwrap_or(true)
+    }
+
+    /// An error if it could not be told of one: an address of our own that is taken for a backend
+    /// has requests go in a circle.
+    pub(super) fn sure(self) -> Result<(), String> {
+        match self.wanting.take() {
+            None => Ok(()),
+            Some(error) => Err(format!(
+                "cannot tell which addresses of names are this machine's own: {error}; try again"
+            )),
+        }
     }
 }
 
@@ -225,14 +237,13 @@ mod tests {
 
     #[test]
     fn without_a_descriptor_no_address_is_taken_for_anothers() {
-        let text = "server.listen = \"0.0.0.0:80\"\n[[applications]]\nip = \"new\"\nport = 80\n";
-        let config = Config::parse(text, "test").unwrap();
-        let at = vec![([10, 0, 0, 2], 80).into()];
-        let found = Answers::from([(("new".into(), 80), Ok(at))]);
-        let none_left = |_| Err(io::Error::from_raw_os_error(24));
-        let why = spread(&config, &found, &none_left).unwrap_err();
+        let is_local = |_| Err(io::Error::from_raw_os_error(24));
+        let own = Own { is_local, ..Own::default() };
+        assert!(own.has([192, 0, 2, 1].into()));
+        let why = own.sure().unwrap_err();
         assert!(why.contains("this machine's own: ") && why.contains("os error 24"), "{why}");
-        let (spread, left_out) = spread(&config, &found, &|_| Ok(false)).unwrap();
-        assert_eq!((spread.applications.len(), left_out.len()), (1, 0));
+        let own = Own::default();
+        assert!(own.has([127, 0, 0, 1].into()) && !own.has([192, 0, 2, 1].into()));
+        assert_eq!(own.sure(), Ok(()));
     }
 }

@@ -4,14 +4,14 @@
 //! Carried out by the thread that reloads, so that the two never meet.
 
 use super::Running;
-use super::build::spread;
+use super::build::Own;
 use super::newcomers::Newcomers;
 use super::pools::{heirs, with_none};
 use super::reload::{InForce, Plan};
 use crate::config::{Answer, Answers, Changes, Moves, leads_alike};
 use crate::event::Event;
 use crate::pool::Standing;
-use crate::watch::{Respread, is_local};
+use crate::watch::Respread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 /// Has `Running::follow_names` called: the names thread asks, and the one that reloads does so.
@@ -35,8 +35,9 @@ impl Running {
         if answers.values().zip(served.values()).all(|(now, then)| leads_alike(now, then)) {
             return; // a reload has seen to it meanwhile
         }
-        let spread = spread(&before.written, &answers, &is_local);
-        let Ok((config, left_out)) = spread else { return };
+        let own = Own::default();
+        let (config, left_out) = before.written.spread(&answers, &|ip| own.has(ip));
+        let Ok(()) = own.sure() else { return };
         let Ok((fitting, _)) = self.fitting(&config) else { return };
         let tls = before.tls.among(&before.config.applications, &config.applications);
         let controls = self.server.controls();

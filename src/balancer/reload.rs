@@ -7,7 +7,7 @@
 //! Called on HUP, from a thread of its own, so that the end is heard meanwhile; and by operators.
 
 use super::build::{
-    NAMES_PATIENCE, cannot_listen, draw, drawn, fit_descriptors, policy_of, rules, spread, watched,
+    NAMES_PATIENCE, Own, cannot_listen, draw, drawn, fit_descriptors, policy_of, rules, watched,
 };
 use super::newcomers::Newcomers;
 use super::pools::{carry_modes, heirs, with_none};
@@ -20,7 +20,7 @@ use crate::event::{Event, Teller};
 use crate::pool::{Notice, Pool, Pools, Spec};
 use crate::thread;
 use crate::tls::{self, Tls};
-use crate::watch::{is_local, look_up_all};
+use crate::watch::look_up_all;
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use std::io::ErrorKind::AddrInUse;
 use std::net::SocketAddr;
@@ -189,7 +189,9 @@ impl Running {
         };
         let (written, warnings) = read.map_err(|errors| errors.to_string())?;
         let answers = look_up_all(&written.applications, &self.watch.answers(), NAMES_PATIENCE);
-        let (mut config, left_out) = spread(&written, &answers, &is_local)?;
+        let own = Own::default();
+        let (mut config, left_out) = written.spread(&answers, &|ip| own.has(ip));
+        own.sure()?;
         let tls = Tls::load(&config).map_err(|errors| errors.to_string())?;
         let alerts = Prepared::of(&config).map_err(|errors| errors.to_string())?;
         let heirs = heirs(&self.server.controls().pools(), &config);
