@@ -25,8 +25,18 @@ pub(crate) struct Socket {
     /// What has been announced and not been used up yet.
     ready: Ready,
     watches_writes: bool,
+    connect: Connect,
     /// To be written before all else. Short: some hundred bytes at the most.
     ahead: Box<[u8]>,
+}
+
+/// How far a connect is, as far as [`Socket::establish`] knows.
+#[derive(PartialEq, Eq)]
+enum Connect {
+    Begun,
+    /// The kernel was asked, and tells when it is over.
+    UnderWay,
+    Done,
 }
 
 /// What a read brought.
@@ -53,7 +63,8 @@ impl Socket {
 
     fn new(fd: OwnedFd, lot: Arc<dyn Registry>, read: bool, ahead: Box<[u8]>) -> Self {
         let ready = Ready { read, write: true, hangup: false, broken: false };
-        Self { fd, lot, key: None, ready, watches_writes: false, ahead }
+        let connect = Connect::Begun;
+        Self { fd, lot, key: None, ready, watches_writes: false, connect, ahead }
     }
 
     /// The slot of this socket, registered with epoll the first time. Fails when a table is full:
@@ -164,13 +175,21 @@ impl Socket {
     }
 
     /// Goes on with a connect; true once it is done, and what goes ahead is out. To send nothing
-    /// asks the kernel: it says `EAGAIN` while the connect is under way, and why it failed.
+    /// asks the kernel: it says `EAGAIN` while the connect is under way, and why it failed. It need
+    /// not be asked again where it tells of room: a connect that failed is broken, too.
     pub(crate) fn establish(&mut self) -> io::Result<bool> {
+        let is_told = self.connect == Connect::UnderWay && self.ready.write && !self.ready.broken;
+        if self.connect == Connect::Done || is_told && self.ahead.is_empty() {
+            self.connect = Connect::Done;
+            return Ok(true);
+        }
         let ahead = std::mem::take(&mut self.ahead);
         // Not to be held back for what follows: maybe nothing does, as the peer is to speak first.
         let sent = self.send_now(&ahead, SendFlags::NOSIGNAL)?;
         self.ahead = ahead[sent..].into();
-        Ok(self.ready.write && self.ahead.is_empty())
+        let is_done = self.ready.write && self.ahead.is_empty();
+        self.connect = if is_done { Connect::Done } else { Connect::UnderWay };
+        Ok(is_done)
     }
 
     fn send(&mut self, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {

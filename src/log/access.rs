@@ -84,6 +84,13 @@ pub struct Access<'a> {
 }
 
 impl Access<'_> {
+    /// When something came that has just ended, and took so long: by a clock that may have been set
+    /// meanwhile, so the two need not add up.
+    pub fn arrived(took: Duration) -> SystemTime {
+        let now = SystemTime::now();
+        now.checked_sub(took).unwrap_or(now)
+    }
+
     /// Appends the record as one line.
     pub fn write(&self, format: Format, out: &mut Vec<u8>) {
         match format {

@@ -10,7 +10,6 @@ use crate::http::reply::{Reply, TEXT};
 use crate::http::request::ALLOW;
 use crate::http::{FirstLine, Refusal, Version};
 use crate::log::{Access, Cause};
-use std::time::SystemTime;
 
 /// An answer of our own, before it is worded for a client.
 pub(crate) struct Answer<'a> {
@@ -116,7 +115,7 @@ pub(crate) fn refuse(client: &mut Client, refusal: &Refusal, head: &[u8], cx: &m
     cx.kit.site.common.seen.own().count_without_backend(&ending, total);
     let FirstLine { method, target, version } = FirstLine::of(head);
     cx.kit.shared.log.access(&Access {
-        when: SystemTime::now(),
+        when: Access::arrived(total),
         client: client.address(),
         peer: client.address(),
         method,

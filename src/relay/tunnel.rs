@@ -7,7 +7,10 @@
 //! is. The lease is held for as long as the tunnel lives, for the backend is as busy with it as
 //! with a request.
 
+mod ending;
 mod way;
+
+pub(crate) use ending::{Ending, TAKEN_OUT};
 
 use super::Shared;
 use super::client::Client;
@@ -33,7 +36,7 @@ pub(crate) trait Carried {
     fn release(&mut self, cx: &mut Context);
 
     /// Counts it, and writes its line.
-    fn close(&mut self, load: Load, cause: Cause, shared: &Shared, now: Duration);
+    fn close(&mut self, load: Load, ending: &Ending, shared: &Shared, now: Duration);
 }
 
 /// Bytes that a tunnel has carried.
@@ -101,12 +104,12 @@ impl<C: Carried> Tunnel<C> {
         loop {
             let moved = match self.carry(cx, buf) {
                 Ok(moved) => moved,
-                Err(Off::Left) => return self.end(Cause::ClientGone, cx),
+                Err(Off::Left) => return self.end(&Ending::CUT, cx),
                 Err(Off::Broken(cause)) => return self.cut(cause, cx),
             };
             match self.to_backend.ended && self.to_client.ended {
                 true if self.to_backend.broken => return self.cut(Cause::BackendReset, cx),
-                true => return self.end(Cause::Done, cx),
+                true => return self.end(&Cause::Done.into(), cx),
                 false => {}
             }
             if moved {
@@ -175,16 +178,11 @@ impl<C: Carried> Tunnel<C> {
         if let Some(cause) = self.left() {
             return self.cut(cause, cx);
         }
-        let limits = self.carried.timeouts();
-        let limit = match self.to_backend.ended || self.to_client.ended {
-            true => limits.tunnel_fin.min(limits.tunnel_idle),
-            false => limits.tunnel_idle,
-        };
-        let deadline = self.moved + limit;
+        let (up, down, timeouts) = (&self.to_backend, &self.to_client, self.carried.timeouts());
+        let deadline = self.moved + ending::limit(up, down, timeouts).0;
         if cx.now >= deadline {
-            let awaits_backend = self.to_backend.ended;
-            let cause = if awaits_backend { Cause::BackendTimeout } else { Cause::ClientTimeout };
-            return self.cut(cause, cx);
+            let ending = Ending::late(up, down, timeouts);
+            return self.cut(ending, cx);
         }
         // A slow side has had it filled, maybe once in its life.
         self.to_backend.out.release_memory();
@@ -197,21 +195,21 @@ impl<C: Carried> Tunnel<C> {
     }
 
     /// It ends before its time, which both sides are to see.
-    fn cut(&mut self, cause: Cause, cx: &mut Context) -> Next<Box<Self>, Infallible> {
+    fn cut(&mut self, why: impl Into<Ending>, cx: &mut Context) -> Next<Box<Self>, Infallible> {
         self.reset_on_close();
-        self.end(cause, cx)
+        self.end(&why.into(), cx)
     }
 
-    fn end(&mut self, cause: Cause, cx: &mut Context) -> Next<Box<Self>, Infallible> {
+    fn end(&mut self, ending: &Ending, cx: &mut Context) -> Next<Box<Self>, Infallible> {
         self.carried.release(cx);
-        self.carried.close(self.load(), cause, &cx.kit.shared, cx.now);
+        self.carried.close(self.load(), ending, &cx.kit.shared, cx.now);
         Next::Done
     }
 
     /// The server stops before the tunnel has ended.
     pub(crate) fn abandon(&mut self, shared: &Shared) {
         self.reset_on_close();
-        self.carried.close(self.load(), Cause::Stopped, shared, shared.now());
+        self.carried.close(self.load(), &Cause::Stopped.into(), shared, shared.now());
     }
 
     fn reset_on_close(&mut self) {

@@ -203,6 +203,22 @@ fn a_backend_that_is_silent_to_a_connect_costs_its_time_and_no_client() {
 }
 
 #[test]
+fn a_connect_that_comes_about_late_is_one() {
+    let hole = BlackHole::new();
+    let proxy = passing(&[&hole], "timeouts.connect = \"9s\"");
+    let mut client = proxy.connect();
+    client.send("asked early");
+    client.stands_in_line();
+    let _backend = hole.open(|wire| {
+        wire.offer("late, ");
+        echo(wire);
+    });
+    client.expect("late, asked early");
+    client.finish();
+    client.expect_end();
+}
+
+#[test]
 fn the_next_address_of_a_name_is_tried_before_another_backend() {
     let b = named("b");
     let (here, other) = (Hosted(&b, "localhost"), named("other"));

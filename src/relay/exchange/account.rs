@@ -11,7 +11,7 @@ use crate::pool::{Backend, End};
 use crate::relay::Shared;
 use crate::relay::totals::Ending;
 use crate::relay::traces::{Short, Trace};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 impl Exchange {
     /// Counts it, keeps what was decided for it and writes its line; to be called once, when the
@@ -76,7 +76,7 @@ impl Exchange {
         let (method, target) = self.request_line();
         let first_byte = self.times.first_byte;
         shared.log.access(&Access {
-            when: SystemTime::now(),
+            when: Access::arrived(took),
             client: self.asked.origin.client,
             peer: self.client.address(),
             method: method.as_bytes(),

@@ -2,14 +2,12 @@
 //! then: nobody here reads it.
 
 use super::Exchange;
-use super::trouble::TAKEN_OUT;
 use crate::config::Timeouts;
-use crate::log::Cause;
 use crate::pool::Outcome;
 use crate::relay::Shared;
 use crate::relay::client::Client;
 use crate::relay::kit::Context;
-use crate::relay::tunnel::{Carried, Load};
+use crate::relay::tunnel::{Carried, Ending, Load};
 use std::time::Duration;
 
 impl Carried for Exchange {
@@ -31,10 +29,9 @@ impl Carried for Exchange {
         }
     }
 
-    fn close(&mut self, load: Load, cause: Cause, shared: &Shared, now: Duration) {
+    fn close(&mut self, load: Load, ending: &Ending, shared: &Shared, now: Duration) {
         self.bytes_received += load.up;
         self.answer.bytes += load.down;
-        let reason = if cause == Cause::TakenOut { TAKEN_OUT } else { "" };
-        self.account_for(cause, reason, shared, now);
+        self.account_for(ending.cause, &ending.reason, shared, now);
     }
 }

@@ -8,6 +8,7 @@ use crate::http::response::{HEAD_TOO_LONG, TOO_MANY_FIELDS, is_http};
 use crate::log::Cause;
 use crate::pool::{Fault, Unavailable};
 use crate::relay::answer::Answer;
+use crate::relay::tunnel::TAKEN_OUT;
 use crate::text::Took;
 use std::io;
 use std::time::Duration;
@@ -173,9 +174,6 @@ const LATE_BODY: Refusal = Refusal {
 
 /// What the log says of those that a pause holds for too long.
 pub(super) const HELD: &str = "requests are held by a pause, and this one could wait no longer";
-/// What it says of those that maintenance ends.
-pub(super) const TAKEN_OUT: &str =
-    "its application is in maintenance, and [timeouts] drain is over";
 /// What a 503 suggests during a pause.
 const HELD_RETRY_AFTER_S: u64 = 5;
 /// What a 503 suggests when it is we who are short of something.

@@ -2,7 +2,7 @@
 //! request, and is counted as none: it has neither a status nor an answer.
 
 use super::Passage;
-use super::trouble::{TAKEN_OUT, Trouble};
+use super::trouble::Trouble;
 use crate::config::Timeouts;
 use crate::engine::Next;
 use crate::event::{About, Event};
@@ -11,9 +11,9 @@ use crate::pool::{Backend, Fault, Outcome};
 use crate::relay::Shared;
 use crate::relay::client::Client;
 use crate::relay::kit::Context;
-use crate::relay::tunnel::{Carried, Load};
+use crate::relay::tunnel::{Carried, Ending, Load};
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// How a TCP client is turned away.
 const BY_RESET: &str = "resetting a connection";
@@ -35,9 +35,8 @@ impl Carried for Passage {
         self.end_lease(Outcome::Abandoned, cx);
     }
 
-    fn close(&mut self, load: Load, cause: Cause, shared: &Shared, now: Duration) {
-        let reason = if cause == Cause::TakenOut { TAKEN_OUT } else { "" };
-        self.account(load, cause, reason, shared, now);
+    fn close(&mut self, load: Load, ending: &Ending, shared: &Shared, now: Duration) {
+        self.account(load, ending.cause, &ending.reason, shared, now);
     }
 }
 
@@ -112,7 +111,7 @@ impl Passage {
         let pool = &self.branch.pool;
         let client = self.client.address();
         shared.log.access(&Access {
-            when: SystemTime::now(),
+            when: Access::arrived(since(now)),
             client,
             peer: client,
             method: b"",

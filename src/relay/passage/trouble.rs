@@ -3,6 +3,7 @@
 use crate::blame::Blame;
 use crate::log::Cause;
 use crate::pool::{Backend, Fault, Setback, Unavailable};
+use crate::relay::tunnel::TAKEN_OUT;
 use std::fmt;
 use std::io;
 
@@ -96,7 +97,3 @@ impl fmt::Display for Trouble {
         }
     }
 }
-
-/// Of those that maintenance ends.
-pub(super) const TAKEN_OUT: &str =
-    "its application is in maintenance, and [timeouts] drain is over";

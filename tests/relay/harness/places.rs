@@ -66,7 +66,7 @@ pub struct Vacant {
 
 /// A port that takes no connection and refuses none: its backlog is full.
 pub struct BlackHole {
-    _listener: OwnedFd,
+    listener: OwnedFd,
     _waiting: Vec<OwnedFd>,
     port: u16,
 }
@@ -109,7 +109,13 @@ impl BlackHole {
             assert!(matches!(tried, Ok(()) | Err(Errno::INPROGRESS)), "{tried:?}");
             client
         });
-        Self { _waiting: waiting.collect(), _listener: listener, port }
+        Self { _waiting: waiting.collect(), listener, port }
+    }
+
+    /// Begins to serve there: whoever still tries comes in.
+    pub fn open(self, script: impl Fn(&mut Wire) + Send + Sync + 'static) -> Backend {
+        listen(&self.listener, 128).unwrap();
+        Backend::on(TcpListener::from(self.listener), move |_, wire| script(wire))
     }
 }
 

@@ -4,6 +4,7 @@ use super::{echo, named, passing, record, records};
 use crate::harness::{Backend, Broken, Gate, Vacant, eventually, timed};
 use rustix::io::ioctl_fionread;
 use rustix::net::sockopt::set_socket_linger;
+use serde_json::Value;
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -71,6 +72,8 @@ fn a_reset_is_passed_on_as_one() {
     client.reset();
     let records = records(&proxy, 2);
     assert_eq!((&records[0]["cause"], &records[1]["cause"]), (&"SD".into(), &"CD".into()));
+    assert_eq!(records[0]["reason"], "the application broke off");
+    assert_eq!(records[1]["reason"], "the client broke off");
 }
 
 #[test]
@@ -99,9 +102,14 @@ fn who_is_silent_for_too_long_is_cut_off_and_sooner_once_the_other_has_ended() {
     let mut ended = proxy.connect();
     ended.send("e");
     ended.expect_end();
-    let causes: Vec<_> =
-        records(&proxy, 3).iter().map(|it| it["cause"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(causes, ["cD", "sD", "cD"]);
+    let why = |it: &Value| [&it["cause"], &it["reason"]].map(|it| it.as_str().unwrap().to_owned());
+    let seen: Vec<_> = records(&proxy, 3).iter().map(why).collect();
+    let expected = [
+        ["cD", "both sides were silent for 900.0 ms ([timeouts] tunnel_idle)"],
+        ["sD", "the application was silent for 200.0 ms ([timeouts] tunnel_fin)"],
+        ["cD", "the client was silent for 200.0 ms ([timeouts] tunnel_fin)"],
+    ];
+    assert_eq!(seen, expected);
     gate.open();
 }
 
@@ -136,16 +144,52 @@ fn who_breaks_off_behind_its_end_is_not_waited_for() {
 }
 
 #[test]
+fn who_takes_nothing_for_too_long_is_named() {
+    let gate = Gate::new();
+    let opens = gate.clone();
+    let backend = Backend::every(move |wire| {
+        if wire.exactly(1).unwrap() == b"d" {
+            while wire.offer([b'd'; 64 * 1024]) {}
+        }
+        opens.pass();
+    });
+    let proxy = passing(&[&backend], "timeouts.tunnel_idle = \"300ms\"");
+    let mut up = proxy.connect();
+    while up.offer([b'u'; 64 * 1024]) {}
+    let first = record(&proxy);
+    let mut down = proxy.connect();
+    down.send("d");
+    let seen = records(&proxy, 2);
+    let taken = |who| format!("{who} took nothing for 300.0 ms ([timeouts] tunnel_idle)");
+    assert_eq!(
+        (&first["cause"], &first["reason"]),
+        (&"sD".into(), &taken("the application").into())
+    );
+    let second = &seen[1];
+    assert_eq!((&second["cause"], &second["reason"]), (&"cD".into(), &taken("the client").into()));
+    gate.open();
+}
+
+#[test]
 fn bytes_in_one_direction_keep_both_alive() {
     let backend = named("hello");
     let proxy = passing(&[&backend], "timeouts.tunnel_idle = \"400ms\"");
     let mut client = proxy.connect();
     client.expect("hello");
+    let mut later = proxy.connect();
+    later.expect("hello");
+    later.finish();
+    later.expect_end();
     for _ in 0..6 {
         assert!(client.is_silent_for(Duration::from_millis(150)));
         client.send("x");
         client.expect("x");
     }
+    client.finish();
+    client.expect_end();
+    // Each line has the time when its connection came, whenever that ended.
+    let times: Vec<_> = records(&proxy, 2).iter().map(|it| it["time"].to_string()).collect();
+    assert!(times[1] <= times[0], "{times:?}");
 }
 
 #[test]

@@ -164,6 +164,8 @@ fn tls_is_passed_on_to_the_pool_that_its_name_has_a_route_to() {
         client.secure(Trusting::of(&certs).to(name));
         assert_eq!(client.get("/").status(), 200, "{name} shows its own certificate");
         assert_eq!([a.visits(), b.visits()], visits);
+        drop(client);
+        records(&proxy, visits.iter().sum());
     }
     let mut stranger = proxy.connect();
     stranger.send(Trusting::of(&certs).to("c.test").hello());
