@@ -260,7 +260,10 @@ impl Book {
         for backend in self.backends.values_mut() {
             has_calmed |= backend.calm_down(now);
         }
-        if has_calmed || self.losses.ripens_at().is_some_and(|at| at <= now) {
+        if has_calmed {
+            self.fall_due(now + self.rules.wait);
+        }
+        if self.losses.ripens_at().is_some_and(|at| at <= now) {
             self.fall_due(now);
         }
     }

@@ -17,6 +17,9 @@ const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// Seconds from the last change of one that flaps until it is told to be calm.
+const CALM: u64 = FLAPPING_WITHIN.as_secs() + 5;
+
 fn alert() -> Alert {
     Alert {
         name: "night".into(),
@@ -174,12 +177,23 @@ fn four_changes_within_ten_minutes_are_one_flapping_and_what_follows_is_told_onc
     assert_eq!(told(&alert(), &events, 700), said);
     events = changes(40).collect();
     let mut said: Vec<String> = said.map(str::to_owned).to_vec();
-    said.push(format!("{} recovered#2: a", 39 * 60 + FLAPPING_WITHIN.as_secs()));
+    said.push(format!("{} recovered#2: a", 39 * 60 + CALM));
     assert_eq!(told(&alert(), &events, 3600), said);
     events = changes(41).collect();
     said.pop();
-    said.push(format!("{} down#2: a", 40 * 60 + FLAPPING_WITHIN.as_secs()));
+    said.push(format!("{} down#2: a", 40 * 60 + CALM));
     assert_eq!(told(&alert(), &events, 3600), said);
+}
+
+/// What happens within the wait is one message, here too.
+#[test]
+fn two_that_are_calm_within_the_wait_are_told_at_once() {
+    let both = |at: u64| ["a", "b"].map(|name| (at, moved(name, at.is_multiple_of(120), false)));
+    let mut events: Vec<_> = [0, 60, 120, 180].into_iter().flat_map(both).collect();
+    events[7].0 += 1;
+    let said = told(&alert(), &events, 3600);
+    assert_eq!(said.last().unwrap(), &format!("{} recovered#2: a b", 180 + CALM), "{said:?}");
+    assert!(!said.iter().any(|line| line.contains(" up#")), "{said:?}");
 }
 
 #[test]
@@ -609,7 +623,7 @@ fn one_that_was_told_to_flap_by_another_process_is_told_when_it_is_calm() {
     after.succeed(&open, &[], s(10));
     let turns = [(20, moved("a", true, false)), (30, moved("a", false, false))];
     let told = play(&mut after, &turns, 4000);
-    assert_eq!(shown(&told), ["630 recovered#1: a"]);
+    assert_eq!(shown(&told), ["635 recovered#1: a"]);
     assert_eq!(told[0].1.key.as_deref(), Some("host-1-backends"));
 }
 
