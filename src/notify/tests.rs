@@ -625,6 +625,11 @@ fn one_that_was_told_to_flap_by_another_process_is_told_when_it_is_calm() {
     let told = play(&mut after, &turns, 4000);
     assert_eq!(shown(&told), ["635 recovered#1: a"]);
     assert_eq!(told[0].1.key.as_deref(), Some("host-1-backends"));
+    // The first checks of this process have found it down.
+    let mut after = Book::new(&alert());
+    after.hear(&News { is_start: true, ..moved("a", true, false) }, s(5));
+    after.succeed(&open, &[], s(10));
+    assert_eq!(shown(&play(&mut after, &[], 4000)), ["615 down#1: a"]);
 }
 
 /// Two pools: `a`, `b` and `d` are the one, `c` is the other.
