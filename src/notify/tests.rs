@@ -351,6 +351,8 @@ fn a_subject_calls_nobody_down_who_is_up() {
     let items = [("b", State::Out, "status 503"), ("a", State::Well, "status 200")];
     assert_eq!(subject(Occasion::Down, &items), "[evenly lb] b down: status 503");
     assert_eq!(subject(Occasion::Up, &items), "[evenly lb] a up again");
+    let items = [("b", State::Out, "status 503"), ("a", State::Out, "refused")];
+    assert_eq!(subject(Occasion::Down, &items), "[evenly lb] b, a down; b: status 503");
     let items = [("a", State::Well, "status 200"), ("b", State::Well, "left to an operator")];
     let said = "[evenly lb] recovered: a up again, b left to an operator";
     assert_eq!(subject(Occasion::Recovered, &items), said);
