@@ -92,7 +92,7 @@ impl Book {
             let why = sight.map_or("", |sight| sight.why.as_str());
             self.inherit(backend, why, *since, now);
             if let Some(known) = self.backends.get_mut(backend).filter(|_| *is_flapping) {
-                known.flap();
+                known.flap(now);
             }
         }
         for (pool, when) in &open.lost {

@@ -31,7 +31,11 @@ pub(super) fn headline(notice: &Notice, all: &[Sight]) -> String {
     let still = if notice.again { "still " } else { "" };
     match notice.kind {
         Occasion::AllDown => format!("{still}{}", all_down(notice, all)),
-        Occasion::Down => format!("{who} {still}down: {reason}{left}"),
+        Occasion::Down => match named[..] {
+            // Each has its own.
+            [first, _, ..] => format!("{who} {still}down; {first}: {reason}{left}"),
+            _ => format!("{who} {still}down: {reason}{left}"),
+        },
         Occasion::Flapping => {
             let now = match named[..] {
                 [one] if more == 0 => at_present(one, all),

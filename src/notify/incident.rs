@@ -260,7 +260,10 @@ impl Book {
         for backend in self.backends.values_mut() {
             has_calmed |= backend.calm_down(now);
         }
-        if has_calmed || self.losses.ripens_at().is_some_and(|at| at <= now) {
+        if has_calmed {
+            self.fall_due(now + self.rules.wait);
+        }
+        if self.losses.ripens_at().is_some_and(|at| at <= now) {
             self.fall_due(now);
         }
     }
@@ -278,13 +281,16 @@ impl Book {
         let is_over = self.backends.values().all(|it| it.told == State::Well);
         let is_none_out = self.backends.values().all(|it| it.told != State::Out);
         let is_better = regained || has(State::Well);
+        // For who hears of no flapping, or of no other backend that is out.
+        let is_served = regained && self.losses.is_empty();
+        let is_enough = is_none_out || !self.rules.wants(Occasion::Down);
         let kinds = [
             (!lost.is_empty(), Occasion::AllDown),
             (has(State::Out), Occasion::Down),
             (has(State::Flapping), Occasion::Flapping),
             (is_better && is_over && self.losses.is_empty(), Occasion::Recovered),
             (is_better && !is_over, Occasion::Up),
-            (regained && is_none_out, Occasion::Recovered), // for who hears of no flapping
+            (is_served && is_enough, Occasion::Recovered),
         ];
         let is_told = self.outage.as_ref().is_some_and(|outage| outage.told.is_some());
         let is_end = |kind| matches!(kind, Occasion::Up | Occasion::Recovered);
@@ -336,7 +342,7 @@ impl Book {
         let is_of_outage =
             self.outage.as_ref().is_some_and(|outage| outage.number == notice.incident);
         if let Some(outage) = self.outage.as_mut().filter(|_| is_of_outage) {
-            // One that flaps may be told to be over before it is calm.
+            // It may be told to be over before all are well, or calm.
             outage.told = (notice.kind != Occasion::Recovered).then_some(now);
         }
         match self.cap.ask(notice.kind == Occasion::AllDown, now) {

@@ -101,8 +101,11 @@ impl Backend {
     }
 
     /// It was told to flap, by another process: until it has not changed for so long here.
-    pub(super) fn flap(&mut self) {
+    pub(super) fn flap(&mut self, now: Duration) {
         (self.is_flapping, self.told) = (true, State::Flapping);
+        if self.changes.is_empty() {
+            self.changes.push_back(now);
+        }
     }
 
     /// True if it flaps no more, from now on.

@@ -17,6 +17,9 @@ const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// Seconds from the last change of one that flaps until it is told to be calm.
+const CALM: u64 = FLAPPING_WITHIN.as_secs() + 5;
+
 fn alert() -> Alert {
     Alert {
         name: "night".into(),
@@ -174,12 +177,23 @@ fn four_changes_within_ten_minutes_are_one_flapping_and_what_follows_is_told_onc
     assert_eq!(told(&alert(), &events, 700), said);
     events = changes(40).collect();
     let mut said: Vec<String> = said.map(str::to_owned).to_vec();
-    said.push(format!("{} recovered#2: a", 39 * 60 + FLAPPING_WITHIN.as_secs()));
+    said.push(format!("{} recovered#2: a", 39 * 60 + CALM));
     assert_eq!(told(&alert(), &events, 3600), said);
     events = changes(41).collect();
     said.pop();
-    said.push(format!("{} down#2: a", 40 * 60 + FLAPPING_WITHIN.as_secs()));
+    said.push(format!("{} down#2: a", 40 * 60 + CALM));
     assert_eq!(told(&alert(), &events, 3600), said);
+}
+
+/// What happens within the wait is one message, here too.
+#[test]
+fn two_that_are_calm_within_the_wait_are_told_at_once() {
+    let both = |at: u64| ["a", "b"].map(|name| (at, moved(name, at.is_multiple_of(120), false)));
+    let mut events: Vec<_> = [0, 60, 120, 180].into_iter().flat_map(both).collect();
+    events[7].0 += 1;
+    let said = told(&alert(), &events, 3600);
+    assert_eq!(said.last().unwrap(), &format!("{} recovered#2: a b", 180 + CALM), "{said:?}");
+    assert!(!said.iter().any(|line| line.contains(" up#")), "{said:?}");
 }
 
 #[test]
@@ -217,7 +231,8 @@ fn only_what_is_asked_for_is_told() {
     ];
     let on = |on: &[Occasion], resolved| Alert { on: on.to_vec(), resolved, ..alert() };
     let worst = [Occasion::AllDown, Occasion::Recovered];
-    let said = ["10 all-down#1: b", "55 recovered#1: b"];
+    // That is over with the first that is back.
+    let said = ["10 all-down#1: b", "35 recovered#1: a"];
     assert_eq!(told(&on(&worst, true), &events, 60), said);
     assert_eq!(told(&on(&worst, false), &events, 60), ["10 all-down#1: b"]);
     assert!(told(&on(&[Occasion::Recovered, Occasion::Up], true), &events, 60).is_empty());
@@ -336,6 +351,8 @@ fn a_subject_calls_nobody_down_who_is_up() {
     let items = [("b", State::Out, "status 503"), ("a", State::Well, "status 200")];
     assert_eq!(subject(Occasion::Down, &items), "[evenly lb] b down: status 503");
     assert_eq!(subject(Occasion::Up, &items), "[evenly lb] a up again");
+    let items = [("b", State::Out, "status 503"), ("a", State::Out, "refused")];
+    assert_eq!(subject(Occasion::Down, &items), "[evenly lb] b, a down; b: status 503");
     let items = [("a", State::Well, "status 200"), ("b", State::Well, "left to an operator")];
     let said = "[evenly lb] recovered: a up again, b left to an operator";
     assert_eq!(subject(Occasion::Recovered, &items), said);
@@ -608,8 +625,13 @@ fn one_that_was_told_to_flap_by_another_process_is_told_when_it_is_calm() {
     after.succeed(&open, &[], s(10));
     let turns = [(20, moved("a", true, false)), (30, moved("a", false, false))];
     let told = play(&mut after, &turns, 4000);
-    assert_eq!(shown(&told), ["630 recovered#1: a"]);
+    assert_eq!(shown(&told), ["635 recovered#1: a"]);
     assert_eq!(told[0].1.key.as_deref(), Some("host-1-backends"));
+    // The first checks of this process have found it down.
+    let mut after = Book::new(&alert());
+    after.hear(&News { is_start: true, ..moved("a", true, false) }, s(5));
+    after.succeed(&open, &[], s(10));
+    assert_eq!(shown(&play(&mut after, &[], 4000)), ["615 down#1: a"]);
 }
 
 /// Two pools: `a`, `b` and `d` are the one, `c` is the other.
