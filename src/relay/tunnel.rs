@@ -32,6 +32,9 @@ pub(crate) trait Carried {
     /// True once its backend has been in maintenance for so long that this is to end.
     fn is_cut(&self) -> bool;
 
+    /// So much has been carried so far, and it may rest for hours.
+    fn so_far(&mut self, _: Load) {}
+
     /// Gives the backend's place back: the tunnel is closed.
     fn release(&mut self, cx: &mut Context);
 
@@ -184,6 +187,8 @@ impl<C: Carried> Tunnel<C> {
             let ending = Ending::late(up, down, timeouts);
             return self.cut(ending, cx);
         }
+        let load = self.load();
+        self.carried.so_far(load);
         // A slow side has had it filled, maybe once in its life.
         self.to_backend.out.release_memory();
         self.to_client.out.release_memory();

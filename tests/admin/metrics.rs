@@ -215,12 +215,19 @@ fn connections_of_tcp_clients_are_counted_and_are_no_requests() {
     let backend = Backend::every(|wire| {
         wire.expect("ping");
         wire.send("pong!");
+        wire.expect_end();
     });
     let listener = "[[listeners]]\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"";
     let panel = Panel::with(&[&backend], listener);
     let mut client = panel.proxy.connect();
     client.send("ping");
     client.expect("pong!");
+    let moved = || {
+        let shown = metrics(&panel);
+        let way = |way| format!("evenly_backend_{way}_bytes_total");
+        ["sent", "received"].map(|it| shown.value(&way(it), &[("backend", "A")]))
+    };
+    eventually("bytes are seen before the end", || moved() == [4.0, 5.0]);
     client.finish();
     client.expect_end();
     let ended =
@@ -230,9 +237,7 @@ fn connections_of_tcp_clients_are_counted_and_are_no_requests() {
     let shown = metrics(&panel);
     assert_eq!(shown.values("evenly_requests_total", &[]).iter().sum::<f64>(), 0.0);
     assert_eq!(shown.values("evenly_requests_ended_total", &[]).iter().sum::<f64>(), 0.0);
-    let moved = ["sent", "received"]
-        .map(|way| shown.value(&format!("evenly_backend_{way}_bytes_total"), &[("backend", "A")]));
-    assert_eq!(moved, [4.0, 5.0]);
+    assert_eq!(moved(), [4.0, 5.0]);
     panel.proxy.no_farewell();
 }
 

@@ -31,6 +31,10 @@ impl Carried for Passage {
         self.lease.as_ref().is_some_and(|lease| lease.backend().is_cut())
     }
 
+    fn so_far(&mut self, load: Load) {
+        self.count(load);
+    }
+
     fn release(&mut self, cx: &mut Context) {
         self.end_lease(Outcome::Abandoned, cx);
     }
@@ -96,13 +100,19 @@ impl Passage {
     }
 
     /// Counts it and writes its line; to be called once, when it is over.
-    fn account(&self, load: Load, cause: Cause, reason: &str, shared: &Shared, now: Duration) {
+    fn account(&mut self, load: Load, cause: Cause, reason: &str, shared: &Shared, now: Duration) {
         self.branch.seen.own().count_passage(cause);
-        if let Some(backend) = self.backend() {
-            backend.count_carried(load.up, load.down);
-        }
+        self.count(load);
         if shared.log.keeps_access() {
             self.log(load, cause, reason, shared, now);
+        }
+    }
+
+    /// Counts what has come since it was last counted: one that lasts for days is seen meanwhile.
+    fn count(&mut self, load: Load) {
+        let before = std::mem::replace(&mut self.counted, load);
+        if let Some(backend) = self.backend() {
+            backend.count_carried(load.up - before.up, load.down - before.down);
         }
     }
 

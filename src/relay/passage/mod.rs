@@ -18,6 +18,7 @@ use super::client::Client;
 use super::kit::Context;
 use super::queue::Ticket;
 use super::site::{Site, Way};
+use super::tunnel::Load;
 use super::upstream::{Destination, Upstream};
 use crate::engine::{Next, Owner, Read};
 use crate::event::Event;
@@ -47,6 +48,8 @@ pub(crate) struct Passage {
     upstream: Option<Box<Upstream>>,
     course: Course,
     times: Times,
+    /// Bytes that its backend's counts have already.
+    counted: Load,
 }
 
 /// When things happened, on the server's clock.
@@ -85,6 +88,7 @@ impl Passage {
             upstream: None,
             course: Course::default(),
             times,
+            counted: Load::default(),
         })
     }
 
