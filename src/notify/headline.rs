@@ -44,7 +44,7 @@ pub(super) fn headline(notice: &Notice, all: &[Sight]) -> String {
             let calm = Roughly(FLAPPING_WITHIN);
             format!("{who} {still}flapping{now}{left}; silent until calm for {calm}")
         }
-        Occasion::Up if named.is_empty() => format!("requests are answered again{left}"),
+        Occasion::Up if named.is_empty() => format!("clients are served again{left}"),
         Occasion::Up => format!("{}{left}", better(&meant, more)),
         Occasion::Recovered if !named.is_empty() => {
             format!("recovered: {}{left}", better(&meant, more))

@@ -85,6 +85,6 @@ impl fmt::Display for LastUsable {
         let of = pool.as_ref().map_or(String::new(), |pool| format!(" in pool {pool}"));
         write!(f, "backend {backend} is the last of {total}{of} that takes requests: set to ")?;
         write!(f, "{mode}, ")?;
-        f.write_str("all would be answered 503. Bring another up first, or force it (--force)")
+        f.write_str("nobody would be served. Bring another up first, or force it (--force)")
     }
 }

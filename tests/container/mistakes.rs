@@ -4,6 +4,7 @@
 use crate::container::{Container, Start, may_contain};
 use crate::duties::configured;
 use crate::harness::{Backend, Place, Scratch, Wire};
+#[cfg(feature = "lab")]
 use rustix::process::Signal;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
