@@ -21,8 +21,8 @@ use super::handler::{Handler, ServerLimits};
 use super::spares::Spares;
 use crate::tls::Stream;
 
-/// A connection's stack: a head's slots are 16 KiB, and who asks what a reload would change has some
-/// configurations on it. Of memory it takes what is used.
+/// A connection's stack: a head's slots are 16 KiB, and whoever asks what a reload would change has
+/// some configurations on it. Of memory it takes what is used.
 const STACK_BYTES: usize = 256 * 1024;
 /// The rest after an accept that failed, most likely for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
