@@ -53,7 +53,8 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | door, keeper | where clients come in, and how many may; the thread that lets them in |
+//! | door, doorway | where clients come in, and how many may: in all, and at one listener |
+//! | keeper | the thread at a doorway, which lets clients in |
 //! | place | what a client takes in the house, or a request at a backend, until it leaves |
 //! | listener | an address where clients come in, as the file has it |
 //! | entrance | what becomes of clients at a listener |
@@ -181,7 +182,7 @@
 //!    `upstream` (with [`dial`]), `habit`, `idle`; [`http`]: `body`; [`relay`]: `exchange/ask`.
 //! 7. **The answer comes down.** [`http`]: `response`, `repairs`; [`relay`]: `exchange/heads`,
 //!    `exchange/relay`, `exchange/report`, `exchange/account`, then `head` again, or `linger`, or
-//!    `tunnel`.
+//!    `tunnel` with `tunnel/way`, `tunnel/ending`.
 //! 8. **Nothing moves, or something breaks.** [`relay`]: `exchange/awaited`, `exchange/patience`;
 //!    [`blame`]; [`relay`]: `exchange/trouble`, `exchange/retry`, `exchange/settle`; [`pool`]:
 //!    `row`, `health`, `change`.
