@@ -39,7 +39,7 @@ fn a_gap_stays_a_gap_and_a_peak_a_peak_in_an_hour_of_points() {
     assert_eq!(drawn[0], 6000.0, "{drawn}");
     assert!(drawn[1].as_u64().unwrap() <= 451, "{drawn}");
     assert_eq!(drawn[2], false);
-    assert_eq!(drawn[3], 5.0, "five classes, 2 requests in 2 s each");
+    assert_eq!(drawn[3], 6.0, "five classes and TCP, 2 in 2 s each");
 }
 
 #[test]
