@@ -101,8 +101,8 @@
 //! | hello | what TLS begins with, read for the name that it asks for |
 //! | tunnel, carried | bytes both ways, unread; what that grew out of: an exchange or a passage |
 //! | lingering | reading on after the last answer, so that the close destroys nothing |
-//! | crowd | clients that keep a place in a full house and must leave, the longest idle first |
-//! | cutoff, lookout | since when whoever is idle must leave; who says so |
+//! | room | so many places: those of the whole house, or those of one listener |
+//! | cutoff, lookout | since when whoever is idle must leave a room; who says so |
 //! | draining | accepting nobody, and letting requests in flight finish |
 //!
 //! What goes on beside it:
@@ -190,7 +190,7 @@
 //!    `exchange/given`, `exchange/direct`.
 //! 10. **What holds it all up.** [`engine`]: `sync`, `slots`, `registry`, `lot`, `socket`,
 //!     `stream`, `outbox`, `worker`, `timer`, `stop`, `descriptors`; `models`, which try every
-//!     interleaving of it. With a full house: [`relay`]: `crowd`, `lookout`.
+//!     interleaving of it. With a full house: `room`; [`relay`]: `lookout`.
 //! 11. **With TLS.** [`tls`]: `mod`, `acceptor`, `connector`, `session`; [`relay`]: `handshake`.
 //! 12. **What goes on beside it.** [`watch`]: `mod`, `schedule`, `checks`, `probe`, `names`;
 //!     [`event`]: `mod`, `what`, `teller`; [`relay`]: `complaints`; [`log`]: `mod`, `access`,

@@ -10,22 +10,23 @@
 //! Whoever comes in takes a place in the house and one of its doorway, and keeps both until it
 //! leaves.
 
+use super::room::Room;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// All doorways of one server: whoever comes in takes one of its places.
 pub(crate) struct Door {
-    room: Room,
+    house: Arc<Room>,
+    /// Those of the doorways that are kept, or by which clients came who are here still.
+    rooms: Mutex<Vec<Weak<Room>>>,
+    /// How many doorways there have been.
+    doorways: AtomicU32,
     /// Keepers that wait for a client to leave.
     shut: AtomicUsize,
-    /// Those in front of whom somebody stands, for whom the house has no place or descriptor.
-    called: AtomicUsize,
-    /// Those in front of whom somebody stands, for whom their doorway has no place.
-    called_apart: AtomicUsize,
     closing: AtomicBool,
     /// It is closed, whoever stands outside.
     locked: AtomicBool,
@@ -38,28 +39,11 @@ pub(crate) struct Door {
 /// One of them.
 pub(super) struct Doorway {
     pub(super) door: Arc<Door>,
-    room: Room,
+    room: Arc<Room>,
     /// It closes, whatever the others do.
     closing: AtomicBool,
-    callers: Mutex<Callers>,
-}
-
-/// Who stands in front of a doorway that is shut.
-#[derive(Clone, Copy, Default, PartialEq)]
-pub(super) enum Callers {
-    /// Nobody.
-    #[default]
-    None,
-    /// Somebody, for whom there is no place or no descriptor in the house.
-    OfTheHouse,
-    /// Somebody, for whom this doorway has no place, whatever the house has.
-    Apart,
-}
-
-/// Places, and how many are taken.
-struct Room {
-    limit: AtomicUsize,
-    taken: AtomicUsize,
+    /// The room that has no place, or no descriptor, for somebody who stands outside.
+    lacking: Mutex<Option<Arc<Room>>>,
 }
 
 /// One client's place; dropping it makes room.
@@ -72,43 +56,14 @@ pub(crate) struct Latch {
     socket: Weak<TcpListener>,
 }
 
-impl Room {
-    fn new(limit: usize) -> Self {
-        Self { limit: AtomicUsize::new(limit), taken: AtomicUsize::new(0) }
-    }
-
-    /// True if there was a place: it is taken now.
-    fn take(&self) -> bool {
-        let below = |taken| (taken < self.limit()).then_some(taken + 1);
-        self.taken.fetch_update(SeqCst, SeqCst, below).is_ok()
-    }
-
-    /// True if the house is empty now.
-    fn give_back(&self) -> bool {
-        self.taken.fetch_sub(1, SeqCst) == 1
-    }
-
-    fn limit(&self) -> usize {
-        self.limit.load(SeqCst)
-    }
-
-    fn taken(&self) -> usize {
-        self.taken.load(SeqCst)
-    }
-
-    fn is_full(&self) -> bool {
-        self.taken() >= self.limit()
-    }
-}
-
 impl Door {
     /// Doorways for at most `limit` clients.
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
-            room: Room::new(limit),
+            house: Arc::new(Room::new(0, limit)),
+            rooms: Mutex::default(),
+            doorways: AtomicU32::new(0),
             shut: AtomicUsize::new(0),
-            called: AtomicUsize::new(0),
-            called_apart: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
             locked: AtomicBool::new(false),
             keepers: Mutex::new(0),
@@ -123,11 +78,14 @@ impl Door {
         limit: usize,
     ) -> (Arc<Doorway>, Latch) {
         *self.lock() += 1;
+        let number = self.doorways.fetch_add(1, SeqCst) + 1;
+        let room = Arc::new(Room::new(number, limit));
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&room));
         let doorway = Arc::new(Doorway {
             door: Arc::clone(self),
-            room: Room::new(limit),
+            room,
             closing: AtomicBool::new(false),
-            callers: Mutex::default(),
+            lacking: Mutex::default(),
         });
         (Arc::clone(&doorway), Latch { doorway, socket })
     }
@@ -164,27 +122,25 @@ impl Door {
 
     /// How many clients there may be.
     pub(crate) fn limit(&self) -> usize {
-        self.room.limit()
+        self.house.limit()
     }
 
     /// Lets so many in from now on. Where more are in the house, they stay.
     pub(crate) fn resize(&self, limit: usize) {
-        self.room.limit.store(limit, SeqCst);
+        self.house.resize(limit);
     }
 
     /// Clients in the house.
     pub(crate) fn taken(&self) -> usize {
-        self.room.taken()
+        self.house.taken()
     }
 
-    /// True while somebody waits outside for whom the house has no place or no descriptor.
-    pub(crate) fn has_callers(&self) -> bool {
-        self.called.load(SeqCst) > 0
-    }
-
-    /// True while somebody waits outside for whom a doorway has no place, though the house has.
-    pub(crate) fn has_callers_apart(&self) -> bool {
-        self.called_apart.load(SeqCst) > 0
+    /// All rooms: the house, and that of each doorway by which somebody came or may come.
+    pub(crate) fn rooms(&self) -> Vec<Arc<Room>> {
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        rooms.retain(|room| room.strong_count() > 0);
+        let of_doorways = rooms.iter().filter_map(Weak::upgrade);
+        std::iter::once(Arc::clone(&self.house)).chain(of_doorways).collect()
     }
 
     /// Waits until the doorways are closed and the house is empty, or `timeout` has passed; true
@@ -213,15 +169,6 @@ impl Door {
         true
     }
 
-    /// Those who stand outside for this reason, of all doorways.
-    fn calls(&self, callers: Callers) -> Option<&AtomicUsize> {
-        match callers {
-            Callers::None => None,
-            Callers::OfTheHouse => Some(&self.called),
-            Callers::Apart => Some(&self.called_apart),
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, usize> {
         self.keepers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -233,7 +180,7 @@ impl Doorway {
         if !self.room.take() {
             return None;
         }
-        if !self.door.room.take() {
+        if !self.door.house.take() {
             self.room.give_back();
             return None;
         }
@@ -246,36 +193,33 @@ impl Doorway {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.room.is_full() || self.door.room.is_full()
+        self.room.is_full() || self.door.house.is_full()
     }
 
     pub(super) fn is_closing(&self) -> bool {
         self.door.closing.load(SeqCst) || self.closing.load(SeqCst)
     }
 
-    /// Whether somebody stands in front of it, and why that one is not let in.
-    pub(super) fn callers(&self) -> Callers {
-        *self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Notes whether somebody stands outside who is not let in, to be asked of the room that has
+    /// no place. (Where none is full a descriptor is missing, which is a matter of the house.)
+    pub(super) fn note_callers(&self, are_there: bool) {
+        let full = if self.room.is_full() { &self.room } else { &self.door.house };
+        let now = are_there.then_some(full);
+        let mut before = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        if before.as_ref().map(|room| room.number()) != now.map(|room| room.number()) {
+            now.inspect(|room| room.note_caller(true));
+            std::mem::replace(&mut *before, now.cloned()).inspect(|room| room.note_caller(false));
+        }
     }
 
-    pub(super) fn note_callers(&self, are_there: bool) {
-        let now = match (are_there, self.room.is_full()) {
-            (false, _) => Callers::None,
-            (true, false) => Callers::OfTheHouse,
-            (true, true) => Callers::Apart,
-        };
-        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *callers, now);
-        if before != now {
-            self.door.calls(before).map(|calls| calls.fetch_sub(1, SeqCst));
-            self.door.calls(now).map(|calls| calls.fetch_add(1, SeqCst));
-        }
+    fn has_callers(&self) -> bool {
+        self.lacking.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Stays shut while `reason` holds, for `at_most`; no longer once the house is locked, or it
     /// closes and nobody is there who is to be let in.
     pub(super) fn shut_while(&self, at_most: Duration, reason: impl Fn(&Self) -> bool) {
-        let (door, is_called) = (&self.door, self.callers() != Callers::None);
+        let (door, is_called) = (&self.door, self.has_callers());
         let is_over = || door.is_locked() || (self.is_closing() && !is_called);
         door.shut.fetch_add(1, SeqCst);
         door.wait_while(at_most, |_| reason(self) && !is_over());
@@ -284,15 +228,17 @@ impl Doorway {
 }
 
 impl Latch {
-    /// Begins to close this doorway, as [`Door::close`] does all of them.
+    /// Begins to close this doorway, as [`Door::close`] does all of them. Who still stands outside
+    /// is let in as far as the house has places: at its own limit it would else stay open for as
+    /// long as those stay who came in here, and nobody could open another at its address.
     pub(crate) fn close(&self) {
         self.doorway.closing.store(true, SeqCst);
-        self.doorway.door.wake_keepers();
+        self.resize(usize::MAX);
     }
 
     /// Lets so many in here from now on. Where more have come in here, they stay.
     pub(crate) fn resize(&self, limit: usize) {
-        self.doorway.room.limit.store(limit, SeqCst);
+        self.doorway.room.resize(limit);
         self.doorway.door.wake_keepers();
     }
 
@@ -309,9 +255,14 @@ impl Latch {
 }
 
 impl Place {
-    /// True while others wait for a place at the very doorway by which this client came.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.0.room.is_full() && self.0.callers() == Callers::Apart
+    /// The number of its room beside the house.
+    pub(crate) fn room(&self) -> u32 {
+        self.0.room.number()
+    }
+
+    /// True while others want it, of one who has been idle since then.
+    pub(crate) fn is_wanted(&self, idle_since: Duration) -> bool {
+        self.0.door.house.dismisses(idle_since) || self.0.room.dismisses(idle_since)
     }
 }
 
@@ -319,7 +270,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let door = &self.0.door;
         self.0.room.give_back();
-        let was_last = door.room.give_back();
+        let was_last = door.house.give_back();
         // A keeper raises `shut` before it looks for a place: one of the two sees the other.
         if was_last || door.shut.load(SeqCst) > 0 {
             let _guard = door.lock();

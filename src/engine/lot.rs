@@ -14,7 +14,8 @@
 //! bell in the epoll set, an eventfd: writing to it is an event, too.
 
 use super::registry::Registry;
-use super::slots::{Key, NEVER, Owner, Ready, Slots, Wait};
+use super::room::{Resting, us};
+use super::slots::{Key, Owner, Ready, Slots, Wait};
 use super::sync::{AtomicBool, Mutex, Ordering};
 use super::task::Task;
 use rustix::event::{EventfdFlags, epoll, eventfd};
@@ -118,9 +119,12 @@ impl<T: Task> Lot<T> {
             Ok(home) => home,
             Err(error) => return Err(Lost { task, error }),
         };
-        let us = |time: Duration| time.as_micros() as u64;
-        let idle_since_us = task.idle_since().map_or(NEVER, us);
-        let wait = Wait { deadline_us: us(deadline), idle_since_us };
+        let wait = match task.resting() {
+            None => Wait::until(us(deadline)),
+            Some(Resting { since, room }) => {
+                Wait { deadline_us: us(deadline), idle_since_us: us(since), room }
+            }
+        };
         Ok(self.slots.park(home, task, wait))
     }
 }

@@ -2,16 +2,14 @@
 //! the bell. Built and run by `make loom`; the laws' numbers are those of ARCHITECTURE.md.
 
 use super::lot::ReadyQueue;
-use super::slots::{Key, NEVER, Owner, Ready, Slots, Wait, Woken};
+use super::room::{Cutoffs, Room};
+use super::slots::{Key, Owner, Ready, Slots, Wait, Woken};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
+use std::time::Duration;
 
 const READ: Ready = Ready { read: true, write: false, hangup: false, broken: false };
-
-fn until(deadline_us: u64) -> Wait {
-    Wait { deadline_us, idle_since_us: NEVER }
-}
 
 /// A task that steps like the real ones: learn the bits, use them up, park; until `wanted` events
 /// have been seen. Returns how many it saw before it was left parked.
@@ -131,11 +129,11 @@ fn the_timer_and_an_event_never_both_take_a_task() {
     loom::model(|| {
         let slots = Arc::new(Slots::new());
         let home = slots.insert().unwrap();
-        assert_eq!(slots.park(home, 7, until(100)), None);
+        assert_eq!(slots.park(home, 7, Wait::until(100)), None);
         let other = Arc::clone(&slots);
         let timer = thread::spawn(move || {
             let mut taken = 0;
-            other.expire(100, 0, |_| taken += 1);
+            other.expire(100, &Cutoffs::default(), |_| taken += 1);
             taken
         });
         let event = usize::from(matches!(slots.event(home, READ), Woken::Task(7)));
@@ -148,18 +146,18 @@ fn a_deadline_set_anew_is_not_taken_for_the_old_one() {
     loom::model(|| {
         let slots = Arc::new(Slots::new());
         let home = slots.insert().unwrap();
-        assert_eq!(slots.park(home, 7, until(100)), None);
+        assert_eq!(slots.park(home, 7, Wait::until(100)), None);
         let other = Arc::clone(&slots);
         let worker = thread::spawn(move || {
             let task = other.ring(home)?;
-            other.park(home, task, until(200))
+            other.park(home, task, Wait::until(200))
         });
         let mut expired = 0;
-        slots.expire(100, 0, |_| expired += 1);
+        slots.expire(100, &Cutoffs::default(), |_| expired += 1);
         let rung = worker.join().unwrap().is_some();
         if expired == 0 {
             assert!(!rung);
-            slots.expire(200, 0, |_| expired += 1);
+            slots.expire(200, &Cutoffs::default(), |_| expired += 1);
         }
         assert_eq!(expired, 1, "law 6: the deadline in force was kept");
     });
@@ -170,19 +168,21 @@ fn a_task_that_found_something_to_do_is_not_taken_for_idle() {
     loom::model(|| {
         let slots = Arc::new(Slots::new());
         let home = slots.insert().unwrap();
-        let idle = Wait { deadline_us: 900, idle_since_us: 100 };
+        let idle = Wait { deadline_us: 900, idle_since_us: 100, room: 1 };
+        let mut cutoffs = Cutoffs::default();
+        cutoffs.add(&Room::new(1, 1), Duration::from_micros(100));
         assert_eq!(slots.park(home, 7, idle), None);
         let other = Arc::clone(&slots);
         let worker = thread::spawn(move || {
             let Woken::Task(task) = other.event(home, READ) else { return false };
             other.take_ready(home);
-            other.park(home, task, until(900)).is_none()
+            other.park(home, task, Wait::until(900)).is_none()
         });
         let mut dismissed = 0;
-        slots.expire(100, 100, |_| dismissed += 1);
+        slots.expire(100, &cutoffs, |_| dismissed += 1);
         let busy = worker.join().unwrap();
         assert!(busy || dismissed == 1, "law 6: either took it");
-        slots.expire(100, 100, |_| dismissed += 1);
+        slots.expire(100, &cutoffs, |_| dismissed += 1);
         assert!(dismissed == usize::from(!busy), "law 6: no more once it is busy");
     });
 }

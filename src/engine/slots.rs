@@ -13,7 +13,8 @@
 //! Locking: one slot at a time, never two (an event reads the owner, lets go, then locks the
 //! owner's home), and never while a system call runs.
 
-use super::sync::{AtomicU64, Mutex, Ordering};
+use super::room::Cutoffs;
+use super::sync::{AtomicU32, AtomicU64, Mutex, Ordering};
 use std::sync::OnceLock;
 
 /// Names one life of one slot: the slot's index and the generation that lived there. Slots are used
@@ -91,6 +92,8 @@ pub(crate) struct Wait {
     pub(crate) deadline_us: u64,
     /// Since when it has only kept a place; `NEVER` while there is something that it waits for.
     pub(crate) idle_since_us: u64,
+    /// The number of the room where it keeps one.
+    pub(crate) room: u32,
 }
 
 /// The most slots there can be; two a connection, so half as many connections.
@@ -113,10 +116,11 @@ struct Vacant {
 }
 
 struct Slot<T> {
-    /// As in [`Wait`]. Both are written with the state locked; read without by the sweep, which
+    /// As in [`Wait`]. They are written with the state locked; read without by the sweep, which
     /// then looks again.
     deadline_us: AtomicU64,
     idle_since_us: AtomicU64,
+    room: AtomicU32,
     state: Mutex<State<T>>,
 }
 
@@ -230,10 +234,10 @@ impl<T> Slots<T> {
         None
     }
 
-    /// Hands every parked task whose deadline has come, and every one that has been idle since
-    /// `idle_since_us` or longer, to `each`: in no order, without a lock held.
-    pub(crate) fn expire(&self, now_us: u64, idle_since_us: u64, each: impl FnMut(T)) {
-        self.sweep(|slot| slot.is_late(now_us, idle_since_us), each);
+    /// Hands every parked task whose deadline has come, and every idle one that the cutoffs are
+    /// meant for, to `each`: in no order, without a lock held.
+    pub(crate) fn expire(&self, now_us: u64, cutoffs: &Cutoffs, each: impl FnMut(T)) {
+        self.sweep(|slot| slot.is_late(now_us, cutoffs), each);
     }
 
     /// Hands every parked task to `each`, likewise.
@@ -264,11 +268,10 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Since when each task that is parked and idle has been so, in no order. Takes no lock: what
-    /// it says may be over already.
-    pub(crate) fn idle_since_us(&self) -> impl Iterator<Item = u64> {
-        let since = self.used().map(|slot| slot.idle_since_us.load(Ordering::Relaxed));
-        since.filter(|since| *since != NEVER)
+    /// Since when each task that is parked and idle has been so, and in which room, in no order.
+    /// Takes no lock: what it says may be over already.
+    pub(crate) fn idle_since_us(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.used().map(Slot::idle_since_us).filter(|(since_us, _)| *since_us != NEVER)
     }
 
     /// Every slot that was ever used.
@@ -297,7 +300,12 @@ impl<T> Slots<T> {
 
 impl Wait {
     /// For nothing but events and rings.
-    pub(crate) const FOR_EVER: Self = Self { deadline_us: NEVER, idle_since_us: NEVER };
+    pub(crate) const FOR_EVER: Self = Self::until(NEVER);
+
+    /// Until then, in the middle of something.
+    pub(crate) const fn until(deadline_us: u64) -> Self {
+        Self { deadline_us, idle_since_us: NEVER, room: 0 }
+    }
 }
 
 impl<T> Slot<T> {
@@ -305,17 +313,24 @@ impl<T> Slot<T> {
     fn wait(&self, wait: Wait) {
         self.deadline_us.store(wait.deadline_us, Ordering::Relaxed);
         self.idle_since_us.store(wait.idle_since_us, Ordering::Relaxed);
+        self.room.store(wait.room, Ordering::Relaxed);
     }
 
-    fn is_late(&self, now_us: u64, idle_since_us: u64) -> bool {
-        self.deadline_us.load(Ordering::Relaxed) <= now_us
-            || self.idle_since_us.load(Ordering::Relaxed) <= idle_since_us
+    fn is_late(&self, now_us: u64, cutoffs: &Cutoffs) -> bool {
+        let (since_us, room) = self.idle_since_us();
+        self.deadline_us.load(Ordering::Relaxed) <= now_us || cutoffs.concern(since_us, room)
+    }
+
+    /// With the number of the room.
+    fn idle_since_us(&self) -> (u64, u32) {
+        (self.idle_since_us.load(Ordering::Relaxed), self.room.load(Ordering::Relaxed))
     }
 
     fn new() -> Self {
         Self {
             deadline_us: AtomicU64::new(NEVER),
             idle_since_us: AtomicU64::new(NEVER),
+            room: AtomicU32::new(0),
             state: Mutex::new(State {
                 generation: 0,
                 ready: Ready::default(),

@@ -4,6 +4,7 @@
 //! in the Lot and costs no thread; a step moves it as far as it goes without waiting.
 
 use super::desk::Desk;
+use super::room::Resting;
 use super::slots::Key;
 use std::io;
 use std::time::Duration;
@@ -21,8 +22,8 @@ pub(crate) trait Task: Sized + Send + 'static {
     /// must wait; fails when there is no room for that.
     fn home(&mut self) -> io::Result<Key>;
 
-    /// Since when it has only kept a place; none while it is in the middle of something.
-    fn idle_since(&self) -> Option<Duration>;
+    /// Since when it has only kept a place, and where; none while it is in the middle of something.
+    fn resting(&self) -> Option<Resting>;
 
     /// It cannot be parked, so nobody would ever step it again: its end.
     fn lose(self, error: &io::Error, desk: &mut Desk<Self::Kit>);

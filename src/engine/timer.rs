@@ -10,6 +10,7 @@
 
 use super::lot::Lot;
 use super::pulse::Pulse;
+use super::room::{Cutoffs, us};
 use super::stop::Stop;
 use super::task::Task;
 use std::sync::Arc;
@@ -29,15 +30,14 @@ pub(crate) struct Timer<T: Task> {
 
 impl<T: Task> Timer<T> {
     /// Sweeps until the server stops. Before each sweep `look` is told the time, does what else is
-    /// to be done so often, and says who must leave: tasks that have been idle since that time, or
-    /// for longer, are woken.
-    pub(crate) fn run(&self, mut look: impl FnMut(Duration) -> Duration) {
+    /// to be done so often, and says who must leave: idle tasks that its cutoffs are meant for are
+    /// woken.
+    pub(crate) fn run(&self, mut look: impl FnMut(Duration) -> Cutoffs) {
         while !self.stop.wait(GRAIN) {
             self.pulse.begin();
             let now = self.epoch.elapsed();
-            let idle_since = look(now);
-            let (now_us, idle_since_us) = (now.as_micros() as u64, idle_since.as_micros() as u64);
-            self.lot.slots.expire(now_us, idle_since_us, |task| self.lot.queue(task));
+            let cutoffs = look(now);
+            self.lot.slots.expire(us(now), &cutoffs, |task| self.lot.queue(task));
             self.pulse.rest();
         }
     }

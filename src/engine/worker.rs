@@ -138,7 +138,7 @@ impl<T: Task> Worker<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Key, Pulses};
+    use crate::engine::{Key, Pulses, Resting};
     use rustix::io::Errno;
     use std::io;
     use std::sync::mpsc::{Receiver, Sender, channel};
@@ -164,7 +164,7 @@ mod tests {
             Err(Errno::NFILE.into())
         }
 
-        fn idle_since(&self) -> Option<Duration> {
+        fn resting(&self) -> Option<Resting> {
             None
         }
 

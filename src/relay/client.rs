@@ -2,15 +2,18 @@
 //! connection does. Small, since thousands of them wait at a time. It goes from state to state in
 //! the same box, so a change of state copies a pointer.
 
-use super::crowd::{ASKING, Crowd};
 use super::entrance::Entrance;
 use crate::config::Timeouts;
-use crate::engine::{Outbox, Place, Stream};
+use crate::engine::{Outbox, Place, Resting, Stream};
 use crate::http::request;
 use crate::preface::Ends;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long a new client may take to ask before it counts as idle. With TLS that is several turns
+/// of the way there and back.
+pub(super) const ASKING: Duration = Duration::from_secs(1);
 
 /// How long a client that may be about to ask may take to do so when the server is to stop.
 pub(super) const LAST_CALL: Duration = Duration::from_secs(1);
@@ -114,14 +117,15 @@ impl Client {
     }
 
     /// True where it is idle and others want its place.
-    pub(crate) fn is_in_the_way(&self, crowd: &Crowd) -> bool {
-        self.idle_since().is_some_and(|since| crowd.wants_place_of(since, &self.place))
+    pub(crate) fn is_in_the_way(&self) -> bool {
+        self.resting().is_some_and(|resting| self.place.is_wanted(resting.since))
     }
 
     /// Since when it has done nothing but keep a place, if it waits for a head, a handshake or
     /// its end.
-    pub(crate) fn idle_since(&self) -> Option<Duration> {
-        (self.is_blank() && self.out.is_flushed()).then_some(self.idle_since)
+    pub(crate) fn resting(&self) -> Option<Resting> {
+        let is_idle = self.is_blank() && self.out.is_flushed();
+        is_idle.then(|| Resting { since: self.idle_since, room: self.place.room() })
     }
 
     /// True while nothing of a request is here: an empty line begins none.

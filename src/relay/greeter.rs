@@ -1,6 +1,6 @@
 //! What becomes of a client that comes in: the first state of its connection.
 //!
-//! Called by the keeper of a door (`engine/door.rs`), which knows no HTTP, on its own thread. It
+//! Called by the keeper of a door (`engine/keeper.rs`), which knows no HTTP, on its own thread. It
 //! must be quick and never wait: all who come in at that door stand behind this one.
 
 use super::Shared;

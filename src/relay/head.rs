@@ -112,7 +112,7 @@ fn wait(mut client: Box<Client>, partial: &[u8], cx: &mut Context) -> Next<Box<C
         let grace = if asks { LAST_CALL } else { Duration::ZERO };
         client.head_deadline = client.head_deadline.min(cx.now + grace);
     }
-    if idle && client.is_in_the_way(&cx.kit.shared.crowd) && client.stream.is_silent() {
+    if idle && client.is_in_the_way() && client.stream.is_silent() {
         return leave(&mut client);
     }
     if cx.now >= client.head_deadline {

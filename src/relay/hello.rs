@@ -58,7 +58,7 @@ fn wait(mut client: Box<Client>, cx: &Context) -> Next<Box<Client>, Named> {
     if cx.kit.shared.is_draining() {
         client.head_deadline = client.head_deadline.min(cx.now + LAST_CALL);
     }
-    if client.is_in_the_way(&cx.kit.shared.crowd) {
+    if client.is_in_the_way() {
         return Next::Done;
     }
     let deadline = client.head_deadline;

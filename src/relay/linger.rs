@@ -7,7 +7,7 @@
 
 use super::client::{Client, LAST_CALL};
 use super::kit::Context;
-use crate::engine::{Next, Read};
+use crate::engine::{Next, Read, Resting};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -80,14 +80,14 @@ impl Linger {
             }
         }
         let deadline = self.deadline(cx);
-        let unwanted = self.finished && self.client.is_in_the_way(&cx.kit.shared.crowd);
+        let unwanted = self.finished && self.client.is_in_the_way();
         let done = self.finished && self.silent || unwanted;
         if done || cx.now >= deadline { Next::Done } else { Next::Park(self, deadline) }
     }
 
     /// Since when it has only kept a place: others may need it more.
-    pub(crate) fn idle_since(&self) -> Option<Duration> {
-        self.client.idle_since().filter(|_| self.finished)
+    pub(crate) fn resting(&self) -> Option<Resting> {
+        self.client.resting().filter(|_| self.finished)
     }
 
     /// The client takes its answer: each byte gives it as long as it may take, as in an exchange.

@@ -3,7 +3,7 @@
 //! The timer looks once a sweep. An idle client may stay for `keep_alive` while half of the places
 //! are free, and for ever less as they are taken; where new clients wait at the door, the longest
 //! idle make room for them. Whoever is in the middle of a request, or of a head, stays. A client
-//! that has not asked yet counts as idle too, from [`ASKING`](super::crowd::ASKING) after it came:
+//! that has not asked yet counts as idle too, from [`ASKING`](super::client::ASKING) after it came:
 //! else silent clients would hold every place for as long as `request_head`.
 //!
 //! It is a matter of one number, the *cutoff*: who has been idle since then, or longer, is woken.
@@ -11,18 +11,17 @@
 //! request that is under way at that moment is lost, as with every close of an idle connection
 //! (RFC 9112 9.6); so nobody is closed before its time while there is room.
 //!
-//! Where a listener is full that has places of its own, its clients alone can make room there.
-//! Those of all listeners are woken that have been idle for `KEEP_ALIVE_MIN`, and after
-//! `CALLERS_PATIENCE` all that are idle; one leaves for each who stands at its own.
+//! A listener that has places of its own is such a house by itself: where they run short, its
+//! clients alone make room there.
 
 use super::Shared;
 use super::branch::Branch;
 use super::site::Site;
 use super::task::ClientTask;
-use crate::engine::Lot;
+use crate::engine::{Cutoffs, Lot, Room};
 use crate::event::Event;
 use crate::pool::Look;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -45,10 +44,8 @@ pub(crate) struct Lookout {
     /// Those of the site, and of the ones before it that a connection still holds: maintenance ends
     /// what is open in a pool that has left the file, too.
     branches: Vec<Weak<Branch>>,
-    /// Since when somebody has waited at the door at each look.
-    callers_since: Option<Duration>,
-    /// The same at a listener that is full, though the house is not.
-    apart_since: Option<Duration>,
+    /// Since when somebody has waited at each look, for a place in the room of this number.
+    callers_since: HashMap<u32, Duration>,
 }
 
 impl Lookout {
@@ -57,11 +54,11 @@ impl Lookout {
         let mut sites = shared.site.look();
         let site = Arc::clone(sites.current());
         let branches = site.branches.iter().map(Arc::downgrade).collect();
-        Self { shared, lot, sites, site, branches, callers_since: None, apart_since: None }
+        Self { shared, lot, sites, site, branches, callers_since: HashMap::new() }
     }
 
-    /// Looks around before a sweep, and returns the cutoff for it.
-    pub(crate) fn look(&mut self, now: Duration) -> Duration {
+    /// Looks around before a sweep, and returns the cutoffs for it.
+    pub(crate) fn look(&mut self, now: Duration) -> Cutoffs {
         self.shared.idle.expire(now);
         if let Some(site) = self.sites.replaced() {
             self.branches.extend(site.branches.iter().map(Arc::downgrade));
@@ -82,20 +79,25 @@ impl Lookout {
             // Each task looks at its backend once, and one that is being stepped in the next sweep.
             self.lot.slots.take_all(|task| self.lot.queue(task));
         }
-        let (cutoff, apart) = (self.cutoff(now), self.cutoff_apart(now));
-        self.shared.crowd.set(cutoff, apart);
-        cutoff.max(apart)
+        self.cutoffs(now)
     }
 
-    /// The cutoff for those whose own listener is full, and somebody waits there.
-    fn cutoff_apart(&mut self, now: Duration) -> Duration {
-        let since = self.apart_since.unwrap_or(now);
-        self.apart_since = self.shared.door.has_callers_apart().then_some(since);
-        match self.apart_since {
-            None => Duration::ZERO,
-            Some(_) if now >= since + CALLERS_PATIENCE => now,
-            Some(_) => now.saturating_sub(KEEP_ALIVE_MIN),
+    /// The cutoff of each room that has one.
+    fn cutoffs(&mut self, now: Duration) -> Cutoffs {
+        let rooms = self.shared.door.rooms();
+        let before = std::mem::take(&mut self.callers_since);
+        let called = rooms.iter().filter(|room| room.has_callers()).map(|room| room.number());
+        let since = |number| before.get(&number).copied().unwrap_or(now);
+        self.callers_since = called.map(|number| (number, since(number))).collect();
+        let mut cutoffs = Cutoffs::default();
+        for room in &rooms {
+            let cutoff = self.cutoff(room, now);
+            room.set_cutoff(cutoff);
+            if !cutoff.is_zero() {
+                cutoffs.add(room, cutoff);
+            }
         }
+        cutoffs
     }
 
     /// Pauses have ended by themselves, of these pools, which hold so many.
@@ -121,25 +123,28 @@ impl Lookout {
         is_cutting
     }
 
-    fn cutoff(&mut self, now: Duration) -> Duration {
+    /// Since when, or for longer, one must have been idle in `room` to leave it; zero where nobody
+    /// is to.
+    fn cutoff(&self, room: &Room, now: Duration) -> Duration {
         let (shared, timeouts) = (&self.shared, &self.site.config.timeouts);
-        let since = self.callers_since.unwrap_or(now);
-        self.callers_since = shared.door.has_callers().then_some(since);
-        let limit = shared.door.limit();
+        let callers_since = self.callers_since.get(&room.number());
+        let limit = room.limit();
         let house = House {
             limit,
-            taken: shared.door.taken(),
+            taken: room.taken(),
             keep_alive: timeouts.keep_alive,
-            wanted: if self.callers_since.is_some() { limit.div_ceil(SHARE) } else { 0 },
+            wanted: callers_since.map_or(0, |_| limit.div_ceil(SHARE)),
         };
         if !house.is_filling() {
             return Duration::ZERO;
         }
-        let turn = now >= since + CALLERS_PATIENCE;
+        let turn = callers_since.is_some_and(|since| now >= *since + CALLERS_PATIENCE);
         let latest = if turn { now } else { now.saturating_sub(RESTING) };
-        let idle = oldest(self.lot.slots.idle_since_us(), limit.div_ceil(SHARE), latest);
+        let is_here = |(_, number): &(u64, u32)| room.is_house() || *number == room.number();
+        let since_us = self.lot.slots.idle_since_us().filter(is_here).map(|(since_us, _)| since_us);
+        let idle = oldest(since_us, limit.div_ceil(SHARE), latest);
         let leaving = house.leaving(&idle, now);
-        if house.wanted > 0 && leaving > 0 {
+        if house.wanted > 0 && leaving > 0 && room.is_house() {
             let taken = house.taken;
             shared.teller.tell(Event::Crowded { taken, limit, leaving });
         }
@@ -198,7 +203,7 @@ impl House {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::crowd::ASKING;
+    use crate::relay::client::ASKING;
 
     const fn s(s: u64) -> Duration {
         Duration::from_secs(s)

@@ -11,7 +11,6 @@ mod challenges;
 mod client;
 mod complaints;
 mod controls;
-mod crowd;
 mod direct;
 mod entrance;
 mod entrances;

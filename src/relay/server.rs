@@ -4,7 +4,6 @@
 //! says or the machine has processors. They find each other in [`Shared`], and end together.
 
 use super::challenges::Reader;
-use super::crowd::Crowd;
 use super::entrance::Listening;
 use super::entrances::Entrances;
 use super::idle::Idle;
@@ -69,7 +68,6 @@ impl Server {
             lot: registry,
             idle: Idle::new(teller.clone()),
             door: Door::new(config.server.max_connections),
-            crowd: Crowd::default(),
             log: teller.log().clone(),
             teller,
             ledger,

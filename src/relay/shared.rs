@@ -4,7 +4,6 @@
 //! are atomics, and idle connections stand in many lists.
 
 use super::challenges::Reader;
-use super::crowd::Crowd;
 use super::idle::Idle;
 use super::ledger::Ledger;
 use super::site::Site;
@@ -24,7 +23,6 @@ pub(crate) struct Shared {
     pub(crate) lot: Arc<dyn Registry>,
     pub(crate) idle: Idle,
     pub(crate) door: Arc<Door>,
-    pub(crate) crowd: Crowd,
     /// For access lines. Events go to the teller.
     pub(crate) log: Log,
     pub(crate) teller: Teller,

@@ -25,12 +25,11 @@ use super::linger::Linger;
 use super::passage::{Passage, Passed};
 use super::preface::{self, Prefaced};
 use super::tunnel::Tunnel;
-use crate::engine::{Key, Next, Owner, Task};
+use crate::engine::{Key, Next, Owner, Resting, Task};
 use crate::event::Event;
 use crate::http::Refusal;
 use crate::log::Cause;
 use std::io;
-use std::time::Duration;
 
 /// A client's connection, in one of the states of its life.
 pub(crate) enum ClientTask {
@@ -107,13 +106,13 @@ impl Task for ClientTask {
         client.stream.key(Owner::Itself)
     }
 
-    fn idle_since(&self) -> Option<Duration> {
+    fn resting(&self) -> Option<Resting> {
         match self {
             Self::Preface(client)
             | Self::Handshake(client)
             | Self::Hello(client)
-            | Self::Head(client) => client.idle_since(),
-            Self::Linger(linger) => linger.idle_since(),
+            | Self::Head(client) => client.resting(),
+            Self::Linger(linger) => linger.resting(),
             Self::Exchange(_) | Self::Tunnel(_) | Self::Passage(_) | Self::Passing(_) => None,
         }
     }

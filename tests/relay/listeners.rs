@@ -272,11 +272,33 @@ fn an_idle_client_makes_room_at_its_own_listener_alone() {
     }
     let (_, took) = timed(|| assert_eq!(asking_at(two, "/new").answer().status(), 200));
     assert!(took < Duration::from_secs(5), "idle clients are no reason to wait: {took:?}");
-    // Two asked and one place was wanted.
-    let stayed =
-        idle.iter_mut().map(|client| client.is_silent_for(SWEEPS)).filter(|it| *it).count();
-    assert_eq!(stayed, 1);
+    let stayed = idle.each_mut().map(|client| client.is_silent_for(SWEEPS));
+    assert_eq!(stayed, [false, true], "one place was wanted: that of the longest idle");
     assert_eq!(elsewhere.get("/").status(), 200);
+}
+
+#[test]
+fn a_full_listener_that_leaves_the_file_closes_and_may_come_back() {
+    let gate = Gate::new();
+    let backend = Backend::holding(&gate);
+    let narrow = format!("{TWO}max_connections = 1\n");
+    let proxy = Proxy::with(&[&backend], &narrow);
+    let two = proxy.listener(2);
+    let mut clients = [(); 2].map(|()| asking_at(two, "/held"));
+    backend.wait_requests(1);
+    proxy.process.said.wait("listener two: max_connections = 1 reached");
+    let (one, _) = narrow.rsplit_once("[[listeners]]").unwrap();
+    proxy.reload(&[&backend], one);
+    backend.wait_requests(2);
+    eventually("it is closed", || TcpStream::connect(two).is_err());
+    let again = format!("[[listeners]]\nname = \"two\"\nlisten = \"{two}\"\n");
+    proxy.reload(&[&backend], &format!("{one}{again}"));
+    let mut third = asking_at(two, "/held");
+    backend.wait_requests(3);
+    gate.open();
+    for client in clients.iter_mut().chain([&mut third]) {
+        assert_eq!(client.answer().status(), 200);
+    }
 }
 
 #[test]
