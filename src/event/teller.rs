@@ -41,7 +41,7 @@ impl Teller {
         let Inner { log, throttle, ring, ear } = &*self.0;
         let class = event.class();
         let left_out = match class.may_flood {
-            true => match throttle.pass(class.word, event.backend(), Instant::now()) {
+            true => match throttle.pass(class.word, event.subject(), Instant::now()) {
                 Some(left_out) => left_out,
                 None => return,
             },

@@ -185,6 +185,19 @@ fn a_flood_is_neither_logged_nor_remembered_but_counted() {
 }
 
 #[test]
+fn a_full_listener_hides_no_other_and_not_that_all_is_full() {
+    let (log, _said) = piped();
+    let teller = Teller::new(log);
+    for listener in [Some("a"), Some("b"), None, Some("a"), None] {
+        teller.tell(Event::Full { listener, limit: 1 });
+    }
+    let lines = remembered(&teller);
+    let starts = ["WARN  listener a: ", "WARN  listener b: ", "WARN  max_connections = 1"];
+    assert_eq!(lines.len(), starts.len(), "{lines:?}");
+    assert!(lines.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{lines:?}");
+}
+
+#[test]
 fn the_ring_is_bounded_and_tells_how_many_it_has_forgotten() {
     let ring = Ring::default();
     let long = "\u{e9}\u{9b}".repeat(2000);

@@ -1,6 +1,6 @@
-//! The throttle: of each kind of event that may come in floods, and of each backend apart, it lets
-//! one a second through and counts the rest. So two backends that die together are both named at
-//! once, and one application's odd answers hide no other that fails.
+//! The throttle: of each kind of event that may come in floods, and of each backend (or listener)
+//! apart, it lets one a second through and counts the rest. So two backends that die together are
+//! both named at once, and one application's odd answers hide no other that fails.
 //!
 //! Backends are known by name, not by their place in the file: a place may be another's after the
 //! next change of the configuration. Asked only on the path of errors.

@@ -380,6 +380,14 @@ impl<'e> Event<'e> {
         }
     }
 
+    /// What it is about, for the throttle: one that floods hides nothing that is told of another.
+    pub(super) fn subject(&self) -> Option<&'e str> {
+        match *self {
+            Self::Full { listener, .. } => listener,
+            _ => self.backend(),
+        }
+    }
+
     /// The name of the backend that it is about, if it is about one.
     pub fn backend(&self) -> Option<&'e str> {
         match *self {

@@ -190,7 +190,7 @@ impl Backend {
         self.tally().ended(end);
     }
 
-    /// A connection has ended that was passed on unread.
+    /// So many more bytes have gone each way on a connection that is passed on unread.
     pub fn count_carried(&self, bytes_up: u64, bytes_down: u64) {
         self.tally().carried(bytes_up, bytes_down);
     }

@@ -63,7 +63,7 @@ pub use row::Witness;
 pub use rules::{CheckRules, PassiveRules, RetryOn, RetryRules, Rules, Statuses};
 pub use shards::Shards;
 pub use snapshot::{Look, Snapshot};
-pub use spec::{Found, Spec, Trust, authority};
+pub use spec::{Found, Spec, Trust, authority, bracketed};
 pub use standing::{Mode, Standing};
 pub use status::Status;
 pub use steer::LastUsable;

@@ -1,5 +1,6 @@
 //! One backend as configured. Holds no state.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::preface::Version;
@@ -82,7 +83,12 @@ impl Spec {
 /// `host:port` as URLs and the Host field want them (RFC 9110 section 7.2), with the brackets that
 /// IPv6 needs (RFC 3986 section 3.2.2).
 pub fn authority(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    format!("{}:{port}", bracketed(host))
+}
+
+/// The same where the port goes without saying.
+pub fn bracketed(host: &str) -> Cow<'_, str> {
+    if host.contains(':') { format!("[{host}]").into() } else { host.into() }
 }
 
 /// Whom a backend that speaks TLS must prove to be, and what we prove. Files are PEM.

@@ -10,7 +10,7 @@ use crate::http::{HEADERS_MAX, HeadLimits, INTERIM_BYTES_MAX, Malformed, Parsed,
 
 /// Most of an answer's body that is read, framing included. What is longer, or endless, is good up
 /// to here.
-pub(super) const BODY_MAX: usize = 64 * 1024;
+const BODY_MAX: usize = 64 * 1024;
 
 /// The highest values that `[limits]` takes: an answer that clients would get must not fail a
 /// check.
@@ -26,6 +26,8 @@ pub(super) struct CheckAnswer {
     pub(super) status: u16,
     /// Without its framing, at most [`BODY_MAX`].
     pub(super) body: Vec<u8>,
+    /// More of it was to come, and is not waited for.
+    pub(super) is_cut: bool,
 }
 
 /// An answer on its way. Each byte is read once, however small the pieces are that it comes in:
@@ -99,8 +101,9 @@ impl Incoming {
             return Ok(None);
         }
         let mut data = std::mem::take(&mut body.data);
+        let is_cut = !body.reader.is_done() || data.len() > BODY_MAX;
         data.truncate(BODY_MAX);
-        Ok(Some(CheckAnswer { status: body.status, body: data }))
+        Ok(Some(CheckAnswer { status: body.status, body: data, is_cut }))
     }
 
     /// Looks for the end of the final head, now that so many bytes more have come, and begins the

@@ -5,8 +5,8 @@
 use std::fmt::Write;
 
 use super::Settings;
-use super::answer::{BODY_MAX, CheckAnswer};
-use crate::pool::{Backend, Statuses, authority};
+use super::answer::CheckAnswer;
+use crate::pool::{Backend, Statuses, authority, bracketed};
 
 /// The port that a Host field need not name where TLS is spoken (RFC 9110 section 4.2.2).
 const HTTPS: u16 = 443;
@@ -94,7 +94,7 @@ impl Question {
         let port = self.port(backend);
         match (&self.host, backend.tls_name()) {
             (Some(host), _) => host.clone(),
-            (None, Some(name)) if port == HTTPS => name.to_owned(),
+            (None, Some(name)) if port == HTTPS => bracketed(name).into_owned(),
             (None, name) => authority(name.unwrap_or(backend.host()), port),
         }
     }
@@ -126,7 +126,7 @@ impl Question {
         };
         let unknown_path =
             Some(status).filter(|it| self.is_path_a_guess && [404, 405].contains(it));
-        let missing = self.missing(&answer.body).filter(|_| is_healthy);
+        let missing = self.missing(answer).filter(|_| is_healthy);
         let passed = (is_healthy && missing.is_none()) || unknown_path.is_some();
         let seen = match (missing, status) {
             (Some(missing), _) => format!("status {status}, but {missing}"),
@@ -137,12 +137,12 @@ impl Question {
     }
 
     /// A sentence about the text that is not in the body.
-    fn missing(&self, body: &[u8]) -> Option<String> {
-        let text = self.contains.as_ref()?;
+    fn missing(&self, answer: &CheckAnswer) -> Option<String> {
+        let (text, body) = (self.contains.as_ref()?, &answer.body);
         if body.windows(text.len()).any(|window| window == text.as_bytes()) {
             return None;
         }
-        let (read, most) = (body.len(), if body.len() < BODY_MAX { "" } else { ", the most" });
+        let (read, most) = (body.len(), if answer.is_cut { ", the most" } else { "" });
         Some(format!("the body does not contain {text:?} ({read} bytes read{most})"))
     }
 }

@@ -139,6 +139,11 @@ fn a_text_behind_what_is_read_is_not_found_and_that_is_said() {
     let change = Bench::failure(says(long), contains("ok"));
     let what = "but the body does not contain \"ok\" (65536 bytes read, the most) (";
     assert!(change.contains(what), "{change}");
+    // Framing counts for what is read, or one check could be fed for ever.
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let long = format!("{chunked}{}2\r\nok\r\n0\r\n\r\n", "1\r\n.\r\n".repeat(20_000));
+    let change = Bench::failure(says(long), contains("ok"));
+    assert!(change.contains(" bytes read, the most) ("), "{change}");
 }
 
 #[test]
