@@ -120,6 +120,7 @@ impl<C: Carried> Tunnel<C> {
             }
             if cx.is_spent() {
                 self.is_downs_turn = !self.is_downs_turn;
+                self.tell_so_far();
                 return Next::Queue(self);
             }
             if !moved {
@@ -187,8 +188,7 @@ impl<C: Carried> Tunnel<C> {
             let ending = Ending::late(up, down, timeouts);
             return self.cut(ending, cx);
         }
-        let load = self.load();
-        self.carried.so_far(load);
+        self.tell_so_far();
         // A slow side has had it filled, maybe once in its life.
         self.to_backend.out.release_memory();
         self.to_client.out.release_memory();
@@ -220,6 +220,11 @@ impl<C: Carried> Tunnel<C> {
     fn reset_on_close(&mut self) {
         self.carried.client().stream.reset_on_close();
         self.upstream.stream.reset_on_close();
+    }
+
+    fn tell_so_far(&mut self) {
+        let load = self.load();
+        self.carried.so_far(load);
     }
 
     fn load(&self) -> Load {

@@ -29,8 +29,10 @@ pub(crate) struct Upstream {
     pub(crate) to: Destination,
     /// Has taken bytes: the connect is over. What fails from here on may have been heard.
     pub(crate) connected: bool,
-    /// Has been told that the client is gone.
+    /// Is told that the client is gone: it carries nothing else any more.
     pub(crate) told_end: bool,
+    /// That has not left us yet, for want of room.
+    pub(crate) owes_end: bool,
     /// Has carried an exchange before: its end may be older than our request.
     pub(crate) reused: bool,
     /// How long it was idle before this exchange.
@@ -57,6 +59,7 @@ impl Upstream {
             to,
             connected: false,
             told_end: false,
+            owes_end: false,
             reused: false,
             rested: Duration::ZERO,
             said: None,

@@ -282,8 +282,9 @@ impl Exchange {
         let is_sent = self.request_is_sent();
         match &mut self.upstream {
             Some(upstream) if !upstream.connected => return Err(Trouble::CLIENT_GONE),
-            Some(upstream) if is_sent && !upstream.told_end => {
-                upstream.told_end = upstream.stream.finish_writes();
+            Some(upstream) if is_sent && (upstream.owes_end || !upstream.told_end) => {
+                upstream.told_end = true;
+                upstream.owes_end = !upstream.stream.finish_writes();
             }
             _ => {}
         }
@@ -324,8 +325,7 @@ impl Exchange {
         if keep_alive {
             client.await_next(cx.now, &self.branch.config.timeouts);
             Next::Go(Ended::Head(client))
-        } else if quick {
-            client.stream.say_end();
+        } else if quick && client.stream.say_end() {
             Next::Done
         } else {
             Next::Go(Ended::Linger(client, false))

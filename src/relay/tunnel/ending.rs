@@ -42,9 +42,9 @@ impl Ending {
     /// some, else of whoever has not ended.
     pub(super) fn late(up: &Way, down: &Way, timeouts: &Timeouts) -> Self {
         let (limit, key) = limit(up, down, timeouts);
-        let (cause, what) = match (up.out.is_flushed(), down.out.is_flushed()) {
-            (false, _) => (Cause::BackendTimeout, "the application took nothing"),
-            (_, false) => (Cause::ClientTimeout, "the client took nothing"),
+        let (cause, what) = match (up.is_stuck(), down.is_stuck()) {
+            (true, _) => (Cause::BackendTimeout, "the application took nothing"),
+            (_, true) => (Cause::ClientTimeout, "the client took nothing"),
             _ if up.ended => (Cause::BackendTimeout, "the application was silent"),
             _ if down.ended => (Cause::ClientTimeout, "the client was silent"),
             _ => (Cause::ClientTimeout, "both sides were silent"),
@@ -57,7 +57,7 @@ impl Ending {
 /// How long nothing may move, and by which key.
 pub(super) fn limit(up: &Way, down: &Way, timeouts: &Timeouts) -> (Duration, &'static str) {
     let (idle, fin) = (timeouts.tunnel_idle, timeouts.tunnel_fin);
-    match (up.ended || down.ended) && fin < idle {
+    match (up.is_ending() || down.is_ending()) && fin < idle {
         true => (fin, "tunnel_fin"),
         false => (idle, "tunnel_idle"),
     }

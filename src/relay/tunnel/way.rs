@@ -10,7 +10,9 @@ const READ_MAX: usize = 64 * 1024;
 /// One direction.
 pub(super) struct Way {
     pub(super) out: Outbox,
-    /// The source has ended, and the end has been passed on; or nobody takes its bytes any more.
+    /// The source has ended, and the end is to be passed on.
+    is_ending: bool,
+    /// It has been; or nobody takes its bytes any more.
     pub(super) ended: bool,
     /// The other direction has ended: the close that follows says that this one has, too.
     pub(super) is_last: bool,
@@ -39,7 +41,7 @@ impl Broken {
 impl Way {
     /// Which begins with what waits there.
     pub(super) fn of(out: Outbox) -> Self {
-        Self { out, ended: false, is_last: false, broken: false, bytes: 0 }
+        Self { out, is_ending: false, ended: false, is_last: false, broken: false, bytes: 0 }
     }
 
     /// Moves bytes from `from` to `to`; true when something moved.
@@ -59,6 +61,7 @@ impl Way {
             match from.read(&mut buf[..READ_MAX]).map_err(|error| Broken::source(&error))? {
                 Read::WouldBlock => return Ok(moved),
                 Read::End => {
+                    self.is_ending = true;
                     let is_said = if self.is_last { to.say_end() } else { to.finish_writes() };
                     if !is_said {
                         return Ok(moved); // it is read again once there is room
@@ -73,6 +76,16 @@ impl Way {
             }
             moved = true;
         }
+    }
+
+    /// True once the source has ended, or nobody takes its bytes any more.
+    pub(super) fn is_ending(&self) -> bool {
+        self.is_ending || self.ended
+    }
+
+    /// True while bytes, or the end, wait for the one who is to take them.
+    pub(super) fn is_stuck(&self) -> bool {
+        !self.out.is_flushed() || (self.is_ending && !self.ended)
     }
 
     pub(super) fn break_off(&mut self) {
