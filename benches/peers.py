@@ -23,7 +23,8 @@ with each connection passed on unread (HAProxy's mode tcp, nginx's stream):
 and the same as above with TLS 1.3 between wrk and the balancer (P-256, full handshakes): tls-small,
 tls-close, tls-big, tls-idle.
 
-Needs Debian's haproxy, nginx-light, libnginx-mod-stream (for tcp-), openssl and wrk. Nothing is left running; all files are temporary.
+Needs Debian's haproxy, nginx-light, libnginx-mod-stream (for tcp-), openssl and wrk. Nothing is left
+running; all files are temporary.
 """
 
 import argparse
