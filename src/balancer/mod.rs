@@ -24,7 +24,7 @@ mod trial;
 mod unable;
 mod user;
 
-use crate::config::{Answers, Config, Source};
+use crate::config::{self, Answers, Config, Source};
 use crate::event::{Event, Teller};
 use crate::relay::{Listening, Server};
 use crate::tls::Tls;
@@ -68,6 +68,9 @@ pub struct Balancer {
     /// Asks for a reload.
     reloads: Sender<()>,
 }
+
+/// Where clients are served, as it stands and as it was written.
+type Place = (Listening, config::Listener);
 
 /// All that serves, as whoever may steer it shares it: the main thread, which hears the signals,
 /// and the threads that operators talk to.
@@ -232,13 +235,24 @@ impl Running {
     }
 
     /// Says where clients are served, but for those `told` before.
-    fn tell_of_listeners(&self, told: &[Listening]) {
+    fn tell_of_listeners(&self, told: &[Place]) {
         let config = self.in_force().config.clone();
-        let now = self.server.listening().into_iter().zip(config.listening());
-        for (listening, listener) in now.filter(|(listening, _)| !told.contains(listening)) {
-            let (address, summary) = (listening.address, summary(&config, &listener));
-            self.teller.tell(Event::Listening { address, summary: &summary });
+        for (at, listener) in self.places().iter().filter(|place| !told.contains(place)) {
+            let summary = summary(&config, listener);
+            self.teller.tell(Event::Listening { address: at.address, summary: &summary });
         }
+    }
+
+    /// Where clients are served, and what becomes of them there. Who comes and goes changes none
+    /// of it, so nobody is counted.
+    fn places(&self) -> Vec<Place> {
+        let config = self.in_force().config.clone();
+        let all = self.server.listening().into_iter().zip(config.listening());
+        let place = |(at, listener): (Listening, config::Listener)| {
+            let listen = at.address;
+            (Listening { clients: 0, ..at }, config::Listener { listen, ..listener })
+        };
+        all.map(place).collect()
     }
 
     /// What is in force. To be let go soon.

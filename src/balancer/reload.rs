@@ -223,13 +223,13 @@ impl Running {
         if self.server.is_ending() {
             return Err(STOPPING.to_owned());
         }
-        let listening = self.server.listening();
+        let places = self.places();
         let opened = self.server.open(listeners, &fitting, tls);
         opened.map_err(|error| error.to_string())?;
         let mut words = plan.changes.lines.join("\n");
         let had_none = with_none(&before, self.server.controls().now());
         self.swap(plan, fitting, &before, newcomers);
-        self.tell_of_listeners(&listening);
+        self.tell_of_listeners(&places);
         for lost in self.tell_of_losses(&had_none) {
             words.push_str(&format!("\nNO BACKEND IS UP{lost} by this file"));
         }

@@ -183,6 +183,35 @@ fn a_reload_opens_and_closes_listeners_and_changes_what_becomes_of_clients_there
 }
 
 #[test]
+fn a_reload_tells_of_the_listeners_that_it_changes_and_of_no_others() {
+    let (a, b) = (Backend::plain(), Backend::plain());
+    let settings = |places: [&str; 2], pool: &str, limit: u32| {
+        let [one, two] = places;
+        format!(
+            "server.max_connections = {limit}\n\
+             [[listeners]]\nname = \"one\"\nlisten = \"{one}\"\n\
+             [[listeners]]\nname = \"two\"\nlisten = \"{two}\"\npool = \"{pool}\"\n\
+             [[pools]]\nname = \"web\"\n<A>\n[[pools]]\nname = \"api\"\n<B>\n\
+             [[routes]]\npool = \"web\"\n"
+        )
+    };
+    let proxy = Proxy::with(&[&a, &b], &settings(["127.0.0.1:0"; 2], "web", 100));
+    let places = [proxy.address, proxy.listener(2)];
+    let mut clients = places.map(Wire::connect);
+    for client in &mut clients {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    let [one, two] = places.map(|at| at.to_string());
+    let line = proxy.reload(&[&a, &b], &settings([&one, &two], "web", 90));
+    assert!(line.contains("max_connections: 100 -> 90"), "{line}");
+    assert_eq!(proxy.said("listening on "), 2, "who is there is told of no listener");
+    proxy.reload(&[&a, &b], &settings([&one, &two], "api", 90));
+    let line = proxy.process.said.wait_nth("listening on ", 3);
+    assert!(line.ends_with(&format!("{two}: 1 application, in pool api")), "{line}");
+    assert_eq!(proxy.said("listening on "), 3);
+}
+
+#[test]
 fn a_reload_to_an_address_that_is_taken_opens_none_of_the_others() {
     let a = Backend::plain();
     let proxy = Proxy::with(&[&a], TWO);
