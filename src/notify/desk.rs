@@ -299,11 +299,17 @@ impl Clerk {
                 recv(stopped) -> _ => return,
                 default(wait) => {},
             }
-            let missed = hearing.missed();
-            if missed > 0 {
-                self.align(missed);
-            }
+            self.make_up_for_what_was_missed(hearing);
             self.tell(&mut self.state(), "");
+        }
+    }
+
+    /// All that waits is older than what a look shows: heard after it, it would undo it.
+    fn make_up_for_what_was_missed(&self, hearing: &Hearing) {
+        let missed = hearing.missed();
+        if missed > 0 {
+            hearing.waiting().for_each(|news| self.hear(&news));
+            self.align(missed);
         }
     }
 
@@ -365,4 +371,91 @@ impl Clerk {
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::channel::{Deliver, Over, Undelivered};
+    use super::super::hearing::HEARD_MAX;
+    use super::super::notice::Aside;
+    use super::super::scene::Sight;
+    use super::super::tests::{alert, sight};
+    use super::*;
+    use crate::event::{By, Shift};
+
+    /// How all stands.
+    struct Seen(Vec<Sight>);
+
+    impl Scene for Seen {
+        fn look(&self) -> Vec<Sight> {
+            self.0.clone()
+        }
+
+        fn is_well(&self) -> bool {
+            true
+        }
+    }
+
+    struct Nowhere;
+
+    impl Deliver for Nowhere {
+        fn deliver(
+            &mut self,
+            _: &Message,
+            _: Duration,
+            _: Over<'_>,
+        ) -> Result<String, Undelivered> {
+            Ok(String::new())
+        }
+    }
+
+    fn clerk(all: Vec<Sight>, teller: Teller) -> Clerk {
+        let line = Line::start("a", Duration::from_secs(1), Box::new(Nowhere), teller).unwrap();
+        let desks = vec![Desk { alert: alert(), book: Book::new(&alert()), line }];
+        let state = State { turn: Turn::Now, desks, left: Vec::new(), beat: None };
+        let author = words::Teller { host: "lb".into(), address: "a:1".into(), key: "k".into() };
+        let (state, started) = (Arc::new(Mutex::new(state)), Instant::now());
+        Clerk { state, scene: Arc::new(Seen(all)), author, started }
+    }
+
+    fn move_to(shift: Shift, backend: &str, teller: &Teller) {
+        let (is_fault, why) = (shift != Shift::Up, "status 503");
+        let (pool, by, words) = (None, By::Sight, &"");
+        teller.tell(Event::Standing { backend, pool, shift, by, is_fault, why, words });
+    }
+
+    #[test]
+    fn after_a_flood_all_are_as_they_are_and_not_as_they_were() {
+        let teller = Teller::new(crate::log::Log::start(None).unwrap());
+        let hearing = Hearing::begin(&teller);
+        ["b", "a"].iter().for_each(|name| move_to(Shift::Out, name, &teller));
+        for turn in 2..HEARD_MAX {
+            move_to([Shift::Up, Shift::Out][turn % 2], "b", &teller);
+        }
+        // There is no room for that.
+        move_to(Shift::Up, "a", &teller);
+        let clerk = clerk(vec![sight("a", false), sight("b", true)], teller);
+        clerk.hear(&hearing.news.recv().unwrap());
+        clerk.make_up_for_what_was_missed(&hearing);
+        assert!(hearing.news.is_empty());
+        let book = &mut clerk.state().desks[0].book;
+        let told = book.tell(clerk.started.elapsed() + alert().wait);
+        let names: Vec<_> = told[0].items.iter().map(|item| item.backend.as_deref()).collect();
+        assert_eq!((names, told[0].missed), (vec![Some("b")], 1), "a is up by now");
+    }
+
+    #[test]
+    fn however_many_are_found_down_at_the_start_each_is_told_as_that() {
+        let teller = Teller::new(crate::log::Log::start(None).unwrap());
+        let hearing = Hearing::begin(&teller);
+        let names: Vec<String> = (0..HEARD_MAX).map(|n| format!("b{n}")).collect();
+        names.iter().for_each(|name| move_to(Shift::Out, name, &teller));
+        move_to(Shift::Out, "b0", &teller);
+        let clerk = clerk(names.iter().map(|name| sight(name, true)).collect(), teller);
+        clerk.hear(&hearing.news.recv().unwrap());
+        clerk.make_up_for_what_was_missed(&hearing);
+        let book = &mut clerk.state().desks[0].book;
+        let told = book.tell(clerk.started.elapsed() + alert().wait);
+        assert!(told[0].items.iter().all(|item| item.aside == Aside::AtStart), "{told:?}");
+    }
 }

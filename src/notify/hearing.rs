@@ -10,7 +10,7 @@ use super::news::News;
 use crate::event::{Event, Teller};
 
 /// News that wait to be taken in. They are taken within moments.
-const HEARD_MAX: usize = 1024;
+pub(super) const HEARD_MAX: usize = 1024;
 
 /// What was heard since it began.
 pub struct Hearing {
@@ -37,6 +37,11 @@ impl Hearing {
             }
         }));
         Self { news, missed }
+    }
+
+    /// All that waits to be taken in. What comes meanwhile is for later, so this ends.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = News> {
+        self.news.try_iter().take(self.news.len())
     }
 
     /// How many were not heard since it was asked last.

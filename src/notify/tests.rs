@@ -20,7 +20,7 @@ const fn s(seconds: u64) -> Duration {
 /// Seconds from the last change of one that flaps until it is told to be calm.
 const CALM: u64 = FLAPPING_WITHIN.as_secs() + 5;
 
-fn alert() -> Alert {
+pub(super) fn alert() -> Alert {
     Alert {
         name: "night".into(),
         kind: AlertKind::Command(vec!["/bin/true".into()]),
@@ -292,7 +292,7 @@ fn a_thousand_changes_stay_under_the_cap_and_the_last_says_so() {
     assert!(book.held_back() >= after.1.held);
 }
 
-fn sight(name: &str, is_out: bool) -> Sight {
+pub(super) fn sight(name: &str, is_out: bool) -> Sight {
     Sight {
         name: name.into(),
         pool: String::new(),
