@@ -4,7 +4,7 @@
 use super::Running;
 use crate::config::Config;
 use crate::event::Event;
-use crate::pool::{Backend, Mode, Pool, Pools};
+use crate::pool::{Backend, Mode, Pool, Pools, Standing};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,7 +61,10 @@ impl Running {
         };
         let tell = |pool: &Arc<Pool>| {
             let name = pool.rules().pool.as_deref();
-            self.teller.tell(Event::NoneLeft { pool: name });
+            let is_bad =
+                |it: &Backend| matches!(it.standing(now), Standing::Down | Standing::Ejected);
+            let is_fault = pool.backends().iter().any(is_bad);
+            self.teller.tell(Event::NoneLeft { pool: name, is_fault });
             name.map_or(String::new(), |name| format!(" in pool {name}"))
         };
         pools.all().iter().filter(is_lost).map(tell).collect()

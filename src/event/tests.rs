@@ -73,7 +73,7 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (Event::Unresolved { backend, why: words }, "unresolved", Warn),
         (Event::UnknownPath { backend, what: words }, "unknown-path", Warn),
         (Event::NoneFound { pool: None }, "none-found", Error),
-        (Event::NoneLeft { pool: None }, "none-left", Error),
+        (Event::NoneLeft { pool: None, is_fault: true }, "none-left", Error),
         (Event::Unavailable { none: words, how: text, request: words }, "unavailable", Error),
         (Event::Busy { why: text, how: text, request: words }, "busy", Warn),
         (Event::Paused { pool: None, at_most: LONG }, "paused", Warn),

@@ -87,6 +87,8 @@ pub enum Event<'e> {
     NoneLeft {
         /// The pool's name, where there are several.
         pool: Option<&'e str>,
+        /// Checks or requests find one of it bad: they are not merely taken out.
+        is_fault: bool,
     },
     /// No backend can take a request.
     Unavailable {

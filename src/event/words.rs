@@ -18,7 +18,7 @@ impl Display for Event<'_> {
                 let so = "no name resolves; until one does, nobody is served";
                 write!(f, "NO BACKEND IS FOUND{}: {so}", within(pool))
             }
-            Self::NoneLeft { pool } => {
+            Self::NoneLeft { pool, .. } => {
                 let so = "by the file that serves now; nobody is served";
                 write!(f, "NO BACKEND IS UP{} {so}", within(pool))
             }

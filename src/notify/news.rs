@@ -62,7 +62,9 @@ impl News {
                 is_wanted: by == By::Operator,
                 reason: cut(why),
             },
-            Event::NoneFound { pool } | Event::NoneLeft { pool } => {
+            // Whoever has taken out the rest knows.
+            Event::NoneLeft { is_fault: false, .. } => return None,
+            Event::NoneFound { pool } | Event::NoneLeft { pool, .. } => {
                 What::NoneUp(pool.unwrap_or_default().to_owned(), words())
             }
             Event::Moved { .. } => What::Others,

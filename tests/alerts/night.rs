@@ -113,6 +113,26 @@ fn what_an_operator_does_wakes_nobody() {
     });
 }
 
+/// The log says that nobody is up: whoever has made it so knows.
+#[test]
+fn a_reload_that_drops_the_last_one_that_is_up_wakes_nobody_where_none_is_down() {
+    let (a, b, told) = (App::new(), App::new(), Backend::plain());
+    let settings = format!("alerts = [{}]\n{OFTEN}", hook(&told, ", wait = 0"));
+    let socket = "export EVENLY_ADMIN_SOCKET=./evenly.sock";
+    let proxy = Proxy::within(socket, &[&a.server, &b.server], &settings);
+    let words = ["maint", "A", "--socket", "./evenly.sock"];
+    let (code, said, why) = run(proxy.scratch.path(), &words);
+    assert_eq!(code, Some(0), "{said}{why}");
+    ["NO BACKEND IS UP", "not reloaded", "503"].iter().for_each(|part| proxy.pardon(part));
+    proxy.reload(&[&a.server], &settings);
+    assert_eq!(proxy.said("NO BACKEND IS UP by the file that serves now"), 1);
+    let file = proxy.scratch.path().join("applications.toml");
+    fs::write(file, "no file").unwrap();
+    assert!(proxy.hup().contains("not reloaded"));
+    assert_eq!(each(&told.wait_requests(1), "kind"), ["reload-failed"]);
+    proxy.farewell(503);
+}
+
 /// Nobody is out any more whom checks have found bad: a pager would ring on for what is known.
 #[test]
 fn an_outage_is_over_once_an_operator_has_taken_out_all_that_are_down() {
