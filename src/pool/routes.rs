@@ -37,8 +37,6 @@ impl fmt::Display for Route {
 pub struct Routes {
     /// Each host once, in order: `None` is any, `.example.org` stands for `*.example.org`.
     hosts: Vec<(Option<String>, Paths)>,
-    /// Some route has a path.
-    go_by_path: bool,
     /// Where everything goes.
     only: Option<RouteEnd>,
 }
@@ -89,7 +87,6 @@ impl Routes {
                 at
             });
             let path = path.clone().unwrap_or_default();
-            routes.go_by_path |= !path.is_empty();
             routes.hosts[at].1.add(path, RouteEnd { route: Some(route), pool: *pool });
         }
         routes
@@ -110,7 +107,7 @@ impl Routes {
         let host = bare(host);
         let end = self.at(&host, path);
         let pool = |end: Option<RouteEnd>| end.map(|end| end.pool);
-        if !self.go_by_path || is_plain(path) {
+        if is_plain(path) || self.leads_one_way(&host) {
             return Ok(end);
         }
         let all = readings(path).ok_or(Ambiguous)?;
@@ -120,13 +117,33 @@ impl Routes {
 
     /// The most specific route for a path that is read in one way.
     fn at(&self, host: &str, path: &str) -> Option<RouteEnd> {
+        self.of(host).find_map(|paths| paths.at(path))
+    }
+
+    /// Whatever path a request of this host has, it goes to one pool, or none does.
+    fn leads_one_way(&self, host: &str) -> bool {
+        let mut first = None;
+        for paths in self.of(host) {
+            let mut pools = paths.ends.iter().map(|(_, end)| end.pool);
+            if !pools.all(|pool| pool == *first.get_or_insert(pool)) {
+                return false;
+            }
+            if paths.take_any() {
+                return true;
+            }
+        }
+        first.is_none()
+    }
+
+    /// Those that a request of this host may take, the most specific first.
+    fn of(&self, host: &str) -> impl Iterator<Item = &Paths> {
         let tail = host.len().saturating_sub(NAME_BYTES_MAX);
-        let dots = host.match_indices('.').filter(|(dot, _)| *dot >= tail);
+        let dots = host.match_indices('.').filter(move |(dot, _)| *dot >= tail);
         let names = dots.map(|(dot, _)| &host[dot..]);
-        let mut hosts = [Some(host)].into_iter().chain(names.map(Some)).chain([None]);
-        hosts.find_map(|host| {
+        let hosts = [Some(host)].into_iter().chain(names.map(Some)).chain([None]);
+        hosts.filter_map(|host| {
             let own = self.hosts.binary_search_by(|(other, _)| other.as_deref().cmp(&host)).ok()?;
-            self.hosts[own].1.at(path)
+            Some(&self.hosts[own].1)
         })
     }
 }
@@ -141,6 +158,11 @@ impl Paths {
 
     fn find(&self, path: &str) -> Result<usize, usize> {
         self.ends.binary_search_by(|(own, _)| own.as_str().cmp(path))
+    }
+
+    /// What is below none of the others goes somewhere too.
+    fn take_any(&self) -> bool {
+        self.find("").is_ok()
     }
 
     /// The longest that `path` is at or below.
@@ -429,6 +451,33 @@ mod tests {
         ] {
             assert_eq!(routes.find("a", target), Err(Ambiguous), "{target}");
         }
+    }
+
+    #[test]
+    fn where_a_host_has_one_pool_for_all_paths_none_is_too_odd() {
+        let listed = ["- -", "- /api", "a.test -", "*.b.test /x", "*.test -", "x.c.test /c"];
+        let routes = routes(&listed);
+        let odd = "/a;b//c./%2e/d%2fe";
+        assert_eq!(readings(odd), None);
+        assert_eq!(pool(&routes, "a.test", odd), Some(2));
+        assert_eq!(pool(&routes, "y.test", odd), Some(4), "the routes of any host are not asked");
+        for host in ["b", "y.b.test", "x.c.test"] {
+            assert_eq!(routes.find(host, odd), Err(Ambiguous), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_host_without_a_route_for_all_paths_falls_back_to_another_pool_or_to_none() {
+        let alone = routes(&["a.test /x", "b.test -"]);
+        let odd = "/y/../x";
+        assert_eq!(alone.find("a.test", odd), Err(Ambiguous), "it is nobody's to some");
+        assert_eq!(alone.find("c.test", odd), Ok(None));
+        let one = |pool| Route { host: Some("a.test".into()), path: Some("/x".into()), pool };
+        let rest = Route { pool: 0, ..Route::default() };
+        let same = Routes::new(&[one(0), rest.clone()], 2);
+        assert_eq!(same.find("a.test", odd).map(|end| end.unwrap().pool), Ok(0));
+        let other = Routes::new(&[one(1), rest], 2);
+        assert_eq!(other.find("a.test", odd), Err(Ambiguous));
     }
 
     #[test]
