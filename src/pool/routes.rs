@@ -223,7 +223,7 @@ fn readings(path: &str) -> Option<Vec<String>> {
 
 /// What readers do to a path beside decoding it, each of them or not, in any order; and what there
 /// must be for it to do anything.
-const READERS: [Reader; 7] = [
+const READERS: [Reader; 8] = [
     // Windows.
     (&["\\"], |path| path.replace('\\', "/")),
     // Servlets: what follows a semicolon is a parameter of the segment.
@@ -232,8 +232,10 @@ const READERS: [Reader; 7] = [
     (&["?", "#", "\0"], |path| path.split(['?', '#', '\0']).next().unwrap_or_default().to_owned()),
     // Names of files end in neither on Windows.
     (&[".", " "], |path| each(path, without_end)),
-    // Whoever cuts off what cannot be seen.
-    (&[" ", "\t"], |path| each(path, |segment| segment.trim_end_matches([' ', '\t']))),
+    // Whoever cuts off what cannot be seen: there are too many marks of it to name.
+    (&[""], |path| each(path, |segment| segment.trim_matches(is_blank))),
+    // URLs as WHATWG has them lose these wherever they are.
+    (&["\t", "\n", "\r"], |path| path.replace(['\t', '\n', '\r'], "")),
     (&["//"], merge_slashes),
     (&["/."], follow_dots),
 ];
@@ -246,6 +248,11 @@ const DECODERS: [Reader; 2] = [
 ];
 
 type Reader = (&'static [&'static str], fn(&str) -> String);
+
+/// JavaScript trims the last one, too.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || c == '\u{feff}'
+}
 
 fn without_end(segment: &str) -> &str {
     match segment {
@@ -454,6 +461,37 @@ mod tests {
     }
 
     #[test]
+    fn blanks_and_what_cannot_be_seen_are_cut_off_and_lost_by_some() {
+        let routes = routes(&["- -", "- /api", "- /admin"]);
+        for target in [
+            "/admin%0a",
+            "/admin%0A/x",
+            "/admin%0d",
+            "/admin%0b",
+            "/admin%0c",
+            "/admin%1f",
+            "/admin%7f",
+            "/admin%c2%a0",
+            "/admin%e3%80%80/x",
+            "/admin%ef%bb%bf",
+            "/admin.%0a",
+            "/%20admin",
+            "/%0aadmin/x",
+            "/%00admin",
+            "/%c2%a0admin%0d%0a",
+            "/adm%0Ain",
+            "/%09/admin",
+            "/api/.%0d./admin",
+            "/admin%250a",
+            "/%2520admin",
+            "/api/%20../admin",
+            "/api/%0a..%0d/admin",
+        ] {
+            assert_eq!(routes.find("a", target), Err(Ambiguous), "{target}");
+        }
+    }
+
+    #[test]
     fn where_a_host_has_one_pool_for_all_paths_none_is_too_odd() {
         let listed = ["- -", "- /api", "a.test -", "*.b.test /x", "*.test -", "x.c.test /c"];
         let routes = routes(&listed);
@@ -494,6 +532,8 @@ mod tests {
             ("a", "/files/what%3f/is.this.", 0),
             ("a", "/100%", 0),
             ("a", "/%zz/%e9%ff", 0),
+            ("a", "/%20files/%0a", 0),
+            ("a", "/api/%0ax%0d/y%c2%a0", 1),
             ("a", "/x?q=/../api/%2e%2e//", 0),
             ("a.test", "//api/../..", 2),
         ] {
