@@ -140,14 +140,19 @@ fn counted(counter: &Counter) -> (&'static str, String, String) {
     }
     let Counter { errors_ours, errors_theirs, queue, .. } = *counter;
     let mut words = match counter.errors() {
-        0 => format!("no errors, {rate}"),
+        // Whoever waits has ended nothing.
+        0 if rate.is_empty() => "nothing ended".to_owned(),
+        0 => "no errors".to_owned(),
         _ => {
             let whose = [(errors_ours, "ours"), (errors_theirs, "theirs")];
             let whose = whose.into_iter().filter(|(many, _)| *many > 0);
             let whose: Vec<_> = whose.map(|(many, by)| format!("{} {by}", count(many))).collect();
-            format!("{} errors ({}), {rate}", share(counter), whose.join(", "))
+            format!("{} errors ({})", share(counter), whose.join(", "))
         }
     };
+    if !rate.is_empty() {
+        words.push_str(&format!(", {rate}"));
+    }
     words.push_str(&slowest);
     if queue > 0 {
         words.push_str(&format!(", up to {} waiting", count(queue)));

@@ -124,11 +124,17 @@ fn with_none_up_or_most_failing_it_is_the_worst() {
     none.iter_mut().for_each(|it| (it.errors_ours, it.usable) = (10, 0));
     let mut waiting = points(10, 10, 2, 0);
     waiting[1].queue = 40;
-    let record = Record { points: [none, waiting].concat(), ..Record::default() };
-    let shown = shown(vec![record], 20);
+    let (mut paused, mut broken) = (points(20, 10, 0, 0), points(30, 10, 0, 0));
+    paused[1].queue = 7;
+    broken[1].errors_ours = 1;
+    let points = [none, waiting, paused, broken].concat();
+    let record = Record { points, ..Record::default() };
+    let shown = shown(vec![record], 40);
     let expected = "\
 !! 04:00:00  100 % errors (50 ours), 5.0 requests/s, p99 31ms, NONE UP
-!  04:00:10  no errors, 1.0 requests/s, p99 31ms, up to 40 waiting, 3 up";
+!  04:00:10  no errors, 1.0 requests/s, p99 31ms, up to 40 waiting, 3 up
+!  04:00:20  nothing ended, up to 7 waiting, 3 up
+!! 04:00:30  100 % errors (1 ours), 3 up";
     assert!(shown.ends_with(expected), "{shown}");
 }
 
