@@ -49,19 +49,19 @@ fn fate(config: &Config, url: &str) -> (String, bool) {
     }
     let routes = Routes::new(&config.routes, config.parts().len());
     match routes.find(asked.host, asked.target) {
-        Ok(Some(_)) if is_at(&config.lookup.path) => {
-            ("answered here, by [lookup] path".to_owned(), true)
+        Ok(None) if !config.routes.is_empty() => {
+            ("nowhere: no route has this host and path; answered 404".to_owned(), false)
         }
+        Ok(_) if is_at(&config.lookup.path) => ("answered here, by [lookup] path".to_owned(), true),
         Ok(Some(RouteEnd { route: None, pool })) => (format!("to {}", told(config, pool)), true),
         Ok(Some(RouteEnd { route: Some(at), pool })) => {
             let (nth, route) = (at + 1, config.route(at));
             (format!("to {}, by route {nth} ({route})", told(config, pool)), true)
         }
-        Ok(None) if config.routes.is_empty() => {
+        Ok(None) => {
             let what = "to the pool of its listener: there are several, and no route";
             (what.to_owned(), true)
         }
-        Ok(None) => ("nowhere: no route has this host and path; answered 404".to_owned(), false),
         Err(Ambiguous) => {
             let what = "refused with 400: the path can be read in two ways, which lead to \
                         different pools";
@@ -141,10 +141,17 @@ mod tests {
         let own = |port: u16, name: &str| {
             format!("[[listeners]]\nlisten = \"127.0.0.1:{port}\"\npool = \"{name}\"\n")
         };
-        let text = format!("{}{}{}", own(1, "web"), own(2, "api"), &FILE[..routes]);
+        let look_up = "lookup.path = \"/next\"\n";
+        let text = format!("{look_up}{}{}{}", own(1, "web"), own(2, "api"), &FILE[..routes]);
         let config = Config::parse(&text, "test").unwrap();
         let expected = "to the pool of its listener: there are several, and no route";
         assert_eq!(fate(&config, "http://x/y"), (expected.to_owned(), true));
+        let expected = "answered here, by [lookup] path";
+        assert_eq!(fate(&config, "http://x/next?y"), (expected.to_owned(), true));
+        // Where no route leads anywhere, nobody is named.
+        let config = Config::parse(&format!("{look_up}{FILE}"), "test").unwrap();
+        let expected = "nowhere: no route has this host and path; answered 404";
+        assert_eq!(fate(&config, "http://x/next"), (expected.to_owned(), false));
     }
 
     #[test]
