@@ -339,11 +339,11 @@ impl Book {
 
     /// Holds it back if enough was told within the hour.
     fn pass(&mut self, notice: Notice, now: Duration) -> Option<Notice> {
-        let is_of_outage =
-            self.outage.as_ref().is_some_and(|outage| outage.number == notice.incident);
-        if let Some(outage) = self.outage.as_mut().filter(|_| is_of_outage) {
-            // It may be told to be over before all are well, or calm.
-            outage.told = (notice.kind != Occasion::Recovered).then_some(now);
+        // It may be told to be over before all are well. Who hears of one that flaps hears more.
+        let is_last = notice.kind == Occasion::Recovered
+            && !self.backends.keys().any(|name| self.is_known_to_flap(name));
+        if let Some(outage) = self.outage.as_mut().filter(|it| it.number == notice.incident) {
+            outage.told = (!is_last).then_some(now);
         }
         match self.cap.ask(notice.kind == Occasion::AllDown, now) {
             Leave::Held => None,

@@ -185,6 +185,25 @@ fn four_changes_within_ten_minutes_are_one_flapping_and_what_follows_is_told_onc
     assert_eq!(told(&alert(), &events, 3600), said);
 }
 
+/// That clients are served again is no word about one that comes and goes.
+#[test]
+fn one_that_was_told_to_flap_is_told_to_be_calm_though_an_end_was_told_before() {
+    use Occasion::{AllDown, Down, Flapping, Recovered};
+    let mut events: Vec<_> = (0..4).map(|n| (n * 60, moved("a", n % 2 == 0, false))).collect();
+    events.extend([
+        (200, moved("a", true, false)),
+        (210, moved("b", true, true)),
+        (220, moved("b", false, false)),
+        (230, moved("a", false, false)),
+    ]);
+    let on = vec![Down, AllDown, Flapping, Recovered];
+    let said = told(&Alert { on, ..alert() }, &events, 3600);
+    let end = ["210 all-down#2: b", "225 recovered#2: b", "835 recovered#2: a"];
+    assert_eq!(said[4..], end, "{said:?}");
+    let said = told(&Alert { on: vec![AllDown, Recovered], ..alert() }, &events, 3600);
+    assert_eq!(said, ["210 all-down#2: b", "225 recovered#2: b"], "who hears of no flapping");
+}
+
 /// What happens within the wait is one message, here too.
 #[test]
 fn two_that_are_calm_within_the_wait_are_told_at_once() {
