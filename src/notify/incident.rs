@@ -204,7 +204,7 @@ impl Book {
 
     /// Some backend of the pool is up, or none is out any more.
     fn regain(&mut self, pool: &str, now: Duration) {
-        // Where no name was found, nobody has said of which pool.
+        // Before a reload it may have been the only one, which has no name.
         if self.losses.regain(pool) | self.losses.regain("") {
             self.fall_due(now + self.rules.wait);
         }
