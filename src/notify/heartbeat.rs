@@ -28,8 +28,8 @@ pub struct Beat {
 }
 
 impl Beat {
-    /// None where the file asks for none.
-    pub(super) fn open(heartbeat: &Heartbeat) -> Result<Option<Self>, String> {
+    /// None where the file asks for none. The errors are all that will not do.
+    pub(super) fn open(heartbeat: &Heartbeat) -> Result<Option<Self>, Vec<String>> {
         if heartbeat.url.is_empty() {
             return Ok(None);
         }
@@ -131,7 +131,7 @@ mod tests {
             }
         });
         let remote = Remote::open(&format!("http://{address}/"), None);
-        let remote = remote.unwrap_or_else(|why| panic!("{why}"));
+        let remote = remote.unwrap_or_else(|why| panic!("{why:?}"));
         let beat = Beat { remote, interval: Duration::from_millis(20) };
         let (tally, workers) = (Arc::default(), Arc::new(Workers(AtomicBool::new(false))));
         let teller = Teller::new(crate::log::Log::start(None).unwrap());

@@ -31,23 +31,20 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// Fills the places of the URL and reads the authorities. The error says what will not do; a
-    /// URL may hold a secret, so it is not repeated.
-    pub(super) fn open(url: &str, ca: Option<&str>) -> Result<Self, String> {
-        let url = filled(url).map_err(|why| format!("url: {why}"))?;
-        let url: Url = url.parse().map_err(|why: String| {
-            let why = why.split_once("\": ").map_or("it cannot be read", |(_, why)| why);
-            format!("url: {why}")
-        })?;
-        let connector = match url.is_tls() {
-            true => {
-                let ca = ca.map(str::to_owned);
-                let trust = Trust { verify: true, ca, name: None, certificate: None, key: None };
-                Some(Connector::new(url.host(), &trust).map_err(|errors| errors.to_string())?)
-            }
-            false => None,
-        };
-        Ok(Self { url, connector, look_up: LookUp::default() })
+    /// Fills the places of the URL and reads the authorities. The errors say all that will not do;
+    /// a URL may hold a secret, so it is not repeated.
+    pub(super) fn open(url: &str, ca: Option<&str>) -> Result<Self, Vec<String>> {
+        let url = read(url);
+        // Authorities can be read where it is not known yet whom they are to speak for.
+        let (is_tls, host) =
+            url.as_ref().map_or((ca.is_some(), "localhost"), |url| (url.is_tls(), url.host()));
+        let ca = ca.map(str::to_owned);
+        let trust = Trust { verify: true, ca, name: None, certificate: None, key: None };
+        let connector = is_tls.then(|| Connector::new(host, &trust)).transpose();
+        match (url, connector.map_err(|errors| errors.to_string())) {
+            (Ok(url), Ok(connector)) => Ok(Self { url, connector, look_up: LookUp::default() }),
+            (url, connector) => Err(url.err().into_iter().chain(connector.err()).collect()),
+        }
     }
 
     /// Sends a request with these fields, each with its line end, and says what was answered.
@@ -133,6 +130,15 @@ impl Remote {
     }
 }
 
+/// A URL with its places filled.
+fn read(url: &str) -> Result<Url, String> {
+    let url = filled(url).map_err(|why| format!("url: {why}"))?;
+    url.parse().map_err(|why: String| {
+        let why = why.split_once("\": ").map_or("it cannot be read", |(_, why)| why);
+        format!("url: {why}")
+    })
+}
+
 fn without(hidden: &[&str], said: &str) -> String {
     hidden.iter().fold(said.to_owned(), |said, secret| said.replace(secret, "(hidden)"))
 }
@@ -169,7 +175,7 @@ mod tests {
     #[test]
     fn what_a_server_says_back_shows_no_secret() {
         let remote = Remote::open("http://h.test/hooks/T0/s3cr3ts3cr3t?key=0123456789", None);
-        let remote = remote.unwrap_or_else(|why| panic!("{why}"));
+        let remote = remote.unwrap_or_else(|why| panic!("{why:?}"));
         let hidden = remote.hidden("Authorization: Bearer tokentoken\r\nX-A: b\r\n");
         let said = "Cannot POST /hooks/T0/s3cr3ts3cr3t?key=0123456789 with Bearer tokentoken";
         let shown = "Cannot POST /hooks/T0/(hidden)?key=(hidden) with Bearer (hidden)";

@@ -37,7 +37,8 @@ pub fn open(config: &Config) -> Result<Ways, Errors> {
             }
         }
     }
-    let beat = Beat::open(&config.heartbeat).map_err(|what| note("[heartbeat]", what));
+    let beat = Beat::open(&config.heartbeat)
+        .map_err(|all| all.into_iter().for_each(|what| note("[heartbeat]", what)));
     match (beat, faults.is_empty()) {
         (Ok(beat), true) => Ok(Ways { alerts, beat }),
         _ => Err(Errors::each(faults)),
@@ -81,7 +82,7 @@ fn open_one(alert: &Alert) -> Result<Opened, Vec<String>> {
         AlertKind::Webhook(hook) => Box::new(Webhook::open(hook)?),
         AlertKind::Command(argv) => Box::new(Program::open(argv).map_err(one)?),
         #[cfg(feature = "email")]
-        AlertKind::Email(mail) => Box::new(Email::open(mail).map_err(one)?),
+        AlertKind::Email(mail) => Box::new(Email::open(mail)?),
         #[cfg(not(feature = "email"))]
         AlertKind::Email(_) => return Err(one("this build of evenly sends no email".to_owned())),
     };

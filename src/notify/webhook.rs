@@ -21,7 +21,7 @@ impl Webhook {
     pub(super) fn open(hook: &Hook) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
         let remote = Remote::open(&hook.url, hook.ca.as_deref());
-        let remote = remote.map_err(|what| faults.push(what));
+        let remote = remote.map_err(|all| faults.extend(all));
         let mut fields = String::new();
         for field in &hook.headers {
             match filled(field) {

@@ -94,19 +94,21 @@ fn what_cannot_work_is_told_before_anything_is_started() {
 fn all_that_alerts_lack_is_told_at_once_and_counted() {
     let scratch = Scratch::new();
     let text = "[[alerts]]\nname = \"c\"\nkind = \"command\"\ncommand = [\"/nowhere/page\"]\n\
-                [[alerts]]\nname = \"h\"\nkind = \"webhook\"\nurl = \"${env:NO_URL}\"\n\
-                headers = [\"X: ${env:NO_X}\", \"Y: ${file:./none}\"]\n\
-                [heartbeat]\nurl = \"https://a.test/${env:NO_BEAT}\"\n\
+                [[alerts]]\nname = \"h\"\nkind = \"webhook\"\nurl = \"https://${env:NO_URL}\"\n\
+                ca = \"none.pem\"\nheaders = [\"X: ${env:NO_X}\", \"Y: ${file:./none}\"]\n\
+                [heartbeat]\nurl = \"https://a.test/${env:NO_BEAT}\"\nca = \"no-ca.pem\"\n\
                 [[applications]]\nip = \"192.0.2.1\"\nport = 80\n";
     scratch.write("applications.toml", text);
     let (code, said, why) = run(scratch.path(), &["check", "--listen", "127.0.0.1:0"]);
-    assert!(code == Some(1) && said.contains("but 5 things would fail here"), "{said}");
+    assert!(code == Some(1) && said.contains("but 7 things would fail here"), "{said}");
     let lacks = [
         "alert c: command: /nowhere/page: No such file",
         "alert h: url: the variable NO_URL is not set",
         "alert h: headers: the variable NO_X is not set",
         "alert h: headers: ./none: No such file",
         "[heartbeat]: url: the variable NO_BEAT is not set",
+        "alert h: none.pem: cannot be read: No such file",
+        "[heartbeat]: no-ca.pem: cannot be read: No such file",
     ];
     let (code, _, of_start) = run(scratch.path(), &["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(code, Some(2));

@@ -51,23 +51,27 @@ struct UnderWay {
 
 impl Email {
     /// Reads what the configuration names: the password, and who may have signed the server's
-    /// certificate. The error says which will not do, and why.
-    pub(crate) fn open(mail: &Mail) -> Result<Self, String> {
-        let login = mail.login.as_ref();
-        let filled = |word| filled(word).map_err(|why| format!("password: {why}"));
-        let login = login.map(|(user, word)| Ok::<_, String>((user.clone(), filled(word)?)));
-        let connector = match mail.security {
-            Security::None => None,
-            Security::StartTls | Security::Tls => Some(connector(mail)?),
+    /// certificate. The errors say which will not do, and why.
+    pub(crate) fn open(mail: &Mail) -> Result<Self, Vec<String>> {
+        let login = |(user, word): &(String, String)| match filled(word) {
+            Ok(password) => Ok((user.clone(), password)),
+            Err(why) => Err(format!("password: {why}")),
         };
-        Ok(Self {
-            mail: mail.clone(),
-            login: login.transpose()?,
-            connector,
-            look_up: LookUp::default(),
-            letters: 0,
-            under_way: None,
-        })
+        let connector = match mail.security {
+            Security::None => Ok(None),
+            Security::StartTls | Security::Tls => connector(mail).map(Some),
+        };
+        match (mail.login.as_ref().map(login).transpose(), connector) {
+            (Ok(login), Ok(connector)) => Ok(Self {
+                mail: mail.clone(),
+                login,
+                connector,
+                look_up: LookUp::default(),
+                letters: 0,
+                under_way: None,
+            }),
+            (login, connector) => Err(login.err().into_iter().chain(connector.err()).collect()),
+        }
     }
 
     /// What is to be sent, and to whom: what is left of a try before this, or all of it.

@@ -220,11 +220,13 @@ fn a_handshake_that_drips_is_left_in_time() {
 }
 
 #[test]
-fn a_file_of_authorities_that_will_not_do_is_told_at_the_start() {
+fn a_file_of_authorities_that_will_not_do_is_told_at_the_start_beside_all_else() {
     let ca = Some("/nowhere/ca.pem".to_owned());
-    let to = Mail { ca, ..mail(([127, 0, 0, 1], 25).into(), Security::StartTls) };
-    let why = Email::open(&to).err().unwrap();
-    assert!(why.starts_with("/nowhere/ca.pem: cannot be read: "), "{why}");
+    let login = Some(("evenly".to_owned(), "${file:/nowhere/password}".to_owned()));
+    let to = Mail { ca, login, ..mail(([127, 0, 0, 1], 25).into(), Security::StartTls) };
+    let all = Email::open(&to).err().unwrap();
+    assert!(all.len() == 2 && all[0].starts_with("password: /nowhere/password: "), "{all:?}");
+    assert!(all[1].starts_with("/nowhere/ca.pem: cannot be read: "), "{all:?}");
 }
 
 /// What a server shows who has this certificate and key.
