@@ -66,9 +66,9 @@ pub struct Counts {
     pub checks_passed: u64,
     /// Checks that failed.
     pub checks_failed: u64,
-    /// Bytes of requests' bodies sent to it. Kept by the proxy.
+    /// Bytes of requests' bodies and of TCP connections sent to it. Kept by the proxy.
     pub bytes_up: u64,
-    /// Bytes of answers' bodies received from it. Kept by the proxy.
+    /// Bytes of answers' bodies and of TCP connections received from it. Kept by the proxy.
     pub bytes_down: u64,
     /// The requests that ended with it, retries or not. Kept by the proxy.
     pub ended: Ends,

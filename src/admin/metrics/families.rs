@@ -118,11 +118,11 @@ pub(super) const OF_BACKENDS: &[Of<BackendNow, Value>] = &[
         |backend| Whole(backend.counts.repaired),
     ),
     (
-        counter("evenly_backend_sent_bytes_total", "Bytes of requests' bodies sent to it."),
+        counter("evenly_backend_sent_bytes_total", "Bytes of bodies and of TCP sent to it."),
         |backend| Whole(backend.counts.bytes_up),
     ),
     (
-        counter("evenly_backend_received_bytes_total", "Bytes of answers' bodies that came."),
+        counter("evenly_backend_received_bytes_total", "Bytes of bodies and of TCP that came."),
         |backend| Whole(backend.counts.bytes_down),
     ),
 ];

@@ -410,9 +410,10 @@ const rateOf = (bucket) =>
 
 /** Series of one chart: those with `isArea` stand upon each other. */
 const CHARTS = [
-  { title: "Requests a second", figure: rateOf, format: count, series: CLASSES.map((name) => ({
-    name, of: requestsOf(name), css: `c${name}`, isArea: true, hatch: name > "4" ? name : "" }))
-    .concat({ name: "TCP", of: columnOf("tcp_connections"), css: "flight", isArea: true }) },
+  { title: "Requests and TCP connections a second", figure: rateOf, format: count,
+    series: CLASSES.map((name) => ({
+      name, of: requestsOf(name), css: `c${name}`, isArea: true, hatch: name > "4" ? name : "" }))
+      .concat({ name: "TCP", of: columnOf("tcp_connections"), css: "flight", isArea: true }) },
   { title: "Errors a second", format: count,
     figure: (bucket) => bucket.errors_ours + bucket.errors_theirs, series: [
       { name: "theirs", of: columnOf("errors_theirs"), css: "theirs" },
