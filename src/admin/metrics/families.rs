@@ -226,8 +226,10 @@ mod tests {
         ];
         let pools = OF_POOLS.iter().map(|(family, _)| family);
         let backends = OF_BACKENDS.iter().map(|(family, _)| family);
+        let listeners = OF_LISTENERS.iter().map(|(family, _)| family);
         let process = OF_THE_PROCESS.iter().map(|(family, _)| family);
-        alone.into_iter().chain(pools).chain(backends).chain(process).collect()
+        let all = alone.into_iter().chain(pools).chain(backends);
+        all.chain(listeners).chain(process).collect()
     }
 
     #[test]
