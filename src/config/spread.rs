@@ -93,7 +93,7 @@ impl Config {
             Some(first) if all.iter().all(is_localhost) => {
                 vec![Spec { found: Some(Ok(*first)), ..spec.clone() }]
             }
-            Some(_) => all.iter().map(|at| found_at(spec, *at)).collect(),
+            Some(_) => all.iter().map(|at| spec.found_at(*at)).collect(),
         }
     }
 
@@ -174,16 +174,6 @@ fn is_localhost(at: &SocketAddr) -> bool {
     [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)].contains(&at.ip())
 }
 
-fn found_at(spec: &Spec, at: SocketAddr) -> Spec {
-    let name = match at {
-        SocketAddr::V6(six) if six.scope_id() != 0 => {
-            format!("{}@{}%{}", spec.name, six.ip(), six.scope_id())
-        }
-        _ => format!("{}@{}", spec.name, at.ip()),
-    };
-    Spec { name, found: Some(Ok(at)), ..spec.clone() }
-}
-
 fn canonical(at: &SocketAddr) -> SocketAddr {
     match at.ip().to_canonical() {
         IpAddr::V4(four) => (four, at.port()).into(),
@@ -257,6 +247,15 @@ mod tests {
         }
         let (all, _) = spread(APP, &answer(&[("app.internal", 80, Ok(&["127.0.0.3"]))]));
         assert_eq!(all, ["app@127.0.0.3 127.0.0.3:80"]);
+    }
+
+    #[test]
+    fn an_address_with_a_zone_is_one_of_its_application() {
+        let at: SocketAddr = "[fe80::1%2]:80".parse().unwrap();
+        let answers = Answers::from([(("app.internal".to_owned(), 80), Ok(vec![at]))]);
+        let (config, _) = config(APP).spread(&answers, &|_| false);
+        let spec = &config.applications[0];
+        assert_eq!((spec.name.as_str(), spec.application()), ("app@fe80::1%2", "app"));
     }
 
     #[test]

@@ -52,11 +52,17 @@ impl Spec {
         self.host.parse::<IpAddr>().is_err()
     }
 
+    /// The same at one address of its name, which tells it from those at the others.
+    #[must_use]
+    pub fn found_at(&self, at: SocketAddr) -> Self {
+        let name = format!("{}@{}", self.name, without_port(&at));
+        Self { name, found: Some(Ok(at)), ..self.clone() }
+    }
+
     /// The name of the application that it is one address of: without that, if it ends with it.
     pub fn application(&self) -> &str {
         let found = self.found.as_ref().and_then(|found| found.as_ref().ok());
-        let without =
-            |at: &SocketAddr| self.name.strip_suffix(&at.ip().to_string())?.strip_suffix('@');
+        let without = |at| self.name.strip_suffix(&without_port(at))?.strip_suffix('@');
         found.and_then(without).unwrap_or(&self.name)
     }
 
@@ -77,6 +83,14 @@ impl Spec {
     /// Its host and port, by its name if it has one: [`authority`].
     pub fn authority(&self) -> String {
         authority(&self.host, self.port)
+    }
+}
+
+/// With the zone that it is in, if any: it may be another elsewhere.
+fn without_port(at: &SocketAddr) -> String {
+    match at {
+        SocketAddr::V6(six) if six.scope_id() != 0 => format!("{}%{}", six.ip(), six.scope_id()),
+        _ => at.ip().to_string(),
     }
 }
 
