@@ -295,6 +295,14 @@ mod tests {
             let (all, _) = spread(&text, &answer(&[("app.internal", 80, Ok(&[ours]))]));
             assert!(all[0].starts_with("app: app.internal leads to where"), "{all:?}");
         }
+        // Who connects to no address in particular comes to this machine.
+        let met = [("127.0.0.1", "0.0.0.0"), ("127.0.0.1", "::ffff:0.0.0.0"), ("[::1]", "::")];
+        for (listen, ours) in met {
+            let text = format!("server.listen = \"{listen}:80\"\n{APP}");
+            let found: &[&str] = &[ours, "10.0.0.1"];
+            let (all, _) = spread(&text, &answer(&[("app.internal", 80, Ok(found))]));
+            assert_eq!(all, ["app@10.0.0.1 10.0.0.1:80"], "{listen} {ours}");
+        }
         let text = format!("server.listen = \"10.0.0.1:81\"\n{APP}");
         let (all, left_out) = spread(&text, &answer(&[("app.internal", 80, Ok(&["10.0.0.1"]))]));
         assert_eq!((all.len(), left_out.len()), (1, 0), "another port is another program");

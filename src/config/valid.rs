@@ -1,6 +1,6 @@
 //! The rules between keys, which no single key can see. Called last, once every key has been read.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use super::message::{Place, quote};
@@ -280,9 +280,16 @@ fn no_backend_is_evenly(config: &Config, report: &mut Report<'_>) {
 /// True if who connects to `ip`, at the port of `listen`, comes in there for all that is known
 /// without a look at this machine.
 pub(super) fn is_ours(listen: SocketAddr, ip: IpAddr) -> bool {
-    match listen.ip().is_unspecified() {
-        true => ip.is_loopback() || ip.is_unspecified(),
-        false => ip == listen.ip().to_canonical(),
+    let (own, met) = (listen.ip().to_canonical(), met(ip.to_canonical()));
+    if own.is_unspecified() { met.is_loopback() } else { met == own }
+}
+
+/// Where Linux leads who connects to this: what is no address in particular is this machine.
+fn met(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        other => other,
     }
 }
 

@@ -87,6 +87,14 @@ fn evenly_is_no_application_of_its_own() {
     let message = "server.listen: 0.0.0.0:8080 is the application localhost:8080 too; \
         choose another port";
     assert_eq!(as_file(own), message);
+    for (listen, ip) in [("127.0.0.1", "0.0.0.0"), ("[::1]", "::"), ("0.0.0.0", "127.0.0.2")] {
+        let text = format!(
+            "server.listen = \"{listen}:80\"\n[[applications]]\nname = \"a\"\nip = \"{ip}\"\n\
+             port = 80\n"
+        );
+        let message = format!("{listen}:80 is the application a too; choose another port");
+        assert_eq!(as_file(&text), format!("1:17: server.listen: {message}"));
+    }
 }
 
 #[test]
