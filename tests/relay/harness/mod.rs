@@ -46,7 +46,7 @@ use std::time::{Duration, Instant};
 pub type Pem = (PathBuf, PathBuf);
 
 /// How late an event may be before it counts as missing: the machine may be busy with other tests.
-pub const DEADLINE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Waits until `done` says so. The one place that polls: some events announce themselves to nobody.
 pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
