@@ -18,6 +18,7 @@ use super::bound::{Bound, listen_at};
 use super::guard::{Guard, Refused};
 use super::history::{History, Sampler};
 use super::pace::{OF_STRANGERS, OF_THE_OWNER, Pace};
+use super::process::thread_time;
 use super::route::{Astray, Query, Route, route};
 use super::socket::UnixSocket;
 use super::steer::Steering;
@@ -256,7 +257,7 @@ impl Desk {
         route: &Route,
         query: &Query,
     ) -> (Handled<'static>, Duration) {
-        let began = Instant::now();
+        let before = thread_time();
         let state = self.core.steered.get().map(|steered| (steered, steered.life().state));
         let answer = match (route, state) {
             (Route::Page(part), _) => page::part(*part),
@@ -265,10 +266,10 @@ impl Desk {
             (_, None) => answer::error(503, "starting: the first checks are under way; ask again"),
             (route, Some((steered, _))) => self.ask(asked, route, query, &**steered),
         };
-        // What these wait for is no work of ours: a disk, a look-up, a successor.
-        let waits =
+        // Rare, and as dear as a file is long: they keep no question behind them waiting.
+        let is_free =
             matches!(route, Route::Reload | Route::Upgrade | Route::Diff | Route::Succeeded);
-        (answer, if waits { REQUEST_COST } else { began.elapsed() })
+        (answer, if is_free { REQUEST_COST } else { thread_time() - before })
     }
 
     fn ask(

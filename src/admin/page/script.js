@@ -410,8 +410,8 @@ const rateOf = (bucket) =>
 
 /** Series of one chart: those with `isArea` stand upon each other. */
 const CHARTS = [
-  { title: "Requests and TCP connections a second", figure: rateOf, format: count,
-    series: CLASSES.map((name) => ({
+  { title: "Requests a second", withTcp: "Requests and TCP connections a second",
+    figure: rateOf, format: count, series: CLASSES.map((name) => ({
       name, of: requestsOf(name), css: `c${name}`, isArea: true, hatch: name > "4" ? name : "" }))
       .concat({ name: "TCP", of: columnOf("tcp_connections"), css: "flight", isArea: true }) },
   { title: "Errors a second", format: count,
@@ -488,12 +488,13 @@ class Chart {
     this.figure = el("p", { className: "figure" });
     this.drawing = svg("svg", { "aria-hidden": "true" });
     this.empty = el("p", { className: "empty", hidden: true }, "Nothing yet");
-    this.plot = el("div", { className: "plot", tabIndex: 0, role: "slider",
-      "aria-label": spec.title }, this.drawing, this.empty);
+    this.plot = el("div", { className: "plot", tabIndex: 0, role: "slider" },
+      this.drawing, this.empty);
+    this.title = el("h3");
     this.values = spec.series.map(() => el("b"));
     this.legend = spec.series.map((one, index) =>
       el("span", {}, this.swatch(one), one.name, " ", this.values[index]));
-    this.node = el("div", { className: "chart" }, el("h3", {}, spec.title), this.figure, this.plot,
+    this.node = el("div", { className: "chart" }, this.title, this.figure, this.plot,
       el("div", { className: "legend" }, ...this.legend));
     on(this.plot, "pointermove", (event) => this.point(event));
     on(this.plot, "pointerdown", (event) => this.point(event));
@@ -547,6 +548,9 @@ class Chart {
     // Classes that hardly any application has would only take room.
     this.spec.series.forEach(({ name, of }, index) =>
       this.legend[index].hidden = ["1xx", "3xx", "TCP"].includes(name) && !buckets.some(of));
+    const hasTcp = buckets.some(columnOf("tcp_connections"));
+    this.title.textContent = hasTcp && this.spec.withTcp || this.spec.title;
+    this.plot.setAttribute("aria-label", this.title.textContent);
     this.x = (time) => (time - this.from) / (this.to - this.from) * this.width;
     this.y = (value) => this.height * (1 - value / this.top);
     const parts = [this.grid(), this.shapes(), this.marks(), this.cursor()];

@@ -64,7 +64,7 @@ fn everything_can_be_done_by_keyboard() {
         "5 min",
         "15 min",
         "1 hour",
-        "Requests and TCP connections a second",
+        "Requests a second",
         "Errors a second",
         "Time to answer, p99",
         "In flight",

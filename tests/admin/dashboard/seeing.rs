@@ -95,7 +95,7 @@ fn a_screen_reader_is_told_what_everything_is() {
         ("#history", "region", "Traffic"),
         ("#spans", "group", "How much is shown"),
         ("#spans button:last-child", "button", "1 hour"),
-        (".chart:nth-child(1) .plot", "slider", "Requests and TCP connections a second"),
+        (".chart:nth-child(1) .plot", "slider", "Requests a second"),
         (".chart:nth-child(4) .plot", "slider", "In flight"),
         ("#backends", "table", "Backends"),
         ("thead th:nth-child(3)", "columnheader", "Why, and since"),
