@@ -1,9 +1,9 @@
 //! How much the endpoint may work: a share of one processor's time, so that however much it is
 //! asked, the clients of the relay do not feel it.
 //!
-//! What each answer cost is measured, so one over 10,000 backends counts for more than a refusal. It
-//! is the thread's time on a processor: by the clock each answer of a busy machine would be as dear
-//! as it is late, and nobody would see its status where it is wanted most.
+//! What each answer cost is measured, so one over 10,000 backends counts for more than a refusal.
+//! It is the thread's time on a processor: by the clock each answer of a busy machine would be as
+//! dear as it is late, and nobody would see its status where it is wanted most.
 //! Each listener has a pace of its own: a flood at the one keeps nobody from the other.
 
 use std::sync::{Mutex, PoisonError};

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::{Failure, warn};
-use crate::config::{Config, Source};
+use crate::config::{Config, Listener, Mode, Source};
 use crate::http::{HeadLimits, Parsed, request, slots};
-use crate::pool::{Ambiguous, RouteEnd, Routes};
+use crate::pool::{Ambiguous, NO_PATH, RouteEnd, Routes};
 
 /// Names of applications that are told.
 const TOLD_MAX: usize = 5;
@@ -28,8 +28,11 @@ pub fn run(source: &Source, urls: &[String]) -> Result<(), Failure> {
 
 /// What becomes of a request for this URL, and whether a pool gets it.
 fn fate(config: &Config, url: &str) -> (String, bool) {
-    let parts = url.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme));
-    let Some((head, rest)) = parts.and_then(|(_, rest)| Some((head(rest)?, rest))) else {
+    let parts = url.split_once("://").and_then(|(scheme, rest)| {
+        let own = ["http", "https"].iter().position(|own| scheme.eq_ignore_ascii_case(own))?;
+        Some(([80, 443][own], head(rest)?, rest))
+    });
+    let Some((usual_port, head, rest)) = parts else {
         let what = "no URL; write for example https://api.example.org/api/x";
         return (what.to_owned(), false);
     };
@@ -42,10 +45,22 @@ fn fate(config: &Config, url: &str) -> (String, bool) {
             return (format!("refused with {}: {}", refusal.status, refusal.reason), false);
         }
     };
+    let port = port(asked.host).unwrap_or(usual_port);
+    let mut there = config.listeners.iter().filter(|one| one.listen.port() == port);
+    let listener = there.next().filter(|_| there.next().is_none());
+    if let Some(fate) = listener.and_then(|one| fate_at(config, one, asked.host)) {
+        return fate;
+    }
     let path = asked.target.split('?').next();
     let is_at = |own: &Option<String>| own.is_some() && own.as_deref() == path;
     if is_at(&config.server.ready) {
         return ("answered here, by [server] ready".to_owned(), true);
+    }
+    if let Some((listener, name)) = listener.and_then(|one| Some((one, one.pool.as_deref()?))) {
+        return match is_at(&config.lookup.path) {
+            true => ("answered here, by [lookup] path".to_owned(), true),
+            false => (format!("to {}, by listener {}", named(config, name), listener.name), true),
+        };
     }
     let routes = Routes::new(&config.routes, config.parts().len());
     match routes.find(asked.host, asked.target) {
@@ -70,6 +85,35 @@ fn fate(config: &Config, url: &str) -> (String, bool) {
     }
 }
 
+/// What becomes of it at a listener that relays no requests.
+fn fate_at(config: &Config, listener: &Listener, host: &str) -> Option<(String, bool)> {
+    let (name, port) = (&listener.name, listener.https_port);
+    match (listener.mode, &listener.pool) {
+        (Mode::Http, _) => None,
+        (Mode::ToHttps, _) => {
+            Some((format!("sent to https at port {port}, by listener {name}"), true))
+        }
+        (Mode::Tcp, Some(pool)) => {
+            Some((format!("passed on to {}, by listener {name}", named(config, pool)), true))
+        }
+        (Mode::Tcp, None) => {
+            let routes = Routes::new(&config.routes, config.parts().len());
+            Some(match routes.find(if listener.sni { host } else { "" }, NO_PATH) {
+                Ok(Some(RouteEnd { pool, .. })) => {
+                    (format!("passed on to {}, by listener {name}", told(config, pool)), true)
+                }
+                _ => (format!("nowhere: no route is for it at listener {name}; reset"), false),
+            })
+        }
+    }
+}
+
+/// The port that a host names.
+fn port(host: &str) -> Option<u16> {
+    let (_, port) = host.rsplit_once(':').filter(|(_, port)| !port.contains(']'))?;
+    port.parse().ok()
+}
+
 /// The head of a request for what stands behind `://`; none without a host.
 fn head(rest: &str) -> Option<String> {
     let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -80,6 +124,12 @@ fn head(rest: &str) -> Option<String> {
     let is_fit = |text: &str| !text.contains(|c: char| c.is_whitespace() || c.is_control());
     let is_url = !authority.is_empty() && is_fit(rest);
     is_url.then(|| format!("GET {slash}{target} HTTP/1.1\r\nHost: {authority}\r\n\r\n"))
+}
+
+/// The pool of that name, which is one of the file's.
+fn named(config: &Config, name: &str) -> String {
+    let index = config.parts().iter().position(|part| part.pool_name() == name);
+    index.map_or_else(|| format!("pool {name}"), |index| told(config, index))
 }
 
 /// A pool, with whom it has.
@@ -152,6 +202,39 @@ mod tests {
         let config = Config::parse(&format!("{look_up}{FILE}"), "test").unwrap();
         let expected = "nowhere: no route has this host and path; answered 404";
         assert_eq!(fate(&config, "http://x/next"), (expected.to_owned(), false));
+    }
+
+    #[test]
+    fn a_port_of_the_file_is_one_at_which_its_listener_has_a_say() {
+        let listener = |port: u16, keys: &str| {
+            format!("[[listeners]]\nname = \"l{port}\"\nlisten = \"127.0.0.1:{port}\"\n{keys}\n")
+        };
+        let text = [
+            listener(8080, ""),
+            listener(80, "mode = \"redirect-to-https\""),
+            listener(8081, "pool = \"api\""),
+            listener(5432, "mode = \"tcp\"\npool = \"api\""),
+            listener(8443, "mode = \"tcp\"\nsni = \"required\""),
+            listener(6379, "mode = \"tcp\""),
+        ];
+        let config = Config::parse(&format!("{}{FILE}", text.concat()), "test").unwrap();
+        let web = "to pool web: W, by route 2 (www.example.org to web)";
+        for (url, expected, leads) in [
+            ("HTTP://www.example.org:8080/", web, true),
+            ("https://www.example.org/", web, true),
+            ("http://www.example.org/", "sent to https at port 443, by listener l80", true),
+            ("http://www.example.org:8081/", "to pool api: A, by listener l8081", true),
+            ("http://x:5432", "passed on to pool api: A, by listener l5432", true),
+            ("https://www.example.org:8443", "passed on to pool web: W, by listener l8443", true),
+            ("https://x:8443", "nowhere: no route is for it at listener l8443; reset", false),
+            (
+                "http://www.example.org:6379",
+                "nowhere: no route is for it at listener l6379; reset",
+                false,
+            ),
+        ] {
+            assert_eq!(fate(&config, url), (expected.to_owned(), leads), "{url}");
+        }
     }
 
     #[test]

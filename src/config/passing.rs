@@ -126,6 +126,26 @@ pub(super) fn leads_nobody(config: &Config, route: &Route) -> Option<(&'static s
     is_blind.then_some(("host", what))
 }
 
+/// Whom no route can be for, a listener that passes connections on can only reset.
+pub(super) fn each_leads_somewhere(config: &Config, report: &mut Report<'_>) {
+    if config.routes.is_empty() {
+        return;
+    }
+    let passing = config.listeners.iter().filter(|one| one.mode == Mode::Tcp);
+    for one in passing.filter(|one| one.pool.is_none()) {
+        let is_for = |route: &Route| route.path.is_none() && (one.sni || route.host.is_none());
+        if !config.routes.iter().any(is_for) {
+            let rest = if one.sni { "path" } else { "host and path" };
+            let what = format!(
+                "{} resets each connection, as no route can be for it; write its pool, or a route \
+                 without {rest}",
+                quote(&one.name)
+            );
+            report.warn(report.place_of("listeners.mode"), "listeners.mode", what);
+        }
+    }
+}
+
 fn names_are_read_of_what_is_not_ended(config: &Config, report: &mut Report<'_>) {
     let both = |one: &&Listener| one.sni && one.tls == Some(true);
     if let Some(one) = config.listeners.iter().find(both) {

@@ -28,6 +28,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     clients_come_in_as_one_of_two_says(config, report);
     a_secure_listener_has_a_certificate(config, report);
     whoever_is_sent_on_gets_there(config, report);
+    passing::each_leads_somewhere(config, report);
     listeners_are_part_of_the_house(config, report);
     prefaces_come_from_somebody(config, report);
     pools::judge(config, report);
@@ -231,6 +232,15 @@ fn whoever_is_sent_on_gets_there(config: &Config, report: &mut Report<'_>) {
             let what = format!(
                 "{} sends clients to https at port {port}, and no listener here speaks TLS; give \
                  one certificates, or write https_port if another machine does",
+                quote(&one.name)
+            );
+            report.warn(report.place_of("listeners.mode"), "listeners.mode", what);
+        } else if place == Place::File && !is_secure(Some(port)) {
+            let there = all.iter().find(|other| config.is_secure(other));
+            let there = there.map_or(port, |other| other.listen.port());
+            let what = format!(
+                "{} sends clients to https at port {port}, where no listener here is; write \
+                 https_port = {there}, or {port} if it is reached there",
                 quote(&one.name)
             );
             report.warn(report.place_of("listeners.mode"), "listeners.mode", what);

@@ -11,11 +11,12 @@ use super::lot::{Lost, Lot};
 use super::pulse::Pulse;
 use super::task::Task;
 use rustix::io::Errno;
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What becomes of those who come in at one door, and of its keeper's complaints.
 pub(crate) trait Greeter: Send + 'static {
@@ -49,7 +50,14 @@ pub(crate) fn open_doorway<G: Greeter>(
     pulse: Arc<Pulse>,
 ) -> (Latch, Box<dyn FnOnce() + Send>) {
     let (doorway, latch) = door.doorway(listener.kept(), limit);
-    let keeper = Keeper { doorway, listener, lot: Arc::clone(lot), greeter, pulse };
+    let keeper = Keeper {
+        doorway,
+        listener,
+        lot: Arc::clone(lot),
+        greeter,
+        pulse,
+        full_said: Cell::default(),
+    };
     (latch, Box::new(move || keeper.keep()))
 }
 
@@ -60,7 +68,12 @@ struct Keeper<G: Greeter> {
     lot: Arc<Lot<G::Task>>,
     greeter: G,
     pulse: Arc<Pulse>,
+    /// When it was last said that somebody waits for a place.
+    full_said: Cell<Option<Instant>>,
 }
+
+/// How often that is said while it stays so: it may for hours, and is no news then.
+const FULL_SAID_AGAIN: Duration = Duration::from_secs(60);
 
 impl<G: Greeter> Keeper<G> {
     /// Lets clients in until the doorway closes, then those who still stand outside.
@@ -125,7 +138,9 @@ impl<G: Greeter> Keeper<G> {
     fn wait_for_a_place(&self) -> bool {
         // Nobody need be there: the one before took the last place.
         let is_called = self.note_callers();
-        if is_called {
+        let was_said = self.full_said.get().is_some_and(|said| said.elapsed() < FULL_SAID_AGAIN);
+        if is_called && !was_said {
+            self.full_said.set(Some(Instant::now()));
             self.greeter.say_full(self.doorway.is_full_apart());
         }
         self.shut_while(Doorway::is_full);

@@ -58,7 +58,7 @@ pub use pools::Pools;
 pub use reason::Reason;
 pub use retry::BODY_HELD_MAX;
 pub use roster::{NO_POOL, ONLY, Pool};
-pub use routes::{Ambiguous, Route, RouteEnd, Routes};
+pub use routes::{Ambiguous, NO_PATH, Route, RouteEnd, Routes};
 pub use row::Witness;
 pub use rules::{CheckRules, PassiveRules, RetryOn, RetryRules, Rules, Statuses};
 pub use shards::Shards;

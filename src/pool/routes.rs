@@ -25,6 +25,9 @@ pub struct Route {
     pub pool: usize,
 }
 
+/// The target that is below no path.
+pub const NO_PATH: &str = "*";
+
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = self.host.as_deref().unwrap_or("*");

@@ -90,6 +90,12 @@ impl Client {
         self.came_to = Some(Box::new(ends.to));
     }
 
+    /// It stands for nobody, though it came in where each is to say for whom it does: a balancer
+    /// in front that asks for itself, such as in a check.
+    pub(crate) fn stands_for_nobody(&self) -> bool {
+        self.entrance.expects_preface() && self.came_to.is_none()
+    }
+
     /// Its two ends, to be told to a backend; none where one of them is not known.
     pub(crate) fn ends(&self) -> Option<Ends> {
         let own = || self.stream.local_address();

@@ -21,6 +21,7 @@ use super::task::ClientTask;
 use crate::engine::{Cutoffs, Lot, Room};
 use crate::event::Event;
 use crate::pool::Look;
+use std::cell::Cell;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -31,6 +32,8 @@ const RESTING: Duration = Duration::from_millis(200);
 const CALLERS_PATIENCE: Duration = Duration::from_secs(1);
 /// How long an idle client may stay in a full house as long as nobody waits at the door.
 const KEEP_ALIVE_MIN: Duration = Duration::from_secs(5);
+/// How often it is told that they leave: in a busy house they do all day.
+const CROWD_TOLD_AGAIN: Duration = Duration::from_secs(60);
 /// One in so many places is freed in a sweep, at most: a whole house in 1.6 s.
 const SHARE: usize = 16;
 
@@ -46,6 +49,8 @@ pub(crate) struct Lookout {
     branches: Vec<Weak<Branch>>,
     /// Since when somebody has waited at each look, for a place in the room of this number.
     callers_since: HashMap<u32, Duration>,
+    /// When it was last told that idle clients leave a full house.
+    crowd_told: Cell<Option<Duration>>,
 }
 
 impl Lookout {
@@ -54,7 +59,15 @@ impl Lookout {
         let mut sites = shared.site.look();
         let site = Arc::clone(sites.current());
         let branches = site.branches.iter().map(Arc::downgrade).collect();
-        Self { shared, lot, sites, site, branches, callers_since: HashMap::new() }
+        Self {
+            shared,
+            lot,
+            sites,
+            site,
+            branches,
+            callers_since: HashMap::new(),
+            crowd_told: Cell::default(),
+        }
     }
 
     /// Looks around before a sweep, and returns the cutoffs for it.
@@ -66,8 +79,9 @@ impl Lookout {
         }
         let mut ended = Vec::new();
         for Branch { queue, pool, .. } in self.site.branches.iter().map(Arc::as_ref) {
+            let held = queue.len();
             if queue.end_pause(now) {
-                ended.push((pool.name(), queue.len()));
+                ended.push((pool.name(), held));
             }
             // A place at a backend that has just come up is one of which nobody tells.
             if queue.len() > 0 && !queue.is_paused() {
@@ -144,8 +158,14 @@ impl Lookout {
         let since_us = self.lot.slots.idle_since_us().filter(is_here).map(|(since_us, _)| since_us);
         let idle = oldest(since_us, limit.div_ceil(SHARE), latest);
         let leaving = house.leaving(&idle, now);
-        if house.wanted > 0 && leaving > 0 && room.is_house() {
+        let is_news = |told: Duration| told + CROWD_TOLD_AGAIN <= now;
+        if house.wanted > 0
+            && leaving > 0
+            && room.is_house()
+            && self.crowd_told.get().is_none_or(is_news)
+        {
             let taken = house.taken;
+            self.crowd_told.set(Some(now));
             shared.teller.tell(Event::Crowded { taken, limit, leaving });
         }
         idle[..leaving].last().copied().unwrap_or_default()

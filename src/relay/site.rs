@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::engine::Registry;
 use crate::http::Refusal;
 use crate::http::request::Request;
-use crate::pool::{Ambiguous, Pool, Route, RouteEnd, Routes, Rules};
+use crate::pool::{Ambiguous, NO_PATH, Pool, Route, RouteEnd, Routes, Rules};
 use crate::tls::Tls;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -36,9 +36,6 @@ pub(crate) struct Site {
 /// The place of the route that leads a request to its pool, if that is for routes to say; or what
 /// is said where none does.
 pub(super) type Way = Result<Option<usize>, Refusal>;
-
-/// The target that is below no path.
-const NO_PATH: &str = "*";
 
 const NO_ROUTE: Refusal = Refusal { status: 404, reason: "no route leads from here" };
 const AMBIGUOUS: Refusal = Refusal {

@@ -5,11 +5,12 @@ mod peers;
 mod reports;
 mod sending;
 
-use crate::harness::{Backend, Broken, Message, Place, Proxy, Wire};
+use crate::harness::{Backend, BlackHole, Broken, Message, Place, Proxy, Wire};
 #[cfg(feature = "tls")]
 use crate::harness::{Certs, Trusting};
 use ppp::v2;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 const REQUIRED: &str = "server.proxy_protocol = \"required\"\n\
                         server.trusted_proxies = [\"127.0.0.1\"]\nlog.access = \"json\"";
@@ -182,4 +183,20 @@ fn an_answer_that_we_give_ourselves_comes_after_it_too() {
     assert_eq!(proxy.get("/").status(), 307);
     let mut bad = beginning(&proxy, [UNKNOWN, b"GET /b HTTP/9\r\n\r\n"].concat());
     assert!(bad.answer().status() >= 400);
+}
+
+#[test]
+fn a_check_that_leaves_a_listener_that_passes_on_is_no_client() {
+    let hole = BlackHole::new();
+    let proxy = required(&[&hole], "[[listeners]]\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"");
+    let client = v1("192.0.2.7:1", "192.0.2.1:2");
+    for preface in [UNKNOWN, &client] {
+        let mut wire = beginning(&proxy, preface);
+        // A reset takes what has not been read away.
+        assert!(wire.is_silent_for(Duration::from_millis(300)));
+        wire.reset();
+    }
+    let printed = &proxy.process.printed;
+    printed.wait("\"client\":\"192.0.2.7\"");
+    assert_eq!(printed.count("\"cause\""), 1, "{:#?}", printed.all());
 }

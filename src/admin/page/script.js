@@ -375,6 +375,10 @@ function showNotes() {
   const { process: own, connections, descriptors, log } = status;
   if (own.state === "unready") note("warn", "It is about to stop, and sends new clients elsewhere");
   if (own.state === "draining") note("warn", "It is stopping, and finishes what it has");
+  for (const { name, connections: { clients, max } } of status.listeners) {
+    if (max !== null && clients >= max)
+      note("warn", `Listener ${name} is full (${count(max)}): who comes now waits`);
+  }
   for (const { paused_for_s: paused, queue } of status.pools) {
     if (paused !== null) note("warn", `New requests are held, for ${lasting(paused + 1)} at most`);
     const { length, max } = queue;

@@ -88,6 +88,10 @@ fn troubles(view: &View) -> Vec<String> {
             None => {}
         }
     }
+    for (name, max) in &view.full {
+        let places = plural(*max, "place");
+        troubles.push(format!("listener {name} is full: {places}, all taken; who comes now waits"));
+    }
     if let Some(words) = &view.failed_reload {
         troubles.push(format!("the last reload failed: {words}"));
     }
@@ -249,10 +253,12 @@ mod tests {
             vec![("a.test".into(), 12), ("b.test".into(), 80), ("c.test".into(), -1)];
         view.undelivered = vec![("night".into(), "connection refused".into())];
         view.lines_dropped = 7;
+        view.full = vec![("db".into(), 2)];
         let lines = lines(&view, COLUMNS);
         let expected = [
             "1 of 2 up; B down for 40 s: refused",
             "pool default paused for 12 s more; 3 of 1,000 places in the queue taken",
+            "listener db is full: 2 places, all taken; who comes now waits",
             "the last reload failed: applications.toml:3:1: unknown key",
             "alert night: its last message was not delivered: connection refused",
             "the certificate for a.test expires in 12 days",

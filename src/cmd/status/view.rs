@@ -22,6 +22,8 @@ pub(in crate::cmd) struct View {
     /// The words of the last reload, if that failed.
     pub failed_reload: Option<String>,
     pub listeners: Vec<String>,
+    /// Those that have no place left: their names, and how many places they have.
+    pub full: Vec<(String, u64)>,
     pub clients: (u64, u64),
     pub lines_dropped: u64,
     /// Requests as clients saw them: answered, and of those the errors of Evenly's own and of
@@ -101,8 +103,9 @@ impl View {
             file: file["path"].as_str().map(str::to_owned),
             file_age_s: number(&file["age_s"]).unwrap_or_default(),
             reloads: count(&file["reloads"]),
-            failed_reload: failed.then(|| text(&last["words"])),
+            failed_reload: failed.then(|| text(&last["words"]).replace('\n', "; ")),
             listeners: list(&body["listeners"], |one| text(&one["address"])),
+            full: full(&body["listeners"]),
             clients: (count(&body["connections"]["clients"]), count(&body["connections"]["max"])),
             lines_dropped: count(&body["log"]["lines_dropped"]),
             answered: sum(&totals["answered"]),
@@ -122,6 +125,18 @@ impl View {
     pub(in crate::cmd) fn backend(&self, name: &str) -> Option<&BackendView> {
         self.pools.iter().flat_map(|pool| &pool.backends).find(|backend| backend.name == name)
     }
+}
+
+/// The listeners at which as many clients are as may be.
+fn full(listeners: &Value) -> Vec<(String, u64)> {
+    let all = list(listeners, |one| {
+        let (clients, max) = (&one["connections"]["clients"], &one["connections"]["max"]);
+        (text(&one["name"]), count(clients), max.as_u64())
+    });
+    let is_full = |(name, clients, max): (String, u64, Option<u64>)| {
+        max.filter(|max| clients >= *max).map(|max| (name, max))
+    };
+    all.into_iter().filter_map(is_full).collect()
 }
 
 impl PoolView {
@@ -204,8 +219,9 @@ mod tests {
     fn a_status_is_read_as_far_as_it_is_there() {
         let body = r#"{"version":1,"time":"2026-11-27T04:00:00.000Z","new":{"in":"later"},
             "process":{"pid":7,"version":"0.1.0","uptime_s":12.3,"state":"serving"},
-            "configuration":{"path":null,"last_reload":{"ok":false,"words":"bad"}},
-            "listeners":[{"address":"[::1]:80","tls":false}],
+            "configuration":{"path":null,"last_reload":{"ok":false,"words":"bad\nworse"}},
+            "listeners":[{"address":"[::1]:80","tls":false,"connections":{"clients":9,"max":null}},
+              {"name":"db","connections":{"clients":2,"max":2}}],
             "certificates":[{"for":"a.test","days_left":-3}],
             "totals":{"requests":9,"answered":{"2xx":5,"5xx":2},"errors_ours":2},
             "alerts":[{"name":"x","last":null},{"name":"y","last":{"result":"delivered"}},
@@ -215,7 +231,8 @@ mod tests {
         let view = View::read(body).unwrap();
         assert_eq!((view.pid, view.uptime_s, view.file.as_deref()), (7, 12.3, None));
         assert_eq!((view.answered, view.errors_ours, view.errors_theirs), (7, 2, 0));
-        assert_eq!(view.failed_reload.as_deref(), Some("bad"));
+        assert_eq!(view.failed_reload.as_deref(), Some("bad; worse"));
+        assert_eq!(view.full, [("db".into(), 2)]);
         assert_eq!(view.undelivered, [("night".into(), "refused".into())]);
         assert_eq!((view.listeners.concat(), view.certificates[0].1), ("[::1]:80".into(), -3));
         assert_eq!((view.pools[0].waiting, view.pools[0].paused_for_s), ((1, 9), None));

@@ -217,6 +217,39 @@ port = 1
 }
 
 #[test]
+fn a_listener_that_no_route_can_be_for_is_told_of() {
+    let cases = r#"
+[[listeners]]
+name = "db"
+listen = "0.0.0.0:80"
+mode = "tcp"
+[[pools]]
+name = "a"
+[[pools.applications]]
+ip = "10.0.0.1"
+port = 1
+[[pools]]
+name = "b"
+[[pools.applications]]
+ip = "10.0.0.1"
+port = 2
+[[routes]]
+host = "A.test"
+pool = "a"
+[[routes]]
+host = "b.test"
+pool = "b"
+    4:8: listeners.mode: "db" resets each connection, as no route can be for it; write its pool, or
+        a route without host and path
+    16:8: routes.host: leads nobody: at listeners of mode "tcp" no name is read; set
+        sni = "required" there, or remove this key
+    19:8: routes.host: leads nobody: at listeners of mode "tcp" no name is read; set
+        sni = "required" there, or remove this key
+"#;
+    refused::each(cases, |text| from(text, &Overrides::default()));
+}
+
+#[test]
 fn a_connection_is_asked_for_where_no_listener_takes_requests() {
     let asking = |text: &str| parse(&format!("{text}\n{MINIMAL}")).asking();
     let listener = |mode: &str| format!("[[listeners]]\nlisten = \"0.0.0.0:0\"\nmode = {mode:?}\n");
@@ -369,7 +402,15 @@ fn clients_who_are_sent_to_where_nobody_speaks_tls_are_told_of() {
         here speaks TLS; give one certificates, or write https_port if another machine does";
     assert_eq!(listeners(""), told);
     assert_eq!(listeners("https_port = 443"), "", "somebody else speaks it");
-    assert_eq!(listeners("[tls]\ncertificates = [\"a.pem\"]"), "");
+    let secure = "[tls]\ncertificates = [\"a.pem\"]";
+    assert_eq!(listeners(secure), "");
+    let elsewhere = warnings(&format!(
+        "{secure}\n[[listeners]]\nlisten = \"[::]:8443\"\n[[listeners]]\nname = \"plain\"\n\
+         listen = \"[::]:80\"\nmode = \"redirect-to-https\"\n"
+    ));
+    let told = "8:8: listeners.mode: \"plain\" sends clients to https at port 443, where no \
+        listener here is; write https_port = 8443, or 443 if it is reached there";
+    assert_eq!(elsewhere, told);
 }
 
 #[cfg(feature = "alerts")]

@@ -88,6 +88,9 @@ impl Passage {
         self.ticket = None;
         self.give_up(trouble, cx);
         self.client.stream.reset_on_close();
+        if matches!(trouble, Trouble::Left) && self.client.stands_for_nobody() {
+            return Next::Done; // a check of the port, by a balancer in front
+        }
         let reason = trouble.to_string();
         self.account(Load::default(), trouble.cause(), &reason, &cx.kit.shared, cx.now);
         Next::Done
