@@ -189,6 +189,7 @@ fn an_answer_that_we_give_ourselves_comes_after_it_too() {
 fn a_check_that_leaves_a_listener_that_passes_on_is_no_client() {
     let hole = BlackHole::new();
     let proxy = required(&[&hole], "[[listeners]]\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"");
+    proxy.no_farewell();
     let client = v1("192.0.2.7:1", "192.0.2.1:2");
     for preface in [UNKNOWN, &client] {
         let mut wire = beginning(&proxy, preface);
