@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::clock::Clock;
 use super::status::{VERSION, time};
 use super::{Steered, decided};
+use crate::pool::policy::Kind;
 use crate::pool::{Counts, Pool, Shift, Spell, Standing, Status, Story};
 use crate::text::{Many, Took};
 
@@ -111,6 +112,9 @@ impl Told<'_> {
         let got = percent(tries, self.shares.tries);
         let due = match (self.status.is_backup, self.status.standing) {
             (true, _) => "; a backup, for when no other is up".to_owned(),
+            (false, Standing::Up) if self.policy == Kind::FirstAlive.name() => {
+                ", and by its policy all while it is the first that is up".to_owned()
+            }
             (false, Standing::Up) => {
                 format!(", and by weight {}", percent((*weight).into(), self.shares.weights))
             }
@@ -283,6 +287,16 @@ mod tests {
             "11:27:27 up: check passed: status 200 (0.5 ms)",
         ];
         assert_eq!(lines(&status, &story), expected);
+    }
+
+    #[test]
+    fn whoever_takes_all_by_its_policy_is_not_held_against_weights() {
+        let status = &status(Standing::Up, s(9280), "check passed: status 200 (0.6 ms)");
+        let clock = Clock { now: UNIX_EPOCH, moment: s(10_000) };
+        let (shares, policy) = (Shares { tries: 330, weights: 3 }, Kind::FirstAlive.name());
+        let said = Told { status, story: &Story::default(), shares, policy, clock }.lines();
+        let all = "100 % of all, and by its policy all while it is the first that is up";
+        assert!(said[1].ends_with(all), "{said:?}");
     }
 
     #[test]

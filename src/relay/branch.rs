@@ -60,6 +60,11 @@ impl Branch {
         })
     }
 
+    /// Where there are several pools, this one's name in a line of the log.
+    pub(super) fn in_pool(&self) -> String {
+        self.pool.rules().pool.as_ref().map_or(String::new(), |name| format!(", in pool {name}"))
+    }
+
     /// How the backend at `index` of the pool is reached; none in the clear.
     pub(crate) fn connector(&self, index: usize) -> Option<&Connector> {
         self.connectors.get(index).and_then(Option::as_ref)

@@ -252,6 +252,8 @@ function arrive(news) {
     const inUse = pool.backends.filter((one) => one.standing === "up");
     const first = inUse.filter((one) => !one.backup);
     const rota = first.length ? first : inUse;
+    // Whatever the others weigh.
+    if (pool.policy === "first-alive") rota.splice(1);
     const weights = rota.reduce((sum, one) => sum + one.weight, 0);
     return pool.backends.map((one, index) => Object.assign(one, {
       pool: pool.name, index, key: `${pool.name}\n${one.name}`,
@@ -375,10 +377,6 @@ function showNotes() {
   const { process: own, connections, descriptors, log } = status;
   if (own.state === "unready") note("warn", "It is about to stop, and sends new clients elsewhere");
   if (own.state === "draining") note("warn", "It is stopping, and finishes what it has");
-  for (const { name, connections: { clients, max } } of status.listeners) {
-    if (max !== null && clients >= max)
-      note("warn", `Listener ${name} is full (${count(max)}): who comes now waits`);
-  }
   for (const { paused_for_s: paused, queue } of status.pools) {
     if (paused !== null) note("warn", `New requests are held, for ${lasting(paused + 1)} at most`);
     const { length, max } = queue;
@@ -392,7 +390,9 @@ function showNotes() {
     if (days < DAYS_LEFT) note(kind, `The certificate for ${names} ${when}`);
   }
   for (const [name, value, most] of [["clients", connections.clients, connections.max],
-    ["descriptors", descriptors.open, descriptors.limit]]) {
+    ["descriptors", descriptors.open, descriptors.limit],
+    ...status.listeners.map(({ name, connections: at }) =>
+      [`clients at ${name}`, at.clients, at.max ?? 1e9])]) {
     if (value >= most * 0.9) note("warn", `${count(value)} ${name}, of at most ${count(most)}`);
   }
   for (const { name, last } of status.alerts) {
@@ -414,8 +414,8 @@ const rateOf = (bucket) =>
 
 /** Series of one chart: those with `isArea` stand upon each other. */
 const CHARTS = [
-  { title: "Requests a second", withTcp: "Requests and TCP connections a second",
-    figure: rateOf, format: count, series: CLASSES.map((name) => ({
+  { title: "Requests a second", figure: rateOf, format: count,
+    series: CLASSES.map((name) => ({
       name, of: requestsOf(name), css: `c${name}`, isArea: true, hatch: name > "4" ? name : "" }))
       .concat({ name: "TCP", of: columnOf("tcp_connections"), css: "flight", isArea: true }) },
   { title: "Errors a second", format: count,
@@ -552,9 +552,9 @@ class Chart {
     // Classes that hardly any application has would only take room.
     this.spec.series.forEach(({ name, of }, index) =>
       this.legend[index].hidden = ["1xx", "3xx", "TCP"].includes(name) && !buckets.some(of));
-    const hasTcp = buckets.some(columnOf("tcp_connections"));
-    this.title.textContent = hasTcp && this.spec.withTcp || this.spec.title;
-    this.plot.setAttribute("aria-label", this.title.textContent);
+    // The first chart's last series is TCP's.
+    const more = this.legend[5]?.hidden ?? true ? "" : ", with TCP";
+    put(this.title, this.plot.ariaLabel = this.spec.title + more);
     this.x = (time) => (time - this.from) / (this.to - this.from) * this.width;
     this.y = (value) => this.height * (1 - value / this.top);
     const parts = [this.grid(), this.shapes(), this.marks(), this.cursor()];
@@ -907,11 +907,12 @@ function showTable() {
   if (focused !== document.activeElement && focused.isConnected) {
     focused.focus({ preventScroll: true });
   }
-  const pools = status.pools.map((pool) => `${pool.usable} of ${pool.total} up, ${pool.policy}`);
+  const pools = status.pools.map(({ name, usable, total, policy }) =>
+    `${sums.pools > 1 ? `${name}: ` : ""}${usable} of ${total} up, ${policy}`);
   put($("pools"), pools.join("; "));
   const left = found.length - shown.length;
-  const none = found.length ? "" : "None is called so";
-  put($("more"), left > 0 ? `${count(left)} more: find them by name` : none);
+  put($("more"), left > 0 ? `${count(left)} more: find them by name`
+    : found.length ? "" : "None is called so");
 }
 
 on($("find"), "input", () => status && showTable());

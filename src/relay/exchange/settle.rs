@@ -54,11 +54,11 @@ impl Exchange {
         let waited_for_client = self.waits_for_client();
         self.upstream = None;
         match trouble {
-            Trouble::NoBackend(none) => cx.kit.shared.say_unavailable(none, self.shown()),
+            Trouble::NoBackend(none) => cx.kit.shared.say_unavailable(none, self.shown_at_pool()),
             Trouble::QueueFull | Trouble::QueueLate => {
-                cx.kit.shared.say_busy("every backend is busy", self.shown());
+                cx.kit.shared.say_busy("every backend is busy", self.shown_at_pool());
             }
-            Trouble::Held => cx.kit.shared.say_busy(HELD, self.shown()),
+            Trouble::Held => cx.kit.shared.say_busy(HELD, self.shown_at_pool()),
             Trouble::Ours(error) => {
                 cx.kit.shared.idle.give_way(cx.now);
                 self.say_exhausted(error, &cx.kit.shared);

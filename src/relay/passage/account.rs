@@ -168,6 +168,6 @@ impl Passage {
 
     /// Whose connection it is, for a line of the log.
     fn shown(&self) -> impl fmt::Display {
-        format!("for the TCP client {}", self.client.peer)
+        format!("for the TCP client {}{}", self.client.peer, self.branch.in_pool())
     }
 }

@@ -45,7 +45,7 @@ fn connections_that_are_passed_on_are_drawn_and_told_as_such() {
         shown.chrome.count(".chart:first-child .area.flight") > 0
     });
     shown.wait("#traffic", "TCP connections a second");
-    shown.wait(".chart:first-child h3", "Requests and TCP connections a second");
+    shown.wait(".chart:first-child h3", "Requests a second, with TCP");
     shown.wait(".chart:first-child .legend", "TCP");
     shown.wait(".row .share", "of 50 %");
 }
