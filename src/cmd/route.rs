@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::{Failure, warn};
-use crate::config::{Config, Listener, Mode, Source};
+use crate::config::{CHALLENGES, Config, Listener, Mode, Source};
 use crate::http::{HeadLimits, Parsed, request, slots};
 use crate::pool::{Ambiguous, NO_PATH, RouteEnd, Routes};
 
@@ -48,13 +48,21 @@ fn fate(config: &Config, url: &str) -> (String, bool) {
     let port = port(asked.host).unwrap_or(usual_port);
     let mut there = config.listeners.iter().filter(|one| one.listen.port() == port);
     let listener = there.next().filter(|_| there.next().is_none());
-    if let Some(fate) = listener.and_then(|one| fate_at(config, one, asked.host)) {
-        return fate;
+    if let Some(one) = listener.filter(|one| one.mode == Mode::Tcp) {
+        return passed_on(config, one, asked.host);
     }
     let path = asked.target.split('?').next();
     let is_at = |own: &Option<String>| own.is_some() && own.as_deref() == path;
+    let is_proof = path.is_some_and(|path| path.starts_with(CHALLENGES));
+    if let Some(one) = listener.filter(|one| is_proof && one.acme_webroot.is_some()) {
+        return (format!("answered here, by acme_webroot of listener {}", one.name), true);
+    }
     if is_at(&config.server.ready) {
         return ("answered here, by [server] ready".to_owned(), true);
+    }
+    if let Some(one) = listener.filter(|one| one.mode == Mode::ToHttps) {
+        let Listener { name, https_port, .. } = one;
+        return (format!("sent to https at port {https_port}, by listener {name}"), true);
     }
     if let Some((listener, name)) = listener.and_then(|one| Some((one, one.pool.as_deref()?))) {
         return match is_at(&config.lookup.path) {
@@ -85,26 +93,18 @@ fn fate(config: &Config, url: &str) -> (String, bool) {
     }
 }
 
-/// What becomes of it at a listener that relays no requests.
-fn fate_at(config: &Config, listener: &Listener, host: &str) -> Option<(String, bool)> {
-    let (name, port) = (&listener.name, listener.https_port);
-    match (listener.mode, &listener.pool) {
-        (Mode::Http, _) => None,
-        (Mode::ToHttps, _) => {
-            Some((format!("sent to https at port {port}, by listener {name}"), true))
+/// What becomes of a connection at a listener that passes it on.
+fn passed_on(config: &Config, listener: &Listener, host: &str) -> (String, bool) {
+    let name = &listener.name;
+    if let Some(pool) = &listener.pool {
+        return (format!("passed on to {}, by listener {name}", named(config, pool)), true);
+    }
+    let routes = Routes::new(&config.routes, config.parts().len());
+    match routes.find(if listener.sni { host } else { "" }, NO_PATH) {
+        Ok(Some(RouteEnd { pool, .. })) => {
+            (format!("passed on to {}, by listener {name}", told(config, pool)), true)
         }
-        (Mode::Tcp, Some(pool)) => {
-            Some((format!("passed on to {}, by listener {name}", named(config, pool)), true))
-        }
-        (Mode::Tcp, None) => {
-            let routes = Routes::new(&config.routes, config.parts().len());
-            Some(match routes.find(if listener.sni { host } else { "" }, NO_PATH) {
-                Ok(Some(RouteEnd { pool, .. })) => {
-                    (format!("passed on to {}, by listener {name}", told(config, pool)), true)
-                }
-                _ => (format!("nowhere: no route is for it at listener {name}; reset"), false),
-            })
-        }
+        _ => (format!("nowhere: no route is for it at listener {name}; reset"), false),
     }
 }
 
@@ -209,20 +209,27 @@ mod tests {
         let listener = |port: u16, keys: &str| {
             format!("[[listeners]]\nname = \"l{port}\"\nlisten = \"127.0.0.1:{port}\"\n{keys}\n")
         };
+        let ready = "server.ready = \"/ready\"\n";
         let text = [
             listener(8080, ""),
-            listener(80, "mode = \"redirect-to-https\""),
+            listener(80, "mode = \"redirect-to-https\"\nacme_webroot = \"/srv\""),
             listener(8081, "pool = \"api\""),
             listener(5432, "mode = \"tcp\"\npool = \"api\""),
             listener(8443, "mode = \"tcp\"\nsni = \"required\""),
             listener(6379, "mode = \"tcp\""),
         ];
-        let config = Config::parse(&format!("{}{FILE}", text.concat()), "test").unwrap();
+        let config = Config::parse(&format!("{ready}{}{FILE}", text.concat()), "test").unwrap();
         let web = "to pool web: W, by route 2 (www.example.org to web)";
         for (url, expected, leads) in [
             ("HTTP://www.example.org:8080/", web, true),
             ("https://www.example.org/", web, true),
             ("http://www.example.org/", "sent to https at port 443, by listener l80", true),
+            ("http://x/ready", "answered here, by [server] ready", true),
+            (
+                "http://x/.well-known/acme-challenge/a",
+                "answered here, by acme_webroot of listener l80",
+                true,
+            ),
             ("http://www.example.org:8081/", "to pool api: A, by listener l8081", true),
             ("http://x:5432", "passed on to pool api: A, by listener l5432", true),
             ("https://www.example.org:8443", "passed on to pool web: W, by listener l8443", true),

@@ -18,6 +18,9 @@ use super::{Config, LISTENERS, grammar};
 /// The most of them: each has a thread, and an upgrade hands all of them over at once.
 pub const LISTENERS_MAX: usize = 16;
 
+/// Where proofs that a name is ours are, in a folder and below a name (RFC 8555 section 8.3).
+pub const CHALLENGES: &str = "/.well-known/acme-challenge/";
+
 /// Where clients come in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {

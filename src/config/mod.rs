@@ -72,7 +72,7 @@ pub use keys::{
     Admin, Balance, Health, Limits, Log, Lookup, Passive, Queue, Redirect, Retry, Server, Sticky,
     Timeouts, Tls,
 };
-pub use listeners::{Listener, Mode};
+pub use listeners::{CHALLENGES, Listener, Mode};
 pub use message::Errors;
 pub(crate) use message::nearest;
 #[cfg(any(feature = "client", feature = "lab"))]

@@ -4,6 +4,7 @@
 //! A step must not wait for a disk, which may be a network's. So one thread reads, and rings the
 //! task that has asked. The lock of what waits for it is held for moments, and over no reading.
 
+use crate::config::CHALLENGES;
 use crate::engine::{Key, Registry};
 use crate::thread;
 use std::collections::VecDeque;
@@ -13,8 +14,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// Where they are, in a folder and below a name.
-const PREFIX: &str = "/.well-known/acme-challenge/";
 /// Questions that wait for the thread; one more is answered that it is busy.
 const WAITING_MAX: usize = 256;
 /// The longest name of a file. A token is 22 characters and more; most are 43.
@@ -66,13 +65,13 @@ pub(crate) struct Asked {
 
 impl Challenges {
     pub(super) fn of(webroot: &str) -> Self {
-        Self { folder: Path::new(webroot).join(&PREFIX[1..]) }
+        Self { folder: Path::new(webroot).join(&CHALLENGES[1..]) }
     }
 
     /// The file that is asked for; none where another path is, and an error where no file can have
     /// such a name (RFC 8555 section 8.3 has base64url alone).
     pub(super) fn file(&self, target: &str) -> Option<Result<PathBuf, ()>> {
-        let token = target.split('?').next()?.strip_prefix(PREFIX)?;
+        let token = target.split('?').next()?.strip_prefix(CHALLENGES)?;
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         let is_token = (1..=TOKEN_BYTES_MAX).contains(&token.len()) && token.bytes().all(is_plain);
         Some(if is_token { Ok(self.folder.join(token)) } else { Err(()) })
