@@ -49,7 +49,7 @@ fn who_waits_is_served_by_a_backend_that_comes_up() {
     let proxy = Proxy::with(&[&Keyed(&full, ONE), &down], settings);
     proxy.process.said.wait("backend B: check failed");
     let mut first = proxy.asking("/held");
-    full.wait_requests(1);
+    full.wait_target("/held");
     let mut second = proxy.asking("/second");
     second.stands_in_line();
     _up = down.open(serve);
@@ -90,7 +90,7 @@ fn who_waits_is_served_by_a_backend_that_gets_its_share_back() {
     let proxy = Proxy::with(&[&Keyed(&full, ONE), &down], settings);
     proxy.process.said.wait("backend B: check failed");
     let mut first = proxy.asking("/held");
-    full.wait_requests(1);
+    full.wait_target("/held");
     let mut line: Vec<Wire> = (0..5).map(|number| proxy.asking(&format!("/{number}"))).collect();
     line.iter_mut().for_each(Wire::stands_in_line);
     _up = down.open(serve);

@@ -163,6 +163,16 @@ impl Backend {
         inner.requests.clone()
     }
 
+    /// Waits for a whole request for that target: where checks come too, which a count takes in.
+    pub fn wait_target(&self, target: &str) {
+        let notes = &self.core.notes;
+        let is_awaited =
+            |inner: &mut Inner| !inner.requests.iter().any(|seen| seen.target() == target);
+        let inner = notes.inner.lock().unwrap();
+        let (_inner, wait) = notes.changed.wait_timeout_while(inner, DEADLINE, is_awaited).unwrap();
+        assert!(!wait.timed_out(), "no request for {target}");
+    }
+
     /// Every byte received so far, one text a connection.
     pub fn tapes(&self) -> Vec<Vec<u8>> {
         self.core.notes.inner.lock().unwrap().tapes.clone()

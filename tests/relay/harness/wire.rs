@@ -281,7 +281,8 @@ impl Wire {
 
     /// Waits long enough for a request that came to be in the line, unanswered.
     pub fn stands_in_line(&mut self) {
-        assert!(self.is_silent_for(Duration::from_millis(20)));
+        let waits = self.is_silent_for(Duration::from_millis(50));
+        assert!(waits, "answered: {:?}", String::from_utf8_lossy(&self.ahead));
     }
 
     /// No more will be sent; the other direction goes on.
