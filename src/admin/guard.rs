@@ -42,7 +42,7 @@ pub(super) enum Guard {
 
 const NOT_OUR_HOST: Refused = Refused {
     status: 421,
-    why: "this Host is not ours; ask by address, or add it to [admin] hosts",
+    why: "this Host is not ours; ask by address and port, or add it to [admin] hosts",
 };
 const NO_TOKEN: Refused =
     Refused { status: 401, why: "send the token of [admin] as Authorization: Bearer TOKEN" };

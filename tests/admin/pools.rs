@@ -87,8 +87,14 @@ fn one_is_paused_and_the_other_goes_on() {
     assert_eq!(json(&panel.post("/resume?pool=web"))["words"], "nothing was paused");
     assert_eq!(json(&panel.post("/resume?pool=api"))["words"], "requests go on");
     assert_eq!(held.answer().status(), 200);
-    panel.post("/pause?pool=api&for=1s");
-    panel.proxy.process.said.wait("the pause of pool api is over by itself: 0 requests that were");
+    panel.post("/pause?pool=api&for=2s");
+    held.send("GET /api HTTP/1.1\r\nHost: b.test\r\n\r\n");
+    panel
+        .proxy
+        .process
+        .said
+        .wait("the pause of pool api is over by itself: 1 request that was held");
+    assert_eq!(held.answer().status(), 200);
     let unknown = panel.post("/pause?pool=apo");
     assert_eq!(error(&unknown), "there is no pool \"apo\"; known: web, api");
 }

@@ -51,6 +51,20 @@ fn connections_that_are_passed_on_are_drawn_and_told_as_such() {
 }
 
 #[test]
+fn a_listener_that_is_full_and_a_pool_with_a_reserve_are_told_as_such() {
+    let backends = [(); 2].map(|()| Backend::plain());
+    let settings = "balance.policy = \"first-alive\"\n\
+                    [[listeners]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"\nmax_connections = 2";
+    let Some(shown) = Shown::over(&[&backends[0], &backends[1]], settings) else { return };
+    let clients = [(); 2].map(|()| shown.panel.proxy.connect());
+    shown.wait("#notes", "2 clients at web, of at most 2");
+    shown.wait(".row:nth-child(1) .share", "of 100 %");
+    shown.wait(".row:nth-child(2) .share", "of 0 %");
+    drop(clients);
+    eventually("it is full no more", || !shown.chrome.text("#notes").contains("web"));
+}
+
+#[test]
 fn a_backend_that_is_killed_comes_first_with_its_reason_and_back() {
     let [one, two] = [Backend::plain(), Backend::plain()];
     let settings = format!("{CHECKED}\nhealth.fall = 3");

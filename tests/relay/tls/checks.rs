@@ -1,7 +1,7 @@
 //! Health checks of backends that speak TLS: they believe whom the requests believe, and no other.
 
 use crate::harness::{
-    Backend, Certs, Keyed, Proving, Proxy, Scratch, Server, has, impostors, proving, serve,
+    Backend, Certs, Keyed, Leaf, Proving, Proxy, Scratch, Server, has, impostors, proving, serve,
     showing, shown, trusting,
 };
 
@@ -24,6 +24,17 @@ fn a_check_goes_where_requests_go_and_looks_like_one_in_the_clear() {
     let authority = format!("127.0.0.1:{}", crate::harness::Place::port(&backend));
     assert_eq!(check.field("host"), Some(authority.as_str()));
     assert_eq!(proxy.said("down"), 1, "{:#?}", proxy.process.said.all());
+}
+
+#[test]
+fn a_name_that_is_an_address_of_ipv6_stands_in_brackets() {
+    let certs = Certs::make();
+    let own = Leaf { names: "IP:::1", ..Leaf::default() };
+    let backend = showing(&certs.leaf_of("six", &own));
+    let keys = trusting(&certs) + "tls_name = \"::1\"\n";
+    let _proxy = Proxy::with(&[&Keyed(&backend, &keys)], OFTEN);
+    let authority = format!("[::1]:{}", crate::harness::Place::port(&backend));
+    assert_eq!(backend.wait_requests(1)[0].field("host"), Some(authority.as_str()));
 }
 
 #[test]
