@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The image in podman, started, asked and stopped. Root; the packages podman, buildah and crun.
+# The image in podman, started, asked and stopped. Root; the packages podman, buildah and crun. With
+# netavark and aardvark-dns, and podman-compose from PyPI, compose.yaml too.
 #
 #   deploy/container/try.sh target/image/rootfs.tar
 #
@@ -31,6 +32,7 @@ main() {
         hold "$settings"
     done
     refuse_without_a_file
+    compose
     echo "try: all holds"
 }
 
@@ -38,17 +40,26 @@ prepare() {
     ip link set lo up
     # crun takes no part in a mixture of both versions of cgroups.
     umount /sys/fs/cgroup/unified 2>/dev/null || true
-    local limit
     limit=$(ulimit -Hn)
-    printf '[containers]\ndefault_ulimits = ["nofile=%s:%s", "nproc=4096:4096"]\n' \
-        "$limit" "$limit" >"$scratch/containers.conf"
+    cat >"$scratch/containers.conf" <<-END
+	[containers]
+	default_ulimits = ["nofile=$limit:$limit", "nproc=4096:4096"]
+	[network]
+	network_backend = "netavark"
+	network_config_dir = "$scratch/networks"
+	END
     export CONTAINERS_CONF=$scratch/containers.conf
     storage=(--root "$scratch/root" --runroot "$scratch/run" --storage-driver vfs)
-}
-
-run_podman() {
-    # It would have systemd run the health checks; here they are run by hand.
-    podman "${storage[@]}" --cgroup-manager cgroupfs --runtime crun --log-level fatal "$@"
+    # By this name for podman-compose, too. It would have systemd run the health checks; here they
+    # are run by hand.
+    mkdir "$scratch/bin"
+    cat >"$scratch/bin/podman" <<-END
+	#!/bin/sh
+	exec $(command -v podman) ${storage[*]} --cgroup-manager cgroupfs --runtime crun \
+	    --log-level fatal "\$@"
+	END
+    chmod +x "$scratch/bin/podman"
+    PATH=$scratch/bin:$PATH
 }
 
 build() {
@@ -70,30 +81,64 @@ serve() {
 hold() {
     local flags try
     read -ra flags <<<"$1"
-    run_podman run --detach --name evenly --cgroups=disabled --network host "${flags[@]}" \
+    podman run --detach --name evenly --cgroups=disabled --network host "${flags[@]}" \
         --volume "$scratch/applications.toml:/etc/evenly/applications.toml:ro" evenly >/dev/null
     for try in $(seq 100); do
-        if run_podman healthcheck run evenly; then break; fi
+        if podman healthcheck run evenly; then break; fi
         test "$try" -lt 100
         sleep 0.1
     done
     curl --silent --fail --output /dev/null http://127.0.0.1:8080/
-    run_podman exec evenly /evenly status | head -1
-    run_podman stop --time 20 evenly >/dev/null
-    test "$(run_podman inspect --format '{{.State.ExitCode}}' evenly)" = 0
-    run_podman rm evenly >/dev/null
+    podman exec evenly /evenly status | head -1
+    podman stop --time 20 evenly >/dev/null
+    test "$(podman inspect --format '{{.State.ExitCode}}' evenly)" = 0
+    podman rm evenly >/dev/null
     echo "try: podman run $1: serves, is well, ends with 0"
 }
 
 refuse_without_a_file() {
     local said status=0
-    said=$(run_podman run --rm --cgroups=disabled --network host evenly 2>&1) || status=$?
+    said=$(podman run --rm --cgroups=disabled --network host evenly 2>&1) || status=$?
     echo "try: without a file: $said"
     test "$status" = 2
 }
 
+# compose.yaml as it stands, but for a limit that may be higher than this machine's: the name of the
+# service leads to each of its containers, as they come and go.
+compose() {
+    if ! command -v podman-compose >/dev/null || [ ! -x /usr/lib/podman/aardvark-dns ]; then
+        echo "try: compose.yaml SKIPPED: it needs netavark, aardvark-dns and podman-compose"
+        return
+    fi
+    cp -r deploy/container "$scratch/compose"
+    pushd "$scratch/compose" >/dev/null
+    sed -i "s/ulimits: .*/ulimits: {nofile: $limit, nproc: 4096}/" compose.yaml
+    podman-compose up --no-build --detach &>up.log
+    stands "1 of 1 up"
+    curl --silent --fail --output /dev/null http://127.0.0.1:8080/
+    podman-compose up --no-build --detach --scale api=3 &>scale.log
+    stands "3 of 3 up"
+    podman stop --time 1 compose_api_2 &>stop.log
+    stands "2 of 2 up"
+    popd >/dev/null
+    echo "try: compose.yaml: its name leads to one, to three and to two containers"
+}
+
+# stands WORDS: the balancer of compose.yaml comes to say so.
+stands() {
+    local try said
+    for try in $(seq 60); do
+        said=$(podman-compose exec evenly /evenly status 2>/dev/null | head -1) || true
+        if [[ $said == "$1"* ]]; then return; fi
+        sleep 0.5
+    done
+    echo "try: compose.yaml: \"$said\" instead of \"$1\""
+    return 1
+}
+
 end() {
-    run_podman rm --force --all >/dev/null 2>&1 || true
+    podman pod rm --force --all >/dev/null 2>&1 || true
+    podman rm --force --all >/dev/null 2>&1 || true
     if [ -n "${backend:-}" ]; then kill "$backend"; fi 2>/dev/null || true
     umount -R "$scratch"/root/* 2>/dev/null || true
     rm -rf "$scratch"
