@@ -209,7 +209,12 @@ fn limits() -> ServerLimits {
 impl Handler for Desk {
     fn answer<'a>(&'a self, asked: &WholeRequest<'a>) -> Handled<'a> {
         let body_cost = BYTE_COST * asked.body.len() as u32;
-        asked.wait(self.pace.spend(REQUEST_COST + body_cost, Instant::now()));
+        let rest = self.pace.spend(REQUEST_COST + body_cost, Instant::now());
+        asked.wait(rest);
+        // A scraper that has given up meanwhile asks again: who still waits would wait for both.
+        if !rest.is_zero() && asked.has_ended() {
+            return answer::error(503, "much is asked here, and you ended before your turn came");
+        }
         let (answer, work) = match self.way(asked) {
             Ok((route, query)) => self.follow(asked, &route, &query),
             Err(refused) => (refused, Duration::ZERO),

@@ -9,6 +9,8 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 
 use crate::http::reply::TEXT;
 use crate::http::{HeadLimits, Refusal, request};
@@ -71,6 +73,14 @@ impl WholeRequest<'_> {
     /// Waits before the answer, but not longer than the server runs.
     pub fn wait(&self, time: Duration) {
         let _ = self.stopped.recv_timeout(time);
+    }
+
+    /// True where the client has ended its direction, or is gone: most that do so have given up.
+    pub fn has_ended(&self) -> bool {
+        match recv(self.socket, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((bytes, _)) => bytes == 0,
+            Err(error) => error != Errno::AGAIN,
+        }
     }
 }
 

@@ -143,6 +143,9 @@ fn it_answers_while_every_place_of_the_relay_is_taken() {
     drop(clients);
 }
 
+/// A body costs time for each byte; no longer one is read.
+const MIB: usize = 1024 * 1024;
+
 #[test]
 fn a_flood_of_requests_is_paced() {
     let backend = Backend::plain();
@@ -157,6 +160,17 @@ fn a_flood_of_requests_is_paced() {
     assert!(took > Duration::from_millis(500), "{took:?}");
     let spent = panel.proxy.process.cpu_ms() - before;
     assert!(spent < 2000, "{spent} ms of a processor");
+    // Who gives up before its turn, which is a second away, costs no answer.
+    let large = format!(
+        "GET /live HTTP/1.1\r\nHost: {}\r\nContent-Length: {MIB}\r\n\r\n{}",
+        panel.address,
+        "x".repeat(MIB)
+    );
+    let [mut patient, mut gone] = [(); 2].map(|()| panel.connect());
+    patient.send(&large);
+    gone.send(&large);
+    gone.finish();
+    assert_eq!([patient, gone].map(|mut wire| wire.answer().status()), [200, 503]);
     // The socket has a pace of its own.
     let (status, took) = timed(|| panel.get("/status").status());
     assert!(status == 200 && took < Duration::from_secs(5), "{took:?}");
