@@ -84,6 +84,18 @@ impl Config {
         }
     }
 
+    /// Where there are several pools, that of the application at this place among all, in words.
+    #[must_use]
+    pub fn in_pool(&self, mut place: usize) -> String {
+        for part in self.pools.iter().filter(|_| self.pools.len() > 1) {
+            match place.checked_sub(part.applications.len()) {
+                Some(rest) => place = rest,
+                None => return format!(" in pool {}", part.pool_name()),
+            }
+        }
+        String::new()
+    }
+
     /// The pool's name, if this is the configuration of one.
     #[must_use]
     pub fn pool_name(&self) -> &str {

@@ -162,6 +162,20 @@ fn requests_wait_while_it_is_paused_and_go_on_when_it_is_not() {
 }
 
 #[test]
+fn of_several_pools_a_diff_a_reload_and_the_log_name_the_backends_own() {
+    let (a, b) = (Backend::plain(), Backend::plain());
+    let house = House::new();
+    let pools = "[[pools]]\nname = \"web\"\n<A>\n[[pools]]\nname = \"api\"\n<B>\n\
+                 [[routes]]\npath = \"/api\"\npool = \"api\"\n[[routes]]\npool = \"web\"\n";
+    let proxy = house.balancer("s", &[&a, &b], pools);
+    proxy.rewrite(&[&a, &b], &pools.replace("<B>", "<B>\nweight = 3"));
+    let words = "application B in pool api: weight: 1 -> 3";
+    assert_eq!(fine(house.ask("s", "diff")), words);
+    assert_eq!(fine(house.ask("s", "reload")), words);
+    proxy.process.said.wait(&format!("reloaded: {words}"));
+}
+
+#[test]
 fn a_diff_and_a_reload_say_what_changes_and_a_bad_file_fails() {
     let backend = Backend::plain();
     let house = House::new();
