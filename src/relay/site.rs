@@ -38,7 +38,7 @@ pub(crate) struct Site {
 /// is said where none does.
 pub(super) type Way = Result<Option<usize>, Refusal>;
 
-const NO_ROUTE: Refusal = Refusal { status: 404, reason: "no route leads from here" };
+const NO_ROUTE: Refusal = Refusal { status: 404, reason: "no route is for this host and path" };
 const AMBIGUOUS: Refusal = Refusal {
     status: 400,
     reason: "the path can be read in two ways, which lead to different pools",
