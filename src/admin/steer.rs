@@ -161,6 +161,11 @@ impl Steering<'_> {
         }
         let pools = self.steered.controls().pools();
         let pool = self.query.value("pool").filter(|pool| pools.called(pool).is_none())?;
+        if pools.all().iter().all(|one| one.rules().pool.is_none()) {
+            let why =
+                format!("there is no pool {pool:?}: all backends are one, which needs no name");
+            return Some(error(404, &format!("{why}; leave pool out")));
+        }
         let names = pools.all().iter().map(|one| one.name());
         Some(error(404, &unknown("pool", pool, names, pools.all().len())))
     }
