@@ -164,7 +164,7 @@ impl Steering<'_> {
         if pools.all().iter().all(|one| one.rules().pool.is_none()) {
             let why =
                 format!("there is no pool {pool:?}: all backends are one, which needs no name");
-            return Some(error(404, &format!("{why}; leave pool out")));
+            return Some(error(404, &format!("{why}; leave it out")));
         }
         let names = pools.all().iter().map(|one| one.name());
         Some(error(404, &unknown("pool", pool, names, pools.all().len())))
