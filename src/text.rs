@@ -133,6 +133,52 @@ impl fmt::Display for Many {
     }
 }
 
+/// What clients have under way: where connections are passed on as they are, nobody knows of
+/// requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Traffic {
+    /// Each is a request.
+    #[default]
+    Requests,
+    /// Each is a TCP client's connection.
+    Connections,
+    /// Some are the one and some the other.
+    Both,
+}
+
+impl Traffic {
+    const ALL: [Self; 3] = [Self::Requests, Self::Connections, Self::Both];
+
+    /// Of several, as programs know it, too.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Connections => "connections",
+            Self::Both => "requests or connections",
+        }
+    }
+
+    /// The one that is called so; whoever does not say it has requests.
+    pub fn called(word: &str) -> Self {
+        Self::ALL.into_iter().find(|one| one.word() == word).unwrap_or_default()
+    }
+
+    /// So many: `1 request`, `2 connections`.
+    pub fn many(self, many: u64) -> Many {
+        let one = match self {
+            Self::Requests => "request",
+            Self::Connections => "connection",
+            Self::Both => "request or connection",
+        };
+        Many(many, one, self.word())
+    }
+
+    /// That of all, where these are some of it.
+    pub fn of_all(all: impl Iterator<Item = Self>) -> Self {
+        all.reduce(|all, one| if all == one { all } else { Self::Both }).unwrap_or_default()
+    }
+}
+
 /// The end of the year 9999, where dates of four digits stop; a clock beyond it is wrong anyway.
 const SECONDS_MAX: u64 = 253_402_300_799;
 /// As HTTP's dates have them.

@@ -128,6 +128,9 @@ impl View {
     /// Where each backend of the request's pool stood then that was not up, as far as that is
     /// remembered; of all pools where it had none.
     fn out(&self, one: &Trace) -> Vec<(&str, Shift)> {
+        if one.cause == Cause::Refused {
+            return Vec::new(); // whoever was out has no part in it
+        }
         let own = one.tries.told().0.find_map(|tried| self.pool_of(tried.backend));
         let is_asked = |pool: &&Arc<Pool>| own.is_none_or(|own| own.name() == pool.name());
         let away = |pool: &'_ Arc<Pool>, index: usize| {
@@ -182,6 +185,7 @@ impl View {
             "client": one.client.to_string(),
             "status": one.status,
             "cause": one.cause.word(),
+            "why": (!one.reason.is_empty()).then_some(one.reason),
             "held": one.was_held,
             "queued_ms": millis(one.queued),
             "waited_ms": millis(one.waited),
@@ -198,7 +202,10 @@ fn outcome(one: &Trace) -> String {
     match one.cause {
         Cause::Done => format!("answered {status} in {took}, its first byte after {waited}"),
         Cause::ClientGone => format!("the client left after {took}; status {status}"),
-        cause => format!("ended with status {status} after {took}: {}", cause.word()),
+        cause => {
+            let why = if one.reason.is_empty() { "" } else { ": " };
+            format!("ended with status {status} after {took}: {}{why}{}", cause.word(), one.reason)
+        }
     }
 }
 

@@ -54,6 +54,7 @@ fn pool(one: &PoolControls, controls: &Controls, moment: Duration) -> String {
         "usable": pool.usable(moment),
         "total": count,
         "in_flight": pool.in_flight(),
+        "traffic": one.traffic().word(),
         "paused_for_s": one.paused_for().map(seconds),
         "queue": { "length": length, "max": length_max },
     });

@@ -42,10 +42,16 @@ impl Steering<'_> {
                 return error(409, &last.to_string());
             }
         };
-        let in_flight = pool.backends()[index].in_use();
-        let mode = mode.to_string();
-        let done = json!({ "words": words, "backend": name, "mode": mode, "in_flight": in_flight });
-        json(200, &done)
+        json(
+            200,
+            &json!({
+                "words": words,
+                "backend": name,
+                "mode": mode.to_string(),
+                "in_flight": pool.backends()[index].in_use(),
+                "traffic": controls.traffic(Some(pool.name())).word(),
+            }),
+        )
     }
 
     /// `GET /why?of=NAME`, or the id of a request.
@@ -76,7 +82,7 @@ impl Steering<'_> {
     pub(super) fn pause(&self) -> Handled<'static> {
         let time = match self.query.value("for").map_or(Ok(HELD_MAX), config::duration) {
             Ok(time) if !time.is_zero() && time <= HELD_MAX => time,
-            Ok(_) => return error(400, "for: requests are held for at least 1ms and at most 30s"),
+            Ok(_) => return error(400, "for: a pause lasts at least 1ms and at most 30s"),
             Err(what) => return error(400, &format!("for: {what}")),
         };
         if self.steered.controls().is_draining() {
@@ -86,7 +92,8 @@ impl Steering<'_> {
         let pool = self.query.value("pool");
         self.tell(&format!("pause{}, for {time:?} at most", self.of_pool()));
         self.steered.controls().pause(time, pool);
-        let words = format!("new requests{} wait, for {time:?} at most", self.of_pool());
+        let held = self.steered.controls().traffic(pool).word();
+        let words = format!("new {held}{} wait, for {time:?} at most", self.of_pool());
         json(200, &json!({ "words": words, "pool": pool, "paused_for_s": time.as_secs_f64() }))
     }
 
@@ -96,7 +103,10 @@ impl Steering<'_> {
         self.tell(&format!("resume{}", self.of_pool()));
         let was_paused = controls.paused_for(pool).is_some();
         controls.resume(pool);
-        let words = if was_paused { "requests go on" } else { "nothing was paused" };
+        let words = match was_paused {
+            true => format!("{} go on", controls.traffic(pool).word()),
+            false => "nothing was paused".to_owned(),
+        };
         json(200, &json!({ "words": words, "pool": pool }))
     }
 
@@ -151,6 +161,11 @@ impl Steering<'_> {
         }
         let pools = self.steered.controls().pools();
         let pool = self.query.value("pool").filter(|pool| pools.called(pool).is_none())?;
+        if pools.all().iter().all(|one| one.rules().pool.is_none()) {
+            let why =
+                format!("there is no pool {pool:?}: all backends are one, which needs no name");
+            return Some(error(404, &format!("{why}; leave it out")));
+        }
         let names = pools.all().iter().map(|one| one.name());
         Some(error(404, &unknown("pool", pool, names, pools.all().len())))
     }

@@ -116,13 +116,15 @@ impl Own {
 /// The pools of applications that are at each of their addresses. `drawn` is for their sticky
 /// cookies, if a predecessor has drawn it.
 pub(super) fn build_pools(config: &Config, drawn: Option<Secret>, teller: &Teller) -> Pools {
+    let mut place = 0;
     for part in config.parts() {
         let mut is_any_found = false;
         for spec in &part.applications {
             match spec.address() {
                 Ok(_) => is_any_found = true,
-                Err(why) => tell_unresolved(&spec.name, &why, teller),
+                Err(why) => tell_unresolved(&spec.name, &config.in_pool(place), &why, teller),
             }
+            place += 1;
         }
         if !is_any_found {
             teller.tell(Event::NoneFound { pool: part.pool.as_deref() });
@@ -137,8 +139,11 @@ pub(super) fn build_pools(config: &Config, drawn: Option<Secret>, teller: &Telle
     Pools::of(config.parts().iter().map(build).collect())
 }
 
-pub(super) fn tell_unresolved(backend: &str, why: &str, teller: &Teller) {
-    teller.tell(Event::Unresolved { backend, why: &format_args!("{why}; down until it does") });
+/// `within`: which pool it is of, where there are several.
+pub(super) fn tell_unresolved(backend: &str, within: &str, why: &str, teller: &Teller) {
+    let within = if within.is_empty() { String::new() } else { format!(",{within}") };
+    let why = &format_args!("{why}; down until it does{within}");
+    teller.tell(Event::Unresolved { backend, why });
 }
 
 /// The applications as the pool has them.

@@ -44,16 +44,17 @@ impl Newcomers {
             all.for_each(|(spec, passed)| spec.alive = passed.unwrap_or(spec.alive));
         }
         let mut down = Vec::new();
-        for spec in &self.specs {
+        for (place, spec) in self.places.iter().zip(&self.specs) {
+            let within = config.in_pool(*place);
             let why = match spec.address() {
                 Ok(_) if spec.alive => continue,
                 Ok(_) => "down until a check passes".to_owned(),
                 Err(why) => {
-                    build::tell_unresolved(&spec.name, &why, teller);
+                    build::tell_unresolved(&spec.name, &within, &why, teller);
                     why
                 }
             };
-            down.push(format!("application {}: {why}", spec.name));
+            down.push(format!("application {}{within}: {why}", spec.name));
         }
         down
     }

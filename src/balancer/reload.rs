@@ -197,7 +197,7 @@ impl Running {
         let heirs = heirs(&self.server.controls().pools(), &config);
         let mut now = self.in_force();
         let mut changes = now.config.changes(&mut config, &heirs);
-        changes.lines.extend(tls.news(&now.tls, &heirs, &config.applications));
+        changes.lines.extend(tls.news(&now.tls, &heirs, &config));
         changes.lines.extend(operators::consequences(&now.config, &config, &heirs));
         drop(now);
         let (next, alerts) = (InForce::new(written, (config, left_out), tls), Some(alerts));

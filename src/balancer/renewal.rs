@@ -27,7 +27,7 @@ impl Running {
         };
         let Some((tls, faults)) = before.renewed(&config) else { return };
         let heirs: Vec<_> = (0..config.applications.len()).map(Some).collect();
-        let news = tls.news(&before, &heirs, &config.applications);
+        let news = tls.news(&before, &heirs, &config);
         let mut now = self.in_force();
         now.tls = tls.clone();
         let told = std::mem::replace(&mut now.faults, faults.clone());

@@ -12,7 +12,7 @@ use super::reach::{Balancer, Reach};
 use super::status::view::{BackendView, View};
 use crate::config::nearest;
 use crate::pool::Mode;
-use crate::text::{Took, percent};
+use crate::text::{Took, Traffic, percent};
 
 /// How often somebody who waits looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -58,7 +58,8 @@ fn mode_words(said: &Value, wish: &ModeWish) -> String {
     let words = said["words"].as_str().unwrap_or_default();
     match said["in_flight"].as_u64() {
         Some(count) if wish.mode != Mode::Ready && !words.contains("in flight") => {
-            format!("{words}; {} in flight", requests(count))
+            let traffic = Traffic::called(said["traffic"].as_str().unwrap_or_default());
+            format!("{words}; {} in flight", some(count, traffic))
         }
         _ => words.to_owned(),
     }
@@ -94,7 +95,7 @@ fn wait_for(
         let seen = seen(balancer, SOON.min(left.max(LOOK_EVERY)));
         let still = match seen.as_ref().map(|view| view.backend(&wish.name)) {
             Ok(None) => return Ok(format!("{} is no backend any more", wish.name)),
-            Ok(Some(backend)) => match remains(backend, wish)? {
+            Ok(Some((pool, backend))) => match remains(backend, pool.traffic, wish)? {
                 Some(remains) => remains,
                 None => return Ok(come_about(wish)),
             },
@@ -108,7 +109,11 @@ fn wait_for(
 }
 
 /// What is not yet as it was wanted; an error if somebody else has undone it.
-fn remains(backend: &BackendView, wish: &ModeWish) -> Result<Option<String>, String> {
+fn remains(
+    backend: &BackendView,
+    traffic: Traffic,
+    wish: &ModeWish,
+) -> Result<Option<String>, String> {
     let BackendView { name, mode, standing, why, in_flight, .. } = backend;
     if *mode != wish.mode.to_string() {
         return Err(format!("{name} is set to {mode} now: by somebody else, or by a new start"));
@@ -117,7 +122,7 @@ fn remains(backend: &BackendView, wish: &ModeWish) -> Result<Option<String>, Str
         Mode::Ready if standing == "up" => None,
         Mode::Ready => Some(format!("{name} is {standing}: {why}")),
         _ if *in_flight == 0 => None,
-        _ => Some(format!("{name} still has {} in flight", requests(*in_flight))),
+        _ => Some(format!("{name} still has {} in flight", some(*in_flight, traffic))),
     })
 }
 
@@ -150,12 +155,8 @@ fn with_query(path: &str, query: &[String]) -> String {
     if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
 }
 
-fn requests(count: u64) -> String {
-    match count {
-        0 => "nothing".to_owned(),
-        1 => "1 request".to_owned(),
-        many => format!("{many} requests"),
-    }
+fn some(count: u64, traffic: Traffic) -> String {
+    if count == 0 { "nothing".to_owned() } else { traffic.many(count).to_string() }
 }
 
 /// A name as one segment of a path.

@@ -42,20 +42,20 @@ impl Config {
     /// (Both are `&mut` as the visit of keys wants it; nothing of them is changed.)
     pub fn changes(&mut self, next: &mut Self, heirs: &[Option<usize>]) -> Changes {
         let mut changes = Changes::default();
-        for (spec, heir) in next.applications.iter().zip(heirs) {
+        for (at, (spec, heir)) in next.applications.iter().zip(heirs).enumerate() {
+            let within = next.in_pool(at);
             match heir.and_then(|at| self.applications.get(at)) {
-                Some(old) => changes.of_application(old, spec),
-                None => changes.add(&spec.name, format!("new, at {}", spec.place())),
+                Some(old) => changes.of_application(old, spec, &within),
+                None => changes.add(&spec.name, &within, format!("new, at {}", spec.place())),
             }
         }
         for (at, spec) in self.applications.iter().enumerate() {
             if !heirs.contains(&Some(at)) {
-                changes.add(&spec.name, "gone; what it has in flight is finished".to_owned());
+                let what = "gone; what it has in flight is finished".to_owned();
+                changes.add(&spec.name, &self.in_pool(at), what);
             }
         }
-        if !heirs.iter().flatten().is_sorted() {
-            changes.lines.push("applications: in another order".to_owned());
-        }
+        changes.of_order(next, heirs);
         for ((name, old), (_, new)) in self.tables().into_iter().zip(next.tables()) {
             changes.of_table(name, old, new);
         }
@@ -68,23 +68,40 @@ impl Config {
 }
 
 impl Changes {
-    fn add(&mut self, name: &str, what: String) {
-        self.lines.push(format!("application {name}: {what}"));
+    /// `within`: which pool it is of, where there are several.
+    fn add(&mut self, name: &str, within: &str, what: String) {
+        self.lines.push(format!("application {name}{within}: {what}"));
     }
 
-    fn of_application(&mut self, old: &Spec, new: &Spec) {
+    fn of_application(&mut self, old: &Spec, new: &Spec, within: &str) {
         let (from, to) = (old.place(), new.place());
         if old.name != new.name {
-            self.add(&old.name, format!("called {} now", new.name));
+            self.add(&old.name, within, format!("called {} now", new.name));
         }
         if from != to {
-            self.add(&new.name, format!("moves from {from} to {to}"));
+            self.add(&new.name, within, format!("moves from {from} to {to}"));
         }
         let [old, keys] = [old, new].map(|spec| values(APPLICATIONS, &mut Application::from(spec)));
         for (key, words) in differing(&old, &keys) {
             if !["name", "ip", "port"].contains(&key) {
-                self.add(&new.name, format!("{key}: {words}"));
+                self.add(&new.name, within, format!("{key}: {words}"));
             }
+        }
+    }
+
+    /// Applications are in the order of their pool; that of the pools is another matter.
+    fn of_order(&mut self, next: &Config, heirs: &[Option<usize>]) {
+        let (known, mut first) = (self.lines.len(), 0);
+        for part in next.parts() {
+            let own = &heirs[first..][..part.applications.len()];
+            if !own.iter().flatten().is_sorted() {
+                let within = next.in_pool(first);
+                self.lines.push(format!("applications{within}: in another order"));
+            }
+            first += own.len();
+        }
+        if self.lines.len() == known && !heirs.iter().flatten().is_sorted() {
+            self.lines.push("pools: in another order".to_owned());
         }
     }
 

@@ -8,6 +8,7 @@ use super::settings::{Setting, Settings};
 use super::{Asking, Config, HashBy, Listener, Mode, Serving};
 use crate::pool::Route;
 use crate::pool::policy::Kind;
+use crate::text::Traffic;
 
 /// Keys that are about HTTP alone; one that ends in a dot stands for its whole table.
 pub(super) const OF_HTTP: &[&str] = &[
@@ -57,6 +58,16 @@ impl Config {
     /// True where all that leads to the pool at `index` passes connections on.
     pub(super) fn passes_all_to(&self, index: usize) -> bool {
         are_tcp(self.leading_to(index))
+    }
+
+    /// What clients have under way at the pool at `index`.
+    #[must_use]
+    pub fn traffic(&self, index: usize) -> Traffic {
+        let of = |one: &Listener| match one.mode {
+            Mode::Tcp => Traffic::Connections,
+            Mode::Http | Mode::ToHttps => Traffic::Requests,
+        };
+        Traffic::of_all(self.leading_to(index).map(of))
     }
 
     /// The listeners that lead to the pool at `index`.

@@ -71,7 +71,7 @@ impl Config {
     pub fn only(self, pool: Option<&str>) -> Result<Self, Errors> {
         let names = self.parts().iter().map(Self::pool_name);
         let Some(at) = names.clone().position(|name| pool.is_none_or(|pool| pool == name)) else {
-            let what = routes::unknown(pool.unwrap_or_default(), names);
+            let what = routes::unknown(pool.unwrap_or_default(), &self, "leave --pool out");
             return Err(Errors::of("--pool", what));
         };
         match self.pools.len() {
@@ -82,6 +82,18 @@ impl Config {
             }
             _ => Ok(self.pools.into_iter().nth(at).unwrap_or_default()),
         }
+    }
+
+    /// Where there are several pools, that of the application at this place among all, in words.
+    #[must_use]
+    pub fn in_pool(&self, mut place: usize) -> String {
+        for part in self.pools.iter().filter(|_| self.pools.len() > 1) {
+            match place.checked_sub(part.applications.len()) {
+                Some(rest) => place = rest,
+                None => return format!(" in pool {}", part.pool_name()),
+            }
+        }
+        String::new()
     }
 
     /// The pool's name, if this is the configuration of one.
@@ -213,7 +225,7 @@ fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
     for pool in all.iter().filter_map(|one| one.pool.as_deref()) {
         if !names().any(|name| name == pool) {
             let place = report.place_where("listeners.pool", pool);
-            report.add(place, "listeners.pool", routes::unknown(pool, names()));
+            report.add(place, "listeners.pool", routes::unknown(pool, config, "remove this key"));
         }
     }
     let is_led_by_listener =

@@ -12,7 +12,7 @@ use super::needs::{Need, Needs};
 use super::report::Report;
 use super::table::{Field, Slot, Table, table};
 use super::written::{items, read_table};
-use super::{Config, POOLS, ROUTES, grammar, passing};
+use super::{APPLICATIONS, Config, POOLS, ROUTES, grammar, passing};
 use crate::pool::Route;
 
 /// The most of them.
@@ -46,6 +46,12 @@ fn host(text: &str) -> Result<String, String> {
              \"a.example.org\" or \"*.example.org\""
         )
     };
+    if !name.is_ascii() {
+        // RFC 5890 section 2.3.2.1: what is looked up and asked for is the form in ASCII.
+        let said = quote(text);
+        let what = "clients ask for such a name in its form in ASCII, which begins with xn--";
+        return Err(format!("{said} matches nothing: {what}; write that, as idn2 prints it"));
+    }
     let host = grammar::host(name).map_err(|_| no_host())?;
     if name != text && host.parse::<IpAddr>().is_ok() {
         return Err(no_host());
@@ -127,9 +133,9 @@ fn read_one(
         return None;
     };
     let name = written.pool?;
-    let names = || config.pools.iter().map(Config::pool_name);
-    let Some(pool) = names().position(|own| own == name) else {
-        report.add(report.at(named.span().start), &key, unknown(&name, names()));
+    let Some(pool) = config.pools.iter().position(|own| own.pool_name() == name) else {
+        let what = unknown(&name, config, "remove the route");
+        report.add(report.at(named.span().start), &key, what);
         return None;
     };
     let path = written.path.filter(|path| !path.is_empty());
@@ -142,18 +148,21 @@ fn read_one(
     Some(route)
 }
 
-/// What to do about a pool that is none.
-pub(super) fn unknown<'n>(name: &str, names: impl Iterator<Item = &'n str> + Clone) -> String {
+/// What to do about a pool that is none; and `without` where the file has but one, which has no
+/// name there: as `default` others are told of it.
+pub(super) fn unknown(name: &str, config: &Config, without: &str) -> String {
     let said = quote(name);
-    match nearest(name, names.clone()) {
-        Some(near) => format!("{said} is no pool; did you mean {}?", quote(near)),
-        None => {
-            let names = names.take(8).collect::<Vec<_>>().join(", ");
-            match names.is_empty() {
-                true => format!("{said} is no pool; write [[{POOLS}]] and below it name = {said}"),
-                false => format!("{said} is no pool; there are {names}"),
-            }
-        }
+    let names: Vec<&str> = config.pools.iter().map(Config::pool_name).collect();
+    if let Some(near) = nearest(name, names.iter().copied()) {
+        return format!("{said} is no pool; did you mean {}?", quote(near));
+    }
+    match names[..] {
+        [] => format!(
+            "{said} cannot be chosen, as the file has one pool, its [[{APPLICATIONS}]]; {without}, \
+             or write [[{POOLS}]] and below it name = {said}"
+        ),
+        [only] => format!("{said} is no pool; there is {only}"),
+        _ => format!("{said} is no pool; there are {}", names[..names.len().min(8)].join(", ")),
     }
 }
 

@@ -33,10 +33,19 @@ impl Source {
         Self { path, ..self }
     }
 
-    /// A sentence if a secret of the configuration is in the file, and others may read that.
+    /// A sentence if secrets of the configuration are in the file, and others may read that: which
+    /// they are, as each is to be looked after.
     fn exposed(&self, config: &mut Config) -> Option<String> {
-        let secrets = config.secrets();
-        let written = secrets.iter().find(|key| !self.overrides.has(key))?;
-        exposed(&self.path, written)
+        let mut written: Vec<String> = Vec::new();
+        for key in config.secrets() {
+            if !self.overrides.has(&key) && !written.contains(&key) {
+                written.push(key);
+            }
+        }
+        let (last, others) = written.split_last()?;
+        match others {
+            [] => exposed(&self.path, last),
+            others => exposed(&self.path, &format!("{} and {last}", others.join(", "))),
+        }
     }
 }

@@ -65,18 +65,22 @@ fn checks_end_before_the_next(config: &Config, report: &mut Report<'_>) {
     let Some(interval) = health.interval.filter(|interval| *interval < health.timeout) else {
         return;
     };
-    // With neither set here it is what the program began with, and not for its user to mend.
-    let places = ["health.timeout", "health.interval"].map(|key| report.place(key));
-    let Some(place) = places.into_iter().find(|place| *place != Place::File) else {
-        return;
-    };
     let [timeout, interval] = [health.timeout, interval].map(|time| time.as_millis() as u64);
     let [timeout, interval] = [timeout, interval].map(|time| quote(&TIME.write(time)));
-    let what = format!(
-        "{timeout} is longer than interval {interval}: a check that hangs keeps the next ones \
-         waiting; lower it"
-    );
-    report.warn(place, "health.timeout", what);
+    let so = "a check that hangs keeps the next ones waiting";
+    // The key that is written is the one to look at. With neither set here it is what the program
+    // began with, and not for its user to mend.
+    match ["health.timeout", "health.interval"].map(|key| (key, report.place(key))) {
+        [(_, Place::File), (_, Place::File)] => {}
+        [(_, Place::File), (key, place)] => {
+            let what = format!("{interval} is shorter than timeout {timeout}, as it is by itself");
+            report.warn(place, key, format!("{what}: {so}; write a shorter timeout, too"));
+        }
+        [(key, place), _] => {
+            let what = format!("{timeout} is longer than interval {interval}: {so}; lower it");
+            report.warn(place, key, what);
+        }
+    }
 }
 
 /// Both answer themselves, and one of them would never be heard.

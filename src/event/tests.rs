@@ -9,6 +9,7 @@ use super::*;
 use crate::log::Level::{self, Error, Info, Warn};
 use crate::log::OwnEvent;
 use crate::log::tests::{piped, text_of};
+use crate::text::Traffic;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -76,9 +77,9 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (Event::NoneLeft { pool: None, is_fault: true }, "none-left", Error),
         (Event::Unavailable { none: words, how: text, request: words }, "unavailable", Error),
         (Event::Busy { why: text, how: text, request: words }, "busy", Warn),
-        (Event::Paused { pool: None, at_most: LONG }, "paused", Warn),
-        (Event::Resumed { pool: None, held: 1 }, "resumed", Info),
-        (Event::PauseOver { pool: None, held: 1 }, "pause-over", Warn),
+        (Event::Paused { pool: None, traffic: Traffic::Requests, at_most: LONG }, "paused", Warn),
+        (Event::Resumed { pool: None, traffic: Traffic::Requests, held: 1 }, "resumed", Info),
+        (Event::PauseOver { pool: None, traffic: Traffic::Requests, held: 1 }, "pause-over", Warn),
         (Event::Unshaken { client, why: words }, "handshake", Info),
         (Event::Stranger { peer: client }, "stranger", Warn),
         (Event::Unprefaced { peer: client, why: words }, "preface", Warn),

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::log::{Level, OwnEvent};
+use crate::text::Traffic;
 
 /// Words that are formed only if they are needed.
 type Words<'e> = &'e dyn Display;
@@ -112,6 +113,8 @@ pub enum Event<'e> {
     Paused {
         /// Of this pool alone, or of all.
         pool: Option<&'e str>,
+        /// What is held.
+        traffic: Traffic,
         /// The pause ends by itself after so long.
         at_most: Duration,
     },
@@ -119,14 +122,18 @@ pub enum Event<'e> {
     Resumed {
         /// Of this pool alone, or of all.
         pool: Option<&'e str>,
-        /// How many were held.
+        /// What was held.
+        traffic: Traffic,
+        /// How many.
         held: usize,
     },
     /// A pause has ended by itself.
     PauseOver {
         /// Of this pool alone, or of all.
         pool: Option<&'e str>,
-        /// How many were held.
+        /// What was held.
+        traffic: Traffic,
+        /// How many.
         held: usize,
     },
     /// A client's TLS handshake failed.

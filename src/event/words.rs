@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::what::Event;
-use crate::text::{Escaped, Many};
+use crate::text::{Escaped, Many, Traffic};
 
 impl Display for Event<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -80,18 +80,18 @@ impl Event<'_> {
             Self::Listening { address, summary } => {
                 write!(f, "listening on {address}: {summary}")
             }
-            Self::Paused { pool, at_most } => write!(
+            Self::Paused { pool, traffic, at_most } => write!(
                 f,
-                "paused{}: new requests are held, until somebody resumes or {at_most:?} have \
-                 passed",
-                of_pool(pool)
+                "paused{}: new {} are held, until somebody resumes or {at_most:?} have passed",
+                of_pool(pool),
+                traffic.word()
             ),
-            Self::Resumed { pool, held } => {
-                write!(f, "resumed{}: {}", of_pool(pool), freed(held))
+            Self::Resumed { pool, traffic, held } => {
+                write!(f, "resumed{}: {}", of_pool(pool), freed(traffic, held))
             }
-            Self::PauseOver { pool, held } => {
-                let of = if pool.is_some() { " of" } else { "" };
-                write!(f, "the pause{of}{} is over by itself: {}", of_pool(pool), freed(held))
+            Self::PauseOver { pool, traffic, held } => {
+                let (of, freed) = (if pool.is_some() { " of" } else { "" }, freed(traffic, held));
+                write!(f, "the pause{of}{} is over by itself: {freed}", of_pool(pool))
             }
             Self::Unready { lame_duck } => {
                 write!(f, "not ready any more: serving on for {lame_duck:?}, then stopping")
@@ -119,8 +119,9 @@ impl Event<'_> {
     }
 }
 
-fn freed(held: usize) -> Many {
-    Many(held as u64, "request that was held goes on", "requests that were held go on")
+fn freed(traffic: Traffic, held: usize) -> String {
+    let end = if held == 1 { "was held goes on" } else { "were held go on" };
+    format!("{} that {end}", traffic.many(held as u64))
 }
 
 fn of_pool(pool: Option<&str>) -> String {

@@ -83,7 +83,7 @@ impl fmt::Display for LastUsable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { backend, pool, mode, total } = self;
         let of = pool.as_ref().map_or(String::new(), |pool| format!(" in pool {pool}"));
-        write!(f, "backend {backend} is the last of {total}{of} that takes requests: set to ")?;
+        write!(f, "backend {backend} is the last of {total}{of} that is usable: set to ")?;
         write!(f, "{mode}, ")?;
         f.write_str("nobody would be served. Bring another up first, or force it (--force)")
     }

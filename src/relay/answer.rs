@@ -6,6 +6,7 @@ use super::client::Client;
 use super::direct::Direct;
 use super::kit::Context;
 use super::totals::Ending;
+use super::traces::{Micros, Short, Trace, Tried};
 use crate::http::reply::{Reply, TEXT};
 use crate::http::request::ALLOW;
 use crate::http::{FirstLine, Refusal, Version};
@@ -113,7 +114,25 @@ pub(crate) fn refuse(client: &mut Client, refusal: &Refusal, head: &[u8], cx: &m
     let total = cx.now.saturating_sub(client.head_begun);
     let ending = Ending { status: refusal.status, cause, waited: total };
     cx.kit.site.common.seen.own().count_without_backend(&ending, total);
-    let FirstLine { method, target, version } = FirstLine::of(head);
+    let first = FirstLine::of(head);
+    // Without the endpoint nobody could ask for it.
+    if cfg!(feature = "admin") {
+        cx.kit.shared.traces.keep(Trace {
+            begun: client.head_begun,
+            id: Short::from(id.as_bytes()),
+            asked: Short::asked(&first),
+            client: client.address(),
+            status: refusal.status,
+            cause,
+            reason: refusal.reason,
+            was_held: false,
+            queued: Micros::default(),
+            waited: total.into(),
+            took: total.into(),
+            tries: Tried::default(),
+        });
+    }
+    let FirstLine { method, target, version } = first;
     cx.kit.shared.log.access(&Access {
         when: Access::arrived(total),
         client: client.address(),

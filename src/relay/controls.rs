@@ -11,6 +11,7 @@ use super::pool_controls::PoolControls;
 use super::{Shared, Totals, Trace};
 use crate::event::Event;
 use crate::pool::{Change, LastUsable, Mode, Notice, Pool, Pools};
+use crate::text::Traffic;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -31,8 +32,12 @@ impl Controls {
     /// Each pool with the line in front of it, likewise.
     pub fn each_pool(&self) -> Vec<PoolControls> {
         let now = self.now();
-        let one = |branch: &Arc<Branch>| PoolControls { branch: Arc::clone(branch), now };
-        self.shared.site.current().branches.iter().map(one).collect()
+        let site = self.shared.site.current();
+        let one = |(index, branch): (usize, &Arc<Branch>)| {
+            let traffic = site.config.traffic(index);
+            PoolControls { branch: Arc::clone(branch), traffic, now }
+        };
+        site.branches.iter().enumerate().map(one).collect()
     }
 
     /// What requests are counted by that no pool is for, where there are several.
@@ -135,7 +140,8 @@ impl Controls {
     /// 30 s in all.
     pub fn pause(&self, at_most: Duration, pool: Option<&str>) {
         if let Some(at_most) = self.those(pool).map(|one| one.pause(at_most)).max() {
-            self.shared.teller.tell(Event::Paused { pool, at_most });
+            let traffic = self.traffic(pool);
+            self.shared.teller.tell(Event::Paused { pool, traffic, at_most });
         }
     }
 
@@ -143,13 +149,19 @@ impl Controls {
     pub fn resume(&self, pool: Option<&str>) {
         let held = self.those(pool).filter_map(|one| one.resume());
         if let Some(held) = held.reduce(|all, held| all + held) {
-            self.shared.teller.tell(Event::Resumed { pool, held });
+            let traffic = self.traffic(pool);
+            self.shared.teller.tell(Event::Resumed { pool, traffic, held });
         }
     }
 
     /// How much longer requests are held; `None` if they are not.
     pub fn paused_for(&self, pool: Option<&str>) -> Option<Duration> {
         self.those(pool).filter_map(|one| one.paused_for()).max()
+    }
+
+    /// What clients have under way there.
+    pub fn traffic(&self, pool: Option<&str>) -> Traffic {
+        self.shared.site.current().traffic(pool)
     }
 
     /// The pool of this name, or all.

@@ -119,10 +119,12 @@ impl Lookout {
         let teller = &self.shared.teller;
         if !ended.is_empty() && ended.len() == self.site.branches.len() {
             let held = ended.iter().map(|(_, held)| held).sum();
-            return teller.tell(Event::PauseOver { pool: None, held });
+            let traffic = self.site.traffic(None);
+            return teller.tell(Event::PauseOver { pool: None, traffic, held });
         }
         for &(pool, held) in ended {
-            teller.tell(Event::PauseOver { pool: Some(pool), held });
+            let (pool, traffic) = (Some(pool), self.site.traffic(Some(pool)));
+            teller.tell(Event::PauseOver { pool, traffic, held });
         }
     }
 

@@ -3,12 +3,15 @@
 use super::branch::Branch;
 use super::totals::Totals;
 use crate::pool::Pool;
+use crate::text::Traffic;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A pool with the line in front of it.
 pub struct PoolControls {
     pub(super) branch: Arc<Branch>,
+    /// What clients have under way there.
+    pub(super) traffic: Traffic,
     /// On the pool's clock.
     pub(super) now: Duration,
 }
@@ -17,6 +20,11 @@ impl PoolControls {
     /// The pool that requests are given to.
     pub fn pool(&self) -> &Arc<Pool> {
         &self.branch.pool
+    }
+
+    /// What clients have under way there.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
     }
 
     /// Requests that wait for a place now, and how many may.

@@ -14,6 +14,7 @@ use crate::engine::Registry;
 use crate::http::Refusal;
 use crate::http::request::Request;
 use crate::pool::{Ambiguous, NO_PATH, Pool, Route, RouteEnd, Routes, Rules};
+use crate::text::Traffic;
 use crate::tls::Tls;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -37,7 +38,7 @@ pub(crate) struct Site {
 /// is said where none does.
 pub(super) type Way = Result<Option<usize>, Refusal>;
 
-const NO_ROUTE: Refusal = Refusal { status: 404, reason: "no route leads from here" };
+const NO_ROUTE: Refusal = Refusal { status: 404, reason: "no route is for this host and path" };
 const AMBIGUOUS: Refusal = Refusal {
     status: 400,
     reason: "the path can be read in two ways, which lead to different pools",
@@ -111,6 +112,13 @@ impl Site {
 
     fn branch_called(&self, name: &str) -> Option<&Arc<Branch>> {
         self.place_of(name).map(|place| &self.branches[place])
+    }
+
+    /// What clients have under way at the pool of this name, or at any.
+    pub(super) fn traffic(&self, pool: Option<&str>) -> Traffic {
+        let is_it = |index: &usize| pool.is_none_or(|pool| self.place_of(pool) == Some(*index));
+        let those = (0..self.branches.len()).filter(is_it);
+        Traffic::of_all(those.map(|index| self.config.traffic(index)))
     }
 
     fn place_of(&self, name: &str) -> Option<usize> {

@@ -4,6 +4,7 @@
 //! request, and nobody else is there but a person who asks. The lock is held to write an entry or
 //! to look through a thousand of them, some microseconds; no decision is made by what is kept.
 
+use crate::http::FirstLine;
 use crate::log::Cause;
 use crate::pool::{Fault, Outcome, Reason, Shards};
 use std::collections::VecDeque;
@@ -11,7 +12,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// So many of its requests each worker remembers: 256 KB.
+/// So many of its requests each worker remembers: 272 KB.
 pub const TRACES_MAX: usize = 1000;
 /// Tries of one request that are told: the first ones, and the last.
 pub const TRIES_TOLD_MAX: usize = 4;
@@ -35,6 +36,8 @@ pub struct Trace {
     pub status: u16,
     /// Why it ended.
     pub cause: Cause,
+    /// The same in words, where no backend had part in it; else empty, as the tries tell.
+    pub reason: &'static str,
     /// A pause has kept it waiting.
     pub was_held: bool,
     /// How long it stood in line for a place at a backend.
@@ -195,6 +198,16 @@ impl<const N: usize> From<&[u8]> for Short<N> {
     }
 }
 
+impl Short<ASKED_BYTES_MAX> {
+    /// What was asked for by a head that is refused, as far as it can be told.
+    pub(super) fn asked(first: &FirstLine<'_>) -> Self {
+        let parts =
+            [first.method, first.target].map(|part| &part[..part.len().min(ASKED_BYTES_MAX)]);
+        let gap: &[u8] = if first.method.is_empty() { b"" } else { b" " };
+        Self::until(&[parts[0], gap, parts[1]].concat(), b'?')
+    }
+}
+
 impl<const N: usize> Short<N> {
     /// What stands before the first `end`, as far as there is room. No more is looked at than has.
     pub(super) fn until(text: &[u8], end: u8) -> Self {
@@ -226,6 +239,7 @@ mod tests {
             client: Ipv4Addr::LOCALHOST.into(),
             status: 200,
             cause: Cause::Done,
+            reason: "",
             was_held: false,
             queued: Micros::default(),
             waited: Micros::default(),
@@ -235,8 +249,16 @@ mod tests {
     }
 
     #[test]
-    fn sixteen_workers_remember_within_four_megabytes() {
-        assert!(size_of::<Trace>() * TRACES_MAX * 16 <= 4 << 20, "{}", size_of::<Trace>());
+    fn each_worker_remembers_within_272_kilobytes() {
+        assert!(size_of::<Trace>() * TRACES_MAX <= 272_000, "{}", size_of::<Trace>());
+    }
+
+    #[test]
+    fn of_a_head_that_is_refused_what_can_be_told_is_kept_without_its_query() {
+        let asked = |head: &str| Short::asked(&FirstLine::of(head.as_bytes())).text();
+        let heads = ["GET /a?b HTTP/1.1\r\nX", "GET /a b HTTP/1.1\r\n", "\u{16}\u{3} x?y", ""];
+        assert_eq!(heads.map(asked), ["GET /a", "GET /a b", "\u{16}\u{3} x", ""]);
+        assert_eq!(asked(&format!("GET /{} HTTP/1.1", "a".repeat(900))).len(), ASKED_BYTES_MAX);
     }
 
     #[test]

@@ -122,14 +122,17 @@ impl Tls {
 
     /// What is otherwise than in `before`, a sentence each. `heirs` says who each of `specs` was
     /// there, by place.
-    pub fn news(&self, before: &Self, heirs: &[Option<usize>], specs: &[Spec]) -> Vec<String> {
+    pub fn news(&self, before: &Self, heirs: &[Option<usize>], config: &Config) -> Vec<String> {
         let is_new = |one: &&Shown| !before.shown.contains(one);
         let mut news: Vec<String> =
             self.shown.iter().filter(is_new).map(|one| format!("certificate {one}")).collect();
-        for (index, (spec, heir)) in specs.iter().zip(heirs).enumerate() {
+        for (index, (spec, heir)) in config.applications.iter().zip(heirs).enumerate() {
             if heir.is_some_and(|old| self.trust(index) != before.trust(old)) {
-                let (name, what) = (&spec.name, "whom it or we must prove to be has changed");
-                news.push(format!("application {name}: {what}; its connections are made anew"));
+                let (name, within) = (&spec.name, config.in_pool(index));
+                let what = "whom it or we must prove to be has changed";
+                news.push(format!(
+                    "application {name}{within}: {what}; its connections are made anew"
+                ));
             }
         }
         news

@@ -126,6 +126,42 @@ fn one_that_nobody_took_is_told_with_its_cause() {
 }
 
 #[test]
+fn one_that_was_refused_is_told_with_the_reason_that_the_log_has() {
+    let [a, b] = [(); 2].map(|()| Backend::plain());
+    let pools = "server.request_id = true\nlimits.target_bytes = \"64B\"\n\
+                 [[pools]]\nname = \"web\"\n<A>\n[[pools]]\nname = \"api\"\n<B>\n\
+                 [[routes]]\nhost = \"a.test\"\npool = \"web\"\n\
+                 [[routes]]\nhost = \"a.test\"\npath = \"/api\"\npool = \"api\"\n";
+    let panel = Panel::with(&[&a, &b], pools);
+    panel.post("/backends/A/drain?force=1");
+    panel.proxy.pardon("NO BACKEND IS UP");
+    let long = format!("GET /{} HTTP/1.1\r\nHost: a.test\r\n\r\n", "a".repeat(80));
+    let chunked = "POST /api HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
+    for (request, status, asked, reason) in [
+        ("GET /x?y HTTP/1.1\r\nHost: b.test\r\n\r\n", 404, "GET /x", "no route is for this host"),
+        ("GET /x?y HTTP/1.1\r\n\r\n", 400, "GET /x", "Host"),
+        ("GET /x HTTP/1.1\r\nHost: a.test\r\nA B: c\r\n\r\n", 400, "GET /x", "name"),
+        ("GET /api/../x HTTP/1.1\r\nHost: a.test\r\n\r\n", 400, "GET /api/../x", "in two ways"),
+        ("TRACE / HTTP/1.1\r\nHost: a.test\r\n\r\n", 405, "TRACE /", "not relayed"),
+        (chunked, 400, "POST /api", "chunk"),
+        (&long, 414, "GET /aaaa", "limits"),
+    ] {
+        let answer = panel.proxy.ask(request);
+        assert_eq!(answer.status(), status, "{request}");
+        let told = why(&panel, answer.field("x-request-id").unwrap());
+        let one = &told["requests"][0];
+        assert_eq!((&one["status"], &one["cause"]), (&status.into(), &"refused".into()), "{told}");
+        assert!(one["asked"].as_str().unwrap().starts_with(asked), "{told}");
+        let why = one["why"].as_str().unwrap();
+        assert!(why.contains(reason), "{told}");
+        let lines = lines(&told);
+        assert!(lines[1].ends_with(&format!(": refused: {why}")), "{lines:?}");
+        assert!(!lines.iter().any(|line| line.starts_with("out then")), "{lines:?}");
+    }
+    panel.post("/backends/A/ready");
+}
+
+#[test]
 fn what_is_neither_a_backend_nor_a_request_is_said_to_be_so() {
     let backend = Backend::plain();
     let panel = Panel::over(&[&backend]);

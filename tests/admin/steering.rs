@@ -76,8 +76,9 @@ fn a_name_that_nobody_has_is_answered_with_those_there_are() {
     let said = "there is no backend \"C\"; known: A, B".to_owned();
     assert_eq!((unknown.status(), error(&unknown)), (404, said));
     let pool = panel.post("/pause?pool=other");
-    let said = "there is no pool \"other\"; known: default".to_owned();
-    assert_eq!((pool.status(), error(&pool)), (404, said));
+    let said =
+        "there is no pool \"other\": all backends are one, which needs no name; leave it out";
+    assert_eq!((pool.status(), error(&pool)), (404, said.to_owned()));
 }
 
 #[test]

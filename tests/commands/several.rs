@@ -30,6 +30,32 @@ fn tables_are_merged_and_differences_are_named() {
 }
 
 #[test]
+fn shares_are_of_the_backends_own_pool_and_each_pool_has_its_table() {
+    let house = House::new();
+    let (a, b) = (Backend::plain(), Backend::plain());
+    let pools = "[[pools]]\nname = \"web\"\n<A>\n[[pools]]\nname = \"api\"\n<B>\n\
+                 [[routes]]\npath = \"/api\"\npool = \"api\"\n[[routes]]\npool = \"web\"\n";
+    let one = house.balancer("one", &[&a, &b], pools);
+    let two = house.balancer("two", &[&a, &b], pools);
+    two.pardon("NO BACKEND IS UP");
+    for path in ["/", "/", "/", "/api"] {
+        assert_eq!(one.get(path).status(), 200);
+    }
+    let all = format!("--all lb1={},lb2={}", house.socket("one"), house.socket("two"));
+    let printed = fine(house.run(&format!("status {all}")));
+    let below = |heading: &str| {
+        let mut lines = printed.lines().skip_while(move |line| *line != heading).skip(2);
+        lines.next().unwrap_or_default().split_whitespace().collect::<Vec<_>>()
+    };
+    assert_eq!(below("pool web: round-robin")[3..5], ["3", "100%"], "{printed}");
+    assert_eq!(below("pool api: round-robin")[3..5], ["1", "100%"], "{printed}");
+    fine(house.ask("two", "drain B --force"));
+    let printed = fine(house.run(&format!("status {all}")));
+    assert!(printed.contains("  B in pool api: up at lb1, drain at lb2\n"), "{printed}");
+    fine(house.ask("two", "ready B"));
+}
+
+#[test]
 fn one_that_is_gone_or_silent_fails_and_keeps_nobody_from_the_others() {
     let house = House::new();
     let (a, b) = (Backend::plain(), Backend::plain());

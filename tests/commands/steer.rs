@@ -156,9 +156,61 @@ fn requests_wait_while_it_is_paused_and_go_on_when_it_is_not() {
     fine(house.ask("s", "resume"));
     assert_eq!(client.answer().status(), 200);
     let said = failed(house.ask("s", "pause nobody"));
-    assert!(said.contains("default"), "{said}");
+    assert!(said.ends_with("which needs no name; leave it out"), "{said}");
     let said = failed(house.ask("s", "pause --for 1h"));
     assert!(said.contains("30s"), "{said}");
+}
+
+#[test]
+fn what_is_passed_on_is_called_a_connection_and_where_both_come_in_either() {
+    let open = || {
+        Backend::every(|wire| {
+            wire.send("hello");
+            wire.ending();
+        })
+    };
+    let (a, b) = (open(), Backend::plain());
+    let house = House::new();
+    let tcp = "[[listeners]]\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"\npool = \"db\"\n\
+               [[pools]]\nname = \"db\"\n<A>\n";
+    let proxy = house.balancer("s", &[&a], tcp);
+    proxy.no_farewell();
+    proxy.pardon("NO BACKEND IS UP");
+    let mut client = proxy.connect();
+    client.expect("hello");
+    let printed = fine(house.ask("s", "drain A --force"));
+    assert!(printed.ends_with("; 1 connection in flight"), "{printed}");
+    let said = failed(house.ask("s", "drain A --force --wait 1ms"));
+    assert!(said.ends_with("A still has 1 connection in flight"), "{said}");
+    fine(house.ask("s", "ready A"));
+    let said = failed(house.ask("s", "maint A"));
+    assert!(!said.contains("request"), "{said}");
+    let printed = fine(house.ask("s", "pause db --for 20s"));
+    assert_eq!(printed, "new connections of pool db wait, for 20s at most");
+    proxy.process.said.wait("paused pool db: new connections are held, until somebody resumes");
+    assert_eq!(fine(house.ask("s", "resume db")), "connections go on");
+    proxy.process.said.wait("resumed pool db: 0 connections that were held go on");
+    drop(client);
+    let both = "[[listeners]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"\n\
+                [[listeners]]\nname = \"db\"\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"\n";
+    let _mixed = house.balancer("t", &[&b], both);
+    let printed = fine(house.ask("t", "pause --for 20s"));
+    assert_eq!(printed, "new requests or connections wait, for 20s at most");
+    fine(house.ask("t", "resume"));
+}
+
+#[test]
+fn of_several_pools_a_diff_a_reload_and_the_log_name_the_backends_own() {
+    let (a, b) = (Backend::plain(), Backend::plain());
+    let house = House::new();
+    let pools = "[[pools]]\nname = \"web\"\n<A>\n[[pools]]\nname = \"api\"\n<B>\n\
+                 [[routes]]\npath = \"/api\"\npool = \"api\"\n[[routes]]\npool = \"web\"\n";
+    let proxy = house.balancer("s", &[&a, &b], pools);
+    proxy.rewrite(&[&a, &b], &pools.replace("<B>", "<B>\nweight = 3"));
+    let words = "application B in pool api: weight: 1 -> 3";
+    assert_eq!(fine(house.ask("s", "diff")), words);
+    assert_eq!(fine(house.ask("s", "reload")), words);
+    proxy.process.said.wait(&format!("reloaded: {words}"));
 }
 
 #[test]

@@ -226,9 +226,14 @@ fn a_file_of_another_program_is_called_by_its_name() {
 fn a_secret_is_not_shown_and_a_file_of_it_that_others_may_read_is_told() {
     const SECRET: &str = "sticky.cookie = \"BACKEND\"\nsticky.secret = \"nobody is to see this\"\n";
     let exposed = "everybody may read it (mode 0644), and it holds sticky.secret; chmod o=";
-    for (secret, mode, warned) in
-        [(SECRET, 0o644, true), (SECRET, 0o640, false), ("", 0o644, false)]
-    {
+    let several = format!("{SECRET}health.headers = [\"X-Key: nobody is to see this\"]\n");
+    let both = "and it holds sticky.secret and health.headers; chmod o=";
+    for (secret, mode, warned, exposed) in [
+        (SECRET, 0o644, true, exposed),
+        (SECRET, 0o640, false, exposed),
+        ("", 0o644, false, exposed),
+        (&several, 0o644, true, both),
+    ] {
         let scratch = Scratch::new();
         let file = scratch.write("applications.toml", format!("{secret}{ONE}"));
         set_permissions(&file, Permissions::from_mode(mode)).unwrap();

@@ -377,10 +377,10 @@ function showNotes() {
   const { process: own, connections, descriptors, log } = status;
   if (own.state === "unready") note("warn", "It is about to stop, and sends new clients elsewhere");
   if (own.state === "draining") note("warn", "It is stopping, and finishes what it has");
-  for (const { paused_for_s: paused, queue } of status.pools) {
-    if (paused !== null) note("warn", `New requests are held, for ${lasting(paused + 1)} at most`);
+  for (const { paused_for_s: paused, queue, traffic } of status.pools) {
+    if (paused !== null) note("warn", `New ${traffic} wait, for ${lasting(paused + 1)} at most`);
     const { length, max } = queue;
-    if (length) note("warn", `Waiting for a place: ${many(length, "request")}, of at most ${count(max)}`);
+    if (length) note("warn", `Waiting for a place: ${count(length)}, of at most ${count(max)}`);
   }
   const reload = status.configuration.last_reload;
   const failed = reload && !reload.ok;

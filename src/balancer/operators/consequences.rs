@@ -17,13 +17,17 @@ pub(in crate::balancer) fn of(old: &Config, new: &Config, heirs: &[Option<usize>
     for part in new.parts() {
         let heirs = &heirs[first..][..part.applications.len()];
         first += part.applications.len();
+        let of = match new.parts().len() {
+            1 => String::new(),
+            _ => format!("pool {}: ", part.pool_name()),
+        };
         let mut before = 0;
         for old in old.parts() {
             if old.pool_name() == part.pool_name() {
                 let own = |at: &Option<usize>| at.and_then(|at| at.checked_sub(before));
                 let own: Vec<_> = heirs.iter().map(own).collect();
-                all.extend(keys_that_move(old, part, &own));
-                all.extend(cookies_that_break(old, part));
+                let said = [keys_that_move(old, part, &own), cookies_that_break(old, part)];
+                all.extend(said.into_iter().flatten().map(|what| format!("{of}{what}")));
             }
             before += old.applications.len();
         }
@@ -120,6 +124,25 @@ mod tests {
         assert_eq!(percent(&turned), 0.0, "names decide, and not their order");
         assert!(said(three, three, &[Some(0), Some(1), Some(2)]).is_empty());
         assert!(said(("", three.1), (HASH, &["a"]), &[Some(0)]).is_empty());
+    }
+
+    #[test]
+    fn where_there_are_several_pools_each_is_told_for_itself() {
+        let pool = |name: &str, backends: &[&str]| {
+            let table = |(at, one): (usize, &&str)| {
+                let at = format!("ip = \"192.0.2.1\"\nport = {}\n", 9001 + at);
+                format!("[[pools.applications]]\nname = \"{name}-{one}\"\n{at}")
+            };
+            let tables: String = backends.iter().enumerate().map(table).collect();
+            format!("[[pools]]\nname = \"{name}\"\n{HASH}{tables}")
+        };
+        let route = "[[routes]]\npool = \"web\"\n";
+        let [old, new] = [&["a", "b"][..], &["a", "b", "c"]].map(|api| {
+            let text = format!("{}{}{route}", pool("web", &["a", "b"]), pool("api", api));
+            Config::parse(&text, "test").unwrap()
+        });
+        let said = of(&old, &new, &[Some(0), Some(1), Some(2), Some(3), None]);
+        assert!(said.len() == 1 && said[0].starts_with("pool api: hash: "), "{said:?}");
     }
 
     #[test]

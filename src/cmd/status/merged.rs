@@ -30,10 +30,15 @@ pub(super) fn lines(views: &[Named<Result<View, String>>], columns: usize) -> Ve
     if asked.is_empty() {
         return lines;
     }
-    let rows = rows(&asked);
-    lines.push(String::new());
-    lines.extend(table(&rows, columns));
-    let differences = differences(&asked, &rows);
+    let pools = pools(&asked);
+    for pool in &pools {
+        lines.push(String::new());
+        if pools.len() > 1 {
+            lines.extend(wrap(&pool.heading(), "", columns, 1));
+        }
+        lines.extend(table(&pool.rows, columns));
+    }
+    let differences = differences(&asked, &pools);
     if !differences.is_empty() {
         lines.push(String::new());
         lines.push("They disagree:".to_owned());
@@ -42,35 +47,63 @@ pub(super) fn lines(views: &[Named<Result<View, String>>], columns: usize) -> Ve
     lines
 }
 
+/// One pool, as each balancer that has it sees it.
+struct Pool<'v> {
+    name: &'v str,
+    seen: Vec<Named<&'v PoolView>>,
+    rows: Vec<Merged<'v>>,
+}
+
 /// One backend, as each balancer that knows it sees it.
 struct Merged<'v> {
-    pool: &'v str,
     name: &'v str,
     seen: Vec<Named<&'v BackendView>>,
 }
 
-/// In the order in which they are first met: backends are the same that have one name in one pool.
-fn rows<'v>(asked: &[(&str, &'v View)]) -> Vec<Merged<'v>> {
-    let mut rows: Vec<Merged<'v>> = Vec::new();
+/// In the order in which they are first met: pools are the same that have one name, and backends
+/// that have one name in one pool.
+fn pools<'v>(asked: &[(&str, &'v View)]) -> Vec<Pool<'v>> {
+    let mut pools: Vec<Pool<'v>> = Vec::new();
     for (balancer, view) in asked {
-        for pool in &view.pools {
-            for backend in &pool.backends {
-                let seen = ((*balancer).to_owned(), backend);
-                let is_it = |row: &&mut Merged| row.pool == pool.name && row.name == backend.name;
-                match rows.iter_mut().find(is_it) {
-                    Some(row) => row.seen.push(seen),
-                    None => {
-                        rows.push(Merged {
-                            pool: &pool.name,
-                            name: &backend.name,
-                            seen: vec![seen],
-                        });
-                    }
-                }
+        for seen in &view.pools {
+            let known = pools.iter().position(|pool| pool.name == seen.name);
+            let place = known.unwrap_or(pools.len());
+            if known.is_none() {
+                pools.push(Pool { name: &seen.name, seen: Vec::new(), rows: Vec::new() });
+            }
+            pools[place].see(balancer, seen);
+        }
+    }
+    pools
+}
+
+impl<'v> Pool<'v> {
+    fn see(&mut self, balancer: &str, pool: &'v PoolView) {
+        self.seen.push((balancer.to_owned(), pool));
+        for backend in &pool.backends {
+            let seen = (balancer.to_owned(), backend);
+            match self.rows.iter_mut().find(|row| row.name == backend.name) {
+                Some(row) => row.seen.push(seen),
+                None => self.rows.push(Merged { name: &backend.name, seen: vec![seen] }),
             }
         }
     }
-    rows
+
+    /// As one balancer's status has it; whoever says otherwise is named among the differences.
+    fn heading(&self) -> String {
+        let mut policies: Vec<&str> = Vec::new();
+        for (_, pool) in &self.seen {
+            if !policies.contains(&&*pool.policy) {
+                policies.push(&pool.policy);
+            }
+        }
+        format!("pool {}: {}", self.name, policies.join(" or "))
+    }
+
+    /// The others of these.
+    fn strangers(&self, asked: &[(&str, &View)]) -> Option<String> {
+        missing(asked.iter().map(|(by, _)| *by), &self.seen)
+    }
 }
 
 impl Merged<'_> {
@@ -113,42 +146,48 @@ fn table(rows: &[Merged<'_>], columns: usize) -> Vec<String> {
 }
 
 /// A sentence for each thing of which they say different things.
-fn differences(asked: &[(&str, &View)], rows: &[Merged<'_>]) -> Vec<String> {
+fn differences(asked: &[(&str, &View)], pools: &[Pool<'_>]) -> Vec<String> {
     let mut found = Vec::new();
-    for row in rows {
-        for (what, value) in COMPARED {
-            let said = row.seen.iter().map(|(by, it)| (by.clone(), value(it))).collect();
-            found.extend(difference(&format!("{}{what}", row.name), said));
+    for pool in pools {
+        // The only pool needs no name.
+        let (of, within) = match pools.len() {
+            1 => (String::new(), String::new()),
+            _ => (format!("pool {} ", pool.name), format!(" in pool {}", pool.name)),
+        };
+        if let Some(strangers) = pool.strangers(asked) {
+            found.push(format!("pool {}: not known to {strangers}", pool.name));
         }
-        let without: Vec<_> = asked
-            .iter()
-            .map(|(by, _)| *by)
-            .filter(|by| !row.seen.iter().any(|(seen_by, _)| seen_by == by))
-            .collect();
-        if !without.is_empty() {
-            found.push(format!("{}: not known to {}", row.name, without.join(", ")));
+        for row in &pool.rows {
+            for (what, value) in COMPARED {
+                let said = row.seen.iter().map(|(by, it)| (by.clone(), value(it))).collect();
+                found.extend(difference(&format!("{}{within}{what}", row.name), said));
+            }
+            if let Some(strangers) = missing(pool.seen.iter().map(|(by, _)| &**by), &row.seen) {
+                found.push(format!("{}{within}: not known to {strangers}", row.name));
+            }
         }
+        let each = |value: fn(&PoolView) -> String| {
+            pool.seen.iter().map(|(by, it)| (by.clone(), value(it))).collect()
+        };
+        found.extend(difference(&format!("{of}policy"), each(|it| it.policy.clone())));
+        let pause = |it: &PoolView| match it.paused_for_s {
+            Some(_) => "paused".to_owned(),
+            None => "not paused".to_owned(),
+        };
+        found.extend(difference(&format!("{of}pause"), each(pause)));
     }
-    let each = |value: &dyn Fn(&View) -> String| {
+    let each = |value: fn(&View) -> String| {
         asked.iter().map(|(by, view)| ((*by).to_owned(), value(view))).collect()
     };
-    found.extend(difference("version", each(&|view| view.version.clone())));
-    found.extend(difference("state", each(&|view| view.state.clone())));
-    found.extend(difference(
-        "policy",
-        each(&|view| {
-            let policies: Vec<_> = view.pools.iter().map(|pool| pool.policy.as_str()).collect();
-            policies.join(", ")
-        }),
-    ));
-    found.extend(difference(
-        "pause",
-        each(&|view| {
-            let is_paused = |pool: &PoolView| pool.paused_for_s.is_some();
-            if view.pools.iter().any(is_paused) { "paused" } else { "not paused" }.to_owned()
-        }),
-    ));
+    found.extend(difference("version", each(|view| view.version.clone())));
+    found.extend(difference("state", each(|view| view.state.clone())));
     found
+}
+
+/// Those of `all` that are not among who has seen it, if there are any.
+fn missing<'a, T>(all: impl Iterator<Item = &'a str>, seen: &[Named<T>]) -> Option<String> {
+    let without: Vec<_> = all.filter(|by| !seen.iter().any(|(seen_by, _)| seen_by == by)).collect();
+    (!without.is_empty()).then(|| without.join(", "))
 }
 
 /// What balancers of one file should say alike of a backend, and what it is called.
@@ -176,8 +215,11 @@ mod tests {
     use super::*;
     use crate::cmd::words::{COLUMNS, width};
 
-    fn view(backends: &[(&str, &str, u64)]) -> View {
-        let one = |&(name, standing, weight): &(&str, &str, u64)| BackendView {
+    /// Name, standing and weight of a backend.
+    type Backend = (&'static str, &'static str, u64);
+
+    fn view(backends: &[Backend]) -> View {
+        let one = |&(name, standing, weight): &Backend| BackendView {
             name: name.to_owned(),
             standing: standing.to_owned(),
             why: if standing == "up" { String::new() } else { "status 503".to_owned() },
@@ -189,6 +231,16 @@ mod tests {
         let backends = backends.iter().map(one).collect();
         let pool = PoolView { name: "default".into(), backends, ..PoolView::default() };
         View { pools: vec![pool], ..View::default() }
+    }
+
+    /// The backends of each pool, all of the same policy.
+    fn pooled(pools: &[(&str, &[Backend])]) -> View {
+        let one = |&(name, backends): &(&str, &[Backend])| PoolView {
+            name: name.to_owned(),
+            policy: "round-robin".to_owned(),
+            ..view(backends).pools.remove(0)
+        };
+        View { pools: pools.iter().map(one).collect(), ..View::default() }
     }
 
     fn shown(views: Vec<Result<View, String>>) -> Vec<String> {
@@ -230,6 +282,41 @@ mod tests {
         ];
         assert_eq!(disagree, expected);
         assert!(lines.iter().all(|line| width(line) <= COLUMNS), "{lines:#?}");
+    }
+
+    #[test]
+    fn each_pool_has_a_table_of_its_own_and_shares_are_of_it() {
+        let mut other = pooled(&[("web", &[("A", "up", 1)]), ("api", &[("B", "up", 1)])]);
+        other.pools[1].policy = "hash".to_owned();
+        other.pools[0].backends[0].tries = 7;
+        let one = pooled(&[("web", &[("A", "up", 1)]), ("api", &[("B", "up", 1), ("C", "up", 1)])]);
+        let lines = shown(vec![Ok(one), Ok(other)]);
+        let expected = [
+            "lb1: 3 of 3 up",
+            "lb2: 2 of 2 up",
+            "",
+            "pool web: round-robin",
+            "backend  state  since  tries  share  busy  failed  p99",
+            "A        up        0s     12   100%     2       0",
+            "",
+            "pool api: round-robin or hash",
+            "backend  state  since  tries  share  busy  failed  p99",
+            "B        up        0s     10    67%     2       0",
+            "C        up        0s      5    33%     1       0",
+            "",
+            "They disagree:",
+            "  C in pool api: not known to lb2",
+            "  pool api policy: round-robin at lb1, hash at lb2",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_pool_that_one_of_them_lacks_is_named_once_and_its_backends_are_not() {
+        let one = pooled(&[("web", &[("A", "up", 1)]), ("api", &[("B", "up", 1)])]);
+        let lines = shown(vec![Ok(one), Ok(pooled(&[("web", &[("A", "up", 1)])]))]);
+        let at = lines.iter().position(|line| line == "They disagree:").unwrap();
+        assert_eq!(lines[at + 1..], ["  pool api: not known to lb2"]);
     }
 
     #[test]

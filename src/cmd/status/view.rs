@@ -1,6 +1,7 @@
 //! A balancer's status as its endpoint tells it, taken apart. What a later version adds is passed
 //! over, and what it leaves out is as if it were nothing.
 
+use crate::text::Traffic;
 use serde_json::Value;
 
 /// The shape that is read here.
@@ -47,6 +48,7 @@ pub(in crate::cmd) struct PoolView {
     pub name: String,
     pub policy: String,
     pub in_flight: u64,
+    pub traffic: Traffic,
     pub paused_for_s: Option<f64>,
     pub waiting: (u64, u64),
     pub backends: Vec<BackendView>,
@@ -121,9 +123,10 @@ impl View {
         }
     }
 
-    /// The backend of that name, in whichever pool.
-    pub(in crate::cmd) fn backend(&self, name: &str) -> Option<&BackendView> {
-        self.pools.iter().flat_map(|pool| &pool.backends).find(|backend| backend.name == name)
+    /// The backend of that name, with its pool.
+    pub(in crate::cmd) fn backend(&self, name: &str) -> Option<(&PoolView, &BackendView)> {
+        let own = |pool| Some((pool, PoolView::backend(pool, name)?));
+        self.pools.iter().find_map(own)
     }
 }
 
@@ -145,10 +148,15 @@ impl PoolView {
             name: text(&pool["name"]),
             policy: text(&pool["policy"]),
             in_flight: count(&pool["in_flight"]),
+            traffic: Traffic::called(&text(&pool["traffic"])),
             paused_for_s: number(&pool["paused_for_s"]),
             waiting: (count(&pool["queue"]["length"]), count(&pool["queue"]["max"])),
             backends: list(&pool["backends"], BackendView::of),
         }
+    }
+
+    fn backend(&self, name: &str) -> Option<&BackendView> {
+        self.backends.iter().find(|backend| backend.name == name)
     }
 }
 
@@ -236,7 +244,8 @@ mod tests {
         assert_eq!(view.undelivered, [("night".into(), "refused".into())]);
         assert_eq!((view.listeners.concat(), view.certificates[0].1), ("[::1]:80".into(), -3));
         assert_eq!((view.pools[0].waiting, view.pools[0].paused_for_s), ((1, 9), None));
-        let backend = view.backend("A").unwrap();
+        let (pool, backend) = view.backend("A").unwrap();
+        assert_eq!(pool.traffic, Traffic::Requests, "as whoever does not say it");
         assert_eq!((backend.checked_s, backend.p99_ms), (Some(1.5), None));
         assert_eq!(view.backend("B"), None);
     }

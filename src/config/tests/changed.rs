@@ -201,8 +201,8 @@ fn pools_and_routes_are_told_by_name() {
     assert_eq!(
         changes(&old, &new, &[None, Some(0)]),
         [
-            "application 192.0.2.1:3: new, at 192.0.2.1:3",
-            "application 192.0.2.1:2: gone; what it has in flight is finished",
+            "application 192.0.2.1:3 in pool c: new, at 192.0.2.1:3",
+            "application 192.0.2.1:2 in pool b: gone; what it has in flight is finished",
             "retry.attempts: 2 -> 1",
             "pool b: gone",
             "pool c: new",
@@ -212,6 +212,38 @@ fn pools_and_routes_are_told_by_name() {
         ]
     );
     assert!(changes(&old, &old, &[Some(0), Some(1)]).is_empty());
+}
+
+#[test]
+fn where_there_are_several_pools_an_applications_own_is_named() {
+    let one = |name: &str, port: u16, keys: &str| {
+        let table = named(name, port, keys);
+        table.replace("[[applications]]", "[[pools.applications]]")
+    };
+    let pool = |name: &str, tables: &[String]| {
+        format!("[[pools]]\nname = \"{name}\"\n{}", tables.concat())
+    };
+    let route = "[[routes]]\npool = \"web\"\n";
+    let web = pool("web", &[one("a", 1, ""), one("b", 2, "")]);
+    let old = format!("{web}{}{route}", pool("api", &[one("c", 3, "")]));
+    let new = pool("web", &[one("b", 2, ""), one("a", 1, "weight = 3\n")]);
+    let new = format!("{new}{}{route}", pool("api", &[one("d", 4, ""), one("e", 5, "")]));
+    assert_eq!(
+        changes(&old, &new, &[Some(1), Some(0), Some(2), None]),
+        [
+            "application a in pool web: weight: 1 -> 3",
+            "application c in pool api: called d now",
+            "application d in pool api: moves from 192.0.2.1:3 to 192.0.2.1:4",
+            "application e in pool api: new, at 192.0.2.1:5",
+            "applications in pool web: in another order",
+        ]
+    );
+    let gone = "application c in pool api: gone; what it has in flight is finished";
+    let said = changes(&old, &format!("{web}{route}"), &[Some(0), Some(1)]);
+    assert_eq!(said, [gone, "pool api: gone"]);
+    let turned = format!("{}{web}{route}", pool("api", &[one("c", 3, "")]));
+    let said = changes(&old, &turned, &[Some(2), Some(0), Some(1)]);
+    assert_eq!(said, ["pools: in another order"]);
 }
 
 /// A file without pools has one all the same, by the name that it is known by.

@@ -19,7 +19,7 @@ fn the_last_one_that_takes_requests_is_taken_out_by_force_alone() {
     let refused = pool.set_mode(1, Mode::Maint, false, NOW).unwrap_err().to_string();
     assert_eq!(
         refused,
-        "backend b is the last of 2 that takes requests: set to maint, nobody would be served. \
+        "backend b is the last of 2 that is usable: set to maint, nobody would be served. \
          Bring another up first, or force it (--force)"
     );
     assert_eq!(pool.backends()[1].standing(NOW), Standing::Up);

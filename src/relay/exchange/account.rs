@@ -13,18 +13,27 @@ use crate::relay::totals::Ending;
 use crate::relay::traces::{Short, Trace};
 use std::time::Duration;
 
+/// Why an exchange ended, in words; empty where that needs none.
+#[derive(Clone, Copy)]
+pub(super) enum Reason<'r> {
+    /// One of a few: it is kept with what was decided, at no cost.
+    Lasting(&'static str),
+    /// Made for this one: the log alone has it.
+    Passing(&'r str),
+}
+
 impl Exchange {
     /// Counts it, keeps what was decided for it and writes its line; to be called once, when the
     /// exchange is over.
     pub(in crate::relay) fn account(&mut self, cause: Cause, shared: &Shared, now: Duration) {
-        self.account_for(cause, "", shared, now);
+        self.account_for(cause, Reason::Lasting(""), shared, now);
     }
 
     /// The same, with the cause in words.
     pub(super) fn account_for(
         &mut self,
         cause: Cause,
-        reason: &str,
+        reason: Reason<'_>,
         shared: &Shared,
         now: Duration,
     ) {
@@ -35,10 +44,10 @@ impl Exchange {
         self.count(&ending, took, shared);
         // Without the endpoint nobody could ask for it.
         if cfg!(feature = "admin") {
-            shared.traces.keep(self.trace(&ending, took));
+            shared.traces.keep(self.trace(&ending, reason, took));
         }
         if shared.log.keeps_access() {
-            self.log(&ending, reason, took, shared);
+            self.log(&ending, reason.text(), took, shared);
         }
     }
 
@@ -52,7 +61,7 @@ impl Exchange {
         self.branch.seen.own().count(ending);
     }
 
-    fn trace(&self, ending: &Ending, took: Duration) -> Trace {
+    fn trace(&self, ending: &Ending, reason: Reason<'_>, took: Duration) -> Trace {
         Trace {
             begun: self.times.begun,
             id: Short::from(self.id()),
@@ -60,6 +69,7 @@ impl Exchange {
             client: self.asked.origin.client,
             status: ending.status,
             cause: ending.cause,
+            reason: reason.lasting(),
             was_held: self.is_held,
             queued: self.times.queued.into(),
             waited: ending.waited.into(),
@@ -148,6 +158,22 @@ impl Exchange {
     /// Both with the blank between them: the head begins so.
     fn line(&self) -> &[u8] {
         &self.sent.bytes[..self.asked.method_length + 1 + self.asked.target_length]
+    }
+}
+
+impl<'r> Reason<'r> {
+    pub(super) fn text(self) -> &'r str {
+        match self {
+            Self::Lasting(text) => text,
+            Self::Passing(text) => text,
+        }
+    }
+
+    fn lasting(self) -> &'static str {
+        match self {
+            Self::Lasting(text) => text,
+            Self::Passing(_) => "",
+        }
     }
 }
 

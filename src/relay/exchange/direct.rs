@@ -8,8 +8,7 @@
 use super::given::{Given, object};
 use super::trouble::{RETRY_AFTER_S, Trouble};
 use super::{Exchange, Progress};
-use crate::http::location;
-use crate::log::Cause;
+use crate::http::{Refusal, location};
 use crate::pool::Unavailable;
 use crate::relay::answer::JSON;
 use crate::relay::direct::Wanted;
@@ -51,8 +50,7 @@ impl Exchange {
             Some(Wanted::Readiness) => readiness(cx.kit.shared.is_served()),
             Some(Wanted::Refusal { reason, allow }) => Given {
                 allow: Some(allow.to_owned()),
-                cause: Cause::Refused,
-                ..Given::new(405, reason)
+                ..Given::refusing(&Refusal { status: 405, reason })
             },
         }))
     }

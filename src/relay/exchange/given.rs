@@ -19,6 +19,8 @@ pub(super) struct Given {
     /// Of the sticky cookie, where the client lacks it.
     pub(super) token: Option<u64>,
     pub(super) cause: Cause,
+    /// Why the request was refused, if it was.
+    pub(super) reason: &'static str,
 }
 
 impl Given {
@@ -32,12 +34,13 @@ impl Given {
             retry_after_s: None,
             token: None,
             cause: Cause::Done,
+            reason: "",
         }
     }
 
     /// What will not be relayed, and why.
-    pub(super) fn refusing(refusal: &Refusal) -> Self {
-        Self { cause: Cause::Refused, ..Self::new(refusal.status, refusal.reason) }
+    pub(super) fn refusing(&Refusal { status, reason }: &Refusal) -> Self {
+        Self { cause: Cause::Refused, reason, ..Self::new(status, reason) }
     }
 
     /// To an OPTIONS that may travel no further (RFC 9110 7.6.2).
@@ -53,11 +56,6 @@ impl Given {
             cause: Cause::NoBackend,
             ..Self::new(503, &object(&[("error", why)]))
         }
-    }
-
-    /// Why the request was refused, if it was.
-    pub(super) fn reason(&self) -> &str {
-        if self.cause == Cause::Refused { &self.body } else { "" }
     }
 
     pub(super) fn answer(&self) -> Answer<'_> {

@@ -1,6 +1,7 @@
 //! What becomes of an exchange that cannot go on as it is: another try, an answer of our own, or a
 //! visible break.
 
+use super::account::Reason;
 use super::awaited::Awaited;
 use super::given::Given;
 use super::trouble::{HELD, Trouble};
@@ -104,7 +105,7 @@ impl Exchange {
         if !is_better_part(had, all) {
             return Outcome::Abandoned;
         }
-        self.say_failed(fault, Trouble::Overdue(awaited).reason(), &cx.kit.shared);
+        self.say_failed(fault, Trouble::Overdue(awaited).reason().text(), &cx.kit.shared);
         Outcome::Failed(fault)
     }
 
@@ -118,7 +119,7 @@ impl Exchange {
         if let Some(lease) = self.lease.take() {
             self.report(lease, Outcome::Abandoned, cx);
         }
-        self.end(&given.answer(), given.cause, given.reason(), cx)
+        self.end(&given.answer(), given.cause, Reason::Lasting(given.reason), cx)
     }
 
     /// Ends the exchange with an answer of our own.
@@ -126,7 +127,7 @@ impl Exchange {
         mut self: Box<Self>,
         answer: &Answer,
         cause: Cause,
-        reason: &str,
+        reason: Reason<'_>,
         cx: &mut Context,
     ) -> Next<Box<Self>, Ended> {
         let asker = self.asker(cx);

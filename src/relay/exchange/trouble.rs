@@ -1,6 +1,7 @@
 //! What can go wrong in an exchange, whose fault it is, and what the client and the log are told of
 //! it.
 
+use super::account::Reason;
 use super::awaited::Awaited;
 use crate::config::Config;
 use crate::http::Refusal;
@@ -111,10 +112,10 @@ impl Trouble {
     }
 
     /// The same in words; none where nothing went wrong, or where the cause says it all.
-    pub(super) fn reason(&self) -> &str {
-        match self {
+    pub(super) fn reason(&self) -> Reason<'_> {
+        Reason::Lasting(match self {
             Self::Refused(refusal, _) => refusal.reason,
-            Self::Backend { reason, .. } => reason,
+            Self::Backend { reason, .. } => return Reason::Passing(reason),
             Self::Client(Cause::ClientTimeout) => {
                 "the client took its answer no more, or too slowly ([timeouts] client_write)"
             }
@@ -127,8 +128,8 @@ impl Trouble {
             Self::TakenOut => TAKEN_OUT,
             Self::Overdue(_) => "the request took longer than [timeouts] request",
             Self::Stale => "",
-            _ => self.answer().reason,
-        }
+            _ => return Reason::Passing(self.answer().reason),
+        })
     }
 
     /// What the client is told, if it has not been told anything yet.

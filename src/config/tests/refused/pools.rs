@@ -153,6 +153,11 @@ pool = "api"
     2:8: routes.host: "*.127.0.0.1" is no host without scheme and port; write for example
         "a.example.org" or "*.example.org"
 [[routes]]
+host = "*.bücher.test"
+pool = "api"
+    2:8: routes.host: "*.bücher.test" matches nothing: clients ask for such a name in its form in
+        ASCII, which begins with xn--; write that, as idn2 prints it
+[[routes]]
 path = "/u/{id}"
 pool = "api"
     2:8: routes.path: "/u/{id}" will not do; write whole segments, such as "/api", without %, ;, ?,
@@ -197,13 +202,34 @@ pool = "web"
 }
 
 #[test]
+fn a_pool_that_is_none_is_answered_with_what_there_is_to_choose() {
+    let said = |text: &str| {
+        let config = Config::parse(text, "test").unwrap();
+        config.only(Some("nope")).unwrap_err().to_string()
+    };
+    let one = "--pool: \"nope\" cannot be chosen, as the file has one pool, its [[applications]]; \
+               leave --pool out, or write [[pools]] and below it name = \"nope\"";
+    assert_eq!(said(MINIMAL), one);
+    let pool = |name: &str, port: u16| {
+        let table = format!("[[pools.applications]]\nip = \"192.0.2.1\"\nport = {port}\n");
+        format!("[[pools]]\nname = \"{name}\"\n{table}")
+    };
+    let web = pool("web", 1);
+    assert_eq!(said(&web), "--pool: \"nope\" is no pool; there is web");
+    let both = format!("{web}{}[[routes]]\npool = \"web\"\n", pool("api", 2));
+    assert!(said(&both).ends_with("\"nope\" is no pool; there are web, api"), "{}", said(&both));
+}
+
+#[test]
 fn several_pools_have_routes() {
     let what = "applications.toml: routes: which of several pools a request goes to is for \
                 [[routes]] to say; write for example [[routes]] and below it path = \"/api\" and \
                 pool = \"api\"";
     assert_eq!(refusal(POOLS), what);
     let stray = format!("{MINIMAL}[[routes]]\npool = \"web\"\n");
-    let what = "applications.toml:8:8: routes.pool: \"web\" is no pool; write [[pools]] and below \
-                it name = \"web\"";
+    let what = "applications.toml:8:8: routes.pool: \"web\" cannot be chosen, as the file has one \
+                pool, its [[applications]]; remove the route, or write [[pools]] and below it \
+                name = \"web\"";
     assert_eq!(refusal(&stray), what);
+    assert_eq!(refusal(&stray.replace("web", "default")), what.replace("web", "default"));
 }
