@@ -12,14 +12,14 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// So many of its requests each worker remembers: 272 KB.
+/// So many of its requests each worker remembers: 256 KB.
 pub const TRACES_MAX: usize = 1000;
 /// Tries of one request that are told: the first ones, and the last.
 pub const TRIES_TOLD_MAX: usize = 4;
 /// Bytes of method and path that are kept.
-const ASKED_BYTES_MAX: usize = 56;
+const ASKED_BYTES_MAX: usize = 48;
 /// Bytes of an id that are kept. Ours have 32, a UUID has 36.
-const ID_BYTES_MAX: usize = 40;
+const ID_BYTES_MAX: usize = 36;
 
 /// One request, and what was decided for it.
 #[derive(Clone, Debug)]
@@ -249,8 +249,8 @@ mod tests {
     }
 
     #[test]
-    fn each_worker_remembers_within_272_kilobytes() {
-        assert!(size_of::<Trace>() * TRACES_MAX <= 272_000, "{}", size_of::<Trace>());
+    fn sixteen_workers_remember_within_four_megabytes() {
+        assert!(size_of::<Trace>() * TRACES_MAX * 16 <= 4 << 20, "{}", size_of::<Trace>());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What `GET /metrics` says, and that those who read it understand it.
 
 use crate::exposed::Exposed;
-use crate::harness::{Backend, Gate, Keyed, Place, Vacant, eventually, has};
+use crate::harness::{Backend, Gate, Keyed, Place, Vacant, Wire, eventually, has};
 use crate::panel::Panel;
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -196,6 +196,30 @@ fn requests_are_counted_as_their_clients_were_answered() {
     assert!(first_byte("_sum") > 0.0 && first_byte("_sum") < 60.0);
     let ended = |cause| shown.value("evenly_requests_ended_total", &[("cause", cause)]);
     assert_eq!([ended("done"), ended("refused"), ended("no-backend")], [4.0, 1.0, 0.0]);
+}
+
+/// haproxy/haproxy #843: counters that went up and down while several threads counted.
+#[test]
+fn counters_only_grow_while_requests_go_on_and_each_request_is_in_them() {
+    const EACH: usize = 300;
+    let backends = [(); 2].map(|()| Backend::plain());
+    let panel = Panel::with(&[&backends[0], &backends[1]], "server.workers = 4");
+    let sum = || metrics(&panel).values("evenly_requests_total", &[]).iter().sum::<f64>();
+    std::thread::scope(|scope| {
+        let address = panel.proxy.address;
+        let ask = move || {
+            let mut client = Wire::connect(address);
+            (0..EACH).for_each(|_| assert_eq!(client.get("/").status(), 200));
+        };
+        let asking = [(); 3].map(|()| scope.spawn(ask));
+        let mut last = sum();
+        while !asking.iter().all(|one| one.is_finished()) {
+            let next = sum();
+            assert!(next >= last, "{last}, then {next}");
+            last = next;
+        }
+    });
+    assert_eq!(sum(), (3 * EACH) as f64);
 }
 
 #[test]

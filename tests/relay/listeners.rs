@@ -289,6 +289,29 @@ fn a_crowd_at_one_listener_leaves_the_others_their_places() {
     assert_eq!(first.get("/").status(), 200, "nobody at its listener was sent away");
 }
 
+/// haproxy/haproxy #2519 and #958: clients who gave up while they waited outside filled the backlog,
+/// and nobody was let in any more.
+#[test]
+fn who_gave_up_outside_a_full_listener_keeps_nobody_waiting() {
+    let gate = Gate::new();
+    let backend = Backend::holding(&gate);
+    let proxy = Proxy::with(&[&backend], &format!("{TWO}max_connections = 1\n"));
+    let two = proxy.listener(2);
+    let mut busy = asking_at(two, "/held");
+    backend.wait_requests(1);
+    for number in 0..100 {
+        let gone = asking_at(two, "/gone");
+        if number % 2 == 0 {
+            gone.reset();
+        }
+    }
+    let mut last = asking_at(two, "/last");
+    assert!(last.is_silent_for(SWEEPS));
+    gate.open();
+    assert_eq!([&mut busy, &mut last].map(|client| client.answer().status()), [200; 2]);
+    assert_eq!(proxy.process.said.all().iter().filter(|line| line.contains("reached")).count(), 1);
+}
+
 #[test]
 fn an_idle_client_makes_room_at_its_own_listener_alone() {
     let backend = Backend::plain();

@@ -2,7 +2,9 @@
 //! named beside each.
 
 use super::{echo, passing, with};
-use crate::harness::{Backend, Broken, Gate, Keyed, Vacant, Wire};
+use crate::harness::{Backend, Broken, DEADLINE, Gate, Keyed, Vacant, Wire, eventually};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 /// fabiolb/fabio #336, armon/go-socks5 #9, mandiant/flare-fakenet-ng #83: a burst with a FIN right
@@ -22,6 +24,31 @@ fn a_burst_with_an_end_right_behind_it_is_answered_whole() {
         client.finish();
         assert_eq!(client.ending(), (burst, Broken::End));
     }
+}
+
+/// sozu-proxy/sozu #1290: of an upload whose client closed right behind it, what the backend had not
+/// read yet was thrown away.
+#[test]
+fn an_upload_is_whole_though_its_client_is_gone_and_its_reader_slow() {
+    const BYTES: usize = 8_000_000;
+    let (gate, (read, count)) = (Gate::new(), mpsc::channel());
+    let opens = gate.clone();
+    let backend = Backend::every(move |wire| {
+        opens.pass();
+        read.send(wire.ending()).unwrap();
+    });
+    let proxy = passing(&[&backend], "");
+    let mut client = proxy.connect();
+    // What no buffer on the way has room for waits in this thread.
+    let sending = thread::spawn(move || {
+        client.send(vec![b'a'; BYTES]);
+        drop(client);
+    });
+    eventually("it is connected", || backend.visits() == 1);
+    gate.open();
+    sending.join().unwrap();
+    let (all, end) = count.recv_timeout(DEADLINE).unwrap();
+    assert_eq!((all.len(), end), (BYTES, Broken::End));
 }
 
 /// fatedier/frp #4967, envoyproxy/envoy #2067, lima-vm/lima #5329: the other side had not ended,
