@@ -30,7 +30,8 @@ use crate::relay::{Listening, Server};
 use crate::tls::Tls;
 use crate::watch::{Watch, look_up_all};
 use alerts::{Alerts, Heard, Prepared};
-use build::{NAMES_PATIENCE, Own, bind_all, build_pools, fit_descriptors, start_log, start_watch};
+use build::{NAMES_PATIENCE, Own, bind_all, build_pools, fit_descriptors};
+use build::{start_log, start_watch, webroots};
 use crossbeam_channel::Sender;
 use operators::{Endpoint, Operators, Predecessor};
 use reload::{InForce, Turn};
@@ -41,7 +42,7 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "alerts")]
 pub use alerts::author;
-pub use build::summary;
+pub use build::{at_listen, summary};
 #[cfg(feature = "admin")]
 pub use operators::tell_predecessor;
 pub use signals::Signals;
@@ -98,6 +99,7 @@ impl Balancer {
         mut signals: Signals,
     ) -> Result<Self, CannotStart> {
         let (tls, prepared) = (Tls::load(&config)?, Prepared::of(&config)?);
+        webroots(&config)?;
         let mut predecessor = Predecessor::find()?;
         let epoch = predecessor.as_ref().map_or_else(Instant::now, Predecessor::epoch);
         let mut fitting = config.clone();

@@ -17,6 +17,8 @@ pub(crate) struct Report<'t> {
     pub(super) settings: Settings,
     /// Those of each pool, where the file has several.
     pub(super) pools: Vec<Settings>,
+    /// The items of lists, each a setting of its own.
+    pub(super) listed: Vec<Setting>,
 }
 
 impl<'t> Report<'t> {
@@ -32,6 +34,7 @@ impl<'t> Report<'t> {
             warnings,
             settings: Settings::default(),
             pools: Vec::new(),
+            listed: Vec::new(),
         }
     }
 
