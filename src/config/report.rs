@@ -55,6 +55,11 @@ impl<'t> Report<'t> {
         insert(&mut self.warnings, Problem { place, key: key.to_string(), what: what.into() });
     }
 
+    /// True where that is told of this key already: why it means nothing is said once.
+    pub(super) fn has_warned(&self, place: &Place, key: &str) -> bool {
+        self.warnings.iter().any(|told| told.place == *place && told.key == key)
+    }
+
     /// Takes the outcome of reading this key at `place` into the field.
     pub(super) fn take(
         &mut self,
