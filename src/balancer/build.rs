@@ -256,10 +256,10 @@ pub(super) fn webroots(config: &Config) -> Result<(), Errors> {
 }
 
 /// Promises no more clients than fit, and says if that is fewer.
-pub(super) fn fit_descriptors(config: &mut Config) -> Result<Option<String>, CannotStart> {
-    let fit = descriptors::fit(config.server.max_connections);
+pub(super) fn fit_descriptors(server: &mut config::Server) -> Result<Option<String>, CannotStart> {
+    let fit = descriptors::fit(server.max_connections);
     let (fitting, lowered) = fit.map_err(|few| CannotStart::System(few.to_string()))?;
-    config.server.max_connections = fitting;
+    server.max_connections = fitting;
     Ok(lowered)
 }
 

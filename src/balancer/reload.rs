@@ -242,7 +242,7 @@ impl Running {
     /// The same, promising no more than fits, and what that lowered.
     pub(super) fn fitting(&self, config: &Config) -> Result<(Config, Option<String>), String> {
         let mut fitting = config.clone();
-        let lowered = fit_descriptors(&mut fitting).map_err(|why| why.to_string())?;
+        let lowered = fit_descriptors(&mut fitting.server).map_err(|why| why.to_string())?;
         Ok((fitting, lowered))
     }
 
