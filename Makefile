@@ -5,11 +5,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-EVENLY := target/release/evenly
+# As cargo has it.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+EVENLY := $(TARGET)/release/evenly
 PREFIX := /usr/local
 SHARE = $(DESTDIR)$(PREFIX)/share
 STATIC_TARGET := $(shell uname -m)-unknown-linux-musl
-STATIC := target/$(STATIC_TARGET)/static/evenly
+STATIC := $(TARGET)/$(STATIC_TARGET)/static/evenly
 STATIC_BYTES_MAX := 1550000
 STATIC_ALL_BYTES_MAX := 4200000
 STATIC_CRATES_MAX := 32

@@ -14,7 +14,7 @@ for need in "nightly toolchain:rustup install nightly:cargo +nightly version" \
 done
 
 fuzz/seeds.py
-for target in request_head response_head chunked_body preface; do
+for target in request_head response_head chunked_body preface client_hello; do
     log=fuzz/target/$target.log
     mkdir -p fuzz/target
     if ! cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -max_len=20000 \

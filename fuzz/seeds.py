@@ -58,3 +58,34 @@ for name, raw in {
     'extended': V2 + b'\x21\x11\0\x13' + ADDRESSES + b'\x03\0\x04\xbc\xe5\x95\x1f',
 }.items():
     write('preface', name, b'', raw)
+
+
+def vector(content):
+    return len(content).to_bytes(2, 'big') + content
+
+
+def hello(extensions, record=1 << 14):
+    front = b'\3\3' + bytes(32) + b'\4\1\2\3\4' + vector(b'\x13\1') + b'\1\0'
+    body = front + vector(extensions)
+    message = b'\1' + len(body).to_bytes(3, 'big') + body
+    parts = [message[at:at + record] for at in range(0, len(message), record)]
+    return b''.join(b'\x16\3\1' + vector(part) for part in parts)
+
+
+def named(*names):
+    return b'\0\0' + vector(vector(b''.join(b'\0' + vector(name) for name in names)))
+
+
+VERSIONS = b'\0\x2b' + vector(b'\2\3\4')
+for name, raw in {
+    'plain': hello(VERSIONS + named(b'Db.Example.ORG')),
+    'cut': hello(named(b'a.test') + VERSIONS, 20),
+    'trickled': hello(named(b'a.test'), 1),
+    'nameless': hello(VERSIONS),
+    'two-names': hello(named(b'a.test', b'b.test')),
+    'twice': hello(named(b'a.test') + named(b'b.test')),
+    'address': hello(named(b'192.0.2.1')),
+    'behind': hello(named(b'a.test')) + b'more',
+    'no-tls': b'GET / HTTP/1.1\r\n\r\n',
+}.items():
+    write('client_hello', name, b'', raw)

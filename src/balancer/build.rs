@@ -2,7 +2,7 @@
 //! socket, checks. Called by the start, and by its trial, which tries the same and keeps nothing.
 
 use super::{CannotStart, failed, tell};
-use crate::config::{self, AccessLog, Answers, Config, LogTarget, Mode, Serving};
+use crate::config::{self, AccessLog, Answers, Config, Errors, LogTarget, Mode, Serving};
 use crate::engine::{Listener, descriptors};
 use crate::event::{Event, Teller};
 use crate::log::{self, Log};
@@ -11,6 +11,7 @@ use crate::pool::{Pool, Pools, Rules, Secret, Spec};
 use crate::tls::Tls;
 use crate::watch::{Respread, Watch, Watched, WatchedPool, is_local};
 use std::cell::Cell;
+use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -57,7 +58,8 @@ pub(super) fn bind_all(
     config: &Config,
     mut inherit: impl FnMut(SocketAddr) -> Option<Listener>,
 ) -> Result<Vec<Listener>, CannotStart> {
-    let bind = |listen| Listener::bind(listen).map_err(|error| cannot_listen(listen, &error));
+    let bind =
+        |listen| Listener::bind(listen).map_err(|error| cannot_listen(config, listen, &error));
     let all = config.listening().into_iter();
     all.map(|one| inherit(one.listen).map_or_else(|| bind(one.listen), Ok)).collect()
 }
@@ -219,20 +221,50 @@ pub(super) fn first_round(config: &Config) -> Duration {
     (longest.unwrap_or_default() + FIRST_ROUND_MARGIN).min(FIRST_ROUND_MAX)
 }
 
-pub(super) fn cannot_listen(listen: SocketAddr, error: &io::Error) -> CannotStart {
+/// No address is the file's fault, which may be right on another machine or at another time.
+pub(super) fn cannot_listen(config: &Config, listen: SocketAddr, error: &io::Error) -> CannotStart {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => "end the program that uses it, or choose another address",
         io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE",
         _ => "choose an address of this machine",
     };
-    CannotStart::System(format!("cannot listen on {listen}: {error}; {remedy}"))
+    let what = format!("cannot listen on {listen}: {error}; {remedy}");
+    CannotStart::System(at_listen(config, listen, what))
+}
+
+/// What is wrong with an address, at the place where the file names it.
+pub fn at_listen(config: &Config, listen: SocketAddr, what: String) -> String {
+    let keys = ["listeners.listen", "server.listen"];
+    let keys = if config.listeners.is_empty() { &keys[1..] } else { &keys[..1] };
+    config.wrong(keys, &listen.to_string(), what).to_string()
+}
+
+/// Looks at the folders that proofs for an ACME server are to be in. An ACME client makes none of
+/// them either, so one that is not there is a slip in the file.
+pub(super) fn webroots(config: &Config) -> Result<(), Errors> {
+    let folders = config.listeners.iter().filter_map(|one| one.acme_webroot.as_deref());
+    let faults = folders.filter_map(|folder| {
+        let what = match fs::metadata(folder) {
+            Ok(found) if found.is_dir() => return None,
+            Ok(_) => {
+                "is no folder; name the one that the ACME client has as its webroot".to_owned()
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                "does not exist; make the folder, or correct its path".to_owned()
+            }
+            Err(error) => format!("cannot be looked at: {error}; let evenly's user enter it"),
+        };
+        let keys = ["listeners.acme_webroot"];
+        Some(config.wrong(&keys, folder, format!("{folder} {what}")))
+    });
+    faults.reduce(Errors::and).map_or(Ok(()), Err)
 }
 
 /// Promises no more clients than fit, and says if that is fewer.
-pub(super) fn fit_descriptors(config: &mut Config) -> Result<Option<String>, CannotStart> {
-    let fit = descriptors::fit(config.server.max_connections);
+pub(super) fn fit_descriptors(server: &mut config::Server) -> Result<Option<String>, CannotStart> {
+    let fit = descriptors::fit(server.max_connections);
     let (fitting, lowered) = fit.map_err(|few| CannotStart::System(few.to_string()))?;
-    config.server.max_connections = fitting;
+    server.max_connections = fitting;
     Ok(lowered)
 }
 

@@ -30,7 +30,8 @@ use crate::relay::{Listening, Server};
 use crate::tls::Tls;
 use crate::watch::{Watch, look_up_all};
 use alerts::{Alerts, Heard, Prepared};
-use build::{NAMES_PATIENCE, Own, bind_all, build_pools, fit_descriptors, start_log, start_watch};
+use build::{NAMES_PATIENCE, Own, bind_all, build_pools, fit_descriptors};
+use build::{start_log, start_watch, webroots};
 use crossbeam_channel::Sender;
 use operators::{Endpoint, Operators, Predecessor};
 use reload::{InForce, Turn};
@@ -41,7 +42,7 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "alerts")]
 pub use alerts::author;
-pub use build::summary;
+pub use build::{at_listen, summary};
 #[cfg(feature = "admin")]
 pub use operators::tell_predecessor;
 pub use signals::Signals;
@@ -98,10 +99,11 @@ impl Balancer {
         mut signals: Signals,
     ) -> Result<Self, CannotStart> {
         let (tls, prepared) = (Tls::load(&config)?, Prepared::of(&config)?);
+        webroots(&config)?;
         let mut predecessor = Predecessor::find()?;
         let epoch = predecessor.as_ref().map_or_else(Instant::now, Predecessor::epoch);
-        let mut fitting = config.clone();
-        let lowered = fit_descriptors(&mut fitting)?;
+        let mut server = config.server.clone();
+        let lowered = fit_descriptors(&mut server)?;
         let inherit = |listen| predecessor.as_mut().and_then(|before| before.listener(listen));
         let listeners = bind_all(&config, inherit)?;
         let bound = operators::bind(&config, listeners[0].address(), predecessor.as_ref())?;
@@ -114,16 +116,18 @@ impl Balancer {
         let spread = config.spread(&answers, &|ip| own.has(ip));
         own.sure().map_err(CannotStart::System)?;
         let tls = tls.among(&config.applications, &spread.0.applications);
-        fitting.applications.clone_from(&spread.0.applications);
-        fitting.pools.clone_from(&spread.0.pools);
-        let mut known = spread.0.clone();
-        predecessor.iter().for_each(|before| before.tell_health(&mut known));
+        let told = predecessor.as_ref().map(|before| {
+            let mut known = spread.0.clone();
+            before.tell_health(&mut known);
+            known
+        });
+        let known = told.as_ref().unwrap_or(&spread.0);
         let drawn = predecessor.as_ref().and_then(Predecessor::drawn);
-        let pools = build_pools(&known, drawn, &teller);
+        let pools = build_pools(known, drawn, &teller);
         // Before the first checks, whose end is asked for there.
         let mut endpoint = bound.serve(&config.admin, &teller).map_err(CannotStart::System)?;
         let (respread, asked_names) = names::line();
-        let watch = start_watch(&known, &tls, &pools, (answers, respread), &teller, epoch)?;
+        let watch = start_watch(known, &tls, &pools, (answers, respread), &teller, epoch)?;
         lowered.iter().for_each(|text| teller.tell(Event::Lowered(text)));
         unchanged.iter().chain(&spread.1).for_each(|text| teller.tell(Event::Configuration(text)));
         reload::warn(&config, &tls, &teller);
@@ -131,6 +135,7 @@ impl Balancer {
         // From here on there may be clients: a signal waits, and then drains them.
         signals.start_is_over();
         let (tls_of_server, to) = (tls.clone(), teller.clone());
+        let fitting = Config { server, ..spread.0.clone() };
         let server = Server::start(fitting, tls_of_server, listeners, pools.all(), to, epoch);
         let server = server.map_err(failed("cannot start the relay"))?;
         let (supervisor, inherits) = (Supervisor::of_environment(), predecessor.is_some());

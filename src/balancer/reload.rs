@@ -7,7 +7,8 @@
 //! Called on HUP, from a thread of its own, so that the end is heard meanwhile; and by operators.
 
 use super::build::{
-    NAMES_PATIENCE, Own, cannot_listen, draw, drawn, fit_descriptors, policy_of, rules, watched,
+    NAMES_PATIENCE, Own, at_listen, cannot_listen, draw, drawn, fit_descriptors, policy_of, rules,
+    watched, webroots,
 };
 use super::newcomers::Newcomers;
 use super::pools::{carry_modes, heirs, with_none};
@@ -194,6 +195,7 @@ impl Running {
         own.sure()?;
         let tls = Tls::load(&config).map_err(|errors| errors.to_string())?;
         let alerts = Prepared::of(&config).map_err(|errors| errors.to_string())?;
+        webroots(&config).map_err(|errors| errors.to_string())?;
         let heirs = heirs(&self.server.controls().pools(), &config);
         let mut now = self.in_force();
         let mut changes = now.config.changes(&mut config, &heirs);
@@ -240,7 +242,7 @@ impl Running {
     /// The same, promising no more than fits, and what that lowered.
     pub(super) fn fitting(&self, config: &Config) -> Result<(Config, Option<String>), String> {
         let mut fitting = config.clone();
-        let lowered = fit_descriptors(&mut fitting).map_err(|why| why.to_string())?;
+        let lowered = fit_descriptors(&mut fitting.server).map_err(|why| why.to_string())?;
         Ok((fitting, lowered))
     }
 
@@ -292,19 +294,21 @@ impl Running {
 
     /// Listens where clients are to be served, and are not yet.
     fn next_listeners(&self, config: &Config) -> Result<Vec<Listener>, String> {
-        self.server.missing(config).into_iter().map(|listen| self.bind(listen)).collect()
+        self.server.missing(config).into_iter().map(|listen| self.bind(config, listen)).collect()
     }
 
-    fn bind(&self, listen: SocketAddr) -> Result<Listener, String> {
+    fn bind(&self, config: &Config, listen: SocketAddr) -> Result<Listener, String> {
         // Both cannot be bound at once where one is a part of the other.
         let open = self.server.listening();
         let beside = open.iter().find(|open| open.address.port() == listen.port());
         let remedy = "choose another port, or restart";
         let why = |error| match beside {
             Some(open) => {
-                format!("cannot listen on {listen} beside {}: {error}; {remedy}", open.address)
+                let open = open.address;
+                let what = format!("cannot listen on {listen} beside {open}: {error}; {remedy}");
+                at_listen(config, listen, what)
             }
-            None => cannot_listen(listen, &error).to_string(),
+            None => cannot_listen(config, listen, &error).to_string(),
         };
         let until = Instant::now() + LETTING_GO;
         loop {

@@ -40,7 +40,7 @@ impl Running {
         }
         let mut fitting = config;
         // As many fit as did before, or as few.
-        let _ = build::fit_descriptors(&mut fitting);
+        let _ = build::fit_descriptors(&mut fitting.server);
         let answers = self.watch.current().answers.clone();
         self.serve_by(fitting, &tls, &self.server.controls().pools(), answers);
         self.teller.tell(Event::Renewed(&brief(&news.join("\n"))));

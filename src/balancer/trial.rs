@@ -3,9 +3,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 
-use super::build::{NAMES_PATIENCE, cannot_listen, log_destination};
+use super::build::{NAMES_PATIENCE, cannot_listen, log_destination, webroots};
 use super::{CannotStart, Prepared, operators};
 use crate::config::{self, AccessLog, Answers, Config, Errors};
 use crate::engine::{Listener, descriptors};
@@ -46,22 +45,17 @@ impl Trial {
             match Listener::try_bind(listen) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken.push(listen),
-                Err(error) => faults.push(cannot_listen(listen, &error)),
+                Err(error) => faults.push(cannot_listen(config, listen, &error)),
             }
         }
-        notes.extend(config.listening().iter().filter_map(without_folder));
-        let missing = Prepared::of(config).err().into_iter().flat_map(Errors::apart);
+        let alerts = Prepared::of(config).map(|_| ());
+        let missing = [webroots(config), alerts].into_iter().filter_map(Result::err);
+        let missing = missing.flat_map(Errors::apart);
         faults.extend(missing.map(CannotStart::Config));
         let (taken_admin, in_the_way) = operators::try_places(config);
         faults.extend(in_the_way.into_iter().map(CannotStart::System));
         Self { faults, notes, names, taken, taken_admin }
     }
-}
-
-/// An ACME client makes it, maybe later: what is not there is answered 404 meanwhile.
-fn without_folder(listener: &config::Listener) -> Option<String> {
-    let folder = listener.acme_webroot.as_ref().filter(|folder| !Path::new(folder).is_dir())?;
-    Some(format!("listeners.acme_webroot: the folder {folder} does not exist; make it"))
 }
 
 /// A sentence for each application whose name leads nowhere, and where the others lead. What is

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 #[cfg(feature = "admin")]
 use super::reach;
 use super::{Failure, warn};
-use crate::balancer::{Trial, summary};
+use crate::balancer::{CannotStart, Trial, at_listen, summary};
 use crate::config::{Config, Extent, Source};
 use crate::tls::{self, Tls};
 
@@ -17,11 +17,12 @@ use crate::tls::{self, Tls};
 pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
     let (mut config, warnings) = source.load()?;
     let tls = Tls::load(&config);
-    let Trial { faults, notes, names, taken, taken_admin } = Trial::of(&config);
+    let Trial { mut faults, notes, names, taken, taken_admin } = Trial::of(&config);
+    faults.extend(tls.as_ref().err().cloned().map(CannotStart::Config));
     let taken = Taken::of(&taken, taken_admin, &config);
     let mut out = io::stdout().lock();
     let path = source.path.display();
-    match faults.len() + usize::from(tls.is_err()) {
+    match faults.len() {
         0 => {
             writeln!(out, "# {path} is fine: {}{}\n", served(&config), taken.by_us)?;
         }
@@ -44,14 +45,17 @@ pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
     }
     out.flush()?;
     warn(warnings.into_iter().chain(notes).chain(taken.by_others));
-    let faults: Vec<Failure> = faults.into_iter().map(Failure::from).collect();
-    for fault in &faults {
-        // A closed stderr is no reason to hide the exit code.
-        let _ = writeln!(io::stderr(), "{fault}");
+    if let Ok(tls) = tls {
+        warn(tls.warnings().chain(tls::unverified(&config.applications)));
     }
-    // Last of all, as it decides how this ends.
-    warn(tls?.warnings().chain(tls::unverified(&config.applications)));
-    if faults.is_empty() { Ok(()) } else { Err(Failure::Told) }
+    // Last of all what is wrong in the file, as it decides how this ends.
+    faults.sort_by_key(|fault| matches!(fault, CannotStart::Config(_)));
+    let last = faults.pop().map(Failure::from);
+    for fault in faults {
+        // A closed stderr is no reason to hide the exit code.
+        let _ = writeln!(io::stderr(), "{}", Failure::from(fault));
+    }
+    last.map_or(Ok(()), Err)
 }
 
 /// What is served where; what is the same at several listeners is said once.
@@ -90,8 +94,7 @@ impl Taken {
             return Self { by_us, by_others: Vec::new() };
         }
         let what = "in use; if not by the server that this is for, choose another";
-        let key = if config.listeners.is_empty() { "server.listen" } else { "listeners.listen" };
-        let warning = |address| format!("{key}: {address} is {what}");
+        let warning = |at: &SocketAddr| at_listen(config, *at, format!("{at} is {what}"));
         let admin = taken_admin.into_iter().map(|said| said.replace("in use", what));
         Self { by_us: String::new(), by_others: taken.iter().map(warning).chain(admin).collect() }
     }

@@ -62,6 +62,7 @@ fn judge_one(
     // A default does no harm, and generated files say them all.
     match need.grave && !usual.has(setting) {
         true => report.add(place, &path, what),
+        false if report.has_warned(&place, &path) => {}
         false => report.warn(place, &path, what),
     }
 }

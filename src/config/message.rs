@@ -46,6 +46,15 @@ impl Errors {
         Self { name: String::new(), problems: all.into_iter().map(one).collect() }
     }
 
+    /// These and those of `other`, which are of the same file.
+    #[must_use]
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        let is_new = |problem: &Problem| !self.problems.contains(problem);
+        let new: Vec<Problem> = other.problems.into_iter().filter(is_new).collect();
+        self.problems.extend(new);
+        self
+    }
+
     /// Each by itself, to be counted.
     pub(crate) fn apart(self) -> impl Iterator<Item = Self> {
         let name = self.name;

@@ -5,7 +5,8 @@
 //! follows from those lines: `raw` and `written` read them, `overrides` sets them, `settings`
 //! remembers what was set, `render` writes them, `meaning` knows those that mean nothing where they
 //! stand; `valid` holds the other rules between them, `report` collects what is wrong and `message`
-//! says it; `syntax` and `words` guess what was meant. `changes` says what another file changes.
+//! says it; `places` remembers where that stands which is tried at the start; `syntax` and `words`
+//! guess what was meant. `changes` says what another file changes.
 
 mod account;
 #[cfg(feature = "alerts")]
@@ -25,6 +26,7 @@ mod needs;
 mod network;
 mod overrides;
 mod passing;
+mod places;
 mod pools;
 mod raw;
 mod render;
@@ -49,6 +51,7 @@ use crate::pool::policy::ScoredRules;
 use crate::pool::{Route, Spec};
 use applications::Application;
 use needs::Needs;
+use places::Places;
 use table::{Field, Table};
 
 pub use account::Account;
@@ -159,6 +162,8 @@ pub struct Config {
     /// `[heartbeat]`
     #[cfg(feature = "alerts")]
     pub heartbeat: Heartbeat,
+    /// Where what is tried at the start was written.
+    pub(crate) places: Places,
 }
 
 /// Reads a duration as the file has it, such as "500ms" or "10s". The error is a sentence that says

@@ -26,6 +26,10 @@ pub(super) const OF_HTTP: &[&str] = &[
     "retry.body_bytes",
     "passive.statuses",
     "passive.bad_answers",
+    // A connection that is not taken is nobody's doing but the application's.
+    "passive.clients",
+    "scored.statuses",
+    "applications.public",
     "timeouts.request_head",
     "timeouts.client_body",
     "timeouts.client_write",
@@ -38,6 +42,19 @@ pub(super) const OF_HTTP: &[&str] = &[
     "timeouts.slowest",
     "timeouts.request",
 ];
+
+/// Keys of checks that are requests of HTTP, but the path, by which they are.
+const OF_REQUESTS: &[&str] = &[
+    "health.expect",
+    "health.drain",
+    "health.contains",
+    "health.method",
+    "health.host",
+    "health.headers",
+];
+
+const ALL: &str = "each listener";
+const ALL_OF_POOL: &str = "each listener that leads to this pool";
 
 impl Config {
     /// How checks ask. Where nothing says it, who passes connections on asks for no more than one.
@@ -102,7 +119,25 @@ pub(super) fn judge(config: &Config, report: &mut Report<'_>) {
     }
     names_are_read_of_what_is_not_ended(config, report);
     if config.passes_all() {
-        warn_of_http(&report.settings.tables.clone(), "each listener", report);
+        let settings = report.settings.clone();
+        warn_of_http(&settings, ALL, report);
+        proxies_are_asked_for_whom(config, report);
+        for own in report.pools.clone() {
+            warn_of_http(&own, ALL, report);
+        }
+    }
+}
+
+/// The keys of checks that are requests, where by itself each check is a connection alone.
+pub(super) fn judge_checks(config: &Config, report: &mut Report<'_>) {
+    let parts = config.parts();
+    if parts.iter().all(|part| part.asking() == Asking::Tcp) {
+        warn_of_requests(&report.settings.clone(), ALL, report);
+    }
+    for (own, part) in report.pools.clone().iter().zip(parts) {
+        if part.asking() == Asking::Tcp {
+            warn_of_requests(own, ALL_OF_POOL, report);
+        }
     }
 }
 
@@ -116,7 +151,7 @@ pub(super) fn judge_pool(config: &Config, index: usize, report: &mut Report<'_>)
         report.warn(report.place("balance.hash_by"), "balance.hash_by", what);
     }
     if let Some(own) = report.pools.get(index).filter(|_| config.passes_all_to(index)) {
-        warn_of_http(&own.tables.clone(), "each listener that leads to this pool", report);
+        warn_of_http(&own.clone(), ALL_OF_POOL, report);
     }
 }
 
@@ -168,13 +203,56 @@ fn names_are_read_of_what_is_not_ended(config: &Config, report: &mut Report<'_>)
     }
 }
 
-fn warn_of_http(settings: &[Setting], whose: &str, report: &mut Report<'_>) {
-    let usual = Settings::usual();
+/// Who a client is, where that is said at all, a preface says.
+fn proxies_are_asked_for_whom(config: &Config, report: &mut Report<'_>) {
+    let key = "server.trusted_proxies";
+    let is_asked = config.listeners.iter().any(|one| config.expects_preface(one));
+    if !config.server.trusted_proxies.is_empty() && !is_asked {
+        let what = format!(
+            "means nothing where {ALL} is of mode \"tcp\" and none has proxy_protocol = \
+             \"required\"; set that, or remove this key"
+        );
+        report.warn(report.place(key), key, what);
+    }
+}
+
+fn warn_of_http(settings: &Settings, whose: &str, report: &mut Report<'_>) {
     let is_of_http = |path: &str| {
         OF_HTTP.iter().any(|own| *own == path || (own.ends_with('.') && path.starts_with(own)))
     };
-    for setting in settings.iter().filter(|it| is_of_http(&it.path()) && !usual.has(it)) {
-        let what = format!("means nothing where {whose} is of mode \"tcp\"; remove this key");
-        report.warn(setting.place.clone(), &setting.path(), what);
+    let why = format!("means nothing where {whose} is of mode \"tcp\"; remove this key");
+    warn_of(settings, &is_of_http, &why, report);
+    // Whether it says "connect" decides whether there is a further try.
+    let has_more = |setting: &Setting| setting.is_of("retry.on") && !setting.says("connect");
+    let all = settings.tables.iter().filter(|it| has_more(it) && !it.says(""));
+    for setting in all.filter(|it| !Settings::usual().has(it)) {
+        let what =
+            format!("only \"connect\" can be where {whose} is of mode \"tcp\"; remove the others");
+        report.warn(setting.place.clone(), "retry.on", what);
+    }
+}
+
+fn warn_of_requests(settings: &Settings, whose: &str, report: &mut Report<'_>) {
+    let why = format!(
+        "means nothing where checks are connections alone, as {whose} is of mode \"tcp\"; set \
+         path, or remove this key"
+    );
+    warn_of(settings, &|path| OF_REQUESTS.contains(&path), &why, report);
+}
+
+/// Warns of each of these keys that is not at its default.
+fn warn_of(
+    settings: &Settings,
+    is_of_them: &dyn Fn(&str) -> bool,
+    why: &str,
+    report: &mut Report<'_>,
+) {
+    let usual = Settings::usual();
+    let all = settings.tables.iter().chain(settings.items.iter().flatten());
+    for setting in all.filter(|it| is_of_them(&it.path()) && !usual.has(it)) {
+        let (place, path) = (setting.place.clone(), setting.path());
+        if !report.has_warned(&place, &path) {
+            report.warn(place, &path, why);
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::applications::Known;
 use super::files::read_whole;
 use super::message::{Errors, Place};
 use super::overrides::Overrides;
+use super::places::Places;
 use super::report::Report;
 use super::written::{read_table, refuse_unknown, the_table};
 use super::{
@@ -82,6 +83,9 @@ pub(super) fn read(
     }
     valid::check(&config, &mut report);
     let warnings = report.warnings();
+    config.places = Places::of(name, &report);
+    let places = &config.places;
+    config.pools.iter_mut().for_each(|pool| pool.places.clone_from(places));
     report.finish((config, warnings))
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Report<'t> {
     pub(super) settings: Settings,
     /// Those of each pool, where the file has several.
     pub(super) pools: Vec<Settings>,
+    /// The items of lists, each a setting of its own.
+    pub(super) listed: Vec<Setting>,
 }
 
 impl<'t> Report<'t> {
@@ -32,6 +34,7 @@ impl<'t> Report<'t> {
             warnings,
             settings: Settings::default(),
             pools: Vec::new(),
+            listed: Vec::new(),
         }
     }
 
@@ -50,6 +53,11 @@ impl<'t> Report<'t> {
     /// What an operator should know and nothing stands still for.
     pub(super) fn warn(&mut self, place: Place, key: &str, what: impl Into<String>) {
         insert(&mut self.warnings, Problem { place, key: key.to_string(), what: what.into() });
+    }
+
+    /// True where that is told of this key already: why it means nothing is said once.
+    pub(super) fn has_warned(&self, place: &Place, key: &str) -> bool {
+        self.warnings.iter().any(|told| told.place == *place && told.key == key)
     }
 
     /// Takes the outcome of reading this key at `place` into the field.

@@ -10,6 +10,7 @@ use crate::http::HeadLimits;
 mod changed;
 mod refused;
 mod roundtrip;
+mod unasked;
 mod warned;
 
 /// What the project's first user wrote, string port and `tsl` spelling included.

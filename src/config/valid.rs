@@ -15,8 +15,10 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     if !report.is_clean() {
         return;
     }
-    meaning::judge(report);
+    // Where there are no requests, that is the reason, whatever else a key would need.
     passing::judge(config, report);
+    meaning::judge(report);
+    passing::judge_checks(config, report);
     for (index, pool) in config.parts().iter().enumerate() {
         report.within(index, |report| {
             check_pool(pool, report);

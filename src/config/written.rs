@@ -30,6 +30,7 @@ pub(super) fn read_table(
             let place = report.at(value.span().start);
             let read = field.read(value.get_ref());
             report.take(place, (name, key), field, read);
+            report.list(name, key, value.get_ref());
         }
     });
     refuse_unknown(name, written, &known, report);

@@ -2,6 +2,8 @@
 
 use super::*;
 use Hello::{Malformed, Partial, Whole};
+use proptest::prelude::*;
+use proptest::{collection, sample::Index};
 
 /// A record of the handshake.
 fn in_record(fragment: &[u8]) -> Vec<u8> {
@@ -91,14 +93,15 @@ fn a_hello_may_come_in_any_number_of_records_and_pieces() {
     assert_eq!(read(&behind), named("a.test"), "what is behind it is not looked at");
 }
 
+/// The bytes of two hexadecimal digits each.
+fn bytes_of(digits: &str) -> Vec<u8> {
+    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    (0..digits.len()).step_by(2).map(byte).collect()
+}
+
 #[test]
 fn real_hellos_are_understood_cut_at_each_byte() {
-    for bytes in [OPENSSL_12, OPENSSL_13] {
-        let bytes: Vec<u8> = bytes
-            .as_bytes()
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-            .collect();
+    for bytes in [OPENSSL_12, OPENSSL_13].map(bytes_of) {
         for end in 0..bytes.len() {
             assert_eq!(read(&bytes[..end]), Partial, "{end} bytes");
         }
@@ -244,6 +247,81 @@ fn bytes_of_any_kind_are_no_more_than_refused() {
         assert!(early.is_none_or(|early| early == verdict), "{bytes:?}");
         let noise: Vec<u8> = (0..roll(300)).map(|_| roll(256) as u8).collect();
         let _ = read(&[&[22, 3, 1, 0, 200, 1, 0, 0, 190, 3, 3], noise.as_slice()].concat());
+    }
+}
+
+/// What is in the records, whatever it is, by a reader that knows nothing of a hello.
+fn out_of_records(mut bytes: &[u8]) -> Vec<u8> {
+    let mut message = Vec::new();
+    while let Some((header, rest)) = bytes.split_at_checked(RECORD_HEADER) {
+        let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
+        let (fragment, behind) = rest.split_at(length.min(rest.len()));
+        message.extend_from_slice(fragment);
+        bytes = behind;
+    }
+    message
+}
+
+/// One thing that is done to the bytes, at a place in them.
+#[derive(Clone, Debug)]
+enum Harm {
+    Cut,
+    Flip(u8),
+    Insert(Vec<u8>),
+    Remove(usize),
+    /// Some of the bytes from elsewhere.
+    Copy(Index, usize),
+}
+
+fn harms() -> impl Strategy<Value = Vec<(Index, Harm)>> {
+    let harm = prop_oneof![
+        1 => Just(Harm::Cut),
+        4 => any::<u8>().prop_map(Harm::Flip),
+        2 => collection::vec(any::<u8>(), 1..8).prop_map(Harm::Insert),
+        2 => (1..40usize).prop_map(Harm::Remove),
+        2 => (any::<Index>(), 1..60usize).prop_map(|(at, n)| Harm::Copy(at, n)),
+    ];
+    collection::vec((any::<Index>(), harm), 0..5)
+}
+
+fn harmed(mut bytes: Vec<u8>, harms: &[(Index, Harm)]) -> Vec<u8> {
+    for (at, harm) in harms {
+        let at = at.index(bytes.len() + 1);
+        let until = |count: usize| (at + count).min(bytes.len());
+        match harm {
+            Harm::Cut => bytes.truncate(at),
+            Harm::Flip(by) => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= by),
+            Harm::Insert(more) => drop(bytes.splice(at..at, more.iter().copied())),
+            Harm::Remove(count) => drop(bytes.drain(at..until(*count))),
+            Harm::Copy(from, count) => {
+                let from = from.index(bytes.len() + 1);
+                let part = bytes[from..(from + count).min(bytes.len())].to_vec();
+                bytes.splice(at..at, part);
+            }
+        }
+    }
+    bytes
+}
+
+proptest! {
+    #[test]
+    fn no_harm_done_to_a_real_hello_names_a_host_that_is_not_in_it(
+        which in 0..2usize,
+        size in 1..700usize,
+        before in harms(),
+        after in harms(),
+    ) {
+        let real = bytes_of([OPENSSL_12, OPENSSL_13][which]);
+        let message = harmed(real[RECORD_HEADER..].to_vec(), &before);
+        let bytes = harmed(in_records(&message, size), &after);
+        let verdict = read(&bytes);
+        if let Whole(Some(name)) = &verdict {
+            let message = out_of_records(&bytes).to_ascii_lowercase();
+            prop_assert!(message.windows(name.len()).any(|part| part == name.as_bytes()), "{name}");
+            prop_assert!(is_host(name.as_bytes()), "{name}");
+        }
+        let early = (0..bytes.len()).map(|end| read(&bytes[..end])).find(|one| *one != Partial);
+        prop_assert_eq!(early.unwrap_or(verdict.clone()), verdict);
     }
 }
 

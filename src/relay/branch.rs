@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// What a request needs of the configuration of its pool.
 pub(crate) struct Branch {
-    /// Limits, timeouts, and what the answers say.
+    /// Limits, timeouts, and what the answers say; the applications are the pool's.
     pub(crate) config: Config,
     pub(crate) pool: Arc<Pool>,
     /// The line in front of the pool.
@@ -39,18 +39,19 @@ pub(crate) struct Branch {
 impl Branch {
     /// `connectors`: how each backend is reached, by its place in the pool.
     pub(super) fn new(
-        config: Config,
+        mut config: Config,
         connectors: Vec<Option<Connector>>,
         pool: Arc<Pool>,
         queue: Arc<Queue>,
         seen: Arc<Shards<Seen>>,
         routes: Arc<[String]>,
     ) -> Arc<Self> {
+        config.applications = Vec::new();
         Arc::new(Self {
             affinity: Affinity::new(&config),
             direct: Direct::new(&config),
             claims: Claims::new(config.server.untrusted_fields.iter().map(String::as_str)),
-            limits_places: config.applications.iter().any(|spec| spec.max_connections > 0),
+            limits_places: pool.backends().iter().any(|one| one.max_connections() > 0),
             config,
             pool,
             queue,

@@ -63,11 +63,11 @@ impl Server {
         let lot = Arc::new(Lot::new()?);
         let registry = Arc::clone(&lot) as Arc<dyn Registry>;
         let ledger = Ledger::default();
-        let site = Site::new(config.clone(), &tls, pools, (&registry, &ledger), None);
+        let site = Site::new(config, &tls, pools, (&registry, &ledger), None);
         let shared = Arc::new(Shared {
             lot: registry,
             idle: Idle::new(teller.clone()),
-            door: Door::new(config.server.max_connections),
+            door: Door::new(site.config.server.max_connections),
             log: teller.log().clone(),
             teller,
             ledger,
@@ -80,12 +80,12 @@ impl Server {
             draining: AtomicBool::new(false),
             succeeded: AtomicBool::new(false),
             epoch,
-            site: Snapshot::new(site),
+            site: Snapshot::new(Arc::clone(&site)),
         });
         let mut threads = Vec::new();
         begin(&lot, &shared, workers, &mut threads)?;
         let entrances = Arc::<Entrances>::default();
-        entrances.open(listeners, (&config, &tls), &lot, &shared, &mut threads)?;
+        entrances.open(listeners, (&site.config, &tls), &lot, &shared, &mut threads)?;
         Ok(Self { lot, shared, entrances, workers, threads: Mutex::new(threads) })
     }
 

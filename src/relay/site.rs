@@ -17,12 +17,13 @@ use crate::pool::{Ambiguous, NO_PATH, Pool, Route, RouteEnd, Routes, Rules};
 use crate::text::Traffic;
 use crate::tls::Tls;
 use std::collections::BTreeMap;
+use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A configuration as requests need it.
 pub(crate) struct Site {
-    /// What the file says for all pools.
+    /// What the file says for all pools, but for their applications: those are the pools' own.
     pub(crate) config: Config,
     /// One for each pool, in the order of the file; at least one.
     pub(crate) branches: Vec<Arc<Branch>>,
@@ -48,7 +49,7 @@ impl Site {
     /// `pools` are those of the configuration's parts, in their order. Those who wait in a line of
     /// `before` are waiting still, if there is a pool of that name.
     pub(super) fn new(
-        config: Config,
+        mut config: Config,
         tls: &Tls,
         pools: &[Arc<Pool>],
         (lot, ledger): (&Arc<dyn Registry>, &Ledger),
@@ -56,7 +57,13 @@ impl Site {
     ) -> Arc<Self> {
         let mut connectors = tls.connectors.iter().cloned();
         let words: Arc<[String]> = config.routes.iter().map(Route::to_string).collect();
-        let branch = |(part, pool): (&Config, &Arc<Pool>)| {
+        // Of 10,000 applications each copy takes some MB.
+        config.applications = Vec::new();
+        let parts = match config.pools.is_empty() {
+            true => vec![config.clone()],
+            false => mem::take(&mut config.pools),
+        };
+        let branch = |(part, pool): (Config, &Arc<Pool>)| {
             let length = part.queue.length;
             let queue = match before.and_then(|before| before.branch_called(pool.name())) {
                 Some(before) => Arc::clone(&before.queue),
@@ -66,9 +73,9 @@ impl Site {
             let connectors = connectors.by_ref().take(pool.backends().len()).collect();
             let seen = ledger.of(pool.name());
             let words = Arc::clone(&words);
-            Branch::new(part.clone(), connectors, Arc::clone(pool), queue, seen, words)
+            Branch::new(part, connectors, Arc::clone(pool), queue, seen, words)
         };
-        let branches: Vec<_> = config.parts().iter().zip(pools).map(branch).collect();
+        let branches: Vec<_> = parts.into_iter().zip(pools).map(branch).collect();
         let common = match config.routes.is_empty() && branches.len() == 1 {
             true => Arc::clone(&branches[0]),
             false => nobodys(&config, lot, ledger),
@@ -140,8 +147,7 @@ impl Site {
 fn nobodys(config: &Config, lot: &Arc<dyn Registry>, ledger: &Ledger) -> Arc<Branch> {
     let policy = config.balance.policy.build(&[], &config.scored);
     let pool = Pool::new(Vec::new(), policy, Rules::default());
-    let (pools, routes, applications) = (Vec::new(), Vec::new(), Vec::new());
-    let config = Config { pools, routes, applications, ..config.clone() };
+    let config = Config { routes: Vec::new(), ..config.clone() };
     let queue = Queue::new(Arc::clone(lot), 0);
     Branch::new(config, Vec::new(), pool, queue, ledger.of(NOBODY), Arc::new([]))
 }

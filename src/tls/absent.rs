@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::time::SystemTime;
 
-use crate::config::{self, Errors};
-use crate::pool::{Spec, Trust};
+use crate::config::{Config, Errors};
+use crate::pool::Trust;
 
 const ABSENT: &str = "this build of evenly has no TLS; use one with the feature tls";
 
@@ -26,13 +26,13 @@ pub enum Session {}
 
 impl Acceptor {
     pub(super) fn load(
-        tls: &config::Tls,
+        config: &Config,
         _now: SystemTime,
         _shown: &mut Vec<Shown>,
     ) -> Result<Option<Self>, Errors> {
-        match tls.certificates.is_empty() {
-            true => Ok(None),
-            false => Err(Errors::of("[tls]", ABSENT.to_owned())),
+        match config.tls.certificates.first() {
+            None => Ok(None),
+            Some(first) => Err(config.wrong(&["tls.certificates"], first, ABSENT)),
         }
     }
 
@@ -49,12 +49,12 @@ impl Connector {
     }
 
     pub(super) fn load(
-        specs: &[Spec],
+        config: &Config,
         _shown: &mut Vec<Shown>,
     ) -> Result<Vec<Option<Self>>, Errors> {
-        match specs.iter().find(|spec| spec.tls.is_some()) {
-            None => Ok(vec![None; specs.len()]),
-            Some(spec) => Err(Errors::of(&format!("application {}", spec.name), ABSENT.to_owned())),
+        match config.applications.iter().any(|spec| spec.tls.is_some()) {
+            false => Ok(vec![None; config.applications.len()]),
+            true => Err(config.wrong(&["applications.tls"], "true", ABSENT)),
         }
     }
 

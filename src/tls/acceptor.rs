@@ -12,7 +12,7 @@ use rustls::{ALL_VERSIONS, CipherSuite, ServerConfig, SupportedProtocolVersion};
 use webpki::EndEntityCert;
 
 use super::{Session, Shown};
-use crate::config::{self, Errors, TlsVersion, UnknownNames};
+use crate::config::{self, Config, Errors, TlsVersion, UnknownNames};
 
 /// What we speak inside (RFC 7301): who insists on something else is refused with an alert.
 pub(super) const ALPN: &[u8] = b"http/1.1";
@@ -27,6 +27,9 @@ const FIRST: [CipherSuite; 3] = [
     CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 ];
 
+/// The keys that name the files.
+const KEYS: [&str; 2] = ["tls.certificates", "tls.keys"];
+
 /// What the listener proves to clients.
 #[derive(Clone, Debug)]
 pub struct Acceptor {
@@ -40,23 +43,24 @@ pub struct Acceptor {
 impl Acceptor {
     /// Reads the files of `[tls]`; none if it names no certificate.
     pub(super) fn load(
-        tls: &config::Tls,
+        config: &Config,
         now: SystemTime,
         shown: &mut Vec<Shown>,
     ) -> Result<Option<Self>, Errors> {
-        let all = pairs(tls).map(|(path, key)| Certificate::load(path, key));
-        let all = all.collect::<Result<Vec<_>, _>>()?;
-        if all.is_empty() {
-            return Ok(None);
-        }
-        Self::of(all, tls, now, shown).map(Some)
+        let all = pairs(&config.tls).map(|(path, key)| Certificate::load(path, key));
+        let all = all.collect::<Result<Vec<_>, _>>();
+        let made = all.and_then(|all| match all.is_empty() {
+            true => Ok(None),
+            false => Self::of(all, &config.tls, now, shown).map(Some),
+        });
+        made.map_err(|fault| config.wrong_file(&KEYS, fault))
     }
 
     /// With the files as they are now. A pair that will not do, or is not in date, is a fault, and
     /// the one before goes on in its place.
     pub(super) fn renewed(
         &self,
-        tls: &config::Tls,
+        config: &Config,
         now: SystemTime,
         shown: &mut Vec<Shown>,
         faults: &mut Vec<Errors>,
@@ -71,11 +75,12 @@ impl Acceptor {
                 },
                 Err(bad) => bad,
             };
-            faults.push(fault);
+            faults.push(config.wrong_file(&KEYS, fault));
             before.clone()
         };
-        let all = pairs(tls).zip(&self.certificates.all).map(renew).collect();
-        Self::of(all, tls, now, shown)
+        let all = pairs(&config.tls).zip(&self.certificates.all).map(renew).collect();
+        let made = Self::of(all, &config.tls, now, shown);
+        made.map_err(|fault| config.wrong_file(&KEYS, fault))
     }
 
     fn of(

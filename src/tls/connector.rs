@@ -13,8 +13,12 @@ use super::acceptor::ALPN;
 use super::print::hash_of;
 use super::trust::{Blind, believing};
 use super::{Session, Shown, files};
-use crate::config::Errors;
+use crate::config::{Config, Errors};
 use crate::pool::{Spec, Trust};
+
+/// The keys that name the files.
+const KEYS: [&str; 3] =
+    ["applications.tls_ca", "applications.tls_certificate", "applications.tls_key"];
 
 /// How one backend is reached.
 #[derive(Clone, Debug)]
@@ -28,7 +32,7 @@ impl Connector {
     /// One for each application that speaks TLS. Those with the same files share what was read:
     /// the system's list of authorities takes some 100 KiB.
     pub(super) fn load(
-        specs: &[Spec],
+        config: &Config,
         shown: &mut Vec<Shown>,
     ) -> Result<Vec<Option<Self>>, Errors> {
         let mut known = Vec::new();
@@ -36,24 +40,26 @@ impl Connector {
             let trust = spec.tls.as_ref();
             trust.map(|trust| Self::of(spec, trust, &mut known, shown)).transpose()
         };
-        specs.iter().map(load).collect()
+        let all = config.applications.iter().map(load).collect::<Result<_, _>>();
+        all.map_err(|fault| config.wrong_file(&KEYS, fault))
     }
 
     /// The same with the files as they are now. Where those will not do, that is a fault, and the
     /// one `before`, in the same order, goes on.
     pub(super) fn renewed(
         before: &[Option<Self>],
-        specs: &[Spec],
+        config: &Config,
         shown: &mut Vec<Shown>,
         faults: &mut Vec<Errors>,
     ) -> Vec<Option<Self>> {
-        let mut known = Vec::new();
+        let (mut known, specs) = (Vec::new(), &config.applications);
         let mut renewed = Vec::with_capacity(specs.len());
         for (spec, before) in specs.iter().zip(before) {
             let trust = spec.tls.as_ref();
             renewed.push(match trust.map(|it| Self::of(spec, it, &mut known, shown)).transpose() {
                 Ok(renewed) => renewed,
                 Err(fault) => {
+                    let fault = config.wrong_file(&KEYS, fault);
                     if !faults.contains(&fault) {
                         faults.push(fault);
                     }

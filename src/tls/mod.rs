@@ -59,14 +59,15 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reads the files. The errors name the one that will not do, and say why.
+    /// Reads the files. The errors name the one that will not do, where the configuration names it,
+    /// and say why.
     pub fn load(config: &Config) -> Result<Self, Errors> {
         let mut shown = Vec::new();
         // Before they are read for use: one that is replaced meanwhile is another the next time.
         #[cfg(feature = "tls")]
         let print = print_of(config);
-        let acceptor = Acceptor::load(&config.tls, SystemTime::now(), &mut shown)?;
-        let connectors = Connector::load(&config.applications, &mut shown)?;
+        let acceptor = Acceptor::load(config, SystemTime::now(), &mut shown)?;
+        let connectors = Connector::load(config, &mut shown)?;
         Ok(Self {
             acceptor,
             connectors,
@@ -86,14 +87,13 @@ impl Tls {
         }
         let (mut shown, mut faults, now) = (Vec::new(), Vec::new(), SystemTime::now());
         let acceptor = self.acceptor.as_ref().map(|before| {
-            let renewed = before.renewed(&config.tls, now, &mut shown, &mut faults);
+            let renewed = before.renewed(config, now, &mut shown, &mut faults);
             renewed.unwrap_or_else(|fault| {
                 faults.push(fault);
                 before.clone()
             })
         });
-        let specs = &config.applications;
-        let connectors = Connector::renewed(&self.connectors, specs, &mut shown, &mut faults);
+        let connectors = Connector::renewed(&self.connectors, config, &mut shown, &mut faults);
         // Those of applications that go on with the one before.
         let is_missing = |one: &&Shown| !shown.iter().any(|it| it.file() == one.file());
         let kept: Vec<Shown> = self.shown.iter().filter(is_missing).cloned().collect();
@@ -106,7 +106,7 @@ impl Tls {
     /// Reads the files of those who are called, and none of a listener's.
     pub fn for_client(config: &Config) -> Result<Self, Errors> {
         let mut shown = Vec::new();
-        let connectors = Connector::load(&config.applications, &mut shown)?;
+        let connectors = Connector::load(config, &mut shown)?;
         Ok(Self { connectors, shown, ..Self::default() })
     }
 

@@ -86,7 +86,7 @@ fn what_cannot_work_is_told_before_anything_is_started() {
         assert_eq!(code, Some(2), "{why}");
         assert!(why.contains(words) && !why.contains("listening"), "{why}");
         let (code, _, why) = run(scratch.path(), &["check", "--listen", "127.0.0.1:0"]);
-        assert!(code == Some(1) && why.contains(words), "{code:?} {why}");
+        assert!(code == Some(2) && why.contains(words), "{code:?} {why}");
     }
 }
 
@@ -100,7 +100,7 @@ fn all_that_alerts_lack_is_told_at_once_and_counted() {
                 [[applications]]\nip = \"192.0.2.1\"\nport = 80\n";
     scratch.write("applications.toml", text);
     let (code, said, why) = run(scratch.path(), &["check", "--listen", "127.0.0.1:0"]);
-    assert!(code == Some(1) && said.contains("but 7 things would fail here"), "{said}");
+    assert!(code == Some(2) && said.contains("but 7 things would fail here"), "{said}");
     let lacks = [
         "alert c: command: /nowhere/page: No such file",
         "alert h: url: the variable NO_URL is not set",

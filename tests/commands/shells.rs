@@ -125,3 +125,17 @@ fn all_of_it_is_installed_where_it_is_looked_for() {
         assert!(scratch.path().join("usr").join(file).is_file(), "{file}");
     }
 }
+
+#[test]
+fn what_was_built_is_looked_for_where_cargo_puts_it() {
+    for (folder, found) in [("/elsewhere", "/elsewhere"), ("", "target")] {
+        let mut command = Command::new("make");
+        command.args(["--dry-run", "static", "static-all", "build", "run"]);
+        let command = command.env("CARGO_TARGET_DIR", folder);
+        let (code, printed, said) = Process::start(command, root()).finish();
+        assert_eq!(code, Some(0), "{said}");
+        let words = || printed.split(['"', ' ', '\n']).filter(|word| word.ends_with("/evenly"));
+        let is_there = |word: &str| word.starts_with(&format!("{found}/"));
+        assert!(words().count() >= 3 && words().all(is_there), "{found}: {printed}");
+    }
+}

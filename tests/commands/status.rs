@@ -107,7 +107,7 @@ fn check_knows_the_balancer_of_its_own_configuration_and_warns_of_any_other() {
     let served = format!(", where its balancer serves already (process {})\n", proxy.process.id());
     assert!(printed.contains(&served) && said.is_empty(), "{printed}{said}");
     let other = house.balancer("t", &[&backend], "");
-    let warned = format!("server.listen: {} is in use; if not by", proxy.address);
+    let warned = format!("warning: --listen: {} is in use; if not by", proxy.address);
     for socket in ["off".to_owned(), house.socket("none"), house.socket("t")] {
         let (printed, said) = check(&socket);
         assert!(said.contains(&warned) && !printed.contains(" serves already"), "{printed}{said}");

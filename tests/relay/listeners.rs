@@ -226,7 +226,8 @@ fn a_reload_to_an_address_that_is_taken_opens_none_of_the_others() {
     );
     let _held = TcpListener::bind(format!("127.0.0.2:{taken}")).unwrap();
     let line = proxy.reload(&[&a], &settings);
-    assert!(line.contains(&format!("cannot listen on 127.0.0.2:{taken}")), "{line}");
+    let told = format!(":10:10: listeners.listen: cannot listen on 127.0.0.2:{taken}");
+    assert!(line.contains(&told), "{line}");
     assert!(TcpStream::connect(free).is_err());
     for at in [one, two] {
         assert_eq!(fetch_at(at, "/").status(), 200);
@@ -251,7 +252,9 @@ fn an_address_that_is_taken_stops_the_start_and_leaves_no_other_open() {
     let output = output.unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(&format!("cannot listen on {taken}")), "{said}");
+    let told = format!("listeners.listen: cannot listen on {taken}: Address already in use");
+    assert!(said.starts_with("evenly: ") && said.contains(&told), "{said}");
+    assert!(said.contains("applications.toml:"), "{said}");
     assert!(!said.contains("listening on"), "{said}");
 }
 

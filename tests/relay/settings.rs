@@ -99,20 +99,39 @@ fn check_tells_what_would_fail_and_leaves_nothing_behind() {
     assert_eq!(listed, 5, "nothing is made");
     assert_eq!(std::fs::read(scratch.path().join("old.log")).unwrap(), b"a line\n");
     let (code, said) = check(&["server.listen=192.0.2.1:80"]);
-    assert!(code == Some(1) && said.contains("cannot listen on 192.0.2.1:80: "), "{said}");
+    let told = "evenly: --set server.listen: cannot listen on 192.0.2.1:80: ";
+    assert!(code == Some(1) && said.starts_with(told), "{said}");
 }
 
 #[test]
-fn check_says_once_what_several_listeners_do_and_misses_a_folder_for_proofs() {
+fn check_says_once_what_several_listeners_do() {
     let listener = |more: &str| format!("[[listeners]]\nlisten = \"127.0.0.1:0\"\n{more}");
     let (one, two) = (listener("name = \"a\"\n"), listener("name = \"b\"\n"));
-    let sent = "mode = \"redirect-to-https\"\nhttps_port = 443\nacme_webroot = \"/none/acme\"\n";
+    let sent = "mode = \"redirect-to-https\"\nhttps_port = 443\n";
     let (code, printed, said) = run("check", &format!("{one}{two}{}{ONE}", listener(sent)));
     let verdict = "# applications.toml is fine: 1 application, round-robin, on 127.0.0.1:0, \
                    127.0.0.1:0; redirecting to https at port 443, on 127.0.0.1:0\n";
     assert!(code == Some(0) && printed.starts_with(verdict), "{printed}{said}");
-    let noted = "warning: listeners.acme_webroot: the folder /none/acme does not exist; make it";
-    assert_eq!(said, noted);
+    assert_eq!(said, "");
+}
+
+#[test]
+fn a_folder_for_proofs_that_is_none_is_refused_with_its_place() {
+    let listener = |name: &str, folder: &str| {
+        let keys = format!("name = \"{name}\"\nacme_webroot = \"{folder}\"\n");
+        format!("[[listeners]]\nlisten = \"127.0.0.1:0\"\n{keys}")
+    };
+    let text = listener("a", "/none/acme") + &listener("b", "./applications.toml");
+    let told = "applications.toml:4:16: listeners.acme_webroot: /none/acme does not exist; make \
+                the folder, or correct its path\n\
+                applications.toml:8:16: listeners.acme_webroot: ./applications.toml is no folder; \
+                name the one that the ACME client has as its webroot";
+    for command in ["check", "serve"] {
+        let (code, printed, said) = run(command, &format!("{text}{ONE}"));
+        assert_eq!((code, said.as_str()), (Some(2), told), "{command}: {printed}");
+    }
+    let found = listener("a", ".");
+    assert_eq!(run("check", &format!("{found}{ONE}")).0, Some(0));
 }
 
 #[test]
@@ -123,8 +142,10 @@ fn check_tells_of_all_that_would_fail_and_of_certificates_last() {
     assert_eq!(code, Some(2), "{said}");
     assert!(printed.starts_with("# applications.toml is well written, but 2 things would fail"));
     let [first, last] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
-    assert!(first.starts_with("evenly: cannot listen on 192.0.2.1:80: "), "{said}");
-    assert!(last.starts_with("./none.pem: cannot be read: "), "{said}");
+    let told = "evenly: applications.toml:2:17: server.listen: cannot listen on 192.0.2.1:80: ";
+    assert!(first.starts_with(told), "{said}");
+    let told = "applications.toml:1:21: tls.certificates: ./none.pem: cannot be read: ";
+    assert!(last.starts_with(told), "{said}");
 }
 
 /// 64 letters in a row are one more than a label of a name has room for (RFC 1035 2.3.4): no
@@ -146,7 +167,7 @@ fn check_runs_beside_a_server() {
     let listen = format!("server.listen={}", proxy.address);
     let arguments = ["check", "--set", &listen];
     let (code, printed, said) = Process::evenly(&arguments, proxy.scratch.path()).finish();
-    let noted = format!("warning: server.listen: {} is in use; ", proxy.address);
+    let noted = format!("warning: --set server.listen: {} is in use; ", proxy.address);
     assert!(code == Some(0) && said.starts_with(&noted), "{said}");
     assert!(printed.starts_with("# applications.toml is fine: 1 application, "), "{printed}");
 }

@@ -272,6 +272,7 @@ proptest! {
             tls,
             log: Log { access, ..Log::default() },
             admin: Admin::default(),
+            places: Places::default(),
             #[cfg(feature = "alerts")]
             alerts: Vec::new(),
             #[cfg(feature = "alerts")]

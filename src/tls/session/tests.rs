@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use proptest::prelude::*;
 
 use super::Session;
-use crate::config::{self, TlsVersion};
+use crate::config::{self, Config, TlsVersion};
 use crate::pool::chance::scramble;
 use crate::pool::{Trust, testing::spec};
 use crate::tls::{Acceptor, Connector};
@@ -30,7 +30,10 @@ static ENDS: LazyLock<(Acceptor, Acceptor, Connector)> = LazyLock::new(|| {
         ..config::Tls::default()
     };
     let now = SystemTime::now();
-    let acceptor = |oldest| Acceptor::load(&tls(oldest), now, &mut Vec::new()).unwrap().unwrap();
+    let acceptor = |oldest| {
+        let config = Config { tls: tls(oldest), ..Config::default() };
+        Acceptor::load(&config, now, &mut Vec::new()).unwrap().unwrap()
+    };
     let trust = Trust {
         verify: true,
         ca: Some(text(&certs.ca)),
@@ -38,8 +41,9 @@ static ENDS: LazyLock<(Acceptor, Acceptor, Connector)> = LazyLock::new(|| {
         certificate: None,
         key: None,
     };
-    let specs = [crate::pool::Spec { tls: Some(trust), ..spec("a") }];
-    let mut connectors = Connector::load(&specs, &mut Vec::new()).unwrap();
+    let applications = vec![crate::pool::Spec { tls: Some(trust), ..spec("a") }];
+    let config = Config { applications, ..Config::default() };
+    let mut connectors = Connector::load(&config, &mut Vec::new()).unwrap();
     (acceptor(TlsVersion::Tls12), acceptor(TlsVersion::Tls13), connectors.remove(0).unwrap())
 });
 

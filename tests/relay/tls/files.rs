@@ -27,15 +27,26 @@ fn run(command: &str, text: &str) -> (Option<i32>, String, String) {
     Process::evenly(&[command], scratch.path()).finish()
 }
 
-/// Expects both commands to refuse this, naming the file and the reason.
-fn expect_refusal(text: &str, path: &Path, reason: &str) {
+/// Where the text has this path behind this key.
+fn place(text: &str, key: &str, path: &Path) -> String {
+    let word = key.rsplit('.').next().unwrap();
+    let at = text.find(&format!("{word} = ")).unwrap();
+    let at = at + text[at..].find(&format!("{path:?}")).unwrap();
+    let line = text[..at].matches('\n').count() + 1;
+    let column = at - text[..at].rfind('\n').map_or(0, |newline| newline + 1) + 1;
+    format!("applications.toml:{line}:{column}: {key}: {}: ", path.display())
+}
+
+/// Expects both commands to refuse this, naming the place, the file and the reason.
+fn expect_refusal(text: &str, key: &str, path: &Path, reason: &str) {
+    let place = place(text, key, path);
     for command in ["check", "serve"] {
         let (code, printed, said) = run(command, text);
         assert_eq!(code, Some(2), "{command}: {reason}: {said}");
         let verdict = "# applications.toml is well written, but one thing would fail here\n";
         assert!(printed.starts_with(verdict) == (command == "check"), "{printed}");
-        let whole = said.contains(path.to_str().unwrap()) && said.contains(reason);
-        assert!(whole, "{} and {reason:?} in {said}", path.display());
+        let whole = said.starts_with(&place) && said.contains(reason);
+        assert!(whole, "{place} and {reason:?} in {said}");
         assert!(!said.contains("panicked") && !said.contains("listening"), "{said}");
     }
 }
@@ -73,9 +84,9 @@ fn a_certificate_that_cannot_be_read_is_refused_with_its_path() {
     let certs = Certs::make();
     let good = certs.leaf("localhost");
     for (path, reason) in no_certificates(&certs) {
-        expect_refusal(&listener(&path, &good.1), &path, reason);
+        expect_refusal(&listener(&path, &good.1), "tls.certificates", &path, reason);
         let keys = format!("tls_certificate = {path:?}\ntls_key = {:?}", good.1);
-        expect_refusal(&application(&keys), &path, reason);
+        expect_refusal(&application(&keys), "applications.tls_certificate", &path, reason);
     }
 }
 
@@ -84,13 +95,14 @@ fn an_authority_that_cannot_be_read_is_refused_with_its_path() {
     let certs = Certs::make();
     for (path, reason) in no_certificates(&certs) {
         let reason = if reason == "is not valid" { "cannot be read" } else { reason };
-        expect_refusal(&application(&format!("tls_ca = {path:?}")), &path, reason);
+        let text = application(&format!("tls_ca = {path:?}"));
+        expect_refusal(&text, "applications.tls_ca", &path, reason);
     }
 }
 
 /// Files that hold no key for the certificate of `localhost`.
 fn no_keys(certs: &Certs) -> Vec<(PathBuf, &'static str)> {
-    let leaf = certs.leaf("localhost");
+    certs.leaf("localhost");
     let write = |name: &str, content: &[u8]| {
         let path = certs.dir().join(name);
         fs::write(&path, content).unwrap();
@@ -104,7 +116,7 @@ fn no_keys(certs: &Certs) -> Vec<(PathBuf, &'static str)> {
         (certs.dir().join("nowhere.key"), "No such file"),
         (certs.dir().to_owned(), "directory"),
         (write("empty.key", b""), "holds no private key"),
-        (leaf.0, "holds no private key"),
+        (certs.leaf("other.test").0, "holds no private key"),
         (certs.dir().join("locked.key"), "not encrypted"),
         (certs.dir().join("older.key"), "not valid PEM"),
         (certs.dir().join("ed448.key"), "cannot be used"),
@@ -118,9 +130,9 @@ fn a_key_that_will_not_do_is_refused_with_its_path() {
     let certs = Certs::make();
     let good = certs.leaf("localhost");
     for (path, reason) in no_keys(&certs) {
-        expect_refusal(&listener(&good.0, &path), &path, reason);
+        expect_refusal(&listener(&good.0, &path), "tls.keys", &path, reason);
         let keys = format!("tls_certificate = {:?}\ntls_key = {path:?}", good.0);
-        expect_refusal(&application(&keys), &path, reason);
+        expect_refusal(&application(&keys), "applications.tls_key", &path, reason);
     }
 }
 
@@ -132,9 +144,9 @@ fn a_file_that_may_not_be_read_is_refused_with_its_path() {
     }
     let certs = Certs::make();
     let good = certs.leaf("localhost");
-    for path in [&good.1, &good.0] {
+    for (key, path) in [("tls.keys", &good.1), ("tls.certificates", &good.0)] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
-        expect_refusal(&listener(&good.0, &good.1), path, "let the user that runs");
+        expect_refusal(&listener(&good.0, &good.1), key, path, "let the user that runs");
     }
 }
 
@@ -149,13 +161,42 @@ fn where_no_certificate_is_valid_now_that_is_refused() {
     let past = dated(&certs, "past", (-60, -30));
     let future = dated(&certs, "future", (30, 60));
     for (leaf, reason) in [(&past, "expired on 20"), (&future, "is not valid before 20")] {
-        expect_refusal(&listener(&leaf.0, &leaf.1), &leaf.0, reason);
+        expect_refusal(&listener(&leaf.0, &leaf.1), "tls.certificates", &leaf.0, reason);
     }
     let keys = format!(
         "tls.certificates = [{:?}, {:?}]\ntls.keys = [{:?}, {:?}]\n",
         past.0, future.0, past.1, future.1
     );
-    expect_refusal(&format!("{keys}{APPLICATION}"), &past.0, "expired on 20");
+    let text = format!("{keys}{APPLICATION}");
+    expect_refusal(&text, "tls.certificates", &past.0, "expired on 20");
+}
+
+#[test]
+fn the_second_of_several_is_told_at_its_own_line_and_a_variable_by_its_name() {
+    let (certs, scratch) = (Certs::make(), Scratch::new());
+    let [a, b] = ["a.test", "b.test"].map(|name| certs.leaf(name));
+    let none = certs.dir().join("none.pem");
+    let text = format!(
+        "server.listen = \"127.0.0.1:0\"\n{APPLICATION}[tls]\ncertificates = [\n  {:?},\n  \
+         {none:?},\n]\nkeys = [{:?}, {:?}]\n",
+        a.0, a.1, b.1
+    );
+    expect_refusal(&text, "tls.certificates", &none, "No such file");
+    scratch.write("applications.toml", APPLICATION);
+    let arguments = ["check", "--set", "tls.certificates=./gone.pem"];
+    let (code, _, said) = Process::evenly(&arguments, scratch.path()).finish();
+    let told = "--set tls.certificates: ./gone.pem: cannot be read: ";
+    assert!(code == Some(2) && said.starts_with(told), "{code:?} {said}");
+}
+
+#[test]
+fn a_reload_says_where_the_file_stands_that_will_not_do() {
+    let (certs, backend) = (Certs::make(), Backend::plain());
+    let proxy = Proxy::secure(&certs, &[&backend], "");
+    proxy.pardon("not reloaded");
+    let line = proxy.reload(&[&backend], "tls.certificates = [\"./gone.pem\"]\n");
+    let told = "tls.certificates: ./gone.pem: cannot be read: No such file";
+    assert!(line.contains(".toml:") && line.contains(told), "{line}");
 }
 
 #[test]
