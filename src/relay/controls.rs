@@ -34,7 +34,7 @@ impl Controls {
         let now = self.now();
         let site = self.shared.site.current();
         let one = |(index, branch): (usize, &Arc<Branch>)| {
-            let traffic = site.config.traffic(index);
+            let traffic = site.traffic[index];
             PoolControls { branch: Arc::clone(branch), traffic, now }
         };
         site.branches.iter().enumerate().map(one).collect()

@@ -33,6 +33,8 @@ pub(crate) struct Site {
     routes: Routes,
     /// The place of each pool's branch, by its name.
     places: BTreeMap<String, usize>,
+    /// What clients have under way at each pool.
+    pub(super) traffic: Vec<Traffic>,
 }
 
 /// The place of the route that leads a request to its pool, if that is for routes to say; or what
@@ -57,6 +59,7 @@ impl Site {
     ) -> Arc<Self> {
         let mut connectors = tls.connectors.iter().cloned();
         let words: Arc<[String]> = config.routes.iter().map(Route::to_string).collect();
+        let traffic = (0..pools.len()).map(|index| config.traffic(index)).collect();
         // Of 10,000 applications each copy takes some MB.
         config.applications = Vec::new();
         let parts = match config.pools.is_empty() {
@@ -83,7 +86,7 @@ impl Site {
         let routes = Routes::new(&config.routes, branches.len());
         let named = branches.iter().map(|branch| branch.pool.name().to_owned());
         let places = named.zip(0..).collect();
-        Arc::new(Self { config, branches, common, routes, places })
+        Arc::new(Self { config, branches, common, routes, places, traffic })
     }
 
     /// What serves this request of a client that came in by `entrance`, and by which route, if that
@@ -125,7 +128,7 @@ impl Site {
     pub(super) fn traffic(&self, pool: Option<&str>) -> Traffic {
         let is_it = |index: &usize| pool.is_none_or(|pool| self.place_of(pool) == Some(*index));
         let those = (0..self.branches.len()).filter(is_it);
-        Traffic::of_all(those.map(|index| self.config.traffic(index)))
+        Traffic::of_all(those.map(|index| self.traffic[index]))
     }
 
     fn place_of(&self, name: &str) -> Option<usize> {
