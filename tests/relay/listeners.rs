@@ -292,8 +292,8 @@ fn a_crowd_at_one_listener_leaves_the_others_their_places() {
     assert_eq!(first.get("/").status(), 200, "nobody at its listener was sent away");
 }
 
-/// haproxy/haproxy #2519 and #958: clients who gave up while they waited outside filled the backlog,
-/// and nobody was let in any more.
+/// haproxy/haproxy #2519 and #958: clients who gave up while they waited outside filled the
+/// backlog, and nobody was let in any more.
 #[test]
 fn who_gave_up_outside_a_full_listener_keeps_nobody_waiting() {
     let gate = Gate::new();

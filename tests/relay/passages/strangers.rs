@@ -26,8 +26,8 @@ fn a_burst_with_an_end_right_behind_it_is_answered_whole() {
     }
 }
 
-/// sozu-proxy/sozu #1290: of an upload whose client closed right behind it, what the backend had not
-/// read yet was thrown away.
+/// sozu-proxy/sozu #1290: of an upload whose client closed right behind it, what the backend had
+/// not read yet was thrown away.
 #[test]
 fn an_upload_is_whole_though_its_client_is_gone_and_its_reader_slow() {
     const BYTES: usize = 8_000_000;
