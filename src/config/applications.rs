@@ -1,8 +1,6 @@
 //! `[[applications]]`: from the tables as written to the pool's specs, each with a name and an
 //! address of its own. Called by `raw` and `render`.
 
-use std::net::IpAddr;
-
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -16,6 +14,7 @@ use super::message::quote;
 use super::needs::{Need, Needs, is, is_not, is_set};
 use super::report::Report;
 use super::table::{Field, Slot, Table, table};
+use super::twins::Known;
 use super::written::read_table;
 use crate::pool::{Spec, Trust};
 use crate::preface::Version;
@@ -80,9 +79,6 @@ table! {
     }
 }
 
-/// Those of pools that were read before, each with its place.
-pub(super) type Known = Vec<(Spec, Place)>;
-
 /// Reads all applications of the file, or of a pool at its place, whose list messages call `name`;
 /// whatever is wrong with one does not hide what is wrong with the next.
 pub(super) fn read(
@@ -110,16 +106,17 @@ pub(super) fn read(
         report.add(place, APPLICATIONS, what);
         return Vec::new();
     };
-    let first = known.len();
+    known.begin_pool();
+    let mut specs = Vec::with_capacity(items.len());
     for item in items.iter() {
         report.settings.items.push(Vec::new());
         let place = report.at(item.span().start);
         if let Some(spec) = read_one(item.get_ref(), &place, report) {
-            refuse_twins(&spec, &place, known.split_at(first), report);
-            known.push((spec, place));
+            known.add(&spec, &place, report);
+            specs.push(spec);
         }
     }
-    known[first..].iter().map(|(spec, _)| spec.clone()).collect()
+    specs
 }
 
 /// None where there was no address to read; a problem was reported then.
@@ -173,51 +170,6 @@ fn with_tsl_as_tls<'i>(mut table: DeTable<'i>, report: &mut Report<'_>) -> DeTab
         }
     }
     table
-}
-
-/// Those that were read earlier.
-type Earlier<'k> = &'k [(Spec, Place)];
-
-/// Those of `others`, which are of other pools, may be at the same address.
-fn refuse_twins(
-    spec: &Spec,
-    place: &Place,
-    (others, own): (Earlier<'_>, Earlier<'_>),
-    report: &mut Report<'_>,
-) {
-    let line = |place: &Place| match place {
-        Place::At { line, .. } => *line,
-        _ => 0,
-    };
-    if let Some((_, at)) =
-        own.iter().find(|(other, _)| (&other.host, other.port) == (&spec.host, spec.port))
-    {
-        let (address, line) = (spec.authority(), line(at));
-        let what = format!("{address} is listed at line {line} already; remove one of the two");
-        report.add(place.clone(), &format!("{APPLICATIONS}.ip"), what);
-    } else if let Some((_, at)) =
-        others.iter().chain(own).find(|(other, _)| other.name == spec.name)
-    {
-        let (name, line) = (&spec.name, line(at));
-        let what = format!("\"{name}\" is the name of the one at line {line}; choose another");
-        report.add(place.clone(), &format!("{APPLICATIONS}.name"), what);
-    } else if let Some((other, at)) =
-        others.iter().chain(own).find(|(other, _)| is_of(spec, other) || is_of(other, spec))
-    {
-        let (one, other, line) = (&spec.name, &other.name, line(at));
-        let what = format!(
-            "\"{one}\" and \"{other}\", at line {line}, are alike: an address of a name is called \
-             name@address; choose another"
-        );
-        report.add(place.clone(), &format!("{APPLICATIONS}.name"), what);
-    }
-}
-
-/// True if an address of `named` would have the other's name.
-fn is_of(named: &Spec, other: &Spec) -> bool {
-    let address = |rest: &str| rest.strip_prefix('@')?.parse::<IpAddr>().ok();
-    // Whether it is a name comes last: that is dear, and asked of each pair.
-    other.name.strip_prefix(&*named.name).and_then(address).is_some() && named.is_named()
 }
 
 /// A key's value as TOML, from bare text. Reading it says whether it will do, and whether there is

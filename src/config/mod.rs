@@ -5,8 +5,9 @@
 //! follows from those lines: `raw` and `written` read them, `overrides` sets them, `settings`
 //! remembers what was set, `render` writes them, `meaning` knows those that mean nothing where they
 //! stand; `valid` holds the other rules between them, `report` collects what is wrong and `message`
-//! says it; `places` remembers where that stands which is tried at the start; `syntax` and `words`
-//! guess what was meant. `changes` says what another file changes.
+//! says it; `places` remembers where that stands which is tried at the start; `twins` finds who has
+//! what is another's; `syntax` and `words` guess what was meant. `changes` says what another file
+//! changes.
 
 mod account;
 #[cfg(feature = "alerts")]
@@ -40,6 +41,7 @@ mod syntax;
 mod table;
 #[cfg(test)]
 mod tests;
+mod twins;
 mod units;
 mod valid;
 mod words;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::applications::{self, Known};
+use super::applications;
 use super::form::{Form, Unset, found, text};
 use super::listeners::leading;
 use super::message::{Errors, Place, quote};
@@ -17,6 +17,7 @@ use super::needs::{Need, Needs};
 use super::overrides::Overrides;
 use super::report::Report;
 use super::table::{Field, Slot, Table, table};
+use super::twins::Known;
 use super::written::{items, read_table, refuse_unknown, the_table};
 use super::{APPLICATIONS, Asking, Config, OWN, POOLS, grammar, routes};
 use crate::pool::{NO_POOL, ONLY};

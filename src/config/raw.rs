@@ -6,12 +6,12 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::applications::Known;
 use super::files::read_whole;
 use super::message::{Errors, Place};
 use super::overrides::Overrides;
 use super::places::Places;
 use super::report::Report;
+use super::twins::Known;
 use super::written::{read_table, refuse_unknown, the_table};
 use super::{
     APPLICATIONS, Config, LISTENERS, POOLS, ROUTES, applications, listeners, pools, routes, syntax,
