@@ -49,7 +49,9 @@ pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
         warn(tls.warnings().chain(tls::unverified(&config.applications)));
     }
     // Last of all what is wrong in the file, as it decides how this ends.
-    faults.sort_by_key(|fault| matches!(fault, CannotStart::Config(_)));
+    let is_of_file = |fault: &CannotStart| matches!(fault, CannotStart::Config(_));
+    let (of_file, mut faults): (Vec<_>, Vec<_>) = faults.into_iter().partition(is_of_file);
+    faults.extend(of_file);
     let last = faults.pop().map(Failure::from);
     for fault in faults {
         // A closed stderr is no reason to hide the exit code.

@@ -2,6 +2,7 @@
 //! are opened, addresses that are listened at. Filled by `raw`; asked by whoever tried one in vain,
 //! so that its fault is told as every other is, with file, line, column and key.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use toml::de::DeValue;
@@ -91,13 +92,15 @@ impl Places {
         let all = all.flat_map(|own| own.tables.iter().chain(own.items.iter().flatten()));
         // An item has a place of its own, and so comes before its list.
         let all = report.listed.iter().chain(all.filter(|setting| is_tried(setting)));
-        let mut settings: Vec<Setting> = all.cloned().collect();
-        fn said(it: &Setting) -> (&str, &str, Option<&str>) {
-            (it.table, it.key, it.value.as_deref())
+        let (mut settings, mut known) = (Vec::new(), BTreeMap::new());
+        for setting in all {
+            // Many applications have one file.
+            let value = setting.value.as_deref().unwrap_or_default();
+            known.entry(format!("{} = {value}", setting.path())).or_insert_with(|| {
+                settings.push(setting.clone());
+                settings.len()
+            });
         }
-        // Many applications have one file. The sort keeps the order of equal ones: the first stays.
-        settings.sort_by(|one, other| said(one).cmp(&said(other)));
-        settings.dedup_by(|one, other| said(one) == said(other));
         Self(Arc::new(Kept { name: name.to_owned(), settings }))
     }
 }

@@ -1,7 +1,7 @@
 //! What an application has for itself alone: its address within its pool, its name among all.
 //! Asked by `applications` for each that is read; of 10,000, each is found at once.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::APPLICATIONS;
@@ -13,15 +13,18 @@ use crate::pool::Spec;
 #[derive(Default)]
 pub(super) struct Known {
     pools: usize,
-    /// The line of each, by its pool and its address.
-    addresses: HashMap<(usize, String, u16), usize>,
-    names: HashMap<String, Called>,
-    /// Those that are called as an address of a name would be, by that name.
-    addressed: HashMap<String, (String, usize)>,
+    all: Vec<One>,
+    /// The place of each in `all`, by its pool and its address.
+    addresses: Index,
+    names: Index,
+    /// The same of those that are called as an address of a name would be, by that name.
+    addressed: Index,
 }
 
-/// Who has a name.
-struct Called {
+type Index = BTreeMap<String, usize>;
+
+struct One {
+    name: String,
     line: usize,
     /// It may have several addresses, each of which is called after it.
     is_named: bool,
@@ -42,27 +45,27 @@ impl Known {
             Place::At { line, .. } => *line,
             _ => 0,
         };
-        self.addresses.entry(self.address(spec)).or_insert(line);
-        let called = Called { line, is_named: spec.is_named() };
-        self.names.entry(spec.name.clone()).or_insert(called);
+        let (address, at) = (self.address(spec), self.all.len());
+        self.addresses.entry(address).or_insert(at);
+        self.names.entry(spec.name.clone()).or_insert(at);
         if let Some(name) = name_of_address(&spec.name) {
-            let told = || (spec.name.clone(), line);
-            self.addressed.entry(name.to_owned()).or_insert_with(told);
+            self.addressed.entry(name.to_owned()).or_insert(at);
         }
+        self.all.push(One { name: spec.name.clone(), line, is_named: spec.is_named() });
     }
 
     /// The key of what another has already, and what to do about it.
     fn taken(&self, spec: &Spec) -> Option<(&'static str, String)> {
         let name = &spec.name;
-        if let Some(line) = self.addresses.get(&self.address(spec)) {
+        if let Some(One { line, .. }) = self.find(&self.addresses, &self.address(spec)) {
             let what = format!("is listed at line {line} already; remove one of the two");
             return Some(("ip", format!("{} {what}", spec.authority())));
         }
-        if let Some(Called { line, .. }) = self.names.get(name) {
+        if let Some(One { line, .. }) = self.find(&self.names, name) {
             let what = format!("is the name of the one at line {line}; choose another");
             return Some(("name", format!("\"{name}\" {what}")));
         }
-        let (other, line) = self.alike(spec)?;
+        let One { name: other, line, .. } = self.alike(spec)?;
         let what = format!(
             "\"{name}\" and \"{other}\", at line {line}, are alike: an address of a name is called \
              name@address; choose another"
@@ -70,20 +73,21 @@ impl Known {
         Some(("name", what))
     }
 
-    /// One that has the name of an address of this one's, or one whose address has this one's name;
-    /// and its line.
-    fn alike<'k>(&'k self, spec: &'k Spec) -> Option<(&'k str, usize)> {
-        let of_ours = || self.addressed.get(&spec.name).filter(|_| spec.is_named());
-        let ours = of_ours().map(|(other, line)| (other.as_str(), *line));
+    /// One that has the name of an address of this one's, or one whose address has this one's name.
+    fn alike(&self, spec: &Spec) -> Option<&One> {
+        let ours = self.find(&self.addressed, &spec.name).filter(|_| spec.is_named());
         ours.or_else(|| {
             let name = name_of_address(&spec.name)?;
-            let called = self.names.get(name).filter(|called| called.is_named)?;
-            Some((name, called.line))
+            self.find(&self.names, name).filter(|one| one.is_named)
         })
     }
 
-    fn address(&self, spec: &Spec) -> (usize, String, u16) {
-        (self.pools, spec.host.clone(), spec.port)
+    fn find(&self, index: &Index, key: &str) -> Option<&One> {
+        index.get(key).map(|at| &self.all[*at])
+    }
+
+    fn address(&self, spec: &Spec) -> String {
+        format!("{} {} {}", self.pools, spec.port, spec.host)
     }
 }
 

@@ -84,8 +84,8 @@ impl Site {
             false => nobodys(&config, lot, ledger),
         };
         let routes = Routes::new(&config.routes, branches.len());
-        let named = branches.iter().map(|branch| branch.pool.name().to_owned());
-        let places = named.zip(0..).collect();
+        let mut places = BTreeMap::new();
+        places.extend(branches.iter().map(|branch| branch.pool.name().to_owned()).zip(0..));
         Arc::new(Self { config, branches, common, routes, places, traffic })
     }
 

@@ -4,7 +4,6 @@
 //! or a check of a backend of it has failed: that may have moved. One that has no address yet is
 //! looked up until it has. No look-up holds up another, nor a check.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -60,7 +59,7 @@ struct KnownName {
     /// What it has come to: an error only until it is found.
     answer: Answer,
     /// Those of its addresses that were not in the last answer.
-    missing: BTreeSet<SocketAddr>,
+    missing: Vec<SocketAddr>,
 }
 
 impl Names {
@@ -253,7 +252,7 @@ impl KnownName {
             is_under_way: false,
             is_failing,
             answer: answer.clone(),
-            missing: BTreeSet::new(),
+            missing: Vec::new(),
         }
     }
 
@@ -266,11 +265,11 @@ impl KnownName {
             }
             return;
         };
-        let found: BTreeSet<SocketAddr> = found.iter().copied().collect();
-        let absent: BTreeSet<SocketAddr> =
-            known.iter().filter(|at| !found.contains(at)).copied().collect();
-        let held = absent.difference(&self.missing).copied().collect();
-        self.answer = Ok(found.union(&held).copied().collect());
+        let is_held = |at: &&SocketAddr| !found.contains(at) && !self.missing.contains(at);
+        let held: Vec<SocketAddr> = known.iter().filter(is_held).copied().collect();
+        let mut all = [found.as_slice(), &held].concat();
+        all.sort_unstable();
+        self.answer = Ok(all);
         self.missing = held;
     }
 }
