@@ -63,16 +63,22 @@ impl Errors {
     }
 }
 
+/// So many problems are told at once: whoever has more has the same one many times.
+const TOLD_MAX: usize = 100;
+
 impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
+        for (index, problem) in self.problems.iter().take(TOLD_MAX).enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
             // Names of keys are quoted as they stand in the file.
             Escaped(&problem.line(&self.name)).fmt(f)?;
         }
-        Ok(())
+        match self.problems.len().saturating_sub(TOLD_MAX) {
+            0 => Ok(()),
+            more => write!(f, "\n{}: and {more} more", Escaped(&self.name)),
+        }
     }
 }
 

@@ -228,7 +228,9 @@ fn warn_of_http(settings: &Settings, whose: &str, report: &mut Report<'_>) {
     for setting in all.filter(|it| !Settings::usual().has(it)) {
         let what =
             format!("only \"connect\" can be where {whose} is of mode \"tcp\"; remove the others");
-        report.warn(setting.place.clone(), "retry.on", what);
+        if !report.has_warned(&setting.place, "retry.on") {
+            report.warn(setting.place.clone(), "retry.on", what);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use super::message::{Errors, Place, quote};
 use super::needs::{Need, Needs};
 use super::overrides::Overrides;
 use super::report::Report;
+use super::settings::Setting;
 use super::table::{Field, Slot, Table, table};
 use super::twins::Known;
 use super::written::{items, read_table, refuse_unknown, the_table};
@@ -242,7 +243,9 @@ fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
     {
         let name = pool.pool_name();
         if !config.routes.iter().any(|route| route.pool == index) && !is_led_by_listener(name) {
-            let place = report.pools[index].tables.last().map(|it| it.place.clone());
+            let is_in_file = |it: &&Setting| matches!(it.place, Place::At { .. });
+            let own = report.pools[index].tables.iter().rev().find(is_in_file);
+            let place = own.map(|it| it.place.clone());
             let what = format!("no route leads to {}; write one", quote(name));
             report.warn(place.unwrap_or(Place::File), "pools", what);
         }

@@ -115,7 +115,6 @@ impl<'t> Report<'t> {
     }
 
     /// How many problems there are so far.
-    #[cfg(feature = "alerts")]
     pub(super) fn problems(&self) -> usize {
         self.problems.len()
     }

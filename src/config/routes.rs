@@ -125,8 +125,9 @@ fn read_one(
         report.add(place.clone(), ROUTES, what);
         return None;
     };
-    let mut written = Written::default();
+    let (mut written, before) = (Written::default(), report.problems());
     read_table(ROUTES, table, &mut written, report);
+    let is_refused = report.problems() > before;
     let key = format!("{ROUTES}.pool");
     let Some(named) = table.get("pool") else {
         report.add(place.clone(), &key, "missing; write for example pool = \"api\"");
@@ -138,6 +139,9 @@ fn read_one(
         report.add(report.at(named.span().start), &key, what);
         return None;
     };
+    if is_refused {
+        return None; // without what was refused it would be for any host, or any path
+    }
     let path = written.path.filter(|path| !path.is_empty());
     let route = Route { host: written.host, path, pool };
     if let Some((key, what)) = passing::leads_nobody(config, &route)

@@ -15,12 +15,14 @@ impl Display for Event<'_> {
             | Self::UnknownPath { backend, what } => write!(f, "backend {backend}: {what}"),
             Self::Habit { backend, learnt } => write!(f, "backend {backend} {learnt}"),
             Self::NoneFound { pool } => {
+                let (pool, there) = (within(pool), there(pool));
                 let so = "no name resolves; until one does, nobody is served";
-                write!(f, "NO BACKEND IS FOUND{}: {so}", within(pool))
+                write!(f, "NO BACKEND IS FOUND{pool}: {so}{there}")
             }
             Self::NoneLeft { pool, .. } => {
+                let (pool, there) = (within(pool), there(pool));
                 let so = "by the file that serves now; nobody is served";
-                write!(f, "NO BACKEND IS UP{} {so}", within(pool))
+                write!(f, "NO BACKEND IS UP{pool} {so}{there}")
             }
             Self::Unavailable { none, how, request } => write!(f, "{how}: {none}; {request}"),
             Self::Busy { why, how, request } => write!(f, "{how}: {why}; {request}"),
@@ -51,6 +53,11 @@ impl Display for Event<'_> {
 
 fn within(pool: Option<&str>) -> String {
     pool.map_or(String::new(), |pool| format!(" in pool {pool}"))
+}
+
+/// Other pools may serve.
+fn there(pool: Option<&str>) -> &'static str {
+    if pool.is_some() { " there" } else { "" }
 }
 
 impl Event<'_> {

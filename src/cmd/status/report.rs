@@ -48,7 +48,8 @@ pub(super) fn sentence(view: &View) -> String {
         [] => {}
         _ if up == 0 => sentence.push_str("NO BACKEND IS UP: "),
         ref pools => {
-            sentence.push_str(&format!("NO BACKEND IS UP in pool {}: ", pools.join(", ")));
+            let of = if pools.len() == 1 { "pool" } else { "pools" };
+            sentence.push_str(&format!("NO BACKEND IS UP in {of} {}: ", pools.join(", ")));
         }
     }
     sentence.push_str(&format!("{up} of {total} up"));

@@ -372,6 +372,9 @@ fn a_pool_to_which_nothing_leads_is_told() {
     let text = format!("{}{}[[routes]]\npool = \"b\"\n", pool("a", 1), pool("b", 2));
     let told = "2:8: pools: no route leads to \"a\"; write one";
     assert_eq!(from(&text, &Overrides::default()), told);
+    let mut flags = Overrides::default();
+    flags.set("--set server.workers", "server.workers", "2");
+    assert_eq!(from(&text, &flags), told, "it is no matter of a flag");
     assert_eq!(from(&pool("a", 1), &Overrides::default()), "");
     let sent = "[[listeners]]\nlisten = \"[::]:80\"\nmode = \"redirect-to-https\"\npool = \"a\"\n\
                 https_port = 443\n[[listeners]]\nlisten = \"[::]:81\"\n";

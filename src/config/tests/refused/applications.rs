@@ -133,6 +133,15 @@ port = 80
 }
 
 #[test]
+fn of_very_many_mistakes_the_first_hundred_are_told() {
+    let twins = "[[applications]]\nip = \"10.0.0.1\"\nport = 80\n".repeat(151);
+    let said = Config::parse(&twins, "f").unwrap_err().to_string();
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!((lines.len(), lines[100]), (101, "f: and 50 more"));
+    assert!(lines[99].starts_with("f:301:1: "), "{}", lines[99]);
+}
+
+#[test]
 fn what_an_address_of_another_would_be_called_is_no_name() {
     let cases = r#"
 name = "a@10.0.0.2"

@@ -153,6 +153,13 @@ pool = "api"
     2:8: routes.host: "*.127.0.0.1" is no host without scheme and port; write for example
         "a.example.org" or "*.example.org"
 [[routes]]
+pool = "api"
+[[routes]]
+host = "*.bücher.test"
+pool = "api"
+    4:8: routes.host: "*.bücher.test" matches nothing: clients ask for such a name in its form in
+        ASCII, which begins with xn--; write that, as idn2 prints it
+[[routes]]
 host = "*.bücher.test"
 pool = "api"
     2:8: routes.host: "*.bücher.test" matches nothing: clients ask for such a name in its form in
