@@ -153,13 +153,6 @@ pool = "api"
     2:8: routes.host: "*.127.0.0.1" is no host without scheme and port; write for example
         "a.example.org" or "*.example.org"
 [[routes]]
-pool = "api"
-[[routes]]
-host = "*.bücher.test"
-pool = "api"
-    4:8: routes.host: "*.bücher.test" matches nothing: clients ask for such a name in its form in
-        ASCII, which begins with xn--; write that, as idn2 prints it
-[[routes]]
 host = "*.bücher.test"
 pool = "api"
     2:8: routes.host: "*.bücher.test" matches nothing: clients ask for such a name in its form in
@@ -186,6 +179,27 @@ pool = "api"
 path = "/api/"
 pool = "web"
     4:1: routes: the 1st route has this host and path already, and leads to "api"; remove one
+"#;
+    each(cases, |text| alone(&format!("{text}\n{POOLS}")));
+}
+
+#[test]
+fn a_route_whose_host_or_path_is_refused_is_no_twin_of_one_for_all() {
+    let cases = r#"
+[[routes]]
+pool = "api"
+[[routes]]
+host = "*.bücher.test"
+pool = "api"
+    4:8: routes.host: "*.bücher.test" matches nothing: clients ask for such a name in its form in
+        ASCII, which begins with xn--; write that, as idn2 prints it
+[[routes]]
+pool = "api"
+[[routes]]
+path = "x"
+pool = "api"
+    4:8: routes.path: "x" will not do; write whole segments, such as "/api", without %, ;, ?, *, {},
+        // and ..
 "#;
     each(cases, |text| alone(&format!("{text}\n{POOLS}")));
 }
