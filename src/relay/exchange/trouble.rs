@@ -1,7 +1,6 @@
 //! What can go wrong in an exchange, whose fault it is, and what the client and the log are told of
 //! it.
 
-use super::account::Reason;
 use super::awaited::Awaited;
 use crate::config::Config;
 use crate::http::Refusal;
@@ -11,6 +10,7 @@ use crate::pool::{Fault, Unavailable};
 use crate::relay::answer::Answer;
 use crate::relay::tunnel::TAKEN_OUT;
 use crate::text::Took;
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -112,10 +112,11 @@ impl Trouble {
     }
 
     /// The same in words; none where nothing went wrong, or where the cause says it all.
-    pub(super) fn reason(&self) -> Reason<'_> {
-        Reason::Lasting(match self {
+    pub(super) fn reason(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
             Self::Refused(refusal, _) => refusal.reason,
-            Self::Backend { reason, .. } => return Reason::Passing(reason),
+            Self::Backend { reason, .. } => reason,
+            Self::NoBackend(none) => return Cow::Owned(none.to_string()),
             Self::Client(Cause::ClientTimeout) => {
                 "the client took its answer no more, or too slowly ([timeouts] client_write)"
             }
@@ -128,7 +129,8 @@ impl Trouble {
             Self::TakenOut => TAKEN_OUT,
             Self::Overdue(_) => "the request took longer than [timeouts] request",
             Self::Stale => "",
-            _ => return Reason::Passing(self.answer().reason),
+            Self::Elsewhere => "",
+            Self::Ours(_) | Self::NoWay(_) => self.answer().reason,
         })
     }
 
