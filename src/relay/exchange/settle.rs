@@ -3,7 +3,7 @@
 
 use super::awaited::Awaited;
 use super::given::Given;
-use super::trouble::{HELD, Trouble};
+use super::trouble::Trouble;
 use super::{Ended, Exchange};
 use crate::engine::Next;
 use crate::log::Cause;
@@ -55,10 +55,9 @@ impl Exchange {
         self.upstream = None;
         match trouble {
             Trouble::NoBackend(none) => cx.kit.shared.say_unavailable(none, self.shown_at_pool()),
-            Trouble::QueueFull | Trouble::QueueLate => {
-                cx.kit.shared.say_busy("every backend is busy", self.shown_at_pool());
+            Trouble::QueueFull { .. } | Trouble::QueueLate | Trouble::Held => {
+                cx.kit.shared.say_busy(&trouble.reason(), self.shown_at_pool());
             }
-            Trouble::Held => cx.kit.shared.say_busy(HELD, self.shown_at_pool()),
             Trouble::Ours(error) => {
                 cx.kit.shared.idle.give_way(cx.now);
                 self.say_exhausted(error, &cx.kit.shared);

@@ -55,7 +55,7 @@ impl Passage {
                 let request = &self.shown();
                 shared.teller.tell(Event::Unavailable { none, how: BY_RESET, request });
             }
-            Trouble::QueueFull | Trouble::QueueLate | Trouble::Held => {
+            Trouble::QueueFull { .. } | Trouble::QueueLate | Trouble::Held => {
                 let (why, request) = (&trouble.to_string(), &self.shown());
                 shared.teller.tell(Event::Busy { why, how: BY_RESET, request });
             }
