@@ -13,6 +13,7 @@ use super::socket;
 use crate::http::HeadLimits;
 use crate::plain::client::{Link, LinkError, Patience};
 use crate::plain::url::Url;
+pub use crate::relay::HELD_MAX;
 use crate::text::Took;
 use crate::thread;
 

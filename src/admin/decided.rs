@@ -75,7 +75,8 @@ impl View {
     fn lines(&self, one: &Trace) -> Vec<String> {
         let (at, id, asked, client) =
             (self.clock.told(one.begun), one.id.text(), self.asked(one), one.client);
-        let mut lines = vec![format!("request {id} at {at} UTC: {asked}, from {client}")];
+        let place = self.place(one);
+        let mut lines = vec![format!("request {id} at {at} UTC: {asked}, from {client}{place}")];
         lines.push(outcome(one));
         if one.was_held {
             lines.push("a pause held it".to_owned());
@@ -109,6 +110,21 @@ impl View {
         format!("{}{dots}", one.asked.text())
     }
 
+    /// `, for a.test in pool api by route a.test/api`, as far as there is any choice.
+    fn place(&self, one: &Trace) -> String {
+        let mut words = match one.host.text() {
+            none if none.is_empty() => none,
+            host => format!(", for {host}{}", if one.host.is_full() { "..." } else { "" }),
+        };
+        if let Some(pool) = &one.pool {
+            words.push_str(&format!(" in pool {pool}"));
+        }
+        if let Some(route) = &one.route {
+            words.push_str(&format!(" by route {route}"));
+        }
+        words
+    }
+
     fn name(&self, number: u64) -> String {
         let found = self.pools.backends().find(|one| one.number() == number);
         found.map_or_else(|| "one that has left the file".to_owned(), |it| it.name().to_owned())
@@ -126,13 +142,12 @@ impl View {
     }
 
     /// Where each backend of the request's pool stood then that was not up, as far as that is
-    /// remembered; of all pools where it had none.
+    /// remembered.
     fn out(&self, one: &Trace) -> Vec<(&str, Shift)> {
         if one.cause == Cause::Refused {
             return Vec::new(); // whoever was out has no part in it
         }
-        let own = one.tries.told().0.find_map(|tried| self.pool_of(tried.backend));
-        let is_asked = |pool: &&Arc<Pool>| own.is_none_or(|own| own.name() == pool.name());
+        let is_asked = |pool: &&Arc<Pool>| pool.rules().pool.as_deref() == one.pool.as_deref();
         let away = |pool: &'_ Arc<Pool>, index: usize| {
             let mut shifts = pool.story(index, self.now).shifts.into_iter();
             let then = shifts.find(|shift| shift.at <= one.begun);
@@ -182,10 +197,13 @@ impl View {
             "id": one.id.text(),
             "at": time(self.clock.at(one.begun)),
             "asked": self.asked(one),
+            "host": (!one.host.text().is_empty()).then(|| one.host.text()),
+            "pool": one.pool.as_deref(),
+            "route": one.route.as_deref(),
             "client": one.client.to_string(),
             "status": one.status,
             "cause": one.cause.word(),
-            "why": (!one.reason.is_empty()).then_some(one.reason),
+            "why": (!one.reason.is_empty()).then_some(&*one.reason),
             "held": one.was_held,
             "queued_ms": millis(one.queued),
             "waited_ms": millis(one.waited),

@@ -277,11 +277,22 @@ mod tests {
     use super::*;
     use std::os::unix::net::{UnixListener, UnixStream};
 
-    fn scratch(name: &str) -> PathBuf {
+    /// A directory of a test's own, gone with it.
+    struct Scratch(PathBuf);
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// With a path in it for a socket.
+    fn scratch(name: &str) -> (Scratch, PathBuf) {
         let name = format!("evenly-socket-{}-{name}", std::process::id());
         let directory = std::env::temp_dir().join(name);
         fs::create_dir_all(&directory).unwrap();
-        directory
+        let path = directory.join("a.sock");
+        (Scratch(directory), path)
     }
 
     fn refusal(path: &Path) -> String {
@@ -290,7 +301,7 @@ mod tests {
 
     #[test]
     fn it_is_for_its_user_alone_and_gone_at_the_end() {
-        let path = scratch("own").join("a.sock");
+        let (_scratch, path) = scratch("own");
         let socket = UnixSocket::bind(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert!(UnixStream::connect(socket.path()).is_ok());
@@ -300,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_dead_one_is_replaced_and_a_live_one_refused() {
-        let path = scratch("dead").join("a.sock");
+        let (_scratch, path) = scratch("dead");
         drop(UnixListener::bind(&path).unwrap()); // std leaves it behind
         let live = UnixSocket::bind(&path).unwrap();
         assert!(refusal(&path).contains("a balancer that runs has it; end that one"));
@@ -310,7 +321,7 @@ mod tests {
 
     #[test]
     fn one_that_is_too_busy_to_be_reached_is_live() {
-        let path = scratch("busy").join("a.sock");
+        let (_scratch, path) = scratch("busy");
         let busy = UnixListener::bind(&path).unwrap();
         rustix::net::listen(&busy, 0).unwrap();
         let within = Duration::from_millis(10);
@@ -320,11 +331,11 @@ mod tests {
 
     #[test]
     fn what_is_no_socket_is_never_removed() {
-        let directory = scratch("file");
+        let (Scratch(ref directory), _) = scratch("file");
         let (file, link) = (directory.join("a"), directory.join("link"));
         fs::write(&file, "precious").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        for path in [&file, &link, &directory] {
+        for path in [&file, &link, directory] {
             assert!(refusal(path).contains("something else at this path"), "{path:?}");
         }
         assert_eq!(fs::read_to_string(&link).unwrap(), "precious");
@@ -332,7 +343,7 @@ mod tests {
 
     #[test]
     fn one_that_took_its_place_stays_when_it_ends() {
-        let path = scratch("successor").join("a.sock");
+        let (_scratch, path) = scratch("successor");
         let old = UnixSocket::bind(&path).unwrap();
         fs::remove_file(&path).unwrap();
         let new = UnixSocket::bind(&path).unwrap();
@@ -343,7 +354,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_socket_is_said() {
-        let directory = scratch("odd");
+        let (Scratch(ref directory), _) = scratch("odd");
         let long = directory.join("x".repeat(108));
         assert!(refusal(&long).contains("too long a path for a socket; 107 are possible"));
         let lost = directory.join("missing/a.sock");
@@ -352,7 +363,7 @@ mod tests {
 
     #[test]
     fn of_many_that_find_a_dead_one_a_single_one_takes_its_place() {
-        let path = scratch("race").join("a.sock");
+        let (_scratch, path) = scratch("race");
         for _ in 0..20 {
             drop(UnixListener::bind(&path).unwrap());
             let all: Vec<_> = std::thread::scope(|scope| {

@@ -67,17 +67,18 @@ impl Reach {
     fn find_local(&self) -> Result<Endpoint, Failure> {
         let mut tried = Vec::new();
         let file = fs::canonicalize(&self.source.path).ok();
+        let is_said = file.is_some() || self.is_said_by_variables();
         for endpoint in self.expected()? {
             match endpoint.reach(GLANCE) {
-                Ok(()) if file.is_some() => return Ok(endpoint),
+                Ok(()) if is_said => return Ok(endpoint),
                 // Nobody has named it, so it is one among others.
                 Ok(()) => {}
                 Err(error) => tried.push(format!("{endpoint} ({})", unconnected(&error))),
             }
         }
         let mut others: Vec<_> = directories().iter().flat_map(|it| live_in(it)).collect();
-        if let Some(file) = &file {
-            others.retain(|endpoint| serves(endpoint, file));
+        if is_said {
+            others.retain(|endpoint| file.as_ref().is_some_and(|file| serves(endpoint, file)));
         }
         if others.len() > 1 {
             let names: Vec<_> = others.iter().map(Endpoint::to_string).collect();
@@ -112,12 +113,19 @@ impl Reach {
             Ok(config) => written(config, &path.display().to_string()),
             Err(errors) if self.is_file_named && !path.exists() => Err(errors.into()),
             // It does not say its port, and who is at the default one may be another's.
-            Err(_) if path.exists() => {
-                let own = Config::socket_in(path, overrides);
-                Ok(own.map(Endpoint::Socket).into_iter().collect())
-            }
-            Err(_) => Ok(by_port(Config::default().server.listen.port())),
+            Err(_) if path.exists() => Ok(match Config::glimpse(path, overrides).admin.socket {
+                AdminSocket::At(path) => vec![Endpoint::Socket(path)],
+                AdminSocket::Auto | AdminSocket::Off => Vec::new(),
+            }),
+            Err(_) => written(Config::glimpse(path, overrides), "the environment"),
         }
+    }
+
+    /// Variables beat the file, and count where there is none.
+    fn is_said_by_variables(&self) -> bool {
+        let Source { path, overrides } = &self.source;
+        let socket = Config::glimpse(path, overrides).admin.socket;
+        socket != AdminSocket::Auto || overrides.has("server.listen")
     }
 }
 

@@ -197,15 +197,12 @@ impl Config {
         self.read_telling(&text, &name, overrides)
     }
 
-    /// The socket for operators that a file names, though it may be no configuration: whoever asks
+    /// What can be read of a file, though it may be no configuration, or not there: whoever asks
     /// the balancer that was started with it need not wait until it is one again.
     #[cfg(feature = "admin")]
     #[must_use]
-    pub fn socket_in(path: &Path, overrides: &Overrides) -> Option<std::path::PathBuf> {
-        match raw::admin_socket(&raw::text(path).ok()?, overrides) {
-            AdminSocket::At(path) => Some(path),
-            AdminSocket::Auto | AdminSocket::Off => None,
-        }
+    pub fn glimpse(path: &Path, overrides: &Overrides) -> Self {
+        raw::glimpse(&raw::text(path).unwrap_or_default(), overrides)
     }
 
     /// Reads a text that messages call `name`.

@@ -89,14 +89,14 @@ pub(super) fn read(
     report.finish((config, warnings))
 }
 
-/// The socket for operators that the text names, whatever else is wrong with it.
+/// What the text says in its tables, whatever is wrong with it.
 #[cfg(feature = "admin")]
-pub(super) fn admin_socket(text: &str, overrides: &Overrides) -> super::AdminSocket {
+pub(super) fn glimpse(text: &str, overrides: &Overrides) -> Config {
     let (mut config, mut report) = (Config::default(), Report::new("", text));
     let (root, _) = DeTable::parse_recoverable(text);
     read_root(root.get_ref(), &mut config, &mut report);
     overrides.apply(&mut config, &mut report);
-    config.admin.socket
+    config
 }
 
 fn read_root(root: &DeTable<'_>, config: &mut Config, report: &mut Report<'_>) {

@@ -33,7 +33,12 @@ impl Measure {
             return Err(format!("{said} is {what}; write for example \"5{usual}\""));
         }
         if unit.is_empty() {
-            return Err(format!("{text} has no unit; write for example \"{text}{}\"", self.usual));
+            // Where 0 means none, it needs no unit; elsewhere it is too little with one.
+            let number = if number.bytes().all(|digit| digit == b'0') { "5" } else { number };
+            return Err(format!(
+                "{text} has no unit; write for example \"{number}{}\"",
+                self.usual
+            ));
         }
         let Some((_, factor)) = self.units.iter().find(|(name, _)| *name == unit) else {
             return Err(self.unknown(text, number, unit));
@@ -88,6 +93,7 @@ mod tests {
     fn what_is_not_a_number_and_a_unit_is_refused_with_a_remedy() {
         let cases = r#"
             5 -> 5 has no unit; write for example "5s"
+            0 -> 0 has no unit; write for example "5s"
             -5s -> "-5s" is negative; write for example "5s"
             1.5s -> "1.5s" is not a whole number and a unit; write for example "5s"
             5 s -> "5 s" is not a whole number and a unit; write for example "5s"

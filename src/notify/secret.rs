@@ -66,16 +66,20 @@ fn fit(from: &str, text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    fn file(name: &str, bytes: &[u8]) -> String {
+    /// What is made of the text where PATH is that of a file with these bytes; and that path.
+    fn filled_from(name: &str, bytes: &[u8], text: &str) -> (Result<String, String>, String) {
         let path = std::env::temp_dir().join(format!("evenly-{name}-{}", std::process::id()));
         std::fs::write(&path, bytes).unwrap();
-        path.display().to_string()
+        let shown = path.display().to_string();
+        let filled = filled(&text.replace("PATH", &shown));
+        std::fs::remove_file(path).unwrap();
+        (filled, shown)
     }
 
     #[test]
     fn a_place_is_filled_with_what_is_in_a_file_or_a_variable() {
-        let path = file("token", b"s3cret\r\n");
-        assert_eq!(filled(&format!("Bearer ${{file:{path}}}!")), Ok("Bearer s3cret!".into()));
+        let (said, _) = filled_from("token", b"s3cret\r\n", "Bearer ${file:PATH}!");
+        assert_eq!(said, Ok("Bearer s3cret!".into()));
         let home = std::env::var("PATH").unwrap();
         assert_eq!(filled("${env:PATH}"), Ok(home));
         assert_eq!(filled("a ${b} $ { ${file} é"), Ok("a ${b} $ { ${file} é".into()));
@@ -84,8 +88,8 @@ mod tests {
     #[test]
     fn what_is_no_secret_is_refused_and_not_repeated() {
         for bytes in [&b""[..], b"\n", b"a\nb", b"a\0b", b"\xff", &[b'x'; 17 * 1024]] {
-            let path = file("odd", bytes);
-            let error = filled(&format!("${{file:{path}}}")).unwrap_err();
+            let (said, path) = filled_from("odd", bytes, "${file:PATH}");
+            let error = said.unwrap_err();
             assert!(error.starts_with(&path) && !error.contains("xxx"), "{error}");
         }
         assert!(filled("${env:EVENLY_NO_SUCH_VARIABLE}").unwrap_err().contains("not set"));

@@ -5,6 +5,7 @@
 //! checks, so seldom that a lock will do; no request looks at it. Decides nothing.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,13 @@ pub struct PastCheck {
     pub passed: bool,
     /// What was seen: `status 200`.
     pub seen: String,
+}
+
+impl fmt::Display for PastCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { took, passed, ref seen, .. } = *self;
+        CheckOutcome { passed, asks_drain: false, seen: seen.clone(), took }.fmt(f)
+    }
 }
 
 /// What a process that is succeeded has to say of one backend.
@@ -98,7 +106,9 @@ impl Past {
 
     /// No check speaks any more.
     pub(super) fn left_unchecked(&self, alive: bool) {
-        self.lock().of_checks = format!("the file says alive = {alive}, and it is not checked");
+        let mut notes = self.lock();
+        notes.checks.clear();
+        notes.of_checks = format!("the file says alive = {alive}, and it is not checked");
     }
 
     /// It was taken out for a while, for this reason.
@@ -116,6 +126,11 @@ impl Past {
         notes.before.push_back(over);
         notes.reason = beginning(reason, SEEN_BYTES_MAX).to_owned();
         (notes.standing, notes.since) = (standing, now);
+        // One that comes back from an operator is down for what checks see by now.
+        let found = notes.checks.iter().rev().find(|check| !check.passed).map(PastCheck::to_string);
+        if let Some(found) = found.filter(|_| standing == Standing::Down) {
+            notes.of_checks = beginning(&found, SEEN_BYTES_MAX).to_owned();
+        }
         notes.failed = match standing {
             Standing::Down if notes.reason == notes.of_checks => notes.failed_in_a_row(),
             _ => 0,
@@ -299,8 +314,10 @@ mod tests {
         assert_eq!(why(&pool, s(9)), down);
         pool.set_mode(0, crate::pool::Mode::Drain, false, s(10)).unwrap();
         assert_eq!(why(&pool, s(11)), ("set to drain by an operator".into(), s(10)));
+        pool.record_check(0, &CheckOutcome { seen: "status 503".into(), ..check(false) }, s(11));
         pool.set_mode(0, crate::pool::Mode::Ready, false, s(12)).unwrap();
-        assert_eq!(why(&pool, s(13)), (down.0, s(12)), "it is down still, for what checks say");
+        let by_now = ("check failed: status 503 (1.0 ms)".to_owned(), s(12));
+        assert_eq!(why(&pool, s(13)), by_now, "it is down still, for what checks say");
     }
 
     #[test]

@@ -30,7 +30,9 @@ pub(crate) struct Branch {
     /// What became of the requests of this pool.
     pub(crate) seen: Arc<Shards<Seen>>,
     /// The routes of all pools, in words.
-    pub(crate) routes: Arc<[String]>,
+    pub(crate) routes: Arc<[Arc<str>]>,
+    /// The pool's name where there are several, for what is remembered of its requests.
+    pub(super) name: Option<Arc<str>>,
     connectors: Vec<Option<Connector>>,
     /// Some application has a `max_connections`.
     limits_places: bool,
@@ -44,7 +46,7 @@ impl Branch {
         pool: Arc<Pool>,
         queue: Arc<Queue>,
         seen: Arc<Shards<Seen>>,
-        routes: Arc<[String]>,
+        routes: Arc<[Arc<str>]>,
     ) -> Arc<Self> {
         config.applications = Vec::new();
         Arc::new(Self {
@@ -52,6 +54,7 @@ impl Branch {
             direct: Direct::new(&config),
             claims: Claims::new(config.server.untrusted_fields.iter().map(String::as_str)),
             limits_places: pool.backends().iter().any(|one| one.max_connections() > 0),
+            name: pool.rules().pool.as_deref().map(Arc::from),
             config,
             pool,
             queue,
@@ -63,7 +66,7 @@ impl Branch {
 
     /// Where there are several pools, this one's name in a line of the log.
     pub(super) fn in_pool(&self) -> String {
-        self.pool.rules().pool.as_ref().map_or(String::new(), |name| format!(", in pool {name}"))
+        self.name.as_ref().map_or(String::new(), |name| format!(", in pool {name}"))
     }
 
     /// How the backend at `index` of the pool is reached; none in the clear.

@@ -39,6 +39,14 @@ pub(crate) struct Queue {
 /// browsers and other balancers give up then.
 pub const HELD_MAX: Duration = Duration::from_secs(30);
 
+/// Why whoever finds the line full gets no place, in words.
+pub(crate) fn line_is_full(is_paused: bool) -> &'static str {
+    match is_paused {
+        true => "the pool is paused, and its line is full ([queue] length)",
+        false => "every backend is busy, and the line is full ([queue] length)",
+    }
+}
+
 /// A place in the line, given up when dropped.
 pub(crate) struct Ticket {
     queue: Arc<Queue>,

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::engine::Registry;
 use crate::http::Refusal;
 use crate::http::request::Request;
-use crate::pool::{Ambiguous, NO_PATH, Pool, Route, RouteEnd, Routes, Rules};
+use crate::pool::{Ambiguous, NO_PATH, Pool, RouteEnd, Routes, Rules};
 use crate::text::Traffic;
 use crate::tls::Tls;
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ impl Site {
         before: Option<&Self>,
     ) -> Arc<Self> {
         let mut connectors = tls.connectors.iter().cloned();
-        let words: Arc<[String]> = config.routes.iter().map(Route::to_string).collect();
+        let words: Arc<[Arc<str>]> = config.routes.iter().map(|it| it.to_string().into()).collect();
         let traffic = (0..pools.len()).map(|index| config.traffic(index)).collect();
         // Of 10,000 applications each copy takes some MB.
         config.applications = Vec::new();

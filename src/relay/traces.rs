@@ -9,15 +9,17 @@ use crate::log::Cause;
 use crate::pool::{Fault, Outcome, Reason, Shards};
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// So many of its requests each worker remembers: 256 KB.
+/// So many of its requests each worker remembers: 320 KB.
 pub const TRACES_MAX: usize = 1000;
 /// Tries of one request that are told: the first ones, and the last.
 pub const TRIES_TOLD_MAX: usize = 4;
 /// Bytes of method and path that are kept.
 const ASKED_BYTES_MAX: usize = 48;
+/// Bytes of a host's name that are kept.
+const HOST_BYTES_MAX: usize = 31;
 /// Bytes of an id that are kept. Ours have 32, a UUID has 36.
 const ID_BYTES_MAX: usize = 36;
 
@@ -30,14 +32,20 @@ pub struct Trace {
     pub id: Short<ID_BYTES_MAX>,
     /// Method and path, as far as there is room.
     pub asked: Short<ASKED_BYTES_MAX>,
+    /// Whom it asked for, by Host or in the target; empty where it named none.
+    pub host: Short<HOST_BYTES_MAX>,
+    /// The pool that it was for, where there are several.
+    pub pool: Option<Arc<str>>,
+    /// The route that led there, if that was for routes to say.
+    pub route: Option<Arc<str>>,
     /// The client, as far as it is known behind trusted proxies.
     pub client: IpAddr,
     /// As the client was told; 499 when it left before.
     pub status: u16,
     /// Why it ended.
     pub cause: Cause,
-    /// The same in words, where no backend had part in it; else empty, as the tries tell.
-    pub reason: &'static str,
+    /// The same in words; empty where it ended well.
+    pub reason: Box<str>,
     /// A pause has kept it waiting.
     pub was_held: bool,
     /// How long it stood in line for a place at a backend.
@@ -236,10 +244,13 @@ mod tests {
             begun: Duration::from_millis(begun_ms),
             id: Short::from(id.as_bytes()),
             asked: Short::from(&b"GET /"[..]),
+            host: Short::from(&b"a.test"[..]),
+            pool: None,
+            route: None,
             client: Ipv4Addr::LOCALHOST.into(),
             status: 200,
             cause: Cause::Done,
-            reason: "",
+            reason: "".into(),
             was_held: false,
             queued: Micros::default(),
             waited: Micros::default(),
@@ -249,8 +260,8 @@ mod tests {
     }
 
     #[test]
-    fn sixteen_workers_remember_within_four_megabytes() {
-        assert!(size_of::<Trace>() * TRACES_MAX * 16 <= 4 << 20, "{}", size_of::<Trace>());
+    fn sixteen_workers_remember_within_five_megabytes() {
+        assert!(size_of::<Trace>() * TRACES_MAX * 16 <= 5 << 20, "{}", size_of::<Trace>());
     }
 
     #[test]

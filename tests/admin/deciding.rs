@@ -136,15 +136,18 @@ fn one_that_was_refused_is_told_with_the_reason_that_the_log_has() {
     panel.post("/backends/A/drain?force=1");
     panel.proxy.pardon("NO BACKEND IS UP");
     let long = format!("GET /{} HTTP/1.1\r\nHost: a.test\r\n\r\n", "a".repeat(80));
+    let two_ways = "GET /api/../x HTTP/1.1\r\nHost: a.test\r\n\r\n";
     let chunked = "POST /api HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
-    for (request, status, asked, reason) in [
-        ("GET /x?y HTTP/1.1\r\nHost: b.test\r\n\r\n", 404, "GET /x", "no route is for this host"),
-        ("GET /x?y HTTP/1.1\r\n\r\n", 400, "GET /x", "Host"),
-        ("GET /x HTTP/1.1\r\nHost: a.test\r\nA B: c\r\n\r\n", 400, "GET /x", "name"),
-        ("GET /api/../x HTTP/1.1\r\nHost: a.test\r\n\r\n", 400, "GET /api/../x", "in two ways"),
-        ("TRACE / HTTP/1.1\r\nHost: a.test\r\n\r\n", 405, "TRACE /", "not relayed"),
-        (chunked, 400, "POST /api", "chunk"),
-        (&long, 414, "GET /aaaa", "limits"),
+    let api = ", for a.test in pool api by route a.test/api";
+    let no_route = "no route is for this host";
+    for (request, status, asked, reason, place) in [
+        ("GET /x?y HTTP/1.1\r\nHost: b.test\r\n\r\n", 404, "GET /x", no_route, ", for b.test"),
+        ("GET /x?y HTTP/1.1\r\n\r\n", 400, "GET /x", "Host", ""),
+        ("GET /x HTTP/1.1\r\nHost: a.test\r\nA B: c\r\n\r\n", 400, "GET /x", "name", ""),
+        (two_ways, 400, "GET /api/../x", "in two ways", ", for a.test"),
+        ("TRACE / HTTP/1.1\r\nHost: a.test\r\n\r\n", 405, "TRACE /", "not relayed", ""),
+        (chunked, 400, "POST /api", "chunk", api),
+        (&long, 414, "GET /aaaa", "limits", ""),
     ] {
         let answer = panel.proxy.ask(request);
         assert_eq!(answer.status(), status, "{request}");
@@ -155,10 +158,39 @@ fn one_that_was_refused_is_told_with_the_reason_that_the_log_has() {
         let why = one["why"].as_str().unwrap();
         assert!(why.contains(reason), "{told}");
         let lines = lines(&told);
+        assert!(lines[0].ends_with(&format!(", from 127.0.0.1{place}")), "{lines:?}");
         assert!(lines[1].ends_with(&format!(": refused: {why}")), "{lines:?}");
         assert!(!lines.iter().any(|line| line.starts_with("out then")), "{lines:?}");
     }
     panel.post("/backends/A/ready");
+}
+
+#[test]
+fn one_that_no_backend_of_its_pool_could_take_is_told_why() {
+    let [a, b] = [(); 2].map(|()| Backend::plain());
+    let pools = "server.request_id = true\nlookup.path = \"/next\"\n\
+                 [[pools]]\nname = \"web\"\n<A>\n[[pools]]\nname = \"api\"\n<B>\n\
+                 [[routes]]\npool = \"web\"\n[[routes]]\npath = \"/api\"\npool = \"api\"\n";
+    let panel = Panel::with(&[&a, &b], pools);
+    panel.proxy.pardon("NO BACKEND IS UP");
+    panel.proxy.pardon("no backend is usable");
+    panel.post("/backends/A/drain?force=1");
+    panel.post("/backends/B/drain?force=1");
+    for (path, reason, pool, own, others) in [
+        ("/api/x", "no backend is usable: 1 drained", "api", "B (drain since ", "A ("),
+        ("/next", "no backend can take the request now", "web", "A (drain since ", "B ("),
+    ] {
+        let answer = panel.proxy.get(path);
+        assert_eq!(answer.status(), 503);
+        let told = why(&panel, answer.field("x-request-id").unwrap());
+        assert_eq!(told["requests"][0]["pool"], pool, "{told}");
+        let lines = lines(&told);
+        assert!(lines[1].ends_with(&format!(": no-backend: {reason}")), "{lines:?}");
+        let out = lines.last().unwrap().strip_prefix("out then: ").unwrap();
+        assert!(out.starts_with(own) && !out.contains(others), "{lines:?}");
+    }
+    panel.post("/backends/A/ready");
+    panel.post("/backends/B/ready");
 }
 
 #[test]

@@ -6,7 +6,9 @@ use crate::serving::{documented, keys};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
+use std::{io, thread};
 
 fn history(panel: &Panel) -> Value {
     json(&panel.get("/history"))
@@ -98,6 +100,22 @@ fn a_process_that_stood_still_says_how_much_its_next_point_covers() {
         lengths.iter().map(|it| it.as_f64().unwrap()).collect()
     };
     eventually("a long one is there", || lengths().iter().any(|it| *it >= 4.0));
+}
+
+#[test]
+fn the_bytes_of_a_busy_tcp_client_are_told_while_it_runs() {
+    let backend = Backend::every(|wire| while wire.offer([b'x'; 64 * 1024]) {});
+    let settings = "health.interval = \"off\"\n\
+                    [[listeners]]\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"";
+    let panel = Panel::with(&[&backend], settings);
+    panel.proxy.no_farewell();
+    let client = panel.proxy.connect();
+    let mut down = client.stream().try_clone().unwrap();
+    let reader = thread::spawn(move || io::copy(&mut down, &mut io::sink()));
+    eventually("many steps are told", || panel.backend(0)["bytes_down"].as_u64() > Some(8 << 20));
+    assert_eq!(panel.backend(0)["in_flight"], 1, "it is open still");
+    client.stream().shutdown(Shutdown::Both).unwrap();
+    let _ = reader.join().unwrap();
 }
 
 #[test]

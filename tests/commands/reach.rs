@@ -61,6 +61,24 @@ fn the_only_one_that_runs_is_asked_and_of_two_the_one_of_the_file() {
 }
 
 #[test]
+fn where_there_is_no_file_variables_say_whom_to_ask() {
+    let (house, backend) = (House::new(), Backend::plain());
+    let _other = by_default(&house, &backend);
+    let proxy = house.balancer("own", &[&backend], "");
+    let ask = |socket: &str| {
+        let mut command = alone();
+        command.arg("status").env("EVENLY_ADMIN_SOCKET", house.socket(socket));
+        command.env("XDG_RUNTIME_DIR", house.runtime());
+        Process::start(&mut command, house.scratch.path()).finish()
+    };
+    let printed = fine(ask("own"));
+    assert!(printed.contains(&format!("pid {}", proxy.process.id())), "{printed}");
+    let said = failed(ask("none"));
+    let expected = format!("evenly: no balancer answers at {}", house.socket("none"));
+    assert!(said.starts_with(&expected), "nobody else is asked: {said}");
+}
+
+#[test]
 fn a_file_that_was_changed_or_spoilt_still_finds_its_own_balancer_and_no_other() {
     let house = House::new();
     let backend = Backend::plain();

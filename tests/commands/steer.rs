@@ -157,8 +157,8 @@ fn requests_wait_while_it_is_paused_and_go_on_when_it_is_not() {
     assert_eq!(client.answer().status(), 200);
     let said = failed(house.ask("s", "pause nobody"));
     assert!(said.ends_with("which needs no name; leave it out"), "{said}");
-    let said = failed(house.ask("s", "pause --for 1h"));
-    assert!(said.contains("30s"), "{said}");
+    let (code, _, said) = house.ask("s", "pause --for 1h");
+    assert!(code == Some(2) && said.contains("30s"), "{said}");
 }
 
 #[test]

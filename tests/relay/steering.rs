@@ -269,6 +269,19 @@ fn tcp_clients_wait_while_operators_hold_them() {
 }
 
 #[test]
+fn a_tcp_client_for_whom_the_line_of_a_pause_is_full_is_said_to_be_that() {
+    let backend = Backend::every(|wire| wire.send("hello"));
+    let settings = "queue.length = 0\n[[listeners]]\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"";
+    let relay = Relay::over(&[&backend], settings);
+    relay.controls.pause(LONG, None);
+    assert_eq!(relay.connect().ending(), (Vec::new(), Broken::Reset));
+    let said = "resetting a connection: the pool is paused, and its line is full";
+    eventually("it is said", || {
+        relay.teller.since(0).events.iter().any(|told| told.text.starts_with(said))
+    });
+}
+
+#[test]
 fn one_that_is_ready_again_in_time_keeps_its_tunnels() {
     let (lively, other) = (lively(&Gate::new()), Backend::plain());
     let settings = "balance.policy = \"first-alive\"\ntimeouts.drain = \"1s\"";
@@ -386,7 +399,10 @@ fn the_line_of_a_pause_has_its_length_and_who_leaves_gives_the_place_back() {
     let held = relay.asking("/held");
     relay.has_waiting(1);
     let refused = relay.connect().get("/refused");
-    assert_eq!((refused.status(), refused.field("retry-after")), (503, Some("1")));
+    assert_eq!((refused.status(), refused.field("retry-after")), (503, Some("5")));
+    assert_eq!(refused.text(), "requests are held for a moment\n");
+    let paused = "the pool is paused, and its line is full ([queue] length)";
+    assert!(relay.teller.since(0).events.iter().any(|told| told.text.contains(paused)));
     drop(held);
     relay.has_waiting(0);
     let mut next = relay.asking("/next");
@@ -404,7 +420,7 @@ fn what_is_only_told_where_to_go_is_not_held_by_a_pause() {
         relay.controls.pause(LONG, None);
         let answer = relay.connect().get("/next");
         assert_eq!(answer.status(), 503, "{settings}");
-        assert!(answer.field("retry-after").is_some(), "{settings}");
+        assert!(answer.text().contains("requests are held for a moment"), "{settings}");
         assert_eq!(relay.connect().get("/ready").status(), 200);
         relay.controls.resume(None);
         assert!(relay.connect().get("/next").status() < 400, "{settings}");

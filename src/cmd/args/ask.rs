@@ -15,7 +15,7 @@ use super::super::when::Since;
 use super::super::why::WhyWish;
 use super::super::{Command, Failure, Wish, help};
 use super::{everywhere, said_by, text};
-use crate::admin::ask::Endpoint;
+use crate::admin::ask::{Endpoint, HELD_MAX};
 use crate::config::{self, CONFIG_VARIABLE};
 use crate::plain::url::Url;
 use crate::pool::Mode;
@@ -85,7 +85,7 @@ pub(super) fn parse(
             Long("watch") if command == "status" => typed.watch = Some(every(parser)?),
             Long("wait") if is_mode(command) => typed.wait = Some(duration(parser, "--wait")?),
             Long("force") if is_mode(command) => typed.force = true,
-            Long("for") if command == "pause" => typed.time = Some(duration(parser, "--for")?),
+            Long("for") if command == "pause" => typed.time = Some(held(parser)?),
             Long("live") if command == "healthcheck" => typed.live = true,
             Value(word) if typed.word.is_none() && takes_word(command) => typed.word = Some(word),
             other => return Ok(everywhere(other)?),
@@ -162,6 +162,14 @@ fn url(text: &str) -> Result<Url, Error> {
     }
 }
 
+/// What no balancer does is bad usage.
+fn held(parser: &mut Parser) -> Result<Duration, Error> {
+    match duration(parser, "--for")? {
+        time if !time.is_zero() && time <= HELD_MAX => Ok(time),
+        _ => Err("--for: a pause lasts at least 1ms and at most 30s".into()),
+    }
+}
+
 fn duration(parser: &mut Parser, option: &str) -> Result<Duration, Error> {
     let time = config::duration(&text(parser)?).map_err(|what| format!("{option}: {what}"))?;
     Ok(time.min(TIME_MAX))
@@ -194,8 +202,9 @@ impl Typed {
         Ok(match command {
             "status" => Wish::Status(self.shape, self.watch),
             "why" => {
-                let needs = "why needs a backend's name; evenly status shows them";
-                let of = word.ok_or(Failure::from(needs))?;
+                let needs = "why needs a backend's name, or a request's id; evenly status shows \
+                             the names";
+                let of = word.filter(|of| !of.is_empty()).ok_or(Failure::from(needs))?;
                 Wish::Why(WhyWish { of, is_json: self.json })
             }
             "timeline" => {
@@ -210,7 +219,7 @@ impl Typed {
             "healthcheck" => Wish::Healthcheck { live: self.live },
             mode => {
                 let needs = format!("{command} needs a backend's name; evenly status shows them");
-                let name = word.ok_or(Failure::Usage(needs))?;
+                let name = word.filter(|name| !name.is_empty()).ok_or(Failure::Usage(needs))?;
                 let mode = mode.parse().expect("the other commands are the modes' words");
                 Wish::Mode(ModeWish { mode, name, force: self.force, wait: self.wait })
             }
@@ -321,7 +330,10 @@ mod tests {
     fn slips_are_refused_with_a_remedy() {
         let cases = r#"
             drain -> drain needs a backend's name; evenly status shows them
-            why -> why needs a backend's name; evenly status shows them
+            why -> why needs a backend's name, or a request's id; evenly status shows the names
+            pause --for 0 -> --for: 0 has no unit; write for example "5s"
+            pause --for 0s -> --for: a pause lasts at least 1ms and at most 30s
+            pause --for 1h -> --for: a pause lasts at least 1ms and at most 30s
             timeline A -> did not expect "A"
             timeline --since 5 -> --since: 5 has no unit; write for example "5s", or a time of day
             timeline --since 25:00 -> --since: "25:00" is no time of day in UTC
@@ -343,6 +355,13 @@ mod tests {
         for (line, message) in cases.lines().filter_map(|line| line.trim().split_once(" -> ")) {
             let said = parsed(line).unwrap_err();
             assert!(said.starts_with(&format!("evenly: {message}")), "{line}: {said}");
+        }
+        for command in ["why", "drain"] {
+            let said = parse(command, &mut Parser::from_args([""]), []).unwrap_err().to_string();
+            assert!(
+                said.starts_with(&format!("evenly: {command} needs a backend's name")),
+                "{said}"
+            );
         }
     }
 }

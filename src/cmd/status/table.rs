@@ -2,7 +2,7 @@
 //! long for it the row goes on below; nothing of a name is cut off, as it is what the next command
 //! is given. It knows nothing of what the cells mean.
 
-use crate::cmd::words::{width, wrap};
+use crate::cmd::words::{hanging, width, wrap};
 use crate::text::Escaped;
 
 /// Lines that an explanation may take.
@@ -61,7 +61,7 @@ fn row_lines(cells: &[String], below: &[String], widths: &[usize], columns: usiz
     let mut lines = Vec::new();
     let mut line = cells[0].clone();
     if width(&line) > widths[0] {
-        lines.extend(wrap(&line, "", columns, usize::MAX));
+        lines.extend(hanging(&line, "", "  ", columns));
         line.clear();
     }
     line.push_str(&" ".repeat(widths[0].saturating_sub(width(&line))));
@@ -111,6 +111,14 @@ mod tests {
             assert_eq!(lines.concat().matches('n').count() - 1, length, "{lines:#?}"); // "backend"
             assert!(lines.last().is_some_and(|line| line.ends_with('…')), "{lines:#?}");
         }
+    }
+
+    #[test]
+    fn what_of_a_name_has_no_room_in_a_line_stands_further_in_and_the_figures_below() {
+        let lines = table(&[[&"n".repeat(88), "up", "1"]], &[]);
+        let (head, tail) = ("n".repeat(78), format!("  {}", "n".repeat(10)));
+        assert_eq!(lines[1..3], [head, tail]);
+        assert_eq!(lines[3].split_whitespace().collect::<Vec<_>>(), ["up", "1"]);
     }
 
     #[test]

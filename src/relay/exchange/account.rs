@@ -11,29 +11,21 @@ use crate::pool::{Backend, End};
 use crate::relay::Shared;
 use crate::relay::totals::Ending;
 use crate::relay::traces::{Short, Trace};
+use std::sync::Arc;
 use std::time::Duration;
-
-/// Why an exchange ended, in words; empty where that needs none.
-#[derive(Clone, Copy)]
-pub(super) enum Reason<'r> {
-    /// One of a few: it is kept with what was decided, at no cost.
-    Lasting(&'static str),
-    /// Made for this one: the log alone has it.
-    Passing(&'r str),
-}
 
 impl Exchange {
     /// Counts it, keeps what was decided for it and writes its line; to be called once, when the
     /// exchange is over.
     pub(in crate::relay) fn account(&mut self, cause: Cause, shared: &Shared, now: Duration) {
-        self.account_for(cause, Reason::Lasting(""), shared, now);
+        self.account_for(cause, "", shared, now);
     }
 
-    /// The same, with the cause in words.
+    /// The same, with the cause in words; empty where that needs none.
     pub(super) fn account_for(
         &mut self,
         cause: Cause,
-        reason: Reason<'_>,
+        reason: &str,
         shared: &Shared,
         now: Duration,
     ) {
@@ -47,7 +39,7 @@ impl Exchange {
             shared.traces.keep(self.trace(&ending, reason, took));
         }
         if shared.log.keeps_access() {
-            self.log(&ending, reason.text(), took, shared);
+            self.log(&ending, reason, took, shared);
         }
     }
 
@@ -61,15 +53,18 @@ impl Exchange {
         self.branch.seen.own().count(ending);
     }
 
-    fn trace(&self, ending: &Ending, reason: Reason<'_>, took: Duration) -> Trace {
+    fn trace(&self, ending: &Ending, reason: &str, took: Duration) -> Trace {
         Trace {
             begun: self.times.begun,
             id: Short::from(self.id()),
             asked: Short::until(self.line(), b'?'),
+            host: Short::from(self.host()),
+            pool: self.branch.name.clone(),
+            route: self.route().cloned(),
             client: self.asked.origin.client,
             status: ending.status,
             cause: ending.cause,
-            reason: reason.lasting(),
+            reason: reason.into(),
             was_held: self.is_held,
             queued: self.times.queued.into(),
             waited: ending.waited.into(),
@@ -80,8 +75,7 @@ impl Exchange {
 
     /// Writes the line of the access log.
     fn log(&self, ending: &Ending, reason: &str, took: Duration, shared: &Shared) {
-        let names: [&[u8]; 3] = [b"referer", b"user-agent", b"host"];
-        let [referer, user_agent, host] = fields(self.head(), names);
+        let [referer, user_agent] = fields(self.head(), [b"referer", b"user-agent"]);
         let (pool, course) = (&self.branch.pool, &self.tries.course);
         let (method, target) = self.request_line();
         let first_byte = self.times.first_byte;
@@ -104,18 +98,17 @@ impl Exchange {
             cause: ending.cause,
             reason,
             request_id: self.request_id(),
-            // Where the client named none, it is the application's own address that was sent.
-            host: if self.asked.own_host.is_some() { b"" } else { host },
+            host: self.host(),
             pool: self.asked.way.is_ok().then(|| pool.name()),
-            route: self.route(),
+            route: self.route().map(Arc::as_ref),
             pick: course.reason().map(|reason| reason.word(pool.policy())),
         });
     }
 
     /// The route by which it came to its pool, in words.
-    fn route(&self) -> Option<&str> {
+    fn route(&self) -> Option<&Arc<str>> {
         let route = self.asked.way.as_ref().ok().copied().flatten()?;
-        self.branch.routes.get(route).map(String::as_str)
+        self.branch.routes.get(route)
     }
 
     /// The last that was tried, or was to be.
@@ -126,6 +119,15 @@ impl Exchange {
     /// The head as a backend gets it.
     pub(super) fn head(&self) -> &[u8] {
         &self.sent.bytes[..self.asked.head_length.min(self.sent.bytes.len())]
+    }
+
+    /// Whom the client asked for: the first field that a backend gets. Where it named none, that
+    /// is the backend's own address.
+    fn host(&self) -> &[u8] {
+        let first = self.head().split(|&byte| byte == b'\n').nth(1).unwrap_or_default();
+        let is_named = self.asked.own_host.is_none();
+        let host = first.strip_prefix(b"Host: ").filter(|_| is_named);
+        host.unwrap_or_default().trim_ascii_end()
     }
 
     /// What the request is called in logs, as a backend is told.
@@ -158,22 +160,6 @@ impl Exchange {
     /// Both with the blank between them: the head begins so.
     fn line(&self) -> &[u8] {
         &self.sent.bytes[..self.asked.method_length + 1 + self.asked.target_length]
-    }
-}
-
-impl<'r> Reason<'r> {
-    pub(super) fn text(self) -> &'r str {
-        match self {
-            Self::Lasting(text) => text,
-            Self::Passing(text) => text,
-        }
-    }
-
-    fn lasting(self) -> &'static str {
-        match self {
-            Self::Lasting(text) => text,
-            Self::Passing(_) => "",
-        }
     }
 }
 

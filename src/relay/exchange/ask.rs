@@ -68,7 +68,8 @@ impl Exchange {
         }
         if self.ticket.is_none() {
             let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
-            self.ticket = Some(self.branch.queue.draw(home).ok_or(Trouble::QueueFull)?);
+            let full = Trouble::QueueFull { is_paused: self.branch.queue.is_paused() };
+            self.ticket = Some(self.branch.queue.draw(home).ok_or(full)?);
             self.times.lined_up = Some(cx.now);
         }
         let first = self.ticket.as_ref().is_some_and(Ticket::is_first);

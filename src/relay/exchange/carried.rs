@@ -2,7 +2,6 @@
 //! then: nobody here reads it.
 
 use super::Exchange;
-use super::account::Reason;
 use crate::config::Timeouts;
 use crate::pool::Outcome;
 use crate::relay::Shared;
@@ -33,6 +32,6 @@ impl Carried for Exchange {
     fn close(&mut self, load: Load, ending: &Ending, shared: &Shared, now: Duration) {
         self.bytes_received += load.up;
         self.answer.bytes += load.down;
-        self.account_for(ending.cause, Reason::Passing(&ending.reason), shared, now);
+        self.account_for(ending.cause, &ending.reason, shared, now);
     }
 }

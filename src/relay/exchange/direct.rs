@@ -6,7 +6,7 @@
 //! put a client's bytes into a head, but for those that `http::location` takes.
 
 use super::given::{Given, object};
-use super::trouble::{RETRY_AFTER_S, Trouble};
+use super::trouble::{HELD, HELD_RETRY_AFTER_S, RETRY_AFTER_S, Trouble};
 use super::{Exchange, Progress};
 use crate::http::{Refusal, location};
 use crate::pool::Unavailable;
@@ -71,6 +71,9 @@ impl Exchange {
 
     /// Waits for nobody: who is told to wait can ask again.
     fn look_up(&mut self, cx: &mut Context) -> Given {
+        if self.branch.queue.is_paused() {
+            return Given::unavailable(HELD, HELD_RETRY_AFTER_S);
+        }
         if !self.branch.queue.is_open() {
             return Given::unavailable("every backend is busy", RETRY_AFTER_S);
         }

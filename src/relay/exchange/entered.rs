@@ -8,7 +8,7 @@ use super::given::Given;
 use super::trouble::Trouble;
 use super::{Exchange, Progress};
 use crate::engine::Owner;
-use crate::http::{location, secure_origin};
+use crate::http::{Refusal, location, secure_origin};
 use crate::log::Cause;
 use crate::relay::challenges::Proof;
 use crate::relay::kit::Context;
@@ -50,7 +50,7 @@ impl Exchange {
         let port = self.client.entrance.sends_to()?;
         if self.asked.own_host.is_some() {
             let what = "the request names no Host, so nobody can say where it is by https";
-            return Some(Given { cause: Cause::Refused, ..Given::new(400, what) });
+            return Some(Given::refusing(&Refusal { status: 400, reason: what }));
         }
         let (_, target) = self.request_line();
         let origin = secure_origin(text(field(self.head(), b"host")), port);
@@ -68,6 +68,7 @@ fn proved(proof: &Proof) -> Given {
     }
 }
 
-fn busy(why: &str) -> Given {
-    Given { retry_after_s: Some(BUSY_S), cause: Cause::Exhausted, ..Given::new(503, why) }
+fn busy(why: &'static str) -> Given {
+    let (retry_after_s, cause) = (Some(BUSY_S), Cause::Exhausted);
+    Given { retry_after_s, cause, reason: why, ..Given::new(503, why) }
 }

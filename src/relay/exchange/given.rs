@@ -19,7 +19,7 @@ pub(super) struct Given {
     /// Of the sticky cookie, where the client lacks it.
     pub(super) token: Option<u64>,
     pub(super) cause: Cause,
-    /// Why the request was refused, if it was.
+    /// Why the request did not end well, if it did not.
     pub(super) reason: &'static str,
 }
 
@@ -49,11 +49,12 @@ impl Given {
     }
 
     /// What a look-up is told where there is nobody to name.
-    pub(super) fn unavailable(why: &str, retry_after_s: u64) -> Self {
+    pub(super) fn unavailable(why: &'static str, retry_after_s: u64) -> Self {
         Self {
             content_type: Some(JSON),
             retry_after_s: Some(retry_after_s),
             cause: Cause::NoBackend,
+            reason: why,
             ..Self::new(503, &object(&[("error", why)]))
         }
     }

@@ -1,10 +1,9 @@
 //! What becomes of an exchange that cannot go on as it is: another try, an answer of our own, or a
 //! visible break.
 
-use super::account::Reason;
 use super::awaited::Awaited;
 use super::given::Given;
-use super::trouble::{HELD, Trouble};
+use super::trouble::Trouble;
 use super::{Ended, Exchange};
 use crate::engine::Next;
 use crate::log::Cause;
@@ -44,10 +43,10 @@ impl Exchange {
         }
         if let Trouble::Client(cause) = trouble {
             self.answer.status = CLIENT_CLOSED;
-            self.account_for(cause, trouble.reason(), &cx.kit.shared, cx.now);
+            self.account_for(cause, &trouble.reason(), &cx.kit.shared, cx.now);
             return Err(Next::Done);
         }
-        Err(self.end(&trouble.answer(), trouble.cause(), trouble.reason(), cx))
+        Err(self.end(&trouble.answer(), trouble.cause(), &trouble.reason(), cx))
     }
 
     /// Ends the lease and tells the pool what became of it.
@@ -56,10 +55,9 @@ impl Exchange {
         self.upstream = None;
         match trouble {
             Trouble::NoBackend(none) => cx.kit.shared.say_unavailable(none, self.shown_at_pool()),
-            Trouble::QueueFull | Trouble::QueueLate => {
-                cx.kit.shared.say_busy("every backend is busy", self.shown_at_pool());
+            Trouble::QueueFull { .. } | Trouble::QueueLate | Trouble::Held => {
+                cx.kit.shared.say_busy(&trouble.reason(), self.shown_at_pool());
             }
-            Trouble::Held => cx.kit.shared.say_busy(HELD, self.shown_at_pool()),
             Trouble::Ours(error) => {
                 cx.kit.shared.idle.give_way(cx.now);
                 self.say_exhausted(error, &cx.kit.shared);
@@ -105,7 +103,7 @@ impl Exchange {
         if !is_better_part(had, all) {
             return Outcome::Abandoned;
         }
-        self.say_failed(fault, Trouble::Overdue(awaited).reason().text(), &cx.kit.shared);
+        self.say_failed(fault, &Trouble::Overdue(awaited).reason(), &cx.kit.shared);
         Outcome::Failed(fault)
     }
 
@@ -119,7 +117,7 @@ impl Exchange {
         if let Some(lease) = self.lease.take() {
             self.report(lease, Outcome::Abandoned, cx);
         }
-        self.end(&given.answer(), given.cause, Reason::Lasting(given.reason), cx)
+        self.end(&given.answer(), given.cause, given.reason, cx)
     }
 
     /// Ends the exchange with an answer of our own.
@@ -127,7 +125,7 @@ impl Exchange {
         mut self: Box<Self>,
         answer: &Answer,
         cause: Cause,
-        reason: Reason<'_>,
+        reason: &str,
         cx: &mut Context,
     ) -> Next<Box<Self>, Ended> {
         let asker = self.asker(cx);
@@ -166,7 +164,7 @@ impl Exchange {
         trouble: &Trouble,
         cx: &mut Context,
     ) -> Next<Box<Self>, Ended> {
-        self.account_for(trouble.cause(), trouble.reason(), &cx.kit.shared, cx.now);
+        self.account_for(trouble.cause(), &trouble.reason(), &cx.kit.shared, cx.now);
         let is_whole = self.answer.is_whole();
         let unread = matches!(trouble, Trouble::Client(_) | Trouble::Overdue(Awaited::Reader));
         if unread || (self.answer.until_close && !is_whole) {

@@ -1,7 +1,6 @@
 //! What can go wrong in an exchange, whose fault it is, and what the client and the log are told of
 //! it.
 
-use super::account::Reason;
 use super::awaited::Awaited;
 use crate::config::Config;
 use crate::http::Refusal;
@@ -9,8 +8,10 @@ use crate::http::response::{HEAD_TOO_LONG, TOO_MANY_FIELDS, is_http};
 use crate::log::Cause;
 use crate::pool::{Fault, Unavailable};
 use crate::relay::answer::Answer;
+use crate::relay::queue::line_is_full;
 use crate::relay::tunnel::TAKEN_OUT;
 use crate::text::Took;
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -22,8 +23,8 @@ pub(super) enum Trouble {
     Refused(Refusal, Cause),
     /// No backend can take the request.
     NoBackend(Unavailable),
-    /// Every backend is full, and so is the line of those who wait for a place.
-    QueueFull,
+    /// Every backend is full, or the pool is paused, and the line of those who wait is full.
+    QueueFull { is_paused: bool },
     /// No place came free in time.
     QueueLate,
     /// A pause holds requests, and this one can wait no longer.
@@ -102,7 +103,7 @@ impl Trouble {
     pub(super) fn cause(&self) -> Cause {
         match self {
             Self::Client(cause) | Self::Refused(_, cause) | Self::Backend { cause, .. } => *cause,
-            Self::NoBackend(_) | Self::QueueFull => Cause::NoBackend,
+            Self::NoBackend(_) | Self::QueueFull { .. } => Cause::NoBackend,
             Self::QueueLate | Self::Held => Cause::QueueTimeout,
             Self::TakenOut => Cause::TakenOut,
             Self::Ours(_) | Self::NoWay(_) => Cause::Exhausted,
@@ -112,23 +113,23 @@ impl Trouble {
     }
 
     /// The same in words; none where nothing went wrong, or where the cause says it all.
-    pub(super) fn reason(&self) -> Reason<'_> {
-        Reason::Lasting(match self {
+    pub(super) fn reason(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
             Self::Refused(refusal, _) => refusal.reason,
-            Self::Backend { reason, .. } => return Reason::Passing(reason),
+            Self::Backend { reason, .. } => reason,
+            Self::NoBackend(none) => return Cow::Owned(none.to_string()),
             Self::Client(Cause::ClientTimeout) => {
                 "the client took its answer no more, or too slowly ([timeouts] client_write)"
             }
             Self::Client(_) => "the client left",
-            Self::QueueFull => {
-                "every backend is busy, and [queue] length requests wait for a place"
-            }
+            Self::QueueFull { is_paused } => line_is_full(*is_paused),
             Self::QueueLate => "every backend is busy: no place came free within [queue] timeout",
-            Self::Held => HELD,
+            Self::Held => "requests are held by a pause, and this one could wait no longer",
             Self::TakenOut => TAKEN_OUT,
             Self::Overdue(_) => "the request took longer than [timeouts] request",
             Self::Stale => "",
-            _ => return Reason::Passing(self.answer().reason),
+            Self::Elsewhere => "",
+            Self::Ours(_) | Self::NoWay(_) => self.answer().reason,
         })
     }
 
@@ -140,13 +141,12 @@ impl Trouble {
                 retry_after_s: Some(none.retry_after_s()),
                 ..Answer::new(503, "no backend can take the request now")
             },
-            Self::QueueFull | Self::QueueLate | Self::Overdue(Awaited::Place) => Answer {
+            Self::Held | Self::QueueFull { is_paused: true } => {
+                Answer { retry_after_s: Some(HELD_RETRY_AFTER_S), ..Answer::new(503, HELD) }
+            }
+            Self::QueueFull { .. } | Self::QueueLate | Self::Overdue(Awaited::Place) => Answer {
                 retry_after_s: Some(RETRY_AFTER_S),
                 ..Answer::new(503, "every backend is busy")
-            },
-            Self::Held => Answer {
-                retry_after_s: Some(HELD_RETRY_AFTER_S),
-                ..Answer::new(503, "requests are held for a moment")
             },
             Self::TakenOut => Answer {
                 retry_after_s: Some(RETRY_AFTER_S),
@@ -173,9 +173,9 @@ const LATE_BODY: Refusal = Refusal {
     reason: "the request body came no more, or too slowly ([timeouts] client_body)",
 };
 
-/// What the log says of those that a pause holds for too long.
-pub(super) const HELD: &str = "requests are held by a pause, and this one could wait no longer";
-/// What a 503 suggests during a pause.
-const HELD_RETRY_AFTER_S: u64 = 5;
+/// What a 503 says during a pause.
+pub(super) const HELD: &str = "requests are held for a moment";
+/// What it suggests then.
+pub(super) const HELD_RETRY_AFTER_S: u64 = 5;
 /// What a 503 suggests when it is we who are short of something.
 pub(super) const RETRY_AFTER_S: u64 = 1;

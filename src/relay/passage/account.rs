@@ -13,6 +13,7 @@ use crate::relay::client::Client;
 use crate::relay::kit::Context;
 use crate::relay::tunnel::{Carried, Ending, Load};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a TCP client is turned away.
@@ -54,7 +55,7 @@ impl Passage {
                 let request = &self.shown();
                 shared.teller.tell(Event::Unavailable { none, how: BY_RESET, request });
             }
-            Trouble::QueueFull | Trouble::QueueLate | Trouble::Held => {
+            Trouble::QueueFull { .. } | Trouble::QueueLate | Trouble::Held => {
                 let (why, request) = (&trouble.to_string(), &self.shown());
                 shared.teller.tell(Event::Busy { why, how: BY_RESET, request });
             }
@@ -152,7 +153,7 @@ impl Passage {
     /// The route by which it came to its pool, in words.
     fn route(&self) -> Option<&str> {
         let route = self.way.as_ref().ok().copied().flatten()?;
-        self.branch.routes.get(route).map(String::as_str)
+        self.branch.routes.get(route).map(Arc::as_ref)
     }
 
     /// The last that was tried, or was to be.

@@ -156,7 +156,8 @@ impl Passage {
         }
         if self.ticket.is_none() {
             let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
-            self.ticket = Some(queue.draw(home).ok_or(Trouble::QueueFull)?);
+            let full = Trouble::QueueFull { is_paused: queue.is_paused() };
+            self.ticket = Some(queue.draw(home).ok_or(full)?);
             self.times.lined_up = cx.now;
         }
         let is_first = self.ticket.as_ref().is_some_and(Ticket::is_first);

@@ -3,6 +3,7 @@
 use crate::blame::Blame;
 use crate::log::Cause;
 use crate::pool::{Backend, Fault, Setback, Unavailable};
+use crate::relay::queue::line_is_full;
 use crate::relay::tunnel::TAKEN_OUT;
 use std::fmt;
 use std::io;
@@ -15,8 +16,8 @@ pub(super) enum Trouble {
     NoRoute,
     /// No backend can take it.
     NoBackend(Unavailable),
-    /// Every backend is full, and so is the line of those who wait for a place.
-    QueueFull,
+    /// Every backend is full, or the pool is paused, and the line of those who wait is full.
+    QueueFull { is_paused: bool },
     /// No place came free in time.
     QueueLate,
     /// A pause holds it, and it can wait no longer.
@@ -63,7 +64,7 @@ impl Trouble {
         match self {
             Self::Left => Cause::ClientGone,
             Self::NoRoute => Cause::Refused,
-            Self::NoBackend(_) | Self::QueueFull => Cause::NoBackend,
+            Self::NoBackend(_) | Self::QueueFull { .. } => Cause::NoBackend,
             Self::QueueLate | Self::Held => Cause::QueueTimeout,
             Self::TakenOut => Cause::TakenOut,
             Self::Ours(_) | Self::NoWay(_) => Cause::Exhausted,
@@ -79,9 +80,7 @@ impl fmt::Display for Trouble {
             Self::Left => f.write_str("the client left"),
             Self::NoRoute => f.write_str("no route leads from there to a pool"),
             Self::NoBackend(none) => none.fmt(f),
-            Self::QueueFull => {
-                f.write_str("every backend is busy, and [queue] length wait for a place")
-            }
+            Self::QueueFull { is_paused } => f.write_str(line_is_full(*is_paused)),
             Self::QueueLate => {
                 f.write_str("every backend is busy: no place came free within [queue] timeout")
             }
