@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::status::{VERSION, time};
 use crate::log::Cause;
 use crate::pool::{Pool, Pools, Reason, Shift, Standing};
-use crate::relay::{Micros, Trace, Try, TryEnd};
+use crate::relay::{Micros, Place, Trace, Try, TryEnd};
 use crate::text::{Many, Took};
 
 /// Requests of one id that are told: whoever chooses ids may use one often.
@@ -112,17 +112,10 @@ impl View {
 
     /// `, for a.test in pool api by route a.test/api`, as far as there is any choice.
     fn place(&self, one: &Trace) -> String {
-        let mut words = match one.host.text() {
-            none if none.is_empty() => none,
-            host => format!(", for {host}{}", if one.host.is_full() { "..." } else { "" }),
-        };
-        if let Some(pool) = &one.pool {
-            words.push_str(&format!(" in pool {pool}"));
-        }
-        if let Some(route) = &one.route {
-            words.push_str(&format!(" by route {route}"));
-        }
-        words
+        let host = host(one).map_or(String::new(), |host| format!(", for {host}"));
+        let Some(Place { pool, route }) = one.place.as_deref() else { return host };
+        let route = route.as_ref().map_or(String::new(), |route| format!(" by route {route}"));
+        format!("{host}, in pool {pool}{route}")
     }
 
     fn name(&self, number: u64) -> String {
@@ -147,7 +140,8 @@ impl View {
         if one.cause == Cause::Refused {
             return Vec::new(); // whoever was out has no part in it
         }
-        let is_asked = |pool: &&Arc<Pool>| pool.rules().pool.as_deref() == one.pool.as_deref();
+        let own = one.place.as_deref();
+        let is_asked = |pool: &&Arc<Pool>| own.is_none_or(|own| own.pool == pool.name());
         let away = |pool: &'_ Arc<Pool>, index: usize| {
             let mut shifts = pool.story(index, self.now).shifts.into_iter();
             let then = shifts.find(|shift| shift.at <= one.begun);
@@ -197,13 +191,13 @@ impl View {
             "id": one.id.text(),
             "at": time(self.clock.at(one.begun)),
             "asked": self.asked(one),
-            "host": (!one.host.text().is_empty()).then(|| one.host.text()),
-            "pool": one.pool.as_deref(),
-            "route": one.route.as_deref(),
+            "host": host(one),
+            "pool": one.place.as_ref().map(|place| &place.pool),
+            "route": one.place.as_ref().and_then(|place| place.route.as_ref()),
             "client": one.client.to_string(),
             "status": one.status,
             "cause": one.cause.word(),
-            "why": (!one.reason.is_empty()).then_some(&*one.reason),
+            "why": why(one),
             "held": one.was_held,
             "queued_ms": millis(one.queued),
             "waited_ms": millis(one.waited),
@@ -221,10 +215,21 @@ fn outcome(one: &Trace) -> String {
         Cause::Done => format!("answered {status} in {took}, its first byte after {waited}"),
         Cause::ClientGone => format!("the client left after {took}; status {status}"),
         cause => {
-            let why = if one.reason.is_empty() { "" } else { ": " };
-            format!("ended with status {status} after {took}: {}{why}{}", cause.word(), one.reason)
+            let why = why(one).map_or(String::new(), |why| format!(": {why}"));
+            format!("ended with status {status} after {took}: {}{why}", cause.word())
         }
     }
+}
+
+fn why(one: &Trace) -> Option<&str> {
+    one.mishap.as_ref().map(|mishap| &*mishap.reason)
+}
+
+/// Whom it asked for, if it went wrong and that is known; with dots where it was cut.
+fn host(one: &Trace) -> Option<String> {
+    let host = &one.mishap.as_ref()?.host;
+    let dots = if host.is_full() { "..." } else { "" };
+    Some(host.text()).filter(|host| !host.is_empty()).map(|host| host + dots)
 }
 
 /// Why it was given to that one.

@@ -6,7 +6,7 @@ use super::client::Client;
 use super::direct::Direct;
 use super::kit::Context;
 use super::totals::Ending;
-use super::traces::{Micros, Short, Trace, Tried};
+use super::traces::{Micros, Mishap, Short, Trace, Tried};
 use crate::http::reply::{Reply, TEXT};
 use crate::http::request::ALLOW;
 use crate::http::{FirstLine, Refusal, Version};
@@ -121,14 +121,12 @@ pub(crate) fn refuse(client: &mut Client, refusal: &Refusal, head: &[u8], cx: &m
             begun: client.head_begun,
             id: Short::from(id.as_bytes()),
             asked: Short::asked(&first),
-            // None of its fields can be relied on.
-            host: Short::from(&b""[..]),
-            pool: None,
-            route: None,
+            place: None,
             client: client.address(),
             status: refusal.status,
             cause,
-            reason: refusal.reason.into(),
+            // None of its fields can be relied on, and so neither who was asked for.
+            mishap: Mishap::of(refusal.reason, b""),
             was_held: false,
             queued: Micros::default(),
             waited: total.into(),

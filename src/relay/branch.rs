@@ -6,7 +6,9 @@
 use super::affinity::Affinity;
 use super::direct::Direct;
 use super::queue::Queue;
+use super::site::Way;
 use super::totals::Seen;
+use super::traces::Place;
 use super::upstream::Destination;
 use crate::config::Config;
 use crate::http::Claims;
@@ -29,10 +31,10 @@ pub(crate) struct Branch {
     pub(crate) claims: Claims,
     /// What became of the requests of this pool.
     pub(crate) seen: Arc<Shards<Seen>>,
-    /// The routes of all pools, in words.
-    pub(crate) routes: Arc<[Arc<str>]>,
-    /// The pool's name where there are several, for what is remembered of its requests.
-    pub(super) name: Option<Arc<str>>,
+    /// The place to which each route leads, of all pools.
+    routes: Arc<[Arc<Place>]>,
+    /// This one, where there are several pools: whoever comes without a route is led here.
+    own: Option<Arc<Place>>,
     connectors: Vec<Option<Connector>>,
     /// Some application has a `max_connections`.
     limits_places: bool,
@@ -46,7 +48,7 @@ impl Branch {
         pool: Arc<Pool>,
         queue: Arc<Queue>,
         seen: Arc<Shards<Seen>>,
-        routes: Arc<[Arc<str>]>,
+        routes: Arc<[Arc<Place>]>,
     ) -> Arc<Self> {
         config.applications = Vec::new();
         Arc::new(Self {
@@ -54,7 +56,7 @@ impl Branch {
             direct: Direct::new(&config),
             claims: Claims::new(config.server.untrusted_fields.iter().map(String::as_str)),
             limits_places: pool.backends().iter().any(|one| one.max_connections() > 0),
-            name: pool.rules().pool.as_deref().map(Arc::from),
+            own: pool.rules().pool.clone().map(|pool| Arc::new(Place { pool, route: None })),
             config,
             pool,
             queue,
@@ -66,7 +68,16 @@ impl Branch {
 
     /// Where there are several pools, this one's name in a line of the log.
     pub(super) fn in_pool(&self) -> String {
-        self.name.as_ref().map_or(String::new(), |name| format!(", in pool {name}"))
+        self.pool.rules().pool.as_ref().map_or(String::new(), |name| format!(", in pool {name}"))
+    }
+
+    /// Whereto this way leads, where there is any choice.
+    pub(super) fn place(&self, way: &Way) -> Option<&Arc<Place>> {
+        match *way {
+            Ok(Some(route)) => self.routes.get(route),
+            Ok(None) => self.own.as_ref(),
+            Err(_) => None,
+        }
     }
 
     /// How the backend at `index` of the pool is reached; none in the clear.

@@ -47,4 +47,4 @@ pub use queue::HELD_MAX;
 pub use server::Server;
 pub(crate) use shared::Shared;
 pub use totals::Totals;
-pub use traces::{Micros, Short, Trace, Tried, Try, TryEnd};
+pub use traces::{Micros, Place, Short, Trace, Tried, Try, TryEnd};

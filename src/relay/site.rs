@@ -8,6 +8,7 @@ use super::branch::Branch;
 use super::entrance::Entrance;
 use super::ledger::{Ledger, NOBODY};
 use super::queue::Queue;
+use super::traces::Place;
 use super::upstream::Destination;
 use crate::config::Config;
 use crate::engine::Registry;
@@ -58,7 +59,11 @@ impl Site {
         before: Option<&Self>,
     ) -> Arc<Self> {
         let mut connectors = tls.connectors.iter().cloned();
-        let words: Arc<[Arc<str>]> = config.routes.iter().map(|it| it.to_string().into()).collect();
+        let ends = config.routes.iter().map(|route| {
+            let pool = pools[route.pool].name().to_owned();
+            Arc::new(Place { pool, route: Some(route.to_string()) })
+        });
+        let ends: Arc<[_]> = ends.collect();
         let traffic = (0..pools.len()).map(|index| config.traffic(index)).collect();
         // Of 10,000 applications each copy takes some MB.
         config.applications = Vec::new();
@@ -75,8 +80,8 @@ impl Site {
             queue.resize(length);
             let connectors = connectors.by_ref().take(pool.backends().len()).collect();
             let seen = ledger.of(pool.name());
-            let words = Arc::clone(&words);
-            Branch::new(part, connectors, Arc::clone(pool), queue, seen, words)
+            let ends = Arc::clone(&ends);
+            Branch::new(part, connectors, Arc::clone(pool), queue, seen, ends)
         };
         let branches: Vec<_> = parts.into_iter().zip(pools).map(branch).collect();
         let common = match config.routes.is_empty() && branches.len() == 1 {

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// So many of its requests each worker remembers: 320 KB.
+/// So many of its requests each worker remembers: 256 KB, and a little for each that went wrong.
 pub const TRACES_MAX: usize = 1000;
 /// Tries of one request that are told: the first ones, and the last.
 pub const TRIES_TOLD_MAX: usize = 4;
@@ -32,20 +32,16 @@ pub struct Trace {
     pub id: Short<ID_BYTES_MAX>,
     /// Method and path, as far as there is room.
     pub asked: Short<ASKED_BYTES_MAX>,
-    /// Whom it asked for, by Host or in the target; empty where it named none.
-    pub host: Short<HOST_BYTES_MAX>,
-    /// The pool that it was for, where there are several.
-    pub pool: Option<Arc<str>>,
-    /// The route that led there, if that was for routes to say.
-    pub route: Option<Arc<str>>,
+    /// Whereto it was led, where there is any choice.
+    pub place: Option<Arc<Place>>,
     /// The client, as far as it is known behind trusted proxies.
     pub client: IpAddr,
     /// As the client was told; 499 when it left before.
     pub status: u16,
     /// Why it ended.
     pub cause: Cause,
-    /// The same in words; empty where it ended well.
-    pub reason: Box<str>,
+    /// More of what went wrong; none where it ended well.
+    pub mishap: Option<Box<Mishap>>,
     /// A pause has kept it waiting.
     pub was_held: bool,
     /// How long it stood in line for a place at a backend.
@@ -56,6 +52,24 @@ pub struct Trace {
     pub took: Micros,
     /// Where it has been.
     pub tries: Tried,
+}
+
+/// Whereto requests are led. The configuration has each of them once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The name of the pool.
+    pub pool: String,
+    /// The route that leads there, in words, if that was for routes to say.
+    pub route: Option<String>,
+}
+
+/// What is kept of a request that went wrong.
+#[derive(Clone, Debug)]
+pub struct Mishap {
+    /// Why, in words.
+    pub reason: Box<str>,
+    /// Whom it asked for, by Host or in the target; empty where it named none.
+    pub host: Short<HOST_BYTES_MAX>,
 }
 
 /// A length of time in four bytes: to the microsecond below 35 minutes, else to the millisecond; a
@@ -216,6 +230,14 @@ impl Short<ASKED_BYTES_MAX> {
     }
 }
 
+impl Mishap {
+    /// None where there is nothing to say of it.
+    pub(super) fn of(reason: &str, host: &[u8]) -> Option<Box<Self>> {
+        let mishap = || Box::new(Self { reason: reason.into(), host: Short::from(host) });
+        (!reason.is_empty()).then(mishap)
+    }
+}
+
 impl<const N: usize> Short<N> {
     /// What stands before the first `end`, as far as there is room. No more is looked at than has.
     pub(super) fn until(text: &[u8], end: u8) -> Self {
@@ -244,13 +266,11 @@ mod tests {
             begun: Duration::from_millis(begun_ms),
             id: Short::from(id.as_bytes()),
             asked: Short::from(&b"GET /"[..]),
-            host: Short::from(&b"a.test"[..]),
-            pool: None,
-            route: None,
+            place: None,
             client: Ipv4Addr::LOCALHOST.into(),
             status: 200,
             cause: Cause::Done,
-            reason: "".into(),
+            mishap: None,
             was_held: false,
             queued: Micros::default(),
             waited: Micros::default(),
@@ -260,8 +280,8 @@ mod tests {
     }
 
     #[test]
-    fn sixteen_workers_remember_within_five_megabytes() {
-        assert!(size_of::<Trace>() * TRACES_MAX * 16 <= 5 << 20, "{}", size_of::<Trace>());
+    fn sixteen_workers_remember_within_four_megabytes() {
+        assert!(size_of::<Trace>() * TRACES_MAX * 16 <= 4 << 20, "{}", size_of::<Trace>());
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn one_that_was_refused_is_told_with_the_reason_that_the_log_has() {
     let long = format!("GET /{} HTTP/1.1\r\nHost: a.test\r\n\r\n", "a".repeat(80));
     let two_ways = "GET /api/../x HTTP/1.1\r\nHost: a.test\r\n\r\n";
     let chunked = "POST /api HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
-    let api = ", for a.test in pool api by route a.test/api";
+    let api = ", for a.test, in pool api by route a.test/api";
     let no_route = "no route is for this host";
     for (request, status, asked, reason, place) in [
         ("GET /x?y HTTP/1.1\r\nHost: b.test\r\n\r\n", 404, "GET /x", no_route, ", for b.test"),

@@ -10,7 +10,7 @@ use crate::log::{Access, Cause};
 use crate::pool::{Backend, End};
 use crate::relay::Shared;
 use crate::relay::totals::Ending;
-use crate::relay::traces::{Short, Trace};
+use crate::relay::traces::{Mishap, Place, Short, Trace};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,13 +58,11 @@ impl Exchange {
             begun: self.times.begun,
             id: Short::from(self.id()),
             asked: Short::until(self.line(), b'?'),
-            host: Short::from(self.host()),
-            pool: self.branch.name.clone(),
-            route: self.route().cloned(),
+            place: self.place().cloned(),
             client: self.asked.origin.client,
             status: ending.status,
             cause: ending.cause,
-            reason: reason.into(),
+            mishap: Mishap::of(reason, self.host()),
             was_held: self.is_held,
             queued: self.times.queued.into(),
             waited: ending.waited.into(),
@@ -100,15 +98,13 @@ impl Exchange {
             request_id: self.request_id(),
             host: self.host(),
             pool: self.asked.way.is_ok().then(|| pool.name()),
-            route: self.route().map(Arc::as_ref),
+            route: self.place().and_then(|place| place.route.as_deref()),
             pick: course.reason().map(|reason| reason.word(pool.policy())),
         });
     }
 
-    /// The route by which it came to its pool, in words.
-    fn route(&self) -> Option<&Arc<str>> {
-        let route = self.asked.way.as_ref().ok().copied().flatten()?;
-        self.branch.routes.get(route)
+    fn place(&self) -> Option<&Arc<Place>> {
+        self.branch.place(&self.asked.way)
     }
 
     /// The last that was tried, or was to be.

@@ -13,7 +13,6 @@ use crate::relay::client::Client;
 use crate::relay::kit::Context;
 use crate::relay::tunnel::{Carried, Ending, Load};
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How a TCP client is turned away.
@@ -145,15 +144,9 @@ impl Passage {
             request_id: "",
             host: self.name.as_deref().unwrap_or_default().as_bytes(),
             pool: self.way.is_ok().then(|| pool.name()),
-            route: self.route(),
+            route: self.branch.place(&self.way).and_then(|place| place.route.as_deref()),
             pick: self.course.reason().map(|reason| reason.word(pool.policy())),
         });
-    }
-
-    /// The route by which it came to its pool, in words.
-    fn route(&self) -> Option<&str> {
-        let route = self.way.as_ref().ok().copied().flatten()?;
-        self.branch.routes.get(route).map(Arc::as_ref)
     }
 
     /// The last that was tried, or was to be.
