@@ -89,16 +89,29 @@ impl Config {
 
     /// The listeners that lead to the pool at `index`.
     fn leading_to(&self, index: usize) -> impl Iterator<Item = &Listener> {
-        let name = self.parts()[index].pool_name();
-        let is_led = self.routes.is_empty() || self.routes.iter().any(|it| it.pool == index);
-        leading(&self.listeners)
-            .filter(move |one| one.pool.as_deref().map_or(is_led, |own| own == name))
+        leading(&self.listeners).filter(move |one| self.leads_to(one, index))
+    }
+
+    /// True if who comes in at this listener, and is not sent on, may get to the pool at `index`.
+    #[must_use]
+    pub fn leads_to(&self, listener: &Listener, index: usize) -> bool {
+        let leads = |route: &Route| route.pool == index && may_be_for(route, listener);
+        match &listener.pool {
+            Some(own) => own == self.parts()[index].pool_name(),
+            None => self.routes.is_empty() || self.routes.iter().any(leads),
+        }
     }
 
     /// True where no listener takes requests.
     fn passes_all(&self) -> bool {
         are_tcp(self.listeners.iter())
     }
+}
+
+/// True unless it asks for what a connection that is passed on does not say.
+fn may_be_for(route: &Route, listener: &Listener) -> bool {
+    let is_named = listener.sni || route.host.is_none();
+    listener.mode != Mode::Tcp || route.path.is_none() && is_named
 }
 
 /// True of some that all pass connections on.
@@ -179,8 +192,7 @@ pub(super) fn each_leads_somewhere(config: &Config, report: &mut Report<'_>) {
     }
     let passing = config.listeners.iter().filter(|one| one.mode == Mode::Tcp);
     for one in passing.filter(|one| one.pool.is_none()) {
-        let is_for = |route: &Route| route.path.is_none() && (one.sni || route.host.is_none());
-        if !config.routes.iter().any(is_for) {
+        if !config.routes.iter().any(|route| may_be_for(route, one)) {
             let rest = if one.sni { "path" } else { "host and path" };
             let what = format!(
                 "{} resets each connection, as no route can be for it; write its pool, or a route \
