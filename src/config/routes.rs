@@ -110,6 +110,10 @@ pub(super) fn read(
         }
         routes.push(route);
     }
+    if !routes.is_empty() && passing::asks_no_routes(config) {
+        let what = "lead nobody, as each listener names its pool; remove that from one, or these";
+        report.warn(report.at(written.0.span().start), ROUTES, what);
+    }
     routes
 }
 

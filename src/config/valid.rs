@@ -197,8 +197,15 @@ fn a_secure_listener_has_a_certificate(config: &Config, report: &mut Report<'_>)
         report.add(report.place_of("listeners.tls"), "listeners.tls", what);
     }
     if is_certified && !config.listeners.iter().any(|one| config.is_secure(one)) {
-        let what = "are shown by no listener; write tls = true in one, or remove this key";
-        report.warn(report.place("tls.certificates"), "tls.certificates", what);
+        let why = match config.listeners.iter().all(|one| one.sni || one.mode == Mode::ToHttps) {
+            true => "means nothing where TLS is but passed on, as with sni; remove this key",
+            false => {
+                "means nothing where no listener speaks TLS; write tls = true in one, or remove \
+                 this key"
+            }
+        };
+        let is_of_them = |path: &str| path.starts_with("tls.") && path != "tls.watch";
+        passing::warn_of(&report.settings.clone(), &is_of_them, why, report);
     }
 }
 
