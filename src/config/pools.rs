@@ -233,9 +233,15 @@ fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
     let is_led_by_listener =
         |pool: &str| leading(&all).any(|one| one.pool.as_deref() == Some(pool));
     let asks_routes = || leading(&all).any(|one| one.pool.is_none());
-    if config.pools.len() > 1 && config.routes.is_empty() && asks_routes() {
-        let what = "which of several pools a request goes to is for [[routes]] to say; write for \
-                    example [[routes]] and below it path = \"/api\" and pool = \"api\"";
+    if let [_, .., last] = &config.pools[..]
+        && config.routes.is_empty()
+        && asks_routes()
+    {
+        let what = format!(
+            "which of several pools a request goes to is for [[routes]] to say; write for example \
+             [[routes]] and below it path = \"/api\" and pool = {}",
+            quote(last.pool_name())
+        );
         report.add(Place::File, "routes", what);
         return;
     }

@@ -69,8 +69,8 @@ fn host(text: &str) -> Result<String, String> {
                 (what, remedy(&format!("*.{}", end.trim_start_matches('.'))))
             }
             None => {
-                let what = "is no address and no name of a host, which has letters, digits, - and _ \
-                            between dots";
+                let what = "is no address and no name of a host, which has letters, digits, - and \
+                            _ between dots";
                 (what, remedy(""))
             }
         },
@@ -190,7 +190,7 @@ pub(super) fn unknown(name: &str, config: &Config, without: &str) -> String {
     match names[..] {
         [] => format!(
             "{said} cannot be chosen, as the file has one pool, its [[{APPLICATIONS}]]; {without}, \
-             or write [[{POOLS}]] and below it name = {said}"
+             or make them [[{POOLS}.{APPLICATIONS}]], below [[{POOLS}]] and name = {said}"
         ),
         [only] => format!("{said} is no pool; there is {only}"),
         _ => format!("{said} is no pool; there are {}", names[..names.len().min(8)].join(", ")),

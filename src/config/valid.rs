@@ -139,7 +139,7 @@ fn no_status_is_well_and_asks_to_be_drained(config: &Config, report: &mut Report
         health.expect.iter().find(meets).map(first)
     };
     if let Some(status) = health.drain.iter().find_map(shared) {
-        let what = format!("{status} passes by expect; one status cannot mean both");
+        let what = format!("{status} passes by expect; remove it from one of the two");
         let place = later(["health.drain", "health.expect"], report);
         report.add(place, "health.drain", what);
     }

@@ -118,22 +118,8 @@ fn above_pools(text: &str) -> String {
 }
 
 #[test]
-fn a_route_leads_from_whole_segments_and_hosts_to_a_pool_that_there_is() {
+fn a_routes_host_is_one_and_no_more() {
     let cases = r#"
-[[routes]]
-    1:1: routes.pool: missing; write for example pool = "api"
-[[routes]]
-pool = "ap"
-    2:8: routes.pool: "ap" is no pool; did you mean "api"?
-[[routes]]
-pool = "backends"
-    2:8: routes.pool: "backends" is no pool; there are web, api
-[[routes]]
-prefix = "/api"
-backend = "api"
-    1:1: routes.pool: missing; write for example pool = "api"
-    2:1: routes.prefix: unknown key; did you mean "path"?
-    3:1: routes.backend: unknown key; did you mean "pool"?
 [[routes]]
 host = "a.test:80"
 pool = "api"
@@ -180,6 +166,27 @@ pool = "api"
 host = "*"
 pool = "api"
     2:8: routes.host: "*" is any host, as it is without this key; remove it
+"#;
+    each(cases, above_pools);
+}
+
+#[test]
+fn a_route_leads_from_whole_segments_to_a_pool_that_there_is() {
+    let cases = r#"
+[[routes]]
+    1:1: routes.pool: missing; write for example pool = "api"
+[[routes]]
+pool = "ap"
+    2:8: routes.pool: "ap" is no pool; did you mean "api"?
+[[routes]]
+pool = "backends"
+    2:8: routes.pool: "backends" is no pool; there are web, api
+[[routes]]
+prefix = "/api"
+backend = "api"
+    1:1: routes.pool: missing; write for example pool = "api"
+    2:1: routes.prefix: unknown key; did you mean "path"?
+    3:1: routes.backend: unknown key; did you mean "pool"?
 [[routes]]
 path = "/u/{id}"
 pool = "api"
@@ -252,7 +259,8 @@ fn a_pool_that_is_none_is_answered_with_what_there_is_to_choose() {
         config.only(Some("nope")).unwrap_err().to_string()
     };
     let one = "--pool: \"nope\" cannot be chosen, as the file has one pool, its [[applications]]; \
-               leave --pool out, or write [[pools]] and below it name = \"nope\"";
+               leave --pool out, or make them [[pools.applications]], below [[pools]] and \
+               name = \"nope\"";
     assert_eq!(said(MINIMAL), one);
     let web = pools(&[("web", "")]);
     assert_eq!(said(&web), "--pool: \"nope\" is no pool; there is web");
@@ -266,10 +274,15 @@ fn several_pools_have_routes() {
                 [[routes]] to say; write for example [[routes]] and below it path = \"/api\" and \
                 pool = \"api\"";
     assert_eq!(refusal(&pools(&[("web", ""), ("api", "")])), what);
+    let other = refusal(&pools(&[("shop", ""), ("mail", "")]));
+    assert_eq!(other, what.replace("pool = \"api\"", "pool = \"mail\""), "a pool of the file");
     let stray = format!("{MINIMAL}[[routes]]\npool = \"web\"\n");
     let what = "applications.toml:8:8: routes.pool: \"web\" cannot be chosen, as the file has one \
-                pool, its [[applications]]; remove the route, or write [[pools]] and below it \
-                name = \"web\"";
+                pool, its [[applications]]; remove the route, or make them [[pools.applications]], \
+                below [[pools]] and name = \"web\"";
+    let made =
+        stray.replace("[[applications]]", "[[pools]]\nname = \"web\"\n[[pools.applications]]");
+    assert_eq!(parse(&made).routes.len(), 1, "as the remedy has it");
     assert_eq!(refusal(&stray), what);
     assert_eq!(refusal(&stray.replace("web", "default")), what.replace("web", "default"));
 }
