@@ -32,15 +32,15 @@ pub fn summary(config: &Config, listener: &config::Listener) -> String {
     if listener.mode == Mode::ToHttps {
         return format!("redirecting to https at port {}", listener.https_port);
     }
-    let is_own = |part: &&Config| part.pool.is_some() && part.pool == listener.pool;
-    let own = config.parts().iter().find(is_own);
-    let count = own.unwrap_or(config).applications.len();
+    let parts = config.parts().iter().enumerate();
+    let led = parts.filter(|(index, _)| config.leads_to(listener, *index)).map(|(_, part)| part);
+    let led: Vec<&Config> = led.collect();
+    let count: usize = led.iter().map(|part| part.applications.len()).sum();
     let noun = if count == 1 { "application" } else { "applications" };
-    let policy = match (own, config.pools.len()) {
-        (Some(own), _) => format!("in pool {}", own.pool_name()),
-        (None, 0) => config.balance.policy.name().to_owned(),
-        (None, 1) => "in 1 pool".to_owned(),
-        (None, pools) => format!("in {pools} pools"),
+    let policy = match led[..] {
+        _ if config.pools.is_empty() => config.balance.policy.name().to_owned(),
+        [own] => format!("in pool {}", own.pool_name()),
+        _ => format!("in {} pools", led.len()),
     };
     let how = if config.server.mode == Serving::Redirect { ", redirecting" } else { "" };
     let tls = if config.is_secure(listener) { ", with TLS" } else { "" };
@@ -271,6 +271,26 @@ pub(super) fn fit_descriptors(server: &mut config::Server) -> Result<Option<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_listener_those_are_counted_whom_it_leads_to() {
+        let pool = |name: &str| {
+            let table =
+                |port| format!("[[pools.applications]]\nip = \"{name}.x\"\nport = {port}\n");
+            format!("[[pools]]\nname = {name:?}\n{}", [1, 2].map(table).concat())
+        };
+        let text = format!(
+            "[[listeners]]\nlisten = \"0.0.0.0:1\"\n\
+             [[listeners]]\nlisten = \"0.0.0.0:2\"\nmode = \"tcp\"\n\
+             [[listeners]]\nlisten = \"0.0.0.0:3\"\nmode = \"tcp\"\npool = \"c\"\n{}\
+             [[routes]]\npath = \"/a\"\npool = \"a\"\n[[routes]]\npool = \"b\"\n",
+            ["a", "b", "c"].map(pool).concat()
+        );
+        let config = Config::parse(&text, "test").unwrap();
+        let said: Vec<_> = config.listening().iter().map(|one| summary(&config, one)).collect();
+        let tcp = |pool: &str| format!("TCP, 2 applications, in pool {pool}");
+        assert_eq!(said, ["4 applications, in 2 pools".to_owned(), tcp("b"), tcp("c")]);
+    }
 
     #[test]
     fn without_a_descriptor_no_address_is_taken_for_anothers() {

@@ -241,7 +241,7 @@ impl Running {
 
     /// Says where clients are served, but for those `told` before.
     fn tell_of_listeners(&self, told: &[Place]) {
-        let config = self.in_force().config.clone();
+        let config = self.in_force().written.clone();
         for (at, listener) in self.places().iter().filter(|place| !told.contains(place)) {
             let summary = summary(&config, listener);
             self.teller.tell(Event::Listening { address: at.address, summary: &summary });

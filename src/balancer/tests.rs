@@ -244,7 +244,7 @@ fn diff_says_what_reload_then_does_and_changes_nothing_itself() {
     let fixed = text("server.workers = 63\nqueue.length = 7\n", 1);
     let why = steered.diff(Some(&fixed)).unwrap_err();
     let refused = "server.workers: 0 -> 63: its threads are started once; restart instead\n";
-    assert_eq!(why, format!("{refused}queue.length: 1024 -> 7"));
+    assert_eq!(why, format!("{refused}queue.length: 1024 -> 7: refused along with that"));
 
     std::fs::write(&file, next).unwrap();
     assert_eq!(steered.diff(None).as_ref(), Ok(&words));

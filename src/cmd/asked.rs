@@ -112,14 +112,14 @@ impl Outcomes {
         let named = if self.are_named { format!("{}: ", balancer.name) } else { String::new() };
         match said {
             Ok(done) => {
-                let printed = print(&format!("{named}{}", words(&done)));
+                let printed = print(&lines(&named, &words(&done)));
                 self.unwritten = self.unwritten.take().or(printed.err());
                 Some(done)
             }
             Err(why) => {
                 self.has_failed = true;
                 // A closed stderr is no reason to hide the exit code.
-                let _ = writeln!(io::stderr(), "evenly: {}", lines(&format!("{named}{why}")));
+                let _ = writeln!(io::stderr(), "{}", lines(&format!("evenly: {named}"), &why));
                 None
             }
         }
@@ -137,12 +137,14 @@ impl Outcomes {
 
 fn print(words: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", lines(words))?;
+    writeln!(out, "{words}")?;
     out.flush()
 }
 
-/// Escaped, but for the ends of lines: a balancer's words may have several.
-fn lines(words: &str) -> String {
-    let lines: Vec<_> = words.trim_end().lines().map(|line| Escaped(line).to_string()).collect();
+/// Escaped, but for the ends of lines, as a balancer's words may have several; each behind `start`,
+/// so that none is taken for another's.
+fn lines(start: &str, words: &str) -> String {
+    let line = |line| format!("{start}{}", Escaped(line));
+    let lines: Vec<_> = words.trim_end().lines().map(line).collect();
     lines.join("\n")
 }

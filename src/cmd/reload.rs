@@ -52,7 +52,12 @@ fn text(file: &Path) -> Result<Vec<u8>, Failure> {
     };
     let name = file.display();
     let read = source.and_then(|source| source.take(TEXT_BYTES_MAX + 1).read_to_end(&mut text));
-    read.map_err(failed(&format!("{name} cannot be read")))?;
+    read.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            Failure::Run(format!("{name} is not there; name a file, or - for standard input"))
+        }
+        _ => failed(&format!("{name} cannot be read"))(error),
+    })?;
     match text.len() as u64 {
         0 => Err(Failure::Run(format!("{name} is empty"))),
         length if length > TEXT_BYTES_MAX => {

@@ -5,49 +5,72 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::{Failure, warn};
-use crate::config::{CHALLENGES, Config, Listener, Mode, Source};
+use crate::config::{CHALLENGES, Config, Listener, Mode, Source, quote};
 use crate::http::{HeadLimits, Parsed, request, slots};
 use crate::pool::{Ambiguous, NO_PATH, RouteEnd, Routes};
 
 /// Names of applications that are told.
 const TOLD_MAX: usize = 5;
 
+/// A URL, as a request for it comes in.
+struct Asked<'u> {
+    url: &'u str,
+    /// What stands behind `://`.
+    rest: &'u str,
+    /// It is asked for through TLS.
+    is_secure: bool,
+    head: String,
+}
+
 /// Says of each URL where it goes. Fails if one of them goes nowhere.
 pub fn run(source: &Source, urls: &[String]) -> Result<(), Failure> {
+    let all = urls.iter().map(|url| Asked::read(url)).collect::<Result<Vec<_>, _>>()?;
     let (config, warnings) = source.load()?;
     warn(warnings);
     let (mut out, mut is_fine) = (io::stdout().lock(), true);
-    for url in urls {
-        let (fate, leads) = fate(&config, url);
+    for asked in &all {
+        let (fate, leads) = fate(&config, asked);
         is_fine &= leads;
-        writeln!(out, "{url}: {fate}")?;
+        writeln!(out, "{}: {fate}", asked.url)?;
     }
     out.flush()?;
     if is_fine { Ok(()) } else { Err(Failure::Told) }
 }
 
+impl<'u> Asked<'u> {
+    fn read(url: &'u str) -> Result<Self, Failure> {
+        let asked = url.split_once("://").and_then(|(scheme, rest)| {
+            let is_secure = scheme.eq_ignore_ascii_case("https");
+            let is_known = is_secure || scheme.eq_ignore_ascii_case("http");
+            let head = head(rest).filter(|_| is_known)?;
+            Some(Self { url, rest, is_secure, head })
+        });
+        let what = "is no URL of http or https; write for example https://api.example.org/api/x";
+        asked.ok_or_else(|| Failure::Usage(format!("--route: {} {what}", quote(url))))
+    }
+}
+
 /// What becomes of a request for this URL, and whether a pool gets it.
-fn fate(config: &Config, url: &str) -> (String, bool) {
-    let parts = url.split_once("://").and_then(|(scheme, rest)| {
-        let own = ["http", "https"].iter().position(|own| scheme.eq_ignore_ascii_case(own))?;
-        Some(([80, 443][own], head(rest)?, rest))
-    });
-    let Some((usual_port, head, rest)) = parts else {
-        let what = "no URL; write for example https://api.example.org/api/x";
-        return (what.to_owned(), false);
-    };
+fn fate(config: &Config, asked: &Asked<'_>) -> (String, bool) {
+    let Asked { rest, is_secure, .. } = *asked;
     let mut slots = slots();
     let limits: HeadLimits = config.limits.head();
-    let asked = match request::parse(head.as_bytes(), &limits, &mut slots) {
+    let asked = match request::parse(asked.head.as_bytes(), &limits, &mut slots) {
         Ok(Parsed::Complete { head, .. }) => head,
         Ok(Parsed::Partial) => return (format!("{rest} is no target of a request"), false),
         Err(refusal) => {
             return (format!("refused with {}: {}", refusal.status, refusal.reason), false);
         }
     };
-    let port = port(asked.host).unwrap_or(usual_port);
-    let mut there = config.listeners.iter().filter(|one| one.listen.port() == port);
+    let port = port(asked.host).unwrap_or(if is_secure { 443 } else { 80 });
+    let listening = config.listening();
+    let mut there = listening.iter().filter(|one| one.listen.port() == port);
     let listener = there.next().filter(|_| there.next().is_none());
+    let takes_tls = |one: &&Listener| one.sni || config.is_secure(one);
+    if let Some(one) = listener.filter(takes_tls).filter(|_| !is_secure) {
+        let end = if one.mode == Mode::Tcp { "reset" } else { "refused with 400" };
+        return (format!("{end}: listener {} takes TLS alone; ask with https", one.name), false);
+    }
     if let Some(one) = listener.filter(|one| one.mode == Mode::Tcp) {
         return passed_on(config, one, asked.host);
     }
@@ -154,6 +177,10 @@ mod tests {
         [[routes]]\nhost = \"*.example.org\"\npath = \"/api/\"\npool = \"api\"\n\
         [[routes]]\nhost = \"www.example.org\"\npool = \"web\"\n";
 
+    fn of(config: &Config, url: &str) -> (String, bool) {
+        fate(config, &Asked::read(url).unwrap())
+    }
+
     #[test]
     fn each_url_is_told_with_the_route_that_it_takes() {
         let config = Config::parse(FILE, "test").unwrap();
@@ -176,12 +203,17 @@ mod tests {
                 "https://a,b/",
                 "refused with 400: the host is not a name or an address with an optional port",
             ),
-            ("ftp://a/", "no URL; write for example https://api.example.org/api/x"),
-            ("a.example.org/api", "no URL; write for example https://api.example.org/api/x"),
-            ("https:///api", "no URL; write for example https://api.example.org/api/x"),
-            ("https://a/ b", "no URL; write for example https://api.example.org/api/x"),
         ] {
-            assert_eq!(fate(&config, url), (expected.to_owned(), expected.starts_with("to ")));
+            assert_eq!(of(&config, url), (expected.to_owned(), expected.starts_with("to ")));
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_a_mistake_of_the_command_line() {
+        for url in ["", "ftp://a/", "a.example.org/api", "https:///api", "https://a/ b"] {
+            let Err(Failure::Usage(what)) = Asked::read(url) else { panic!("{url}") };
+            let start = format!("--route: \"{url}\" is no URL of http or https; write ");
+            assert!(what.starts_with(&start), "{what}");
         }
     }
 
@@ -195,13 +227,13 @@ mod tests {
         let text = format!("{look_up}{}{}{}", own(1, "web"), own(2, "api"), &FILE[..routes]);
         let config = Config::parse(&text, "test").unwrap();
         let expected = "to the pool of its listener: there are several, and no route";
-        assert_eq!(fate(&config, "http://x/y"), (expected.to_owned(), true));
+        assert_eq!(of(&config, "http://x/y"), (expected.to_owned(), true));
         let expected = "answered here, by [lookup] path";
-        assert_eq!(fate(&config, "http://x/next?y"), (expected.to_owned(), true));
+        assert_eq!(of(&config, "http://x/next?y"), (expected.to_owned(), true));
         // Where no route leads anywhere, nobody is named.
         let config = Config::parse(&format!("{look_up}{FILE}"), "test").unwrap();
         let expected = "nowhere: no route has this host and path; answered 404";
-        assert_eq!(fate(&config, "http://x/next"), (expected.to_owned(), false));
+        assert_eq!(of(&config, "http://x/next"), (expected.to_owned(), false));
     }
 
     #[test]
@@ -211,13 +243,15 @@ mod tests {
         };
         let ready = "server.ready = \"/ready\"\n";
         let text = [
-            listener(8080, ""),
+            listener(8080, "tls = false"),
             listener(80, "mode = \"redirect-to-https\"\nacme_webroot = \"/srv\""),
-            listener(8081, "pool = \"api\""),
-            listener(5432, "mode = \"tcp\"\npool = \"api\""),
+            listener(8081, "tls = false\npool = \"api\""),
+            listener(5432, "tls = false\nmode = \"tcp\"\npool = \"api\""),
             listener(8443, "mode = \"tcp\"\nsni = \"required\""),
-            listener(6379, "mode = \"tcp\""),
+            listener(6379, "tls = false\nmode = \"tcp\""),
+            listener(8444, "tls = true"),
         ];
+        let ready = format!("{ready}tls.certificates = [\"a.pem\"]\n");
         let config = Config::parse(&format!("{ready}{}{FILE}", text.concat()), "test").unwrap();
         let web = "to pool web: W, by route 2 (www.example.org to web)";
         for (url, expected, leads) in [
@@ -233,6 +267,16 @@ mod tests {
             ("http://www.example.org:8081/", "to pool api: A, by listener l8081", true),
             ("http://x:5432", "passed on to pool api: A, by listener l5432", true),
             ("https://www.example.org:8443", "passed on to pool web: W, by listener l8443", true),
+            (
+                "http://www.example.org:8443",
+                "reset: listener l8443 takes TLS alone; ask with https",
+                false,
+            ),
+            (
+                "http://www.example.org:8444/ready",
+                "refused with 400: listener l8444 takes TLS alone; ask with https",
+                false,
+            ),
             ("https://x:8443", "nowhere: no route is for it at listener l8443; reset", false),
             (
                 "http://www.example.org:6379",
@@ -240,7 +284,7 @@ mod tests {
                 false,
             ),
         ] {
-            assert_eq!(fate(&config, url), (expected.to_owned(), leads), "{url}");
+            assert_eq!(of(&config, url), (expected.to_owned(), leads), "{url}");
         }
     }
 
@@ -251,7 +295,7 @@ mod tests {
         let text: String = ["a", "b", "c", "d", "e", "f"].map(table).concat();
         let config = Config::parse(&text, "test").unwrap();
         let expected = "to pool default: a, b, c, d, e and 1 more".to_owned();
-        assert_eq!(fate(&config, "http://x/y"), (expected, true));
+        assert_eq!(of(&config, "http://x/y"), (expected, true));
     }
 
     #[test]
@@ -261,7 +305,7 @@ mod tests {
         let config = Config::parse(block("```toml\n"), "test").unwrap();
         let mut lines = block("```text\n$ evenly check ").lines();
         let urls = lines.next().unwrap().split("--route ").skip(1).map(str::trim);
-        let said: Vec<_> = urls.map(|url| format!("{url}: {}", fate(&config, url).0)).collect();
+        let said: Vec<_> = urls.map(|url| format!("{url}: {}", of(&config, url).0)).collect();
         assert_eq!(said, lines.collect::<Vec<_>>());
     }
 }

@@ -60,7 +60,11 @@ impl Config {
             changes.of_table(name, old, new);
         }
         changes.of_pools(self, next);
-        changes.of_listeners(&self.listeners, &next.listeners);
+        if !(self.listeners.is_empty() && next.listeners.is_empty()) {
+            // What `[server] listen` says is one of these, or counts no more.
+            changes.lines.retain(|line| !line.starts_with("server.listen: "));
+            changes.of_listeners(&self.listening(), &next.listening());
+        }
         #[cfg(feature = "alerts")]
         changes.of_alerts(&self.alerts, &next.alerts);
         changes
@@ -148,10 +152,18 @@ impl Changes {
         self.lines.extend(added.map(|route| format!("route {route}: new")));
     }
 
+    /// One that stays where it is goes on under another name.
     fn of_listeners(&mut self, old: &[Listener], new: &[Listener]) {
+        let is_in = |all: &[Listener], name: &str| all.iter().any(|one| one.name == name);
+        let heir = |one: &Listener| {
+            let heir = new.iter().find(|other| other.listen == one.listen)?;
+            let is_renamed = !is_in(new, &one.name) && !is_in(old, &heir.name);
+            is_renamed.then(|| heir.name.clone())
+        };
         let written = |one: &Listener| {
             let what = format!("new, at {}", one.listen);
-            (one.name.clone(), values(LISTENERS, &mut listeners::Written::from(one)), what)
+            let name = heir(one).unwrap_or_else(|| one.name.clone());
+            (name, values(LISTENERS, &mut listeners::Written::from(one)), what)
         };
         let [old, new] = [old, new].map(|all| all.iter().map(written).collect());
         self.of_named("listener", old, new);

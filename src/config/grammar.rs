@@ -83,15 +83,16 @@ pub(super) fn host(text: &str) -> Result<String, String> {
 /// A name fit for a header, a log line and a command line. Spaces stand inside only: a header would
 /// lose the others.
 pub(super) fn name(text: &str) -> Result<String, String> {
-    let fits = (1..=NAME_BYTES_MAX).contains(&text.len());
-    let plain = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    if fits && plain && text.trim() == text {
-        return Ok(text.to_string());
-    }
-    let most = NAME_BYTES_MAX;
-    let text = quote(text);
+    let is_plain = |sign: char| sign.is_ascii_graphic() || sign == ' ';
+    let what = match text.chars().find(|sign| !is_plain(*sign)) {
+        Some(sign) => format!("has {} in it", quote(sign.encode_utf8(&mut [0; 4]))),
+        None if text.trim() != text => "has a space at an end".to_owned(),
+        None if !(1..=NAME_BYTES_MAX).contains(&text.len()) => format!("has {} bytes", text.len()),
+        None => return Ok(text.to_owned()),
+    };
+    let (said, most) = (quote(text), NAME_BYTES_MAX);
     Err(format!(
-        "{text} will not do as a name; use 1 to {most} letters, digits, signs and spaces inside"
+        "{said} {what}; a name has 1 to {most} letters of ASCII, digits, signs, and spaces inside"
     ))
 }
 

@@ -79,9 +79,7 @@ pub use keys::{
 };
 pub use listeners::{CHALLENGES, Listener, Mode};
 pub use message::Errors;
-pub(crate) use message::nearest;
-#[cfg(any(feature = "client", feature = "lab"))]
-pub(crate) use message::quote;
+pub(crate) use message::{nearest, quote};
 pub use network::Network;
 pub use overrides::{CONFIG_VARIABLE, Overrides};
 pub use pools::POOLS_MAX;

@@ -43,6 +43,21 @@ pub(super) const OF_HTTP: &[&str] = &[
     "timeouts.request",
 ];
 
+/// Those of them that count where clients are but sent on to https.
+const OF_SENDING: &[&str] = &[
+    "server.ready",
+    "server.request_id",
+    "limits.",
+    "timeouts.request_head",
+    "timeouts.client_body",
+    "timeouts.client_write",
+    "timeouts.keep_alive",
+    "timeouts.linger",
+    "timeouts.linger_total",
+    "timeouts.slowest",
+    "timeouts.request",
+];
+
 /// Keys of checks that are requests of HTTP, but the path, by which they are.
 const OF_REQUESTS: &[&str] = &[
     "health.expect",
@@ -54,6 +69,7 @@ const OF_REQUESTS: &[&str] = &[
 ];
 
 const ALL: &str = "each listener";
+const ALL_LEADING: &str = "each listener that leads to applications";
 const ALL_OF_POOL: &str = "each listener that leads to this pool";
 
 impl Config {
@@ -89,16 +105,29 @@ impl Config {
 
     /// The listeners that lead to the pool at `index`.
     fn leading_to(&self, index: usize) -> impl Iterator<Item = &Listener> {
-        let name = self.parts()[index].pool_name();
-        let is_led = self.routes.is_empty() || self.routes.iter().any(|it| it.pool == index);
-        leading(&self.listeners)
-            .filter(move |one| one.pool.as_deref().map_or(is_led, |own| own == name))
+        leading(&self.listeners).filter(move |one| self.leads_to(one, index))
+    }
+
+    /// True if who comes in at this listener, and is not sent on, may get to the pool at `index`.
+    #[must_use]
+    pub fn leads_to(&self, listener: &Listener, index: usize) -> bool {
+        let leads = |route: &Route| route.pool == index && may_be_for(route, listener);
+        match &listener.pool {
+            Some(own) => own == self.parts()[index].pool_name(),
+            None => self.routes.is_empty() || self.routes.iter().any(leads),
+        }
     }
 
     /// True where no listener takes requests.
     fn passes_all(&self) -> bool {
         are_tcp(self.listeners.iter())
     }
+}
+
+/// True unless it asks for what a connection that is passed on does not say.
+fn may_be_for(route: &Route, listener: &Listener) -> bool {
+    let is_named = listener.sni || route.host.is_none();
+    listener.mode != Mode::Tcp || route.path.is_none() && is_named
 }
 
 /// True of some that all pass connections on.
@@ -120,11 +149,13 @@ pub(super) fn judge(config: &Config, report: &mut Report<'_>) {
     names_are_read_of_what_is_not_ended(config, report);
     if config.passes_all() {
         let settings = report.settings.clone();
-        warn_of_http(&settings, ALL, report);
+        warn_of_http(&settings, ALL, &[], report);
         proxies_are_asked_for_whom(config, report);
         for own in report.pools.clone() {
-            warn_of_http(&own, ALL, report);
+            warn_of_http(&own, ALL, &[], report);
         }
+    } else if config.asks_nothing() {
+        warn_of_http(&report.settings.clone(), ALL_LEADING, OF_SENDING, report);
     }
 }
 
@@ -151,8 +182,13 @@ pub(super) fn judge_pool(config: &Config, index: usize, report: &mut Report<'_>)
         report.warn(report.place("balance.hash_by"), "balance.hash_by", what);
     }
     if let Some(own) = report.pools.get(index).filter(|_| config.passes_all_to(index)) {
-        warn_of_http(&own.clone(), ALL_OF_POOL, report);
+        warn_of_http(&own.clone(), ALL_OF_POOL, &[], report);
     }
+}
+
+/// True where each listener names its pool, or sends clients on.
+pub(super) fn asks_no_routes(config: &Config) -> bool {
+    !config.listeners.is_empty() && leading(&config.listeners).all(|one| one.pool.is_some())
 }
 
 /// Why a route leads nobody, if so, and the key that is to blame: where all who go by routes are
@@ -179,8 +215,7 @@ pub(super) fn each_leads_somewhere(config: &Config, report: &mut Report<'_>) {
     }
     let passing = config.listeners.iter().filter(|one| one.mode == Mode::Tcp);
     for one in passing.filter(|one| one.pool.is_none()) {
-        let is_for = |route: &Route| route.path.is_none() && (one.sni || route.host.is_none());
-        if !config.routes.iter().any(is_for) {
+        if !config.routes.iter().any(|route| may_be_for(route, one)) {
             let rest = if one.sni { "path" } else { "host and path" };
             let what = format!(
                 "{} resets each connection, as no route can be for it; write its pool, or a route \
@@ -216,10 +251,11 @@ fn proxies_are_asked_for_whom(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-fn warn_of_http(settings: &Settings, whose: &str, report: &mut Report<'_>) {
-    let is_of_http = |path: &str| {
-        OF_HTTP.iter().any(|own| *own == path || (own.ends_with('.') && path.starts_with(own)))
+fn warn_of_http(settings: &Settings, whose: &str, but: &[&str], report: &mut Report<'_>) {
+    let is_in = |keys: &[&str], path: &str| {
+        keys.iter().any(|own| *own == path || (own.ends_with('.') && path.starts_with(own)))
     };
+    let is_of_http = |path: &str| is_in(OF_HTTP, path) && !is_in(but, path);
     let why = format!("means nothing where {whose} is of mode \"tcp\"; remove this key");
     warn_of(settings, &is_of_http, &why, report);
     // Whether it says "connect" decides whether there is a further try.
@@ -243,7 +279,7 @@ fn warn_of_requests(settings: &Settings, whose: &str, report: &mut Report<'_>) {
 }
 
 /// Warns of each of these keys that is not at its default.
-fn warn_of(
+pub(super) fn warn_of(
     settings: &Settings,
     is_of_them: &dyn Fn(&str) -> bool,
     why: &str,

@@ -233,9 +233,15 @@ fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
     let is_led_by_listener =
         |pool: &str| leading(&all).any(|one| one.pool.as_deref() == Some(pool));
     let asks_routes = || leading(&all).any(|one| one.pool.is_none());
-    if config.pools.len() > 1 && config.routes.is_empty() && asks_routes() {
-        let what = "which of several pools a request goes to is for [[routes]] to say; write for \
-                    example [[routes]] and below it path = \"/api\" and pool = \"api\"";
+    if let [_, .., last] = &config.pools[..]
+        && config.routes.is_empty()
+        && asks_routes()
+    {
+        let what = format!(
+            "which of several pools a request goes to is for [[routes]] to say; write for example \
+             [[routes]] and below it path = \"/api\" and pool = {}",
+            quote(last.pool_name())
+        );
         report.add(Place::File, "routes", what);
         return;
     }
@@ -254,11 +260,14 @@ fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
 
 /// Each would take the other's for one that is no longer good, and give the client a new one.
 fn each_pool_has_its_own_cookie(config: &Config, report: &mut Report<'_>) {
-    let cookie = |pool: &Config| pool.sticky.cookie.clone();
+    let cookie = |index: usize| config.pools[index].sticky.cookie.as_deref();
+    // Where connections are passed on there are none.
+    let is_asked = |index: &usize| !config.passes_all_to(*index);
     for (index, pool) in config.pools.iter().enumerate() {
-        let is_twin = |other: &&Config| cookie(other).is_some() && cookie(other) == cookie(pool);
-        if let Some(twin) = config.pools[..index].iter().find(is_twin) {
-            let [one, other] = [twin, pool].map(|pool| quote(pool.pool_name()));
+        let is_twin = |other: &usize| cookie(*other).is_some() && cookie(*other) == cookie(index);
+        let twin = (0..index).filter(is_twin).find(is_asked);
+        if let Some(twin) = twin.filter(|_| is_asked(&index)) {
+            let [one, other] = [&config.pools[twin], pool].map(|pool| quote(pool.pool_name()));
             let what = format!(
                 "the pools {one} and {other} have the same one: a client of both at one host loses \
                  its application in one each time that it speaks to the other; write another below \

@@ -35,32 +35,55 @@ table! {
 
 /// As `pool::Route` has it.
 fn host(text: &str) -> Result<String, String> {
-    let name = text.strip_prefix("*.").unwrap_or(text);
+    let (below, name) = text.strip_prefix("*.").map_or(("", text), |name| ("*.", name));
     if text == "*" {
         return Err("\"*\" is any host, as it is without this key; remove it".to_owned());
     }
-    let no_host = || {
-        let said = quote(text);
-        format!(
-            "{said} is no host without scheme and port; write for example \
-             \"a.example.org\" or \"*.example.org\""
-        )
-    };
+    let said = quote(text);
     if !name.is_ascii() {
         // RFC 5890 section 2.3.2.1: what is looked up and asked for is the form in ASCII.
-        let said = quote(text);
         let what = "clients ask for such a name in its form in ASCII, which begins with xn--";
         return Err(format!("{said} matches nothing: {what}; write that, as idn2 prints it"));
     }
-    let host = grammar::host(name).map_err(|_| no_host())?;
-    if name != text && host.parse::<IpAddr>().is_ok() {
-        return Err(no_host());
-    }
-    let host = host.strip_suffix('.').unwrap_or(&host);
-    Ok(match host.contains(':') {
-        true => format!("[{host}]"),
-        false => format!("{}{host}", &text[..text.len() - name.len()]),
-    })
+    let bare = bare(name);
+    let remedy = |other: &str| match other != text && host(other).is_ok() {
+        true => quote(other),
+        false => "for example \"a.example.org\" or \"*.example.org\"".to_owned(),
+    };
+    let (what, remedy) = match grammar::host(name) {
+        Ok(host) if below.is_empty() || host.parse::<IpAddr>().is_err() => {
+            let host = host.strip_suffix('.').unwrap_or(&host);
+            return Ok(match host.contains(':') {
+                true => format!("[{host}]"),
+                false => format!("{below}{host}"),
+            });
+        }
+        Ok(_) => ("is an address, which has no names below it", remedy(name)),
+        Err(_) if bare != name => {
+            let what = "is more than a host: routes ask for no scheme and port";
+            (what, remedy(&format!("{below}{bare}")))
+        }
+        Err(_) => match name.rsplit_once('*') {
+            Some((_, end)) => {
+                let what = "has a * elsewhere than in \"*.\" in front";
+                (what, remedy(&format!("*.{}", end.trim_start_matches('.'))))
+            }
+            None => {
+                let what = "is no address and no name of a host, which has letters, digits, - and \
+                            _ between dots";
+                (what, remedy(""))
+            }
+        },
+    };
+    Err(format!("{said} {what}; write {remedy}"))
+}
+
+/// What of a URL, or of what stands in `Host`, is the host.
+fn bare(text: &str) -> &str {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = rest.split_once('/').map_or(rest, |(authority, _)| authority);
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    authority.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(authority, |(host, _)| host)
 }
 
 /// A path that everybody reads in one way: routes are compared with it letter by letter.
@@ -109,6 +132,10 @@ pub(super) fn read(
             report.add(place, ROUTES, what);
         }
         routes.push(route);
+    }
+    if !routes.is_empty() && passing::asks_no_routes(config) {
+        let what = "lead nobody, as each listener names its pool; remove that from one, or these";
+        report.warn(report.at(written.0.span().start), ROUTES, what);
     }
     routes
 }
@@ -163,7 +190,7 @@ pub(super) fn unknown(name: &str, config: &Config, without: &str) -> String {
     match names[..] {
         [] => format!(
             "{said} cannot be chosen, as the file has one pool, its [[{APPLICATIONS}]]; {without}, \
-             or write [[{POOLS}]] and below it name = {said}"
+             or make them [[{POOLS}.{APPLICATIONS}]], below [[{POOLS}]] and name = {said}"
         ),
         [only] => format!("{said} is no pool; there is {only}"),
         _ => format!("{said} is no pool; there are {}", names[..names.len().min(8)].join(", ")),

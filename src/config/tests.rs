@@ -39,6 +39,15 @@ fn with(overrides: &Overrides) -> Result<Config, String> {
     Config::read(MINIMAL, "applications.toml", overrides).map_err(|errors| errors.to_string())
 }
 
+/// Pools of these names, each with keys of its own and one application.
+fn pools(all: &[(&str, &str)]) -> String {
+    let pool = |(port, (name, keys)): (usize, &(&str, &str))| {
+        let table = format!("[[pools.applications]]\nip = \"::1\"\nport = {}\n", port + 1);
+        format!("[[pools]]\nname = \"{name}\"\n{keys}{table}")
+    };
+    all.iter().enumerate().map(pool).collect()
+}
+
 #[test]
 fn a_file_of_applications_alone_works_as_it_stands() {
     let spec = Spec {
@@ -263,9 +272,8 @@ fn a_pool_that_tcp_alone_leads_to_is_asked_for_a_connection() {
         format!(
             "[[listeners]]\nlisten = \"0.0.0.0:80\"\n\
              [[listeners]]\nlisten = \"0.0.0.0:6379\"\nmode = \"tcp\"\npool = \"redis\"\n\
-             [[pools]]\nname = \"web\"\n[[pools.applications]]\nip = \"::1\"\nport = 1\n\
-             [[pools]]\nname = \"redis\"\n{more}[[pools.applications]]\nip = \"::1\"\nport = 2\n\
-             [[routes]]\npool = \"web\"\n"
+             {}[[routes]]\npool = \"web\"\n",
+            pools(&[("web", ""), ("redis", more)])
         )
     };
     let asked = |more: &str| {

@@ -139,7 +139,7 @@ fn no_status_is_well_and_asks_to_be_drained(config: &Config, report: &mut Report
         health.expect.iter().find(meets).map(first)
     };
     if let Some(status) = health.drain.iter().find_map(shared) {
-        let what = format!("{status} passes by expect; one status cannot mean both");
+        let what = format!("{status} passes by expect; remove it from one of the two");
         let place = later(["health.drain", "health.expect"], report);
         report.add(place, "health.drain", what);
     }
@@ -197,8 +197,15 @@ fn a_secure_listener_has_a_certificate(config: &Config, report: &mut Report<'_>)
         report.add(report.place_of("listeners.tls"), "listeners.tls", what);
     }
     if is_certified && !config.listeners.iter().any(|one| config.is_secure(one)) {
-        let what = "are shown by no listener; write tls = true in one, or remove this key";
-        report.warn(report.place("tls.certificates"), "tls.certificates", what);
+        let why = match config.listeners.iter().all(|one| one.sni || one.mode == Mode::ToHttps) {
+            true => "means nothing where TLS is but passed on, as with sni; remove this key",
+            false => {
+                "means nothing where no listener speaks TLS; write tls = true in one, or remove \
+                 this key"
+            }
+        };
+        let is_of_them = |path: &str| path.starts_with("tls.") && path != "tls.watch";
+        passing::warn_of(&report.settings.clone(), &is_of_them, why, report);
     }
 }
 

@@ -125,7 +125,7 @@ fn what_makes_no_sense_in_code_is_refused_with_a_sentence() {
         (Client::builder(), "there are none"),
         (Client::builder().backend("a", "127.0.0.1"), "port"),
         (Client::builder().backend("a", "a b:80"), "neither an address nor a host name"),
-        (Client::builder().backend("a\n", "a:80"), "will not do as a name"),
+        (Client::builder().backend("a\n", "a:80"), "has \"\\u000A\" in it"),
         (builder(&[&vacant, &vacant]), "is listed"),
         (builder(&[&vacant]).set("health.intervall", "1s"), "unknown key"),
     ] {

@@ -51,12 +51,16 @@ impl Steered for Running {
     }
 
     fn diff(&self, text: Option<&str>) -> Result<String, String> {
-        let changes = self.plan(text)?.changes;
+        let mut changes = self.plan(text)?.changes;
         match (changes.refused.is_empty(), changes.lines.is_empty()) {
             (true, true) => Ok(NOTHING.to_owned()),
             (true, false) => Ok(changes.lines.join("\n")),
-            // A reload would change nothing, so what else it says comes second.
-            (false, _) => Err([changes.refused, changes.lines].concat().join("\n")),
+            (false, _) => {
+                // A reload would change nothing, so what else it says comes second.
+                let along = |line| format!("{line}: refused along with that");
+                changes.refused.extend(changes.lines.into_iter().map(along));
+                Err(changes.refused.join("\n"))
+            }
         }
     }
 

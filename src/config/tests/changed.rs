@@ -263,3 +263,24 @@ fn the_only_pool_goes_on_in_a_file_that_names_it_and_back() {
     let of_all = format!("{keys}{APPLICATION}");
     assert_eq!(said(APPLICATION, &of_all), [format!("timeouts.response: {to}")]);
 }
+
+#[test]
+fn a_listener_is_told_by_its_name_and_without_one_by_where_it_is() {
+    let at = |server: &str| format!("server.listen = \"{server}\"\n{APPLICATION}");
+    let listed = |keys: &str| format!("{APPLICATION}[[listeners]]\n{keys}\n");
+    let web = |port: u16| listed(&format!("name = \"web\"\nlisten = \"127.0.0.1:{port}\""));
+    let named = "listener web: name: \"127.0.0.1:80\" -> \"web\"";
+    let [new, gone] = ["listener web: new, at 127.0.0.1:81", "listener 127.0.0.1:80: gone"];
+    let alone = "server.listen: \"127.0.0.1:80\" -> \"127.0.0.1:81\"";
+    let moved = "listener web: listen: \"127.0.0.1:80\" -> \"127.0.0.1:81\"";
+    for (old, new, expected) in [
+        (at("127.0.0.1:80"), listed("listen = \"127.0.0.1:80\""), &[][..]),
+        (at("127.0.0.1:80"), web(80), &[named]),
+        (at("127.0.0.1:80"), web(81), &[new, gone]),
+        (at("127.0.0.1:80"), at("127.0.0.1:81"), &[alone]),
+        (APPLICATION.to_owned(), listed("listen = \"0.0.0.0:8080\""), &[]),
+        (web(80), web(81), &[moved]),
+    ] {
+        assert_eq!(changes(&old, &new, &[Some(0)]), expected, "{old} -> {new}");
+    }
+}

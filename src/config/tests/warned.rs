@@ -179,74 +179,109 @@ pool = "web"
         by, and so it goes; write "client" to have it so for all
     21:12: timeouts.response: means nothing where each listener that leads to this pool is of mode
         "tcp"; remove this key
-[[listeners]]
-listen = "0.0.0.0:443"
-mode = "tcp"
-[[pools]]
-name = "a"
-[[pools.applications]]
-ip = "10.0.0.1"
-port = 1
-[[pools]]
-name = "b"
-[[pools.applications]]
-ip = "10.0.0.1"
-port = 2
-[[routes]]
-host = "A.test"
-pool = "a"
-[[routes]]
-path = "/b"
-pool = "b"
-[[routes]]
-pool = "b"
-    15:8: routes.host: leads nobody: at listeners of mode "tcp" no name is read; set
-        sni = "required" there, or remove this key
-    18:8: routes.path: leads nobody: at listeners of mode "tcp" there are no paths; remove this key
-server.max_connections = 500
-[[listeners]]
-listen = "0.0.0.0:80"
-max_connections = 501
-[[applications]]
-ip = "10.0.0.1"
-port = 1
-    4:19: listeners.max_connections: server.max_connections lets in 500 at all; lower this, or
-        remove it
 "#;
     refused::each(cases, |text| from(text, &Overrides::default()));
 }
 
 #[test]
-fn a_listener_that_no_route_can_be_for_is_told_of() {
+fn what_leads_nobody_is_told() {
     let cases = r#"
+[[listeners]]
+listen = "0.0.0.0:443"
+mode = "tcp"
+[[routes]]
+host = "A.test"
+pool = "web"
+[[routes]]
+path = "/b"
+pool = "api"
+[[routes]]
+pool = "api"
+    5:8: routes.host: leads nobody: at listeners of mode "tcp" no name is read; set
+        sni = "required" there, or remove this key
+    8:8: routes.path: leads nobody: at listeners of mode "tcp" there are no paths; remove this key
 [[listeners]]
 name = "db"
 listen = "0.0.0.0:80"
 mode = "tcp"
-[[pools]]
-name = "a"
-[[pools.applications]]
-ip = "10.0.0.1"
-port = 1
-[[pools]]
-name = "b"
-[[pools.applications]]
-ip = "10.0.0.1"
-port = 2
 [[routes]]
 host = "A.test"
-pool = "a"
+pool = "web"
 [[routes]]
 host = "b.test"
-pool = "b"
+pool = "api"
     4:8: listeners.mode: "db" resets each connection, as no route can be for it; write its pool, or
         a route without host and path
-    16:8: routes.host: leads nobody: at listeners of mode "tcp" no name is read; set
+    6:8: routes.host: leads nobody: at listeners of mode "tcp" no name is read; set
         sni = "required" there, or remove this key
-    19:8: routes.host: leads nobody: at listeners of mode "tcp" no name is read; set
+    9:8: routes.host: leads nobody: at listeners of mode "tcp" no name is read; set
         sni = "required" there, or remove this key
+[[listeners]]
+listen = "0.0.0.0:80"
+pool = "web"
+[[listeners]]
+listen = "0.0.0.0:81"
+pool = "api"
+[[listeners]]
+listen = "0.0.0.0:82"
+mode = "redirect-to-https"
+https_port = 443
+[[routes]]
+path = "/b"
+pool = "api"
+    11:3: routes: lead nobody, as each listener names its pool; remove that from one, or these
 "#;
-    refused::each(cases, |text| from(text, &Overrides::default()));
+    let pools = pools(&[("web", ""), ("api", "")]);
+    refused::each(cases, |text| from(&format!("{text}\n{pools}"), &Overrides::default()));
+}
+
+#[test]
+fn what_no_listener_can_go_by_is_told() {
+    let cases = r#"
+server.max_connections = 500
+[[listeners]]
+listen = "0.0.0.0:80"
+max_connections = 501
+    4:19: listeners.max_connections: server.max_connections lets in 500 at all; lower this, or
+        remove it
+server.served_by = true
+server.ready = "/ready"
+sticky.cookie = "A"
+timeouts.response = "1s"
+timeouts.request_head = "1s"
+[[listeners]]
+listen = "0.0.0.0:443"
+mode = "tcp"
+[[listeners]]
+listen = "0.0.0.0:80"
+mode = "redirect-to-https"
+https_port = 443
+    1:20: server.served_by: means nothing where each listener that leads to applications is of mode
+        "tcp"; remove this key
+    3:17: sticky.cookie: means nothing where each listener that leads to applications is of mode
+        "tcp"; remove this key
+    4:21: timeouts.response: means nothing where each listener that leads to applications is of mode
+        "tcp"; remove this key
+[tls]
+certificates = ["a.pem"]
+keys = ["a.key"]
+min_version = "1.3"
+unknown_names = "first"
+[[listeners]]
+listen = "0.0.0.0:443"
+mode = "tcp"
+sni = "required"
+    2:16: tls.certificates: means nothing where TLS is but passed on, as with sni; remove this key
+    3:8: tls.keys: means nothing where TLS is but passed on, as with sni; remove this key
+    4:15: tls.min_version: means nothing where TLS is but passed on, as with sni; remove this key
+tls.certificates = ["a.pem"]
+[[listeners]]
+listen = "0.0.0.0:80"
+tls = false
+    1:20: tls.certificates: means nothing where no listener speaks TLS; write tls = true in one, or
+        remove this key
+"#;
+    refused::each(cases, warnings);
 }
 
 #[test]
@@ -340,12 +375,8 @@ fn a_client_with_its_own_default_is_not_told_of_it() {
 
 /// Two pools that differ in `keys` of the first and `more` of the second, below those of the file.
 fn of_pools(file: &str, keys: &str, more: &str) -> String {
-    let pool = |name: &str, keys: &str, port: u16| {
-        let application = format!("[[pools.applications]]\nip = \"::1\"\nport = {port}\n");
-        format!("[[pools]]\nname = \"{name}\"\n{keys}{application}")
-    };
     let routes = "[[routes]]\npool = \"a\"\n[[routes]]\npath = \"/b\"\npool = \"b\"\n";
-    let pools = [pool("a", keys, 1), pool("b", more, 2)].concat();
+    let pools = pools(&[("a", keys), ("b", more)]);
     from(&format!("{file}{pools}{routes}"), &Overrides::default())
 }
 
@@ -364,18 +395,13 @@ fn what_the_file_says_for_all_pools_must_mean_something_to_one() {
 
 #[test]
 fn a_pool_to_which_nothing_leads_is_told() {
-    let pool = |name: &str, port: u16| {
-        format!(
-            "[[pools]]\nname = \"{name}\"\n[[pools.applications]]\nip = \"::1\"\nport = {port}\n"
-        )
-    };
-    let text = format!("{}{}[[routes]]\npool = \"b\"\n", pool("a", 1), pool("b", 2));
+    let text = format!("{}[[routes]]\npool = \"b\"\n", pools(&[("a", ""), ("b", "")]));
     let told = "2:8: pools: no route leads to \"a\"; write one";
     assert_eq!(from(&text, &Overrides::default()), told);
     let mut flags = Overrides::default();
     flags.set("--set server.workers", "server.workers", "2");
     assert_eq!(from(&text, &flags), told, "it is no matter of a flag");
-    assert_eq!(from(&pool("a", 1), &Overrides::default()), "");
+    assert_eq!(from(&pools(&[("a", "")]), &Overrides::default()), "");
     let sent = "[[listeners]]\nlisten = \"[::]:80\"\nmode = \"redirect-to-https\"\npool = \"a\"\n\
                 https_port = 443\n[[listeners]]\nlisten = \"[::]:81\"\n";
     let told = "4:8: listeners.pool: means nothing without mode = \"http\" or mode = \"tcp\"; set \
@@ -392,6 +418,13 @@ fn pools_with_one_cookie_are_told() {
     let own = "sticky.cookie = \"C\"\n";
     assert_eq!(of_pools("sticky.cookie = \"B\"\n", own, ""), "");
     assert_eq!(of_pools("", own, own), format!("9:17: {what}"));
+    let tcp = "[[listeners]]\nlisten = \"[::]:81\"\nmode = \"tcp\"\npool = \"b\"\n\
+               [[listeners]]\nlisten = \"[::]:82\"\npool = \"a\"\n";
+    let listened = of_pools(&format!("sticky.cookie = \"B\"\n{tcp}"), "", "");
+    assert!(
+        !listened.contains("cookie"),
+        "where connections are passed on none is set: {listened}"
+    );
 }
 
 #[test]

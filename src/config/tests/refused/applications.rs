@@ -103,11 +103,14 @@ fn impossible_applications_are_refused() {
 weight = 0
     4:10: applications.weight: 0 is out of range; use 1 to 1000
 name = ""
-    4:8: applications.name: "" will not do as a name; use 1 to 259 letters, digits, signs and spaces
-        inside
+    4:8: applications.name: "" has 0 bytes; a name has 1 to 259 letters of ASCII, digits, signs, and
+        spaces inside
 name = "two words "
-    4:8: applications.name: "two words " will not do as a name; use 1 to 259 letters, digits, signs
-        and spaces inside
+    4:8: applications.name: "two words " has a space at an end; a name has 1 to 259 letters of
+        ASCII, digits, signs, and spaces inside
+name = "büro"
+    4:8: applications.name: "büro" has "ü" in it; a name has 1 to 259 letters of ASCII, digits,
+        signs, and spaces inside
 alive = "yes"
     4:9: applications.alive: found "yes"; expected true or false
 max_connections = -1

@@ -112,11 +112,66 @@ port = 1
     each(cases, alone);
 }
 
-const POOLS: &str = "[[pools]]\nname = \"web\"\n[[pools.applications]]\nip = \"::1\"\nport = 1\n\
-                     [[pools]]\nname = \"api\"\n[[pools.applications]]\nip = \"::1\"\nport = 2\n";
+/// Refused in front of two good pools.
+fn above_pools(text: &str) -> String {
+    alone(&format!("{text}\n{}", pools(&[("web", ""), ("api", "")])))
+}
 
 #[test]
-fn a_route_leads_from_whole_segments_and_hosts_to_a_pool_that_there_is() {
+fn a_routes_host_is_one_and_no_more() {
+    let cases = r#"
+[[routes]]
+host = "a.test:80"
+pool = "api"
+    2:8: routes.host: "a.test:80" is more than a host: routes ask for no scheme and port; write
+        "a.test"
+[[routes]]
+host = "https://*.a.test/x"
+pool = "api"
+    2:8: routes.host: "https://*.a.test/x" is more than a host: routes ask for no scheme and port;
+        write "*.a.test"
+[[routes]]
+host = "a.*.test"
+pool = "api"
+    2:8: routes.host: "a.*.test" has a * elsewhere than in "*." in front; write "*.test"
+[[routes]]
+host = "*a.test"
+pool = "api"
+    2:8: routes.host: "*a.test" has a * elsewhere than in "*." in front; write "*.a.test"
+[[routes]]
+host = "a*"
+pool = "api"
+    2:8: routes.host: "a*" has a * elsewhere than in "*." in front; write for example
+        "a.example.org" or "*.example.org"
+[[routes]]
+host = "*.127.0.0.1"
+pool = "api"
+    2:8: routes.host: "*.127.0.0.1" is an address, which has no names below it; write "127.0.0.1"
+[[routes]]
+host = "*."
+pool = "api"
+    2:8: routes.host: "*." is no address and no name of a host, which has letters, digits, - and _
+        between dots; write for example "a.example.org" or "*.example.org"
+[[routes]]
+host = "exa mple"
+pool = "api"
+    2:8: routes.host: "exa mple" is no address and no name of a host, which has letters, digits, -
+        and _ between dots; write for example "a.example.org" or "*.example.org"
+[[routes]]
+host = "*.bücher.test"
+pool = "api"
+    2:8: routes.host: "*.bücher.test" matches nothing: clients ask for such a name in its form in
+        ASCII, which begins with xn--; write that, as idn2 prints it
+[[routes]]
+host = "*"
+pool = "api"
+    2:8: routes.host: "*" is any host, as it is without this key; remove it
+"#;
+    each(cases, above_pools);
+}
+
+#[test]
+fn a_route_leads_from_whole_segments_to_a_pool_that_there_is() {
     let cases = r#"
 [[routes]]
     1:1: routes.pool: missing; write for example pool = "api"
@@ -132,31 +187,6 @@ backend = "api"
     1:1: routes.pool: missing; write for example pool = "api"
     2:1: routes.prefix: unknown key; did you mean "path"?
     3:1: routes.backend: unknown key; did you mean "pool"?
-[[routes]]
-host = "a.test:80"
-pool = "api"
-    2:8: routes.host: "a.test:80" is no host without scheme and port; write for example
-        "a.example.org" or "*.example.org"
-[[routes]]
-host = "https://a.test"
-pool = "api"
-    2:8: routes.host: "https://a.test" is no host without scheme and port; write for example
-        "a.example.org" or "*.example.org"
-[[routes]]
-host = "a.*.test"
-pool = "api"
-    2:8: routes.host: "a.*.test" is no host without scheme and port; write for example
-        "a.example.org" or "*.example.org"
-[[routes]]
-host = "*.127.0.0.1"
-pool = "api"
-    2:8: routes.host: "*.127.0.0.1" is no host without scheme and port; write for example
-        "a.example.org" or "*.example.org"
-[[routes]]
-host = "*.bücher.test"
-pool = "api"
-    2:8: routes.host: "*.bücher.test" matches nothing: clients ask for such a name in its form in
-        ASCII, which begins with xn--; write that, as idn2 prints it
 [[routes]]
 path = "/u/{id}"
 pool = "api"
@@ -180,7 +210,7 @@ path = "/api/"
 pool = "web"
     4:1: routes: the 1st route has this host and path already, and leads to "api"; remove one
 "#;
-    each(cases, |text| alone(&format!("{text}\n{POOLS}")));
+    each(cases, above_pools);
 }
 
 #[test]
@@ -201,7 +231,7 @@ pool = "api"
     4:8: routes.path: "x" will not do; write whole segments, such as "/api", without %, ;, ?, *, {},
         // and ..
 "#;
-    each(cases, |text| alone(&format!("{text}\n{POOLS}")));
+    each(cases, above_pools);
 }
 
 #[test]
@@ -219,7 +249,7 @@ pool = "apj"
 pool = "web"
     8:8: listeners.pool: "apj" is no pool; did you mean "api"?
 "#;
-    each(cases, |text| alone(&format!("{text}\n{POOLS}")));
+    each(cases, above_pools);
 }
 
 #[test]
@@ -229,15 +259,12 @@ fn a_pool_that_is_none_is_answered_with_what_there_is_to_choose() {
         config.only(Some("nope")).unwrap_err().to_string()
     };
     let one = "--pool: \"nope\" cannot be chosen, as the file has one pool, its [[applications]]; \
-               leave --pool out, or write [[pools]] and below it name = \"nope\"";
+               leave --pool out, or make them [[pools.applications]], below [[pools]] and \
+               name = \"nope\"";
     assert_eq!(said(MINIMAL), one);
-    let pool = |name: &str, port: u16| {
-        let table = format!("[[pools.applications]]\nip = \"192.0.2.1\"\nport = {port}\n");
-        format!("[[pools]]\nname = \"{name}\"\n{table}")
-    };
-    let web = pool("web", 1);
+    let web = pools(&[("web", "")]);
     assert_eq!(said(&web), "--pool: \"nope\" is no pool; there is web");
-    let both = format!("{web}{}[[routes]]\npool = \"web\"\n", pool("api", 2));
+    let both = format!("{}[[routes]]\npool = \"web\"\n", pools(&[("web", ""), ("api", "")]));
     assert!(said(&both).ends_with("\"nope\" is no pool; there are web, api"), "{}", said(&both));
 }
 
@@ -246,11 +273,16 @@ fn several_pools_have_routes() {
     let what = "applications.toml: routes: which of several pools a request goes to is for \
                 [[routes]] to say; write for example [[routes]] and below it path = \"/api\" and \
                 pool = \"api\"";
-    assert_eq!(refusal(POOLS), what);
+    assert_eq!(refusal(&pools(&[("web", ""), ("api", "")])), what);
+    let other = refusal(&pools(&[("shop", ""), ("mail", "")]));
+    assert_eq!(other, what.replace("pool = \"api\"", "pool = \"mail\""), "a pool of the file");
     let stray = format!("{MINIMAL}[[routes]]\npool = \"web\"\n");
     let what = "applications.toml:8:8: routes.pool: \"web\" cannot be chosen, as the file has one \
-                pool, its [[applications]]; remove the route, or write [[pools]] and below it \
-                name = \"web\"";
+                pool, its [[applications]]; remove the route, or make them [[pools.applications]], \
+                below [[pools]] and name = \"web\"";
+    let made =
+        stray.replace("[[applications]]", "[[pools]]\nname = \"web\"\n[[pools.applications]]");
+    assert_eq!(parse(&made).routes.len(), 1, "as the remedy has it");
     assert_eq!(refusal(&stray), what);
     assert_eq!(refusal(&stray.replace("web", "default")), what.replace("web", "default"));
 }
