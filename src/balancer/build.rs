@@ -72,7 +72,13 @@ pub(super) fn start_log(config: &Config) -> Result<Log, CannotStart> {
         AccessLog::Json => Some(log::Format::Json),
     };
     let access = format.map(|format| (format, log_destination(config)));
-    Log::start(access).map_err(|error| CannotStart::System(error.to_string()))
+    Log::start(access).map_err(|error| cannot_log(config, &error))
+}
+
+/// No more is this the file's fault than what `cannot_listen` says.
+pub(super) fn cannot_log(config: &Config, error: &io::Error) -> CannotStart {
+    let to = log_destination(config).name();
+    CannotStart::System(config.wrong(&["log.to"], &to, error.to_string()).to_string())
 }
 
 /// Where access lines go.

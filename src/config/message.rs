@@ -39,13 +39,6 @@ impl Errors {
         Self { name: name.to_string(), problems: vec![problem] }
     }
 
-    /// At least one: whose each is, and what is wrong with it.
-    #[cfg(feature = "alerts")]
-    pub(crate) fn each(all: Vec<(String, String)>) -> Self {
-        let one = |(whose, what)| Problem { place: Place::Said(whose), key: String::new(), what };
-        Self { name: String::new(), problems: all.into_iter().map(one).collect() }
-    }
-
     /// These and those of `other`, which are of the same file.
     #[must_use]
     pub(crate) fn and(mut self, other: Self) -> Self {

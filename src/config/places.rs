@@ -3,6 +3,7 @@
 //! so that its fault is told as every other is, with file, line, column and key.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use toml::de::DeValue;
@@ -13,7 +14,7 @@ use super::report::Report;
 use super::settings::Setting;
 
 /// The keys of such values.
-const TRIED: [&str; 9] = [
+const TRIED: &[&str] = &[
     "server.listen",
     "listeners.listen",
     "listeners.acme_webroot",
@@ -23,6 +24,19 @@ const TRIED: [&str; 9] = [
     "applications.tls_ca",
     "applications.tls_certificate",
     "applications.tls_key",
+    "alerts.url",
+    "alerts.headers",
+    "alerts.template",
+    "alerts.ca",
+    "alerts.server",
+    "alerts.password",
+    "alerts.command",
+    "heartbeat.url",
+    "heartbeat.ca",
+    "log.to",
+    "admin.listen",
+    "admin.socket",
+    "applications.ip",
 ];
 
 /// The places of one file's values. It is no part of what a file means: two configurations may be
@@ -119,7 +133,10 @@ impl Report<'_> {
 }
 
 fn is_tried(setting: &Setting) -> bool {
-    TRIED.iter().any(|key| setting.is_of(key))
+    let said = setting.value.as_deref().unwrap_or_default();
+    // Of applications there are many, and an address is not looked up.
+    let is_looked_up = || setting.key != "ip" || said.trim_matches('"').parse::<IpAddr>().is_err();
+    TRIED.iter().any(|key| setting.is_of(key)) && is_looked_up()
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ fn check_tells_what_would_fail_and_leaves_nothing_behind() {
         ("./old.log/x", "Not a directory (os error 20); a part of its path is a file"),
     ] {
         let (code, said) = check(&["log.access=json", &format!("log.to={to}")]);
-        let sentence = format!("evenly: cannot open the log {to} ([log] to): {told}");
+        let sentence = format!("evenly: --set log.to: cannot open the log {to}: {told}");
         match told {
             "" => assert_eq!((code, said.as_str()), (Some(0), ""), "{to}"),
             _ => assert!(code == Some(1) && said.starts_with(&sentence), "{said}"),
@@ -156,7 +156,8 @@ fn check_looks_names_up() {
     let text = format!("[[applications]]\nname = \"A\"\nip = \"{name}\"\nport = 1\n{ONE}");
     let (code, _, said) = run("check", &text);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains(&format!("evenly: application A: {name} does not resolve: ")), "{said}");
+    let told = format!("3:6: applications.ip: application A: {name} does not resolve: ");
+    assert!(said.contains(&told), "{said}");
     assert!(!said.contains("127.0.0.1:8001"), "{said}");
 }
 
