@@ -50,6 +50,8 @@ struct Kept {
     name: String,
     /// Each value of a key once, in a list of tables too: where it stands first.
     settings: Vec<Setting>,
+    /// The place of each in `settings`, by its line.
+    lines: BTreeMap<String, usize>,
 }
 
 impl PartialEq for Places {
@@ -82,11 +84,14 @@ impl Kept {
     /// Where this key, or an item of its list, says this.
     fn said(&self, key: &str, value: &str) -> Option<&Setting> {
         let quoted = quote(value);
-        let says = |own: &str| {
-            own == value || own == quoted || own.starts_with('[') && own.contains(&quoted)
-        };
+        let known = [value, &quoted].iter().find_map(|said| self.lines.get(&line(key, said)));
+        if let Some(at) = known {
+            return self.settings.get(*at);
+        }
+        // What is not written as it is meant has the place of its list.
+        let has = |own: &str| own.starts_with('[') && own.contains(&quoted);
         let mut own = self.settings.iter().filter(|setting| setting.is_of(key));
-        own.find(|setting| setting.value.as_deref().is_some_and(says))
+        own.find(|setting| setting.value.as_deref().is_some_and(has))
     }
 
     fn errors(&self, problem: Problem) -> Errors {
@@ -106,17 +111,21 @@ impl Places {
         let all = all.flat_map(|own| own.tables.iter().chain(own.items.iter().flatten()));
         // An item has a place of its own, and so comes before its list.
         let all = report.listed.iter().chain(all.filter(|setting| is_tried(setting)));
-        let (mut settings, mut known) = (Vec::new(), BTreeMap::new());
+        let (mut settings, mut lines) = (Vec::new(), BTreeMap::new());
         for setting in all {
             // Many applications have one file.
             let value = setting.value.as_deref().unwrap_or_default();
-            known.entry(format!("{} = {value}", setting.path())).or_insert_with(|| {
+            lines.entry(line(&setting.path(), value)).or_insert_with(|| {
                 settings.push(setting.clone());
-                settings.len()
+                settings.len() - 1
             });
         }
-        Self(Arc::new(Kept { name: name.to_owned(), settings }))
+        Self(Arc::new(Kept { name: name.to_owned(), settings, lines }))
     }
+}
+
+fn line(key: &str, value: &str) -> String {
+    format!("{key} = {value}")
 }
 
 impl Report<'_> {
