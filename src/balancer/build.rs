@@ -1,8 +1,9 @@
 //! What the configuration becomes: a log, a pool with the addresses of its backends, a listening
 //! socket, checks. Called by the start, and by its trial, which tries the same and keeps nothing.
 
-use super::{CannotStart, failed, tell};
-use crate::config::{self, AccessLog, Answers, Config, Errors, LogTarget, Mode, Serving};
+use super::{CannotStart, Prepared, failed, tell};
+use crate::config::{self, AccessLog, Answers, Config, Errors, LogTarget};
+use crate::config::{Mode, Serving};
 use crate::engine::{Listener, descriptors};
 use crate::event::{Event, Teller};
 use crate::log::{self, Log};
@@ -245,6 +246,12 @@ pub fn at_listen(config: &Config, listen: SocketAddr, what: String) -> String {
     config.wrong(keys, &listen.to_string(), what).to_string()
 }
 
+/// Reads the files that the configuration names; all that is wrong with any of them.
+pub(super) fn open_files(config: &Config) -> Result<(Tls, Prepared), Errors> {
+    let read = Errors::both(Tls::load(config), Prepared::of(config));
+    Errors::both(read, webroots(config)).map(|(read, ())| read)
+}
+
 /// Looks at the folders that proofs for an ACME server are to be in. An ACME client makes none of
 /// them either, so one that is not there is a slip in the file.
 pub(super) fn webroots(config: &Config) -> Result<(), Errors> {
@@ -252,11 +259,9 @@ pub(super) fn webroots(config: &Config) -> Result<(), Errors> {
     let faults = folders.filter_map(|folder| {
         let what = match fs::metadata(folder) {
             Ok(found) if found.is_dir() => return None,
-            Ok(_) => {
-                "is no folder; name the one that the ACME client has as its webroot".to_owned()
-            }
+            Ok(_) => "is no folder; name the one that the ACME client has as its webroot".into(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                "does not exist; make the folder, or correct its path".to_owned()
+                "does not exist; make the folder, or correct its path".into()
             }
             Err(error) => format!("cannot be looked at: {error}; let evenly's user enter it"),
         };

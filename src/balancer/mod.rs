@@ -27,11 +27,10 @@ mod user;
 use crate::config::{self, Answers, Config, Source};
 use crate::event::{Event, Teller};
 use crate::relay::{Listening, Server};
-use crate::tls::Tls;
 use crate::watch::{Watch, look_up_all};
 use alerts::{Alerts, Heard, Prepared};
-use build::{NAMES_PATIENCE, Own, bind_all, build_pools, fit_descriptors};
-use build::{start_log, start_watch, webroots};
+use build::{NAMES_PATIENCE, Own, bind_all, build_pools, fit_descriptors, open_files};
+use build::{start_log, start_watch};
 use crossbeam_channel::Sender;
 use operators::{Endpoint, Operators, Predecessor};
 use reload::{InForce, Turn};
@@ -98,8 +97,7 @@ impl Balancer {
         source: Option<Source>,
         mut signals: Signals,
     ) -> Result<Self, CannotStart> {
-        let (tls, prepared) = (Tls::load(&config)?, Prepared::of(&config)?);
-        webroots(&config)?;
+        let (tls, prepared) = open_files(&config)?;
         let mut predecessor = Predecessor::find()?;
         let epoch = predecessor.as_ref().map_or_else(Instant::now, Predecessor::epoch);
         let mut server = config.server.clone();

@@ -37,6 +37,7 @@ const TRIED: &[&str] = &[
     "admin.listen",
     "admin.socket",
     "applications.ip",
+    "applications.tls_name",
 ];
 
 /// The places of one file's values. It is no part of what a file means: two configurations may be
@@ -96,12 +97,10 @@ impl Kept {
 
     fn errors(&self, problem: Problem) -> Errors {
         // What came from no file, as that of a demo, has keys all the same.
-        let is_unnamed = self.name.is_empty() && problem.place == Place::File;
-        let (name, key) = match is_unnamed {
-            true => (problem.key, String::new()),
-            false => (self.name.clone(), problem.key),
-        };
-        Errors { name, problems: vec![Problem { key, ..problem }] }
+        if self.name.is_empty() && problem.place == Place::File {
+            return Errors::of(&problem.key, problem.what);
+        }
+        Errors { name: self.name.clone(), problems: vec![problem] }
     }
 }
 

@@ -59,15 +59,16 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reads the files. The errors name the one that will not do, where the configuration names it,
+    /// Reads the files. The errors name all that will not do, where the configuration names them,
     /// and say why.
     pub fn load(config: &Config) -> Result<Self, Errors> {
         let mut shown = Vec::new();
         // Before they are read for use: one that is replaced meanwhile is another the next time.
         #[cfg(feature = "tls")]
         let print = print_of(config);
-        let acceptor = Acceptor::load(config, SystemTime::now(), &mut shown)?;
-        let connectors = Connector::load(config, &mut shown)?;
+        let acceptor = Acceptor::load(config, SystemTime::now(), &mut shown);
+        let connectors = Connector::load(config, &mut shown);
+        let (acceptor, connectors) = Errors::both(acceptor, connectors)?;
         Ok(Self {
             acceptor,
             connectors,

@@ -91,6 +91,50 @@ fn a_certificate_that_cannot_be_read_is_refused_with_its_path() {
 }
 
 #[test]
+fn a_path_that_stands_twice_is_told_at_the_key_that_it_will_not_do_for() {
+    let certs = Certs::make();
+    let (certificate, key) = certs.leaf("localhost");
+    for (path, said, reason) in [(&certificate, 1, "no private key"), (&key, 0, "no certificate")] {
+        let told = ["tls.certificates", "tls.keys"][said];
+        expect_refusal(&listener(path, path), told, path, reason);
+        let keys = format!("tls_certificate = {path:?}\ntls_key = {path:?}");
+        let told = ["applications.tls_certificate", "applications.tls_key"][said];
+        expect_refusal(&application(&keys), told, path, reason);
+    }
+}
+
+#[test]
+fn all_files_that_will_not_do_are_told_at_once() {
+    let none = |name: &str| format!("tls = true\ntls_ca = \"./{name}.ca\"\n");
+    let text = format!(
+        "server.listen = \"127.0.0.1:0\"\n{APPLICATION}{}tls_certificate = \"./1.pem\"\n\
+         tls_key = \"./1.key\"\n{}{}[tls]\ncertificates = [\"./a.pem\", \"./b.pem\"]\n\
+         keys = [\"./a.key\", \"./b.key\"]\n",
+        none("1"),
+        APPLICATION.replace('9', "10"),
+        none("2"),
+    );
+    let places = [
+        "15:17: tls.certificates: ./a.pem",
+        "16:9: tls.keys: ./a.key",
+        "15:28: tls.certificates: ./b.pem",
+        "16:20: tls.keys: ./b.key",
+        "6:10: applications.tls_ca: ./1.ca",
+        "7:19: applications.tls_certificate: ./1.pem",
+        "8:11: applications.tls_key: ./1.key",
+        "13:10: applications.tls_ca: ./2.ca",
+    ];
+    for command in ["check", "serve"] {
+        let (code, printed, said) = run(command, &text);
+        assert!(code == Some(2) && said.lines().count() == places.len(), "{printed}{said}");
+        for place in places {
+            let told = format!("applications.toml:{place}: cannot be read: No such file");
+            assert!(said.lines().any(|line| line.starts_with(&told)), "{told} in {said}");
+        }
+    }
+}
+
+#[test]
 fn an_authority_that_cannot_be_read_is_refused_with_its_path() {
     let certs = Certs::make();
     for (path, reason) in no_certificates(&certs) {
