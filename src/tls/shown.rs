@@ -68,6 +68,15 @@ impl Shown {
         let bad = |error| refusal(path, format!("its first certificate is not valid: {error}"));
         let certificate = EndEntityCert::try_from(&chain[0]).map_err(bad)?;
         let validity = Validity::of(&certificate).map_err(bad)?;
+        // Clients refuse all of a chain of which they cannot read a part. One of an authority may
+        // be of any version.
+        for (above, signer) in chain.iter().enumerate().skip(1) {
+            webpki::anchor_from_trusted_cert(signer).map_err(|error| {
+                let number = above + 1;
+                let what = format!("its certificate number {number} is not valid: {error}");
+                refusal(path, format!("{what}; put that of who has signed the one before there"))
+            })?;
+        }
         let names = certificate.valid_dns_names().map(str::to_owned).collect();
         let exposed = exposed(Path::new(key_path), "a private key");
         let print = hash_of(&chain);

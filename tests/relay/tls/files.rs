@@ -91,6 +91,21 @@ fn a_certificate_that_cannot_be_read_is_refused_with_its_path() {
 }
 
 #[test]
+fn a_chain_of_which_a_part_cannot_be_read_is_refused() {
+    let certs = Certs::make();
+    let good = certs.leaf("localhost");
+    let [leaf, authority] = [&good.0, &certs.ca].map(|path| fs::read(path).unwrap());
+    let (root, _) = certs.first_version("root", "-newkey rsa:2048");
+    let chain = certs.dir().join("chain.pem");
+    fs::write(&chain, [&leaf, &authority, NONSENSE].concat()).unwrap();
+    let reason = "its certificate number 3 is not valid: ";
+    expect_refusal(&listener(&chain, &good.1), "tls.certificates", &chain, reason);
+    fs::write(&chain, [leaf, authority, fs::read(root).unwrap()].concat()).unwrap();
+    let (code, _, said) = run("check", &listener(&chain, &good.1));
+    assert_eq!((code, said.as_str()), (Some(0), ""), "an authority may be of X.509 v1");
+}
+
+#[test]
 fn a_path_that_stands_twice_is_told_at_the_key_that_it_will_not_do_for() {
     let certs = Certs::make();
     let (certificate, key) = certs.leaf("localhost");
