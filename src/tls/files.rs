@@ -11,6 +11,10 @@ use webpki::{EndEntityCert, KeyUsage};
 
 use crate::config::{Config, Errors, read_whole};
 
+/// Said in the first line of such a key (RFC 7468 section 11), or of the old format in a field in
+/// front of its base64 (RFC 1421).
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
+
 /// Longest file. All the authorities that a system trusts are 220 KiB.
 const FILE_BYTES_MAX: usize = 4 << 20;
 
@@ -28,10 +32,14 @@ pub(super) fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, E
 /// The key in a file.
 pub(super) fn key(path: &str) -> Result<PrivateKeyDer<'static>, Errors> {
     let text = read(path)?;
+    let is_encrypted = || text.windows(ENCRYPTED.len()).any(|word| word == ENCRYPTED);
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+        _ if is_encrypted() => {
+            let decrypt = "decrypt it with openssl pkey -in FILE -out NEW-FILE";
+            refusal(path, format!("holds a key that is encrypted; {decrypt}, and name that"))
+        }
         pem::Error::NoItemsFound => {
-            let what = "holds no private key; write it in PEM, not encrypted (BEGIN PRIVATE KEY)";
-            refusal(path, what)
+            refusal(path, "holds no private key; write it in PEM (BEGIN PRIVATE KEY)")
         }
         other => unreadable(path, other),
     })
@@ -68,8 +76,7 @@ fn unreadable(path: &str, error: pem::Error) -> Errors {
             refusal(path, "is not valid PEM: it ends inside a section; write it anew")
         }
         pem::Error::Base64Decode(_) => {
-            let what = "a section is not base64, such as a key that is encrypted";
-            refusal(path, format!("is not valid PEM: {what}; write it anew, not encrypted"))
+            refusal(path, "is not valid PEM: a section is not base64; write it anew")
         }
         other => refusal(path, format!("is not valid PEM: {other}; write it anew")),
     }
