@@ -12,7 +12,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use super::acceptor::ALPN;
 use super::files::{self, Naming};
 use super::print::hash_of;
-use super::trust::{Blind, believing};
+use super::trust::{Blind, Term, believing};
 use super::{Session, Shown};
 use crate::config::{Config, Errors};
 use crate::pool::{Spec, Trust};
@@ -28,6 +28,7 @@ pub struct Connector {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
     trust: u64,
+    term: Option<Arc<Term>>,
 }
 
 impl Connector {
@@ -115,7 +116,12 @@ impl Connector {
     /// One to whoever goes by `name`.
     fn to(name: &str, means: Means) -> Result<Self, String> {
         let trust = hash_of((means.number, name));
-        Ok(Self { config: means.config, name: server_name(name)?, trust })
+        Ok(Self { config: means.config, name: server_name(name)?, trust, term: means.term })
+    }
+
+    /// How long the authorities are valid that it believes, where a file names them.
+    pub(super) fn term(&self) -> Option<&Term> {
+        self.term.as_deref()
     }
 
     /// What stands for whom it believes and what it proves, never 0: equal for two that were made
@@ -138,6 +144,7 @@ type Known = Vec<(Trust, Result<Means, Errors>)>;
 #[derive(Clone)]
 struct Means {
     config: Arc<ClientConfig>,
+    term: Option<Arc<Term>>,
     /// Stands for their bytes.
     number: u64,
 }
@@ -149,7 +156,8 @@ impl Means {
         let bytes = |path: &Option<String>| path.as_deref().and_then(|it| files::read(it).ok());
         let Trust { verify, ca, certificate, key, .. } = trust;
         let number = hash_of((verify, bytes(ca), bytes(certificate), bytes(key)));
-        Ok(Self { config: Arc::new(configure(trust, naming, shown)?), number })
+        let (config, term) = configure(trust, naming, shown)?;
+        Ok(Self { config: Arc::new(config), term: term.map(Arc::new), number })
     }
 }
 
@@ -163,14 +171,14 @@ fn configure(
     trust: &Trust,
     naming: Naming<'_>,
     shown: &mut Vec<Shown>,
-) -> Result<ClientConfig, Errors> {
+) -> Result<(ClientConfig, Option<Term>), Errors> {
     let provider = Arc::new(ring::default_provider());
-    let verifier: Result<Arc<dyn ServerCertVerifier>, _> = match trust.verify {
+    let verifier: Result<(Arc<dyn ServerCertVerifier>, _), _> = match trust.verify {
         true => believing(trust.ca.as_deref(), &provider),
-        false => Ok(Arc::new(Blind)),
+        false => Ok((Arc::new(Blind), None)),
     };
     let verifier = verifier.map_err(|fault| naming.authorities(fault));
-    let (verifier, own) = Errors::both(verifier, own(trust, naming, shown))?;
+    let ((verifier, term), own) = Errors::both(verifier, own(trust, naming, shown))?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| {
@@ -183,7 +191,7 @@ fn configure(
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![ALPN.to_vec()];
-    Ok(config)
+    Ok((config, term))
 }
 
 /// The certificate that backends are shown, in date or not: it is for them to say what they think

@@ -144,10 +144,20 @@ impl Tls {
     }
 
     /// What an operator should know of the certificates, a sentence each: those that have expired
-    /// or soon will, and keys that others may read.
+    /// or soon will, authorities that have, and keys that others may read.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let now = SystemTime::now();
-        self.shown.iter().flat_map(move |shown| shown.warnings(now))
+        let shown = self.shown.iter().flat_map(move |shown| shown.warnings(now));
+        #[cfg(feature = "tls")]
+        let shown = shown.chain(self.outdated(now));
+        shown
+    }
+
+    /// A sentence for each file of authorities that has expired.
+    #[cfg(feature = "tls")]
+    fn outdated(&self, now: SystemTime) -> BTreeSet<String> {
+        let terms = self.connectors.iter().flatten().filter_map(Connector::term);
+        terms.filter_map(|term| term.warning(now)).collect()
     }
 }
 

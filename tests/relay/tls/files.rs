@@ -281,6 +281,22 @@ fn one_that_is_not_valid_now_beside_others_is_warned_of() {
 }
 
 #[test]
+fn authorities_that_have_expired_are_warned_of_unless_another_is_there() {
+    let certs = Certs::make();
+    let (old, _) = certs.expired("old");
+    let text = application(&format!("tls_ca = {old:?}"));
+    let start = format!("{}: tls_ca: expired on 20", old.display());
+    let (code, _, said) = run("check", &text);
+    assert!(code == Some(0) && said.starts_with(&format!("warning: {start}")), "{said}");
+    let scratch = Scratch::new();
+    scratch.write("applications.toml", &text);
+    Process::evenly(&["serve"], scratch.path()).said.wait(&format!(" WARN  {start}"));
+    let both = [&old, &certs.ca].map(|path| fs::read(path).unwrap()).concat();
+    fs::write(&old, both).unwrap();
+    assert_eq!(run("check", &text).2, "");
+}
+
+#[test]
 fn check_prints_the_names_and_when_they_expire() {
     let certs = Certs::make();
     let leaf = dated(&certs, "site", (-1, 1000));
