@@ -30,7 +30,7 @@ use crate::relay::{Listening, Server};
 use crate::watch::{Watch, look_up_all};
 use alerts::{Alerts, Heard, Prepared};
 use build::{NAMES_PATIENCE, Own, bind_all, build_pools, fit_descriptors, open_files};
-use build::{start_log, start_watch};
+use build::{start_log, start_watch, webroots};
 use crossbeam_channel::Sender;
 use operators::{Endpoint, Operators, Predecessor};
 use reload::{InForce, Turn};
@@ -106,6 +106,8 @@ impl Balancer {
         let listeners = bind_all(&config, inherit)?;
         let bound = operators::bind(&config, listeners[0].address(), predecessor.as_ref())?;
         let unchanged = become_user(&config.server, &mut signals)?;
+        // As root it may enter all of them.
+        webroots(&config)?;
         let teller = Teller::new(start_log(&config)?);
         let heard = Heard::begin(&teller);
         let mut answers = look_up_all(&config.applications, &Answers::new(), NAMES_PATIENCE);

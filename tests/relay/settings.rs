@@ -1,6 +1,7 @@
 //! The configuration through the program: a bad one starts nothing and says what to do.
 
 use crate::harness::{Backend, Place, Process, Proxy, Scratch};
+use rustix::process::geteuid;
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -132,6 +133,30 @@ fn a_folder_for_proofs_that_is_none_is_refused_with_its_place() {
     }
     let found = listener("a", ".");
     assert_eq!(run("check", &format!("{found}{ONE}")).0, Some(0));
+}
+
+/// Root may enter every folder, but not whom it becomes.
+#[test]
+fn a_folder_for_proofs_that_may_not_be_entered_is_refused_with_its_place() {
+    let scratch = Scratch::new();
+    let root = scratch.path().join("acme");
+    std::fs::create_dir(&root).unwrap();
+    let (mode, user, commands) = match geteuid().is_root() {
+        true => (0o700, "nobody", &["serve"][..]),
+        false => (0o600, "", &["check", "serve"][..]),
+    };
+    set_permissions(&root, Permissions::from_mode(mode)).unwrap();
+    let user = if user.is_empty() { String::new() } else { format!("server.user = {user:?}\n") };
+    let text = format!(
+        "{user}health.interval = \"off\"\n\
+         [[listeners]]\nlisten = \"127.0.0.1:0\"\nacme_webroot = {root:?}\n{ONE}"
+    );
+    for command in commands {
+        let (code, _, said) = run(command, &text);
+        let told = format!("listeners.acme_webroot: {} cannot be entered by user ", root.display());
+        let is_placed = said.starts_with("applications.toml:") && said.contains(&told);
+        assert!(code == Some(2) && is_placed, "{command}: {said}");
+    }
 }
 
 #[test]
