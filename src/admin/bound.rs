@@ -6,8 +6,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use super::socket::{self, UnixSocket, default_path};
-use crate::config::{Admin, AdminSocket};
+use super::socket::{self, CannotBind, UnixSocket, default_path};
+use crate::config::{AdminSocket, Config};
 
 /// Its places, bound and not answered yet: what root alone may bind, it binds before it is somebody
 /// else; threads come after that.
@@ -26,11 +26,12 @@ impl Bound {
     ///
     /// # Errors
     /// A sentence that says what is in the way, and what to do.
-    pub fn bind(admin: &Admin, port: u16, taken: Option<&Path>) -> Result<Self, String> {
-        let (socket, warning) = bind_socket(admin, port, taken)?;
+    pub fn bind(config: &Config, port: u16, taken: Option<&Path>) -> Result<Self, String> {
+        let (socket, warning) = bind_socket(config, port, taken)?;
         let is_waiting = taken.is_some();
-        let listen = admin.listen.filter(|_| !is_waiting);
-        Ok(Self { socket, listener: listen.map(listen_at).transpose()?, warning, is_waiting })
+        let listen = config.admin.listen.filter(|_| !is_waiting);
+        let listener = listen.map(|at| listen_at(config, at)).transpose()?;
+        Ok(Self { socket, listener, warning, is_waiting })
     }
 
     /// Makes the socket that of another user, who alone (with root) may then ask there.
@@ -43,18 +44,24 @@ impl Bound {
 }
 
 /// Why there is no listener, in words.
-pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
-    format!("admin endpoint: cannot listen on {address}: {error}; choose another")
+pub fn cannot_listen(config: &Config, address: SocketAddr, error: &io::Error) -> String {
+    let what = format!("cannot listen on {address}: {error}; choose another");
+    config.wrong(&["admin.listen"], &address.to_string(), what).to_string()
+}
+
+/// Why there is no socket, in words. `said` is what the file says of its place.
+pub fn cannot_bind(config: &Config, said: &str, why: &CannotBind) -> String {
+    config.wrong(&["admin.socket"], said, why.to_string()).to_string()
 }
 
 /// A listening socket, or a sentence that says what is in the way.
-pub(super) fn listen_at(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).map_err(|error| cannot_listen(address, &error))
+pub(super) fn listen_at(config: &Config, address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).map_err(|error| cannot_listen(config, address, &error))
 }
 
 /// A default place that cannot be had is no more than a pity: then there is none, and a sentence.
 fn bind_socket(
-    admin: &Admin,
+    config: &Config,
     port: u16,
     taken: Option<&Path>,
 ) -> Result<(Option<UnixSocket>, Option<String>), String> {
@@ -62,11 +69,11 @@ fn bind_socket(
         Some(taken) if taken == path => socket::aside(path),
         _ => path.to_owned(),
     };
-    let path = match &admin.socket {
+    let path = match &config.admin.socket {
         AdminSocket::Off => return Ok((None, None)),
         AdminSocket::At(path) => {
-            let socket = UnixSocket::bind(&beside(path)).map_err(|why| why.to_string())?;
-            return Ok((Some(socket), None));
+            let why = |why| cannot_bind(config, &path.display().to_string(), &why);
+            return Ok((Some(UnixSocket::bind(&beside(path)).map_err(why)?), None));
         }
         AdminSocket::Auto => default_path(port),
     };
@@ -79,7 +86,7 @@ fn bind_socket(
     };
     match UnixSocket::bind_default(&beside(&path)) {
         Ok(socket) => Ok((Some(socket), None)),
-        Err(why) if why.is_taken => Err(why.to_string()),
+        Err(why) if why.is_taken => Err(cannot_bind(config, "auto", &why)),
         Err(why) => without(&why.to_string()),
     }
 }

@@ -23,7 +23,7 @@ use super::route::{Astray, Query, Route, route};
 use super::socket::UnixSocket;
 use super::steer::Steering;
 use super::{State, Steered, answer, metrics, page, status};
-use crate::config::Admin;
+use crate::config::{Admin, Config};
 use crate::event::{Event, Teller, Visit};
 use crate::http::{HeadLimits, Refusal};
 use crate::plain::handler::{Handled, Handler, ServerLimits, WholeRequest};
@@ -125,16 +125,18 @@ impl Endpoint {
     ///
     /// # Errors
     /// A sentence, if that takes too long.
-    pub fn take_address(&mut self, admin: &Admin) -> Result<(), String> {
-        let Some(listen) = admin.listen.filter(|_| self.address.is_none()) else { return Ok(()) };
+    pub fn take_address(&mut self, config: &Config) -> Result<(), String> {
+        let Some(listen) = config.admin.listen.filter(|_| self.address.is_none()) else {
+            return Ok(());
+        };
         let until = Instant::now() + LETTING_GO;
         let listener = loop {
-            match listen_at(listen) {
+            match listen_at(config, listen) {
                 Err(_) if Instant::now() < until => std::thread::park_timeout(LETTING_GO_LOOK),
                 bound => break bound?,
             }
         };
-        self.answer_at(listener, admin)
+        self.answer_at(listener, &config.admin)
     }
 
     /// Lets its address go, for a successor; its socket has another place by then.

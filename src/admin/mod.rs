@@ -25,7 +25,7 @@ mod status;
 mod steer;
 mod why;
 
-pub use bound::{Bound, cannot_listen};
+pub use bound::{Bound, cannot_bind, cannot_listen};
 pub use endpoint::Endpoint;
 
 use std::os::fd::OwnedFd;

@@ -189,7 +189,7 @@ impl Drop for UnixSocket {
 impl CannotBind {
     fn at(path: &Path, what: String) -> Self {
         let is_taken = what.starts_with(TAKEN);
-        Self { what: format!("admin socket {}: {what}", path.display()), is_taken }
+        Self { what: format!("{}: {what}", path.display()), is_taken }
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the configuration becomes: a log, a pool with the addresses of its backends, a listening
 //! socket, checks. Called by the start, and by its trial, which tries the same and keeps nothing.
 
-use super::{CannotStart, failed, tell};
-use crate::config::{self, AccessLog, Answers, Config, Errors, LogTarget, Mode, Serving};
+use super::{CannotStart, Prepared, failed, tell};
+use crate::config::{self, AccessLog, Answers, CHALLENGES, Config, Errors, LogTarget};
+use crate::config::{Mode, Serving};
 use crate::engine::{Listener, descriptors};
 use crate::event::{Event, Teller};
 use crate::log::{self, Log};
@@ -10,6 +11,7 @@ use crate::pool::policy::Policy;
 use crate::pool::{Pool, Pools, Rules, Secret, Spec};
 use crate::tls::Tls;
 use crate::watch::{Respread, Watch, Watched, WatchedPool, is_local};
+use rustix::process::geteuid;
 use std::cell::Cell;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -72,7 +74,13 @@ pub(super) fn start_log(config: &Config) -> Result<Log, CannotStart> {
         AccessLog::Json => Some(log::Format::Json),
     };
     let access = format.map(|format| (format, log_destination(config)));
-    Log::start(access).map_err(|error| CannotStart::System(error.to_string()))
+    Log::start(access).map_err(|error| cannot_log(config, &error))
+}
+
+/// No more is this the file's fault than what `cannot_listen` says.
+pub(super) fn cannot_log(config: &Config, error: &io::Error) -> CannotStart {
+    let to = log_destination(config).name();
+    CannotStart::System(config.wrong(&["log.to"], &to, error.to_string()).to_string())
 }
 
 /// Where access lines go.
@@ -239,18 +247,30 @@ pub fn at_listen(config: &Config, listen: SocketAddr, what: String) -> String {
     config.wrong(keys, &listen.to_string(), what).to_string()
 }
 
+/// Reads the files that the configuration names; all that is wrong with any of them.
+pub(super) fn open_files(config: &Config) -> Result<(Tls, Prepared), Errors> {
+    let read = Errors::both(Tls::load(config), Prepared::of(config));
+    Errors::both(read, webroots(config)).map(|(read, ())| read)
+}
+
 /// Looks at the folders that proofs for an ACME server are to be in. An ACME client makes none of
 /// them either, so one that is not there is a slip in the file.
 pub(super) fn webroots(config: &Config) -> Result<(), Errors> {
     let folders = config.listeners.iter().filter_map(|one| one.acme_webroot.as_deref());
     let faults = folders.filter_map(|folder| {
+        let inside = || fs::metadata(format!("{folder}{CHALLENGES}.")).map_err(|it| it.kind());
         let what = match fs::metadata(folder) {
-            Ok(found) if found.is_dir() => return None,
-            Ok(_) => {
-                "is no folder; name the one that the ACME client has as its webroot".to_owned()
-            }
+            Ok(found) if found.is_dir() => match inside() {
+                Err(io::ErrorKind::PermissionDenied) => {
+                    let user = geteuid().as_raw();
+                    format!("cannot be entered by user {user}; let that one in (chmod o+x)")
+                }
+                // What is missing there, the ACME client makes.
+                _ => return None,
+            },
+            Ok(_) => "is no folder; name the one that the ACME client has as its webroot".into(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                "does not exist; make the folder, or correct its path".to_owned()
+                "does not exist; make the folder, or correct its path".into()
             }
             Err(error) => format!("cannot be looked at: {error}; let evenly's user enter it"),
         };

@@ -27,10 +27,9 @@ mod user;
 use crate::config::{self, Answers, Config, Source};
 use crate::event::{Event, Teller};
 use crate::relay::{Listening, Server};
-use crate::tls::Tls;
 use crate::watch::{Watch, look_up_all};
 use alerts::{Alerts, Heard, Prepared};
-use build::{NAMES_PATIENCE, Own, bind_all, build_pools, fit_descriptors};
+use build::{NAMES_PATIENCE, Own, bind_all, build_pools, fit_descriptors, open_files};
 use build::{start_log, start_watch, webroots};
 use crossbeam_channel::Sender;
 use operators::{Endpoint, Operators, Predecessor};
@@ -98,8 +97,7 @@ impl Balancer {
         source: Option<Source>,
         mut signals: Signals,
     ) -> Result<Self, CannotStart> {
-        let (tls, prepared) = (Tls::load(&config)?, Prepared::of(&config)?);
-        webroots(&config)?;
+        let (tls, prepared) = open_files(&config)?;
         let mut predecessor = Predecessor::find()?;
         let epoch = predecessor.as_ref().map_or_else(Instant::now, Predecessor::epoch);
         let mut server = config.server.clone();
@@ -108,6 +106,8 @@ impl Balancer {
         let listeners = bind_all(&config, inherit)?;
         let bound = operators::bind(&config, listeners[0].address(), predecessor.as_ref())?;
         let unchanged = become_user(&config.server, &mut signals)?;
+        // As root it may enter all of them.
+        webroots(&config)?;
         let teller = Teller::new(start_log(&config)?);
         let heard = Heard::begin(&teller);
         let mut answers = look_up_all(&config.applications, &Answers::new(), NAMES_PATIENCE);

@@ -7,8 +7,8 @@
 //! Called on HUP, from a thread of its own, so that the end is heard meanwhile; and by operators.
 
 use super::build::{
-    NAMES_PATIENCE, Own, at_listen, cannot_listen, draw, drawn, fit_descriptors, policy_of, rules,
-    watched, webroots,
+    NAMES_PATIENCE, Own, at_listen, cannot_listen, draw, drawn, fit_descriptors, open_files,
+    policy_of, rules, watched,
 };
 use super::newcomers::Newcomers;
 use super::pools::{carry_modes, heirs, with_none};
@@ -193,9 +193,7 @@ impl Running {
         let own = Own::default();
         let (mut config, left_out) = written.spread(&answers, &|ip| own.has(ip));
         own.sure()?;
-        let tls = Tls::load(&config).map_err(|errors| errors.to_string())?;
-        let alerts = Prepared::of(&config).map_err(|errors| errors.to_string())?;
-        webroots(&config).map_err(|errors| errors.to_string())?;
+        let (tls, alerts) = open_files(&config).map_err(|errors| errors.to_string())?;
         let heirs = heirs(&self.server.controls().pools(), &config);
         let mut now = self.in_force();
         let mut changes = now.config.changes(&mut config, &heirs);

@@ -13,6 +13,7 @@ use crate::event::Told;
 use crate::log::Level;
 use crate::log::tests::{piped, text_of};
 use crate::pool::{Mode, Notice, Pool};
+use crate::tls::Tls;
 
 const SOON: Duration = Duration::from_secs(20);
 

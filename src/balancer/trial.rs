@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::build::{NAMES_PATIENCE, cannot_listen, log_destination, webroots};
+use super::build::{NAMES_PATIENCE, cannot_listen, cannot_log, log_destination, webroots};
 use super::{CannotStart, Prepared, operators};
 use crate::config::{self, AccessLog, Answers, Config, Errors};
 use crate::engine::{Listener, descriptors};
@@ -37,7 +37,7 @@ impl Trial {
         }
         if config.log.access != AccessLog::Off {
             let probed = Log::probe(&log_destination(config));
-            faults.extend(probed.err().map(|error| CannotStart::System(error.to_string())));
+            faults.extend(probed.err().map(|error| cannot_log(config, &error)));
         }
         let (unresolved, names) = names(config, &mut notes);
         faults.extend(unresolved.into_iter().map(CannotStart::System));
@@ -69,7 +69,8 @@ fn names(config: &Config, notes: &mut Vec<String>) -> (Vec<String>, Vec<String>)
     for spec in &spread.applications {
         let name = spec.application();
         if let Err(why) = spec.address() {
-            nowhere.push(format!("application {name}: {why}; correct its ip"));
+            let what = format!("application {name}: {why}; correct it");
+            nowhere.push(config.wrong(&["applications.ip"], &spec.host, what).to_string());
         } else if spec.name != name && name != last {
             let is_of_it = |other: &&Spec| other.name != name && other.application() == name;
             let addresses = match spread.applications.iter().filter(is_of_it).count() {

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use super::reach;
 use super::{Failure, warn};
 use crate::balancer::{CannotStart, Trial, at_listen, summary};
-use crate::config::{Config, Extent, Source};
+use crate::config::{Config, Errors, Extent, Source};
 use crate::tls::{self, Tls};
 
 /// Prints the verdict and the configuration as TOML, secrets hidden, and below it, as comments, the
@@ -18,7 +18,8 @@ pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
     let (mut config, warnings) = source.load()?;
     let tls = Tls::load(&config);
     let Trial { mut faults, notes, names, taken, taken_admin } = Trial::of(&config);
-    faults.extend(tls.as_ref().err().cloned().map(CannotStart::Config));
+    let unread = tls.as_ref().err().cloned().into_iter().flat_map(Errors::apart);
+    faults.extend(unread.map(CannotStart::Config));
     let taken = Taken::of(&taken, taken_admin, &config);
     let mut out = io::stdout().lock();
     let path = source.path.display();

@@ -35,20 +35,34 @@ pub(crate) enum Place {
 impl Errors {
     /// One problem of the file (or whatever `name` names) as a whole.
     pub(crate) fn of(name: &str, what: String) -> Self {
-        let problem = Problem { place: Place::File, key: String::new(), what };
+        let place = Place::Said(name.to_string());
+        let problem = Problem { place, key: String::new(), what };
         Self { name: name.to_string(), problems: vec![problem] }
     }
 
-    /// At least one: whose each is, and what is wrong with it.
-    #[cfg(feature = "alerts")]
-    pub(crate) fn each(all: Vec<(String, String)>) -> Self {
-        let one = |(whose, what)| Problem { place: Place::Said(whose), key: String::new(), what };
-        Self { name: String::new(), problems: all.into_iter().map(one).collect() }
+    /// Both, or all that is wrong with either.
+    pub(crate) fn both<A, B>(one: Result<A, Self>, other: Result<B, Self>) -> Result<(A, B), Self> {
+        match (one, other) {
+            (Ok(one), Ok(other)) => Ok((one, other)),
+            (Err(one), Err(other)) => Err(one.and(other)),
+            (Err(faults), _) | (_, Err(faults)) => Err(faults),
+        }
     }
 
-    /// These and those of `other`, which are of the same file.
+    /// All, or all that is wrong with any.
+    #[cfg(feature = "tls")]
+    pub(crate) fn all<T>(each: impl Iterator<Item = Result<T, Self>>) -> Result<Vec<T>, Self> {
+        let mut faults = Vec::new();
+        let all = each.filter_map(|one| one.map_err(|fault| faults.push(fault)).ok()).collect();
+        faults.into_iter().reduce(Self::and).map_or(Ok(all), Err)
+    }
+
+    /// These and those of `other`.
     #[must_use]
     pub(crate) fn and(mut self, other: Self) -> Self {
+        if self.problems.iter().all(|problem| matches!(problem.place, Place::Said(_))) {
+            self.name = other.name;
+        }
         let is_new = |problem: &Problem| !self.problems.contains(problem);
         let new: Vec<Problem> = other.problems.into_iter().filter(is_new).collect();
         self.problems.extend(new);

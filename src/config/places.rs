@@ -3,6 +3,7 @@
 //! so that its fault is told as every other is, with file, line, column and key.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use toml::de::DeValue;
@@ -13,7 +14,7 @@ use super::report::Report;
 use super::settings::Setting;
 
 /// The keys of such values.
-const TRIED: [&str; 9] = [
+const TRIED: &[&str] = &[
     "server.listen",
     "listeners.listen",
     "listeners.acme_webroot",
@@ -23,6 +24,20 @@ const TRIED: [&str; 9] = [
     "applications.tls_ca",
     "applications.tls_certificate",
     "applications.tls_key",
+    "alerts.url",
+    "alerts.headers",
+    "alerts.template",
+    "alerts.ca",
+    "alerts.server",
+    "alerts.password",
+    "alerts.command",
+    "heartbeat.url",
+    "heartbeat.ca",
+    "log.to",
+    "admin.listen",
+    "admin.socket",
+    "applications.ip",
+    "applications.tls_name",
 ];
 
 /// The places of one file's values. It is no part of what a file means: two configurations may be
@@ -36,6 +51,8 @@ struct Kept {
     name: String,
     /// Each value of a key once, in a list of tables too: where it stands first.
     settings: Vec<Setting>,
+    /// The place of each in `settings`, by its line.
+    lines: BTreeMap<String, usize>,
 }
 
 impl PartialEq for Places {
@@ -68,21 +85,22 @@ impl Kept {
     /// Where this key, or an item of its list, says this.
     fn said(&self, key: &str, value: &str) -> Option<&Setting> {
         let quoted = quote(value);
-        let says = |own: &str| {
-            own == value || own == quoted || own.starts_with('[') && own.contains(&quoted)
-        };
+        let known = [value, &quoted].iter().find_map(|said| self.lines.get(&line(key, said)));
+        if let Some(at) = known {
+            return self.settings.get(*at);
+        }
+        // What is not written as it is meant has the place of its list.
+        let has = |own: &str| own.starts_with('[') && own.contains(&quoted);
         let mut own = self.settings.iter().filter(|setting| setting.is_of(key));
-        own.find(|setting| setting.value.as_deref().is_some_and(says))
+        own.find(|setting| setting.value.as_deref().is_some_and(has))
     }
 
     fn errors(&self, problem: Problem) -> Errors {
         // What came from no file, as that of a demo, has keys all the same.
-        let is_unnamed = self.name.is_empty() && problem.place == Place::File;
-        let (name, key) = match is_unnamed {
-            true => (problem.key, String::new()),
-            false => (self.name.clone(), problem.key),
-        };
-        Errors { name, problems: vec![Problem { key, ..problem }] }
+        if self.name.is_empty() && problem.place == Place::File {
+            return Errors::of(&problem.key, problem.what);
+        }
+        Errors { name: self.name.clone(), problems: vec![problem] }
     }
 }
 
@@ -92,17 +110,21 @@ impl Places {
         let all = all.flat_map(|own| own.tables.iter().chain(own.items.iter().flatten()));
         // An item has a place of its own, and so comes before its list.
         let all = report.listed.iter().chain(all.filter(|setting| is_tried(setting)));
-        let (mut settings, mut known) = (Vec::new(), BTreeMap::new());
+        let (mut settings, mut lines) = (Vec::new(), BTreeMap::new());
         for setting in all {
             // Many applications have one file.
             let value = setting.value.as_deref().unwrap_or_default();
-            known.entry(format!("{} = {value}", setting.path())).or_insert_with(|| {
+            lines.entry(line(&setting.path(), value)).or_insert_with(|| {
                 settings.push(setting.clone());
-                settings.len()
+                settings.len() - 1
             });
         }
-        Self(Arc::new(Kept { name: name.to_owned(), settings }))
+        Self(Arc::new(Kept { name: name.to_owned(), settings, lines }))
     }
+}
+
+fn line(key: &str, value: &str) -> String {
+    format!("{key} = {value}")
 }
 
 impl Report<'_> {
@@ -119,7 +141,10 @@ impl Report<'_> {
 }
 
 fn is_tried(setting: &Setting) -> bool {
-    TRIED.iter().any(|key| setting.is_of(key))
+    let said = setting.value.as_deref().unwrap_or_default();
+    // Of applications there are many, and an address is not looked up.
+    let is_looked_up = || setting.key != "ip" || said.trim_matches('"').parse::<IpAddr>().is_err();
+    TRIED.iter().any(|key| setting.is_of(key)) && is_looked_up()
 }
 
 #[cfg(test)]

@@ -49,7 +49,8 @@ pub enum Destination {
 }
 
 impl Destination {
-    fn name(&self) -> String {
+    /// As the configuration has it.
+    pub fn name(&self) -> String {
         match self {
             Self::Stdout => "stdout".into(),
             Self::Stderr => "stderr".into(),

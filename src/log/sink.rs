@@ -149,7 +149,7 @@ fn linked(path: &Path) -> Option<PathBuf> {
 /// A whole sentence.
 fn unopened(to: &Destination, error: io::Error) -> io::Error {
     let (name, remedy) = (to.name(), remedy(&error));
-    let text = format!("cannot open the log {name} ([log] to): {error}; {remedy}");
+    let text = format!("cannot open the log {name}: {error}; {remedy}");
     io::Error::new(error.kind(), text)
 }
 

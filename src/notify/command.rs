@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use super::fault::Fault;
 use super::{Deliver, Message, Over, Undelivered, payload};
 use crate::children::Own;
 use crate::text::{Escaped, Took};
@@ -43,16 +44,17 @@ pub(super) struct Program {
 
 impl Program {
     /// Tries nothing but whether there is such a file.
-    pub(super) fn open(argv: &[String]) -> Result<Self, String> {
+    pub(super) fn open(argv: &[String]) -> Result<Self, Fault> {
         let path = argv.first().map(String::as_str).unwrap_or_default();
-        match std::fs::metadata(path) {
+        let why = match std::fs::metadata(path) {
             Ok(file) if file.is_file() && file.permissions().mode() & EXECUTABLE == 0 => {
-                Err(format!("command: nobody is allowed to run {path}; chmod +x it"))
+                format!("nobody is allowed to run {path}; chmod +x it")
             }
-            Ok(file) if file.is_file() => Ok(Self { argv: argv.to_vec() }),
-            Ok(_) => Err(format!("command: {path} is no file; name the program")),
-            Err(error) => Err(format!("command: {path}: {error}")),
-        }
+            Ok(file) if file.is_file() => return Ok(Self { argv: argv.to_vec() }),
+            Ok(_) => format!("{path} is no file; name the program"),
+            Err(error) => format!("{path}: {error}; name a program that is there"),
+        };
+        Err(Fault::new("command", path, why))
     }
 
     fn start(&self, message: &Message) -> io::Result<Child> {

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::Undelivered;
+use super::fault::Fault;
 use super::line::Tally;
 use super::remote::Remote;
 use super::scene::Scene;
@@ -29,7 +30,7 @@ pub struct Beat {
 
 impl Beat {
     /// None where the file asks for none. The errors are all that will not do.
-    pub(super) fn open(heartbeat: &Heartbeat) -> Result<Option<Self>, Vec<String>> {
+    pub(super) fn open(heartbeat: &Heartbeat) -> Result<Option<Self>, Vec<Fault>> {
         if heartbeat.url.is_empty() {
             return Ok(None);
         }

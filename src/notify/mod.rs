@@ -6,8 +6,8 @@
 //!
 //! Reading order: `message`, `news`, `hearing`, `notice`, `incident` (with `rules`, `known`, `cap`,
 //! `losses`, `singles`, `lasting`), `handed`, `words` (with `headline`, `scene`), `desk`,
-//! `channel`, `line` (with `parcel`), `ways`; then each way: `webhook` (with `payload`, `remote`,
-//! `lookup`, `secret`), `command`, `email`; `heartbeat`.
+//! `channel`, `line` (with `parcel`), `ways` (with `fault`); then each way: `webhook` (with
+//! `payload`, `remote`, `lookup`, `secret`), `command`, `email`; `heartbeat`.
 
 mod cap;
 pub(crate) mod channel;
@@ -15,6 +15,7 @@ mod command;
 mod desk;
 #[cfg(feature = "email")]
 mod email;
+mod fault;
 mod handed;
 mod headline;
 mod hearing;

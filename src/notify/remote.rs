@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::Undelivered;
+use super::fault::Fault;
 use super::lookup::LookUp;
 use super::secret::filled;
 use crate::http::HeadLimits;
@@ -33,15 +34,17 @@ pub(super) struct Remote {
 impl Remote {
     /// Fills the places of the URL and reads the authorities. The errors say all that will not do;
     /// a URL may hold a secret, so it is not repeated.
-    pub(super) fn open(url: &str, ca: Option<&str>) -> Result<Self, Vec<String>> {
-        let url = read(url);
+    pub(super) fn open(said: &str, ca: Option<&str>) -> Result<Self, Vec<Fault>> {
+        let url = read(said);
         // Authorities can be read where it is not known yet whom they are to speak for.
         let (is_tls, host) =
             url.as_ref().map_or((ca.is_some(), "localhost"), |url| (url.is_tls(), url.host()));
-        let ca = ca.map(str::to_owned);
-        let trust = Trust { verify: true, ca, name: None, certificate: None, key: None };
+        let of_ca = ca.map(str::to_owned);
+        let trust = Trust { verify: true, ca: of_ca, name: None, certificate: None, key: None };
         let connector = is_tls.then(|| Connector::new(host, &trust)).transpose();
-        match (url, connector.map_err(|errors| errors.to_string())) {
+        let (key, named) = ca.map_or(("url", said), |ca| ("ca", ca));
+        let connector = connector.map_err(|why| Fault::new(key, named, why.to_string()));
+        match (url.map_err(|why| Fault::new("url", said, why)), connector) {
             (Ok(url), Ok(connector)) => Ok(Self { url, connector, look_up: LookUp::default() }),
             (url, connector) => Err(url.err().into_iter().chain(connector.err()).collect()),
         }
@@ -132,10 +135,8 @@ impl Remote {
 
 /// A URL with its places filled.
 fn read(url: &str) -> Result<Url, String> {
-    let url = filled(url).map_err(|why| format!("url: {why}"))?;
-    url.parse().map_err(|why: String| {
-        let why = why.split_once("\": ").map_or("it cannot be read", |(_, why)| why);
-        format!("url: {why}")
+    filled(url)?.parse().map_err(|why: String| {
+        why.split_once("\": ").map_or("it cannot be read", |(_, why)| why).to_owned()
     })
 }
 

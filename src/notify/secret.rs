@@ -40,7 +40,8 @@ fn of_file(path: &str) -> Result<String, String> {
     if bytes.len() > SECRET_BYTES_MAX {
         return Err(format!("{path}: is longer than {SECRET_BYTES_MAX} bytes; name another file"));
     }
-    let text = String::from_utf8(bytes).map_err(|_| format!("{path}: is not UTF-8 text"))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| format!("{path}: is not UTF-8 text; it is to hold a secret"))?;
     fit(path, text.trim_end_matches(['\r', '\n']))
 }
 

@@ -6,6 +6,7 @@ use super::Deliver;
 use super::command::Program;
 #[cfg(feature = "email")]
 use super::email::Email;
+use super::fault::Fault;
 use super::heartbeat::Beat;
 use super::webhook::Webhook;
 use super::words;
@@ -24,24 +25,24 @@ pub struct Ways {
 }
 
 /// Opens all alerts of the file: reads their secrets and authorities, and sends nothing. The errors
-/// name each that will not do.
+/// name each that will not do, and where it stands.
 pub fn open(config: &Config) -> Result<Ways, Errors> {
-    let mut faults = Vec::new();
-    let mut note = |whose: &str, what| faults.push((whose.to_owned(), what));
-    let mut alerts = Vec::new();
+    let (mut alerts, mut faults) = (Vec::new(), Vec::new());
+    let mut note = |table: &str, all: Vec<Fault>| {
+        let told =
+            |Fault { key, said, why }| config.wrong(&[&format!("{table}.{key}")], &said, why);
+        faults.extend(all.into_iter().map(told));
+    };
     for alert in &config.alerts {
         match open_one(alert) {
             Ok(opened) => alerts.push(opened),
-            Err(all) => {
-                all.into_iter().for_each(|what| note(&format!("alert {}", alert.name), what))
-            }
+            Err(all) => note("alerts", all),
         }
     }
-    let beat = Beat::open(&config.heartbeat)
-        .map_err(|all| all.into_iter().for_each(|what| note("[heartbeat]", what)));
-    match (beat, faults.is_empty()) {
-        (Ok(beat), true) => Ok(Ways { alerts, beat }),
-        _ => Err(Errors::each(faults)),
+    let beat = Beat::open(&config.heartbeat).map_err(|all| note("heartbeat", all));
+    match (beat, faults.into_iter().reduce(Errors::and)) {
+        (Ok(beat), None) => Ok(Ways { alerts, beat }),
+        (_, faults) => Err(faults.expect("a heartbeat that will not do has said why")),
     }
 }
 
@@ -50,7 +51,10 @@ pub fn open(config: &Config) -> Result<Ways, Errors> {
 pub fn test(alert: &Alert, author: &words::Teller) -> Vec<Result<String, String>> {
     let Opened { alert, mut way } = match open_one(alert) {
         Ok(opened) => opened,
-        Err(all) => return vec![Err(all.join("; "))],
+        Err(all) => {
+            let all: Vec<String> = all.iter().map(Fault::to_string).collect();
+            return vec![Err(all.join("; "))];
+        }
     };
     let mut told = Vec::new();
     for is_over in [false, true] {
@@ -76,15 +80,17 @@ fn closes(alert: &Alert) -> bool {
 }
 
 /// The same for one of them: all that will not do.
-fn open_one(alert: &Alert) -> Result<Opened, Vec<String>> {
-    let one = |what| vec![what];
+fn open_one(alert: &Alert) -> Result<Opened, Vec<Fault>> {
     let way: Box<dyn Deliver> = match &alert.kind {
         AlertKind::Webhook(hook) => Box::new(Webhook::open(hook)?),
-        AlertKind::Command(argv) => Box::new(Program::open(argv).map_err(one)?),
+        AlertKind::Command(argv) => Box::new(Program::open(argv).map_err(|fault| vec![fault])?),
         #[cfg(feature = "email")]
         AlertKind::Email(mail) => Box::new(Email::open(mail)?),
         #[cfg(not(feature = "email"))]
-        AlertKind::Email(_) => return Err(one("this build of evenly sends no email".to_owned())),
+        AlertKind::Email(_) => {
+            let why = "this build of evenly sends no email";
+            return Err(vec![Fault::new("kind", "email", why)]);
+        }
     };
     Ok(Opened { alert: alert.clone(), way })
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::fault::Fault;
 use super::remote::Remote;
 use super::secret::filled;
 use super::{Deliver, Message, Over, Undelivered, payload};
@@ -18,19 +19,19 @@ pub(super) struct Webhook {
 
 impl Webhook {
     /// The errors are all that will not do.
-    pub(super) fn open(hook: &Hook) -> Result<Self, Vec<String>> {
+    pub(super) fn open(hook: &Hook) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         let remote = Remote::open(&hook.url, hook.ca.as_deref());
         let remote = remote.map_err(|all| faults.extend(all));
         let mut fields = String::new();
-        for field in &hook.headers {
-            match filled(field) {
+        for said in &hook.headers {
+            match filled(said) {
                 Ok(field) if field.is_ascii() => _ = write!(fields, "{field}\r\n"),
                 Ok(_) => {
-                    let what = "headers: one has a character outside ASCII; remove it";
-                    faults.push(what.to_owned());
+                    let why = "has a character outside ASCII; remove it";
+                    faults.push(Fault::new("headers", said, why));
                 }
-                Err(why) => faults.push(format!("headers: {why}")),
+                Err(why) => faults.push(Fault::new("headers", said, why)),
             }
         }
         let names = |name: &str| {
@@ -42,8 +43,9 @@ impl Webhook {
         if !names("content-type:") {
             let _ = write!(fields, "Content-Type: {}\r\n", hook.content_type.value());
         }
-        let template = hook.template.as_deref().map(filled).transpose();
-        let template = template.map_err(|what| faults.push(format!("template: {what}")));
+        let fill = |said| filled(said).map_err(|why| Fault::new("template", said, why));
+        let template = hook.template.as_deref().map(fill).transpose();
+        let template = template.map_err(|fault| faults.push(fault));
         let content_type = hook.content_type;
         match (remote, template) {
             (Ok(remote), Ok(template)) if faults.is_empty() => {

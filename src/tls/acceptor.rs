@@ -11,6 +11,7 @@ use rustls::version::TLS13;
 use rustls::{ALL_VERSIONS, CipherSuite, ServerConfig, SupportedProtocolVersion};
 use webpki::EndEntityCert;
 
+use super::files::Naming;
 use super::{Session, Shown};
 use crate::config::{self, Config, Errors, TlsVersion, UnknownNames};
 
@@ -27,8 +28,9 @@ const FIRST: [CipherSuite; 3] = [
     CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 ];
 
-/// The keys that name the files.
-const KEYS: [&str; 2] = ["tls.certificates", "tls.keys"];
+fn naming(config: &Config) -> Naming<'_> {
+    Naming { config, keys: ["tls.certificates", "tls.keys", ""] }
+}
 
 /// What the listener proves to clients.
 #[derive(Clone, Debug)]
@@ -47,13 +49,12 @@ impl Acceptor {
         now: SystemTime,
         shown: &mut Vec<Shown>,
     ) -> Result<Option<Self>, Errors> {
-        let all = pairs(&config.tls).map(|(path, key)| Certificate::load(path, key));
-        let all = all.collect::<Result<Vec<_>, _>>();
-        let made = all.and_then(|all| match all.is_empty() {
+        let load = |(path, key): (&String, &String)| Certificate::load(path, key, naming(config));
+        let all = Errors::all(pairs(&config.tls).map(load))?;
+        match all.is_empty() {
             true => Ok(None),
-            false => Self::of(all, &config.tls, now, shown).map(Some),
-        });
-        made.map_err(|fault| config.wrong_file(&KEYS, fault))
+            false => Self::of(all, config, now, shown).map(Some),
+        }
     }
 
     /// With the files as they are now. A pair that will not do, or is not in date, is a fault, and
@@ -66,26 +67,25 @@ impl Acceptor {
         faults: &mut Vec<Errors>,
     ) -> Result<Self, Errors> {
         let renew = |((path, key), before): ((&String, &String), &Certificate)| {
-            let fault = match Certificate::load(path, key) {
+            let fault = match Certificate::load(path, key, naming(config)) {
                 // It is the same, and if it has expired, that is known.
                 Ok(one) if one.shown == before.shown => return one,
                 Ok(one) => match one.shown.check(now) {
                     Ok(()) => return one,
-                    Err(expired) => expired,
+                    Err(expired) => naming(config).certificate(expired),
                 },
                 Err(bad) => bad,
             };
-            faults.push(config.wrong_file(&KEYS, fault));
+            faults.push(fault);
             before.clone()
         };
         let all = pairs(&config.tls).zip(&self.certificates.all).map(renew).collect();
-        let made = Self::of(all, &config.tls, now, shown);
-        made.map_err(|fault| config.wrong_file(&KEYS, fault))
+        Self::of(all, config, now, shown)
     }
 
     fn of(
         certificates: Vec<Certificate>,
-        tls: &config::Tls,
+        config: &Config,
         now: SystemTime,
         shown: &mut Vec<Shown>,
     ) -> Result<Self, Errors> {
@@ -95,26 +95,26 @@ impl Acceptor {
         if let Some(first) = certificates.first()
             && certificates.iter().all(|one| !one.shown.is_in_date(now))
         {
-            first.shown.check(now)?;
+            first.shown.check(now).map_err(|expired| naming(config).certificate(expired))?;
         }
         shown.extend(certificates.iter().map(|one| one.shown.clone()));
-        let refuses_unknown = tls.unknown_names == UnknownNames::Refuse;
+        let refuses_unknown = config.tls.unknown_names == UnknownNames::Refuse;
         let certificates = Arc::new(Certificates { all: certificates, refuses_unknown });
         let broken = |error| Errors::of("[tls]", format!("TLS cannot be set up: {error}"));
         let mut provider = ring::default_provider();
         provider.cipher_suites.sort_by_key(|one| !FIRST.contains(&one.suite()));
-        let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
-            .with_protocol_versions(versions(tls.min_version))
+        let mut ours = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(versions(config.tls.min_version))
             .map_err(broken)?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&certificates) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![ALPN.to_vec(), ALPN_OLD.to_vec()];
-        config.ticketer = ticketer().map_err(broken)?;
+        ours.alpn_protocols = vec![ALPN.to_vec(), ALPN_OLD.to_vec()];
+        ours.ticketer = ticketer().map_err(broken)?;
         // As Go does: each connection that comes back is given the next one.
-        config.send_tls13_tickets = 1;
-        let theirs = Arc::new(config.clone());
-        config.ignore_client_order = true;
-        Ok(Self { ours: Arc::new(config), theirs, certificates })
+        ours.send_tls13_tickets = 1;
+        let theirs = Arc::new(ours.clone());
+        ours.ignore_client_order = true;
+        Ok(Self { ours: Arc::new(ours), theirs, certificates })
     }
 
     /// The TLS of a client that has just been accepted.
@@ -190,8 +190,8 @@ impl ResolvesServerCert for Certificates {
 }
 
 impl Certificate {
-    fn load(path: &str, key: &str) -> Result<Self, Errors> {
-        Shown::load(path, key).map(|(shown, certified)| Self { shown, certified })
+    fn load(path: &str, key: &str, naming: Naming<'_>) -> Result<Self, Errors> {
+        Shown::load(path, key, naming).map(|(shown, certified)| Self { shown, certified })
     }
 
     fn is_for(&self, name: &ServerName) -> bool {

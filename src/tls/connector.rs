@@ -10,15 +10,17 @@ use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use super::acceptor::ALPN;
+use super::files::{self, Naming};
 use super::print::hash_of;
-use super::trust::{Blind, believing};
-use super::{Session, Shown, files};
+use super::trust::{Blind, Term, believing};
+use super::{Session, Shown};
 use crate::config::{Config, Errors};
 use crate::pool::{Spec, Trust};
 
-/// The keys that name the files.
-const KEYS: [&str; 3] =
-    ["applications.tls_ca", "applications.tls_certificate", "applications.tls_key"];
+fn naming(config: &Config) -> Naming<'_> {
+    let keys = ["applications.tls_certificate", "applications.tls_key", "applications.tls_ca"];
+    Naming { config, keys }
+}
 
 /// How one backend is reached.
 #[derive(Clone, Debug)]
@@ -26,6 +28,7 @@ pub struct Connector {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
     trust: u64,
+    term: Option<Arc<Term>>,
 }
 
 impl Connector {
@@ -35,13 +38,12 @@ impl Connector {
         config: &Config,
         shown: &mut Vec<Shown>,
     ) -> Result<Vec<Option<Self>>, Errors> {
-        let mut known = Vec::new();
+        let mut known = Known::new();
         let load = |spec: &Spec| {
             let trust = spec.tls.as_ref();
-            trust.map(|trust| Self::of(spec, trust, &mut known, shown)).transpose()
+            trust.map(|trust| Self::of(spec, trust, config, &mut known, shown)).transpose()
         };
-        let all = config.applications.iter().map(load).collect::<Result<_, _>>();
-        all.map_err(|fault| config.wrong_file(&KEYS, fault))
+        Errors::all(config.applications.iter().map(load))
     }
 
     /// The same with the files as they are now. Where those will not do, that is a fault, and the
@@ -52,14 +54,14 @@ impl Connector {
         shown: &mut Vec<Shown>,
         faults: &mut Vec<Errors>,
     ) -> Vec<Option<Self>> {
-        let (mut known, specs) = (Vec::new(), &config.applications);
+        let (mut known, specs) = (Known::new(), &config.applications);
         let mut renewed = Vec::with_capacity(specs.len());
         for (spec, before) in specs.iter().zip(before) {
             let trust = spec.tls.as_ref();
-            renewed.push(match trust.map(|it| Self::of(spec, it, &mut known, shown)).transpose() {
+            let made = trust.map(|it| Self::of(spec, it, config, &mut known, shown)).transpose();
+            renewed.push(match made {
                 Ok(renewed) => renewed,
                 Err(fault) => {
-                    let fault = config.wrong_file(&KEYS, fault);
                     if !faults.contains(&fault) {
                         faults.push(fault);
                     }
@@ -74,21 +76,24 @@ impl Connector {
     fn of(
         spec: &Spec,
         trust: &Trust,
-        known: &mut Vec<(Trust, Means)>,
+        config: &Config,
+        known: &mut Known,
         shown: &mut Vec<Shown>,
     ) -> Result<Self, Errors> {
         let files = Trust { name: None, ..trust.clone() };
         let means = match known.iter().find(|(same, _)| *same == files) {
             Some((_, means)) => means.clone(),
             None => {
-                let means = Means::read(&files, shown)?;
+                let means = Means::read(&files, naming(config), shown);
                 known.push((files, means.clone()));
                 means
             }
         };
         let name = trust.name.as_ref().unwrap_or(&spec.host);
-        Self::to(name, means).map_err(|what| {
-            Errors::of(&format!("application {}", spec.name), format!("{what}; set tls_name"))
+        Self::to(name, means?).map_err(|what| {
+            let keys = ["applications.tls_name", "applications.ip"];
+            let what = format!("application {}: {what}; set tls_name", spec.name);
+            config.wrong(&keys, name, what)
         })
     }
 
@@ -102,7 +107,8 @@ impl Connector {
 
     /// One to whoever goes by `name`, unless `trust` has another. The errors say what will not do.
     pub fn new(name: &str, trust: &Trust) -> Result<Self, Errors> {
-        let means = Means::read(trust, &mut Vec::new())?;
+        // No file of a configuration names them.
+        let means = Means::read(trust, naming(&Config::default()), &mut Vec::new())?;
         let name = trust.name.as_deref().unwrap_or(name);
         Self::to(name, means).map_err(|what| Errors::of("tls", what))
     }
@@ -110,7 +116,12 @@ impl Connector {
     /// One to whoever goes by `name`.
     fn to(name: &str, means: Means) -> Result<Self, String> {
         let trust = hash_of((means.number, name));
-        Ok(Self { config: means.config, name: server_name(name)?, trust })
+        Ok(Self { config: means.config, name: server_name(name)?, trust, term: means.term })
+    }
+
+    /// How long the authorities are valid that it believes, where a file names them.
+    pub(super) fn term(&self) -> Option<&Term> {
+        self.term.as_deref()
     }
 
     /// What stands for whom it believes and what it proves, never 0: equal for two that were made
@@ -126,21 +137,27 @@ impl Connector {
     }
 }
 
+/// Files that were read, and what they have come to.
+type Known = Vec<(Trust, Result<Means, Errors>)>;
+
 /// What the files of an application have come to, whatever it goes by.
 #[derive(Clone)]
 struct Means {
     config: Arc<ClientConfig>,
+    term: Option<Arc<Term>>,
     /// Stands for their bytes.
     number: u64,
 }
 
 impl Means {
-    fn read(trust: &Trust, shown: &mut Vec<Shown>) -> Result<Self, Errors> {
-        // Before they are read for use: one that is replaced meanwhile is another the next time.
-        let bytes = |path: &Option<String>| path.as_deref().map(files::read).transpose();
+    fn read(trust: &Trust, naming: Naming<'_>, shown: &mut Vec<Shown>) -> Result<Self, Errors> {
+        // Before they are read for use: one that is replaced meanwhile is another the next time,
+        // and one that cannot be read is refused there.
+        let bytes = |path: &Option<String>| path.as_deref().and_then(|it| files::read(it).ok());
         let Trust { verify, ca, certificate, key, .. } = trust;
-        let number = hash_of((verify, bytes(ca)?, bytes(certificate)?, bytes(key)?));
-        Ok(Self { config: Arc::new(configure(trust, shown)?), number })
+        let number = hash_of((verify, bytes(ca), bytes(certificate), bytes(key)));
+        let (config, term) = configure(trust, naming, shown)?;
+        Ok(Self { config: Arc::new(config), term: term.map(Arc::new), number })
     }
 }
 
@@ -150,12 +167,18 @@ fn server_name(name: &str) -> Result<ServerName<'static>, String> {
         .map_err(|_| format!("\"{name}\" is no name for a certificate"))
 }
 
-fn configure(trust: &Trust, shown: &mut Vec<Shown>) -> Result<ClientConfig, Errors> {
+fn configure(
+    trust: &Trust,
+    naming: Naming<'_>,
+    shown: &mut Vec<Shown>,
+) -> Result<(ClientConfig, Option<Term>), Errors> {
     let provider = Arc::new(ring::default_provider());
-    let verifier: Arc<dyn ServerCertVerifier> = match trust.verify {
-        true => believing(trust.ca.as_deref(), &provider)?,
-        false => Arc::new(Blind),
+    let verifier: Result<(Arc<dyn ServerCertVerifier>, _), _> = match trust.verify {
+        true => believing(trust.ca.as_deref(), &provider),
+        false => Ok((Arc::new(Blind), None)),
     };
+    let verifier = verifier.map_err(|fault| naming.authorities(fault));
+    let ((verifier, term), own) = Errors::both(verifier, own(trust, naming, shown))?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| {
@@ -163,19 +186,23 @@ fn configure(trust: &Trust, shown: &mut Vec<Shown>) -> Result<ClientConfig, Erro
         })?
         .dangerous()
         .with_custom_certificate_verifier(verifier);
-    let mut config = match own(trust, shown)? {
+    let mut config = match own {
         Some(own) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own))),
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![ALPN.to_vec()];
-    Ok(config)
+    Ok((config, term))
 }
 
 /// The certificate that backends are shown, in date or not: it is for them to say what they think
 /// of it, and the others are served.
-fn own(trust: &Trust, shown: &mut Vec<Shown>) -> Result<Option<Arc<CertifiedKey>>, Errors> {
+fn own(
+    trust: &Trust,
+    naming: Naming<'_>,
+    shown: &mut Vec<Shown>,
+) -> Result<Option<Arc<CertifiedKey>>, Errors> {
     let Some(path) = &trust.certificate else { return Ok(None) };
-    let (one, certified) = Shown::load(path, trust.key.as_ref().unwrap_or(path))?;
+    let (one, certified) = Shown::load(path, trust.key.as_ref().unwrap_or(path), naming)?;
     shown.push(one);
     Ok(Some(certified))
 }

@@ -9,7 +9,11 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 
-use crate::config::{Errors, read_whole};
+use crate::config::{Config, Errors, read_whole};
+
+/// Said in the first line of such a key (RFC 7468 section 11), or of the old format in a field in
+/// front of its base64 (RFC 1421).
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
 /// Longest file. All the authorities that a system trusts are 220 KiB.
 const FILE_BYTES_MAX: usize = 4 << 20;
@@ -27,11 +31,16 @@ pub(super) fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, E
 
 /// The key in a file.
 pub(super) fn key(path: &str) -> Result<PrivateKeyDer<'static>, Errors> {
-    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| match error {
-        pem::Error::NoItemsFound => refusal(
-            path,
-            "holds no private key; write it in PEM, not encrypted (BEGIN PRIVATE KEY)",
-        ),
+    let text = read(path)?;
+    let is_encrypted = || text.windows(ENCRYPTED.len()).any(|word| word == ENCRYPTED);
+    PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+        _ if is_encrypted() => {
+            let decrypt = "decrypt it with openssl pkey -in FILE -out NEW-FILE";
+            refusal(path, format!("holds a key that is encrypted; {decrypt}, and name that"))
+        }
+        pem::Error::NoItemsFound => {
+            refusal(path, "holds no private key; write it in PEM (BEGIN PRIVATE KEY)")
+        }
         other => unreadable(path, other),
     })
 }
@@ -66,12 +75,33 @@ fn unreadable(path: &str, error: pem::Error) -> Errors {
         pem::Error::MissingSectionEnd { .. } => {
             refusal(path, "is not valid PEM: it ends inside a section; write it anew")
         }
-        // The old format of encrypted keys has fields in front of the base64 (RFC 1421).
         pem::Error::Base64Decode(_) => {
-            let what = "a section is not base64, such as a key that is encrypted";
-            refusal(path, format!("is not valid PEM: {what}; write it anew, not encrypted"))
+            refusal(path, "is not valid PEM: a section is not base64; write it anew")
         }
         other => refusal(path, format!("is not valid PEM: {other}; write it anew")),
+    }
+}
+
+/// Who names files: what is wrong with one is told where it stands.
+#[derive(Clone, Copy)]
+pub(super) struct Naming<'c> {
+    pub(super) config: &'c Config,
+    /// The keys of those that hold a certificate, its private key, and authorities.
+    pub(super) keys: [&'static str; 3],
+}
+
+impl Naming<'_> {
+    pub(super) fn certificate(&self, fault: Errors) -> Errors {
+        self.config.wrong_file(&self.keys[..1], fault)
+    }
+
+    /// Where no file of its own is named, it is in that of its certificate.
+    pub(super) fn private_key(&self, fault: Errors) -> Errors {
+        self.config.wrong_file(&[self.keys[1], self.keys[0]], fault)
+    }
+
+    pub(super) fn authorities(&self, fault: Errors) -> Errors {
+        self.config.wrong_file(&self.keys[2..], fault)
     }
 }
 

@@ -59,15 +59,16 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reads the files. The errors name the one that will not do, where the configuration names it,
+    /// Reads the files. The errors name all that will not do, where the configuration names them,
     /// and say why.
     pub fn load(config: &Config) -> Result<Self, Errors> {
         let mut shown = Vec::new();
         // Before they are read for use: one that is replaced meanwhile is another the next time.
         #[cfg(feature = "tls")]
         let print = print_of(config);
-        let acceptor = Acceptor::load(config, SystemTime::now(), &mut shown)?;
-        let connectors = Connector::load(config, &mut shown)?;
+        let acceptor = Acceptor::load(config, SystemTime::now(), &mut shown);
+        let connectors = Connector::load(config, &mut shown);
+        let (acceptor, connectors) = Errors::both(acceptor, connectors)?;
         Ok(Self {
             acceptor,
             connectors,
@@ -143,10 +144,20 @@ impl Tls {
     }
 
     /// What an operator should know of the certificates, a sentence each: those that have expired
-    /// or soon will, and keys that others may read.
+    /// or soon will, authorities that have, and keys that others may read.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let now = SystemTime::now();
-        self.shown.iter().flat_map(move |shown| shown.warnings(now))
+        let shown = self.shown.iter().flat_map(move |shown| shown.warnings(now));
+        #[cfg(feature = "tls")]
+        let shown = shown.chain(self.outdated(now));
+        shown
+    }
+
+    /// A sentence for each file of authorities that has expired.
+    #[cfg(feature = "tls")]
+    fn outdated(&self, now: SystemTime) -> BTreeSet<String> {
+        let terms = self.connectors.iter().flatten().filter_map(Connector::term);
+        terms.filter_map(|term| term.warning(now)).collect()
     }
 }
 

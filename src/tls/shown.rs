@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 use webpki::EndEntityCert;
 
 use super::fault;
-use super::files::{self, Validity, refusal};
+use super::files::{self, Naming, Validity, refusal};
 use super::print::hash_of;
 use crate::config::{Errors, exposed};
 use crate::text::day;
@@ -20,6 +21,9 @@ use crate::text::day;
 /// How long before a certificate expires that is said.
 const WARNING: Duration = Duration::from_secs(14 * DAY_S);
 const DAY_S: u64 = 86_400;
+
+/// A certificate, and those of who has signed it.
+type Chain = Vec<CertificateDer<'static>>;
 
 /// A certificate that is shown to clients or to a backend. Displayed as one line: the file, the
 /// names, and until when it is valid.
@@ -37,25 +41,46 @@ pub struct Shown {
 impl Shown {
     /// Reads a certificate with its chain, and its key. Refuses what cannot be read or does not
     /// belong together.
-    pub(super) fn load(path: &str, key_path: &str) -> Result<(Self, Arc<CertifiedKey>), Errors> {
+    pub(super) fn load(
+        path: &str,
+        key_path: &str,
+        naming: Naming<'_>,
+    ) -> Result<(Self, Arc<CertifiedKey>), Errors> {
+        let shown = Self::read(path, key_path).map_err(|fault| naming.certificate(fault));
+        let key = files::key(key_path).map_err(|fault| naming.private_key(fault));
+        let ((shown, chain), key) = Errors::both(shown, key)?;
+        let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
+        let certified = certified.map_err(|error| {
+            let what = match error {
+                Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => format!(
+                    "is not the key of the first certificate in {path}; pair each certificate \
+                     with its key"
+                ),
+                other => format!("cannot be used: {}", fault::word(&other)),
+            };
+            naming.private_key(refusal(key_path, what))
+        })?;
+        Ok((shown, Arc::new(certified)))
+    }
+
+    fn read(path: &str, key_path: &str) -> Result<(Self, Chain), Errors> {
         let chain = files::certificates(path)?;
         let bad = |error| refusal(path, format!("its first certificate is not valid: {error}"));
         let certificate = EndEntityCert::try_from(&chain[0]).map_err(bad)?;
         let validity = Validity::of(&certificate).map_err(bad)?;
+        // Clients refuse all of a chain of which they cannot read a part. One of an authority may
+        // be of any version.
+        for (above, signer) in chain.iter().enumerate().skip(1) {
+            webpki::anchor_from_trusted_cert(signer).map_err(|error| {
+                let number = above + 1;
+                let what = format!("its certificate number {number} is not valid: {error}");
+                refusal(path, format!("{what}; put that of who has signed the one before there"))
+            })?;
+        }
         let names = certificate.valid_dns_names().map(str::to_owned).collect();
         let exposed = exposed(Path::new(key_path), "a private key");
         let print = hash_of(&chain);
-        let shown = Self { path: path.to_owned(), names, validity, print, exposed };
-        let key = files::key(key_path)?;
-        let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
-        let certified = certified.map_err(|error| match error {
-            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                let what = "is not the key of the first certificate in";
-                refusal(key_path, format!("{what} {path}; pair each certificate with its key"))
-            }
-            other => refusal(key_path, format!("cannot be used: {}", fault::word(&other))),
-        })?;
-        Ok((shown, Arc::new(certified)))
+        Ok((Self { path: path.to_owned(), names, validity, print, exposed }, chain))
     }
 
     /// The file that it was read from.

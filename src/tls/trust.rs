@@ -2,6 +2,7 @@
 //! the operator has named itself, or any. Made when a configuration is read, asked in handshakes.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -12,16 +13,48 @@ use rustls::pki_types::{
     CertificateDer, ServerName, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, UnixTime,
 };
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use webpki::RawPublicKeyEntity;
+use webpki::{EndEntityCert, RawPublicKeyEntity};
 
-use super::files::{self, refusal};
+use super::files::{self, Validity, refusal};
 use crate::config::Errors;
+use crate::text::day;
 
-/// What holds a backend's certificate against the file `ca`, or against whom the system trusts.
+/// How long the certificates of a file are valid. They are believed longer: an authority is trusted
+/// for its key (RFC 5280 section 6.1.1), and nobody looks after a file that is copied by hand.
+#[derive(Debug)]
+pub(super) struct Term {
+    path: String,
+    /// The end of the last one.
+    until: SystemTime,
+}
+
+impl Term {
+    /// None where one of them is of a version whose dates nobody here reads.
+    fn of(path: &str, named: &[CertificateDer<'static>]) -> Option<Self> {
+        let end = |certificate| {
+            let read = EndEntityCert::try_from(certificate).and_then(|it| Validity::of(&it));
+            read.ok().map(|validity| validity.until)
+        };
+        let until = named.iter().map(end).reduce(|one, other| Some(one?.max(other?)))??;
+        Some(Self { path: path.to_owned(), until })
+    }
+
+    /// A sentence if it is over.
+    pub(super) fn warning(&self, now: SystemTime) -> Option<String> {
+        let Self { path, until } = self;
+        (now > *until).then(|| {
+            let what = "and is believed all the same; name who signs for backends now";
+            format!("{path}: tls_ca: expired on {}, {what}", day(*until))
+        })
+    }
+}
+
+/// What holds a backend's certificate against the file `ca`, or against whom the system trusts; and
+/// until when those of the file are valid.
 pub(super) fn believing(
     ca: Option<&str>,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, Errors> {
+) -> Result<(Arc<dyn ServerCertVerifier>, Option<Term>), Errors> {
     let named = ca.map(files::certificates).transpose()?.unwrap_or_default();
     let roots = match ca {
         Some(path) => authorities(path, &named)?,
@@ -30,7 +63,8 @@ pub(super) fn believing(
     let signed = WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(provider));
     let signed = signed.build().map_err(|error| Errors::of("tls_ca", error.to_string()))?;
     let algorithms = provider.signature_verification_algorithms;
-    Ok(Arc::new(Believing { signed, named, algorithms }))
+    let term = ca.and_then(|path| Term::of(path, &named));
+    Ok((Arc::new(Believing { signed, named, algorithms }), term))
 }
 
 /// The system's list may hold some that rustls cannot read.

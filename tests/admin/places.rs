@@ -57,8 +57,8 @@ fn by_default_it_is_in_the_runtime_directory_and_named_after_the_port() {
 fn check_tries_the_places_for_operators_and_takes_none() {
     let check = |settings: &str| outcome("check", "", settings);
     let (code, said) = check("admin.socket = \"./none/a.sock\"");
-    let why = "evenly: admin socket ./none/a.sock: its directory: No such file or directory";
-    assert!(code == Some(1) && said.starts_with(why), "{said}");
+    let why = "a.toml:2:16: admin.socket: ./none/a.sock: its directory: No such file";
+    assert!(code == Some(1) && said.contains(why), "{said}");
     let (code, said) = check("admin.socket = \"./a.toml\"");
     assert!(code == Some(1) && said.contains("there is something else at this path"), "{said}");
     let (code, said) = check("admin.socket = \"off\"\nadmin.listen = \"127.77.1.1:0\"");
@@ -68,7 +68,7 @@ fn check_tries_the_places_for_operators_and_takes_none() {
         "a".repeat(16)
     );
     let (code, said) = check(&settings);
-    let why = "admin endpoint: cannot listen on 192.0.2.1:80: ";
+    let why = "a.toml:3:16: admin.listen: cannot listen on 192.0.2.1:80: ";
     assert!(code == Some(1) && said.contains(why), "{said}");
 
     let scratch = Scratch::new();
@@ -76,8 +76,8 @@ fn check_tries_the_places_for_operators_and_takes_none() {
     let listener = UnixListener::bind(&path).unwrap();
     let at = format!("admin.socket = \"{}\"", path.display());
     let (code, said) = check(&at);
-    let why = format!("warning: admin.socket: {} is in use; if not by", path.display());
-    assert!(code == Some(0) && said.starts_with(&why), "{said}");
+    let why = format!("a.toml:2:16: admin.socket: {} is in use; if not by", path.display());
+    assert!(code == Some(0) && said.contains(&why), "{said}");
     drop(listener);
     assert_eq!(check(&at), (Some(0), String::new()), "nobody has it");
     assert!(path.exists(), "and it was left");
@@ -85,8 +85,8 @@ fn check_tries_the_places_for_operators_and_takes_none() {
     let backend = Backend::plain();
     let taken = format!("127.0.0.1:{}", backend.port());
     let (code, said) = check(&format!("admin.socket = \"off\"\nadmin.listen = \"{taken}\""));
-    let why = format!("warning: admin.listen: {taken} is in use; if not by");
-    assert!(code == Some(0) && said.starts_with(&why), "{said}");
+    let why = format!("a.toml:3:16: admin.listen: {taken} is in use; if not by");
+    assert!(code == Some(0) && said.contains(&why), "{said}");
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_dead_socket_is_replaced_and_a_live_one_is_left_alone() {
     assert_eq!(ask(), 200);
     let settings = format!("admin.socket = \"{}\"", path.display());
     let (code, said) = outcome("serve", "", &settings);
-    assert_eq!(code, Some(1), "{said}");
+    assert!(code == Some(1) && said.contains("a.toml:2:16: admin.socket: "), "{said}");
     assert!(
         said.contains("a balancer that runs has it; end that one, or choose another"),
         "{said}"

@@ -72,15 +72,15 @@ fn what_cannot_work_is_told_before_anything_is_started() {
     for (alert, words) in [
         (
             "{kind = \"command\", command = [\"/nowhere/page\"]}",
-            "alert command: command: /nowhere/page: No such file",
+            "1:41: alerts.command: /nowhere/page: No such file",
         ),
-        ("{kind = \"webhook\", url = \"http://a.test:99999/\"}", "alert webhook: url: port"),
+        ("{kind = \"webhook\", url = \"http://a.test:99999/\"}", "1:36: alerts.url: port"),
         ("{kind = \"webhook\", url = \"${env:NO_SUCH}\"}", "the variable NO_SUCH is not set"),
         ("{kind = \"webhook\", url = \"http://a.test/${file:none}\"}", "none: No such file"),
         ("{kind = \"webhook\", url = \"https://a.test/\", ca = \"none.pem\"}", "none.pem"),
     ] {
         let (_, said, why) = alert_test(&scratch, alert, &[]);
-        let own = words.split_once(": ").map_or(words, |(_, own)| own);
+        let own = words.split_once("alerts.").map_or(words, |(_, own)| own);
         assert!(said.contains(own) && !said.contains("alert "), "{said}{why}");
         let (code, _, why) = run(scratch.path(), &["serve", "--listen", "127.0.0.1:0"]);
         assert_eq!(code, Some(2), "{why}");
@@ -102,19 +102,19 @@ fn all_that_alerts_lack_is_told_at_once_and_counted() {
     let (code, said, why) = run(scratch.path(), &["check", "--listen", "127.0.0.1:0"]);
     assert!(code == Some(2) && said.contains("but 7 things would fail here"), "{said}");
     let lacks = [
-        "alert c: command: /nowhere/page: No such file",
-        "alert h: url: the variable NO_URL is not set",
-        "alert h: headers: the variable NO_X is not set",
-        "alert h: headers: ./none: No such file",
-        "[heartbeat]: url: the variable NO_BEAT is not set",
-        "alert h: none.pem: cannot be read: No such file",
-        "[heartbeat]: no-ca.pem: cannot be read: No such file",
+        "4:12: alerts.command: /nowhere/page: No such file",
+        "8:7: alerts.url: the variable NO_URL is not set",
+        "10:12: alerts.headers: the variable NO_X is not set",
+        "10:30: alerts.headers: ./none: No such file",
+        "12:7: heartbeat.url: the variable NO_BEAT is not set",
+        "9:6: alerts.ca: none.pem: cannot be read: No such file",
+        "13:6: heartbeat.ca: no-ca.pem: cannot be read: No such file",
     ];
     let (code, _, of_start) = run(scratch.path(), &["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(code, Some(2));
-    for lack in lacks {
-        assert!(why.lines().any(|line| line.starts_with(lack)), "{lack} in {why}");
-        assert!(of_start.contains(lack), "{lack} in {of_start}");
+    for lack in lacks.map(|lack| format!("applications.toml:{lack}")) {
+        assert!(why.lines().any(|line| line.starts_with(&lack)), "{lack} in {why}");
+        assert!(of_start.lines().any(|line| line.starts_with(&lack)), "{lack} in {of_start}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The configuration through the program: a bad one starts nothing and says what to do.
 
 use crate::harness::{Backend, Place, Process, Proxy, Scratch};
+use rustix::process::geteuid;
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -89,7 +90,7 @@ fn check_tells_what_would_fail_and_leaves_nothing_behind() {
         ("./old.log/x", "Not a directory (os error 20); a part of its path is a file"),
     ] {
         let (code, said) = check(&["log.access=json", &format!("log.to={to}")]);
-        let sentence = format!("evenly: cannot open the log {to} ([log] to): {told}");
+        let sentence = format!("evenly: --set log.to: cannot open the log {to}: {told}");
         match told {
             "" => assert_eq!((code, said.as_str()), (Some(0), ""), "{to}"),
             _ => assert!(code == Some(1) && said.starts_with(&sentence), "{said}"),
@@ -134,6 +135,30 @@ fn a_folder_for_proofs_that_is_none_is_refused_with_its_place() {
     assert_eq!(run("check", &format!("{found}{ONE}")).0, Some(0));
 }
 
+/// Root may enter every folder, but not whom it becomes.
+#[test]
+fn a_folder_for_proofs_that_may_not_be_entered_is_refused_with_its_place() {
+    let scratch = Scratch::new();
+    let root = scratch.path().join("acme");
+    std::fs::create_dir(&root).unwrap();
+    let (mode, user, commands) = match geteuid().is_root() {
+        true => (0o700, "nobody", &["serve"][..]),
+        false => (0o600, "", &["check", "serve"][..]),
+    };
+    set_permissions(&root, Permissions::from_mode(mode)).unwrap();
+    let user = if user.is_empty() { String::new() } else { format!("server.user = {user:?}\n") };
+    let text = format!(
+        "{user}health.interval = \"off\"\n\
+         [[listeners]]\nlisten = \"127.0.0.1:0\"\nacme_webroot = {root:?}\n{ONE}"
+    );
+    for command in commands {
+        let (code, _, said) = run(command, &text);
+        let told = format!("listeners.acme_webroot: {} cannot be entered by user ", root.display());
+        let is_placed = said.starts_with("applications.toml:") && said.contains(&told);
+        assert!(code == Some(2) && is_placed, "{command}: {said}");
+    }
+}
+
 #[test]
 fn check_tells_of_all_that_would_fail_and_of_certificates_last() {
     let listen = "server.listen = \"192.0.2.1:80\"\n";
@@ -156,7 +181,8 @@ fn check_looks_names_up() {
     let text = format!("[[applications]]\nname = \"A\"\nip = \"{name}\"\nport = 1\n{ONE}");
     let (code, _, said) = run("check", &text);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains(&format!("evenly: application A: {name} does not resolve: ")), "{said}");
+    let told = format!("3:6: applications.ip: application A: {name} does not resolve: ");
+    assert!(said.contains(&told), "{said}");
     assert!(!said.contains("127.0.0.1:8001"), "{said}");
 }
 

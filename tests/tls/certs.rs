@@ -94,13 +94,14 @@ impl Certs {
         self.pair(file)
     }
 
-    /// The same, whose time is over.
+    /// One that its own key has signed, an authority's, whose time is over.
     pub fn expired(&self, file: &str) -> (PathBuf, PathBuf) {
         self.leaf_of(file, &Leaf { days: (-60, -30), ..Leaf::default() });
+        std::fs::write(self.dir.join("ext.txt"), "basicConstraints=CA:TRUE\n").unwrap();
         let (from, until) = (date(-60, 0), date(-30, 0));
         self.openssl(&format!(
             "ca -batch -notext -config ca.txt -startdate {from} -enddate {until} -selfsign \
-             -keyfile {file}.key -in {file}.csr -out {file}.pem"
+             -keyfile {file}.key -extfile ext.txt -in {file}.csr -out {file}.pem"
         ));
         self.pair(file)
     }

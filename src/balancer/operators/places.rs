@@ -2,8 +2,8 @@
 
 use std::io::ErrorKind;
 
-use crate::admin::cannot_listen;
 use crate::admin::socket::UnixSocket;
+use crate::admin::{cannot_bind, cannot_listen};
 use crate::config::{AdminSocket, Config};
 use crate::engine::Listener;
 
@@ -15,19 +15,22 @@ pub(in crate::balancer) fn try_places(config: &Config) -> (Vec<String>, Vec<Stri
         match Listener::try_bind(address) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                taken.push(format!("admin.listen: {address} is in use"));
+                let what = format!("{address} is in use");
+                taken.push(config.wrong(&["admin.listen"], &address.to_string(), what).to_string());
             }
-            Err(error) => faults.push(cannot_listen(address, &error)),
+            Err(error) => faults.push(cannot_listen(config, address, &error)),
         }
     }
     // Where there is no place by default, the balancer starts without.
     if let AdminSocket::At(path) = &config.admin.socket {
+        let said = path.display().to_string();
         match UnixSocket::try_bind(path) {
             Ok(()) => {}
             Err(why) if why.is_taken => {
-                taken.push(format!("admin.socket: {} is in use", path.display()));
+                let what = format!("{said} is in use");
+                taken.push(config.wrong(&["admin.socket"], &said, what).to_string());
             }
-            Err(why) => faults.push(why.to_string()),
+            Err(why) => faults.push(cannot_bind(config, &said, &why)),
         }
     }
     (taken, faults)

@@ -102,7 +102,7 @@ pub(in crate::balancer) fn bind(
     predecessor: Option<&Predecessor>,
 ) -> Result<Bound, CannotStart> {
     let taken = predecessor.map(|before| before.socket.as_path());
-    let bound = Bound::bind(&config.admin, address.port(), taken).map_err(CannotStart::System)?;
+    let bound = Bound::bind(config, address.port(), taken).map_err(CannotStart::System)?;
     let given = chosen(&config.server).map_or(Ok(()), |user| bound.give_to(user));
     given.map_err(failed("cannot give the admin socket to server.user"))?;
     Ok(bound)

@@ -21,11 +21,11 @@ impl Running {
                 self.operators.controls.pause(left, Some(&pool));
             }
             endpoint.take_history(&before.socket);
-            let admin = self.in_force().config.admin.clone();
+            let config = self.in_force().config.clone();
             let released = before.release(|| endpoint.take_over(&before.socket));
             // Until then the other one tells, and each incident goes on in this one.
             self.alerts.take_over(released.as_ref().unwrap_or(&Value::Null));
-            let taken = released.and_then(|_| endpoint.take_address(&admin));
+            let taken = released.and_then(|_| endpoint.take_address(&config));
             if let Err(why) = taken {
                 self.teller.tell(Event::Configuration(&format!("taking over: {why}")));
             }

@@ -16,10 +16,11 @@ mod smtp;
 
 use std::time::{Duration, Instant, SystemTime};
 
+use super::fault::Fault;
 use super::lookup::LookUp;
 use super::secret::filled;
 use super::{Deliver, Message, Over, Undelivered};
-use crate::config::{Mail, Security};
+use crate::config::{Errors, Mail, Security};
 use crate::pool::{Trust, authority};
 use crate::tls::{Connector, Stream};
 use letter::letter;
@@ -52,10 +53,10 @@ struct UnderWay {
 impl Email {
     /// Reads what the configuration names: the password, and who may have signed the server's
     /// certificate. The errors say which will not do, and why.
-    pub(crate) fn open(mail: &Mail) -> Result<Self, Vec<String>> {
+    pub(crate) fn open(mail: &Mail) -> Result<Self, Vec<Fault>> {
         let login = |(user, word): &(String, String)| match filled(word) {
             Ok(password) => Ok((user.clone(), password)),
-            Err(why) => Err(format!("password: {why}")),
+            Err(why) => Err(Fault::new("password", word, why)),
         };
         let connector = match mail.security {
             Security::None => Ok(None),
@@ -188,10 +189,12 @@ impl Deliver for Email {
     }
 }
 
-fn connector(mail: &Mail) -> Result<Connector, String> {
+fn connector(mail: &Mail) -> Result<Connector, Fault> {
     let ca = mail.ca.clone();
-    let trust = Trust { verify: true, ca, name: None, certificate: None, key: None };
-    Connector::nameless(&mail.host, &trust).map_err(|error| error.to_string())
+    let (key, said) = ca.as_ref().map_or(("server", &mail.host), |ca| ("ca", ca));
+    let told = |why: Errors| Fault::new(key, said, why.to_string());
+    let trust = Trust { verify: true, ca: ca.clone(), name: None, certificate: None, key: None };
+    Connector::nameless(&mail.host, &trust).map_err(told)
 }
 
 /// A port at which TLS comes later looks like one at which there is none.

@@ -109,7 +109,10 @@ fn a_password_that_cannot_be_read_is_told_at_the_start_and_not_shown() {
     let login = Some(("evenly".to_owned(), "${file:/nowhere/password}".to_owned()));
     let to = Mail { login, ..mail(([127, 0, 0, 1], 25).into(), Security::None) };
     let all = Email::open(&to).err().unwrap();
-    assert!(all.len() == 1 && all[0].starts_with("password: /nowhere/password: "), "{all:?}");
+    assert!(
+        all.len() == 1 && all[0].to_string().starts_with("password: /nowhere/password: "),
+        "{all:?}"
+    );
 }
 
 #[test]

@@ -91,6 +91,65 @@ fn a_certificate_that_cannot_be_read_is_refused_with_its_path() {
 }
 
 #[test]
+fn a_chain_of_which_a_part_cannot_be_read_is_refused() {
+    let certs = Certs::make();
+    let good = certs.leaf("localhost");
+    let [leaf, authority] = [&good.0, &certs.ca].map(|path| fs::read(path).unwrap());
+    let (root, _) = certs.first_version("root", "-newkey rsa:2048");
+    let chain = certs.dir().join("chain.pem");
+    fs::write(&chain, [&leaf, &authority, NONSENSE].concat()).unwrap();
+    let reason = "its certificate number 3 is not valid: ";
+    expect_refusal(&listener(&chain, &good.1), "tls.certificates", &chain, reason);
+    fs::write(&chain, [leaf, authority, fs::read(root).unwrap()].concat()).unwrap();
+    let (code, _, said) = run("check", &listener(&chain, &good.1));
+    assert_eq!((code, said.as_str()), (Some(0), ""), "an authority may be of X.509 v1");
+}
+
+#[test]
+fn a_path_that_stands_twice_is_told_at_the_key_that_it_will_not_do_for() {
+    let certs = Certs::make();
+    let (certificate, key) = certs.leaf("localhost");
+    for (path, said, reason) in [(&certificate, 1, "no private key"), (&key, 0, "no certificate")] {
+        let told = ["tls.certificates", "tls.keys"][said];
+        expect_refusal(&listener(path, path), told, path, reason);
+        let keys = format!("tls_certificate = {path:?}\ntls_key = {path:?}");
+        let told = ["applications.tls_certificate", "applications.tls_key"][said];
+        expect_refusal(&application(&keys), told, path, reason);
+    }
+}
+
+#[test]
+fn all_files_that_will_not_do_are_told_at_once() {
+    let none = |name: &str| format!("tls = true\ntls_ca = \"./{name}.ca\"\n");
+    let text = format!(
+        "server.listen = \"127.0.0.1:0\"\n{APPLICATION}{}tls_certificate = \"./1.pem\"\n\
+         tls_key = \"./1.key\"\n{}{}[tls]\ncertificates = [\"./a.pem\", \"./b.pem\"]\n\
+         keys = [\"./a.key\", \"./b.key\"]\n",
+        none("1"),
+        APPLICATION.replace('9', "10"),
+        none("2"),
+    );
+    let places = [
+        "15:17: tls.certificates: ./a.pem",
+        "16:9: tls.keys: ./a.key",
+        "15:28: tls.certificates: ./b.pem",
+        "16:20: tls.keys: ./b.key",
+        "6:10: applications.tls_ca: ./1.ca",
+        "7:19: applications.tls_certificate: ./1.pem",
+        "8:11: applications.tls_key: ./1.key",
+        "13:10: applications.tls_ca: ./2.ca",
+    ];
+    for command in ["check", "serve"] {
+        let (code, printed, said) = run(command, &text);
+        assert!(code == Some(2) && said.lines().count() == places.len(), "{printed}{said}");
+        for place in places {
+            let told = format!("applications.toml:{place}: cannot be read: No such file");
+            assert!(said.lines().any(|line| line.starts_with(&told)), "{told} in {said}");
+        }
+    }
+}
+
+#[test]
 fn an_authority_that_cannot_be_read_is_refused_with_its_path() {
     let certs = Certs::make();
     for (path, reason) in no_certificates(&certs) {
@@ -117,8 +176,8 @@ fn no_keys(certs: &Certs) -> Vec<(PathBuf, &'static str)> {
         (certs.dir().to_owned(), "directory"),
         (write("empty.key", b""), "holds no private key"),
         (certs.leaf("other.test").0, "holds no private key"),
-        (certs.dir().join("locked.key"), "not encrypted"),
-        (certs.dir().join("older.key"), "not valid PEM"),
+        (certs.dir().join("locked.key"), "is encrypted; decrypt it with openssl pkey -in "),
+        (certs.dir().join("older.key"), "is encrypted; decrypt it with openssl pkey -in "),
         (certs.dir().join("ed448.key"), "cannot be used"),
         (certs.leaf("other.test").1, "is not the key of"),
         (certs.leaf_of("rsa", &rsa).1, "is not the key of"),
@@ -219,6 +278,22 @@ fn one_that_is_not_valid_now_beside_others_is_warned_of() {
     let (code, _, said) = run("check", &application(&keys));
     assert_eq!(code, Some(0), "{said}");
     assert!(said.starts_with(&start), "{said}");
+}
+
+#[test]
+fn authorities_that_have_expired_are_warned_of_unless_another_is_there() {
+    let certs = Certs::make();
+    let (old, _) = certs.expired("old");
+    let text = application(&format!("tls_ca = {old:?}"));
+    let start = format!("{}: tls_ca: expired on 20", old.display());
+    let (code, _, said) = run("check", &text);
+    assert!(code == Some(0) && said.starts_with(&format!("warning: {start}")), "{said}");
+    let scratch = Scratch::new();
+    scratch.write("applications.toml", &text);
+    Process::evenly(&["serve"], scratch.path()).said.wait(&format!(" WARN  {start}"));
+    let both = [&old, &certs.ca].map(|path| fs::read(path).unwrap()).concat();
+    fs::write(&old, both).unwrap();
+    assert_eq!(run("check", &text).2, "");
 }
 
 #[test]

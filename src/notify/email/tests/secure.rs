@@ -224,9 +224,9 @@ fn a_file_of_authorities_that_will_not_do_is_told_at_the_start_beside_all_else()
     let ca = Some("/nowhere/ca.pem".to_owned());
     let login = Some(("evenly".to_owned(), "${file:/nowhere/password}".to_owned()));
     let to = Mail { ca, login, ..mail(([127, 0, 0, 1], 25).into(), Security::StartTls) };
-    let all = Email::open(&to).err().unwrap();
+    let all: Vec<_> = Email::open(&to).err().unwrap().iter().map(Fault::to_string).collect();
     assert!(all.len() == 2 && all[0].starts_with("password: /nowhere/password: "), "{all:?}");
-    assert!(all[1].starts_with("/nowhere/ca.pem: cannot be read: "), "{all:?}");
+    assert!(all[1].starts_with("ca: /nowhere/ca.pem: cannot be read: "), "{all:?}");
 }
 
 /// What a server shows who has this certificate and key.
