@@ -6,15 +6,18 @@
 use super::affinity::Affinity;
 use super::direct::Direct;
 use super::queue::Queue;
-use super::site::Way;
 use super::totals::Seen;
 use super::traces::Place;
 use super::upstream::Destination;
 use crate::config::Config;
-use crate::http::Claims;
+use crate::http::{Claims, Refusal};
 use crate::pool::{Pool, Shards};
 use crate::tls::Connector;
 use std::sync::Arc;
+
+/// The place of the route that leads a request to its pool, if that is for routes to say; or what
+/// is said where none does.
+pub(super) type Way = Result<Option<usize>, Refusal>;
 
 /// What a request needs of the configuration of its pool.
 pub(crate) struct Branch {

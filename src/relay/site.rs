@@ -4,7 +4,7 @@
 //! What holds before it is known which pool a request goes to is the site's; the rest is the
 //! [`Branch`] of that pool, and it is what a request keeps.
 
-use super::branch::Branch;
+use super::branch::{Branch, Way};
 use super::entrance::Entrance;
 use super::ledger::{Ledger, NOBODY};
 use super::queue::Queue;
@@ -37,10 +37,6 @@ pub(crate) struct Site {
     /// What clients have under way at each pool.
     pub(super) traffic: Vec<Traffic>,
 }
-
-/// The place of the route that leads a request to its pool, if that is for routes to say; or what
-/// is said where none does.
-pub(super) type Way = Result<Option<usize>, Refusal>;
 
 const NO_ROUTE: Refusal = Refusal { status: 404, reason: "no route is for this host and path" };
 const AMBIGUOUS: Refusal = Refusal {

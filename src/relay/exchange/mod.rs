@@ -31,12 +31,11 @@ mod trouble;
 
 use super::affinity::Ties;
 use super::answer::Asker;
-use super::branch::Branch;
+use super::branch::{Branch, Way};
 use super::client::Client;
 use super::kit::Context;
 use super::origin::Origin;
 use super::queue::Ticket;
-use super::site::Way;
 use super::tunnel::Carried;
 use super::upstream::Upstream;
 use crate::engine::{Next, Outbox, Owner};

@@ -13,11 +13,11 @@
 mod account;
 mod trouble;
 
-use super::branch::Branch;
+use super::branch::{Branch, Way};
 use super::client::Client;
 use super::kit::Context;
 use super::queue::Ticket;
-use super::site::{Site, Way};
+use super::site::Site;
 use super::tunnel::Load;
 use super::upstream::{Destination, Upstream};
 use crate::engine::{Next, Owner, Read};
