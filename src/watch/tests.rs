@@ -1,10 +1,13 @@
 //! The watch against real sockets.
 
+mod answers;
 mod crowd;
 mod deadline;
+mod first_round;
 mod ours;
 mod replaced;
 mod shape;
+mod threads;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -18,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
 
-use super::{Respread, Settings, Watch, WatchEvent, Watched, WatchedPool, spawn};
+use super::{Respread, Settings, Watch, WatchEvent, Watched, WatchedPool};
 use crate::config::Answers;
 use crate::pool::Notice;
 use crate::pool::testing::{pool_of, spec};
@@ -235,310 +238,11 @@ fn await_that(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-#[test]
-fn a_backend_that_answers_comes_up_before_the_first_round_is_over() {
-    let (heard, requests) = unbounded();
-    let address = server(move |mut stream, request| {
-        heard.send(request).unwrap();
-        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
-    });
-    let mut specs = specs(&[address]);
-    specs[0].alive = false;
-    let watched = Bench::start(specs, one_round(SOON));
-    assert!(watched.watch.first_round(SOON));
-    assert_eq!(watched.standing(0), Standing::Up);
-    let change = watched.next_change();
-    assert!(change.starts_with("backend a: check passed: status 204 ("), "{change}");
-    assert!(change.ends_with("; down -> up; 1 of 1 up, the first"), "{change}");
-    let request = requests.recv_timeout(SOON).unwrap().to_lowercase();
-    assert!(request.starts_with("get /health http/1.1\r\n"), "{request}");
-    assert!(request.contains(&format!("\r\nhost: {address}\r\n")), "{request}");
-}
-
-#[test]
-fn a_backend_by_name_is_asked_at_its_address_under_its_name() {
-    let (heard, requests) = unbounded();
-    let address = server(move |_, request| heard.send(request).unwrap());
-    let mut specs = specs(&[address]);
-    (specs[0].host, specs[0].found) = ("app.invalid".into(), Some(Ok(address)));
-    let _watched = Bench::start(specs, one_round(SOON));
-    let request = requests.recv_timeout(SOON).unwrap().to_lowercase();
-    let host = format!("\r\nhost: app.invalid:{}\r\n", address.port());
-    assert!(request.contains(&host), "{request}");
-}
-
-#[test]
-fn a_backend_that_nobody_runs_is_down_after_the_first_round() {
-    let change = Bench::failure(nobody(), one_round(SOON));
-    assert!(change.contains("check failed: Connection refused (os error 111) ("), "{change}");
-    assert!(
-        change.ends_with("up -> down; 0 of 1 left: NO BACKEND IS UP; out: a (down)"),
-        "{change}"
-    );
-}
-
-#[test]
-fn a_bad_status_is_down_and_expect_may_call_it_good() {
-    let change = Bench::failure(status(503), one_round(SOON));
-    assert!(change.contains("check failed: status 503 ("), "{change}");
-    let expect = Some(Statuses::new(vec![503..=503]));
-    let settings = Settings { expect, ..one_round(SOON) };
-    let watched = Bench::checked(&[status(503), status(200), status(404)], settings);
-    let standings = [0, 1, 2].map(|index| watched.standing(index));
-    assert_eq!(standings, [Standing::Up, Standing::Down, Standing::Down]);
-}
-
-#[test]
-fn a_silent_backend_is_down_when_the_time_is_up() {
-    let began = Instant::now();
-    let change = Bench::failure(silent(), one_round(ms(200)));
-    let what = "check failed: no answer within 200ms of the check's start (";
-    assert!(change.contains(what), "{change}");
-    assert!(began.elapsed() >= ms(200));
-}
-
-#[test]
-fn a_black_hole_is_down_when_the_time_is_up() {
-    let hole = black_hole();
-    let change = Bench::failure(hole.address, one_round(ms(300)));
-    assert!(change.contains("check failed: connect timed out after 300ms ("), "{change}");
-}
-
-#[test]
-fn an_endless_body_is_read_so_far_and_no_further() {
-    let address = server(|mut stream, _| {
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
-        while stream.write_all(&[b'.'; 1024]).is_ok() {}
-    });
-    let watched = Bench::checked(&[address], one_round(SOON));
-    assert_eq!(watched.standing(0), Standing::Up);
-}
-
-#[test]
-fn what_is_no_http_answer_is_down() {
-    let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", ".".repeat(200_000));
-    let short = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nOK".to_owned();
-    for answer in ["SSH-2.0-OpenSSH_9.2\r\n".to_owned(), String::new(), long, short] {
-        let change = Bench::failure(says(answer), one_round(SOON));
-        assert_eq!(change.lines().count(), 1, "{change}");
-    }
-}
-
-/// What clients get through the relay must not take the backend out.
-#[test]
-fn an_answer_with_one_meaning_is_as_good_as_any() {
-    let heads = [
-        "X-A : b\r\nContent-Length: 2\r\n",
-        "X-A: b\r\n c\r\nContent-Length: 2\r\n",
-        "X-A: b\nContent-Length: 2\n",
-        "Content-Length: 2\r\nContent-Length: 2\r\n",
-        "Connection: keep-alive; timeout=5\r\nContent-Length: 2, 2\r\n",
-        "",
-    ];
-    let whole = |head: &&str| says(format!("HTTP/1.1 200 OK\r\n{head}\r\nOK"));
-    let chunked = "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n";
-    let interim = "HTTP/1.1 103 Early Hints\r\nLink : <x>\r\n\r\n";
-    let mut addresses: Vec<_> = heads.iter().map(whole).collect();
-    addresses
-        .push(says(format!("{interim}HTTP/1.1 200 OK\r\n{chunked}\r\n2 \r\nOK\r\n0 \r\n\r\n")));
-    let watched = Bench::checked(&addresses, one_round(SOON));
-    for index in 0..addresses.len() {
-        assert_eq!(watched.standing(index), Standing::Up, "{index}");
-    }
-}
-
-#[test]
-fn an_answer_with_two_meanings_is_down() {
-    for head in ["Content-Length: 2\r\nContent-Length: 3", "X-A: b\rX-C: d", "No colon"] {
-        let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\nOK");
-        let change = Bench::failure(says(answer), one_round(SOON));
-        assert!(change.contains("check failed: bad answer: "), "{head:?}: {change}");
-    }
-}
-
-#[test]
-fn an_unknown_default_path_counts_as_up_with_one_warning_a_backend() {
-    let watched = Bench::start(specs(&[status(404), status(405)]), quick());
-    watched.await_checks(0, 5);
-    watched.await_checks(1, 5);
-    assert_eq!([watched.standing(0), watched.standing(1)], [Standing::Up; 2]);
-    let events = watched.events.clone();
-    watched.watch.stop();
-    let mut warnings: Vec<String> = events
-        .try_iter()
-        .map(|event| match event {
-            Heard::Told("unknown-path", text) => text,
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    warnings.sort();
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings[0].starts_with("backend a: GET /health answered 404, which counts as up"));
-    assert!(warnings[1].starts_with("backend b: GET /health answered 405, which counts as up"));
-}
-
-#[test]
-fn an_unknown_path_that_the_file_sets_is_down() {
-    let settings = Settings { path_set: true, path: "/up".into(), ..one_round(SOON) };
-    let change = Bench::failure(status(404), settings);
-    assert!(change.contains("check failed: status 404 ("), "{change}");
-}
-
-#[test]
-fn a_redirect_is_not_followed_and_is_down() {
-    let (heard, requests) = unbounded();
-    let elsewhere = server(move |_, request| heard.send(request).unwrap());
-    let answer = format!("HTTP/1.1 302 Found\r\nLocation: http://{elsewhere}/\r\n\r\n");
-    let change = Bench::failure(says(answer), one_round(SOON));
-    assert!(change.contains("check failed: status 302, not followed ("), "{change}");
-    assert!(requests.is_empty());
-}
-
-#[test]
-fn a_flapping_backend_goes_down_after_fall_and_up_after_rise() {
-    let health = Arc::new(AtomicU16::new(200));
-    let now = Arc::clone(&health);
-    let address = server(move |mut stream, _| {
-        let answer = format!("HTTP/1.1 {} Now\r\nContent-Length: 0\r\n\r\n", now.load(Relaxed));
-        let _ = stream.write_all(answer.as_bytes());
-    });
-    let watched = Bench::checked(&[address], quick());
-    let counts = || watched.pool.backends()[0].counts();
-    let count = || (counts().checks_passed, counts().checks_failed);
-    health.store(503, Relaxed);
-    assert!(watched.next_change().contains("up -> down"));
-    let (_, failed) = count();
-    assert!(failed >= 3, "down after {failed} failed checks");
-    let (passed, _) = count();
-    health.store(200, Relaxed);
-    assert!(watched.next_change().contains("down -> up"));
-    let (passed_now, _) = count();
-    assert!(passed_now >= passed + 2, "up after {} checks", passed_now - passed);
-}
-
-#[test]
-fn one_failure_among_passes_changes_nothing() {
-    let turn = AtomicU16::new(0);
-    let address = server(move |mut stream, _| {
-        let status = if turn.fetch_add(1, Relaxed) % 3 == 2 { 500 } else { 200 };
-        let answer = format!("HTTP/1.1 {status} Now\r\nContent-Length: 0\r\n\r\n");
-        let _ = stream.write_all(answer.as_bytes());
-    });
-    let watched = Bench::start(specs(&[address]), quick());
-    watched.await_checks(0, 12);
-    assert_eq!(watched.standing(0), Standing::Up);
-    assert!(watched.events.is_empty());
-}
-
-#[test]
-fn a_slow_round_is_given_up_at_the_deadline() {
-    let watched = Bench::start(specs(&[silent()]), one_round(SOON));
-    let began = Instant::now();
-    assert!(!watched.watch.first_round(ms(50)));
-    assert!(began.elapsed() < SOON / 4);
-    assert_eq!(watched.standing(0), Standing::Up, "the file's word holds");
-    watched.watch.stop();
-}
-
-#[test]
-fn checks_that_are_off_ask_nobody() {
-    let (heard, requests) = unbounded();
-    let address = server(move |_, request| heard.send(request).unwrap());
-    let settings = Settings { interval: None, ..Settings::default() };
-    let watched = Bench::start(specs(&[address]), settings);
-    assert!(watched.watch.first_round(SOON));
-    watched.watch.stop();
-    assert!(requests.is_empty());
-    assert!(watched.events.is_empty());
-}
-
-#[test]
-fn a_replaced_pool_is_watched_instead() {
-    let watched = Bench::checked(&[status(200)], quick());
-    let next = pool_of(specs(&[status(200), nobody()]), Rules::default());
-    watched.watch.replace(watching_by(&next, Vec::new(), quick()));
-    assert!(watched.next_change().contains("backend b: check failed"));
-    assert_eq!(next.backends()[1].standing(watched.epoch.elapsed()), Standing::Down);
-}
-
-#[test]
-fn stopping_waits_for_no_interval_and_no_check() {
-    let (reached, asked) = unbounded();
-    let address = server(move |mut stream, _| {
-        reached.send(()).unwrap();
-        let _ = stream.read(&mut [0]);
-        reached.send(()).unwrap();
-    });
-    let hole = black_hole();
-    let long = Duration::from_secs(3600);
-    let settings = Settings { names_every: long, ..one_round(long) };
-    let watched = Bench::start(specs(&[address, hole.address]), settings);
-    asked.recv_timeout(SOON).unwrap();
-    let began = Instant::now();
-    watched.watch.stop();
-    assert!(began.elapsed() < Duration::from_secs(5));
-    asked.recv_timeout(SOON).expect("the check under way is cut off");
-    assert_eq!(watched.pool.backends()[0].standing(SOON), Standing::Up, "and not held against it");
-    assert!(watched.events.is_empty());
-}
-
-#[test]
-fn a_thread_that_panics_is_told_of() {
-    let (on, events) = hearing();
-    let quiet = || std::panic::resume_unwind(Box::new("a bug"));
-    assert!(spawn("checks", &on, quiet).unwrap().join().is_err());
-    let told = Heard::Told("died", "thread checks panicked: ending the process".into());
-    assert_eq!(events.recv_timeout(SOON).unwrap(), told);
-    spawn("checks", &on, || ()).unwrap().join().unwrap();
-    assert!(events.is_empty(), "one that ends in peace is not");
-}
-
-/// Runs one of the ignored tests below in a process of its own.
+/// Runs one of the ignored tests in a process of its own.
 fn alone(test: &str, environment: &[(&str, &str)]) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "--ignored", &format!("watch::tests::{test}")]);
     let output = command.envs(environment.iter().copied()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
-}
-
-#[test]
-fn the_environments_proxy_is_ignored() {
-    let proxies = ["http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"];
-    let proxies = proxies.map(|name| (name, "http://127.0.0.1:1"));
-    alone("alone_a_backend_that_answers_is_up", &proxies);
-}
-
-#[test]
-#[ignore = "run by the_environments_proxy_is_ignored"]
-fn alone_a_backend_that_answers_is_up() {
-    let watched = Bench::checked(&[status(200)], one_round(SOON));
-    assert_eq!(watched.standing(0), Standing::Up);
-}
-
-#[test]
-fn the_number_of_threads_is_bounded() {
-    alone("alone_there_are_few_threads", &[]);
-}
-
-/// Threads of this process by the name of `name`.
-fn threads(name: &str) -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    let names = tasks.flat_map(|task| std::fs::read_to_string(task.path().join("comm")));
-    names.filter(|found| found.trim() == name).count()
-}
-
-#[test]
-#[ignore = "run by the_number_of_threads_is_bounded"]
-fn alone_there_are_few_threads() {
-    let all = || std::fs::read_dir("/proc/self/task").unwrap().count();
-    let before = all();
-    let hole = black_hole();
-    let many = Bench::start(specs(&[hole.address; 50]), Settings { timeout: ms(160), ..quick() });
-    for _ in 0..3 {
-        many.await_checks(0, 1 + many.pool.backends()[0].counts().checks_failed);
-        assert_eq!((["checks", "names"].map(threads), all()), ([1, 1], before + 2));
-    }
-    many.watch.stop();
-    await_that("threads end", || all() == before);
 }

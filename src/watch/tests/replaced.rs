@@ -64,6 +64,15 @@ fn slow() -> Slow {
     Slow { address, asked, at_once_max }
 }
 
+#[test]
+fn a_replaced_pool_is_watched_instead() {
+    let watched = Bench::checked(&[status(200)], quick());
+    let next = pool_of(specs(&[status(200), nobody()]), Rules::default());
+    watched.watch.replace(watching_by(&next, Vec::new(), quick()));
+    assert!(watched.next_change().contains("backend b: check failed"));
+    assert_eq!(next.backends()[1].standing(watched.epoch.elapsed()), Standing::Down);
+}
+
 /// Each answer takes longer than a pool lasts: had a replacement cut checks off, none would pass.
 #[test]
 fn who_stays_is_asked_at_its_time_however_often_the_others_change() {
