@@ -82,8 +82,8 @@ STATIC_BUILD = RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Cforce-frame-pointers=yes -Clink-ar
 	    cargo build --profile static --locked --target $(STATIC_TARGET) \
 	    -Zbuild-std=std,panic_unwind -Zbuild-std-features=
 # What that wants of the toolchain, fetched once.
-STATIC_NEEDS = rustup target list --installed | grep -qx $(STATIC_TARGET) || rustup target add $(STATIC_TARGET); \
-	    test -d $$(rustc --print sysroot)/lib/rustlib/src/rust/library || rustup component add rust-src
+STATIC_NEEDS = { rustup target list --installed | grep -qx $(STATIC_TARGET) || rustup target add $(STATIC_TARGET); } && \
+	    { test -d $$(rustc --print sysroot)/lib/rustlib/src/rust/library || rustup component add rust-src; }
 # $(call hold,BYTES): the binary is static, and at most so long.
 hold = if readelf --program-headers $(STATIC) | grep INTERP; then echo "not static"; exit 1; fi; \
 	    bytes=$$(wc -c < $(STATIC)); \

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The image in podman, started, asked and stopped. Root; the packages podman, buildah and crun. With
-# netavark and aardvark-dns, and podman-compose from PyPI, compose.yaml too.
+# netavark and aardvark-dns, and podman-compose from PyPI, compose.yaml too; with catatonit besides,
+# kubernetes.yaml.
 #
 #   deploy/container/try.sh target/image/rootfs.tar
 #
@@ -32,12 +33,16 @@ main() {
         hold "$settings"
     done
     refuse_without_a_file
+    kubernetes
     compose
     echo "try: all holds"
 }
 
 prepare() {
     ip link set lo up
+    # Where podman's resolver keeps its number: that of another one is not to be found.
+    mkdir -p /run/containers
+    mount -t tmpfs tmpfs /run/containers
     # crun takes no part in a mixture of both versions of cgroups.
     umount /sys/fs/cgroup/unified 2>/dev/null || true
     limit=$(ulimit -Hn)
@@ -103,6 +108,27 @@ refuse_without_a_file() {
     test "$status" = 2
 }
 
+# kubernetes.yaml by podman's reading: of its two pods one, since the ports of each are the host's
+# there, and a name on the network is what leads to the pods of a headless Service.
+kubernetes() {
+    if ! command -v catatonit >/dev/null || [ ! -x /usr/lib/podman/aardvark-dns ]; then
+        echo "try: kubernetes.yaml SKIPPED: it needs netavark, aardvark-dns and catatonit"
+        return
+    fi
+    sed 's/replicas: 2/replicas: 1/' deploy/container/kubernetes.yaml >"$scratch/kubernetes.yaml"
+    podman network create cluster >/dev/null
+    podman run --detach --name api --network cluster --network-alias api-each --cgroups=disabled \
+        --entrypoint /evenly evenly backend --listen 0.0.0.0:8080 &>"$scratch/api.log"
+    podman kube play --network cluster "$scratch/kubernetes.yaml" &>"$scratch/play.log"
+    local balancer=(podman exec evenly-pod-0-evenly)
+    stands "1 of 1 up" "${balancer[@]}"
+    "${balancer[@]}" /evenly healthcheck --live
+    curl --silent --fail --output /dev/null http://127.0.0.1:8080/ready
+    curl --silent --fail --output /dev/null http://127.0.0.1:8080/
+    podman kube down "$scratch/kubernetes.yaml" &>"$scratch/down.log"
+    echo "try: kubernetes.yaml: a pod serves, is well, and finds the application by its name"
+}
+
 # compose.yaml as it stands, but for a limit that may be higher than this machine's: the name of the
 # service leads to each of its containers, as they come and go.
 compose() {
@@ -114,25 +140,27 @@ compose() {
     pushd "$scratch/compose" >/dev/null
     sed -i "s/ulimits: .*/ulimits: {nofile: $limit, nproc: 4096}/" compose.yaml
     podman-compose up --no-build --detach &>up.log
-    stands "1 of 1 up"
+    local balancer=(podman-compose exec evenly)
+    stands "1 of 1 up" "${balancer[@]}"
     curl --silent --fail --output /dev/null http://127.0.0.1:8080/
     podman-compose up --no-build --detach --scale api=3 &>scale.log
-    stands "3 of 3 up"
+    stands "3 of 3 up" "${balancer[@]}"
     podman stop --time 1 compose_api_2 &>stop.log
-    stands "2 of 2 up"
+    stands "2 of 2 up" "${balancer[@]}"
     popd >/dev/null
     echo "try: compose.yaml: its name leads to one, to three and to two containers"
 }
 
-# stands WORDS: the balancer of compose.yaml comes to say so.
+# stands WORDS COMMAND: the balancer in which COMMAND runs things comes to say so.
 stands() {
-    local try said
+    local words=$1 try said
+    shift
     for try in $(seq 60); do
-        said=$(podman-compose exec evenly /evenly status 2>/dev/null | head -1) || true
-        if [[ $said == "$1"* ]]; then return; fi
+        said=$("$@" /evenly status 2>/dev/null | head -1) || true
+        if [[ $said == "$words"* ]]; then return; fi
         sleep 0.5
     done
-    echo "try: compose.yaml: \"$said\" instead of \"$1\""
+    echo "try: \"$said\" instead of \"$words\" by: $*"
     return 1
 }
 

@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::status::{VERSION, time};
 use crate::log::Cause;
 use crate::pool::{Pool, Pools, Reason, Shift, Standing};
-use crate::relay::{Micros, Place, Trace, Try, TryEnd};
+use crate::relay::{Controls, Led, Micros, Trace, Try, TryEnd};
 use crate::text::{Many, Took};
 
 /// Requests of one id that are told: whoever chooses ids may use one often.
@@ -59,17 +59,18 @@ pub(super) fn troubles(steered: &dyn Steered, number: u64) -> Vec<String> {
 }
 
 /// What the lines are read against: the backends as they are in the file now.
-struct View {
+struct View<'s> {
+    controls: &'s Controls,
     pools: Pools,
     clock: Clock,
     now: Duration,
 }
 
-impl View {
-    fn of(steered: &dyn Steered) -> Self {
+impl<'s> View<'s> {
+    fn of(steered: &'s dyn Steered) -> Self {
         let controls = steered.controls();
         let now = controls.now();
-        Self { pools: controls.pools(), clock: Clock::of(now), now }
+        Self { controls, pools: controls.pools(), clock: Clock::of(now), now }
     }
 
     fn lines(&self, one: &Trace) -> Vec<String> {
@@ -106,15 +107,15 @@ impl View {
 
     /// Method and path, with dots where it was cut.
     fn asked(&self, one: &Trace) -> String {
-        let dots = if one.asked.is_full() { "..." } else { "" };
+        let dots = if one.asked.is_cut() { "..." } else { "" };
         format!("{}{dots}", one.asked.text())
     }
 
     /// `, for a.test in pool api by route a.test/api`, as far as there is any choice.
     fn place(&self, one: &Trace) -> String {
         let host = host(one).map_or(String::new(), |host| format!(", for {host}"));
-        let Some(Place { pool, route }) = one.place.as_deref() else { return host };
-        let route = route.as_ref().map_or(String::new(), |route| format!(" by route {route}"));
+        let Some(Led { pool, route }) = self.controls.led(one) else { return host };
+        let route = route.map_or(String::new(), |route| format!(" by route {route}"));
         format!("{host}, in pool {pool}{route}")
     }
 
@@ -140,8 +141,8 @@ impl View {
         if one.cause == Cause::Refused {
             return Vec::new(); // whoever was out has no part in it
         }
-        let own = one.place.as_deref();
-        let is_asked = |pool: &&Arc<Pool>| own.is_none_or(|own| own.pool == pool.name());
+        let own = self.controls.led(one);
+        let is_asked = |pool: &&Arc<Pool>| own.as_ref().is_none_or(|own| own.pool == pool.name());
         let away = |pool: &'_ Arc<Pool>, index: usize| {
             let mut shifts = pool.story(index, self.now).shifts.into_iter();
             let then = shifts.find(|shift| shift.at <= one.begun);
@@ -173,6 +174,7 @@ impl View {
     }
 
     fn object(&self, one: &Trace) -> Value {
+        let led = self.controls.led(one);
         let (tries, left_out) = one.tries.told();
         let tried = |tried: &Try| {
             json!({
@@ -192,8 +194,8 @@ impl View {
             "at": time(self.clock.at(one.begun)),
             "asked": self.asked(one),
             "host": host(one),
-            "pool": one.place.as_ref().map(|place| &place.pool),
-            "route": one.place.as_ref().and_then(|place| place.route.as_ref()),
+            "pool": led.as_ref().map(|led| &led.pool),
+            "route": led.as_ref().and_then(|led| led.route.as_ref()),
             "client": one.client.to_string(),
             "status": one.status,
             "cause": one.cause.word(),
@@ -228,7 +230,7 @@ fn why(one: &Trace) -> Option<&str> {
 /// Whom it asked for, if it went wrong and that is known; with dots where it was cut.
 fn host(one: &Trace) -> Option<String> {
     let host = &one.mishap.as_ref()?.host;
-    let dots = if host.is_full() { "..." } else { "" };
+    let dots = if host.is_cut() { "..." } else { "" };
     Some(host.text()).filter(|host| !host.is_empty()).map(|host| host + dots)
 }
 

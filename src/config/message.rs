@@ -28,7 +28,7 @@ pub(crate) enum Place {
     File,
     /// Both from 1; the column counts characters, as editors do.
     At { line: usize, column: usize },
-    /// An environment variable or a flag, by name.
+    /// An environment variable, a flag, or a file that the configuration names.
     Said(String),
 }
 
@@ -57,7 +57,8 @@ impl Errors {
         faults.into_iter().reduce(Self::and).map_or(Ok(all), Err)
     }
 
-    /// These and those of `other`.
+    /// These and those of `other`. Where all of these have names of their own, the name that those
+    /// with a line are of is that of `other`.
     #[must_use]
     pub(crate) fn and(mut self, other: Self) -> Self {
         if self.problems.iter().all(|problem| matches!(problem.place, Place::Said(_))) {

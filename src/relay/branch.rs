@@ -7,7 +7,6 @@ use super::affinity::Affinity;
 use super::direct::Direct;
 use super::queue::Queue;
 use super::totals::Seen;
-use super::traces::Place;
 use super::upstream::Destination;
 use crate::config::Config;
 use crate::http::{Claims, Refusal};
@@ -18,6 +17,13 @@ use std::sync::Arc;
 /// The place of the route that leads a request to its pool, if that is for routes to say; or what
 /// is said where none does.
 pub(super) type Way = Result<Option<usize>, Refusal>;
+
+/// A route.
+pub(super) struct Lead {
+    /// The ledger's, of the pool that it leads to by this route.
+    pub(super) number: u16,
+    pub(super) words: String,
+}
 
 /// What a request needs of the configuration of its pool.
 pub(crate) struct Branch {
@@ -34,10 +40,10 @@ pub(crate) struct Branch {
     pub(crate) claims: Claims,
     /// What became of the requests of this pool.
     pub(crate) seen: Arc<Shards<Seen>>,
-    /// The place to which each route leads, of all pools.
-    routes: Arc<[Arc<Place>]>,
-    /// This one, where there are several pools: whoever comes without a route is led here.
-    own: Option<Arc<Place>>,
+    /// The routes of all pools.
+    routes: Arc<[Lead]>,
+    /// The ledger's number of this pool without a route, where there are several pools.
+    own: u16,
     connectors: Vec<Option<Connector>>,
     /// Some application has a `max_connections`.
     limits_places: bool,
@@ -51,7 +57,7 @@ impl Branch {
         pool: Arc<Pool>,
         queue: Arc<Queue>,
         seen: Arc<Shards<Seen>>,
-        routes: Arc<[Arc<Place>]>,
+        (own, routes): (u16, Arc<[Lead]>),
     ) -> Arc<Self> {
         config.applications = Vec::new();
         Arc::new(Self {
@@ -59,7 +65,7 @@ impl Branch {
             direct: Direct::new(&config),
             claims: Claims::new(config.server.untrusted_fields.iter().map(String::as_str)),
             limits_places: pool.backends().iter().any(|one| one.max_connections() > 0),
-            own: pool.rules().pool.clone().map(|pool| Arc::new(Place { pool, route: None })),
+            own,
             config,
             pool,
             queue,
@@ -74,13 +80,19 @@ impl Branch {
         self.pool.rules().pool.as_ref().map_or(String::new(), |name| format!(", in pool {name}"))
     }
 
-    /// Whereto this way leads, where there is any choice.
-    pub(super) fn place(&self, way: &Way) -> Option<&Arc<Place>> {
+    /// The ledger's number of whereto this way leads.
+    pub(super) fn led(&self, way: &Way) -> u16 {
         match *way {
-            Ok(Some(route)) => self.routes.get(route),
-            Ok(None) => self.own.as_ref(),
-            Err(_) => None,
+            Ok(Some(route)) => self.routes.get(route).map_or(0, |lead| lead.number),
+            Ok(None) => self.own,
+            Err(_) => 0,
         }
+    }
+
+    /// The route of this way, in words.
+    pub(super) fn route(&self, way: &Way) -> Option<&str> {
+        let route = way.as_ref().ok().copied().flatten()?;
+        self.routes.get(route).map(|lead| lead.words.as_str())
     }
 
     /// How the backend at `index` of the pool is reached; none in the clear.

@@ -8,7 +8,7 @@ use super::complaints::by_operator;
 use super::entrance::Listening;
 use super::entrances::Entrances;
 use super::pool_controls::PoolControls;
-use super::{Shared, Totals, Trace};
+use super::{Led, Shared, Totals, Trace};
 use crate::event::Event;
 use crate::pool::{Change, LastUsable, Mode, Notice, Pool, Pools};
 use crate::text::Traffic;
@@ -97,6 +97,11 @@ impl Controls {
     /// What was decided for the requests of this id, if that was lately; the newest first.
     pub fn traces(&self, id: &str) -> Vec<Trace> {
         self.shared.traces.of(id)
+    }
+
+    /// Whereto one of them was led, where there is any choice.
+    pub fn led(&self, one: &Trace) -> Option<Led> {
+        self.shared.ledger.led(one.led)
     }
 
     /// The last ones that were wanted, the newest first.

@@ -1,13 +1,19 @@
 //! What became of the requests of each pool, by its name: counts outlive every change of the file.
+//! So do the numbers of pools and routes, by which workers remember whereto a request was led: a
+//! name would be shared by all of them, or be copied for each request.
 
 use super::totals::{Seen, Totals};
 use crate::pool::Shards;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Pools that are counted each for itself. For a further one the account of one that is gone is
 /// closed, so that a file which is generated anew with other names each time takes no memory
 /// without end; where none is gone, further ones share one count.
 const POOLS_MAX: usize = 4096;
+
+/// Pools and routes that have a number of their own; what comes later is told of none.
+const LED_MAX: usize = 65_535;
 
 /// The name of what no pool is for.
 pub(super) const NOBODY: &str = "";
@@ -16,12 +22,24 @@ pub(super) const NOBODY: &str = "";
 #[derive(Default)]
 pub(crate) struct Ledger(Mutex<Accounts>);
 
+/// Whereto requests are led.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Led {
+    /// The name of the pool.
+    pub pool: String,
+    /// The route that leads there, in words, if that was for routes to say.
+    pub route: Option<String>,
+}
+
 #[derive(Default)]
 struct Accounts {
     /// The oldest first.
     open: Vec<(String, Arc<Shards<Seen>>)>,
     /// What those came to that are closed.
     closed: Totals,
+    /// Each at the place before its number: 0 is none of them.
+    led: Vec<Led>,
+    numbers: BTreeMap<String, usize>,
 }
 
 impl Ledger {
@@ -34,6 +52,26 @@ impl Ledger {
         let has_room = accounts.open.len() < POOLS_MAX || accounts.close_one();
         let name = if has_room { name } else { NOBODY };
         accounts.find(name).unwrap_or_else(|| accounts.open(name))
+    }
+
+    /// The number of this pool, or of it by this route; the same ever after.
+    pub(super) fn number(&self, pool: &str, route: Option<&str>) -> u16 {
+        let Accounts { led, numbers, .. } = &mut *self.accounts();
+        let key = format!("{pool}\n{}", route.unwrap_or_default());
+        if let Some(number) = numbers.get(&key) {
+            return *number as u16;
+        }
+        if led.len() == LED_MAX {
+            return 0;
+        }
+        led.push(Led { pool: pool.to_owned(), route: route.map(str::to_owned) });
+        numbers.insert(key, led.len());
+        led.len() as u16
+    }
+
+    /// Whereto this number leads.
+    pub(super) fn led(&self, number: u16) -> Option<Led> {
+        self.accounts().led.get(usize::from(number).checked_sub(1)?).cloned()
     }
 
     /// What all requests have come to.
@@ -88,6 +126,20 @@ mod tests {
         assert!(ledger.accounts().open.len() <= POOLS_MAX);
         assert_eq!((sum(&ledger.of("stays")), sum(&ledger.of("new"))), (1, 0));
         assert_eq!(ledger.totals().passages[Done as usize], 1 + 2 * POOLS_MAX as u64);
+    }
+
+    #[test]
+    fn a_pool_or_a_route_has_its_number_for_good() {
+        let ledger = Ledger::default();
+        let numbers = |()| {
+            let of = |pool, route| ledger.number(pool, route);
+            [of("a", None), of("a", Some("x.test")), of("b", None), of("b", Some("x.test"))]
+        };
+        assert_eq!([numbers(()), numbers(())], [[1, 2, 3, 4]; 2]);
+        let led = Led { pool: "a".into(), route: Some("x.test".into()) };
+        assert_eq!([ledger.led(0), ledger.led(2), ledger.led(5)], [None, Some(led), None]);
+        let last = (4..=LED_MAX).map(|at| ledger.number(&at.to_string(), None)).last();
+        assert_eq!((last, ledger.number("a", None)), (Some(0), 1), "who comes late has none");
     }
 
     #[test]

@@ -41,10 +41,11 @@ mod upstream;
 
 pub use controls::Controls;
 pub use entrance::Listening;
+pub use ledger::Led;
 pub use pool_controls::PoolControls;
 #[cfg(feature = "admin")]
 pub use queue::HELD_MAX;
 pub use server::Server;
 pub(crate) use shared::Shared;
 pub use totals::Totals;
-pub use traces::{Micros, Place, Short, Trace, Tried, Try, TryEnd};
+pub use traces::{Micros, Short, Trace, Tried, Try, TryEnd};

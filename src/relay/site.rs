@@ -4,17 +4,16 @@
 //! What holds before it is known which pool a request goes to is the site's; the rest is the
 //! [`Branch`] of that pool, and it is what a request keeps.
 
-use super::branch::{Branch, Way};
+use super::branch::{Branch, Lead, Way};
 use super::entrance::Entrance;
 use super::ledger::{Ledger, NOBODY};
 use super::queue::Queue;
-use super::traces::Place;
 use super::upstream::Destination;
 use crate::config::Config;
 use crate::engine::Registry;
 use crate::http::Refusal;
 use crate::http::request::Request;
-use crate::pool::{Ambiguous, NO_PATH, Pool, RouteEnd, Routes, Rules};
+use crate::pool::{Ambiguous, NO_PATH, Pool, Route, RouteEnd, Routes, Rules};
 use crate::text::Traffic;
 use crate::tls::Tls;
 use std::collections::BTreeMap;
@@ -55,11 +54,11 @@ impl Site {
         before: Option<&Self>,
     ) -> Arc<Self> {
         let mut connectors = tls.connectors.iter().cloned();
-        let ends = config.routes.iter().map(|route| {
-            let pool = pools[route.pool].name().to_owned();
-            Arc::new(Place { pool, route: Some(route.to_string()) })
-        });
-        let ends: Arc<[_]> = ends.collect();
+        let lead = |route: &Route| {
+            let words = route.to_string();
+            Lead { number: ledger.number(pools[route.pool].name(), Some(&words)), words }
+        };
+        let leads: Arc<[_]> = config.routes.iter().map(lead).collect();
         let traffic = (0..pools.len()).map(|index| config.traffic(index)).collect();
         // Of 10,000 applications each copy takes some MB.
         config.applications = Vec::new();
@@ -75,9 +74,9 @@ impl Site {
             };
             queue.resize(length);
             let connectors = connectors.by_ref().take(pool.backends().len()).collect();
-            let seen = ledger.of(pool.name());
-            let ends = Arc::clone(&ends);
-            Branch::new(part, connectors, Arc::clone(pool), queue, seen, ends)
+            let own = pool.rules().pool.as_deref().map_or(0, |name| ledger.number(name, None));
+            let (seen, leads) = (ledger.of(pool.name()), (own, Arc::clone(&leads)));
+            Branch::new(part, connectors, Arc::clone(pool), queue, seen, leads)
         };
         let branches: Vec<_> = parts.into_iter().zip(pools).map(branch).collect();
         let common = match config.routes.is_empty() && branches.len() == 1 {
@@ -153,5 +152,5 @@ fn nobodys(config: &Config, lot: &Arc<dyn Registry>, ledger: &Ledger) -> Arc<Bra
     let pool = Pool::new(Vec::new(), policy, Rules::default());
     let config = Config { routes: Vec::new(), ..config.clone() };
     let queue = Queue::new(Arc::clone(lot), 0);
-    Branch::new(config, Vec::new(), pool, queue, ledger.of(NOBODY), Arc::new([]))
+    Branch::new(config, Vec::new(), pool, queue, ledger.of(NOBODY), (0, Arc::new([])))
 }

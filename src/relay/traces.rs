@@ -7,19 +7,22 @@
 use crate::http::FirstLine;
 use crate::log::Cause;
 use crate::pool::{Fault, Outcome, Reason, Shards};
+use crate::text::beginning;
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// So many of its requests each worker remembers: 256 KB, and a little for each that went wrong.
+/// So many of its requests each worker remembers: 256 KB, and as much again where all went wrong.
 pub const TRACES_MAX: usize = 1000;
 /// Tries of one request that are told: the first ones, and the last.
 pub const TRIES_TOLD_MAX: usize = 4;
 /// Bytes of method and path that are kept.
 const ASKED_BYTES_MAX: usize = 48;
-/// Bytes of a host's name that are kept.
-const HOST_BYTES_MAX: usize = 31;
+/// Bytes of a host's name that are kept of one that went wrong.
+const HOST_BYTES_MAX: usize = 63;
+/// Bytes of the reason that are kept of it. The log has all.
+const REASON_BYTES_MAX: usize = 120;
 /// Bytes of an id that are kept. Ours have 32, a UUID has 36.
 const ID_BYTES_MAX: usize = 36;
 
@@ -32,8 +35,8 @@ pub struct Trace {
     pub id: Short<ID_BYTES_MAX>,
     /// Method and path, as far as there is room.
     pub asked: Short<ASKED_BYTES_MAX>,
-    /// Whereto it was led, where there is any choice.
-    pub place: Option<Arc<Place>>,
+    /// Whereto it was led, by the ledger's number.
+    pub led: u16,
     /// The client, as far as it is known behind trusted proxies.
     pub client: IpAddr,
     /// As the client was told; 499 when it left before.
@@ -54,19 +57,10 @@ pub struct Trace {
     pub tries: Tried,
 }
 
-/// Whereto requests are led. The configuration has each of them once.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The name of the pool.
-    pub pool: String,
-    /// The route that leads there, in words, if that was for routes to say.
-    pub route: Option<String>,
-}
-
 /// What is kept of a request that went wrong.
 #[derive(Clone, Debug)]
 pub struct Mishap {
-    /// Why, in words.
+    /// Why, in words, as far as there is room.
     pub reason: Box<str>,
     /// Whom it asked for, by Host or in the target; empty where it named none.
     pub host: Short<HOST_BYTES_MAX>,
@@ -77,12 +71,15 @@ pub struct Mishap {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Micros(u32);
 
-/// So many bytes at most of a text that somebody else may have chosen.
+/// So many bytes at most of a text that somebody else may have chosen; 127 at the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Short<const N: usize> {
+    /// With [`CUT`] where there was more.
     length: u8,
     bytes: [u8; N],
 }
+
+const CUT: u8 = 0x80;
 
 /// Where a request has been.
 #[derive(Clone, Debug, Default)]
@@ -129,17 +126,14 @@ struct Ring(Mutex<VecDeque<Trace>>);
 impl Traces {
     /// Remembers one, in place of the oldest of this worker.
     pub(super) fn keep(&self, trace: Trace) {
-        let mut ring = self.0.own().lock();
-        if ring.len() == TRACES_MAX {
-            ring.pop_front();
-        }
-        ring.push_back(trace);
+        // Dropped when the lock is open again.
+        let _oldest = self.0.own().keep(trace);
     }
 
     /// Those of this id, as far as it is kept; a client may have used one twice.
     pub(super) fn of(&self, id: &str) -> Vec<Trace> {
-        let id = Short::from(id.as_bytes());
-        self.newest(TRACES_MAX, |one| one.id == id)
+        let id = Short::<ID_BYTES_MAX>::from(id.as_bytes());
+        self.newest(TRACES_MAX, |one| one.id.kept() == id.kept())
     }
 
     /// The last ones of all that are wanted, the newest first.
@@ -156,6 +150,13 @@ impl Traces {
 }
 
 impl Ring {
+    fn keep(&self, trace: Trace) -> Option<Trace> {
+        let mut ring = self.lock();
+        let oldest = if ring.len() == TRACES_MAX { ring.pop_front() } else { None };
+        ring.push_back(trace);
+        oldest
+    }
+
     fn lock(&self) -> MutexGuard<'_, VecDeque<Trace>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -216,7 +217,8 @@ impl<const N: usize> From<&[u8]> for Short<N> {
     fn from(text: &[u8]) -> Self {
         let (length, mut bytes) = (text.len().min(N), [0; N]);
         bytes[..length].copy_from_slice(&text[..length]);
-        Self { length: length as u8, bytes }
+        let cut = if text.len() > N { CUT } else { 0 };
+        Self { length: length as u8 | cut, bytes }
     }
 }
 
@@ -231,28 +233,31 @@ impl Short<ASKED_BYTES_MAX> {
 }
 
 impl Mishap {
-    /// None where there is nothing to say of it.
-    pub(super) fn of(reason: &str, host: &[u8]) -> Option<Box<Self>> {
-        let mishap = || Box::new(Self { reason: reason.into(), host: Short::from(host) });
-        (!reason.is_empty()).then(mishap)
+    pub(super) fn of(reason: &str, host: &[u8]) -> Box<Self> {
+        let reason = beginning(reason, REASON_BYTES_MAX).into();
+        Box::new(Self { reason, host: Short::from(host) })
     }
 }
 
 impl<const N: usize> Short<N> {
-    /// What stands before the first `end`, as far as there is room. No more is looked at than has.
+    /// What stands before the first `end`, as far as there is room: no further is it looked for.
     pub(super) fn until(text: &[u8], end: u8) -> Self {
-        let start = &text[..text.len().min(N)];
+        let start = &text[..text.len().min(N + 1)];
         Self::from(start.split(|byte| *byte == end).next().unwrap_or(start))
     }
 
     /// With whatever is no text shown as such.
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes[..self.length.into()]).into_owned()
+        String::from_utf8_lossy(self.kept()).into_owned()
     }
 
-    /// True if there may have been more of it.
-    pub fn is_full(&self) -> bool {
-        usize::from(self.length) == N
+    /// True if there was more of it.
+    pub fn is_cut(&self) -> bool {
+        self.length & CUT != 0
+    }
+
+    fn kept(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length & !CUT)]
     }
 }
 
@@ -266,7 +271,7 @@ mod tests {
             begun: Duration::from_millis(begun_ms),
             id: Short::from(id.as_bytes()),
             asked: Short::from(&b"GET /"[..]),
-            place: None,
+            led: 0,
             client: Ipv4Addr::LOCALHOST.into(),
             status: 200,
             cause: Cause::Done,
@@ -281,7 +286,10 @@ mod tests {
 
     #[test]
     fn sixteen_workers_remember_within_four_megabytes() {
-        assert!(size_of::<Trace>() * TRACES_MAX * 16 <= 4 << 20, "{}", size_of::<Trace>());
+        let all = |each: usize| each * TRACES_MAX * 16;
+        let mishap = size_of::<Mishap>() + REASON_BYTES_MAX;
+        assert!(all(size_of::<Trace>()) <= 4 << 20, "{}", size_of::<Trace>());
+        assert!(all(mishap) <= 4 << 20, "as much again where all went wrong: {mishap}");
     }
 
     #[test]
@@ -312,7 +320,7 @@ mod tests {
         let (traces, long) = (Traces::default(), "x".repeat(100));
         traces.keep(trace(&long, 1));
         assert_eq!(traces.of(&long).len(), 1);
-        assert!(traces.of(&long)[0].id.is_full() && traces.of("x").is_empty());
+        assert!(traces.of(&long)[0].id.is_cut() && traces.of("x").is_empty());
     }
 
     #[test]

@@ -178,7 +178,7 @@ fn one_that_no_backend_of_its_pool_could_take_is_told_why() {
     panel.post("/backends/B/drain?force=1");
     for (path, reason, pool, own, others) in [
         ("/api/x", "no backend is usable: 1 drained", "api", "B (drain since ", "A ("),
-        ("/next", "no backend can take the request now", "web", "A (drain since ", "B ("),
+        ("/next", "no backend is usable: 1 drained", "web", "A (drain since ", "B ("),
     ] {
         let answer = panel.proxy.get(path);
         assert_eq!(answer.status(), 503);

@@ -421,6 +421,7 @@ fn what_is_only_told_where_to_go_is_not_held_by_a_pause() {
         let answer = relay.connect().get("/next");
         assert_eq!(answer.status(), 503, "{settings}");
         assert!(answer.text().contains("requests are held for a moment"), "{settings}");
+        assert_eq!(answer.field("retry-after"), Some("5"), "{settings}");
         assert_eq!(relay.connect().get("/ready").status(), 200);
         relay.controls.resume(None);
         assert!(relay.connect().get("/next").status() < 400, "{settings}");

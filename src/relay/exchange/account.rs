@@ -10,8 +10,7 @@ use crate::log::{Access, Cause};
 use crate::pool::{Backend, End};
 use crate::relay::Shared;
 use crate::relay::totals::Ending;
-use crate::relay::traces::{Mishap, Place, Short, Trace};
-use std::sync::Arc;
+use crate::relay::traces::{Mishap, Short, Trace};
 use std::time::Duration;
 
 impl Exchange {
@@ -58,11 +57,11 @@ impl Exchange {
             begun: self.times.begun,
             id: Short::from(self.id()),
             asked: Short::until(self.line(), b'?'),
-            place: self.place().cloned(),
+            led: self.led(),
             client: self.asked.origin.client,
             status: ending.status,
             cause: ending.cause,
-            mishap: Mishap::of(reason, self.host()),
+            mishap: (!reason.is_empty()).then(|| Mishap::of(reason, self.host())),
             was_held: self.is_held,
             queued: self.times.queued.into(),
             waited: ending.waited.into(),
@@ -98,13 +97,15 @@ impl Exchange {
             request_id: self.request_id(),
             host: self.host(),
             pool: self.asked.way.is_ok().then(|| pool.name()),
-            route: self.place().and_then(|place| place.route.as_deref()),
+            route: self.branch.route(&self.asked.way),
             pick: course.reason().map(|reason| reason.word(pool.policy())),
         });
     }
 
-    fn place(&self) -> Option<&Arc<Place>> {
-        self.branch.place(&self.asked.way)
+    /// Whereto it was led. Who is sent to another port was led nowhere yet.
+    fn led(&self) -> u16 {
+        let is_sent_on = self.client.entrance.sends_to().is_some();
+        if is_sent_on { 0 } else { self.branch.led(&self.asked.way) }
     }
 
     /// The last that was tried, or was to be.

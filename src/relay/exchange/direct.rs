@@ -107,5 +107,9 @@ fn none_for_a_look_up(none: &Unavailable, cx: &Context) -> Given {
         return Given::unavailable("every backend is busy", RETRY_AFTER_S);
     }
     cx.kit.shared.say_unavailable(none, "asked for the next server");
-    Given::unavailable("no backend can take the request now", none.retry_after_s())
+    let reason = none.to_string().into();
+    Given {
+        reason,
+        ..Given::unavailable("no backend can take the request now", none.retry_after_s())
+    }
 }

@@ -70,5 +70,5 @@ fn proved(proof: &Proof) -> Given {
 
 fn busy(why: &'static str) -> Given {
     let (retry_after_s, cause) = (Some(BUSY_S), Cause::Exhausted);
-    Given { retry_after_s, cause, reason: why, ..Given::new(503, why) }
+    Given { retry_after_s, cause, reason: why.into(), ..Given::new(503, why) }
 }

@@ -6,6 +6,7 @@ use crate::http::request::ALLOW;
 use crate::log::Cause;
 use crate::relay::answer::{Answer, JSON};
 use crate::text::json;
+use std::borrow::Cow;
 
 /// An answer that no backend gave.
 pub(super) struct Given {
@@ -20,7 +21,7 @@ pub(super) struct Given {
     pub(super) token: Option<u64>,
     pub(super) cause: Cause,
     /// Why the request did not end well, if it did not.
-    pub(super) reason: &'static str,
+    pub(super) reason: Cow<'static, str>,
 }
 
 impl Given {
@@ -34,13 +35,13 @@ impl Given {
             retry_after_s: None,
             token: None,
             cause: Cause::Done,
-            reason: "",
+            reason: Cow::Borrowed(""),
         }
     }
 
     /// What will not be relayed, and why.
     pub(super) fn refusing(&Refusal { status, reason }: &Refusal) -> Self {
-        Self { cause: Cause::Refused, reason, ..Self::new(status, reason) }
+        Self { cause: Cause::Refused, reason: reason.into(), ..Self::new(status, reason) }
     }
 
     /// To an OPTIONS that may travel no further (RFC 9110 7.6.2).
@@ -54,7 +55,7 @@ impl Given {
             content_type: Some(JSON),
             retry_after_s: Some(retry_after_s),
             cause: Cause::NoBackend,
-            reason: why,
+            reason: why.into(),
             ..Self::new(503, &object(&[("error", why)]))
         }
     }

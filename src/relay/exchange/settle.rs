@@ -117,7 +117,7 @@ impl Exchange {
         if let Some(lease) = self.lease.take() {
             self.report(lease, Outcome::Abandoned, cx);
         }
-        self.end(&given.answer(), given.cause, given.reason, cx)
+        self.end(&given.answer(), given.cause, &given.reason, cx)
     }
 
     /// Ends the exchange with an answer of our own.

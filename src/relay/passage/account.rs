@@ -144,7 +144,7 @@ impl Passage {
             request_id: "",
             host: self.name.as_deref().unwrap_or_default().as_bytes(),
             pool: self.way.is_ok().then(|| pool.name()),
-            route: self.branch.place(&self.way).and_then(|place| place.route.as_deref()),
+            route: self.branch.route(&self.way),
             pick: self.course.reason().map(|reason| reason.word(pool.policy())),
         });
     }
