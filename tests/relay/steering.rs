@@ -10,6 +10,8 @@ use evenly::pool::{CheckOutcome, Mode, Pool, Rules, Secret, Standing};
 use evenly::relay::{Controls, Server};
 use evenly::tls::Tls;
 use std::fmt::Write as _;
+use std::io::{ErrorKind, Read as _};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,7 +57,11 @@ impl Relay {
     }
 
     fn connect(&self) -> Wire {
-        Wire::connect(self.controls.listening()[0].address)
+        Wire::connect(self.address())
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.controls.listening()[0].address
     }
 
     fn asking(&self, target: &str) -> Wire {
@@ -274,7 +280,9 @@ fn a_tcp_client_for_whom_the_line_of_a_pause_is_full_is_said_to_be_that() {
     let settings = "queue.length = 0\n[[listeners]]\nlisten = \"127.0.0.1:0\"\nmode = \"tcp\"";
     let relay = Relay::over(&[&backend], settings);
     relay.controls.pause(LONG, None);
-    assert_eq!(relay.connect().ending(), (Vec::new(), Broken::Reset));
+    // It may come before the connect is seen to be done.
+    let reset = TcpStream::connect(relay.address()).and_then(|mut it| it.read(&mut [0]));
+    assert_eq!(reset.unwrap_err().kind(), ErrorKind::ConnectionReset);
     let said = "resetting a connection: the pool is paused, and its line is full";
     eventually("it is said", || {
         relay.teller.since(0).events.iter().any(|told| told.text.starts_with(said))
