@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Failure;
-use super::reach::{Balancer, Reach, TOKEN_VARIABLE};
+use super::reach::{Balancer, Purpose, Reach, TOKEN_VARIABLE};
 use crate::admin::ask::{Endpoint, NoAnswer, Question};
 use crate::text::Escaped;
 
@@ -75,7 +75,7 @@ pub(super) fn change(path: &str, within: Duration) -> Question<'_> {
 
 /// Asks each balancer this, and prints its words.
 pub(super) fn each(reach: &Reach, question: &Question<'_>) -> Result<(), Failure> {
-    let balancers = reach.find()?;
+    let balancers = reach.find(Purpose::Steer)?;
     let mut outcomes = Outcomes::of(&balancers);
     for balancer in &balancers {
         outcomes.heard(balancer, balancer.tell(question), in_words);

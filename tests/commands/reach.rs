@@ -4,7 +4,7 @@ use crate::harness::{Backend, Process, Proxy};
 use crate::{House, alone, failed, fine};
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A balancer whose socket is where it is by default, in the house's directory.
@@ -52,12 +52,60 @@ fn the_only_one_that_runs_is_asked_and_of_two_the_one_of_the_file() {
     let other = house.socket(&format!("evenly-{}.sock", second.address.port()));
     let said = failed(run(&house, "status"));
     assert!(said.contains(&socket) && said.contains(&other), "{said}");
-    // Its own file says which port it is.
-    let file = fs::read_to_string(second.scratch.path().join("applications.toml")).unwrap();
-    let file = file.replace("127.0.0.1:0", &second.address.to_string());
-    house.scratch.write("applications.toml", &file);
-    let printed = fine(run(&house, "status"));
+    let printed = fine(run(&house, &format!("status -c {}", with_its_port(&second).display())));
     assert!(printed.contains(&format!("pid {}", second.process.id())), "{printed}");
+}
+
+/// Its own file, which says now which port it is.
+fn with_its_port(proxy: &Proxy) -> PathBuf {
+    let file = proxy.scratch.path().join("applications.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("127.0.0.1:0", &proxy.address.to_string())).unwrap();
+    file
+}
+
+#[test]
+fn one_that_serves_by_another_file_is_shown_with_a_warning_and_never_steered() {
+    let (house, backend) = (House::new(), Backend::plain());
+    let other = by_default(&house, &backend);
+    let (file, pid) = (with_its_port(&other), other.process.id());
+    let own = house.scratch.path().join("applications.toml");
+    fs::copy(&file, &own).unwrap();
+    let socket = house.socket(&format!("evenly-{}.sock", other.address.port()));
+    let whose = format!(
+        "the balancer at {socket} is process {pid}, which serves by {0}, not by {1}; ask it with \
+         -c {0}, or give {1} another [server] listen",
+        file.display(),
+        fs::canonicalize(&own).unwrap().display()
+    );
+    for line in ["reload", "diff", "upgrade", "drain A --force", "pause", "resume"] {
+        assert_eq!(failed(run(&house, line)), format!("evenly: {whose}"), "{line}");
+    }
+    for line in ["status", "why A", "timeline"] {
+        let (code, printed, said) = run(&house, line);
+        assert_eq!((code, said), (Some(0), format!("warning: {whose}")), "{printed}");
+    }
+    let (code, printed, said) = run(&house, "check");
+    let warned = format!(
+        "applications.toml:1:17: server.listen: {} is in use by process {pid}, which serves by {}; \
+         choose another",
+        other.address,
+        file.display()
+    );
+    assert!(code == Some(0) && !printed.contains("serves already"), "{printed}");
+    assert!(said.contains(&warned), "{said}");
+    // Whoever names it means it, and so does whoever has another path to its file.
+    fine(run(&house, &format!("diff --socket {socket}")));
+    fine(run(&house, "healthcheck"));
+    let link = house.scratch.path().join("link.toml");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    fine(run(&house, "diff -c link.toml"));
+    // Its own is found beside the other, wherever it listens by now.
+    let mine = by_default(&house, &backend);
+    let (file, text) = (mine.scratch.path().join("applications.toml"), fs::read(&own).unwrap());
+    fs::write(&file, text).unwrap();
+    let printed = fine(run(&house, &format!("status -c {}", file.display())));
+    assert!(printed.contains(&format!("pid {}", mine.process.id())), "{printed}");
 }
 
 #[test]
