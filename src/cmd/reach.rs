@@ -114,11 +114,19 @@ impl Reach {
                      at the usual places was started with it; name its socket with --socket"
                 )));
             }
-            return Err(Failure::Run(format!(
-                "no balancer answers at {}; start one with evenly serve, or name its socket with \
-                 --socket",
-                tried.join(" or at ")
-            )));
+            let tried = tried.join(" or at ");
+            let file = self.source.path.display();
+            return Err(Failure::Run(match is_said {
+                true => format!(
+                    "no balancer answers at {tried}; start one with evenly serve, or name its \
+                     socket with --socket"
+                ),
+                false => format!(
+                    "no balancer answers at {tried}, and there is no {file} here; name the file \
+                     of one with -c FILE, or its socket with --socket, or start one with evenly \
+                     serve"
+                ),
+            }));
         };
         if file.is_none() {
             warn([format!("asking the balancer at {other}, the only one that runs here")]);

@@ -33,7 +33,10 @@ fn where_none_runs_each_socket_that_was_tried_is_named() {
         "evenly: no balancer answers at {} (no such file)",
         house.socket("evenly-8080.sock")
     );
-    assert!(said.starts_with(&expected) && said.contains("--socket"), "{said}");
+    assert!(said.starts_with(&expected), "{said}");
+    let remedy = "and there is no applications.toml here; name the file of one with -c FILE, or \
+                  its socket with --socket, or start one with evenly serve";
+    assert!(said.ends_with(remedy), "{said}");
 }
 
 #[test]
