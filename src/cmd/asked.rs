@@ -41,7 +41,13 @@ impl Balancer {
             return Ok(answer.body);
         }
         if answer.status == 401 {
-            return Err(format!("{endpoint} wants its token; put it into {TOKEN_VARIABLE}"));
+            return Err(match endpoint {
+                Endpoint::Url { token: Some(_), .. } => format!(
+                    "{endpoint} was sent a token that is not its own; put that of its file, \
+                     [admin] token, into {TOKEN_VARIABLE}"
+                ),
+                _ => format!("{endpoint} wants its token; put it into {TOKEN_VARIABLE}"),
+            });
         }
         let said: Option<Value> = serde_json::from_str(&answer.body).ok();
         Err(match said.as_ref().and_then(|said| said["error"].as_str()) {

@@ -197,9 +197,14 @@ fn an_address_in_the_network_is_asked_with_the_token_of_the_variable() {
     let expected =
         format!("evenly: http://127.0.0.1:{port} wants its token; put it into EVENLY_ADMIN_TOKEN");
     assert_eq!(said, expected);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_evenly"));
-    command.args(line.split(' ')).env("EVENLY_ADMIN_TOKEN", token);
-    fine(Process::start(&mut command, &house.runtime()).finish());
+    let with = |token: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_evenly"));
+        command.args(line.split(' ')).env("EVENLY_ADMIN_TOKEN", token);
+        Process::start(&mut command, &house.runtime()).finish()
+    };
+    let said = failed(with("0123456789abcdef0124"));
+    assert!(said.contains(" was sent a token that is not its own; put that of its "), "{said}");
+    fine(with(token));
 }
 
 #[test]
