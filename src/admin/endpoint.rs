@@ -19,7 +19,7 @@ use super::guard::{Guard, Refused};
 use super::history::{History, Sampler};
 use super::pace::{OF_STRANGERS, OF_THE_OWNER, Pace};
 use super::process::thread_time;
-use super::route::{Astray, Query, Route, route};
+use super::route::{Astray, Query, Route, paths, route};
 use super::socket::UnixSocket;
 use super::steer::Steering;
 use super::{State, Steered, answer, metrics, page, status};
@@ -241,7 +241,9 @@ impl Desk {
         let local = asked.socket.local_addr().ok();
         self.guard.check(asked.head, local).map_err(|refused| self.turn_away(asked, refused))?;
         route(asked.head.method, asked.head.target).map_err(|astray| match astray {
-            Astray::NotFound => answer::error(404, "there is no such path; docs/admin.md has them"),
+            Astray::NotFound => {
+                answer::error(404, &format!("there is no such path; there are {}", paths()))
+            }
             Astray::WrongMethod(allowed) => {
                 let what = format!("{} is not for this path; use {allowed}", asked.head.method);
                 Handled { allow: Some(allowed), ..answer::error(405, &what) }

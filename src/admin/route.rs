@@ -79,29 +79,46 @@ pub(super) fn route(method: &str, target: &str) -> Result<(Route, Query), Astray
     Ok((route, Query::read(query)?))
 }
 
+/// Each path with what may be done there.
+const PATHS: [(&str, Route, &str); 19] = [
+    ("/", Route::Page(Part::Html), READ),
+    ("/style.css", Route::Page(Part::Style), READ),
+    ("/script.js", Route::Page(Part::Script), READ),
+    ("/status", Route::Status, READ),
+    ("/metrics", Route::Metrics, READ),
+    ("/events", Route::Events, READ),
+    ("/history", Route::History, READ),
+    ("/why", Route::Why, READ),
+    ("/config", Route::Config, READ),
+    ("/live", Route::Live, READ),
+    ("/ready", Route::Ready, READ),
+    ("/diff", Route::Diff, BOTH),
+    ("/pause", Route::Pause, CHANGE),
+    ("/resume", Route::Resume, CHANGE),
+    ("/reload", Route::Reload, CHANGE),
+    ("/upgrade", Route::Upgrade, CHANGE),
+    ("/handover", Route::Handover, "GET"),
+    ("/handover/done", Route::Succeeded, CHANGE),
+    ("/handover/failed", Route::NotSucceeded, CHANGE),
+];
+
 fn of_path(path: &str) -> Result<(Route, &'static str), Astray> {
-    Ok(match path {
-        "/" => (Route::Page(Part::Html), READ),
-        "/style.css" => (Route::Page(Part::Style), READ),
-        "/script.js" => (Route::Page(Part::Script), READ),
-        "/status" => (Route::Status, READ),
-        "/metrics" => (Route::Metrics, READ),
-        "/events" => (Route::Events, READ),
-        "/history" => (Route::History, READ),
-        "/why" => (Route::Why, READ),
-        "/config" => (Route::Config, READ),
-        "/live" => (Route::Live, READ),
-        "/ready" => (Route::Ready, READ),
-        "/diff" => (Route::Diff, BOTH),
-        "/pause" => (Route::Pause, CHANGE),
-        "/resume" => (Route::Resume, CHANGE),
-        "/reload" => (Route::Reload, CHANGE),
-        "/upgrade" => (Route::Upgrade, CHANGE),
-        "/handover" => (Route::Handover, "GET"),
-        "/handover/done" => (Route::Succeeded, CHANGE),
-        "/handover/failed" => (Route::NotSucceeded, CHANGE),
-        _ => (of_backend(path)?, CHANGE),
-    })
+    match PATHS.iter().find(|(own, ..)| *own == path) {
+        Some((_, route, allowed)) => Ok((route.clone(), allowed)),
+        None => Ok((of_backend(path)?, CHANGE)),
+    }
+}
+
+/// What can be asked, for who has gone astray: without the parts of the page, and without what
+/// only a successor asks.
+pub(super) fn paths() -> String {
+    let is_told = |path: &str| !path.contains('.') && !path.starts_with("/handover");
+    let told = |wanted: fn(&str) -> bool| {
+        let paths = PATHS.iter().filter(|(path, _, allowed)| is_told(path) && wanted(allowed));
+        paths.map(|(path, ..)| *path).collect::<Vec<_>>().join(", ")
+    };
+    let (read, change) = (told(|allowed| allowed != CHANGE), told(|allowed| allowed == CHANGE));
+    format!("GET {read}; POST {change}, /backends/NAME/drain, and maint or ready for drain")
 }
 
 /// `/backends/NAME/drain`
@@ -212,6 +229,14 @@ mod tests {
             assert_eq!(route("POST", path), Err(Astray::NotFound), "{path}");
         }
         assert_eq!(route("POST", "/"), Err(Astray::WrongMethod("GET, HEAD")));
+    }
+
+    #[test]
+    fn who_has_gone_astray_is_told_each_path_that_people_ask() {
+        let expected = "GET /, /status, /metrics, /events, /history, /why, /config, /live, /ready, \
+                        /diff; POST /pause, /resume, /reload, /upgrade, /backends/NAME/drain, and \
+                        maint or ready for drain";
+        assert_eq!(paths(), expected);
     }
 
     #[test]

@@ -31,7 +31,8 @@ impl Steering<'_> {
         let (controls, force) = (self.steered.controls(), self.query.has("force"));
         let pools = controls.pools();
         let Some((pool, index)) = pools.find(name) else {
-            return error(404, &self.unknown_backend(name));
+            let unknown = || self.unknown_backend(name);
+            return error(404, &self.a_pool(name).unwrap_or_else(unknown));
         };
         self.tell(&format!("{mode} {name}{}", if force { ", by force" } else { "" }));
         let words = match controls.set_mode(pool, index, mode, force) {
@@ -66,11 +67,19 @@ impl Steering<'_> {
         match story {
             Some(story) => json(200, &story),
             None => {
-                let unknown = self.unknown_backend(name);
                 let kept = "nor is it the id of a request among the last 1000 of a worker";
-                error(404, &format!("{unknown}; {kept}"))
+                let unknown = || format!("{}; {kept}", self.unknown_backend(name));
+                error(404, &self.a_pool(name).unwrap_or_else(unknown))
             }
         }
+    }
+
+    /// That this is a pool, if it is, and which backends one may have meant.
+    fn a_pool(&self, name: &str) -> Option<String> {
+        let pools = self.steered.controls().pools();
+        let backends = pools.called(name)?.backends();
+        let names = some(backends.iter().map(|one| one.name()), backends.len());
+        Some(format!("{name} is a pool; name one of its backends: {names}"))
     }
 
     fn unknown_backend(&self, name: &str) -> String {
@@ -184,8 +193,12 @@ fn told(result: Result<String, String>, refused: u16) -> Handled<'static> {
 }
 
 fn unknown<'n>(what: &str, name: &str, all: impl Iterator<Item = &'n str>, count: usize) -> String {
+    format!("there is no {what} {name:?}; known: {}", some(all, count))
+}
+
+/// The first of so many names.
+fn some<'n>(all: impl Iterator<Item = &'n str>, count: usize) -> String {
     let more = count.saturating_sub(NAMES_MAX);
     let names = all.take(NAMES_MAX).collect::<Vec<_>>().join(", ");
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    format!("there is no {what} {name:?}; known: {names}{more}")
+    if more == 0 { names } else { format!("{names} and {more} more") }
 }

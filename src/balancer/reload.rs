@@ -25,6 +25,7 @@ use crate::watch::look_up_all;
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use std::io::ErrorKind::AddrInUse;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,12 @@ const NO_FILE: &str = "the configuration came from no file; start it with evenly
 const STOPPING: &str = "it is about to stop";
 const BUSY: &str = "another reload is under way; try again";
 pub(super) const NOTHING: &str = "nothing changes";
+
+/// For a file that was there at the start.
+fn gone(path: &Path) -> String {
+    let path = path.display();
+    format!("{path} is not there any more; put it back, or serve another with evenly serve -c FILE")
+}
 
 /// What is in force.
 #[derive(Clone)]
@@ -186,6 +193,9 @@ impl Running {
         let source = self.source.as_ref().ok_or(NO_FILE)?;
         let read = match text {
             Some(text) => Config::default().read_telling(text, "(given)", &source.overrides),
+            None if matches!(source.path.try_exists(), Ok(false)) => {
+                return Err(gone(&source.path));
+            }
             None => source.load(),
         };
         let (written, warnings) = read.map_err(|errors| errors.to_string())?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Failure;
-use super::reach::{Balancer, Reach, TOKEN_VARIABLE};
+use super::reach::{Balancer, Purpose, Reach, TOKEN_VARIABLE};
 use crate::admin::ask::{Endpoint, NoAnswer, Question};
 use crate::text::Escaped;
 
@@ -41,7 +41,13 @@ impl Balancer {
             return Ok(answer.body);
         }
         if answer.status == 401 {
-            return Err(format!("{endpoint} wants its token; put it into {TOKEN_VARIABLE}"));
+            return Err(match endpoint {
+                Endpoint::Url { token: Some(_), .. } => format!(
+                    "{endpoint} was sent a token that is not its own; put that of its file, \
+                     [admin] token, into {TOKEN_VARIABLE}"
+                ),
+                _ => format!("{endpoint} wants its token; put it into {TOKEN_VARIABLE}"),
+            });
         }
         let said: Option<Value> = serde_json::from_str(&answer.body).ok();
         Err(match said.as_ref().and_then(|said| said["error"].as_str()) {
@@ -75,7 +81,7 @@ pub(super) fn change(path: &str, within: Duration) -> Question<'_> {
 
 /// Asks each balancer this, and prints its words.
 pub(super) fn each(reach: &Reach, question: &Question<'_>) -> Result<(), Failure> {
-    let balancers = reach.find()?;
+    let balancers = reach.find(Purpose::Steer)?;
     let mut outcomes = Outcomes::of(&balancers);
     for balancer in &balancers {
         outcomes.heard(balancer, balancer.tell(question), in_words);

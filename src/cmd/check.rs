@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 
 #[cfg(feature = "admin")]
 use super::reach;
@@ -20,7 +21,7 @@ pub fn run(source: &Source, extent: Extent) -> Result<(), Failure> {
     let Trial { mut faults, notes, names, taken, taken_admin } = Trial::of(&config);
     let unread = tls.as_ref().err().cloned().into_iter().flat_map(Errors::apart);
     faults.extend(unread.map(CannotStart::Config));
-    let taken = Taken::of(&taken, taken_admin, &config);
+    let taken = Taken::of(&taken, taken_admin, &config, &source.path);
     let mut out = io::stdout().lock();
     let path = source.path.display();
     match faults.len() {
@@ -85,31 +86,50 @@ struct Taken {
 }
 
 impl Taken {
-    fn of(taken: &[SocketAddr], taken_admin: Vec<String>, config: &Config) -> Self {
+    fn of(taken: &[SocketAddr], taken_admin: Vec<String>, config: &Config, file: &Path) -> Self {
         if taken.is_empty() && taken_admin.is_empty() {
             return Self::default();
         }
-        if let Some(pid) = owner(config, taken) {
-            let by_us = match taken.is_empty() {
-                true => String::new(),
-                false => format!(", where its balancer serves already (process {pid})"),
-            };
-            return Self { by_us, by_others: Vec::new() };
-        }
-        let what = "in use; if not by the server that this is for, choose another";
+        let what = match owner(config, taken, file) {
+            Owner::Us(pid) => {
+                let by_us = match taken.is_empty() {
+                    true => String::new(),
+                    false => format!(", where its balancer serves already (process {pid})"),
+                };
+                return Self { by_us, by_others: Vec::new() };
+            }
+            Owner::Other(who) => format!("in use by {who}; choose another"),
+            Owner::Unknown => {
+                "in use; if not by the server that this is for, choose another".to_owned()
+            }
+        };
         let warning = |at: &SocketAddr| at_listen(config, *at, format!("{at} is {what}"));
-        let admin = taken_admin.into_iter().map(|said| said.replace("in use", what));
+        let admin = taken_admin.into_iter().map(|said| said.replace("in use", &what));
         Self { by_us: String::new(), by_others: taken.iter().map(warning).chain(admin).collect() }
     }
 }
 
-/// The process that serves by this configuration, if one says so.
+/// Who has an address that is in use.
+#[cfg_attr(not(feature = "admin"), allow(dead_code, reason = "nobody can be asked"))]
+enum Owner {
+    /// The process that serves by this file.
+    Us(u64),
+    /// A balancer that serves by another, in words.
+    Other(String),
+    /// Nobody says so.
+    Unknown,
+}
+
 #[cfg(feature = "admin")]
-fn owner(config: &Config, addresses: &[SocketAddr]) -> Option<u64> {
-    reach::server_of(config, addresses)
+fn owner(config: &Config, addresses: &[SocketAddr], file: &Path) -> Owner {
+    match reach::server_of(config, addresses) {
+        Some(view) if view.is_of(file) == Some(false) => Owner::Other(view.called()),
+        Some(view) => Owner::Us(view.pid),
+        None => Owner::Unknown,
+    }
 }
 
 #[cfg(not(feature = "admin"))]
-fn owner(_: &Config, _: &[SocketAddr]) -> Option<u64> {
-    None
+fn owner(_: &Config, _: &[SocketAddr], _: &Path) -> Owner {
+    Owner::Unknown
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Failure;
-use super::reach::Reach;
+use super::reach::{Purpose, Reach};
 use crate::admin::ask::Question;
 
 /// Docker asks every 30 s, keepalived every second or two. With the look for the socket it is 2 s.
@@ -15,7 +15,7 @@ pub(super) fn run(reach: &Reach, is_life_enough: bool) -> Result<(), Failure> {
     let path = if is_life_enough { "/live" } else { "/ready" };
     let question = Question { method: "GET", path, body: b"", within: WITHIN };
     // Docker reserves 2: whatever is wrong, it is 1.
-    let balancers = reach.find().map_err(|failure| Failure::Run(plain(&failure)))?;
+    let balancers = reach.find(Purpose::Check).map_err(|failure| Failure::Run(plain(&failure)))?;
     balancers.iter().try_for_each(|balancer| {
         let word = balancer.ask(&question).map_err(Failure::Run)?;
         let is_one = word.trim_end() == &path[1..];

@@ -4,10 +4,9 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use serde_json::Value;
 
 use super::status::view::View;
 use super::{Failure, warn};
@@ -41,11 +40,23 @@ pub struct Balancer {
     pub endpoint: Endpoint,
 }
 
+/// What a balancer is wanted for, which says what becomes of one that answers where the file's
+/// would, and serves by another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To ask whether it is well, whoever it is.
+    Check,
+    /// To show something of it. A warning tells whose it is.
+    Show,
+    /// To change something, or to hold its file against it. It is refused.
+    Steer,
+}
+
 impl Reach {
     /// The balancers to ask, at least one. Says on stderr if it is one that nobody named.
-    pub(super) fn find(&self) -> Result<Vec<Balancer>, Failure> {
+    pub(super) fn find(&self, purpose: Purpose) -> Result<Vec<Balancer>, Failure> {
         match self.named.is_empty() {
-            true => Ok(vec![Balancer::at(self.find_local()?)]),
+            true => Ok(vec![Balancer::at(self.find_local(purpose)?)]),
             false => Ok(self.named.iter().map(|named| self.with_token(named)).collect()),
         }
     }
@@ -64,13 +75,16 @@ impl Reach {
         balancer
     }
 
-    fn find_local(&self) -> Result<Endpoint, Failure> {
-        let mut tried = Vec::new();
+    fn find_local(&self, purpose: Purpose) -> Result<Endpoint, Failure> {
+        let (mut tried, mut stranger) = (Vec::new(), None);
         let file = fs::canonicalize(&self.source.path).ok();
         let is_said = file.is_some() || self.is_said_by_variables();
         for endpoint in self.expected()? {
             match endpoint.reach(GLANCE) {
-                Ok(()) if is_said => return Ok(endpoint),
+                Ok(()) if is_said => match self.told_apart(&endpoint, purpose) {
+                    None => return Ok(endpoint),
+                    Some(words) => stranger = Some((endpoint, words)),
+                },
                 // Nobody has named it, so it is one among others.
                 Ok(()) => {}
                 Err(error) => tried.push(format!("{endpoint} ({})", unconnected(&error))),
@@ -86,6 +100,13 @@ impl Reach {
             return Err(Failure::Run(format!("which of these? name one with --socket: {names}")));
         }
         let Some(other) = others.pop() else {
+            if let Some((endpoint, words)) = stranger {
+                if purpose == Purpose::Steer {
+                    return Err(Failure::Run(words));
+                }
+                warn([words]);
+                return Ok(endpoint);
+            }
             if file.is_some() && tried.is_empty() {
                 let file = self.source.path.display();
                 return Err(Failure::Run(format!(
@@ -93,16 +114,51 @@ impl Reach {
                      at the usual places was started with it; name its socket with --socket"
                 )));
             }
-            return Err(Failure::Run(format!(
-                "no balancer answers at {}; start one with evenly serve, or name its socket with \
-                 --socket",
-                tried.join(" or at ")
-            )));
+            let tried = tried.join(" or at ");
+            let file = self.source.path.display();
+            return Err(Failure::Run(match is_said {
+                true => format!(
+                    "no balancer answers at {tried}; start one with evenly serve, or name its \
+                     socket with --socket"
+                ),
+                false => format!(
+                    "no balancer answers at {tried}, and there is no {file} here; name the file \
+                     of one with -c FILE, or its socket with --socket, or start one with evenly \
+                     serve"
+                ),
+            }));
         };
         if file.is_none() {
             warn([format!("asking the balancer at {other}, the only one that runs here")]);
         }
         Ok(other)
+    }
+
+    /// Whose balancer it is that answers there, and what to do, if it serves by another file than
+    /// ours. A variable that names the socket means whoever is there.
+    fn told_apart(&self, endpoint: &Endpoint, purpose: Purpose) -> Option<String> {
+        let Source { path, overrides } = &self.source;
+        let socket = Config::glimpse(path, overrides).admin.socket;
+        let is_meant = overrides.has("admin.socket") && socket != AdminSocket::Auto;
+        if purpose == Purpose::Check || is_meant {
+            return None;
+        }
+        let own = fs::canonicalize(path).ok()?;
+        let (view, own) =
+            (server_at(endpoint).filter(|it| it.is_of(&own) == Some(false))?, own.display());
+        let key = match socket {
+            AdminSocket::At(_) => "[admin] socket",
+            AdminSocket::Auto => "[server] listen",
+            AdminSocket::Off => "[admin] listen",
+        };
+        let remedy = match &view.file {
+            Some(file) => format!("ask it with -c {file}"),
+            None => "ask it with --socket".to_owned(),
+        };
+        Some(format!(
+            "the balancer at {endpoint} is {}, not by {own}; {remedy}, or give {own} another {key}",
+            view.called()
+        ))
     }
 
     /// Where the file's balancer may answer. A running one is to be asked whatever has become of
@@ -143,16 +199,33 @@ fn is_at(url: &Url, own: SocketAddr) -> bool {
     url.port() == own.port() && (is_here || ip == Some(own.ip()))
 }
 
-/// The process of the balancer that answers where that of this configuration does, if it serves at
-/// all of these addresses.
-pub(super) fn server_of(config: &Config, addresses: &[SocketAddr]) -> Option<u64> {
+/// The balancer that answers where that of this configuration does, if it serves at all of these
+/// addresses.
+pub(super) fn server_of(config: &Config, addresses: &[SocketAddr]) -> Option<View> {
     let endpoints = written(config.clone(), "").unwrap_or_default();
-    let views = endpoints
-        .into_iter()
-        .filter_map(|endpoint| View::read(&Balancer::at(endpoint).status(GLANCE).ok()?).ok());
     let is_there =
         |view: &View| addresses.iter().all(|address| view.listeners.contains(&address.to_string()));
-    views.filter(is_there).map(|view| view.pid).next()
+    endpoints.iter().filter_map(server_at).find(is_there)
+}
+
+fn server_at(endpoint: &Endpoint) -> Option<View> {
+    View::read(&Balancer::at(endpoint.clone()).status(GLANCE).ok()?).ok()
+}
+
+impl View {
+    /// Whether it serves by this file, by whatever path; `None` if that cannot be seen from here,
+    /// as where it runs in a container and its path leads nowhere.
+    pub(super) fn is_of(&self, file: &Path) -> Option<bool> {
+        let Some(own) = &self.file else { return Some(false) };
+        let place = |path: &Path| fs::metadata(path).ok().map(|it| (it.dev(), it.ino()));
+        Some(place(Path::new(own))? == place(file)?)
+    }
+
+    /// What it is called where it is not the one that was meant.
+    pub(super) fn called(&self) -> String {
+        let by = self.file.as_ref().map_or("no file, as evenly demo does", String::as_str);
+        format!("process {}, which serves by {by}", self.pid)
+    }
 }
 
 /// Where the balancer of this configuration answers: `file` is what messages call it.
@@ -189,11 +262,7 @@ fn directories() -> Vec<PathBuf> {
 /// Whether the balancer there was started with this file: its port may be another one by now, or
 /// its mistakes too many to be read.
 fn serves(endpoint: &Endpoint, file: &Path) -> bool {
-    let status = Balancer::at(endpoint.clone()).status(GLANCE);
-    let status = status.ok().and_then(|body| serde_json::from_str::<Value>(&body).ok());
-    let path = status.as_ref().and_then(|status| status["configuration"]["path"].as_str());
-    // It tells the path that it was started with, which may be a link.
-    path.is_some_and(|path| fs::canonicalize(path).is_ok_and(|own| own == file))
+    server_at(endpoint).and_then(|view| view.is_of(file)) == Some(true)
 }
 
 /// The sockets of a directory at which a balancer listens, and those at which we may not ask: they
@@ -211,4 +280,28 @@ fn live_in(directory: &Path) -> Vec<Endpoint> {
         Err(error) => error.kind() == ErrorKind::PermissionDenied,
     };
     endpoints.filter(is_there).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_file_it_is_shows_where_its_path_leads_somewhere() {
+        let folder = std::env::temp_dir().join(format!("evenly-{}-whose", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let [own, other, link] = ["own", "other", "link"].map(|name| folder.join(name));
+        fs::write(&own, "").unwrap();
+        fs::write(&other, "").unwrap();
+        std::os::unix::fs::symlink(&own, &link).unwrap();
+        let by = |file: Option<&Path>| View {
+            file: file.map(|file| file.display().to_string()),
+            ..View::default()
+        };
+        assert_eq!(by(Some(&link)).is_of(&own), Some(true));
+        assert_eq!(by(Some(&other)).is_of(&own), Some(false));
+        assert_eq!(by(None).is_of(&own), Some(false), "a demo");
+        assert_eq!(by(Some(&folder.join("in/its/container"))).is_of(&own), None);
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

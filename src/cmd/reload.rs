@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::asked::{LATE, Outcomes, change, each, in_words};
-use super::reach::Reach;
+use super::reach::{Purpose, Reach};
 use super::{Failure, failed};
 use crate::admin::ask::Question;
 
@@ -32,7 +32,7 @@ pub(super) fn upgrade(reach: &Reach) -> Result<(), Failure> {
 pub(super) fn diff(reach: &Reach, file: Option<&Path>) -> Result<(), Failure> {
     let Some(file) = file else { return each(reach, &DIFF) };
     let question = Question { method: "POST", body: &text(file)?, ..DIFF };
-    let balancers = reach.find()?;
+    let balancers = reach.find(Purpose::Steer)?;
     let mut outcomes = Outcomes::of(&balancers);
     for balancer in &balancers {
         let said = balancer.tell(&question);

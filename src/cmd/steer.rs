@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Failure;
 use super::asked::{Outcomes, SOON, change, each};
-use super::reach::{Balancer, Reach};
+use super::reach::{Balancer, Purpose, Reach};
 use super::status::view::{BackendView, View};
 use crate::config::nearest;
 use crate::pool::Mode;
@@ -32,7 +32,7 @@ pub struct ModeWish {
 
 /// Has each balancer put the backend into the mode; then waits for all of them at once.
 pub(super) fn mode(reach: &Reach, wish: &ModeWish) -> Result<(), Failure> {
-    let balancers = reach.find()?;
+    let balancers = reach.find(Purpose::Steer)?;
     let mut outcomes = Outcomes::of(&balancers);
     let force = if wish.force { "?force=1" } else { "" };
     let path = format!("/backends/{}/{}{force}", encoded(&wish.name), wish.mode);

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Failure;
 use super::asked::{Outcomes, SOON, question};
-use super::reach::{Balancer, Reach};
+use super::reach::{Balancer, Purpose, Reach};
 use super::said::{Said, ask_all, json};
 use super::steer::{corrected, encoded};
 use super::terminal::columns;
@@ -24,7 +24,7 @@ pub struct WhyWish {
 
 /// Has each balancer tell it.
 pub(super) fn run(reach: &Reach, wish: &WhyWish) -> Result<(), Failure> {
-    let balancers = reach.find()?;
+    let balancers = reach.find(Purpose::Show)?;
     let path = format!("/why?of={}", encoded(&wish.of));
     let mut said = ask_all(&balancers, &question(&path, SOON));
     if wish.is_json {

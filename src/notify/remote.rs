@@ -13,7 +13,7 @@ use crate::plain::client::{Link, LinkError, Patience, Phase};
 use crate::plain::url::Url;
 use crate::pool::Trust;
 use crate::text::{Escaped, Took};
-use crate::tls::Connector;
+use crate::tls::{Connector, Remedy};
 
 const LIMITS: HeadLimits = HeadLimits { head_bytes: 64 * 1024, headers: 200, target_bytes: 0 };
 /// What is read of an answer's body, and what of it is shown.
@@ -41,7 +41,7 @@ impl Remote {
             url.as_ref().map_or((ca.is_some(), "localhost"), |url| (url.is_tls(), url.host()));
         let of_ca = ca.map(str::to_owned);
         let trust = Trust { verify: true, ca: of_ca, name: None, certificate: None, key: None };
-        let connector = is_tls.then(|| Connector::new(host, &trust)).transpose();
+        let connector = is_tls.then(|| Connector::new(host, &trust, Remedy::WEBHOOK)).transpose();
         let (key, named) = ca.map_or(("url", said), |ca| ("ca", ca));
         let connector = connector.map_err(|why| Fault::new(key, named, why.to_string()));
         match (url.map_err(|why| Fault::new("url", said, why)), connector) {

@@ -12,7 +12,7 @@ use super::policy::Memory;
 use super::record::Record;
 use super::spec::{Found, Spec, origin};
 use super::tally::Tally;
-use super::{Counts, End, Mode, Standing};
+use super::{Counts, Ejection, End, Mode, Standing};
 use crate::preface::Version;
 
 /// One backend of a pool. Small, so that a pick which looks at many finds the next one near; what
@@ -213,6 +213,11 @@ impl Backend {
     /// What an operator wants of it.
     pub fn mode(&self) -> Mode {
         self.record.wish.mode()
+    }
+
+    /// The last time that it was taken out for a while.
+    pub fn ejection(&self) -> Ejection {
+        self.record.health.ejection()
     }
 
     /// Where it stands at `now`. An ejection ends by itself when its time is up.

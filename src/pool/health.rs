@@ -168,7 +168,17 @@ impl Health {
         Some((self.ejected_for(now)?, row))
     }
 
-    fn ejection(&self) -> Ejection {
+    /// Goes on with what another process knew, before anybody is sent there. While it is ejected,
+    /// the first success after that is news here too.
+    pub(super) fn inherit(&self, ejection: Ejection, now: Duration) {
+        self.ejection.store(ejection.pack(), Release);
+        if self.is_ejected(now) {
+            self.row.store(Row::after(Exit::Returning).pack(), Release);
+        }
+    }
+
+    /// The last ejection.
+    pub(super) fn ejection(&self) -> Ejection {
         Ejection::unpack(self.ejection.load(Acquire))
     }
 }
@@ -219,12 +229,12 @@ impl Checks {
 
 /// The latest ejection: 8 bits `count`, 40 bits `until_ms` (34 years). Written by whoever has the
 /// row at [`Exit::Leaving`], and by nobody else.
-#[derive(Clone, Copy)]
-struct Ejection {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ejection {
     /// Ejections without a good stretch between them.
-    count: u8,
-    /// When it ends or ended.
-    until_ms: u64,
+    pub count: u8,
+    /// When it ends or ended, on the pool's clock; 0 if there was none.
+    pub until_ms: u64,
 }
 
 impl Ejection {

@@ -50,6 +50,7 @@ pub use ask::Ask;
 pub use backend::Backend;
 pub use change::{Change, Notice};
 pub use course::{Attempt, Course, Decision, GaveUp, Setback, is_better_part};
+pub use health::Ejection;
 pub use lease::Lease;
 pub use line::Line;
 pub use outcome::{CheckOutcome, Fault, Outcome};

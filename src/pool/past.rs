@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::policy::SatOut;
 use super::story::{REASON_BYTES_MAX, SHIFTS_MAX, Shift, Spells, Story};
-use super::{CheckOutcome, Standing};
+use super::{CheckOutcome, Ejection, Standing};
 use crate::text::beginning;
 
 /// How many checks are remembered.
@@ -48,6 +48,8 @@ pub struct Inheritance {
     pub shifts: Vec<Shift>,
     /// The last checks, the newest first.
     pub checks: Vec<PastCheck>,
+    /// The last time that it was taken out for a while.
+    pub ejection: Ejection,
 }
 
 /// What befell one backend.
@@ -148,12 +150,18 @@ impl Past {
     }
 
     /// Goes on from what the process before knew of it, if that did. This one has been watching
-    /// since `began`: what has changed meanwhile comes on top.
-    pub(super) fn inherit(&self, known: Option<Inheritance>, began: Duration) {
+    /// since `began`: what has changed meanwhile comes on top. It `is_ejected` by what was known.
+    pub(super) fn inherit(&self, known: Option<Inheritance>, is_ejected: bool, began: Duration) {
         let mut notes = self.lock();
-        let Some(Inheritance { why, shifts, checks }) = known else {
+        let Some(Inheritance { why, shifts, checks, .. }) = known else {
             return notes.begin_at(began);
         };
+        if is_ejected {
+            let out = shifts.iter().find(|shift| shift.standing == Standing::Ejected);
+            notes.of_ejection = out.map(|shift| shift.reason.to_string()).unwrap_or_default();
+            notes.reason = notes.of_ejection.clone();
+            notes.standing = Standing::Ejected;
+        }
         let mut own = std::mem::take(&mut notes.before);
         own.push_back(Shift { reason: notes.reason.as_str().into(), ..notes.present(0) });
         if own.len() > 1 {
@@ -346,12 +354,20 @@ mod tests {
 
     /// What is told of the first of three backends once it goes on from `shifts`.
     fn heir(shifts: &[Shift], live: impl Fn(&Pool)) -> (Vec<(u64, Standing, String)>, Vec<u64>) {
+        heir_of(Ejection::default(), shifts, live)
+    }
+
+    fn heir_of(
+        ejection: Ejection,
+        shifts: &[Shift],
+        live: impl Fn(&Pool),
+    ) -> (Vec<(u64, Standing, String)>, Vec<u64>) {
         let pool = pool(3, Rules::default());
         live(&pool);
         let seen = |at| PastCheck { at: s(at), took: s(0), passed: false, seen: "503".into() };
         let checks = [99, 98, 97, 96, 95, 94].map(seen).into();
-        let known =
-            Inheritance { why: shifts[0].reason.to_string(), shifts: shifts.into(), checks };
+        let (why, shifts) = (shifts[0].reason.to_string(), shifts.into());
+        let known = Inheritance { why, shifts, checks, ejection };
         pool.inherit(0, Some(known), s(100));
         pool.inherit(1, None, s(100));
         assert_eq!(pool.status(1, s(110)).since, s(100), "the other did not know it");
@@ -400,6 +416,30 @@ mod tests {
         assert_eq!(told, [(70, Standing::Drain, "set to drain by an operator".to_owned())]);
         let (told, _) = heir(&vec![out[0].clone(); 40], |_| {});
         assert_eq!(told.len(), SHIFTS_MAX + 1);
+    }
+
+    #[test]
+    fn an_heir_goes_on_with_an_ejection_whatever_its_checks_say_until_its_time_is_up() {
+        let out =
+            [shift(90, Standing::Ejected, "3 failures in a row"), shift(0, Standing::Up, "a")];
+        let words = |all: &[Shift]| -> Vec<_> {
+            all.iter().map(|it| (it.at.as_secs(), it.standing, it.reason.to_string())).collect()
+        };
+        let until = |seconds: u64| Ejection { count: 2, until_ms: seconds * 1000 };
+        let passed = |pool: &Pool| drop(pool.record_check(0, &check(true), s(101)));
+        assert_eq!(heir_of(until(120), &out, |_| {}).0, words(&out));
+        assert_eq!(heir_of(until(120), &out, passed).0, words(&out));
+        let back = shift(105, Standing::Up, "its ejection is over");
+        let [ejected, up] = out.clone();
+        assert_eq!(heir_of(until(105), &out, |_| {}).0, words(&[back, ejected, up]));
+        // Its checks took it down meanwhile.
+        let down = [shift(95, Standing::Down, "status 503"), out[0].clone()];
+        let (told, _) = heir_of(until(120), &down, |pool| {
+            pool.backends()[0].record.stay(false, s(100));
+            passed(pool);
+        });
+        assert_eq!((told[0].0, told[0].1), (101, Standing::Ejected));
+        assert_eq!(told[1..], words(&down));
     }
 
     #[test]

@@ -89,7 +89,15 @@ impl Pool {
     /// The backend at `index` goes on from what the process before knew of it, if that did. This
     /// process has been watching since `began`.
     pub fn inherit(&self, index: usize, known: Option<Inheritance>, began: Duration) {
-        self.backends[index].record.past.inherit(known, began);
+        let record = &self.backends[index].record;
+        let _turn = self.family.take_turn();
+        if let Some(known) = &known {
+            record.health.inherit(known.ejection, began);
+        }
+        let standing = record.standing(began);
+        // Whoever heard of it from that process is not to hear of it again.
+        record.tell(standing);
+        record.past.inherit(known, standing == Standing::Ejected, began);
     }
 
     /// The story of the backend at `index` until `now`.

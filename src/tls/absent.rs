@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::time::SystemTime;
 
+use super::Remedy;
 use crate::config::{Config, Errors};
 use crate::pool::Trust;
 
@@ -59,12 +60,12 @@ impl Connector {
     }
 
     /// Refused.
-    pub fn nameless(name: &str, trust: &Trust) -> Result<Self, Errors> {
-        Self::new(name, trust)
+    pub fn nameless(name: &str, trust: &Trust, remedy: Remedy) -> Result<Self, Errors> {
+        Self::new(name, trust, remedy)
     }
 
     /// Refused.
-    pub fn new(_name: &str, _trust: &Trust) -> Result<Self, Errors> {
+    pub fn new(_name: &str, _trust: &Trust, _: Remedy) -> Result<Self, Errors> {
         Err(Errors::of("tls", ABSENT.to_owned()))
     }
 

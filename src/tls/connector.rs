@@ -13,7 +13,7 @@ use super::acceptor::ALPN;
 use super::files::{self, Naming};
 use super::print::hash_of;
 use super::trust::{Blind, Term, believing};
-use super::{Session, Shown};
+use super::{Remedy, Session, Shown};
 use crate::config::{Config, Errors};
 use crate::pool::{Spec, Trust};
 
@@ -29,6 +29,7 @@ pub struct Connector {
     name: ServerName<'static>,
     trust: u64,
     term: Option<Arc<Term>>,
+    remedy: Remedy,
 }
 
 impl Connector {
@@ -90,7 +91,7 @@ impl Connector {
             }
         };
         let name = trust.name.as_ref().unwrap_or(&spec.host);
-        Self::to(name, means?).map_err(|what| {
+        Self::to(name, means?, Remedy::APPLICATION).map_err(|what| {
             let keys = ["applications.tls_name", "applications.ip"];
             let what = format!("application {}: {what}; set tls_name", spec.name);
             config.wrong(&keys, name, what)
@@ -99,24 +100,25 @@ impl Connector {
 
     /// One to whoever goes by `name` and speaks something other than HTTP. It names no protocol:
     /// mail servers refuse a client that names another than theirs (the ALPACA attacks).
-    pub fn nameless(name: &str, trust: &Trust) -> Result<Self, Errors> {
-        let mut connector = Self::new(name, trust)?;
+    pub fn nameless(name: &str, trust: &Trust, remedy: Remedy) -> Result<Self, Errors> {
+        let mut connector = Self::new(name, trust, remedy)?;
         Arc::make_mut(&mut connector.config).alpn_protocols.clear();
         Ok(connector)
     }
 
     /// One to whoever goes by `name`, unless `trust` has another. The errors say what will not do.
-    pub fn new(name: &str, trust: &Trust) -> Result<Self, Errors> {
+    pub fn new(name: &str, trust: &Trust, remedy: Remedy) -> Result<Self, Errors> {
         // No file of a configuration names them.
         let means = Means::read(trust, naming(&Config::default()), &mut Vec::new())?;
         let name = trust.name.as_deref().unwrap_or(name);
-        Self::to(name, means).map_err(|what| Errors::of("tls", what))
+        Self::to(name, means, remedy).map_err(|what| Errors::of("tls", what))
     }
 
     /// One to whoever goes by `name`.
-    fn to(name: &str, means: Means) -> Result<Self, String> {
+    fn to(name: &str, means: Means, remedy: Remedy) -> Result<Self, String> {
         let trust = hash_of((means.number, name));
-        Ok(Self { config: means.config, name: server_name(name)?, trust, term: means.term })
+        let (config, name) = (means.config, server_name(name)?);
+        Ok(Self { config, name, trust, term: means.term, remedy })
     }
 
     /// How long the authorities are valid that it believes, where a file names them.
@@ -133,7 +135,7 @@ impl Connector {
 
     /// The TLS of a connection to this backend.
     pub fn session(&self) -> io::Result<Session> {
-        Session::client(&self.config, self.name.clone())
+        Session::client(&self.config, self.name.clone(), self.remedy)
     }
 }
 

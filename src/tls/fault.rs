@@ -4,15 +4,17 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
+use super::Remedy;
+
 /// As the error of a socket, which it is to the caller.
-pub(super) fn error(error: Error) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("TLS: {}", word(&error)))
+pub(super) fn error(error: Error, remedy: Remedy) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("TLS: {}", word(&error, remedy)))
 }
 
 /// What was seen, and for what an operator can change, what to do.
-pub(super) fn word(error: &Error) -> String {
+pub(super) fn word(error: &Error, remedy: Remedy) -> String {
     match error {
-        Error::InvalidCertificate(why) => word_certificate(why),
+        Error::InvalidCertificate(why) => word_certificate(why, remedy),
         Error::PeerIncompatible(PeerIncompatible::SignatureAlgorithmsExtensionRequired) => {
             "it is older than TLS 1.2, or lacks what that needs".to_owned()
         }
@@ -27,27 +29,26 @@ pub(super) fn word(error: &Error) -> String {
     }
 }
 
-fn word_certificate(why: &CertificateError) -> String {
+fn word_certificate(why: &CertificateError, Remedy { ca, name }: Remedy) -> String {
     match why {
         // The name of one who is trusted, and another's signature.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "its certificate is signed by nobody who is trusted (tls_ca, ca of an alert, or bench \
-             --cacert)"
-                .to_owned()
+            format!("its certificate is signed by nobody who is trusted (see {ca})")
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "its certificate is for another name (see tls_name, or server of an alert)".to_owned()
+            format!("its certificate is for another name (see {name})")
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "its certificate has expired".to_owned()
         }
         CertificateError::Other(_) if why.to_string().contains("CaUsedAsEndEntity") => {
-            "its certificate is an authority's own; to believe this very one, name it as tls_ca"
-                .to_owned()
+            format!(
+                "its certificate is an authority's own; to believe this very one, name it as {ca}"
+            )
         }
         CertificateError::Other(why) => format!(
             "its certificate cannot be verified ({why}); to believe this very one, name it as \
-             tls_ca"
+             {ca}"
         ),
         other => format!("its certificate is not valid: {other}"),
     }
@@ -63,11 +64,31 @@ mod tests {
 
     #[test]
     fn what_webpki_cannot_read_is_said_in_its_one_word_with_a_remedy() {
-        let said = |why| word(&CertificateError::Other(OtherError(Arc::new(why))).into());
+        let said = |why| {
+            let error = CertificateError::Other(OtherError(Arc::new(why))).into();
+            word(&error, Remedy::APPLICATION)
+        };
         let version = "its certificate cannot be verified (UnsupportedCertVersion); to believe \
                        this very one, name it as tls_ca";
         assert_eq!(said(webpki::Error::UnsupportedCertVersion), version);
         let own = said(webpki::Error::CaUsedAsEndEntity);
         assert!(own.starts_with("its certificate is an authority's own; "), "{own}");
+    }
+
+    #[test]
+    fn each_remedy_is_one_that_whoever_asked_can_take() {
+        let said = |why: CertificateError, remedy| word(&why.into(), remedy);
+        let cases = [
+            (Remedy::APPLICATION, "tls_ca", "tls_name"),
+            (Remedy::MAIL, "ca of the alert", "server of the alert"),
+            (Remedy::WEBHOOK, "ca of the alert", "url of the alert"),
+            (Remedy::BENCH, "--cacert", "the URL"),
+        ];
+        for (remedy, ca, name) in cases {
+            let unknown = said(CertificateError::UnknownIssuer, remedy);
+            assert!(unknown.ends_with(&format!(" is trusted (see {ca})")), "{unknown}");
+            let other = said(CertificateError::NotValidForName, remedy);
+            assert!(other.ends_with(&format!(" is for another name (see {name})")), "{other}");
+        }
     }
 }

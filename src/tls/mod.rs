@@ -17,6 +17,7 @@ mod fault;
 mod files;
 #[cfg(feature = "tls")]
 mod print;
+mod remedy;
 #[cfg(feature = "tls")]
 mod session;
 #[cfg(feature = "tls")]
@@ -38,6 +39,7 @@ pub use absent::{Acceptor, Connector, Session, Shown};
 pub use acceptor::Acceptor;
 #[cfg(feature = "tls")]
 pub use connector::Connector;
+pub use remedy::Remedy;
 #[cfg(feature = "tls")]
 pub use session::Session;
 #[cfg(feature = "tls")]

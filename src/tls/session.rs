@@ -18,7 +18,7 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
 
-use super::fault;
+use super::{Remedy, fault};
 use side::{Records, Sealed, Side};
 
 /// The most plain bytes in one record (RFC 8446 section 5.1).
@@ -58,6 +58,8 @@ pub struct Session {
     ended: bool,
     /// We have said so.
     closed: bool,
+    /// For a certificate of the peer's that will not do.
+    remedy: Remedy,
 }
 
 /// Bytes that are used up from the front. Empty, it holds no memory.
@@ -78,8 +80,9 @@ impl Session {
     pub(super) fn client(
         config: &Arc<ClientConfig>,
         name: ServerName<'static>,
+        remedy: Remedy,
     ) -> io::Result<Self> {
-        let mut session = Self::new(Side::client(config, name)?);
+        let mut session = Self { remedy, ..Self::new(Side::client(config, name, remedy)?) };
         // The client speaks first.
         session.open(&mut [], &mut [])?;
         Ok(session)
@@ -97,6 +100,7 @@ impl Session {
             plain_spoken: false,
             ended: false,
             closed: false,
+            remedy: Remedy::APPLICATION,
         }
     }
 
@@ -293,7 +297,7 @@ impl Session {
                     if matches!(self.side, Side::Server(_)) {
                         alert::correct(unsent, &error, records);
                     }
-                    return Err(fault::error(error));
+                    return Err(fault::error(error, self.remedy));
                 }
             }
         }

@@ -12,9 +12,9 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 use webpki::EndEntityCert;
 
-use super::fault;
 use super::files::{self, Naming, Validity, refusal};
 use super::print::hash_of;
+use super::{Remedy, fault};
 use crate::config::{Errors, exposed};
 use crate::text::day;
 
@@ -56,7 +56,7 @@ impl Shown {
                     "is not the key of the first certificate in {path}; pair each certificate \
                      with its key"
                 ),
-                other => format!("cannot be used: {}", fault::word(&other)),
+                other => format!("cannot be used: {}", fault::word(&other, Remedy::APPLICATION)),
             };
             naming.private_key(refusal(key_path, what))
         })?;

@@ -26,7 +26,7 @@ use crate::config::Answers;
 use crate::pool::Notice;
 use crate::pool::testing::{pool_of, spec};
 use crate::pool::{Pool, Rules, Spec, Standing, Statuses};
-use crate::tls::Connector;
+use crate::tls::{Connector, Remedy};
 
 /// Long enough for anything that is to happen, however busy the machine is.
 const SOON: Duration = Duration::from_secs(20);

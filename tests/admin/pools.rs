@@ -114,6 +114,9 @@ fn backends_are_steered_and_explained_by_name_whichever_pool_they_are_in() {
     assert!(story["lines"][1].as_str().unwrap().contains("100 % of all"), "{story}");
     let unknown = error(&panel.get("/why?of=D"));
     assert!(unknown.starts_with("there is no backend \"D\"; known: A, B, C"), "{unknown}");
+    for said in [panel.get("/why?of=web"), panel.post("/backends/web/drain")] {
+        assert_eq!(error(&said), "web is a pool; name one of its backends: A, B");
+    }
 }
 
 /// The file as it is, with each of these words in the place of another.

@@ -4,7 +4,7 @@ use crate::harness::{Backend, Process, Proxy};
 use crate::{House, alone, failed, fine};
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A balancer whose socket is where it is by default, in the house's directory.
@@ -33,7 +33,10 @@ fn where_none_runs_each_socket_that_was_tried_is_named() {
         "evenly: no balancer answers at {} (no such file)",
         house.socket("evenly-8080.sock")
     );
-    assert!(said.starts_with(&expected) && said.contains("--socket"), "{said}");
+    assert!(said.starts_with(&expected), "{said}");
+    let remedy = "and there is no applications.toml here; name the file of one with -c FILE, or \
+                  its socket with --socket, or start one with evenly serve";
+    assert!(said.ends_with(remedy), "{said}");
 }
 
 #[test]
@@ -52,12 +55,60 @@ fn the_only_one_that_runs_is_asked_and_of_two_the_one_of_the_file() {
     let other = house.socket(&format!("evenly-{}.sock", second.address.port()));
     let said = failed(run(&house, "status"));
     assert!(said.contains(&socket) && said.contains(&other), "{said}");
-    // Its own file says which port it is.
-    let file = fs::read_to_string(second.scratch.path().join("applications.toml")).unwrap();
-    let file = file.replace("127.0.0.1:0", &second.address.to_string());
-    house.scratch.write("applications.toml", &file);
-    let printed = fine(run(&house, "status"));
+    let printed = fine(run(&house, &format!("status -c {}", with_its_port(&second).display())));
     assert!(printed.contains(&format!("pid {}", second.process.id())), "{printed}");
+}
+
+/// Its own file, which says now which port it is.
+fn with_its_port(proxy: &Proxy) -> PathBuf {
+    let file = proxy.scratch.path().join("applications.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("127.0.0.1:0", &proxy.address.to_string())).unwrap();
+    file
+}
+
+#[test]
+fn one_that_serves_by_another_file_is_shown_with_a_warning_and_never_steered() {
+    let (house, backend) = (House::new(), Backend::plain());
+    let other = by_default(&house, &backend);
+    let (file, pid) = (with_its_port(&other), other.process.id());
+    let own = house.scratch.path().join("applications.toml");
+    fs::copy(&file, &own).unwrap();
+    let socket = house.socket(&format!("evenly-{}.sock", other.address.port()));
+    let whose = format!(
+        "the balancer at {socket} is process {pid}, which serves by {0}, not by {1}; ask it with \
+         -c {0}, or give {1} another [server] listen",
+        file.display(),
+        fs::canonicalize(&own).unwrap().display()
+    );
+    for line in ["reload", "diff", "upgrade", "drain A --force", "pause", "resume"] {
+        assert_eq!(failed(run(&house, line)), format!("evenly: {whose}"), "{line}");
+    }
+    for line in ["status", "why A", "timeline"] {
+        let (code, printed, said) = run(&house, line);
+        assert_eq!((code, said), (Some(0), format!("warning: {whose}")), "{printed}");
+    }
+    let (code, printed, said) = run(&house, "check");
+    let warned = format!(
+        "applications.toml:1:17: server.listen: {} is in use by process {pid}, which serves by {}; \
+         choose another",
+        other.address,
+        file.display()
+    );
+    assert!(code == Some(0) && !printed.contains("serves already"), "{printed}");
+    assert!(said.contains(&warned), "{said}");
+    // Whoever names it means it, and so does whoever has another path to its file.
+    fine(run(&house, &format!("diff --socket {socket}")));
+    fine(run(&house, "healthcheck"));
+    let link = house.scratch.path().join("link.toml");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    fine(run(&house, "diff -c link.toml"));
+    // Its own is found beside the other, wherever it listens by now.
+    let mine = by_default(&house, &backend);
+    let (file, text) = (mine.scratch.path().join("applications.toml"), fs::read(&own).unwrap());
+    fs::write(&file, text).unwrap();
+    let printed = fine(run(&house, &format!("status -c {}", file.display())));
+    assert!(printed.contains(&format!("pid {}", mine.process.id())), "{printed}");
 }
 
 #[test]
@@ -146,9 +197,14 @@ fn an_address_in_the_network_is_asked_with_the_token_of_the_variable() {
     let expected =
         format!("evenly: http://127.0.0.1:{port} wants its token; put it into EVENLY_ADMIN_TOKEN");
     assert_eq!(said, expected);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_evenly"));
-    command.args(line.split(' ')).env("EVENLY_ADMIN_TOKEN", token);
-    fine(Process::start(&mut command, &house.runtime()).finish());
+    let with = |token: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_evenly"));
+        command.args(line.split(' ')).env("EVENLY_ADMIN_TOKEN", token);
+        Process::start(&mut command, &house.runtime()).finish()
+    };
+    let said = failed(with("0123456789abcdef0124"));
+    assert!(said.contains(" was sent a token that is not its own; put that of its "), "{said}");
+    fine(with(token));
 }
 
 #[test]

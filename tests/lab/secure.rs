@@ -48,7 +48,8 @@ fn a_certificate_that_nobody_vouches_for_is_an_error_unless_that_is_wanted() {
     let backend = showing(&certs.leaf("localhost"));
     let (code, printed, said) = bench(&backend, "--requests 2 --workers 1");
     assert_eq!((code, &printed["errors"]), (Some(1), &json!({"tls": 2})), "{said}");
-    assert!(said.contains("2 TLS failed (TLS: its certificate is signed by nobody"), "{said}");
+    let why = "its certificate is signed by nobody who is trusted (see --cacert)";
+    assert!(said.contains(&format!("2 TLS failed (TLS: {why})")), "{said}");
     assert_eq!(backend.requests().len(), 0);
     let (code, printed, said) = bench(&backend, "--requests 2 --workers 1 --insecure");
     assert_eq!((code, &printed["ok"]), (Some(0), &json!(2)), "{said}");

@@ -2,7 +2,7 @@
 //! and the one before serves on.
 
 use crate::harness::{
-    Backend, DEADLINE, Gate, Place, Process, Scratch, Wire, eventually, has_own_names, names,
+    Backend, DEADLINE, Gate, Place, Process, Scratch, Wire, eventually, has_own_names, names, serve,
 };
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
@@ -368,6 +368,40 @@ fn since_when_backends_stand_where_they_do_is_handed_on_and_so_is_their_story() 
             assert_eq!(reasons(&story(name)), reasons(story_was), "{name}");
         }
     }
+}
+
+#[test]
+fn one_that_is_ejected_stays_out_for_as_long_as_it_was_to() {
+    let backends = [Backend::plain(), Backend::plain(), Backend::plain()];
+    let all: Vec<_> = backends.iter().collect();
+    let passive = "passive.failures = 1\npassive.clients = 1\npassive.eject = \"60s\"";
+    let service = Service::over(&all, &format!("health.interval = \"off\"\n{passive}"));
+    let [_first, second, _third] = backends;
+    let vacant = second.go_down();
+    for _ in 0..3 {
+        assert_eq!(Wire::connect(service.address).get("/").status(), 200);
+    }
+    let told = || {
+        let (code, text) = service.ask("GET", "/why?of=B");
+        assert_eq!(code, 200, "{text}");
+        let standings = serde_json::from_str::<Value>(&text).unwrap()["standings"].clone();
+        let status = service.status()["pools"][0]["backends"][1].clone();
+        let left = status["ejected_for_s"].as_f64();
+        (left.unwrap_or_default(), [standings, status["standing"].clone(), status["why"].clone()])
+    };
+    let (left, before) = told();
+    assert_eq!(before[1], "ejected", "{before:?}");
+    let pid = service.pid();
+    assert_eq!(service.upgrade().0, 200);
+    eventually("the successor answers", || service.pid() != pid);
+    let (less, after) = told();
+    assert_eq!(after, before);
+    assert!(0.0 < less && less < left, "{less} s, before {left} s");
+    let again = vacant.open(serve);
+    for _ in 0..4 {
+        assert_eq!(Wire::connect(service.address).get("/").status(), 200);
+    }
+    assert!(again.requests().is_empty());
 }
 
 /// A resolver that fails just then takes nobody away: the successor goes where the one before went.

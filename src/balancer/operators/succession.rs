@@ -23,7 +23,9 @@ use crate::balancer::user::chosen;
 use crate::balancer::{CannotStart, failed};
 use crate::config::{Answers, Config};
 use crate::engine::Listener;
-use crate::pool::{Backend, Inheritance, Mode, PastCheck, Pools, Secret, Shift, Status, Story};
+use crate::pool::{
+    Backend, Ejection, Inheritance, Mode, PastCheck, Pools, Secret, Shift, Status, Story,
+};
 use crate::relay::{Controls, PoolControls};
 
 /// Where the predecessor answers. Not one of the names that the configuration reads.
@@ -54,11 +56,12 @@ pub(in crate::balancer) fn handover(
 ) -> Handover {
     let (pools, now) = (controls.pools(), controls.now());
     let backend = |(one, (status, story)): (&Backend, (Status, Story))| {
-        let is_up = status.is_up && status.ejected_for.is_none();
+        let Ejection { count, until_ms } = one.ejection();
         let (name, mode) = (status.backend, status.mode.to_string());
         json!({
             "name": name, "host": one.host(), "address": status.address, "mode": mode,
-            "is_up": is_up, "why": status.why,
+            "is_up": status.is_up, "why": status.why,
+            "ejection": { "count": count, "until_ms": until_ms },
             "shifts": story.shifts.iter().map(shift_told).collect::<Vec<_>>(),
             "checks": status.checks.iter().map(check_told).collect::<Vec<_>>(),
         })
@@ -266,7 +269,12 @@ fn inheritance(told: &Value) -> Option<Inheritance> {
             seen: it["seen"].as_str()?.into(),
         })
     };
+    let ejection = &told["ejection"];
     Some(Inheritance {
+        ejection: Ejection {
+            count: ejection["count"].as_u64().unwrap_or_default() as u8,
+            until_ms: ejection["until_ms"].as_u64().unwrap_or_default(),
+        },
         why: told["why"].as_str()?.to_owned(),
         shifts: told["shifts"].as_array()?.iter().filter_map(shift).collect(),
         checks: told["checks"].as_array()?.iter().filter_map(check).collect(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::Failure;
 use super::asked::{SOON, question};
-use super::reach::{Balancer, Reach};
+use super::reach::{Balancer, Purpose, Reach};
 use super::said::{Said, ask_all, json};
 use super::terminal::columns;
 use crate::text::Escaped;
@@ -33,7 +33,7 @@ pub enum Shape {
 /// Shows how it stands, once or anew each time that `every` is over. Fails if a balancer cannot be
 /// asked.
 pub(super) fn run(reach: &Reach, shape: Shape, every: Option<Duration>) -> Result<(), Failure> {
-    let balancers = reach.find()?;
+    let balancers = reach.find(Purpose::Show)?;
     if let Some(every) = every {
         return watch::watch(&balancers, shape, every);
     }

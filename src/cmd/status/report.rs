@@ -185,13 +185,23 @@ fn table(pool: &PoolView, columns: usize) -> Vec<String> {
             count(backend.in_flight),
             count(backend.failures),
             backend.p99_ms.map(latency).unwrap_or_default(),
-            backend.checked_s.map(short).unwrap_or_default(),
+            checked(backend),
         ];
         let is_plain = backend.is_up() || backend.why.is_empty();
         let below = if is_plain { Vec::new() } else { vec![backend.why.clone()] };
         table.push(Row { cells, below });
     }
     table.lines(columns)
+}
+
+/// How long ago, and whether the last have failed. One that is down says so below.
+fn checked(backend: &BackendView) -> String {
+    let ago = backend.checked_s.map(short).unwrap_or_default();
+    match backend.checks_failed {
+        0 => ago,
+        _ if backend.standing == "down" => ago,
+        many => format!("{ago}, {many} failed"),
+    }
 }
 
 #[cfg(test)]
@@ -293,6 +303,17 @@ mod tests {
         let lines = lines(&view((0..30).map(busiest).collect()), COLUMNS);
         assert!(lines.iter().all(|line| width(line) <= COLUMNS), "{lines:#?}");
         assert_eq!(lines.iter().filter(|line| line.contains("example.org:8080")).count(), 32);
+    }
+
+    #[test]
+    fn checks_that_fail_are_seen_before_they_have_taken_it_down() {
+        let failing = |standing| {
+            let checked_s = Some(0.4);
+            BackendView { checked_s, checks_failed: 2, ..backend("A", standing, "") }
+        };
+        let row = |standing| lines(&view(vec![failing(standing)]), COLUMNS).pop().unwrap();
+        assert!(row("up").ends_with("  0s, 2 failed"), "{}", row("up"));
+        assert!(row("down").ends_with("  0s"), "{}", row("down"));
     }
 
     #[test]

@@ -66,6 +66,8 @@ pub(in crate::cmd) struct BackendView {
     pub since_s: f64,
     /// Since the last check.
     pub checked_s: Option<f64>,
+    /// The last checks that failed in a row, as far as they are remembered.
+    pub checks_failed: usize,
     pub in_flight: u64,
     pub max_connections: u64,
     pub weight: u64,
@@ -170,6 +172,7 @@ impl BackendView {
             why: text(&backend["why"]),
             since_s: number(&backend["since_s"]).unwrap_or_default(),
             checked_s: number(&backend["checks"][0]["age_s"]),
+            checks_failed: failed_in_a_row(&backend["checks"]),
             in_flight: count(&backend["in_flight"]),
             max_connections: count(&backend["max_connections"]),
             weight: count(&backend["weight"]),
@@ -190,6 +193,10 @@ impl BackendView {
         let place = order.iter().position(|word| *word == self.standing);
         place.unwrap_or(order.len() + usize::from(self.is_up()))
     }
+}
+
+fn failed_in_a_row(checks: &Value) -> usize {
+    checks.as_array().into_iter().flatten().take_while(|check| check["passed"] == false).count()
 }
 
 fn undelivered(alerts: &Value) -> Vec<(String, String)> {
@@ -235,7 +242,8 @@ mod tests {
             "alerts":[{"name":"x","last":null},{"name":"y","last":{"result":"delivered"}},
               {"name":"night","last":{"result":"failed","words":"refused"}}],
             "pools":[{"name":"default","paused_for_s":null,"queue":{"length":1,"max":9},
-              "backends":[{"name":"A","standing":"up","checks":[{"age_s":1.5},{"age_s":6.5}]}]}]}"#;
+              "backends":[{"name":"A","standing":"up",
+                "checks":[{"age_s":1.5,"passed":false},{"age_s":6.5,"passed":true}]}]}]}"#;
         let view = View::read(body).unwrap();
         assert_eq!((view.pid, view.uptime_s, view.file.as_deref()), (7, 12.3, None));
         assert_eq!((view.answered, view.errors_ours, view.errors_theirs), (7, 2, 0));
@@ -247,6 +255,7 @@ mod tests {
         let (pool, backend) = view.backend("A").unwrap();
         assert_eq!(pool.traffic, Traffic::Requests, "as whoever does not say it");
         assert_eq!((backend.checked_s, backend.p99_ms), (Some(1.5), None));
+        assert_eq!(backend.checks_failed, 1);
         assert_eq!(view.backend("B"), None);
     }
 

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Failure;
 use super::asked::{SOON, question};
-use super::reach::Reach;
+use super::reach::{Purpose, Reach};
 use super::said::ask_all;
 use super::terminal::columns;
 use super::when::Since;
@@ -51,7 +51,7 @@ struct Story {
 /// Shows it. Fails if a balancer cannot be asked, after the others were shown, and before that if
 /// the time that is asked for is still to come.
 pub(super) fn run(reach: &Reach, wish: TimelineWish) -> Result<(), Failure> {
-    let balancers = reach.find()?;
+    let balancers = reach.find(Purpose::Show)?;
     let events = ask_all(&balancers, &question("/events", SOON));
     let history = ask_all(&balancers, &question("/history", SOON));
     let told = events.into_iter().zip(history).map(|((balancer, events), (_, history))| {

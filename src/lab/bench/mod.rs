@@ -34,7 +34,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use crate::plain::url::Url;
 use crate::pool::Trust;
-use crate::tls::Connector;
+use crate::tls::{Connector, Remedy};
 pub use fault::{Failures, LoadFault};
 use kept::LoadTarget;
 use pace::Pace;
@@ -189,7 +189,8 @@ fn prepare(plan: &LoadPlan) -> Result<LoadTarget, LoadRefusal> {
     check(plan).map_err(LoadRefusal::Plan)?;
     let request = plan.request.bytes().map_err(LoadRefusal::Plan)?;
     let url = &plan.request.url;
-    let connector = url.is_tls().then(|| Connector::new(url.host(), &plan.trust)).transpose();
+    let connector = || Connector::new(url.host(), &plan.trust, Remedy::BENCH);
+    let connector = url.is_tls().then(connector).transpose();
     let connector = connector.map_err(|errors| LoadRefusal::Plan(errors.to_string()))?;
     let addresses = resolve(url).map_err(LoadRefusal::Machine)?;
     Ok(LoadTarget::new(plan, request, addresses, connector))

@@ -22,7 +22,7 @@ use super::secret::filled;
 use super::{Deliver, Message, Over, Undelivered};
 use crate::config::{Errors, Mail, Security};
 use crate::pool::{Trust, authority};
-use crate::tls::{Connector, Stream};
+use crate::tls::{Connector, Remedy, Stream};
 use letter::letter;
 use smtp::{Dialogue, Taken};
 
@@ -194,7 +194,7 @@ fn connector(mail: &Mail) -> Result<Connector, Fault> {
     let (key, said) = ca.as_ref().map_or(("server", &mail.host), |ca| ("ca", ca));
     let told = |why: Errors| Fault::new(key, said, why.to_string());
     let trust = Trust { verify: true, ca: ca.clone(), name: None, certificate: None, key: None };
-    Connector::nameless(&mail.host, &trust).map_err(told)
+    Connector::nameless(&mail.host, &trust, Remedy::MAIL).map_err(told)
 }
 
 /// A port at which TLS comes later looks like one at which there is none.

@@ -14,7 +14,7 @@ use rustls::unbuffered::{
 use rustls::{ClientConfig, Error, ServerConfig};
 
 use super::{RECORD_BYTES, SCRATCH_BYTES};
-use crate::tls::fault;
+use crate::tls::{Remedy, fault};
 
 /// The most that is held of what a client says, before it is whole: room for any record, and for
 /// more than any first message needs.
@@ -55,9 +55,10 @@ impl Side {
     pub(super) fn client(
         config: &Arc<ClientConfig>,
         name: ServerName<'static>,
+        remedy: Remedy,
     ) -> io::Result<Self> {
         let side = UnbufferedClientConnection::new(Arc::clone(config), name);
-        side.map(Self::Client).map_err(fault::error)
+        side.map(Self::Client).map_err(|error| fault::error(error, remedy))
     }
 
     pub(super) fn is_handshaking(&self) -> bool {

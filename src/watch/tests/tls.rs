@@ -14,7 +14,7 @@ fn speaks_first(speak: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr
 /// To whoever says to be `name`, whether that can be proved or not.
 fn connector(name: &str) -> Option<Connector> {
     let trust = Trust { verify: false, ca: None, name: None, certificate: None, key: None };
-    Some(Connector::new(name, &trust).unwrap())
+    Some(Connector::new(name, &trust, Remedy::APPLICATION).unwrap())
 }
 
 /// A watch over backends at `addresses`, the first of which is reached through TLS.

@@ -152,7 +152,7 @@ fn a_server_that_nobody_trusts_gets_nothing() {
         let server = Script { tls_first, ..script(&certs, STARTTLS) };
         let (address, heard) = server.serve();
         let (what, may_retry) = failure(tried(&trusting(address, &others, security)));
-        let said = "TLS: its certificate is signed by nobody who is trusted (tls_ca, ca of an";
+        let said = "TLS: its certificate is signed by nobody who is trusted (see ca of the";
         assert!(what.starts_with(said), "{what}");
         assert!(!may_retry && !heard.has("AUTH") && !heard.has("MAIL"), "{:?}", heard.all());
     }
