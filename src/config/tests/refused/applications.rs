@@ -20,6 +20,8 @@ prot = 80
     4:1: applications.prot: unknown key; did you mean "port"?
 host = "x"
     4:1: applications.host: unknown key; did you mean "ip"?
+health_path = "/up"
+    4:1: applications.health_path: unknown key; did you mean [health] path, for all of them?
 maxconn = 5
     4:1: applications.maxconn: unknown key; did you mean "max_connections"?
 colour = "x"
