@@ -121,6 +121,9 @@ tls = false
 tsl = false
     5:1: applications.tsl: the same as tls; remove one of the two
 [[applications]]
+ip = "10.0.0.1:80"
+    5:6: applications.ip: "10.0.0.1:80" holds a port; write "10.0.0.1" and port = "80"
+[[applications]]
     4:1: applications.ip: missing; write for example ip = "127.0.0.1"
     4:1: applications.port: missing; write for example port = 8001
 [[applications]]
