@@ -102,6 +102,19 @@ pub fn parse(
     }
 }
 
+/// The command that explains these arguments, of which the first has the command: it has a help of
+/// its own, or stands in the general one.
+pub fn help_for(args: &[OsString]) -> String {
+    let command = args.first().and_then(|arg| arg.to_str()).unwrap_or_default();
+    let has_own = match command {
+        "serve" | "check" | "alert-test" | "demo" | "backend" => false,
+        "get" => cfg!(feature = "client"),
+        "bench" | "simulate" => cfg!(feature = "lab"),
+        other => cfg!(feature = "admin") && COMMANDS.contains(&other),
+    };
+    if has_own { format!("evenly {command} --help") } else { "evenly --help".to_owned() }
+}
+
 /// The commands that need a configuration.
 fn source(
     command: &str,
@@ -308,7 +321,7 @@ mod tests {
     /// Each line is a slip, and what is said of it.
     fn refused(cases: &str) {
         for (line, message) in cases.lines().filter_map(|line| line.trim().split_once(" -> ")) {
-            assert_eq!(parsed(line, &[]), Err(format!("evenly: {message} (see evenly --help)")));
+            assert_eq!(parsed(line, &[]), Err(format!("evenly: {message}")));
         }
     }
 
@@ -344,7 +357,7 @@ mod tests {
         );
         let many = parsed("backend --listen 127.0.0.1:65535 --instances 2", &[]).unwrap_err();
         let message = "--instances 2 from 127.0.0.1:65535 on go beyond port 65535";
-        assert_eq!(many, format!("evenly: {message} (see evenly --help)"));
+        assert_eq!(many, format!("evenly: {message}"));
     }
 
     #[test]
