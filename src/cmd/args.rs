@@ -184,10 +184,34 @@ fn number<T: FromStr>(parser: &mut Parser, option: &str, expected: &str) -> Resu
 }
 
 fn unknown_command(word: &str) -> String {
+    if word.ends_with(".toml") {
+        return format!("unknown command \"{word}\"; to name the file, write -c {word}");
+    }
+    if let Some(ours) = meant(word) {
+        return format!("unknown command \"{word}\"; {ours}");
+    }
     match nearest(word, COMMANDS) {
         Some(name) => format!("unknown command \"{word}\"; did you mean \"{name}\"?"),
         None => format!("unknown command \"{word}\"; the commands are {}", COMMANDS.join(", ")),
     }
+}
+
+/// What to do instead of a command or an option that others have.
+fn meant(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "start" | "run" => "did you mean \"serve\"?",
+        "stop" | "quit" => {
+            "kill -TERM PID lets a balancer finish and end, and pgrep -ax evenly shows the PID"
+        }
+        "restart" => {
+            "\"reload\" takes a new file, \"upgrade\" a new program; kill -TERM PID ends it, and \
+             pgrep -ax evenly shows the PID"
+        }
+        "-t" => "did you mean evenly check?",
+        "version" | "-v" => "did you mean --version?",
+        "--port" | "-p" => "did you mean --listen, such as --listen 0.0.0.0:80?",
+        _ => return None,
+    })
 }
 
 /// Every option of every command.
@@ -210,16 +234,22 @@ fn options() -> impl Iterator<Item = &'static str> {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Usage(match error {
-            Error::UnexpectedOption(option) => match nearest(&option, options()) {
-                Some(name) if name != option => {
-                    format!("unknown option {option}; did you mean {name}?")
+            Error::UnexpectedOption(option) => {
+                match (meant(&option), nearest(&option, options())) {
+                    (Some(ours), _) => format!("unknown option {option}; {ours}"),
+                    (_, Some(name)) if name != option => {
+                        format!("unknown option {option}; did you mean {name}?")
+                    }
+                    (_, Some(_)) => format!("option {option} is not for this command"),
+                    (_, None) => format!("unknown option {option}"),
                 }
-                Some(_) => format!("option {option} is not for this command"),
-                None => format!("unknown option {option}"),
-            },
+            }
             Error::UnexpectedArgument(word) => match word.to_string_lossy() {
                 word if COMMANDS.contains(&word.as_ref()) => {
                     format!("the command goes first: evenly {word}")
+                }
+                word if word.ends_with(".toml") => {
+                    format!("did not expect \"{word}\"; to name the file, write -c {word}")
                 }
                 word => format!("did not expect \"{word}\""),
             },
@@ -336,11 +366,34 @@ mod tests {
             check twice -> did not expect "twice"
             --listen -> --listen needs a value
             --set log.access -> --set takes TABLE.KEY=VALUE, such as --set log.access=json
+            check foo.toml -> did not expect "foo.toml"; to name the file, write -c foo.toml
+            foo.toml -> unknown command "foo.toml"; to name the file, write -c foo.toml
+            -t -> unknown option -t; did you mean evenly check?
+            -v -> unknown option -v; did you mean --version?
+            --port 80 -> unknown option --port; did you mean --listen, such as --listen 0.0.0.0:80?
+            version -> unknown command "version"; did you mean --version?
             chek -> unknown command "chek"; did you mean "check"?
         "#;
         refused(cases);
+        for word in ["stop", "restart"] {
+            let said = parsed(word, &[]).unwrap_err();
+            assert!(said.contains("kill -TERM PID") && said.contains("pgrep -ax evenly"), "{said}");
+        }
         let none = parsed("colour", &[]).unwrap_err();
         assert!(none.contains(&format!("the commands are {}", COMMANDS.join(", "))), "{none}");
+    }
+
+    #[test]
+    #[cfg(all(feature = "admin", feature = "client", feature = "lab"))]
+    fn a_slip_is_explained_by_the_help_of_its_command() {
+        for command in COMMANDS {
+            let help = help_for(&[command.into(), "--colour".into()]);
+            let words = help.split_whitespace().skip(1).map(OsString::from);
+            let Ok(Command::Tell(text)) = parse(words, []) else { panic!("{help}") };
+            assert!(text.contains(&format!("evenly {command}")) || text == help::GENERAL, "{help}");
+            assert_eq!(text == help::GENERAL, help == "evenly --help", "{help}");
+        }
+        assert_eq!(help_for(&["--colour".into()]), "evenly --help");
     }
 
     #[test]
