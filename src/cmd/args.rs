@@ -436,6 +436,12 @@ mod tests {
             for command in COMMANDS {
                 assert!(words.contains(&command), "{name}: {command}");
             }
+            let scenarios = crate::lab::simulate::SHIPPED.map(|(scenario, _)| scenario);
+            let policies = crate::pool::policy::Kind::ALL.map(|(policy, _)| policy);
+            for value in scenarios.iter().chain(&policies) {
+                let leaves_out = name == "man" || name == "zsh" && scenarios.contains(value);
+                assert!(leaves_out || words.contains(value), "{name}: {value}");
+            }
             for option in options() {
                 let bare = option.trim_start_matches('-');
                 // `--wait`, fish's `-l wait`, the manual's `.Fl -wait`.
