@@ -340,8 +340,11 @@ mod tests {
         for line in ["-h", "serve --help", "check -h", "help"] {
             assert_eq!(parsed(line, &[]), Ok(Command::Tell(help::GENERAL.to_string())));
         }
-        for word in OPTIONS.iter().chain(&COMMANDS) {
-            assert!(help::GENERAL.contains(word), "{word}");
+        for option in OPTIONS {
+            assert!(help::GENERAL.contains(option), "{option}");
+        }
+        for command in COMMANDS {
+            assert!(help::GENERAL.contains(&format!("\n  {command:<12} ")), "{command}");
         }
         assert!(
             matches!(parsed("-V", &[]), Ok(Command::Tell(text)) if text.starts_with("evenly "))
