@@ -32,7 +32,8 @@ _evenly_options() {
         status) echo --json --names --watch "$ask" ;;
         why) echo --json "$ask" ;;
         timeline) echo --since --json "$ask" ;;
-        drain | maint | ready) echo --wait --force "$ask" ;;
+        drain | maint) echo --wait --force "$ask" ;;
+        ready) echo --wait "$ask" ;;
         pause) echo --for "$ask" ;;
         resume | reload | diff | upgrade) echo "$ask" ;;
         healthcheck) echo --live --socket --url --config --help ;;
@@ -50,9 +51,20 @@ _evenly() {
     command=${COMP_WORDS[1]}
     if ((COMP_CWORD == 1)) || [[ $command == -* ]]; then command=serve; fi
     case $previous in
-        -c | --config | --socket | --html | --cacert | --scenario) _evenly_files && return ;;
+        -c | --config | --socket | --html | --cacert) _evenly_files && return ;;
+        --scenario)
+            _evenly_files
+            _evenly_offer < <(printf '%s\n' homogeneous one-slow one-flaky mixed-hardware \
+                rolling-deploy brownout flapping thundering-recovery)
+            return
+            ;;
+        --policy)
+            _evenly_offer < <(printf '%s\n' all round-robin weighted-round-robin least-connections \
+                two-choices hash first-alive scored-round-robin)
+            return
+            ;;
         --listen | --workers | --set | --name | --instances | --seed | --seeds | --requests | \
-            --duration | --rate | --timeout | --method | --header | --body | --policy | --wait | \
+            --duration | --rate | --timeout | --method | --header | --body | --wait | \
             --for | --since | --url | --route | --pool) return ;;
     esac
     if [[ $cur == -* ]]; then

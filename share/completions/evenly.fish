@@ -68,12 +68,14 @@ complete -c evenly -n $bench -l json -d 'for programs'
 complete -c evenly -n $bench -l html -r -F -d 'a page as well'
 
 set -l simulate '__fish_seen_subcommand_from simulate'
-complete -c evenly -n $simulate -l scenario -r -F -d 'a name or a file'
+complete -c evenly -n $simulate -l scenario -r -F -d 'a name or a file' \
+    -a 'homogeneous one-slow one-flaky mixed-hardware rolling-deploy brownout flapping thundering-recovery'
 complete -c evenly -n $simulate -l seeds -x -d 'which, such as 1..50'
 complete -c evenly -n $simulate -l seed -x -d 'one'
 complete -c evenly -n $simulate -l instances -x -d 'how many'
 complete -c evenly -n $simulate -l requests -x -d 'a run'
-complete -c evenly -n $simulate -l policy -x -d 'which'
+complete -c evenly -n $simulate -l policy -x -d 'which' \
+    -a 'round-robin weighted-round-robin least-connections two-choices hash first-alive scored-round-robin'
 complete -c evenly -n $simulate -l retry -d 'try again what failed'
 complete -c evenly -n $simulate -l json -d 'for programs'
 complete -c evenly -n $simulate -l html -r -F -d 'a page as well'
@@ -91,7 +93,7 @@ complete -c evenly -n '__fish_seen_subcommand_from timeline' -l since -x -d 'fro
 
 set -l mode '__fish_seen_subcommand_from drain maint ready'
 complete -c evenly -n $mode -l wait -x -d 'until it is so'
-complete -c evenly -n $mode -l force -d 'even the last one'
+complete -c evenly -n '__fish_seen_subcommand_from drain maint' -l force -d 'even the last one'
 complete -c evenly -n '__fish_seen_subcommand_from why drain maint ready' \
     -a '(evenly status --names 2>/dev/null)' -d backend
 complete -c evenly -n '__fish_seen_subcommand_from pause' -l for -x -d 'at most'

@@ -102,6 +102,19 @@ pub fn parse(
     }
 }
 
+/// The command that explains these arguments, of which the first has the command: it has a help of
+/// its own, or stands in the general one.
+pub fn help_for(args: &[OsString]) -> String {
+    let command = args.first().and_then(|arg| arg.to_str()).unwrap_or_default();
+    let has_own = match command {
+        "serve" | "check" | "alert-test" | "demo" | "backend" => false,
+        "get" => cfg!(feature = "client"),
+        "bench" | "simulate" => cfg!(feature = "lab"),
+        other => cfg!(feature = "admin") && COMMANDS.contains(&other),
+    };
+    if has_own { format!("evenly {command} --help") } else { "evenly --help".to_owned() }
+}
+
 /// The commands that need a configuration.
 fn source(
     command: &str,
@@ -171,10 +184,34 @@ fn number<T: FromStr>(parser: &mut Parser, option: &str, expected: &str) -> Resu
 }
 
 fn unknown_command(word: &str) -> String {
+    if word.ends_with(".toml") {
+        return format!("unknown command \"{word}\"; to name the file, write -c {word}");
+    }
+    if let Some(ours) = meant(word) {
+        return format!("unknown command \"{word}\"; {ours}");
+    }
     match nearest(word, COMMANDS) {
         Some(name) => format!("unknown command \"{word}\"; did you mean \"{name}\"?"),
         None => format!("unknown command \"{word}\"; the commands are {}", COMMANDS.join(", ")),
     }
+}
+
+/// What to do instead of a command or an option that others have.
+fn meant(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "start" | "run" => "did you mean \"serve\"?",
+        "stop" | "quit" => {
+            "kill -TERM PID lets a balancer finish and end, and pgrep -ax evenly shows the PID"
+        }
+        "restart" => {
+            "\"reload\" takes a new file, \"upgrade\" a new program; kill -TERM PID ends it, and \
+             pgrep -ax evenly shows the PID"
+        }
+        "-t" => "did you mean evenly check?",
+        "version" | "-v" => "did you mean --version?",
+        "--port" | "-p" => "did you mean --listen, such as --listen 0.0.0.0:80?",
+        _ => return None,
+    })
 }
 
 /// Every option of every command.
@@ -197,16 +234,22 @@ fn options() -> impl Iterator<Item = &'static str> {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Usage(match error {
-            Error::UnexpectedOption(option) => match nearest(&option, options()) {
-                Some(name) if name != option => {
-                    format!("unknown option {option}; did you mean {name}?")
+            Error::UnexpectedOption(option) => {
+                match (meant(&option), nearest(&option, options())) {
+                    (Some(ours), _) => format!("unknown option {option}; {ours}"),
+                    (_, Some(name)) if name != option => {
+                        format!("unknown option {option}; did you mean {name}?")
+                    }
+                    (_, Some(_)) => format!("option {option} is not for this command"),
+                    (_, None) => format!("unknown option {option}"),
                 }
-                Some(_) => format!("option {option} is not for this command"),
-                None => format!("unknown option {option}"),
-            },
+            }
             Error::UnexpectedArgument(word) => match word.to_string_lossy() {
                 word if COMMANDS.contains(&word.as_ref()) => {
                     format!("the command goes first: evenly {word}")
+                }
+                word if word.ends_with(".toml") => {
+                    format!("did not expect \"{word}\"; to name the file, write -c {word}")
                 }
                 word => format!("did not expect \"{word}\""),
             },
@@ -297,8 +340,11 @@ mod tests {
         for line in ["-h", "serve --help", "check -h", "help"] {
             assert_eq!(parsed(line, &[]), Ok(Command::Tell(help::GENERAL.to_string())));
         }
-        for word in OPTIONS.iter().chain(&COMMANDS) {
-            assert!(help::GENERAL.contains(word), "{word}");
+        for option in OPTIONS {
+            assert!(help::GENERAL.contains(option), "{option}");
+        }
+        for command in COMMANDS {
+            assert!(help::GENERAL.contains(&format!("\n  {command:<12} ")), "{command}");
         }
         assert!(
             matches!(parsed("-V", &[]), Ok(Command::Tell(text)) if text.starts_with("evenly "))
@@ -308,7 +354,7 @@ mod tests {
     /// Each line is a slip, and what is said of it.
     fn refused(cases: &str) {
         for (line, message) in cases.lines().filter_map(|line| line.trim().split_once(" -> ")) {
-            assert_eq!(parsed(line, &[]), Err(format!("evenly: {message} (see evenly --help)")));
+            assert_eq!(parsed(line, &[]), Err(format!("evenly: {message}")));
         }
     }
 
@@ -323,11 +369,34 @@ mod tests {
             check twice -> did not expect "twice"
             --listen -> --listen needs a value
             --set log.access -> --set takes TABLE.KEY=VALUE, such as --set log.access=json
+            check foo.toml -> did not expect "foo.toml"; to name the file, write -c foo.toml
+            foo.toml -> unknown command "foo.toml"; to name the file, write -c foo.toml
+            -t -> unknown option -t; did you mean evenly check?
+            -v -> unknown option -v; did you mean --version?
+            --port 80 -> unknown option --port; did you mean --listen, such as --listen 0.0.0.0:80?
+            version -> unknown command "version"; did you mean --version?
             chek -> unknown command "chek"; did you mean "check"?
         "#;
         refused(cases);
+        for word in ["stop", "restart"] {
+            let said = parsed(word, &[]).unwrap_err();
+            assert!(said.contains("kill -TERM PID") && said.contains("pgrep -ax evenly"), "{said}");
+        }
         let none = parsed("colour", &[]).unwrap_err();
         assert!(none.contains(&format!("the commands are {}", COMMANDS.join(", "))), "{none}");
+    }
+
+    #[test]
+    #[cfg(all(feature = "admin", feature = "client", feature = "lab"))]
+    fn a_slip_is_explained_by_the_help_of_its_command() {
+        for command in COMMANDS {
+            let help = help_for(&[command.into(), "--colour".into()]);
+            let words = help.split_whitespace().skip(1).map(OsString::from);
+            let Ok(Command::Tell(text)) = parse(words, []) else { panic!("{help}") };
+            assert!(text.contains(&format!("evenly {command}")) || text == help::GENERAL, "{help}");
+            assert_eq!(text == help::GENERAL, help == "evenly --help", "{help}");
+        }
+        assert_eq!(help_for(&["--colour".into()]), "evenly --help");
     }
 
     #[test]
@@ -344,7 +413,7 @@ mod tests {
         );
         let many = parsed("backend --listen 127.0.0.1:65535 --instances 2", &[]).unwrap_err();
         let message = "--instances 2 from 127.0.0.1:65535 on go beyond port 65535";
-        assert_eq!(many, format!("evenly: {message} (see evenly --help)"));
+        assert_eq!(many, format!("evenly: {message}"));
     }
 
     #[test]
@@ -369,6 +438,12 @@ mod tests {
             let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '-').collect();
             for command in COMMANDS {
                 assert!(words.contains(&command), "{name}: {command}");
+            }
+            let scenarios = crate::lab::simulate::SHIPPED.map(|(scenario, _)| scenario);
+            let policies = crate::pool::policy::Kind::ALL.map(|(policy, _)| policy);
+            for value in scenarios.iter().chain(&policies) {
+                let leaves_out = name == "man" || name == "zsh" && scenarios.contains(value);
+                assert!(leaves_out || words.contains(value), "{name}: {value}");
             }
             for option in options() {
                 let bare = option.trim_start_matches('-');

@@ -7,14 +7,14 @@ Evenly spreads HTTP requests over the applications in applications.toml.
 Usage: evenly [COMMAND] [OPTIONS]
 
 Commands:
-  serve    balance until told to stop (the default)
-  check    say whether the configuration is fine, and what would fail
-  alert-test  send a message by each alert of the file now, or by that of a NAME
-  demo     try it: three demo backends and the balancer in one process
-  backend  be a demo backend
-  get      get a path from whichever application is well; see evenly get --help
-  bench    measure a URL; see evenly bench --help
-  simulate compare policies on a virtual clock; see evenly simulate --help
+  serve        balance until told to stop (the default)
+  check        say whether the configuration is fine, and what would fail
+  alert-test   send a message by each alert of the file now, or by that of a NAME
+  demo         try it: three demo backends and the balancer in one process
+  backend      be a demo backend
+  get          get a path from whichever application is well; see evenly get --help
+  bench        measure a URL; see evenly bench --help
+  simulate     compare policies on a virtual clock; see evenly simulate --help
 
 Commands that ask a balancer that runs; see evenly status --help:
   status       how it stands
@@ -171,7 +171,8 @@ Usage: evenly status [--json | --names] [--watch[=SECONDS]]
                of the id of a request, as X-Request-Id and the log have it: its tries
   timeline     events, and counters of 10 s, the newest last; times are UTC. Quiet
                stretches and floods are folded; ! is trouble
-      --since TIME         1h ago (the default), or since 14:02 or 2026-11-27T14:02:07Z
+      --since TIME         1h ago (the default), or since 14:02, 2026-11-27T14:02:07Z or
+                           @1795831327, as date +%s has it
       --json               for programs, and nothing is folded; why has it too
   drain        no new requests; what is in flight ends by itself
   maint        the same, but tunnels and streams end after [timeouts] drain

@@ -123,7 +123,7 @@ pub enum Wish {
     },
 }
 
-/// Why a command ended badly. Displayed as the last words on stderr.
+/// Why a command ended badly. Displayed as what went wrong, without where to read on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The command line makes no sense. Exit 2.
@@ -206,15 +206,22 @@ impl Failure {
             Self::Usage(_) | Self::Config(_) => ExitCode::from(2),
         }
     }
+
+    /// The last words; bad usage is explained by the command `help`.
+    pub fn words(&self, help: &str) -> String {
+        match self {
+            Self::Usage(_) => format!("{self} (see {help})"),
+            _ => self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(what) => write!(f, "evenly: {} (see evenly --help)", Escaped(what)),
             Self::Config(errors) => errors.fmt(f),
             // It may quote a server.
-            Self::Run(what) => write!(f, "evenly: {}", Escaped(what)),
+            Self::Usage(what) | Self::Run(what) => write!(f, "evenly: {}", Escaped(what)),
             Self::Told => Ok(()),
         }
     }

@@ -129,11 +129,15 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
     let table = with_tsl_as_tls(table.clone(), report);
     let mut written = Application::default();
     read_table(APPLICATIONS, &table, &mut written, report);
+    // A URL, or an address with its port, was told already where the port belongs.
+    let is_port_told = written.ip.is_none()
+        && table.get("ip").and_then(|ip| ip.get_ref().as_str()).is_some_and(|ip| ip.contains(':'));
     for (key, example) in [("ip", "\"127.0.0.1\""), ("port", "8001")] {
-        if !table.contains_key(key) {
-            let what = format!("missing; write for example {key} = {example}");
-            report.add(place.clone(), &format!("{APPLICATIONS}.{key}"), what);
+        if table.contains_key(key) || key == "port" && is_port_told {
+            continue;
         }
+        let what = format!("missing; write for example {key} = {example}");
+        report.add(place.clone(), &format!("{APPLICATIONS}.{key}"), what);
     }
     let mut spec = Spec {
         name: String::new(),

@@ -8,7 +8,9 @@ use super::applications::Application;
 use super::message::quote;
 use super::settings::{self, Setting, Settings};
 use super::table::{Field, Table};
-use super::{APPLICATIONS, Config, LISTENERS, OWN, POOLS, ROUTES, listeners, pools, routes};
+use super::{
+    APPLICATIONS, Config, LISTENERS, OWN, POOLS, ROUTES, exposed, listeners, pools, routes,
+};
 
 /// What stands for a secret. As one it is too short: whoever reads the file back is told so, and
 /// has none that all the world knows.
@@ -36,13 +38,13 @@ impl Config {
         self.text(extent, true)
     }
 
-    /// The keys whose values are secret, as `table.key`.
+    /// The keys whose values are secret and written out, as `table.key`.
     pub fn secrets(&mut self) -> Vec<String> {
         let mut secrets: Vec<String> = Vec::new();
         let of_pools = self.pools.iter_mut().flat_map(Self::secrets).collect::<Vec<_>>();
         for (name, table) in self.tables() {
             table.each(&mut |key, field| {
-                if holds_secret(field) {
+                if writes_secret(field) {
                     secrets.push(format!("{name}.{key}"));
                 }
             });
@@ -52,7 +54,7 @@ impl Config {
         for alert in &self.alerts {
             Written::from(alert).each(&mut |key, field| {
                 let path = format!("{ALERTS}.{key}");
-                if holds_secret(field) && !secrets.contains(&path) {
+                if writes_secret(field) && !secrets.contains(&path) {
                     secrets.push(path);
                 }
             });
@@ -203,6 +205,10 @@ impl Page {
             self.out.push_str(&format!("{heading}\n{lines}"));
         }
     }
+}
+
+fn writes_secret(field: &dyn Field) -> bool {
+    holds_secret(field) && field.write().is_some_and(|value| exposed::is_written(&value))
 }
 
 /// An empty one is none.

@@ -96,13 +96,17 @@ fn path(text: &str) -> Result<String, String> {
         return Err(format!("{} bytes are too many; up to {PATH_BYTES_MAX} will do", text.len()));
     }
     let whole = text.strip_suffix('/').unwrap_or(text);
+    let (said, meant) = (quote(text), format!("/{}", text.trim_end_matches('*').trim_matches('/')));
     match whole.strip_prefix('/') {
         _ if text == "/" => Ok(String::new()),
         Some(segments) if segments.split('/').all(fits) => Ok(whole.to_owned()),
+        _ if meant != text && path(&meant).is_ok() => {
+            let below = if text.ends_with('*') { ", which takes what is below it" } else { "" };
+            Err(format!("{said} will not do; write {}{below}", quote(&meant)))
+        }
         _ => Err(format!(
-            "{} will not do; write whole segments, such as \"/api\", without %, ;, ?, *, {{}}, // \
-             and ..",
-            quote(text)
+            "{said} will not do; write whole segments, such as \"/api\", without %, ;, ?, *, {{}}, \
+             // and .."
         )),
     }
 }

@@ -75,7 +75,7 @@ fn checks_end_before_the_next(config: &Config, report: &mut Report<'_>) {
     match ["health.timeout", "health.interval"].map(|key| (key, report.place(key))) {
         [(_, Place::File), (_, Place::File)] => {}
         [(_, Place::File), (key, place)] => {
-            let what = format!("{interval} is shorter than timeout {timeout}, as it is by itself");
+            let what = format!("{interval} is shorter than timeout {timeout}, its default");
             report.warn(place, key, format!("{what}: {so}; write a shorter timeout, too"));
         }
         [(key, place), _] => {

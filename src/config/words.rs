@@ -13,7 +13,7 @@ pub(super) fn ours(at: &str, word: &str) -> Option<&'static str> {
     found.map(|(_, _, ours)| *ours)
 }
 
-/// In small letters, with `_` for `-` and spaces.
+/// In small letters, with `_` for `-` and spaces. What we have nothing for begins with "there is".
 const WORDS: &[(&str, &str, &str)] = &[
     (
         "",
@@ -33,6 +33,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("", "retries", "[retry]"),
     ("", "outlier_detection circuit_breaker", "[passive]"),
     ("", "session sessions stickiness cookie", "[sticky]"),
+    ("", "include includes", "there is one file, which holds all"),
     ("applications", "host hostname address addr server target", "\"ip\""),
     ("applications", "url uri", "\"ip\" and \"port\""),
     ("applications", "id label", "\"name\""),
@@ -40,6 +41,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("applications", "ca cafile ca_file tls_cafile", "\"tls_ca\""),
     ("applications", "sni servername server_name verifyhost", "\"tls_name\""),
     ("applications", "maxconn max_conn max_conns", "\"max_connections\""),
+    ("applications", "health_path check_path", "[health] path, for all of them"),
     ("applications", "enabled disabled up down healthy", "\"alive\""),
     ("routes", "prefix uri url location", "\"path\""),
     ("routes", "domain hostname server_name authority", "\"host\""),
@@ -57,14 +59,27 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("health", "passes successes healthy_threshold", "\"rise\""),
     ("health", "fails failures retries unhealthy_threshold max_fails", "\"fall\""),
     ("health", "status statuses code codes", "\"expect\""),
+    ("health", "enabled disabled enable", "interval = \"off\", which ends all checks"),
     ("passive", "max_fails fails", "\"failures\""),
     ("passive", "fail_timeout", "\"eject\""),
     ("retry", "retries max tries", "\"attempts\""),
     ("log", "file path output", "\"to\""),
     ("log", "format", "\"access\""),
+    ("log", "level", "there is no choice of levels; each line names its own"),
+    ("timeouts", "server backend upstream read proxy_read_timeout", "\"response\""),
+    ("timeouts", "proxy_connect_timeout", "\"connect\""),
+    ("timeouts", "client", "\"client_body\" and \"client_write\""),
+    ("timeouts", "idle", "\"keep_alive\", between requests, or \"stream_idle\", inside an answer"),
+    (
+        "limits",
+        "rate rate_limit requests_per_second rps limit_req",
+        "there is no limit of a rate, only of what is under way: max_connections and [queue]",
+    ),
     ("tls", "cert certs certificate crt certificate_file ssl_certificate", "\"certificates\""),
     ("tls", "key key_file private_key ssl_certificate_key", "\"keys\""),
     ("alerts", "type", "\"kind\""),
+    ("alerts", "tls_ca cafile ca_file", "\"ca\""),
+    ("heartbeat", "tls_ca cafile ca_file", "\"ca\""),
     ("alerts", "port host smtp", "\"server\", such as \"mail.example.org:587\""),
     ("alerts", "email recipient recipients", "\"to\""),
     ("sticky", "name", "\"cookie\""),

@@ -95,6 +95,9 @@ fn unknown(path: &str, word: &str, known: &[&str]) -> String {
         return "this build of evenly tells nobody; use one with the feature alerts".to_owned();
     }
     if let Some(ours) = words::ours(at, word) {
+        if ours.starts_with("there is") {
+            return format!("unknown {noun}; {ours}");
+        }
         return format!("unknown {noun}; did you mean {ours}?");
     }
     if let Some(name) = nearest(word, known.iter().copied()) {

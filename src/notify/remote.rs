@@ -108,7 +108,11 @@ impl Remote {
     }
 
     fn failed(&self, error: &LinkError, within: Duration) -> Undelivered {
+        let authority = self.url.authority();
         let what = match error {
+            LinkError::Connect { address, error, .. } if address.to_string() == authority => {
+                format!("cannot connect: {error}")
+            }
             LinkError::Connect { address, error, .. } => format!("connect to {address}: {error}"),
             LinkError::Handshake(error) => {
                 // The session's own words begin so; a connection that breaks says nothing of TLS.
@@ -128,7 +132,6 @@ impl Remote {
                 format!("bad answer: {why}")
             }
         };
-        let authority = self.url.authority();
         Undelivered { words: format!("{authority}: {what}"), may_retry: true }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::harness::{Backend, Scratch};
 use crate::{alert_test, each, hook, run};
+use std::net::TcpListener;
 
 #[test]
 fn each_alert_is_tried_and_one_by_its_name() {
@@ -25,6 +26,16 @@ fn each_alert_is_tried_and_one_by_its_name() {
     let (code, _, why) = alert_test(&scratch, "", &[]);
     assert!(code == Some(2) && why.contains("no [[alerts]] in the file"), "{why}");
     assert_eq!(alert_test(&scratch, &alerts, &["day", "night"]).0, Some(2));
+}
+
+#[test]
+fn where_nobody_answers_is_said_once() {
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let alert = format!("{{kind = \"webhook\", url = \"http://{gone}/\"}}");
+    let (code, said, _) = alert_test(&Scratch::new(), &alert, &[]);
+    let told = format!("webhook (webhook): NOT DELIVERED: {gone}: cannot connect: ");
+    assert!(code == Some(1) && said.starts_with(&told), "{said}");
+    assert_eq!(said.matches(&gone.to_string()).count(), 1, "{said}");
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn the_file_may_name_another_policy() {
 fn what_makes_no_sense_ends_with_two_and_a_sentence() {
     let apis = Apis::start();
     for (line, sentence) in [
-        ("get", "evenly: get needs a path, such as / (see evenly --help)"),
+        ("get", "evenly: get needs a path, such as / (see evenly get --help)"),
         ("get x", "evenly: path \"x\" does not start with a slash; write \"/x\" (see"),
         ("get -c none.toml /", "none.toml: no such file"),
         ("get --set health.interval=5 /", "--set health.interval: 5"),

@@ -54,6 +54,10 @@ fn bash_offers_commands_options_and_names() {
     assert_eq!(bash(&scratch, &["--li"]), ["--listen"]);
     assert_eq!(bash(&scratch, &["drain", "API01", "--wait", ""]), Vec::<String>::new());
     assert_eq!(bash(&scratch, &["diff", "na"]), ["names"]);
+    assert_eq!(bash(&scratch, &["ready", "API01", "--f"]), Vec::<String>::new());
+    assert_eq!(bash(&scratch, &["simulate", "--scenario", "one-"]), ["one-slow", "one-flaky"]);
+    assert_eq!(bash(&scratch, &["simulate", "--scenario", "na"]), ["names"]);
+    assert_eq!(bash(&scratch, &["simulate", "--policy", "two"]), ["two-choices"]);
 }
 
 #[test]
@@ -78,7 +82,9 @@ fn zsh_and_fish_read_theirs() {
         let scratch = telling("API01\n");
         let script = format!(
             "source {}; set -x PATH {} $PATH
-             complete -C 'evenly drain A'; complete -C 'evenly status --j'",
+             complete -C 'evenly drain A'; complete -C 'evenly status --j'
+             complete -C 'evenly simulate --policy tw'; complete -C 'evenly ready A --f'
+             complete -C 'evenly simulate --scenario one-s'",
             root().join("share/completions/evenly.fish").display(),
             scratch.path().display()
         );
@@ -87,7 +93,8 @@ fn zsh_and_fish_read_theirs() {
         let (code, printed, said) = Process::start(&mut command, scratch.path()).finish();
         let offered: Vec<_> = printed.lines().map(|line| line.replace('\t', " ")).collect();
         assert_eq!((code, said.as_str()), (Some(0), ""));
-        assert_eq!(offered, ["API01 backend", "--json for programs"]);
+        let words = ["API01 backend", "--json for programs", "two-choices which"];
+        assert_eq!(offered, [&words[..], &["one-slow a name or a file"]].concat());
     }
 }
 

@@ -84,10 +84,16 @@ pub(super) fn parse(
             Long("names") if command == "status" => typed.shape = Shape::Names,
             Long("watch") if command == "status" => typed.watch = Some(every(parser)?),
             Long("wait") if is_mode(command) => typed.wait = Some(duration(parser, "--wait")?),
-            Long("force") if is_mode(command) => typed.force = true,
+            Long("force") if matches!(command, "drain" | "maint") => typed.force = true,
             Long("for") if command == "pause" => typed.time = Some(held(parser)?),
             Long("live") if command == "healthcheck" => typed.live = true,
             Value(word) if typed.word.is_none() && takes_word(command) => typed.word = Some(word),
+            Value(word) if command == "status" => {
+                let name = word.string()?;
+                return Err(Failure::Usage(format!(
+                    "status shows every backend; write why {name} for the one"
+                )));
+            }
             other => return Ok(everywhere(other)?),
         }
     }
@@ -339,7 +345,8 @@ mod tests {
             timeline --since 25:00 -> --since: "25:00" is no time of day in UTC
             status --since 1h -> option --since is not for this command
             drain A B -> did not expect "B"
-            status A -> did not expect "A"
+            status A -> status shows every backend; write why A for the one
+            ready A --force -> option --force is not for this command
             status --watch=0 -> --watch=0 is faster than anybody reads; use 1
             status --watch=5x -> --watch: "5x" has an unknown unit
             status --wait 5s -> option --wait is not for this command

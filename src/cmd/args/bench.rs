@@ -164,7 +164,7 @@ mod tests {
         "#;
         for (line, message) in cases.lines().filter_map(|line| line.split_once(" -> ")) {
             let words: Vec<_> = line.split_whitespace().collect();
-            assert_eq!(parsed(&words), Err(format!("evenly: {message} (see evenly --help)")));
+            assert_eq!(parsed(&words), Err(format!("evenly: {message}")));
         }
     }
 }

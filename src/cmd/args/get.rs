@@ -109,7 +109,7 @@ mod tests {
             / --set x -> --set takes TABLE.KEY=VALUE, such as --set log.access=json
         "#;
         for (line, message) in cases.lines().filter_map(|line| line.split_once(" -> ")) {
-            let expected = Err(format!("evenly: {message} (see evenly --help)"));
+            let expected = Err(format!("evenly: {message}"));
             assert_eq!(parsed(line, &[]), expected);
         }
     }

@@ -358,7 +358,7 @@ fn a_check_that_outlasts_its_interval_is_told() {
     let (timeout, interval) = ("health.timeout = \"5s\"", "health.interval = \"1s\"");
     assert_eq!(warnings(&format!("{interval}\n{timeout}")), format!("2:18: {told}"));
     assert_eq!(warnings(&format!("{timeout}\n{interval}")), format!("1:18: {told}"));
-    let told = "1:19: health.interval: \"1s\" is shorter than timeout \"2s\", as it is by itself: \
+    let told = "1:19: health.interval: \"1s\" is shorter than timeout \"2s\", its default: \
         a check that hangs keeps the next ones waiting; write a shorter timeout, too";
     assert_eq!(warnings(interval), told, "of what is written, against a default, too");
     for fine in [timeout, "health.timeout = \"6s\"\nhealth.interval = \"off\""] {

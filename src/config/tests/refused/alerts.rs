@@ -18,6 +18,11 @@ kind = "webhook"
     1:1: alerts.url: missing; write for example url = "https://example.org/hook"
 [[alerts]]
 kind = "webhook"
+url = "https://example.org/hook"
+tls_ca = "./ca.pem"
+    4:1: alerts.tls_ca: unknown key; did you mean "ca"?
+[[alerts]]
+kind = "webhook"
 url = ""
     3:7: alerts.url: is empty; write for example "https://example.org/hook"
 [[alerts]]

@@ -20,6 +20,8 @@ prot = 80
     4:1: applications.prot: unknown key; did you mean "port"?
 host = "x"
     4:1: applications.host: unknown key; did you mean "ip"?
+health_path = "/up"
+    4:1: applications.health_path: unknown key; did you mean [health] path, for all of them?
 maxconn = 5
     4:1: applications.maxconn: unknown key; did you mean "max_connections"?
 colour = "x"
@@ -118,6 +120,9 @@ max_connections = -1
 tls = false
 tsl = false
     5:1: applications.tsl: the same as tls; remove one of the two
+[[applications]]
+ip = "10.0.0.1:80"
+    5:6: applications.ip: "10.0.0.1:80" holds a port; write "10.0.0.1" and port = "80"
 [[applications]]
     4:1: applications.ip: missing; write for example ip = "127.0.0.1"
     4:1: applications.port: missing; write for example port = 8001

@@ -193,10 +193,13 @@ pool = "api"
     2:8: routes.path: "/u/{id}" will not do; write whole segments, such as "/api", without %, ;, ?,
         *, {}, // and ..
 [[routes]]
-path = "api"
+path = "api/"
 pool = "api"
-    2:8: routes.path: "api" will not do; write whole segments, such as "/api", without %, ;, ?, *,
-        {}, // and ..
+    2:8: routes.path: "api/" will not do; write "/api"
+[[routes]]
+path = "/api/*"
+pool = "api"
+    2:8: routes.path: "/api/*" will not do; write "/api", which takes what is below it
 [[routes]]
 path = "/api/../x"
 pool = "api"
@@ -228,8 +231,7 @@ pool = "api"
 [[routes]]
 path = "x"
 pool = "api"
-    4:8: routes.path: "x" will not do; write whole segments, such as "/api", without %, ;, ?, *, {},
-        // and ..
+    4:8: routes.path: "x" will not do; write "/x"
 "#;
     each(cases, above_pools);
 }

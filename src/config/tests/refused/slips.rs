@@ -141,6 +141,17 @@ retry.timeout = "1s"
 queue.max_connections = 5
     1:7: queue.max_connections: unknown key; max_connections is a key of [[applications]],
         [[listeners]] and [server]
+include = "more.toml"
+    1:1: include: unknown table; there is one file, which holds all
+timeouts.server = "30s"
+    1:10: timeouts.server: unknown key; did you mean "response"?
+timeouts.proxy_connect_timeout = "3s"
+    1:10: timeouts.proxy_connect_timeout: unknown key; did you mean "connect"?
+health.enabled = false
+    1:8: health.enabled: unknown key; did you mean interval = "off", which ends all checks?
+limits.rate = 100
+    1:8: limits.rate: unknown key; there is no limit of a rate, only of what is under way:
+        max_connections and [queue]
 balance.eject = "5s"
     1:9: balance.eject: unknown key; did you mean eject in [passive]?
 redirect.method = "GET"

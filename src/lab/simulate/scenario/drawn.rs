@@ -15,7 +15,7 @@ impl Scenario {
         let instances = 3 + below(dice.roll(), 6);
         let mut scenario = Scenario {
             name: "drawn".to_owned(),
-            about: "drawn from the seed".to_owned(),
+            about: "another for each seed".to_owned(),
             instances,
             load: 0.2 + 0.6 * fraction(dice.roll()),
             instance: Traits {

@@ -162,6 +162,7 @@ fn what_is_drawn_depends_on_the_seed_alone_and_is_sound() {
     assert_ne!(Scenario::drawn(3), Scenario::drawn(4));
     for seed in 0..500 {
         let scenario = Scenario::drawn(seed);
+        assert!(!scenario.about.contains(&scenario.name), "it is said behind the name");
         for spell in scenario.spells() {
             assert!(spell.instance < scenario.instances, "{seed}");
             assert!(spell.from < spell.until && spell.until <= 1.0, "{seed}: {spell:?}");
