@@ -259,6 +259,7 @@ mod tests {
             at: s(9999),
             took: Duration::from_micros(600),
             passed: true,
+            asks_drain: false,
             seen: "status 200".into(),
         }];
         status.policy = Some("score 9, threshold 250: takes its turns".into());

@@ -78,7 +78,12 @@ impl Changes {
     }
 
     fn of_application(&mut self, old: &Spec, new: &Spec, within: &str) {
-        let (from, to) = (old.place(), new.place());
+        let mut places = [old, new].map(Spec::place);
+        if places[0] == places[1] {
+            // By another name, which checks and TLS go by, or by none.
+            places = [old, new].map(Spec::authority);
+        }
+        let [from, to] = places;
         if old.name != new.name {
             self.add(&old.name, within, format!("called {} now", new.name));
         }

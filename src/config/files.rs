@@ -1,8 +1,10 @@
 //! Files that are read whole: configurations, certificates, keys. Each ends and comes in time, as a
 //! reload that reads a pipe which nobody writes into would keep every other, and the end, waiting.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
+#[cfg(feature = "tls")]
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,16 +16,35 @@ use rustix::net::SocketFlags;
 /// How long a pipe may take to be written. Shorter than one reload waits for another.
 const PIPE_PATIENCE: Duration = Duration::from_secs(20);
 const UNWRITTEN: &str = "it is a pipe, and nobody writes into it";
+#[cfg(feature = "tls")]
+const READ_ONCE: &str = "it is a pipe, which can be read but once";
 
 /// The bytes of a file, at most one more than `most`: then it is longer.
 pub(crate) fn read_whole(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     read_within(path, most, PIPE_PATIENCE)
 }
 
-fn read_within(path: &Path, most: usize, patience: Duration) -> io::Result<Vec<u8>> {
+/// The same of a file that is read again and again, so that no pipe will do.
+#[cfg(feature = "tls")]
+pub(crate) fn read_again(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    if file.metadata()?.file_type().is_fifo() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, READ_ONCE));
+    }
+    let mut bytes = Vec::new();
+    file.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Without waiting for whoever writes into a pipe.
+fn open(path: &Path) -> io::Result<File> {
     // The flag has one number for files and sockets (socket(2)).
     let unwaiting = SocketFlags::NONBLOCK.bits() as i32;
-    let file = OpenOptions::new().read(true).custom_flags(unwaiting).open(path)?;
+    OpenOptions::new().read(true).custom_flags(unwaiting).open(path)
+}
+
+fn read_within(path: &Path, most: usize, patience: Duration) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
     let until = Instant::now() + patience;
     let mut bytes = Vec::new();
     let mut was_awaited = false;
@@ -51,7 +72,7 @@ fn read_within(path: &Path, most: usize, patience: Duration) -> io::Result<Vec<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::{self, File};
+    use std::fs;
     use std::io::Write;
     use std::path::PathBuf;
     use std::process::Command;

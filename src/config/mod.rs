@@ -70,7 +70,8 @@ pub use choices::{
 #[cfg(feature = "tls")]
 pub(crate) use exposed::exposed;
 #[cfg(feature = "tls")]
-pub(crate) use files::read_whole;
+#[cfg(feature = "tls")]
+pub(crate) use files::read_again;
 #[cfg(feature = "lab")]
 pub(crate) use form::found;
 pub use keys::{

@@ -70,11 +70,16 @@ impl Config {
         self.places.0.errors(Problem { place, key, what: what.into() })
     }
 
+    /// True if that is told with a place.
+    #[cfg(any(feature = "tls", feature = "alerts"))]
+    pub(crate) fn is_placed(&self, keys: &[&str], value: &str) -> bool {
+        keys.iter().any(|key| self.places.0.said(key, value).is_some())
+    }
+
     /// The same of a file that one of `keys` names, and that the fault is about.
     #[cfg(feature = "tls")]
     pub(crate) fn wrong_file(&self, keys: &[&str], fault: Errors) -> Errors {
-        let is_named = keys.iter().any(|key| self.places.0.said(key, &fault.name).is_some());
-        match is_named {
+        match self.is_placed(keys, &fault.name) {
             true => self.wrong(keys, &fault.name, fault.to_string()),
             false => fault,
         }
@@ -130,7 +135,9 @@ fn line(key: &str, value: &str) -> String {
 impl Report<'_> {
     /// Keeps the place of each item, where what is read is a list of such values.
     pub(super) fn list(&mut self, table: &'static str, key: &'static str, value: &DeValue<'_>) {
-        for item in value.as_array().into_iter().flatten() {
+        // Of a command the program alone is tried; its arguments may be anything.
+        let most = if key == "command" { 1 } else { usize::MAX };
+        for item in value.as_array().into_iter().flatten().take(most) {
             let (place, value) = (self.at(item.span().start), item.get_ref().as_str().map(quote));
             let setting = Setting { table, key, value, place };
             if is_tried(&setting) {

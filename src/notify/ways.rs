@@ -28,18 +28,21 @@ pub struct Ways {
 /// name each that will not do, and where it stands.
 pub fn open(config: &Config) -> Result<Ways, Errors> {
     let (mut alerts, mut faults) = (Vec::new(), Vec::new());
-    let mut note = |table: &str, all: Vec<Fault>| {
-        let told =
-            |Fault { key, said, why }| config.wrong(&[&format!("{table}.{key}")], &said, why);
+    let mut note = |table: &str, who: &str, all: Vec<Fault>| {
+        let told = |Fault { key, said, why }| {
+            let keys = [&*format!("{table}.{key}")];
+            let who = if config.is_placed(&keys, &said) { "" } else { who };
+            config.wrong(&keys, &said, format!("{who}{why}"))
+        };
         faults.extend(all.into_iter().map(told));
     };
     for alert in &config.alerts {
         match open_one(alert) {
             Ok(opened) => alerts.push(opened),
-            Err(all) => note("alerts", all),
+            Err(all) => note("alerts", &format!("alert {}: ", alert.name), all),
         }
     }
-    let beat = Beat::open(&config.heartbeat).map_err(|all| note("heartbeat", all));
+    let beat = Beat::open(&config.heartbeat).map_err(|all| note("heartbeat", "", all));
     match (beat, faults.into_iter().reduce(Errors::and)) {
         (Ok(beat), None) => Ok(Ways { alerts, beat }),
         (_, faults) => Err(faults.expect("a heartbeat that will not do has said why")),

@@ -28,14 +28,16 @@ pub struct PastCheck {
     pub took: Duration,
     /// Whether the backend counts as healthy by it.
     pub passed: bool,
+    /// It asks to be drained, which counts neither for nor against its health.
+    pub asks_drain: bool,
     /// What was seen: `status 200`.
     pub seen: String,
 }
 
 impl fmt::Display for PastCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { took, passed, ref seen, .. } = *self;
-        CheckOutcome { passed, asks_drain: false, seen: seen.clone(), took }.fmt(f)
+        let Self { took, passed, asks_drain, ref seen, .. } = *self;
+        CheckOutcome { passed, asks_drain, seen: seen.clone(), took }.fmt(f)
     }
 }
 
@@ -93,15 +95,15 @@ impl Past {
         if notes.checks.len() == CHECKS_MAX {
             notes.checks.remove(0);
         }
-        let CheckOutcome { passed, took, seen, .. } = outcome;
+        let is_untold = notes.reason == notes.of_checks; // as at the beginning
+        let CheckOutcome { passed, asks_drain, took, ref seen } = *outcome;
         let seen = beginning(seen, SEEN_BYTES_MAX).to_owned();
-        notes.checks.push(PastCheck { at: now, took: *took, passed: *passed, seen });
+        notes.checks.push(PastCheck { at: now, took, passed, asks_drain, seen });
         if turned || is_first {
             notes.of_checks = beginning(&outcome.to_string(), SEEN_BYTES_MAX).to_owned();
         }
-        // Whoever took it out before that has said why; what fails is no reason to be up.
-        let is_told = matches!(notes.standing, Standing::Drain | Standing::Maint);
-        if is_first && !is_told && (*passed || notes.standing == Standing::Down) {
+        // Whoever moved it before that has said why; what fails is no reason to be up.
+        if is_first && is_untold && (passed || notes.standing == Standing::Down) {
             notes.reason = notes.of_checks.clone();
         }
     }
@@ -129,7 +131,7 @@ impl Past {
         notes.reason = beginning(reason, SEEN_BYTES_MAX).to_owned();
         (notes.standing, notes.since) = (standing, now);
         // One that comes back from an operator is down for what checks see by now.
-        let found = notes.checks.iter().rev().find(|check| !check.passed).map(PastCheck::to_string);
+        let found = notes.verdicts().find(|check| !check.passed).map(PastCheck::to_string);
         if let Some(found) = found.filter(|_| standing == Standing::Down) {
             notes.of_checks = beginning(&found, SEEN_BYTES_MAX).to_owned();
         }
@@ -275,7 +277,12 @@ impl Notes {
 
     /// The latest checks that failed, as far as they are remembered.
     fn failed_in_a_row(&self) -> usize {
-        self.checks.iter().rev().take_while(|check| !check.passed).count()
+        self.verdicts().take_while(|check| !check.passed).count()
+    }
+
+    /// The checks that speak of its health, the newest first.
+    fn verdicts(&self) -> impl Iterator<Item = &PastCheck> {
+        self.checks.iter().rev().filter(|check| !check.asks_drain)
     }
 }
 
@@ -337,6 +344,28 @@ mod tests {
     }
 
     #[test]
+    fn who_asked_to_be_drained_while_down_is_down_for_what_failed() {
+        let pool = pool(2, Rules::default());
+        (1..4).for_each(|now| drop(pool.record_check(0, &check(false), s(now))));
+        let asked = CheckOutcome { asks_drain: true, seen: "status 410".into(), ..check(false) };
+        pool.record_check(0, &asked, s(4));
+        assert_eq!(why(&pool, s(4)).0, "check asks to be drained: status 410 (1.0 ms)");
+        pool.record_check(0, &check(true), s(5));
+        assert_eq!(why(&pool, s(6)), ("check failed: as told (1.0 ms)".into(), s(5)));
+    }
+
+    #[test]
+    fn the_first_check_after_none_for_a_while_leaves_the_reason_as_it_was() {
+        let pool = pool(3, Rules::default());
+        pool.record_check(0, &check(true), s(1));
+        pool.set_mode(0, crate::pool::Mode::Drain, false, s(2)).unwrap();
+        pool.leave_unchecked(0, s(3));
+        pool.set_mode(0, crate::pool::Mode::Ready, false, s(4)).unwrap();
+        pool.record_check(0, &check(true), s(5));
+        assert_eq!(why(&pool, s(6)), ("set to ready by an operator".into(), s(4)));
+    }
+
+    #[test]
     fn what_is_known_of_a_thousand_backends_fits_into_ten_megabytes() {
         const WORKERS: usize = 4;
         let checks = CHECKS_MAX * (size_of::<PastCheck>() + SEEN_BYTES_MAX);
@@ -364,7 +393,10 @@ mod tests {
     ) -> (Vec<(u64, Standing, String)>, Vec<u64>) {
         let pool = pool(3, Rules::default());
         live(&pool);
-        let seen = |at| PastCheck { at: s(at), took: s(0), passed: false, seen: "503".into() };
+        let seen = |at| {
+            let (took, seen) = (s(0), "503".into());
+            PastCheck { at: s(at), took, passed: false, asks_drain: false, seen }
+        };
         let checks = [99, 98, 97, 96, 95, 94].map(seen).into();
         let (why, shifts) = (shifts[0].reason.to_string(), shifts.into());
         let known = Inheritance { why, shifts, checks, ejection };

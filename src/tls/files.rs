@@ -9,7 +9,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 
-use crate::config::{Config, Errors, read_whole};
+use crate::config::{Config, Errors, read_again};
 
 /// Said in the first line of such a key (RFC 7468 section 11), or of the old format in a field in
 /// front of its base64 (RFC 1421).
@@ -47,7 +47,7 @@ pub(super) fn key(path: &str) -> Result<PrivateKeyDer<'static>, Errors> {
 
 /// The bytes of a file.
 pub(super) fn read(path: &str) -> Result<Vec<u8>, Errors> {
-    let read = read_whole(path.as_ref(), FILE_BYTES_MAX);
+    let read = read_again(path.as_ref(), FILE_BYTES_MAX);
     let text = read.map_err(|error| unreadable(path, pem::Error::Io(error)))?;
     match text.len() > FILE_BYTES_MAX {
         true => Err(refusal(path, "is longer than 4 MiB; name a PEM file")),

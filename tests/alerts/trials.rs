@@ -102,6 +102,20 @@ fn what_cannot_work_is_told_before_anything_is_started() {
 }
 
 #[test]
+fn a_program_is_told_where_it_is_one_and_no_argument_of_another_alert() {
+    let scratch = Scratch::new();
+    let alert = |name: &str, command: &str| {
+        format!("[[alerts]]\nname = \"{name}\"\nkind = \"command\"\ncommand = {command}\n")
+    };
+    let (a, b) = ("[\"/bin/true\", \"/nowhere/page\"]", "[\"/nowhere/page\"]");
+    let text = [alert("a", a), alert("b", b)].concat();
+    let text = format!("{text}[[applications]]\nip = \"192.0.2.1\"\nport = 80\n");
+    scratch.write("applications.toml", text);
+    let (_, _, why) = run(scratch.path(), &["check", "--listen", "127.0.0.1:0"]);
+    assert!(why.starts_with("applications.toml:8:12: alerts.command: /nowhere/page: "), "{why}");
+}
+
+#[test]
 fn all_that_alerts_lack_is_told_at_once_and_counted() {
     let scratch = Scratch::new();
     let text = "[[alerts]]\nname = \"c\"\nkind = \"command\"\ncommand = [\"/nowhere/page\"]\n\

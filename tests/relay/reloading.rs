@@ -7,8 +7,8 @@ use crate::harness::{
 use rustix::process::Signal;
 use std::fs;
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const NAMED: &str = "server.served_by = true\n";
@@ -228,6 +228,28 @@ fn one_that_moves_serves_at_its_old_place_until_it_is_checked_at_the_new_one() {
     gate.open();
     proxy.process.said.wait("application A: moves from ");
     assert_eq!(proxy.get("/").text(), "GET / 0\n");
+}
+
+#[test]
+fn another_name_of_the_same_address_is_what_checks_ask_for_from_then_on() {
+    let hosts = Arc::new(Mutex::new(String::new()));
+    let heard = Arc::clone(&hosts);
+    let backend = Backend::every(move |wire| {
+        while let Some(request) = wire.request() {
+            *heard.lock().unwrap() = request.field("host").unwrap_or_default().to_owned();
+            if !wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") {
+                return;
+            }
+        }
+    });
+    let settings = "health.interval = \"20ms\"\n";
+    let proxy = Proxy::with(&[&backend], settings);
+    let line = proxy.reload(&[&Hosted(&backend, "localhost")], settings);
+    let port = backend.port();
+    let told = format!("application A: moves from 127.0.0.1:{port} to localhost:{port}");
+    assert!(line.ends_with(&told), "{line}");
+    let named = format!("localhost:{port}");
+    eventually("the check asks for it", || *hosts.lock().unwrap() == named);
 }
 
 #[test]

@@ -116,7 +116,7 @@ impl Scene for View {
 }
 
 fn sight(status: Status, pool: String, now: Duration) -> Sight {
-    let check = |PastCheck { at, took, passed, seen }| SightCheck {
+    let check = |PastCheck { at, took, passed, seen, .. }| SightCheck {
         ago: now.saturating_sub(at),
         took,
         passed,

@@ -92,9 +92,11 @@ fn shift_told(shift: &Shift) -> Value {
 }
 
 fn check_told(check: &PastCheck) -> Value {
-    let PastCheck { at, took, passed, seen } = check;
+    let PastCheck { at, took, passed, asks_drain, seen } = check;
     let [at_us, took_us] = [at, took].map(|time| time.as_micros() as u64);
-    json!({ "at_us": at_us, "took_us": took_us, "passed": passed, "seen": seen })
+    json!({
+        "at_us": at_us, "took_us": took_us, "passed": passed, "asks_drain": asks_drain, "seen": seen
+    })
 }
 
 /// Takes the places of the endpoint for operators, named after the address where clients will be
@@ -266,6 +268,7 @@ fn inheritance(told: &Value) -> Option<Inheritance> {
             at,
             took,
             passed: it["passed"] == true,
+            asks_drain: it["asks_drain"] == true,
             seen: it["seen"].as_str()?.into(),
         })
     };

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const APPLICATION: &str = "[[applications]]\nip = \"127.0.0.1\"\nport = \"9\"\n";
 
@@ -63,9 +64,12 @@ fn no_certificates(certs: &Certs) -> Vec<(PathBuf, &'static str)> {
     let torn = [&whole[..whole.len() / 2], b"\n"].concat();
     let broken = String::from_utf8(whole).unwrap().replace("\nMI", "\n!?");
     certs.openssl("x509 -in whole.test.pem -outform DER -out der");
+    let pipe = certs.dir().join("pipe.pem");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     vec![
         (certs.dir().join("nowhere.pem"), "No such file"),
         (certs.dir().to_owned(), "directory"),
+        (pipe, "it is a pipe, which can be read but once; name a PEM file"),
         ("/dev/zero".into(), "longer than 4 MiB"),
         (write("empty.pem", b""), "holds no certificate"),
         (write("words.pem", b"hello\n"), "holds no certificate"),
