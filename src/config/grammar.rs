@@ -52,9 +52,9 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
 
 /// An address or a host name, in one spelling each: IPv6 without brackets, names in lower case.
 pub(super) fn host(text: &str) -> Result<String, String> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(address.to_canonical().to_string());
+    host_fits(text)?;
+    if let Some(host) = host_or_none(text) {
+        return Ok(host);
     }
     let said = quote(text);
     if text.contains("://") {
@@ -62,9 +62,26 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     }
     if let Some((host, port)) = text.rsplit_once(':')
         && port.parse::<u16>().is_ok()
-        && self::host(host).is_ok()
+        && host_or_none(host).is_some()
     {
         return Err(format!("{said} holds a port; write \"{host}\" and port = \"{port}\""));
+    }
+    Err(format!("{said} is neither an address nor a host name, such as \"127.0.0.1\""))
+}
+
+/// Refuses what is longer than any.
+pub(super) fn host_fits(text: &str) -> Result<(), String> {
+    if text.strip_suffix('.').unwrap_or(text).len() <= HOST_BYTES_MAX {
+        return Ok(());
+    }
+    Err(format!("{} bytes are too many for a host; it has up to {HOST_BYTES_MAX}", text.len()))
+}
+
+/// The same as [`host`] without a word of why: what explains a text may ask it of a part.
+pub(super) fn host_or_none(text: &str) -> Option<String> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return Some(address.to_canonical().to_string());
     }
     let label = |label: &str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -74,10 +91,8 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     // A last label of digits makes it an IPv4 address, and then a broken one (RFC 3696 section 2).
     let number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
     let last = name.rsplit('.').next().unwrap_or_default();
-    if name.len() > HOST_BYTES_MAX || !name.split('.').all(label) || number(last) {
-        return Err(format!("{said} is neither an address nor a host name, such as \"127.0.0.1\""));
-    }
-    Ok(text.to_ascii_lowercase())
+    let is_name = name.len() <= HOST_BYTES_MAX && name.split('.').all(label) && !number(last);
+    is_name.then(|| text.to_ascii_lowercase())
 }
 
 /// A name fit for a header, a log line and a command line. Spaces stand inside only: a header would

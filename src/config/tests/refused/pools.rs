@@ -128,8 +128,18 @@ pool = "api"
 [[routes]]
 host = "https://*.a.test/x"
 pool = "api"
-    2:8: routes.host: "https://*.a.test/x" is more than a host: routes ask for no scheme and port;
-        write "*.a.test"
+    2:8: routes.host: "https://*.a.test/x" is more than a host: a path has a key of its own, and
+        routes ask for no scheme and port; write "*.a.test", and path = "/x"
+[[routes]]
+host = "a.test/api/"
+pool = "api"
+    2:8: routes.host: "a.test/api/" is more than a host: a path has a key of its own, and routes ask
+        for no scheme and port; write "a.test", and path = "/api"
+[[routes]]
+host = "http://a.test/"
+pool = "api"
+    2:8: routes.host: "http://a.test/" is more than a host: routes ask for no scheme and port; write
+        "a.test"
 [[routes]]
 host = "a.*.test"
 pool = "api"
@@ -168,6 +178,17 @@ pool = "api"
     2:8: routes.host: "*" is any host, as it is without this key; remove it
 "#;
     each(cases, above_pools);
+}
+
+/// Each of its ports was once looked at by itself, and by all in front of it.
+#[test]
+fn a_host_that_no_name_is_as_long_as_is_refused_at_once() {
+    let long = format!("a{}", ":1".repeat(10_000));
+    let what = "20001 bytes are too many for a host; it has up to 253";
+    let route = above_pools(&format!("[[routes]]\nhost = \"{long}\"\npool = \"api\""));
+    assert_eq!(route, format!("2:8: routes.host: {what}"));
+    let application = alone(&format!("[[applications]]\nip = \"{long}\"\nport = 1"));
+    assert_eq!(application, format!("2:6: applications.ip: {what}"));
 }
 
 #[test]
