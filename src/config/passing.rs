@@ -181,8 +181,24 @@ pub(super) fn judge_pool(config: &Config, index: usize, report: &mut Report<'_>)
                     and so it goes; write \"client\" to have it so for all";
         report.warn(report.place("balance.hash_by"), "balance.hash_by", what);
     }
+    tls_is_spoken_once(config, index, report);
     if let Some(own) = report.pools.get(index).filter(|_| config.passes_all_to(index)) {
         warn_of_http(&own.clone(), ALL_OF_POOL, &[], report);
+    }
+}
+
+/// What a client speaks goes on as it is, and only who speaks TLS to what ends it may want more.
+fn tls_is_spoken_once(config: &Config, index: usize, report: &mut Report<'_>) {
+    let (key, specs) = ("applications.tls", &config.parts()[index].applications);
+    if let Some(one) = config.leading_to(index).find(|one| one.sni)
+        && specs.iter().any(|spec| spec.tls.is_some())
+    {
+        let what = format!(
+            "{} passes on the TLS of its clients, which would be inside this; remove this key, or \
+             lead it to another pool",
+            quote(&one.name)
+        );
+        report.warn(report.place_where(key, "true"), key, what);
     }
 }
 

@@ -410,6 +410,19 @@ fn a_pool_to_which_nothing_leads_is_told() {
 }
 
 #[test]
+fn tls_inside_tls_is_told() {
+    let about = |listeners: &str| {
+        let text = format!("{listeners}{MINIMAL}").replace("tsl = false", "tls = true");
+        from(&text, &Overrides::default())
+    };
+    let one = "[[listeners]]\nname = \"in\"\nlisten = \"[::]:443\"\nmode = \"tcp\"\n";
+    assert_eq!(about(one), "", "clients speak without it");
+    let told = "11:7: applications.tls: \"in\" passes on the TLS of its clients, which would be inside \
+                this; remove this key, or lead it to another pool";
+    assert_eq!(about(&format!("{one}sni = \"required\"\n")), told);
+}
+
+#[test]
 fn pools_with_one_cookie_are_told() {
     let what = "sticky.cookie: the pools \"a\" and \"b\" have the same one: a client of both at \
                 one host loses its application in one each time that it speaks to the other; \
