@@ -260,14 +260,14 @@ fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
 
 /// Each would take the other's for one that is no longer good, and give the client a new one.
 fn each_pool_has_its_own_cookie(config: &Config, report: &mut Report<'_>) {
-    let cookie = |index: usize| config.pools[index].sticky.cookie.as_deref();
-    // Where connections are passed on there are none.
-    let is_asked = |index: &usize| !config.passes_all_to(*index);
+    let mut known: Vec<(&str, &Config)> = Vec::new();
     for (index, pool) in config.pools.iter().enumerate() {
-        let is_twin = |other: &usize| cookie(*other).is_some() && cookie(*other) == cookie(index);
-        let twin = (0..index).filter(is_twin).find(is_asked);
-        if let Some(twin) = twin.filter(|_| is_asked(&index)) {
-            let [one, other] = [&config.pools[twin], pool].map(|pool| quote(pool.pool_name()));
+        let Some(cookie) = pool.sticky.cookie.as_deref() else { continue };
+        if config.passes_all_to(index) {
+            continue; // where connections are passed on there are none
+        }
+        if let Some((_, twin)) = known.iter().find(|(other, _)| *other == cookie) {
+            let [one, other] = [twin, pool].map(|pool| quote(pool.pool_name()));
             let what = format!(
                 "the pools {one} and {other} have the same one: a client of both at one host loses \
                  its application in one each time that it speaks to the other; write another below \
@@ -278,5 +278,6 @@ fn each_pool_has_its_own_cookie(config: &Config, report: &mut Report<'_>) {
             });
             return;
         }
+        known.push((cookie, pool));
     }
 }
