@@ -20,7 +20,7 @@ use super::settings::Setting;
 use super::table::{Field, Slot, Table, table};
 use super::twins::Known;
 use super::written::{items, read_table, refuse_unknown, the_table};
-use super::{APPLICATIONS, Asking, Config, OWN, POOLS, grammar, routes};
+use super::{APPLICATIONS, Asking, Config, OWN, POOLS, grammar, passing, routes};
 use crate::pool::{NO_POOL, ONLY};
 
 /// The most of them.
@@ -232,16 +232,24 @@ fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
     }
     let is_led_by_listener =
         |pool: &str| leading(&all).any(|one| one.pool.as_deref() == Some(pool));
-    let asks_routes = || leading(&all).any(|one| one.pool.is_none());
+    let asks_no_routes = passing::asks_no_routes(config);
+    let passing = passing::first_by_routes(config);
     if let [_, .., last] = &config.pools[..]
         && config.routes.is_empty()
-        && asks_routes()
+        && !asks_no_routes
     {
-        let what = format!(
-            "which of several pools a request goes to is for [[routes]] to say; write for example \
-             [[routes]] and below it path = \"/api\" and pool = {}",
-            quote(last.pool_name())
-        );
+        let last = quote(last.pool_name());
+        let what = match passing {
+            Some(one) => format!(
+                "which of several pools gets what {} passes on is for itself to say; write for \
+                 example pool = {last} in it, or sni = \"required\" and [[routes]] by host",
+                quote(&one.name)
+            ),
+            None => format!(
+                "which of several pools a request goes to is for [[routes]] to say; write for \
+                 example [[routes]] and below it path = \"/api\" and pool = {last}"
+            ),
+        };
         report.add(Place::File, "routes", what);
         return;
     }
@@ -252,7 +260,11 @@ fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
             let is_in_file = |it: &&Setting| matches!(it.place, Place::At { .. });
             let own = report.pools[index].tables.iter().rev().find(is_in_file);
             let place = own.map(|it| it.place.clone());
-            let what = format!("no route leads to {}; write one", quote(name));
+            let name = quote(name);
+            let what = match asks_no_routes || passing.is_some_and(|one| !one.sni) {
+                true => format!("no listener leads to {name}; write pool = {name} in one"),
+                false => format!("no route leads to {name}; write one"),
+            };
             report.warn(place.unwrap_or(Place::File), "pools", what);
         }
     }

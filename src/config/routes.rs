@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use toml::Spanned;
-use toml::de::{DeString, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::form::{Form, Unset, found, text};
 use super::message::{Place, nearest, quote};
@@ -130,14 +130,14 @@ pub(super) fn read(
     config: &Config,
     report: &mut Report<'_>,
 ) -> Vec<Route> {
-    let mut routes: Vec<Route> = Vec::new();
+    let (mut routes, mut tables) = (Vec::<Route>::new(), Vec::new());
     for item in items((ROUTES, "route", ROUTES_MAX), written, report) {
         report.settings.items.push(Vec::new());
         let place = report.at(item.span().start);
         let route = read_one(item.get_ref(), &place, config, report);
         // No other key hangs on what a route says, and there may be many.
         report.settings.items.pop();
-        let Some(route) = route else { continue };
+        let Some((route, table)) = route else { continue };
         let is_twin = |other: &Route| (&other.host, &other.path) == (&route.host, &route.path);
         if let Some(twin) = routes.iter().position(is_twin) {
             let pool = config.pools[routes[twin].pool].pool_name();
@@ -149,6 +149,14 @@ pub(super) fn read(
             report.add(place, ROUTES, what);
         }
         routes.push(route);
+        tables.push(table);
+    }
+    for (route, table) in routes.iter().zip(tables) {
+        if let Some((key, what)) = passing::leads_nobody(config, route, &routes)
+            && let Some(said) = table.get(key)
+        {
+            report.warn(report.at(said.span().start), &format!("{ROUTES}.{key}"), what);
+        }
     }
     if !routes.is_empty() && passing::asks_no_routes(config) {
         let what = "lead nobody, as each listener names its pool; remove that from one, or these";
@@ -158,12 +166,12 @@ pub(super) fn read(
 }
 
 /// None where something that it needs is missing; a problem was reported then.
-fn read_one(
-    item: &DeValue<'_>,
+fn read_one<'w, 't>(
+    item: &'w DeValue<'t>,
     place: &Place,
     config: &Config,
     report: &mut Report<'_>,
-) -> Option<Route> {
+) -> Option<(Route, &'w DeTable<'t>)> {
     let DeValue::Table(table) = item else {
         let what = format!("found {}; expected a table with pool", found(item));
         report.add(place.clone(), ROUTES, what);
@@ -187,13 +195,7 @@ fn read_one(
         return None; // without what was refused it would be for any host, or any path
     }
     let path = written.path.filter(|path| !path.is_empty());
-    let route = Route { host: written.host, path, pool };
-    if let Some((key, what)) = passing::leads_nobody(config, &route)
-        && let Some(said) = table.get(key)
-    {
-        report.warn(report.at(said.span().start), &format!("{ROUTES}.{key}"), what);
-    }
-    Some(route)
+    Some((Route { host: written.host, path, pool }, table))
 }
 
 /// What to do about a pool that is none; and `without` where the file has but one, which has no

@@ -297,6 +297,11 @@ fn several_pools_have_routes() {
     assert_eq!(refusal(&pools(&[("web", ""), ("api", "")])), what);
     let other = refusal(&pools(&[("shop", ""), ("mail", "")]));
     assert_eq!(other, what.replace("pool = \"api\"", "pool = \"mail\""), "a pool of the file");
+    let tcp = "[[listeners]]\nname = \"redis\"\nlisten = \"[::]:6379\"\nmode = \"tcp\"\n";
+    let passed = "applications.toml: routes: which of several pools gets what \"redis\" passes on \
+                  is for itself to say; write for example pool = \"db\" in it, or sni = \
+                  \"required\" and [[routes]] by host";
+    assert_eq!(refusal(&format!("{tcp}{}", pools(&[("web", ""), ("db", "")]))), passed);
     let stray = format!("{MINIMAL}[[routes]]\npool = \"web\"\n");
     let what = "applications.toml:8:8: routes.pool: \"web\" cannot be chosen, as the file has one \
                 pool, its [[applications]]; remove the route, or make them [[pools.applications]], \
