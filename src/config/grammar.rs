@@ -25,6 +25,11 @@ const SECRET_CHARACTERS_MIN: usize = 16;
 
 /// An address to listen on; names are left out, so that nothing needs resolving.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+    listen_or((Ipv4Addr::UNSPECIFIED, 8080), text)
+}
+
+/// The same; who writes less is told of the rest of this.
+fn listen_or((usual, port_usual): (Ipv4Addr, u16), text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
@@ -34,14 +39,14 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     // Without brackets the port passes for the end of an IPv6 address: "::1:8099", ":::80".
     let meant = ipv6(host).or_else(|| ipv6(&format!("{host}:"))).filter(|_| port.len() > 1);
     let (host, port) = match bare.trim_matches(['[', ']']).parse::<IpAddr>() {
-        Ok(address) if meant.is_none() => (address.to_string(), 8080), // it ends in no port
-        _ => (host.to_string(), port.parse::<u16>().unwrap_or(8080)),
+        Ok(address) if meant.is_none() => (address.to_string(), port_usual), // it ends in no port
+        _ => (host.to_string(), port.parse::<u16>().unwrap_or(port_usual)),
     };
     let address = match host.trim_matches(['[', ']']) {
         "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
         host => meant.map_or_else(|| host.parse(), |meant| Ok(meant.into())),
     };
-    let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let address = address.unwrap_or(IpAddr::V4(usual));
     let remedy = SocketAddr::new(address, port);
     let what = match meant {
         Some(_) => "needs brackets around the IPv6 address; write",
