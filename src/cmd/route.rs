@@ -304,33 +304,34 @@ mod tests {
             ),
             ("https://x:8443", "nowhere: no route is for it at listener l8443; reset", false),
             (
-                "https://127.0.0.1:8443",
-                "nowhere: TLS names no address, and no route without host is for it at listener \
-                 l8443; reset",
-                false,
-            ),
-            (
-                "https://[::1]:8443",
-                "nowhere: TLS names no address, and no route without host is for it at listener \
-                 l8443; reset",
-                false,
-            ),
-            (
-                "https://www.example.org:8080",
-                "refused: listener l8080 speaks no TLS; ask with http",
-                false,
-            ),
-            (
-                "https://www.example.org:80",
-                "refused: listener l80 speaks no TLS; ask with http",
-                false,
-            ),
-            ("https://x:5432", "passed on to pool api: A, by listener l5432", true),
-            (
                 "http://www.example.org:6379",
                 "nowhere: no route is for it at listener l6379; reset",
                 false,
             ),
+        ] {
+            assert_eq!(of(&config, url), (expected.to_owned(), leads), "{url}");
+        }
+    }
+
+    #[test]
+    fn tls_is_spoken_where_its_listener_does_and_names_no_address() {
+        let listeners = "\
+            [[listeners]]\nname = \"plain\"\nlisten = \"[::]:8080\"\n\
+            [[listeners]]\nname = \"sent\"\nlisten = \"[::]:80\"\n\
+            mode = \"redirect-to-https\"\nhttps_port = 443\n\
+            [[listeners]]\nname = \"in\"\nlisten = \"[::]:8443\"\nmode = \"tcp\"\n\
+            sni = \"required\"\n\
+            [[listeners]]\nname = \"db\"\nlisten = \"[::]:5432\"\nmode = \"tcp\"\n\
+            pool = \"api\"\n";
+        let config = Config::parse(&format!("{listeners}{FILE}"), "test").unwrap();
+        let unnamed = "nowhere: TLS names no address, and no route without host is for it at \
+                       listener in; reset";
+        for (url, expected, leads) in [
+            ("https://127.0.0.1:8443", unnamed, false),
+            ("https://[::1]:8443", unnamed, false),
+            ("https://x:8080", "refused: listener plain speaks no TLS; ask with http", false),
+            ("https://x:80", "refused: listener sent speaks no TLS; ask with http", false),
+            ("https://x:5432", "passed on to pool api: A, by listener db", true),
         ] {
             assert_eq!(of(&config, url), (expected.to_owned(), leads), "{url}");
         }

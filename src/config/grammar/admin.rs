@@ -6,7 +6,9 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
 #[cfg(feature = "admin")]
-use super::{SECRET_CHARACTERS_MIN, listen_or};
+use super::SECRET_CHARACTERS_MIN;
+#[cfg(feature = "admin")]
+use super::address::listen_or;
 #[cfg(feature = "admin")]
 use crate::config::AdminSocket;
 #[cfg(feature = "admin")]

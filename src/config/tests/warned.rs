@@ -433,8 +433,8 @@ fn tls_inside_tls_is_told() {
     };
     let one = "[[listeners]]\nname = \"in\"\nlisten = \"[::]:443\"\nmode = \"tcp\"\n";
     assert_eq!(about(one), "", "clients speak without it");
-    let told = "11:7: applications.tls: \"in\" passes on the TLS of its clients, which would be inside \
-                this; remove this key, or lead it to another pool";
+    let told = "11:7: applications.tls: \"in\" passes on the TLS of its clients, which would be \
+                inside this; remove this key, or lead it to another pool";
     assert_eq!(about(&format!("{one}sni = \"required\"\n")), told);
 }
 
