@@ -196,8 +196,9 @@ Which balancer:
                            EVENLY_ADMIN_TOKEN holds the token, if not the file
       --all LIST           several, with commas between: each a socket's PATH, a URL
                            or HOST[:PORT] (9900), with NAME= before it or not
-  -c, --config FILE        the one of this file; default: applications.toml, or the
-                           only one that runs here if there is no such file
+  -c, --config FILE        the one of this file; default: applications.toml, or if
+                           there is no such file the one that EVENLY_... variables
+                           name, or the only one that runs here
   -h, --help               this text
 
 Exit status: 0 done, 1 refused, not in time, or no balancer answers, 2 bad usage.

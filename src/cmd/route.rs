@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
 
 use super::{Failure, warn};
 use crate::config::{CHALLENGES, Config, Listener, Mode, Source, quote};
@@ -66,10 +67,8 @@ fn fate(config: &Config, asked: &Asked<'_>) -> (String, bool) {
     let listening = config.listening();
     let mut there = listening.iter().filter(|one| one.listen.port() == port);
     let listener = there.next().filter(|_| there.next().is_none());
-    let takes_tls = |one: &&Listener| one.sni || config.is_secure(one);
-    if let Some(one) = listener.filter(takes_tls).filter(|_| !is_secure) {
-        let end = if one.mode == Mode::Tcp { "reset" } else { "refused with 400" };
-        return (format!("{end}: listener {} takes TLS alone; ask with https", one.name), false);
+    if let Some(end) = listener.and_then(|one| unspoken(config, one, is_secure)) {
+        return (end, false);
     }
     if let Some(one) = listener.filter(|one| one.mode == Mode::Tcp) {
         return passed_on(config, one, asked.host);
@@ -116,19 +115,45 @@ fn fate(config: &Config, asked: &Asked<'_>) -> (String, bool) {
     }
 }
 
+/// What becomes of a client that speaks TLS where it is not spoken, or does not where it is.
+fn unspoken(config: &Config, listener: &Listener, is_secure: bool) -> Option<String> {
+    let takes_tls = listener.sni || config.is_secure(listener);
+    let (end, takes, scheme) = match (is_secure, takes_tls, listener.mode) {
+        (false, true, Mode::Tcp) => ("reset", "takes TLS alone", "https"),
+        (false, true, _) => ("refused with 400", "takes TLS alone", "https"),
+        // Where it is passed on, the application may speak it.
+        (true, false, Mode::Http | Mode::ToHttps) => ("refused", "speaks no TLS", "http"),
+        _ => return None,
+    };
+    Some(format!("{end}: listener {} {takes}; ask with {scheme}", listener.name))
+}
+
 /// What becomes of a connection at a listener that passes it on.
 fn passed_on(config: &Config, listener: &Listener, host: &str) -> (String, bool) {
     let name = &listener.name;
     if let Some(pool) = &listener.pool {
         return (format!("passed on to {}, by listener {name}", named(config, pool)), true);
     }
+    // A client names no address there (RFC 6066 section 3).
+    let is_address = is_address(host);
     let routes = Routes::new(&config.routes, config.parts().len());
-    match routes.find(if listener.sni { host } else { "" }, NO_PATH) {
+    let asked = if listener.sni && !is_address { host } else { "" };
+    match routes.find(asked, NO_PATH) {
         Ok(Some(RouteEnd { pool, .. })) => {
             (format!("passed on to {}, by listener {name}", told(config, pool)), true)
         }
+        _ if listener.sni && is_address => {
+            let what = "TLS names no address, and no route without host is for it at listener";
+            (format!("nowhere: {what} {name}; reset"), false)
+        }
         _ => (format!("nowhere: no route is for it at listener {name}; reset"), false),
     }
+}
+
+/// True of an address, with a port or without.
+fn is_address(host: &str) -> bool {
+    let is_bare = || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    host.parse::<SocketAddr>().is_ok() || is_bare()
 }
 
 /// The port that a host names.
@@ -283,6 +308,30 @@ mod tests {
                 "nowhere: no route is for it at listener l6379; reset",
                 false,
             ),
+        ] {
+            assert_eq!(of(&config, url), (expected.to_owned(), leads), "{url}");
+        }
+    }
+
+    #[test]
+    fn tls_is_spoken_where_its_listener_does_and_names_no_address() {
+        let listeners = "\
+            [[listeners]]\nname = \"plain\"\nlisten = \"[::]:8080\"\n\
+            [[listeners]]\nname = \"sent\"\nlisten = \"[::]:80\"\n\
+            mode = \"redirect-to-https\"\nhttps_port = 443\n\
+            [[listeners]]\nname = \"in\"\nlisten = \"[::]:8443\"\nmode = \"tcp\"\n\
+            sni = \"required\"\n\
+            [[listeners]]\nname = \"db\"\nlisten = \"[::]:5432\"\nmode = \"tcp\"\n\
+            pool = \"api\"\n";
+        let config = Config::parse(&format!("{listeners}{FILE}"), "test").unwrap();
+        let unnamed = "nowhere: TLS names no address, and no route without host is for it at \
+                       listener in; reset";
+        for (url, expected, leads) in [
+            ("https://127.0.0.1:8443", unnamed, false),
+            ("https://[::1]:8443", unnamed, false),
+            ("https://x:8080", "refused: listener plain speaks no TLS; ask with http", false),
+            ("https://x:80", "refused: listener sent speaks no TLS; ask with http", false),
+            ("https://x:5432", "passed on to pool api: A, by listener db", true),
         ] {
             assert_eq!(of(&config, url), (expected.to_owned(), leads), "{url}");
         }

@@ -1,84 +1,29 @@
 //! The grammars of single strings: addresses, names, paths, cookies, status ranges, log targets.
 //! Called by the forms of keys; resolves no name and touches no file.
 
+mod address;
 pub(super) mod admin;
 #[cfg(feature = "alerts")]
 pub(super) mod alerts;
 pub(super) mod origin;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+
+pub(super) use address::{host, host_fits, host_or_none, listen};
+
+use address::HOST_BYTES_MAX;
 
 use super::message::{nearest, quote};
 use super::{HashBy, LogTarget, RetryReason};
 use crate::http;
 
-/// Longest host name (RFC 1035 section 2.3.4), as text without the final dot.
-const HOST_BYTES_MAX: usize = 253;
 /// Room for the default name of the longest host: a colon and five digits.
 const NAME_BYTES_MAX: usize = HOST_BYTES_MAX + 6;
 
 /// Fewer characters than this can be tried out.
 const SECRET_CHARACTERS_MIN: usize = 16;
-
-/// An address to listen on; names are left out, so that nothing needs resolving.
-pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
-    if let Ok(address) = text.parse() {
-        return Ok(address);
-    }
-    let bare = text.split_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
-    let (host, port) = bare.rsplit_once(':').unwrap_or(("", bare));
-    let ipv6 = |host: &str| host.parse::<Ipv6Addr>().ok();
-    // Without brackets the port passes for the end of an IPv6 address: "::1:8099", ":::80".
-    let meant = ipv6(host).or_else(|| ipv6(&format!("{host}:"))).filter(|_| port.len() > 1);
-    let (host, port) = match bare.trim_matches(['[', ']']).parse::<IpAddr>() {
-        Ok(address) if meant.is_none() => (address.to_string(), 8080), // it ends in no port
-        _ => (host.to_string(), port.parse::<u16>().unwrap_or(8080)),
-    };
-    let address = match host.trim_matches(['[', ']']) {
-        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
-        host => meant.map_or_else(|| host.parse(), |meant| Ok(meant.into())),
-    };
-    let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let remedy = SocketAddr::new(address, port);
-    let what = match meant {
-        Some(_) => "needs brackets around the IPv6 address; write",
-        None => "is not an address and a port; write for example",
-    };
-    Err(format!("{} {what} \"{remedy}\"", quote(text)))
-}
-
-/// An address or a host name, in one spelling each: IPv6 without brackets, names in lower case.
-pub(super) fn host(text: &str) -> Result<String, String> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(address.to_canonical().to_string());
-    }
-    let said = quote(text);
-    if text.contains("://") {
-        return Err(format!("{said} is a URL; write the address alone, and the port under port"));
-    }
-    if let Some((host, port)) = text.rsplit_once(':')
-        && port.parse::<u16>().is_ok()
-        && self::host(host).is_ok()
-    {
-        return Err(format!("{said} holds a port; write \"{host}\" and port = \"{port}\""));
-    }
-    let label = |label: &str| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        (1..=63).contains(&label.len()) && label.bytes().all(plain) && !label.starts_with('-')
-    };
-    let name = text.strip_suffix('.').unwrap_or(text);
-    // A last label of digits makes it an IPv4 address, and then a broken one (RFC 3696 section 2).
-    let number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
-    let last = name.rsplit('.').next().unwrap_or_default();
-    if name.len() > HOST_BYTES_MAX || !name.split('.').all(label) || number(last) {
-        return Err(format!("{said} is neither an address nor a host name, such as \"127.0.0.1\""));
-    }
-    Ok(text.to_ascii_lowercase())
-}
 
 /// A name fit for a header, a log line and a command line. Spaces stand inside only: a header would
 /// lose the others.

@@ -407,7 +407,7 @@ table! {
         /// `evenly-PORT.sock` in the runtime directory.
         socket: AdminSocket = "auto", text("auto", grammar::admin::socket);
         /// Address and port besides; none is off. Any but a loopback address takes a token.
-        listen: Option<SocketAddr> = "off", OrOff(text("127.0.0.1:9900", grammar::listen));
+        listen: Option<SocketAddr> = "off", OrOff(text("127.0.0.1:9900", grammar::admin::listen));
         /// What whoever asks there must show, as `Authorization: Bearer`; if empty, nothing.
         token: String = "", Hidden(text("at least 16 characters", grammar::admin::token)),
             when(OPERATED);

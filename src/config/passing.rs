@@ -181,8 +181,24 @@ pub(super) fn judge_pool(config: &Config, index: usize, report: &mut Report<'_>)
                     and so it goes; write \"client\" to have it so for all";
         report.warn(report.place("balance.hash_by"), "balance.hash_by", what);
     }
+    tls_is_spoken_once(config, index, report);
     if let Some(own) = report.pools.get(index).filter(|_| config.passes_all_to(index)) {
         warn_of_http(&own.clone(), ALL_OF_POOL, &[], report);
+    }
+}
+
+/// What a client speaks goes on as it is, and only who speaks TLS to what ends it may want more.
+fn tls_is_spoken_once(config: &Config, index: usize, report: &mut Report<'_>) {
+    let (key, specs) = ("applications.tls", &config.parts()[index].applications);
+    if let Some(one) = config.leading_to(index).find(|one| one.sni)
+        && specs.iter().any(|spec| spec.tls.is_some())
+    {
+        let what = format!(
+            "{} passes on the TLS of its clients, which would be inside this; remove this key, or \
+             lead it to another pool",
+            quote(&one.name)
+        );
+        report.warn(report.place_where(key, "true"), key, what);
     }
 }
 
@@ -191,21 +207,36 @@ pub(super) fn asks_no_routes(config: &Config) -> bool {
     !config.listeners.is_empty() && leading(&config.listeners).all(|one| one.pool.is_some())
 }
 
-/// Why a route leads nobody, if so, and the key that is to blame: where all who go by routes are
-/// passed on, no path is asked for, and a name only of TLS that is read.
-pub(super) fn leads_nobody(config: &Config, route: &Route) -> Option<(&'static str, &'static str)> {
-    let led = || leading(&config.listeners).filter(|one| one.pool.is_none());
-    if !are_tcp(led()) {
-        return None;
-    }
-    if route.path.is_some() {
-        let what = "leads nobody: at listeners of mode \"tcp\" there are no paths; remove this key";
-        return Some(("path", what));
-    }
-    let is_blind = route.host.is_some() && !led().any(|one| one.sni);
-    let what = "leads nobody: at listeners of mode \"tcp\" no name is read; set sni = \"required\" \
-                there, or remove this key";
-    is_blind.then_some(("host", what))
+/// One that goes by routes, where all that do pass connections on.
+pub(super) fn first_by_routes(config: &Config) -> Option<&Listener> {
+    by_routes(config).next().filter(|_| are_tcp(by_routes(config)))
+}
+
+fn by_routes(config: &Config) -> impl Iterator<Item = &Listener> {
+    leading(&config.listeners).filter(|one| one.pool.is_none())
+}
+
+/// Why this one of the routes leads nobody, if so, and the key that is to blame: where all who go
+/// by routes are passed on, no path is asked for, and a name only of TLS that is read.
+pub(super) fn leads_nobody(
+    config: &Config,
+    route: &Route,
+    routes: &[Route],
+) -> Option<(&'static str, String)> {
+    first_by_routes(config)?;
+    let is_read = by_routes(config).any(|one| one.sni);
+    let (key, what) = match (&route.path, &route.host) {
+        (Some(_), _) => ("path", "there are no paths;"),
+        (None, Some(_)) if !is_read => {
+            ("host", "no name is read; set sni = \"required\" there, or")
+        }
+        _ => return None,
+    };
+    // Without what nobody can be asked for, two may be one.
+    let is_like = |other: &&Route| !is_read || other.host == route.host;
+    let it = if routes.iter().filter(is_like).count() > 1 { "route" } else { "key" };
+    let what = format!("leads nobody: at listeners of mode \"tcp\" {what} remove this {it}");
+    Some((key, what))
 }
 
 /// Whom no route can be for, a listener that passes connections on can only reset.

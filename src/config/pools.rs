@@ -20,7 +20,7 @@ use super::settings::Setting;
 use super::table::{Field, Slot, Table, table};
 use super::twins::Known;
 use super::written::{items, read_table, refuse_unknown, the_table};
-use super::{APPLICATIONS, Asking, Config, OWN, POOLS, grammar, routes};
+use super::{APPLICATIONS, Asking, Config, OWN, POOLS, grammar, passing, routes};
 use crate::pool::{NO_POOL, ONLY};
 
 /// The most of them.
@@ -232,16 +232,24 @@ fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
     }
     let is_led_by_listener =
         |pool: &str| leading(&all).any(|one| one.pool.as_deref() == Some(pool));
-    let asks_routes = || leading(&all).any(|one| one.pool.is_none());
+    let asks_no_routes = passing::asks_no_routes(config);
+    let passing = passing::first_by_routes(config);
     if let [_, .., last] = &config.pools[..]
         && config.routes.is_empty()
-        && asks_routes()
+        && !asks_no_routes
     {
-        let what = format!(
-            "which of several pools a request goes to is for [[routes]] to say; write for example \
-             [[routes]] and below it path = \"/api\" and pool = {}",
-            quote(last.pool_name())
-        );
+        let last = quote(last.pool_name());
+        let what = match passing {
+            Some(one) => format!(
+                "which of several pools gets what {} passes on is for itself to say; write for \
+                 example pool = {last} in it, or sni = \"required\" and [[routes]] by host",
+                quote(&one.name)
+            ),
+            None => format!(
+                "which of several pools a request goes to is for [[routes]] to say; write for \
+                 example [[routes]] and below it path = \"/api\" and pool = {last}"
+            ),
+        };
         report.add(Place::File, "routes", what);
         return;
     }
@@ -252,7 +260,11 @@ fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
             let is_in_file = |it: &&Setting| matches!(it.place, Place::At { .. });
             let own = report.pools[index].tables.iter().rev().find(is_in_file);
             let place = own.map(|it| it.place.clone());
-            let what = format!("no route leads to {}; write one", quote(name));
+            let name = quote(name);
+            let what = match asks_no_routes || passing.is_some_and(|one| !one.sni) {
+                true => format!("no listener leads to {name}; write pool = {name} in one"),
+                false => format!("no route leads to {name}; write one"),
+            };
             report.warn(place.unwrap_or(Place::File), "pools", what);
         }
     }
@@ -260,14 +272,14 @@ fn each_pool_is_led_to(config: &Config, report: &mut Report<'_>) {
 
 /// Each would take the other's for one that is no longer good, and give the client a new one.
 fn each_pool_has_its_own_cookie(config: &Config, report: &mut Report<'_>) {
-    let cookie = |index: usize| config.pools[index].sticky.cookie.as_deref();
-    // Where connections are passed on there are none.
-    let is_asked = |index: &usize| !config.passes_all_to(*index);
+    let mut known: Vec<(&str, &Config)> = Vec::new();
     for (index, pool) in config.pools.iter().enumerate() {
-        let is_twin = |other: &usize| cookie(*other).is_some() && cookie(*other) == cookie(index);
-        let twin = (0..index).filter(is_twin).find(is_asked);
-        if let Some(twin) = twin.filter(|_| is_asked(&index)) {
-            let [one, other] = [&config.pools[twin], pool].map(|pool| quote(pool.pool_name()));
+        let Some(cookie) = pool.sticky.cookie.as_deref() else { continue };
+        if config.passes_all_to(index) {
+            continue; // where connections are passed on there are none
+        }
+        if let Some((_, twin)) = known.iter().find(|(other, _)| *other == cookie) {
+            let [one, other] = [twin, pool].map(|pool| quote(pool.pool_name()));
             let what = format!(
                 "the pools {one} and {other} have the same one: a client of both at one host loses \
                  its application in one each time that it speaks to the other; write another below \
@@ -278,5 +290,6 @@ fn each_pool_has_its_own_cookie(config: &Config, report: &mut Report<'_>) {
             });
             return;
         }
+        known.push((cookie, pool));
     }
 }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use toml::Spanned;
-use toml::de::{DeString, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::form::{Form, Unset, found, text};
 use super::message::{Place, nearest, quote};
@@ -35,7 +35,11 @@ table! {
 
 /// As `pool::Route` has it.
 fn host(text: &str) -> Result<String, String> {
-    let (below, name) = text.strip_prefix("*.").map_or(("", text), |name| ("*.", name));
+    let (below, name) = below(text);
+    grammar::host_fits(name)?;
+    if let Some(host) = host_or_none(text) {
+        return Ok(host);
+    }
     if text == "*" {
         return Err("\"*\" is any host, as it is without this key; remove it".to_owned());
     }
@@ -45,45 +49,58 @@ fn host(text: &str) -> Result<String, String> {
         let what = "clients ask for such a name in its form in ASCII, which begins with xn--";
         return Err(format!("{said} matches nothing: {what}; write that, as idn2 prints it"));
     }
-    let bare = bare(name);
-    let remedy = |other: &str| match other != text && host(other).is_ok() {
-        true => quote(other),
-        false => "for example \"a.example.org\" or \"*.example.org\"".to_owned(),
+    let (bare, rest) = bare(name);
+    let (what, other) = if grammar::host_or_none(name).is_some() {
+        ("is an address, which has no names below it", name.to_owned())
+    } else if !matches!(rest, "" | "/") {
+        let what = "is more than a host: a path has a key of its own, and routes ask for no scheme \
+                    and port";
+        (what, format!("{below}{bare}"))
+    } else if bare != name {
+        ("is more than a host: routes ask for no scheme and port", format!("{below}{bare}"))
+    } else if let Some((_, end)) = name.rsplit_once('*') {
+        let what = "has a * elsewhere than in \"*.\" in front";
+        (what, format!("*.{}", end.trim_start_matches('.')))
+    } else {
+        let what = "is no address and no name of a host, which has letters, digits, - and _ \
+                    between dots";
+        (what, String::new())
     };
-    let (what, remedy) = match grammar::host(name) {
-        Ok(host) if below.is_empty() || host.parse::<IpAddr>().is_err() => {
-            let host = host.strip_suffix('.').unwrap_or(&host);
-            return Ok(match host.contains(':') {
-                true => format!("[{host}]"),
-                false => format!("{below}{host}"),
-            });
-        }
-        Ok(_) => ("is an address, which has no names below it", remedy(name)),
-        Err(_) if bare != name => {
-            let what = "is more than a host: routes ask for no scheme and port";
-            (what, remedy(&format!("{below}{bare}")))
-        }
-        Err(_) => match name.rsplit_once('*') {
-            Some((_, end)) => {
-                let what = "has a * elsewhere than in \"*.\" in front";
-                (what, remedy(&format!("*.{}", end.trim_start_matches('.'))))
-            }
-            None => {
-                let what = "is no address and no name of a host, which has letters, digits, - and \
-                            _ between dots";
-                (what, remedy(""))
-            }
-        },
+    let other = match host_or_none(&other) {
+        Some(_) => quote(&other),
+        None => "for example \"a.example.org\" or \"*.example.org\"".to_owned(),
     };
-    Err(format!("{said} {what}; write {remedy}"))
+    let path = match path(rest) {
+        Ok(path) if !path.is_empty() => format!(", and path = {}", quote(&path)),
+        _ => String::new(),
+    };
+    Err(format!("{said} {what}; write {other}{path}"))
 }
 
-/// What of a URL, or of what stands in `Host`, is the host.
-fn bare(text: &str) -> &str {
+/// None where it is none.
+fn host_or_none(text: &str) -> Option<String> {
+    let (below, name) = below(text);
+    let host = grammar::host_or_none(name)?;
+    let host = host.strip_suffix('.').unwrap_or(&host);
+    match host.parse::<IpAddr>() {
+        Ok(_) if !below.is_empty() => None,
+        Ok(IpAddr::V6(_)) => Some(format!("[{host}]")),
+        _ => Some(format!("{below}{host}")),
+    }
+}
+
+/// What is in front where all names below one are meant, and that one.
+fn below(text: &str) -> (&str, &str) {
+    text.strip_prefix("*.").map_or(("", text), |name| ("*.", name))
+}
+
+/// What of a URL, or of what stands in `Host`, is the host, and the path behind it.
+fn bare(text: &str) -> (&str, &str) {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let authority = rest.split_once('/').map_or(rest, |(authority, _)| authority);
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    authority.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(authority, |(host, _)| host)
+    let host = authority.rsplit_once(':').filter(|(_, port)| is_port(port));
+    (host.map_or(authority, |(host, _)| host), path)
 }
 
 /// A path that everybody reads in one way: routes are compared with it letter by letter.
@@ -117,14 +134,14 @@ pub(super) fn read(
     config: &Config,
     report: &mut Report<'_>,
 ) -> Vec<Route> {
-    let mut routes: Vec<Route> = Vec::new();
+    let (mut routes, mut tables) = (Vec::<Route>::new(), Vec::new());
     for item in items((ROUTES, "route", ROUTES_MAX), written, report) {
         report.settings.items.push(Vec::new());
         let place = report.at(item.span().start);
         let route = read_one(item.get_ref(), &place, config, report);
         // No other key hangs on what a route says, and there may be many.
         report.settings.items.pop();
-        let Some(route) = route else { continue };
+        let Some((route, table)) = route else { continue };
         let is_twin = |other: &Route| (&other.host, &other.path) == (&route.host, &route.path);
         if let Some(twin) = routes.iter().position(is_twin) {
             let pool = config.pools[routes[twin].pool].pool_name();
@@ -136,6 +153,14 @@ pub(super) fn read(
             report.add(place, ROUTES, what);
         }
         routes.push(route);
+        tables.push(table);
+    }
+    for (route, table) in routes.iter().zip(tables) {
+        if let Some((key, what)) = passing::leads_nobody(config, route, &routes)
+            && let Some(said) = table.get(key)
+        {
+            report.warn(report.at(said.span().start), &format!("{ROUTES}.{key}"), what);
+        }
     }
     if !routes.is_empty() && passing::asks_no_routes(config) {
         let what = "lead nobody, as each listener names its pool; remove that from one, or these";
@@ -145,12 +170,12 @@ pub(super) fn read(
 }
 
 /// None where something that it needs is missing; a problem was reported then.
-fn read_one(
-    item: &DeValue<'_>,
+fn read_one<'w, 't>(
+    item: &'w DeValue<'t>,
     place: &Place,
     config: &Config,
     report: &mut Report<'_>,
-) -> Option<Route> {
+) -> Option<(Route, &'w DeTable<'t>)> {
     let DeValue::Table(table) = item else {
         let what = format!("found {}; expected a table with pool", found(item));
         report.add(place.clone(), ROUTES, what);
@@ -174,13 +199,7 @@ fn read_one(
         return None; // without what was refused it would be for any host, or any path
     }
     let path = written.path.filter(|path| !path.is_empty());
-    let route = Route { host: written.host, path, pool };
-    if let Some((key, what)) = passing::leads_nobody(config, &route)
-        && let Some(said) = table.get(key)
-    {
-        report.warn(report.at(said.span().start), &format!("{ROUTES}.{key}"), what);
-    }
-    Some(route)
+    Some((Route { host: written.host, path, pool }, table))
 }
 
 /// What to do about a pool that is none; and `without` where the file has but one, which has no

@@ -129,4 +129,5 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("format", "clf ncsa", "\"common\""),
     ("format", "apache nginx on", "\"combined\""),
     ("mode", "http proxy", "\"relay\""),
+    ("mode of a listener", "https ssl tls", "\"http\", with certificates in [tls]"),
 ];

@@ -2,9 +2,13 @@
 
 #[cfg(feature = "admin")]
 use std::fmt;
+#[cfg(feature = "admin")]
+use std::net::{Ipv4Addr, SocketAddr};
 
 #[cfg(feature = "admin")]
 use super::SECRET_CHARACTERS_MIN;
+#[cfg(feature = "admin")]
+use super::address::listen_or;
 #[cfg(feature = "admin")]
 use crate::config::AdminSocket;
 #[cfg(feature = "admin")]
@@ -21,6 +25,12 @@ pub(in crate::config) fn token(text: &str) -> Result<String, String> {
         return Ok(text.to_string());
     }
     Err(format!("{count} characters can be guessed; use at least {least}, or \"\" for none"))
+}
+
+/// Where it may do without a token, if no address is said.
+#[cfg(feature = "admin")]
+pub(in crate::config) fn listen(text: &str) -> Result<SocketAddr, String> {
+    listen_or((Ipv4Addr::LOCALHOST, 9900), text)
 }
 
 /// A path must show a slash, so that a slip in "off" makes no socket of that name.

@@ -198,8 +198,8 @@ pool = "api"
 [[routes]]
 pool = "api"
     5:8: routes.host: leads nobody: at listeners of mode "tcp" no name is read; set
-        sni = "required" there, or remove this key
-    8:8: routes.path: leads nobody: at listeners of mode "tcp" there are no paths; remove this key
+        sni = "required" there, or remove this route
+    8:8: routes.path: leads nobody: at listeners of mode "tcp" there are no paths; remove this route
 [[listeners]]
 name = "db"
 listen = "0.0.0.0:80"
@@ -213,9 +213,21 @@ pool = "api"
     4:8: listeners.mode: "db" resets each connection, as no route can be for it; write its pool, or
         a route without host and path
     6:8: routes.host: leads nobody: at listeners of mode "tcp" no name is read; set
-        sni = "required" there, or remove this key
+        sni = "required" there, or remove this route
     9:8: routes.host: leads nobody: at listeners of mode "tcp" no name is read; set
-        sni = "required" there, or remove this key
+        sni = "required" there, or remove this route
+[[listeners]]
+listen = "0.0.0.0:443"
+mode = "tcp"
+sni = "required"
+[[routes]]
+host = "a.test"
+path = "/a"
+pool = "web"
+[[routes]]
+host = "b.test"
+pool = "api"
+    7:8: routes.path: leads nobody: at listeners of mode "tcp" there are no paths; remove this key
 [[listeners]]
 listen = "0.0.0.0:80"
 pool = "web"
@@ -396,17 +408,34 @@ fn what_the_file_says_for_all_pools_must_mean_something_to_one() {
 #[test]
 fn a_pool_to_which_nothing_leads_is_told() {
     let text = format!("{}[[routes]]\npool = \"b\"\n", pools(&[("a", ""), ("b", "")]));
+    let routes = text.find("[[routes]]").unwrap();
     let told = "2:8: pools: no route leads to \"a\"; write one";
     assert_eq!(from(&text, &Overrides::default()), told);
     let mut flags = Overrides::default();
     flags.set("--set server.workers", "server.workers", "2");
     assert_eq!(from(&text, &flags), told, "it is no matter of a flag");
     assert_eq!(from(&pools(&[("a", "")]), &Overrides::default()), "");
+    let named = format!("[[listeners]]\nlisten = \"[::]:80\"\npool = \"b\"\n{}", &text[..routes]);
+    let by_listener = "5:8: pools: no listener leads to \"a\"; write pool = \"a\" in one";
+    assert_eq!(from(&named, &Overrides::default()), by_listener, "routes lead nobody there");
     let sent = "[[listeners]]\nlisten = \"[::]:80\"\nmode = \"redirect-to-https\"\npool = \"a\"\n\
                 https_port = 443\n[[listeners]]\nlisten = \"[::]:81\"\n";
     let told = "4:8: listeners.pool: means nothing without mode = \"http\" or mode = \"tcp\"; set \
                 one, or remove this key\n9:8: pools: no route leads to \"a\"; write one";
     assert_eq!(from(&format!("{sent}{text}"), &Overrides::default()), told);
+}
+
+#[test]
+fn tls_inside_tls_is_told() {
+    let about = |listeners: &str| {
+        let text = format!("{listeners}{MINIMAL}").replace("tsl = false", "tls = true");
+        from(&text, &Overrides::default())
+    };
+    let one = "[[listeners]]\nname = \"in\"\nlisten = \"[::]:443\"\nmode = \"tcp\"\n";
+    assert_eq!(about(one), "", "clients speak without it");
+    let told = "11:7: applications.tls: \"in\" passes on the TLS of its clients, which would be \
+                inside this; remove this key, or lead it to another pool";
+    assert_eq!(about(&format!("{one}sni = \"required\"\n")), told);
 }
 
 #[test]

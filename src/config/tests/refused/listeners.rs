@@ -47,6 +47,11 @@ mode = "proxy"
     3:8: listeners.mode: unknown mode of a listener "proxy"; use "http",
         "redirect-to-https", "tcp"
 [[listeners]]
+listen = "0.0.0.0:443"
+mode = "https"
+    3:8: listeners.mode: unknown mode of a listener "https"; here that is "http", with certificates
+        in [tls]
+[[listeners]]
 listen = "0.0.0.0:80"
 port = 80
     3:1: listeners.port: unknown key; did you mean "listen", such as "0.0.0.0:8080"?

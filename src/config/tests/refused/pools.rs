@@ -128,8 +128,18 @@ pool = "api"
 [[routes]]
 host = "https://*.a.test/x"
 pool = "api"
-    2:8: routes.host: "https://*.a.test/x" is more than a host: routes ask for no scheme and port;
-        write "*.a.test"
+    2:8: routes.host: "https://*.a.test/x" is more than a host: a path has a key of its own, and
+        routes ask for no scheme and port; write "*.a.test", and path = "/x"
+[[routes]]
+host = "a.test/api/"
+pool = "api"
+    2:8: routes.host: "a.test/api/" is more than a host: a path has a key of its own, and routes ask
+        for no scheme and port; write "a.test", and path = "/api"
+[[routes]]
+host = "http://a.test/"
+pool = "api"
+    2:8: routes.host: "http://a.test/" is more than a host: routes ask for no scheme and port; write
+        "a.test"
 [[routes]]
 host = "a.*.test"
 pool = "api"
@@ -168,6 +178,17 @@ pool = "api"
     2:8: routes.host: "*" is any host, as it is without this key; remove it
 "#;
     each(cases, above_pools);
+}
+
+/// Each of its ports was once looked at by itself, and by all in front of it.
+#[test]
+fn a_host_that_no_name_is_as_long_as_is_refused_at_once() {
+    let long = format!("a{}", ":1".repeat(10_000));
+    let what = "20001 bytes are too many for a host; it has up to 253";
+    let route = above_pools(&format!("[[routes]]\nhost = \"{long}\"\npool = \"api\""));
+    assert_eq!(route, format!("2:8: routes.host: {what}"));
+    let application = alone(&format!("[[applications]]\nip = \"{long}\"\nport = 1"));
+    assert_eq!(application, format!("2:6: applications.ip: {what}"));
 }
 
 #[test]
@@ -278,6 +299,11 @@ fn several_pools_have_routes() {
     assert_eq!(refusal(&pools(&[("web", ""), ("api", "")])), what);
     let other = refusal(&pools(&[("shop", ""), ("mail", "")]));
     assert_eq!(other, what.replace("pool = \"api\"", "pool = \"mail\""), "a pool of the file");
+    let tcp = "[[listeners]]\nname = \"redis\"\nlisten = \"[::]:6379\"\nmode = \"tcp\"\n";
+    let passed = "applications.toml: routes: which of several pools gets what \"redis\" passes on \
+                  is for itself to say; write for example pool = \"db\" in it, or sni = \
+                  \"required\" and [[routes]] by host";
+    assert_eq!(refusal(&format!("{tcp}{}", pools(&[("web", ""), ("db", "")]))), passed);
     let stray = format!("{MINIMAL}[[routes]]\npool = \"web\"\n");
     let what = "applications.toml:8:8: routes.pool: \"web\" cannot be chosen, as the file has one \
                 pool, its [[applications]]; remove the route, or make them [[pools.applications]], \

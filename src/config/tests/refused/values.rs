@@ -342,6 +342,15 @@ admin.listen = "0.0.0.0:9900"
 admin.listen = "[2001:db8::1]:9900"
     1:16: admin.listen: [2001:db8::1]:9900 can be reached from elsewhere: set a token of at least
         16 characters, or write "127.0.0.1:9900"
+admin.listen = "9900"
+    1:16: admin.listen: "9900" is not an address and a port; write for example "127.0.0.1:9900",
+        or "off"
+admin.listen = "*:9901"
+    1:16: admin.listen: "*:9901" is not an address and a port; write for example "127.0.0.1:9901",
+        or "off"
+admin.listen = "localhost"
+    1:16: admin.listen: "localhost" is not an address and a port; write for example
+        "127.0.0.1:9900", or "off"
 admin.listen = "127.0.0.1:8080"
     1:16: admin.listen: clients are served at 0.0.0.0:8080; choose another port
 admin.token = "fifteen letters"
