@@ -2,7 +2,7 @@
 //! socket, checks. Called by the start, and by its trial, which tries the same and keeps nothing.
 
 use super::{CannotStart, Prepared, failed, tell};
-use crate::config::{self, AccessLog, Answers, CHALLENGES, Config, Errors, LogTarget};
+use crate::config::{self, AccessLog, Answers, Config, Errors, LogTarget};
 use crate::config::{Mode, Serving};
 use crate::engine::{Listener, descriptors};
 use crate::event::{Event, Teller};
@@ -258,14 +258,14 @@ pub(super) fn open_files(config: &Config) -> Result<(Tls, Prepared), Errors> {
 pub(super) fn webroots(config: &Config) -> Result<(), Errors> {
     let folders = config.listeners.iter().filter_map(|one| one.acme_webroot.as_deref());
     let faults = folders.filter_map(|folder| {
-        let inside = || fs::metadata(format!("{folder}{CHALLENGES}.")).map_err(|it| it.kind());
+        let inside = || fs::metadata(format!("{folder}/.")).map_err(|it| it.kind());
         let what = match fs::metadata(folder) {
             Ok(found) if found.is_dir() => match inside() {
                 Err(io::ErrorKind::PermissionDenied) => {
                     let user = geteuid().as_raw();
                     format!("cannot be entered by user {user}; let that one in (chmod o+x)")
                 }
-                // What is missing there, the ACME client makes.
+                // What is in there, the ACME client makes and removes.
                 _ => return None,
             },
             Ok(_) => "is no folder; name the one that the ACME client has as its webroot".into(),
