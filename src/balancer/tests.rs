@@ -256,7 +256,7 @@ fn diff_says_what_reload_then_does_and_changes_nothing_itself() {
     assert_eq!(life.last_reload.unwrap().1, Ok(words));
     assert!(life.loaded > life.started && steered.config().contains("length = 7"));
     std::fs::remove_dir_all(&folder).unwrap();
-    assert!(steered.reload().unwrap_err().contains("no such file"));
+    assert!(steered.reload().unwrap_err().contains("is not there any more"));
     assert_eq!(steered.life().reloads, 1);
 }
 

@@ -159,13 +159,15 @@ fn who_asks_nothing_makes_way_for_who_waits_where_that_is_wanted() {
     let limits = ServerLimits { connections_max: 2, idle_give_way: true, ..limits() };
     let (_server, address) = start(limits);
     let mut idle = [connect(address), connect(address)];
-    assert_eq!(status(&ask(&mut idle[0], GET, "a.test\n")), "200");
     let mut busy = connect(address);
     busy.write_all(b"G").unwrap();
     assert_eq!(ask(&mut idle[0], "", "\0"), "", "the oldest is closed");
-    assert_eq!(status(&ask(&mut connect(address), GET, "a.test\n")), "200");
+    let mut other = connect(address);
+    assert_eq!(status(&ask(&mut other, GET, "a.test\n")), "200");
     assert_eq!(ask(&mut idle[1], "", "\0"), "", "and the next");
     assert_eq!(status(&ask(&mut busy, &GET[1..], "a.test\n")), "200");
+    let mut last = connect(address);
+    assert_eq!(status(&ask(&mut last, GET, "a.test\n")), "200", "who was served is idle again");
 }
 
 #[test]

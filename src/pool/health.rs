@@ -228,7 +228,7 @@ impl Checks {
 }
 
 /// The latest ejection: 8 bits `count`, 40 bits `until_ms` (34 years). Written by whoever has the
-/// row at [`Exit::Leaving`], and by nobody else.
+/// row at `Exit::Leaving`, and by nobody else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ejection {
     /// Ejections without a good stretch between them.
