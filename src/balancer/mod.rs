@@ -203,6 +203,8 @@ impl Balancer {
     /// Serves on for a while, and is seen not to be ready, so that balancers in front send no more;
     /// true if a signal ended that.
     fn be_lame(&self, lame_duck: Duration) -> bool {
+        // What is told has happened: whoever reads the line and asks is answered so.
+        self.running.server.say_unready();
         self.running.teller.tell(Event::Unready { lame_duck });
         self.serve_on(lame_duck)
     }
