@@ -8,7 +8,6 @@ use crate::http::FirstLine;
 use crate::log::Cause;
 use crate::pool::{Fault, Outcome, Reason, Shards};
 use crate::text::beginning;
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -82,7 +81,7 @@ pub struct Short<const N: usize> {
 const CUT: u8 = 0x80;
 
 /// Where a request has been.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Tried {
     told: [Option<Try>; TRIES_TOLD_MAX],
     count: u16,
@@ -121,13 +120,20 @@ pub enum TryEnd {
 pub(super) struct Traces(Shards<Ring>);
 
 #[derive(Debug, Default)]
-struct Ring(Mutex<VecDeque<Trace>>);
+struct Ring(Mutex<Last>);
+
+/// Those that a ring holds.
+#[derive(Debug, Default)]
+struct Last {
+    traces: Vec<Trace>,
+    /// Where the next is written: over the oldest, once there are as many as may be.
+    next: usize,
+}
 
 impl Traces {
     /// Remembers one, in place of the oldest of this worker.
     pub(super) fn keep(&self, trace: Trace) {
-        // Dropped when the lock is open again.
-        let _oldest = self.0.own().keep(trace);
+        self.0.own().lock().keep(trace);
     }
 
     /// Those of this id, as far as it is kept; a client may have used one twice.
@@ -141,7 +147,7 @@ impl Traces {
         let mut found = Vec::new();
         for ring in self.0.all() {
             let ring = ring.lock();
-            found.extend(ring.iter().rev().filter(|one| wanted(one)).take(most).cloned());
+            found.extend(ring.newest_first().filter(|one| wanted(one)).take(most).cloned());
         }
         found.sort_by_key(|one| std::cmp::Reverse(one.begun));
         found.truncate(most);
@@ -150,15 +156,23 @@ impl Traces {
 }
 
 impl Ring {
-    fn keep(&self, trace: Trace) -> Option<Trace> {
-        let mut ring = self.lock();
-        let oldest = if ring.len() == TRACES_MAX { ring.pop_front() } else { None };
-        ring.push_back(trace);
-        oldest
+    fn lock(&self) -> MutexGuard<'_, Last> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Last {
+    fn keep(&mut self, trace: Trace) {
+        match self.traces.get_mut(self.next) {
+            Some(oldest) => *oldest = trace,
+            None => self.traces.push(trace),
+        }
+        self.next = (self.next + 1) % TRACES_MAX;
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Trace>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn newest_first(&self) -> impl Iterator<Item = &Trace> {
+        let (new, old) = self.traces.split_at(self.next);
+        new.iter().rev().chain(old.iter().rev())
     }
 }
 

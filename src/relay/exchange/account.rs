@@ -66,7 +66,7 @@ impl Exchange {
             queued: self.times.queued.into(),
             waited: ending.waited.into(),
             took: took.into(),
-            tries: self.tries.told.clone(),
+            tries: self.tries.told,
         }
     }
 
