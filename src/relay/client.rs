@@ -108,13 +108,15 @@ impl Client {
 
     /// Parks until it goes on with what comes ahead of a request: a preface, a hello, a handshake.
     /// One that does not is only in the way when the server is to stop, or when its place is
-    /// wanted. `late` has the last word once its time is up, which was so long.
+    /// wanted. `late` has the last word once its time is up, which was so long: at the end it was
+    /// not.
     pub(crate) fn await_opening<N>(
         mut self: Box<Self>,
         cx: &Context,
         late: impl FnOnce(&mut Self, fmt::Arguments),
     ) -> Next<Box<Self>, N> {
-        if cx.kit.shared.is_draining() {
+        let is_last_call = cx.kit.shared.is_draining();
+        if is_last_call {
             self.head_deadline = self.head_deadline.min(cx.now + LAST_CALL);
         }
         if self.is_in_the_way() {
@@ -124,8 +126,10 @@ impl Client {
         if cx.now < deadline {
             return Next::Park(self, deadline);
         }
-        let limit = Took(cx.kit.site.config.timeouts.handshake);
-        late(&mut self, format_args!("{limit} ([timeouts] handshake)"));
+        if !is_last_call {
+            let limit = Took(cx.kit.site.config.timeouts.handshake);
+            late(&mut self, format_args!("{limit} ([timeouts] handshake)"));
+        }
         Next::Done
     }
 

@@ -204,4 +204,5 @@ fn stopping_ends_open_connections_in_order() {
         assert_eq!(proxy.exit_code(), Some(0));
     });
     assert!(took < Duration::from_secs(8), "not only when the drain is over: {took:?}");
+    assert_eq!(proxy.said("handshake not done"), 0, "nobody had that time");
 }
