@@ -26,6 +26,7 @@ use crate::pool::{Ask, Attempt, Course, Decision, Lease, Outcome};
 use crate::preface;
 use crate::text::Took;
 use crate::tls::Connector;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use trouble::Trouble;
@@ -194,7 +195,7 @@ impl Passage {
         let (index, backend) = (lease.index(), lease.backend());
         self.course.begin();
         self.times.tried = cx.now;
-        let address = backend.address().map_err(|_| Trouble::nowhere(backend))?;
+        let address = backend.address().map_err(|why| Trouble::connect(io::Error::other(why)))?;
         let (preface, tls) = (backend.preface(), self.branch.connector(index));
         // Only where it is needed: a client that is registered before its bytes are read wakes a
         // worker for them.
