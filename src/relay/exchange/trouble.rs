@@ -133,8 +133,7 @@ impl Trouble {
             Self::Held => "requests are held by a pause, and this one could wait no longer",
             Self::TakenOut => TAKEN_OUT,
             Self::Overdue(_) => "the request took longer than [timeouts] request",
-            Self::Stale => "",
-            Self::Elsewhere => "",
+            Self::Stale | Self::Elsewhere => "",
             Self::Ours(_) | Self::NoWay(_) => self.answer().reason,
         })
     }
