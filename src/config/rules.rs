@@ -1,9 +1,11 @@
-//! What the tables mean to the pool, and what differs where a client reads them. Called by the
-//! commands and the client, so that every user of one file goes by the same rules.
+//! What the tables mean to the pool, how long bytes may take, and what differs where a client reads
+//! them. Called by the commands, the relay and the client, so that every user of one file goes by
+//! the same rules.
 
-use super::{Config, Retry, RetryReason, Server};
+use super::{Config, Retry, RetryReason, Server, Timeouts};
 use crate::pool::policy::Kind;
 use crate::pool::{self, CheckRules, PassiveRules, RetryRules, Rules, Statuses};
+use std::time::Duration;
 
 impl Config {
     /// The defaults of a program that balances its own calls: it goes by the order of the file
@@ -44,6 +46,16 @@ impl Config {
             fail_open: self.balance.fail_open,
             sticky: None,
             drain: self.timeouts.drain,
+        }
+    }
+}
+
+impl Timeouts {
+    /// How long so many bytes of a body may take; without a floor, for ever.
+    pub fn worth(&self, bytes: u64) -> Duration {
+        match self.slowest {
+            0 => Duration::MAX,
+            a_second => Duration::from_micros(bytes.saturating_mul(1_000_000) / a_second),
         }
     }
 }

@@ -104,6 +104,15 @@ fn the_defaults_are_those_of_the_contract() {
 }
 
 #[test]
+fn bytes_are_worth_the_time_that_they_may_take() {
+    let worth = |slowest, bytes| Timeouts { slowest, ..Timeouts::default() }.worth(bytes);
+    assert_eq!(worth(16, 16), Duration::from_secs(1));
+    assert_eq!(worth(1000, 1), Duration::from_millis(1));
+    assert!(worth(1, u64::MAX) > Duration::from_secs(1 << 20));
+    assert_eq!(worth(0, 1), Duration::MAX);
+}
+
+#[test]
 fn the_defaults_of_the_score_are_those_that_the_policy_was_tuned_with() {
     let mut read = ScoredRules { threshold: 0, window: 0, ..ScoredRules::default() };
     read.each(&mut |_, field| {

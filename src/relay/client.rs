@@ -3,10 +3,13 @@
 //! the same box, so a change of state copies a pointer.
 
 use super::entrance::Entrance;
+use super::kit::Context;
 use crate::config::Timeouts;
-use crate::engine::{Outbox, Place, Resting, Stream};
+use crate::engine::{Next, Outbox, Place, Resting, Stream};
 use crate::http::request;
 use crate::preface::Ends;
+use crate::text::Took;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,6 +104,33 @@ impl Client {
         let own = || self.stream.local_address();
         let to = self.came_to.as_deref().copied().or_else(own)?;
         (!self.peer.ip().is_unspecified()).then_some(Ends { from: self.peer, to })
+    }
+
+    /// Parks until it goes on with what comes ahead of a request: a preface, a hello, a handshake.
+    /// One that does not is only in the way when the server is to stop, or when its place is
+    /// wanted. `late` has the last word once its time is up, which was so long: at the end it was
+    /// not.
+    pub(crate) fn await_opening<N>(
+        mut self: Box<Self>,
+        cx: &Context,
+        late: impl FnOnce(&mut Self, fmt::Arguments),
+    ) -> Next<Box<Self>, N> {
+        let is_last_call = cx.kit.shared.is_draining();
+        if is_last_call {
+            self.head_deadline = self.head_deadline.min(cx.now + LAST_CALL);
+        }
+        if self.is_in_the_way() {
+            return Next::Done;
+        }
+        let deadline = self.head_deadline;
+        if cx.now < deadline {
+            return Next::Park(self, deadline);
+        }
+        if !is_last_call {
+            let limit = Took(cx.kit.site.config.timeouts.handshake);
+            late(&mut self, format_args!("{limit} ([timeouts] handshake)"));
+        }
+        Next::Done
     }
 
     /// Becomes idle, and small, once it has taken its answer. The next request's head has its

@@ -1,12 +1,11 @@
 //! The TLS handshake of a client that has just been accepted: a state like any other, which costs
 //! no worker while the client is slow or silent.
 
-use super::client::{Client, LAST_CALL};
+use super::client::Client;
 use super::kit::Context;
 use crate::engine::Next;
 use crate::event::Event;
 use crate::http::Refusal;
-use crate::text::Took;
 use std::io::{self, ErrorKind};
 
 /// What follows a handshake.
@@ -27,27 +26,11 @@ pub(crate) fn step(mut client: Box<Client>, cx: &mut Context) -> Next<Box<Client
             client.head_deadline = cx.now + cx.kit.site.config.timeouts.request_head;
             Next::Go(Shaken::Head(client))
         }
-        Ok(false) => wait(client, cx),
+        Ok(false) => client.await_opening(cx, |client, limit| {
+            say(client, &format_args!("TLS: handshake not done after {limit}"), cx);
+        }),
         Err(error) => fail(client, &error, cx),
     }
-}
-
-/// Parks until the client goes on. One that does not is only in the way when the server is to stop,
-/// or when its place is wanted.
-fn wait(mut client: Box<Client>, cx: &Context) -> Next<Box<Client>, Shaken> {
-    if cx.kit.shared.is_draining() {
-        client.head_deadline = client.head_deadline.min(cx.now + LAST_CALL);
-    }
-    if client.is_in_the_way() {
-        return Next::Done;
-    }
-    let deadline = client.head_deadline;
-    if cx.now < deadline {
-        return Next::Park(client, deadline);
-    }
-    let limit = Took(cx.kit.site.config.timeouts.handshake);
-    say(&client, &format_args!("TLS: handshake not done after {limit}"), cx);
-    Next::Done
 }
 
 /// The alert that says why is on its way: a close at once could destroy it, so the client lingers.

@@ -5,12 +5,11 @@
 //! them, and no state after this one knows that they were read. What is no TLS is closed: there is
 //! nothing that could be said to it.
 
-use super::client::{Client, LAST_CALL};
+use super::client::Client;
 use super::kit::Context;
 use crate::engine::{Next, Read};
 use crate::event::Event;
 use crate::hello::{BYTES_MAX, Hello, read};
-use crate::text::Took;
 use std::fmt::Display;
 
 /// What follows: a client that may go on, and whom it asks for.
@@ -52,25 +51,12 @@ pub(crate) fn step(
     }
 }
 
-/// Parks until more comes. As with a handshake, whoever is silent leaves when the server is to
-/// stop, or when its place is wanted.
-fn wait(mut client: Box<Client>, cx: &Context) -> Next<Box<Client>, Named> {
-    if cx.kit.shared.is_draining() {
-        client.head_deadline = client.head_deadline.min(cx.now + LAST_CALL);
-    }
-    if client.is_in_the_way() {
-        return Next::Done;
-    }
-    let deadline = client.head_deadline;
-    if cx.now < deadline {
-        return Next::Park(client, deadline);
-    }
-    if client.stream.is_silent() {
-        return Next::Done;
-    }
-    let limit = Took(cx.kit.site.config.timeouts.handshake);
-    let what = format_args!("its ClientHello did not come in {limit} ([timeouts] handshake)");
-    close(&client, &what, cx)
+fn wait(client: Box<Client>, cx: &Context) -> Next<Box<Client>, Named> {
+    client.await_opening(cx, |client, limit| {
+        if !client.stream.is_silent() {
+            close(client, &format_args!("its ClientHello did not come in {limit}"), cx);
+        }
+    })
 }
 
 fn close(client: &Client, why: &dyn Display, cx: &Context) -> Next<Box<Client>, Named> {

@@ -93,8 +93,8 @@ impl Linger {
     /// The client takes its answer: each byte gives it as long as it may take, as in an exchange.
     fn reader_moved(&mut self, bytes: u64, cx: &Context) {
         let timeouts = &cx.kit.site.config.timeouts;
-        let worth = Duration::from_secs(bytes / timeouts.slowest.max(1));
-        self.end = (self.end + worth).min(cx.now + timeouts.client_write);
+        let end = self.end.saturating_add(timeouts.worth(bytes));
+        self.end = end.min(cx.now + timeouts.client_write);
     }
 
     /// Says that the answer is over, once the client takes that.

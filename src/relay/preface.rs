@@ -5,12 +5,11 @@
 //! whole, and taken then. So no state after this one knows that there was anything before it. It is
 //! never guessed whether there is one: what does not begin so is closed, whatever it is.
 
-use super::client::{Client, LAST_CALL};
+use super::client::Client;
 use super::kit::Context;
 use crate::engine::{Next, Read};
 use crate::event::Event;
 use crate::preface::{BYTES_MAX, Ends, Malformed, Parsed, parse};
-use crate::text::Took;
 use std::fmt::Display;
 
 /// What follows: the client may go on, with TLS or with its request.
@@ -69,24 +68,12 @@ fn go_on(
     Next::Go(Prefaced(client))
 }
 
-/// Parks until more comes. As with a handshake, whoever is silent leaves when the server is to
-/// stop, or when its place is wanted.
-fn wait(mut client: Box<Client>, cx: &Context) -> Next<Box<Client>, Prefaced> {
-    if cx.kit.shared.is_draining() {
-        client.head_deadline = client.head_deadline.min(cx.now + LAST_CALL);
-    }
-    if client.is_in_the_way() {
-        return Next::Done;
-    }
-    let deadline = client.head_deadline;
-    if cx.now < deadline {
-        return Next::Park(client, deadline);
-    }
-    if client.stream.is_silent() {
-        return Next::Done;
-    }
-    let limit = Took(cx.kit.site.config.timeouts.handshake);
-    close(&client, &format_args!("its end did not come within {limit} ([timeouts] handshake)"), cx)
+fn wait(client: Box<Client>, cx: &Context) -> Next<Box<Client>, Prefaced> {
+    client.await_opening(cx, |client, limit| {
+        if !client.stream.is_silent() {
+            close(client, &format_args!("its end did not come within {limit}"), cx);
+        }
+    })
 }
 
 fn close(client: &Client, why: &dyn Display, cx: &Context) -> Next<Box<Client>, Prefaced> {

@@ -47,6 +47,10 @@ pub(crate) fn line_is_full(is_paused: bool) -> &'static str {
     }
 }
 
+/// Why whoever has waited in it for too long gets none.
+pub(crate) const NO_PLACE_IN_TIME: &str =
+    "every backend is busy: no place came free within [queue] timeout";
+
 /// A place in the line, given up when dropped.
 pub(crate) struct Ticket {
     queue: Arc<Queue>,

@@ -22,8 +22,8 @@ pub(crate) struct Destination {
     pub(crate) address: SocketAddr,
 }
 
-/// A connection to a backend, in use by one exchange. It goes from exchange to exchange in the same
-/// box, as a client does from state to state: what it is made of is copied once.
+/// A connection to a backend, in use by one exchange or passage. It goes from exchange to exchange
+/// in the same box, as a client does from state to state: what it is made of is copied once.
 pub(crate) struct Upstream {
     pub(crate) stream: Stream,
     pub(crate) to: Destination,

@@ -71,16 +71,10 @@ fn a_backup_serves_only_when_no_other_can() {
 #[test]
 fn a_backend_that_is_full_is_skipped() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let narrow = Backend::first(move |wire| {
-        wire.request();
-        held.pass();
-        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    });
+    let narrow = Backend::held(&gate, "");
     let wide = Backend::plain();
     let proxy = Proxy::over(&[&Keyed(&narrow, "max_connections = 1"), &wide]);
-    let mut first = proxy.connect();
-    first.send("GET /share HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    let mut first = proxy.asking("/share");
     narrow.wait_requests(1);
     for _ in 0..10 {
         assert_eq!(proxy.get("/share").status(), 200);
@@ -93,17 +87,9 @@ fn a_backend_that_is_full_is_skipped() {
 #[test]
 fn a_request_for_a_full_pool_waits_for_its_turn() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let narrow = Backend::first(move |wire| {
-        wire.request();
-        held.pass();
-        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    });
+    let narrow = Backend::held(&gate, "");
     let proxy = Proxy::over(&[&Keyed(&narrow, "max_connections = 1")]);
-    let mut clients = [(); 5].map(|()| proxy.connect());
-    for client in &mut clients {
-        client.send("GET /share HTTP/1.1\r\nHost: a.test\r\n\r\n");
-    }
+    let mut clients = [(); 5].map(|()| proxy.asking("/share"));
     narrow.wait_requests(1);
     assert!(clients.iter_mut().all(|client| client.is_silent_for(Duration::from_millis(30))));
     gate.open();

@@ -1,6 +1,6 @@
 //! Closing: what is still under way to a client is not destroyed by it (RFC 9112 section 9.6).
 
-use crate::harness::{Backend, Broken, Gate, Proxy, Wire, eventually, timed};
+use crate::harness::{Backend, Broken, Gate, Length, Proxy, Wire, eventually, timed};
 use std::thread;
 use std::time::Duration;
 
@@ -185,6 +185,42 @@ fn chunks_before_a_bad_one_are_delivered_however_they_come() {
     }
 }
 
+const CLOSE: &str = "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
+
+#[test]
+fn who_has_said_all_it_had_to_say_is_closed_with_its_answer_though_it_stays() {
+    let backend = Backend::plain();
+    // Nobody is waited for here, or it would show.
+    let settings = "timeouts.linger = \"1m\"\ntimeouts.linger_total = \"1m\"";
+    let proxy = Proxy::with(&[&backend], settings);
+    let before = proxy.process.descriptors();
+    for has_ended in [false, true] {
+        let mut client = proxy.connect();
+        client.send(CLOSE);
+        if has_ended {
+            client.finish();
+        }
+        assert_eq!(client.answer().text(), "GET / 0\n");
+        client.expect_end();
+        eventually("its place is free", || proxy.process.descriptors() <= before);
+    }
+}
+
+#[test]
+fn stray_bytes_that_came_before_a_small_last_answer_take_nothing_from_it() {
+    let gate = Gate::new();
+    let backend = Backend::held(&gate, "late");
+    // With two, one may hear of the answer before the other has told of the stray bytes.
+    let proxy = Proxy::with(&[&backend], "server.workers = 1");
+    let mut client = proxy.connect();
+    client.send(CLOSE);
+    backend.wait_requests(1);
+    client.send("\r\n");
+    gate.open();
+    assert_eq!(client.answer().text(), "late");
+    client.expect_end();
+}
+
 #[test]
 fn stray_bytes_of_a_client_that_wants_the_close_take_nothing_from_its_answer() {
     const BYTES: usize = 2 * MIB;
@@ -209,11 +245,10 @@ fn stray_bytes_of_a_client_that_wants_the_close_take_nothing_from_its_answer() {
             }
             thread::park_timeout(PAUSE);
             let mut received = 0;
-            let length = crate::harness::Length::Bytes(BYTES as u64);
+            let length = Length::Bytes(BYTES as u64);
             client.body(length, &mut |data| received += data.len()).unwrap();
             assert_eq!(received, BYTES);
             client.expect_end();
         }
     }
-    proxy.farewell(200);
 }

@@ -31,12 +31,7 @@ fn another_clients_request_reuses_the_backends_connection() {
 #[test]
 fn pipelined_requests_are_answered_in_order() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let slow = Backend::first(move |wire| {
-        wire.request();
-        held.pass();
-        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow");
-    });
+    let slow = Backend::held(&gate, "slow");
     let fast = Backend::plain();
     let proxy = Proxy::over(&[&slow, &fast]);
     let mut client = proxy.connect();
@@ -78,12 +73,7 @@ fn a_client_that_says_close_is_closed_after_its_answer() {
 #[test]
 fn a_client_that_stops_sending_still_gets_its_answer() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let backend = Backend::first(move |wire| {
-        wire.request();
-        held.pass();
-        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
-    });
+    let backend = Backend::held(&gate, "hi");
     let proxy = Proxy::over(&[&backend]);
     let mut client = proxy.connect();
     client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");

@@ -110,12 +110,6 @@ fn a_head_of_any_size_within_the_defaults_passes() {
     assert_eq!(backend.requests()[0].all("x-89")[0].len(), 160);
 }
 
-fn ask_for(proxy: &Proxy, target: &str) -> Wire {
-    let mut client = proxy.connect();
-    client.send(format!("GET {target} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
-    client
-}
-
 /// Longer than the timer takes to look around, several times over.
 const SWEEPS: Duration = Duration::from_millis(400);
 
@@ -124,9 +118,9 @@ fn max_connections_holds_and_the_next_client_is_served_when_one_leaves() {
     let gate = Gate::new();
     let backend = Backend::holding(&gate);
     let proxy = Proxy::with(&[&backend], "server.max_connections = 4");
-    let mut busy: Vec<Wire> = (0..4).map(|_| ask_for(&proxy, "/held")).collect();
+    let mut busy: Vec<Wire> = (0..4).map(|_| proxy.asking("/held")).collect();
     backend.wait_requests(4);
-    let mut fifth = ask_for(&proxy, "/5");
+    let mut fifth = proxy.asking("/5");
     assert!(fifth.is_silent_for(SWEEPS));
     proxy.process.said.wait("max_connections");
     busy.pop().unwrap().reset();
@@ -159,14 +153,14 @@ fn clients_in_the_middle_of_something_keep_their_places() {
     let gate = Gate::new();
     let backend = Backend::holding(&gate);
     let proxy = Proxy::with(&[&backend], "server.max_connections = 3");
-    let mut busy = ask_for(&proxy, "/held");
+    let mut busy = proxy.asking("/held");
     backend.wait_requests(1);
     let mut partial = [proxy.connect(), proxy.connect()];
     assert_eq!(partial[0].get("/").status(), 200);
     for client in &mut partial {
         client.send("GET /partial HTTP/1.1\r\n");
     }
-    let mut newcomer = ask_for(&proxy, "/new");
+    let mut newcomer = proxy.asking("/new");
     assert!(newcomer.is_silent_for(SWEEPS));
     gate.open();
     // Now it is idle, the only one to be.
@@ -196,7 +190,7 @@ fn clients_that_hardly_pause_starve_nobody() {
     thread::scope(|scope| {
         (0..4).for_each(|_| drop(scope.spawn(ask_again_and_again)));
         backend.wait_requests(100);
-        let served = ask_for(&proxy, "/new").try_answer("GET");
+        let served = proxy.asking("/new").try_answer("GET");
         over.store(true, Ordering::SeqCst);
         assert_eq!(served.map(|answer| answer.status()), Ok(200));
     });
@@ -297,12 +291,12 @@ fn a_descriptor_that_comes_back_opens_the_door_though_nobody_left() {
     let backend = Backend::holding(&gate);
     let proxy = Proxy::with(&[&backend], "timeouts.upstream_keep_alive = \"6s\"");
     proxy.pardon("open files");
-    let mut busy = ask_for(&proxy, "/held");
+    let mut busy = proxy.asking("/held");
     backend.wait_requests(1);
     assert_eq!(proxy.get("/").status(), 200);
     let before = proxy.process.limit_descriptors(Some(3));
     // An `accept` that was under way before has its descriptor: it lets one more in.
-    let newcomers = || ask_for(&proxy, "/new");
+    let newcomers = || proxy.asking("/new");
     let mut newcomer = newcomers();
     if !newcomer.is_silent_for(SWEEPS) {
         assert_eq!(newcomer.answer().status(), 200);

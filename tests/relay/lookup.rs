@@ -101,22 +101,13 @@ fn with_no_server_up_it_says_so_in_json() {
 #[test]
 fn it_waits_for_no_place_and_takes_none() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let narrow = Backend::every(move |wire| {
-        while let Some(request) = wire.request() {
-            if request.target() == "/hold" {
-                held.pass();
-            }
-            wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-        }
-    });
+    let narrow = Backend::holding(&gate);
     let proxy = Proxy::with(&[&Keyed(&narrow, "max_connections = 1")], LOOKUP);
     let mut client = proxy.connect();
     for _ in 0..3 {
         assert_eq!(told(&client.get(PATH), 200), named("A", &narrow));
     }
-    let mut holder = proxy.connect();
-    holder.send("GET /hold HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    let mut holder = proxy.asking("/held");
     narrow.wait_requests(1);
     let answer = client.get(PATH);
     assert_eq!(told(&answer, 503), "{\"error\":\"every backend is busy\"}");

@@ -92,29 +92,15 @@ fn first_alive_goes_down_the_file_and_back_up() {
     assert_eq!(shares(&[&first, &second]), [5, 5]);
 }
 
-/// A backend that holds back what is asked for /hold.
-fn holding(gate: &Gate) -> Backend {
-    let gate = gate.clone();
-    Backend::every(move |wire| {
-        while let Some(request) = wire.request() {
-            if request.target() == "/hold" {
-                gate.pass();
-            }
-            wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-        }
-    })
-}
-
 #[test]
 fn least_connections_and_two_choices_avoid_the_busy_one() {
     for name in ["least-connections", "two-choices"] {
         let gate = Gate::new();
-        let backends = [holding(&gate), holding(&gate)];
+        let backends = [(); 2].map(|()| Backend::holding(&gate));
         // One worker, which ends a request's lease before it hears of the next one.
         let settings = format!("balance.policy = \"{name}\"\nserver.workers = 1");
         let proxy = Proxy::with(&[&backends[0], &backends[1]], &settings);
-        let mut holder = proxy.connect();
-        holder.send("GET /hold HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        let mut holder = proxy.asking("/held");
         let busy = || backends.iter().position(|backend| !backend.requests().is_empty());
         eventually("one of them is busy", || busy().is_some());
         let busy = busy().unwrap();

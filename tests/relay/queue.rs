@@ -7,20 +7,10 @@ use std::time::Duration;
 
 const ONE: &str = "max_connections = 1";
 
-/// A backend whose first answer waits for the gate.
-fn held(gate: &Gate) -> Backend {
-    let gate = gate.clone();
-    Backend::first(move |wire| {
-        wire.request();
-        gate.pass();
-        wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nheld");
-    })
-}
-
 #[test]
 fn who_comes_first_is_served_first() {
     let gate = Gate::new();
-    let narrow = held(&gate);
+    let narrow = Backend::held(&gate, "held");
     let proxy = Proxy::over(&[&Keyed(&narrow, ONE)]);
     let mut first = proxy.asking("/0");
     narrow.wait_requests(1);
@@ -104,7 +94,7 @@ fn who_waits_is_served_by_a_backend_that_gets_its_share_back() {
 #[test]
 fn a_wait_that_is_too_long_ends_with_503() {
     let gate = Gate::new();
-    let narrow = held(&gate);
+    let narrow = Backend::held(&gate, "held");
     let settings = "queue.timeout = \"200ms\"\nlog.access = \"json\"";
     let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], settings);
     proxy.pardon("answering 503");
@@ -126,7 +116,7 @@ fn a_wait_that_is_too_long_ends_with_503() {
 fn a_line_that_is_full_takes_nobody_more() {
     for (settings, waiting) in [("queue.length = 0", 0), ("queue.length = 2", 2)] {
         let gate = Gate::new();
-        let narrow = held(&gate);
+        let narrow = Backend::held(&gate, "held");
         let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], settings);
         proxy.pardon("answering 503");
         let mut first = proxy.asking("/held");
@@ -148,7 +138,7 @@ fn a_line_that_is_full_takes_nobody_more() {
 #[test]
 fn who_leaves_the_line_is_not_waited_for() {
     let gate = Gate::new();
-    let narrow = held(&gate);
+    let narrow = Backend::held(&gate, "held");
     let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], "log.access = \"common\"");
     let mut first = proxy.asking("/held");
     narrow.wait_requests(1);
@@ -201,7 +191,7 @@ fn a_crowd_before_one_place_is_served_to_the_last() {
 #[test]
 fn one_that_waits_does_not_hold_up_the_end() {
     let gate = Gate::new();
-    let narrow = held(&gate);
+    let narrow = Backend::held(&gate, "held");
     let mut proxy = Proxy::over(&[&Keyed(&narrow, ONE)]);
     let mut first = proxy.asking("/held");
     narrow.wait_requests(1);

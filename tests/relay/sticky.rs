@@ -190,15 +190,7 @@ fn a_dead_backend_moves_the_client_on_and_gives_it_a_new_cookie() {
 #[test]
 fn a_full_backend_moves_the_client_on_instead_of_making_it_wait() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let narrow = Backend::every(move |wire| {
-        while let Some(request) = wire.request() {
-            if request.target() == "/hold" {
-                held.pass();
-            }
-            wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-        }
-    });
+    let narrow = Backend::holding(&gate);
     let wide = Backend::plain();
     // One worker, which ends a request's lease before it hears of the next one.
     let settings = format!("{STICKY}server.workers = 1");
@@ -206,7 +198,7 @@ fn a_full_backend_moves_the_client_on_instead_of_making_it_wait() {
     let cookie = cookie_of(&proxy, "A");
     let before = narrow.requests().len();
     let mut holder = proxy.connect();
-    holder.send(format!("GET /hold HTTP/1.1\r\nHost: a.test\r\nCookie: {cookie}\r\n\r\n"));
+    holder.send(format!("GET /held HTTP/1.1\r\nHost: a.test\r\nCookie: {cookie}\r\n\r\n"));
     narrow.wait_requests(before + 1);
     let answer = ask(&mut proxy.connect(), &cookie);
     assert_eq!(answerer(&answer), "B");

@@ -5,20 +5,9 @@ use rustix::process::Signal;
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-/// A backend whose first answer waits for the gate.
-fn held(gate: &Gate) -> Backend {
-    let gate = gate.clone();
-    Backend::first(move |wire| {
-        wire.request();
-        gate.pass();
-        wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate");
-    })
-}
-
 /// A client whose request is with the backend.
 fn under_way(proxy: &Proxy, backend: &Backend) -> Wire {
-    let mut client = proxy.connect();
-    client.send("GET /late HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    let client = proxy.asking("/late");
     backend.wait_requests(1);
     client
 }
@@ -27,7 +16,7 @@ fn under_way(proxy: &Proxy, backend: &Backend) -> Wire {
 fn a_request_in_flight_is_finished_before_the_end() {
     for signal in [Signal::TERM, Signal::INT] {
         let gate = Gate::new();
-        let backend = held(&gate);
+        let backend = Backend::held(&gate, "late");
         let mut proxy = Proxy::over(&[&backend]);
         let mut client = under_way(&proxy, &backend);
         proxy.process.signal(signal);
@@ -44,7 +33,7 @@ fn a_request_in_flight_is_finished_before_the_end() {
 #[test]
 fn a_request_that_crosses_the_last_answer_takes_nothing_from_it() {
     let gate = Gate::new();
-    let backend = held(&gate);
+    let backend = Backend::held(&gate, "late");
     let mut proxy = Proxy::over(&[&backend]);
     let mut client = under_way(&proxy, &backend);
     proxy.terminate();
@@ -103,7 +92,7 @@ fn those_who_wait_at_the_door_of_a_full_house_are_served_before_the_end() {
     for client in &mut inside {
         assert_eq!(client.get("/").status(), 200);
     }
-    let mut waiting = [(); 5].map(|()| asking(&proxy));
+    let mut waiting = [(); 5].map(|()| proxy.asking("/"));
     proxy.terminate();
     for client in &mut waiting {
         assert_eq!(client.answer().status(), 200);
@@ -121,12 +110,11 @@ fn those_who_wait_for_a_descriptor_are_served_before_the_end() {
     let backend = Backend::holding(&gate);
     let mut proxy = Proxy::over(&[&backend]);
     proxy.pardon("open files");
-    let mut busy = proxy.connect();
-    busy.send("GET /held HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    let mut busy = proxy.asking("/held");
     backend.wait_requests(1);
     let before = proxy.process.limit_descriptors(Some(3));
     // One may be let in by an `accept` that has its descriptor already.
-    let mut waiting = [(); 3].map(|()| asking(&proxy));
+    let mut waiting = [(); 3].map(|()| proxy.asking("/"));
     proxy.process.said.wait("open files");
     proxy.terminate();
     proxy.process.said.wait("stopping");
@@ -141,21 +129,14 @@ fn those_who_wait_for_a_descriptor_are_served_before_the_end() {
     assert_eq!(proxy.exit_code(), Some(0));
 }
 
-/// A client that has asked, and may stand outside still.
-fn asking(proxy: &Proxy) -> Wire {
-    let mut client = proxy.connect();
-    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
-    client
-}
-
 #[test]
 fn the_door_of_a_full_house_closes_when_the_drain_is_over() {
     let gate = Gate::new();
-    let backend = held(&gate);
+    let backend = Backend::held(&gate, "late");
     let settings = "server.max_connections = 1\ntimeouts.drain = \"300ms\"";
     let mut proxy = Proxy::with(&[&backend], settings);
     let mut client = under_way(&proxy, &backend);
-    let waiting = asking(&proxy);
+    let waiting = proxy.asking("/");
     proxy.terminate();
     assert_eq!(proxy.exit_code(), Some(0));
     assert!(TcpStream::connect(proxy.address).is_err());

@@ -199,12 +199,7 @@ fn a_reader_that_stalls_holds_up_nobody_and_costs_little() {
 #[test]
 fn requests_sent_ahead_are_not_hoarded() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let backend = Backend::first(move |wire| {
-        wire.request();
-        held.pass();
-        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate");
-    });
+    let backend = Backend::held(&gate, "late");
     let proxy = Proxy::over(&[&backend]);
     let mut client = proxy.connect();
     client.stream().set_write_timeout(Some(Duration::from_millis(300))).unwrap();

@@ -6,6 +6,7 @@ mod ciphers;
 mod ends;
 mod files;
 mod names;
+mod owed;
 mod probes;
 mod renewing;
 mod slow;

@@ -101,8 +101,7 @@ impl Exchange {
         self.tries.course.begin();
         self.times.tried = cx.now;
         // Without one it is asked only where nobody else is up.
-        let nowhere = |why: &str| Trouble::connect(&io::Error::other(why));
-        let address = backend.address().map_err(nowhere)?;
+        let address = backend.address().map_err(|why| Trouble::connect(io::Error::other(why)))?;
         self.name_host();
         let home = self.client.stream.key(Owner::Itself).map_err(Trouble::Ours)?;
         let tls = self.branch.connector(index);
@@ -119,7 +118,7 @@ impl Exchange {
                 let lot = Arc::clone(&cx.kit.shared.lot);
                 let ahead = preface.map(|version| preface::write(version, self.client.ends()));
                 Upstream::connect(to, lot, tls, ahead.unwrap_or_default().into())
-                    .map_err(connect_failed)?
+                    .map_err(Trouble::connect)?
             }
         });
         Ok(())
@@ -198,7 +197,7 @@ impl Exchange {
                 }
                 Ok(moved)
             }
-            Err(error) if !upstream.connected => Err(connect_failed(error)),
+            Err(error) if !upstream.connected => Err(Trouble::connect(error)),
             Err(error) if Blame::of(&error).is_ours() => Err(Trouble::Ours(error)),
             // The backend may have answered before it closed: its answer, or its end, is read next.
             Err(_) => {
@@ -279,12 +278,4 @@ const CUT_SHORT: Refusal = Refusal { status: 400, reason: "the request body ends
 
 fn malformed(malformed: crate::http::Malformed) -> Trouble {
     Trouble::Refused(Refusal { status: 400, reason: malformed.0 }, Cause::Refused)
-}
-
-fn connect_failed(error: io::Error) -> Trouble {
-    match Blame::of(&error) {
-        Blame::Ours => Trouble::Ours(error),
-        Blame::OurWay => Trouble::NoWay(error),
-        Blame::Theirs => Trouble::connect(&error),
-    }
 }

@@ -6,7 +6,7 @@
 //! put a client's bytes into a head, but for those that `http::location` takes.
 
 use super::given::{Given, object};
-use super::trouble::{HELD, HELD_RETRY_AFTER_S, RETRY_AFTER_S, Trouble};
+use super::trouble::{BUSY, HELD, HELD_RETRY_AFTER_S, RETRY_AFTER_S, Trouble, UNAVAILABLE};
 use super::{Exchange, Progress};
 use crate::http::{Refusal, location};
 use crate::pool::Unavailable;
@@ -75,7 +75,7 @@ impl Exchange {
             return Given::unavailable(HELD, HELD_RETRY_AFTER_S);
         }
         if !self.branch.queue.is_open() {
-            return Given::unavailable("every backend is busy", RETRY_AFTER_S);
+            return Given::unavailable(BUSY, RETRY_AFTER_S);
         }
         if let Err(none) = self.pick(cx) {
             return none_for_a_look_up(&none, cx);
@@ -104,12 +104,9 @@ fn readiness(is_ready: bool) -> Given {
 
 fn none_for_a_look_up(none: &Unavailable, cx: &Context) -> Given {
     if none.full > 0 {
-        return Given::unavailable("every backend is busy", RETRY_AFTER_S);
+        return Given::unavailable(BUSY, RETRY_AFTER_S);
     }
     cx.kit.shared.say_unavailable(none, "asked for the next server");
     let reason = none.to_string().into();
-    Given {
-        reason,
-        ..Given::unavailable("no backend can take the request now", none.retry_after_s())
-    }
+    Given { reason, ..Given::unavailable(UNAVAILABLE, none.retry_after_s()) }
 }

@@ -5,7 +5,7 @@
 
 use super::account::{field, text};
 use super::given::Given;
-use super::trouble::Trouble;
+use super::trouble::{RETRY_AFTER_S, Trouble};
 use super::{Exchange, Progress};
 use crate::engine::Owner;
 use crate::http::{Refusal, location, secure_origin};
@@ -15,8 +15,6 @@ use crate::relay::kit::Context;
 
 /// As RFC 8555 section 8.3 has it.
 const OCTETS: &str = "application/octet-stream";
-/// For whoever has to ask again, as there are too many.
-const BUSY_S: u64 = 1;
 
 impl Exchange {
     /// What this turn comes to where the request is for what proves that a name is ours.
@@ -69,6 +67,6 @@ fn proved(proof: &Proof) -> Given {
 }
 
 fn busy(why: &'static str) -> Given {
-    let (retry_after_s, cause) = (Some(BUSY_S), Cause::Exhausted);
+    let (retry_after_s, cause) = (Some(RETRY_AFTER_S), Cause::Exhausted);
     Given { retry_after_s, cause, reason: why.into(), ..Given::new(503, why) }
 }

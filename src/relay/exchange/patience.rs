@@ -84,32 +84,15 @@ impl Exchange {
             _ => return self.times.moved = now,
         };
         let arises = self.times.awaited == Some(Awaited::MoreAnswer) && self.answer.arises;
-        let floor = if arises { 0 } else { self.branch.config.timeouts.slowest };
         if own > 0 {
-            let caught_up = self.times.moved + worth(own as u64, floor);
-            self.times.moved = if floor == 0 { now } else { now.min(caught_up) };
+            let timeouts = &self.branch.config.timeouts;
+            let worth = if arises { Duration::MAX } else { timeouts.worth(own as u64) };
+            self.times.moved = now.min(self.times.moved.saturating_add(worth));
         }
     }
 
     /// True when it is for the client to go on: all that came of its body has gone up.
     pub(super) fn waits_for_client(&self) -> bool {
         !self.request_is_over() && self.sent.is_flushed()
-    }
-}
-
-/// How long so many bytes may take.
-fn worth(bytes: u64, a_second: u64) -> Duration {
-    Duration::from_micros(bytes.saturating_mul(1_000_000) / a_second.max(1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_are_worth_the_time_that_they_may_take() {
-        assert_eq!(worth(16, 16), Duration::from_secs(1));
-        assert_eq!(worth(1, 1000), Duration::from_millis(1));
-        assert!(worth(u64::MAX, 1) > Duration::from_secs(1 << 20));
     }
 }

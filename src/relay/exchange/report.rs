@@ -3,8 +3,7 @@
 //! the head as it was sent: nothing is kept for it, and a request that goes well pays nothing.
 
 use super::Exchange;
-use crate::event::About;
-use crate::event::Event;
+use crate::event::{About, Event};
 use crate::pool::hash::siphash;
 use crate::pool::{Fault, Lease, Outcome, Witness};
 use crate::relay::Shared;

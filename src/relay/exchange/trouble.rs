@@ -2,13 +2,14 @@
 //! it.
 
 use super::awaited::Awaited;
+use crate::blame::Blame;
 use crate::config::Config;
 use crate::http::Refusal;
 use crate::http::response::{HEAD_TOO_LONG, TOO_MANY_FIELDS, is_http};
 use crate::log::Cause;
 use crate::pool::{Fault, Unavailable};
 use crate::relay::answer::Answer;
-use crate::relay::queue::line_is_full;
+use crate::relay::queue::{NO_PLACE_IN_TIME, line_is_full};
 use crate::relay::tunnel::TAKEN_OUT;
 use crate::text::Took;
 use std::borrow::Cow;
@@ -49,8 +50,13 @@ impl Trouble {
     /// The client's connection is closed or reset.
     pub(super) const CLIENT_GONE: Self = Self::Client(Cause::ClientGone);
 
-    /// The connect failed.
-    pub(super) fn connect(error: &io::Error) -> Self {
+    /// A connect, or the handshake after it, failed.
+    pub(super) fn connect(error: io::Error) -> Self {
+        match Blame::of(&error) {
+            Blame::Ours => return Self::Ours(error),
+            Blame::OurWay => return Self::NoWay(error),
+            Blame::Theirs => {}
+        }
         let reason = format!("connect failed: {error}");
         Self::Backend { fault: Fault::Connect, cause: Cause::ConnectFailed, status: 502, reason }
     }
@@ -123,12 +129,11 @@ impl Trouble {
             }
             Self::Client(_) => "the client left",
             Self::QueueFull { is_paused } => line_is_full(*is_paused),
-            Self::QueueLate => "every backend is busy: no place came free within [queue] timeout",
+            Self::QueueLate => NO_PLACE_IN_TIME,
             Self::Held => "requests are held by a pause, and this one could wait no longer",
             Self::TakenOut => TAKEN_OUT,
             Self::Overdue(_) => "the request took longer than [timeouts] request",
-            Self::Stale => "",
-            Self::Elsewhere => "",
+            Self::Stale | Self::Elsewhere => "",
             Self::Ours(_) | Self::NoWay(_) => self.answer().reason,
         })
     }
@@ -139,15 +144,14 @@ impl Trouble {
             Self::Refused(refusal, _) => Answer::refusal(refusal),
             Self::NoBackend(none) => Answer {
                 retry_after_s: Some(none.retry_after_s()),
-                ..Answer::new(503, "no backend can take the request now")
+                ..Answer::new(503, UNAVAILABLE)
             },
             Self::Held | Self::QueueFull { is_paused: true } => {
                 Answer { retry_after_s: Some(HELD_RETRY_AFTER_S), ..Answer::new(503, HELD) }
             }
-            Self::QueueFull { .. } | Self::QueueLate | Self::Overdue(Awaited::Place) => Answer {
-                retry_after_s: Some(RETRY_AFTER_S),
-                ..Answer::new(503, "every backend is busy")
-            },
+            Self::QueueFull { .. } | Self::QueueLate | Self::Overdue(Awaited::Place) => {
+                Answer { retry_after_s: Some(RETRY_AFTER_S), ..Answer::new(503, BUSY) }
+            }
             Self::TakenOut => Answer {
                 retry_after_s: Some(RETRY_AFTER_S),
                 ..Answer::new(503, "the backend was taken out of service")
@@ -173,7 +177,11 @@ const LATE_BODY: Refusal = Refusal {
     reason: "the request body came no more, or too slowly ([timeouts] client_body)",
 };
 
-/// What a 503 says during a pause.
+/// What a 503 says where no backend is up.
+pub(super) const UNAVAILABLE: &str = "no backend can take the request now";
+/// What it says where all that are up are full.
+pub(super) const BUSY: &str = "every backend is busy";
+/// What it says during a pause.
 pub(super) const HELD: &str = "requests are held for a moment";
 /// What it suggests then.
 pub(super) const HELD_RETRY_AFTER_S: u64 = 5;

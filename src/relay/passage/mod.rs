@@ -26,6 +26,7 @@ use crate::pool::{Ask, Attempt, Course, Decision, Lease, Outcome};
 use crate::preface;
 use crate::text::Took;
 use crate::tls::Connector;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use trouble::Trouble;
@@ -99,14 +100,12 @@ impl Passage {
             upstream.stream.refresh();
         }
         loop {
-            let turn = match self.advance(cx) {
-                Ok(Turn::Waits) => self.wait(cx).map(Turn::Parks),
-                turn => turn,
-            };
-            let trouble = match turn {
-                Ok(Turn::Connected(upstream)) => return Next::Go(Passed(self, upstream)),
-                Ok(Turn::Parks(deadline)) => return Next::Park(self, deadline),
-                Ok(Turn::Waits) => continue,
+            let trouble = match self.advance(cx) {
+                Ok(Some(upstream)) => return Next::Go(Passed(self, upstream)),
+                Ok(None) => match self.wait(cx) {
+                    Ok(deadline) => return Next::Park(self, deadline),
+                    Err(trouble) => trouble,
+                },
                 Err(trouble) => trouble,
             };
             if !self.asks_another(&trouble, cx) {
@@ -115,7 +114,8 @@ impl Passage {
         }
     }
 
-    fn advance(&mut self, cx: &mut Context) -> Result<Turn, Trouble> {
+    /// The connection that a backend has taken; none while it must wait.
+    fn advance(&mut self, cx: &mut Context) -> Result<Option<Box<Upstream>>, Trouble> {
         if self.client.stream.is_broken() {
             return Err(Trouble::Left);
         }
@@ -126,7 +126,7 @@ impl Passage {
             return Err(Trouble::TakenOut);
         }
         if self.lease.is_none() && !self.admit(cx)? {
-            return Ok(Turn::Waits);
+            return Ok(None);
         }
         let mut upstream = match self.upstream.take() {
             Some(upstream) => upstream,
@@ -135,11 +135,11 @@ impl Passage {
         match upstream.stream.establish() {
             Ok(true) => {
                 self.say_connected(cx);
-                Ok(Turn::Connected(upstream))
+                Ok(Some(upstream))
             }
             Ok(false) => {
                 self.upstream = Some(upstream);
-                Ok(Turn::Waits)
+                Ok(None)
             }
             Err(error) => Err(Trouble::connect(error)),
         }
@@ -194,7 +194,7 @@ impl Passage {
         let (index, backend) = (lease.index(), lease.backend());
         self.course.begin();
         self.times.tried = cx.now;
-        let address = backend.address().map_err(|_| Trouble::nowhere(backend))?;
+        let address = backend.address().map_err(|why| Trouble::connect(io::Error::other(why)))?;
         let (preface, tls) = (backend.preface(), self.branch.connector(index));
         // Only where it is needed: a client that is registered before its bytes are read wakes a
         // worker for them.
@@ -297,11 +297,4 @@ impl Passage {
             self.branch.queue.ring_first();
         }
     }
-}
-
-/// What one turn came to.
-enum Turn {
-    Connected(Box<Upstream>),
-    Waits,
-    Parks(Duration),
 }

@@ -2,8 +2,8 @@
 
 use crate::blame::Blame;
 use crate::log::Cause;
-use crate::pool::{Backend, Fault, Setback, Unavailable};
-use crate::relay::queue::line_is_full;
+use crate::pool::{Fault, Setback, Unavailable};
+use crate::relay::queue::{NO_PLACE_IN_TIME, line_is_full};
 use crate::relay::tunnel::TAKEN_OUT;
 use std::fmt;
 use std::io;
@@ -44,11 +44,6 @@ impl Trouble {
         }
     }
 
-    /// The backend's name leads nowhere.
-    pub(super) fn nowhere(backend: &Backend) -> Self {
-        Self::Connect(io::Error::other(backend.address().err().unwrap_or_default()))
-    }
-
     /// What it means for the choice of another backend; none where that would not help.
     pub(super) fn setback(&self) -> Option<Setback> {
         match self {
@@ -81,9 +76,7 @@ impl fmt::Display for Trouble {
             Self::NoRoute => f.write_str("no route leads from there to a pool"),
             Self::NoBackend(none) => none.fmt(f),
             Self::QueueFull { is_paused } => f.write_str(line_is_full(*is_paused)),
-            Self::QueueLate => {
-                f.write_str("every backend is busy: no place came free within [queue] timeout")
-            }
+            Self::QueueLate => f.write_str(NO_PLACE_IN_TIME),
             Self::Held => {
                 f.write_str("connections are held by a pause, and this one could wait no longer")
             }

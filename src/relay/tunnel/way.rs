@@ -4,7 +4,8 @@ use crate::engine::{Outbox, Read, Stream};
 use crate::relay::kit::Context;
 use std::io::{self, ErrorKind};
 
-/// How much is read at a time, and so the most that each side's outbox holds.
+/// How much is read at a time, and so the most that each side's outbox holds beyond what it begins
+/// with.
 const READ_MAX: usize = 64 * 1024;
 
 /// One direction.

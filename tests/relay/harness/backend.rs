@@ -113,6 +113,18 @@ impl Backend {
         })
     }
 
+    /// Answers the first request with this text once the gate is open, and closes; then it is a
+    /// good server.
+    pub fn held(gate: &Gate, text: &str) -> Self {
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+        let gate = gate.clone();
+        Self::first(move |wire| {
+            wire.request();
+            gate.pass();
+            wire.offer(&answer);
+        })
+    }
+
     /// Each connection follows `script`, which is told how many came before.
     pub fn scripted(script: impl Fn(usize, &mut Wire) + Send + Sync + 'static) -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), script)

@@ -27,7 +27,7 @@ pub use lines::Lines;
 pub use message::{Length, Message};
 #[allow(unused_imports, reason = "the container's tests need one of another make")]
 pub use network::is_inside;
-pub use network::{Overrun, SilentDns, has_few_ports, has_own_names, names};
+pub use network::{Overrun, SilentDns, has_few_ports, has_own_names, has_small_sockets, names};
 pub use openssl::{OpenSsl, probe};
 pub use places::{BlackHole, Hosted, Keyed, Place, Vacant};
 pub use process::Process;

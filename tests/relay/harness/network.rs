@@ -1,5 +1,5 @@
-//! A test in a world of its own: a network in which local ports are few, or a machine that knows
-//! its own names.
+//! A test in a world of its own: a network in which local ports are few, or sockets small, or a
+//! machine that knows its own names.
 
 use rustix::io::Errno;
 use std::io::Write as _;
@@ -14,6 +14,13 @@ const INSIDE: &str = "EVENLY_TEST_WORLD";
 pub fn has_few_ports(test: &str) -> bool {
     let few = "echo 40000 40031 > /proc/sys/net/ipv4/ip_local_port_range";
     is_inside(test, &["-n", "-rn"], few)
+}
+
+/// The same where each socket takes 4 KiB or so and then no more, until some of that is read.
+pub fn has_small_sockets(test: &str) -> bool {
+    let small = "for way in r w; do \
+                 echo 4096 4096 4096 > /proc/sys/net/ipv4/tcp_${way}mem || exit 1; done";
+    is_inside(test, &["-n", "-rn"], small)
 }
 
 /// The same where /etc/hosts is the test's own, for [`names`] to write, and nothing but it tells

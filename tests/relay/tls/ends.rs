@@ -1,6 +1,6 @@
 //! Ends: a good one is told from a cut by its close_notify (RFC 8446 section 6.1).
 
-use crate::harness::{Backend, Broken, Certs, Gate, OpenSsl, Proxy, Wire, eventually, timed};
+use crate::harness::{Backend, Broken, Certs, Gate, OpenSsl, Proxy, eventually, timed};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -115,16 +115,9 @@ fn a_client_that_still_sends_can_read_why_it_is_refused() {
 fn a_client_that_is_done_sending_still_gets_its_answer() {
     let certs = Certs::make();
     let gate = Gate::new();
-    let held = gate.clone();
-    let backend = Backend::every(move |wire| {
-        while wire.request().is_some() {
-            held.pass();
-            wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate");
-        }
-    });
+    let backend = Backend::held(&gate, "late");
     let proxy = Proxy::secure(&certs, &[&backend], "");
-    let mut client = proxy.connect();
-    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    let mut client = proxy.asking("/");
     client.finish();
     backend.wait_requests(1);
     gate.open();
@@ -165,26 +158,14 @@ fn each_side_of_a_tunnel_hears_that_the_other_is_done() {
     assert_eq!(client.ending(), (b"and an answer".to_vec(), Broken::End));
 }
 
-/// A client whose request is with the backend.
-fn under_way(proxy: &Proxy, backend: &Backend) -> Wire {
-    let mut client = proxy.connect();
-    client.send("GET /late HTTP/1.1\r\nHost: a.test\r\n\r\n");
-    backend.wait_requests(1);
-    client
-}
-
 #[test]
 fn stopping_ends_open_connections_in_order() {
     let certs = Certs::make();
     let gate = Gate::new();
-    let held = gate.clone();
-    let backend = Backend::first(move |wire| {
-        wire.request();
-        held.pass();
-        wire.offer("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate");
-    });
+    let backend = Backend::held(&gate, "late");
     let mut proxy = Proxy::secure(&certs, &[&backend], "timeouts.drain = \"1m\"");
-    let mut busy = under_way(&proxy, &backend);
+    let mut busy = proxy.asking("/late");
+    backend.wait_requests(1);
     let mut idle = proxy.connect();
     idle.get("/");
     let mut unused = proxy.connect();
@@ -204,4 +185,5 @@ fn stopping_ends_open_connections_in_order() {
         assert_eq!(proxy.exit_code(), Some(0));
     });
     assert!(took < Duration::from_secs(8), "not only when the drain is over: {took:?}");
+    assert_eq!(proxy.said("handshake not done"), 0, "nobody had that time");
 }

@@ -49,7 +49,7 @@ fn clients_that_do_not_finish_their_handshake_hold_up_nobody_and_are_closed() {
         client.expect_end();
         assert_eq!(kept.get("/kept").status(), 200);
     }
-    proxy.process.said.wait("TLS: handshake not done after 2.0 s");
+    proxy.process.said.wait("TLS: handshake not done after 2.0 s ([timeouts] handshake)");
 }
 
 #[test]
