@@ -180,11 +180,12 @@ impl Running {
             None => Err(BUSY.to_owned()),
         };
         self.supervisor.ready();
+        // Whoever reads the line and asks is told of this one.
+        self.operators.note(&outcome);
         match &outcome {
             Ok(words) => self.teller.tell(Event::Reloaded(&brief(words))),
             Err(why) => self.teller.tell(Event::NotReloaded(&brief(why))),
         }
-        self.operators.note(&outcome);
         outcome
     }
 
