@@ -187,6 +187,8 @@ impl Balancer {
         let patience = if is_hurried { Duration::ZERO } else { drain };
         let Self { running, signals, .. } = &self;
         let (server, teller) = (&running.server, &running.teller);
+        // As in `be_lame`, it is so before it is told.
+        server.begin_drain();
         teller.tell(Event::Stopping { connections: server.connections(), patience });
         if !server.drain(patience, &mut || signals.want_the_end()) {
             teller.tell(Event::CutOff { connections: server.connections() });

@@ -35,8 +35,8 @@ const TURN_PATIENCE: Duration = Duration::from_secs(30);
 /// The longest wait until it is seen that files are to be looked at from now on.
 const LOOK_MAX: Duration = Duration::from_secs(60);
 /// How long an address may still be ours from the file before: a door that closes looks around ten
-/// times a second.
-const LETTING_GO: Duration = Duration::from_millis(300);
+/// times a second, and later on a busy machine.
+const LETTING_GO: Duration = Duration::from_secs(1);
 const LETTING_GO_LOOK: Duration = Duration::from_millis(20);
 /// Changes that an event names; how many more there are, it counts.
 const TOLD_MAX: usize = 8;
@@ -180,11 +180,12 @@ impl Running {
             None => Err(BUSY.to_owned()),
         };
         self.supervisor.ready();
+        // Whoever reads the line and asks is told of this one.
+        self.operators.note(&outcome);
         match &outcome {
             Ok(words) => self.teller.tell(Event::Reloaded(&brief(words))),
             Err(why) => self.teller.tell(Event::NotReloaded(&brief(why))),
         }
-        self.operators.note(&outcome);
         outcome
     }
 

@@ -13,6 +13,7 @@ use crate::thread;
 use rustix::time::{ClockId, clock_gettime};
 use std::env;
 use std::io;
+use std::mem;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -116,11 +117,11 @@ impl Supervisor {
                 self.say(&format!("STATUS={} of {} applications up", usable.0, usable.1));
             }
             let stuck = controls.stuck(STUCK_LOOKS);
-            if let (true, Some(thread)) = (is_well, &stuck) {
+            let was_well = mem::replace(&mut is_well, stuck.is_none());
+            *self.well() = is_well.then(Instant::now);
+            if let (true, Some(thread)) = (was_well, &stuck) {
                 teller.tell(Event::Stuck { thread });
             }
-            is_well = stuck.is_none();
-            *self.well() = is_well.then(Instant::now);
             // A look that is a little early must not leave the next one late.
             let is_due = |half| fed.is_none_or(|fed| fed.elapsed() + look / 2 >= half);
             if is_well && half.is_some_and(is_due) {

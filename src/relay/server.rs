@@ -172,15 +172,21 @@ impl Server {
         self.shared.door.lock_up();
     }
 
+    /// Begins to [drain](Self::drain): from now on whoever asks is told so, and new clients are not
+    /// taken.
+    pub fn begin_drain(&self) {
+        self.say_unready();
+        // Who is held by a pause has no other chance.
+        self.controls().each_pool().iter().for_each(|one| _ = one.resume());
+        self.shared.draining.store(true, Ordering::SeqCst);
+        self.shared.door.close();
+    }
+
     /// Accepts no more, closes idle connections and lets requests in flight finish, for at most
     /// `patience` or until `hurry` says so; true when none was left. To be called once.
     pub fn drain(&self, patience: Duration, hurry: &mut dyn FnMut() -> bool) -> bool {
-        self.say_unready();
+        self.begin_drain();
         let shared = &self.shared;
-        // Who is held by a pause has no other chance.
-        self.controls().each_pool().iter().for_each(|one| _ = one.resume());
-        shared.draining.store(true, Ordering::SeqCst);
-        shared.door.close();
         let deadline = Instant::now() + patience;
         loop {
             // Each task is stepped once, so that it learns of the draining.

@@ -30,6 +30,14 @@ fn lint(text: &str) {
     assert!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
 }
 
+/// The same once so many requests are counted: an answer is with its client a moment before.
+pub fn counting(panel: &Panel, requests: u32) -> Exposed {
+    // What is counted last of each.
+    let ended = || metrics(panel).values("evenly_requests_ended_total", &[]).iter().sum::<f64>();
+    eventually("all are counted", || ended() >= f64::from(requests));
+    metrics(panel)
+}
+
 /// Gives the backend A this name, spelled as TOML has it.
 fn rename(panel: &Panel, spelled: &str) {
     let path = panel.proxy.scratch.path().join("applications.toml");
@@ -176,7 +184,7 @@ fn requests_are_counted_as_their_clients_were_answered() {
     let panel = Panel::over(&[&backends[0], &backends[1]]);
     (0..4).for_each(|_| drop(panel.proxy.get("/")));
     assert_eq!(panel.proxy.ask("GET / HTTP/1.1\r\n\r\n").status(), 400);
-    let shown = metrics(&panel);
+    let shown = counting(&panel, 5);
     let count = |backend: &str, code: &str| {
         let labels = [("pool", "default"), ("backend", backend), ("code", code)];
         shown.value("evenly_requests_total", &labels)
@@ -201,7 +209,7 @@ fn requests_are_counted_as_their_clients_were_answered() {
 /// haproxy/haproxy #843: counters that went up and down while several threads counted.
 #[test]
 fn counters_only_grow_while_requests_go_on_and_each_request_is_in_them() {
-    const EACH: usize = 300;
+    const EACH: u32 = 300;
     let backends = [(); 2].map(|()| Backend::plain());
     let panel = Panel::with(&[&backends[0], &backends[1]], "server.workers = 4");
     let sum = || metrics(&panel).values("evenly_requests_total", &[]).iter().sum::<f64>();
@@ -219,7 +227,8 @@ fn counters_only_grow_while_requests_go_on_and_each_request_is_in_them() {
             last = next;
         }
     });
-    assert_eq!(sum(), (3 * EACH) as f64);
+    counting(&panel, 3 * EACH);
+    assert_eq!(sum(), f64::from(3 * EACH));
 }
 
 #[test]
@@ -228,7 +237,7 @@ fn whose_an_error_is_is_told() {
     let panel = Panel::with(&[&backends[0], &backends[1]], "retry.attempts = 0");
     let answers: BTreeSet<_> = (0..2).map(|_| panel.proxy.get("/").status()).collect();
     assert_eq!(answers, BTreeSet::from([500, 502]));
-    let shown = metrics(&panel);
+    let shown = counting(&panel, 2);
     let errors = |by| shown.value("evenly_request_errors_total", &[("by", by)]);
     assert_eq!([errors("application"), errors("evenly")], [1.0, 1.0]);
     panel.proxy.no_farewell();

@@ -2,7 +2,7 @@
 //! names.
 
 use crate::harness::{Backend, Broken, Place, eventually};
-use crate::metrics::metrics;
+use crate::metrics::counting;
 use crate::panel::{Panel, error, json};
 use serde_json::{Value, json};
 
@@ -29,6 +29,7 @@ fn each_is_shown_with_its_own_backends_and_numbers() {
     {
         assert_eq!(ask(&panel, host, target), status);
     }
+    let metrics = counting(&panel, 4);
     let status = panel.status();
     let of = |pool: &Value| {
         let backends = pool["backends"].as_array().unwrap();
@@ -39,7 +40,6 @@ fn each_is_shown_with_its_own_backends_and_numbers() {
     assert_eq!(shown[0], json!(["web", "round-robin", 2, 2, ["A", "B"]]));
     assert_eq!(shown[1], json!(["api", "first-alive", 1, 1, ["C"]]));
     assert_eq!(status["totals"]["answered"]["4xx"], 2);
-    let metrics = metrics(&panel);
     let ends = |pool: &str, backend: &str, code: &str| {
         let labels = [("pool", pool), ("backend", backend), ("code", code)];
         metrics.value("evenly_requests_total", &labels)
@@ -110,8 +110,10 @@ fn backends_are_steered_and_explained_by_name_whichever_pool_they_are_in() {
     assert_eq!((a.requests().len(), b.requests().len()), (2, 0));
     let id = panel.proxy.ask("GET /api HTTP/1.1\r\nHost: x\r\nX-Request-Id: one-of-ours\r\n\r\n");
     assert_eq!(id.status(), 200);
-    let story = json(&panel.get("/why?of=C"));
-    assert!(story["lines"][1].as_str().unwrap().contains("100 % of all"), "{story}");
+    eventually("it is in the story", || {
+        let story = json(&panel.get("/why?of=C"));
+        story["lines"][1].as_str().unwrap().contains("100 % of all")
+    });
     let unknown = error(&panel.get("/why?of=D"));
     assert!(unknown.starts_with("there is no backend \"D\"; known: A, B, C"), "{unknown}");
     for said in [panel.get("/why?of=web"), panel.post("/backends/web/drain")] {

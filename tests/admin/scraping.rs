@@ -45,9 +45,8 @@ fn a_prometheus_sees_traffic_a_drain_a_dead_backend_and_reloads() {
         return;
     }
     let [a, b, c] = [Backend::plain(), Backend::plain(), Backend::plain()];
-    let settings = format!(
-        "admin.token = \"{TOKEN}\"\nhealth.interval = \"100ms\"\nhealth.timeout = \"100ms\""
-    );
+    let settings =
+        format!("admin.token = \"{TOKEN}\"\nhealth.interval = \"100ms\"\nhealth.timeout = \"2s\"");
     let panel = Panel::with(&[&a, &b], &settings);
     let prometheus = Prometheus::asking(panel.address, TOKEN);
     prometheus.awaits("up{job=\"evenly\"} == 1");

@@ -133,7 +133,7 @@ fn silent_backends_delay_no_news_of_a_good_one() {
     let keys = [("health.interval", "100ms"), ("health.timeout", "1s")];
     // The first round ends by itself: at its end all that are silent are known to be down.
     let (client, took) = timed(|| numbered(&places, &keys));
-    assert!(took < Duration::from_secs(1) * 5, "{took:?}");
+    assert!(took < Duration::from_secs(1) * 8, "{took:?}");
     assert!(client.usable().is_empty(), "{:?}", client.usable());
     assert!(demo.flip(0));
     eventually("the good one is up", || client.usable() == ["100"]);

@@ -1,6 +1,6 @@
 //! `--all`: several balancers at once, and where they disagree.
 
-use crate::harness::Backend;
+use crate::harness::{Backend, eventually};
 use crate::{House, failed, fine};
 use serde_json::Value;
 
@@ -42,6 +42,7 @@ fn shares_are_of_the_backends_own_pool_and_each_pool_has_its_table() {
         assert_eq!(one.get(path).status(), 200);
     }
     let all = format!("--all lb1={},lb2={}", house.socket("one"), house.socket("two"));
+    eventually("all is counted", || house.status("one")["totals"]["answered"]["2xx"] == 4);
     let printed = fine(house.run(&format!("status {all}")));
     let below = |heading: &str| {
         let mut lines = printed.lines().skip_while(move |line| *line != heading).skip(2);

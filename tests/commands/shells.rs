@@ -2,8 +2,6 @@
 //! `make install` puts them.
 
 use crate::harness::{Process, Scratch};
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -20,8 +18,7 @@ fn is_installed(program: &str) -> bool {
 fn telling(names: &str) -> Scratch {
     let scratch = Scratch::new();
     scratch.write("names", names);
-    let path = scratch.write("evenly", "#!/bin/sh\ncat \"$(dirname \"$0\")/names\"\n");
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    scratch.script("evenly", "#!/bin/sh\ncat \"$(dirname \"$0\")/names\"\n");
     scratch
 }
 

@@ -1,6 +1,6 @@
 //! `evenly why`: a backend's story, on a terminal and in a pipe, of one balancer or several.
 
-use crate::harness::Backend;
+use crate::harness::{Backend, eventually};
 use crate::{House, failed, fine};
 use serde_json::Value;
 
@@ -11,6 +11,7 @@ fn it_prints_where_a_backend_stands_and_below_why() {
     let proxy = house.balancer("s", &[&a, &b], "");
     (0..4).for_each(|_| assert_eq!(proxy.get("/").status(), 200));
     fine(house.ask("s", "drain B"));
+    eventually("all is counted", || house.status("s")["totals"]["answered"]["2xx"] == 4);
     let printed = fine(house.ask("s", "why B"));
     let lines: Vec<_> = printed.lines().collect();
     assert!(lines[0].starts_with("B is draining since "), "{printed}");

@@ -404,8 +404,8 @@ fn the_history_shows_who_was_up(night: &Night, events: &[Event]) {
         events.iter().filter_map(|event| event.left.map(|it| (event, it))).collect();
     for (time, usable) in times.iter().zip(usable) {
         let at = (time.as_f64().unwrap() * 1000.0) as u64;
-        // What is told a moment before or after it was counted.
-        if changes.iter().any(|(event, _)| seconds_apart([ms(&event.time), at]) < 0.1) {
+        // What is told a moment before or after it was counted, on a machine that is busy.
+        if changes.iter().any(|(event, _)| seconds_apart([ms(&event.time), at]) < 0.4) {
             continue;
         }
         let last = changes.iter().rev().find(|(event, _)| ms(&event.time) < at);

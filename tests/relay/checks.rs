@@ -184,7 +184,7 @@ fn checks_may_have_a_port_of_their_own() {
     let (app, admin) = (answering(OK), answering(OK));
     let (ill, third) = (answering("HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"), answering(OK));
     let own = format!("health_port = {}", ill.port());
-    let settings = format!("health.interval = \"5s\"\nhealth.port = {}", admin.port());
+    let settings = format!("health.interval = \"60s\"\nhealth.port = {}", admin.port());
     let proxy = Proxy::with(&[&app, &Keyed(&third, &own)], &settings);
     let line = proxy.process.said.wait("up -> down");
     assert!(line.contains("backend B: check failed: status 503"), "{line}");
@@ -196,10 +196,10 @@ fn checks_may_have_a_port_of_their_own() {
 #[test]
 fn a_check_that_swallows_its_connect_names_the_connect() {
     let (hole, good) = (BlackHole::new(), answering(OK));
-    let settings = "health.interval = \"5s\"\nhealth.timeout = \"300ms\"";
+    let settings = "health.interval = \"5s\"\nhealth.timeout = \"1s\"";
     let proxy = Proxy::with(&[&hole, &good], settings);
     let line = proxy.process.said.wait("up -> down");
-    assert!(line.contains("backend A: check failed: connect timed out after 300ms"), "{line}");
+    assert!(line.contains("backend A: check failed: connect timed out after 1s"), "{line}");
 }
 
 #[cfg(feature = "tls")]

@@ -50,14 +50,14 @@ fn an_upload_that_the_backend_refuses_and_reads_no_further_is_read_away() {
 #[test]
 fn a_slow_upload_is_read_away_for_as_long_as_it_comes() {
     let backend = Backend::plain();
-    let settings = "limits.body_bytes = \"10B\"\ntimeouts.linger = \"250ms\"";
+    let settings = "limits.body_bytes = \"10B\"\ntimeouts.linger = \"1s\"";
     let proxy = Proxy::with(&[&backend], settings);
     let mut client = proxy.connect();
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 20000\r\n\r\n");
     // In all it takes longer than any silence may.
     for _ in 0..20 {
         client.send(vec![b'x'; 1000]);
-        thread::park_timeout(PAUSE / 2);
+        thread::park_timeout(PAUSE);
     }
     assert_eq!(client.answer().status(), 413);
     client.expect_end();

@@ -110,7 +110,7 @@ fn the_last_request_of_a_connection_says_so() {
 #[test]
 fn an_idle_client_is_closed_without_a_word() {
     let backend = Backend::plain();
-    let settings = "timeouts.keep_alive = \"200ms\"\ntimeouts.request_head = \"200ms\"";
+    let settings = "timeouts.keep_alive = \"1s\"\ntimeouts.request_head = \"1s\"";
     let proxy = Proxy::with(&[&backend], settings);
     let mut silent = proxy.connect();
     let mut client = proxy.connect();

@@ -143,8 +143,9 @@ fn a_backend_that_closes_after_its_answer_loses_the_body_alone() {
     client.expect_end();
 }
 
-/// What is left of a request is given up without blame: ten of them eject nobody.
-fn blames_nobody(settings: &str, act: impl Fn(&Proxy)) {
+/// What is left of a request is given up without blame: ten of them eject nobody. Each is begun,
+/// and then all are waited for.
+fn blames_nobody<E: FnOnce()>(settings: &str, begin: impl Fn(&Proxy) -> E) {
     let stop = Gate::new();
     let held = stop.clone();
     let backend = Backend::every(move |wire| {
@@ -161,23 +162,25 @@ fn blames_nobody(settings: &str, act: impl Fn(&Proxy)) {
     });
     let other = Backend::plain();
     let proxy = Proxy::with(&[&backend, &Keyed(&other, "backup = true")], settings);
-    for _ in 0..10 {
-        act(&proxy);
-    }
+    let ends: Vec<E> = (0..10).map(|_| begin(&proxy)).collect();
+    ends.into_iter().for_each(|end| end());
     stop.open();
     assert_eq!(proxy.said("ejected"), 0);
 }
 
 #[test]
 fn a_backend_that_reads_no_further_has_answered_all_the_same() {
-    let settings = "timeouts.response = \"100ms\"\ntimeouts.linger_total = \"100ms\"";
+    let settings = "timeouts.response = \"1s\"\ntimeouts.linger_total = \"100ms\"";
     blames_nobody(settings, |proxy| {
         let mut client = proxy.connect();
         client.send("PUT /u HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000000\r\n\r\n");
         let mut sender = Wire::of(client.stream().try_clone().unwrap());
         let sending = std::thread::spawn(move || while sender.offer([b'h'; 65_536]) {});
         assert_eq!(client.answer_to("PUT").status(), 202);
-        sending.join().unwrap();
+        move || {
+            sending.join().unwrap();
+            drop(client);
+        }
     });
 }
 
@@ -189,7 +192,7 @@ fn a_whole_answer_is_no_cut_for_an_old_client_that_stops_its_body() {
         wire.send("5\r\nlater\r\n0\r\n\r\n");
         wire.ending();
     });
-    let proxy = Proxy::with(&[&backend], "timeouts.client_body = \"100ms\"");
+    let proxy = Proxy::with(&[&backend], "timeouts.client_body = \"1s\"");
     let mut client = proxy.connect();
     client.send("POST /u HTTP/1.0\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhh");
     client.head().unwrap();
@@ -203,7 +206,7 @@ fn a_backend_that_talks_on_behind_its_answer_holds_nobody_for_ever() {
         wire.send(ACCEPTED);
         while wire.offer("surplus") {}
     });
-    let proxy = Proxy::with(&[&backend], "timeouts.client_body = \"200ms\"");
+    let proxy = Proxy::with(&[&backend], "timeouts.client_body = \"1s\"");
     let mut client = proxy.connect();
     client.send("POST /u HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhh");
     assert_eq!(client.answer().status(), 202);
@@ -212,10 +215,10 @@ fn a_backend_that_talks_on_behind_its_answer_holds_nobody_for_ever() {
 
 #[test]
 fn a_client_that_stops_its_body_after_the_answer_is_let_go() {
-    blames_nobody("timeouts.client_body = \"100ms\"", |proxy| {
+    blames_nobody("timeouts.client_body = \"1s\"", |proxy| {
         let mut client = proxy.connect();
         client.send("POST /u HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhh");
         assert_eq!(client.answer().status(), 202);
-        assert_eq!(client.ending().1, Broken::End);
+        move || assert_eq!(client.ending().1, Broken::End)
     });
 }

@@ -121,13 +121,13 @@ fn interim_answers_are_limited_by_their_bytes_not_by_their_number() {
 fn each_interim_answer_starts_the_wait_anew() {
     let backend = Backend::first(|wire| {
         wire.request();
-        for _ in 0..10 {
+        for _ in 0..20 {
             wire.send("HTTP/1.1 102 Processing\r\n\r\n");
             wire.is_silent_for(Duration::from_millis(60));
         }
         wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     });
-    let proxy = Proxy::with(&[&backend], "timeouts.response = \"300ms\"");
+    let proxy = Proxy::with(&[&backend], "timeouts.response = \"1s\"");
     let mut client = proxy.connect();
     let mut answer = client.get("/");
     while answer.status() < 200 {
@@ -143,7 +143,7 @@ fn silence_behind_an_interim_answer_is_late_all_the_same() {
         wire.send("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 2");
         wire.ending();
     });
-    let proxy = Proxy::with(&[&backend], "timeouts.response = \"200ms\"");
+    let proxy = Proxy::with(&[&backend], "timeouts.response = \"1s\"");
     let mut client = proxy.connect();
     assert_eq!(client.get("/").status(), 102);
     assert_eq!(client.answer().status(), 504);

@@ -273,9 +273,9 @@ fn at_the_descriptor_limit_requests_wait_or_are_shed_and_it_recovers_by_itself()
     }
     proxy.process.said.wait("open files");
     let before = proxy.process.cpu_ms();
-    clients[0].is_silent_for(Duration::from_millis(500));
-    let spent = proxy.process.cpu_ms() - before;
-    assert!(spent < 150, "it tries again and again without a pause: {spent} ms in 500");
+    let (_, took) = timed(|| clients[0].is_silent_for(Duration::from_millis(500)));
+    let spent = Duration::from_millis(proxy.process.cpu_ms() - before);
+    assert!(spent * 3 < took, "it tries again and again without a pause: {spent:?} of {took:?}");
     gate.open();
     for mut client in clients {
         assert!(matches!(client.answer().status(), 200 | 503));

@@ -18,8 +18,8 @@ fn who_meets_a_limit_is_told_its_key_and_so_is_the_log() {
     let backend = Backend::plain();
     let limits = "limits.head_bytes = \"1KiB\"\nlimits.headers = 10\n\
                   limits.target_bytes = \"64B\"\nlimits.body_bytes = \"10B\"\n\
-                  timeouts.request_head = \"100ms\"\n\
-                  timeouts.client_body = \"100ms\"";
+                  timeouts.request_head = \"500ms\"\n\
+                  timeouts.client_body = \"500ms\"";
     let proxy = Proxy::with(&[&backend], &format!("{JSON}{limits}"));
     let long = "x".repeat(2000);
     let fields = "A: 1\r\n".repeat(11);
@@ -51,10 +51,10 @@ fn who_meets_a_limit_is_told_its_key_and_so_is_the_log() {
 fn an_application_that_goes_beyond_a_limit_is_logged_with_its_key() {
     let gate = Gate::new();
     let late = Backend::holding(&gate);
-    let proxy = Proxy::with(&[&late], &format!("{JSON}timeouts.response = \"100ms\""));
+    let proxy = Proxy::with(&[&late], &format!("{JSON}timeouts.response = \"1s\""));
     let answer = proxy.get("/held");
     assert_eq!((answer.status(), answer.text().ends_with('\n')), (504, true));
-    assert_eq!(reason(&proxy, "/held"), "no answer after 100.0 ms ([timeouts] response)");
+    assert_eq!(reason(&proxy, "/held"), "no answer after 1.0 s ([timeouts] response)");
     gate.open();
 
     let long = format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "x".repeat(2000));

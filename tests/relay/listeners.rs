@@ -217,7 +217,8 @@ fn a_reload_to_an_address_that_is_taken_opens_none_of_the_others() {
     let proxy = Proxy::with(&[&a], TWO);
     proxy.pardon("not reloaded");
     let (one, two) = (proxy.address, proxy.listener(2));
-    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    // An address at which nobody else is given a port.
+    let held = TcpListener::bind("127.0.0.3:0").unwrap();
     let (free, taken) = (held.local_addr().unwrap(), a.port());
     drop(held);
     let settings = format!(

@@ -63,12 +63,12 @@ fn the_first_of_each_kind_is_said_whatever_else_is_said_of_a_backend() {
             }
         }
     });
-    let settings = "timeouts.response = \"300ms\"\nretry.attempts = 1\n";
+    let settings = "timeouts.response = \"1s\"\nretry.attempts = 1\n";
     let proxy = Proxy::with(&[&backend], settings);
     for (target, status, what) in [
         ("/502", 502, "answered 502"),
         ("/reset", 502, "closed before its answer was whole"),
-        ("/silent", 504, "no answer after 300.0 ms"),
+        ("/silent", 504, "no answer after 1.0 s"),
         ("/bad", 502, "bad answer: "),
         ("/odd", 502, "no HTTP: "),
     ] {

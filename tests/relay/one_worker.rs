@@ -59,7 +59,7 @@ fn one_worker_answers_promptly_whatever_else_goes_on() {
     eventually("both downloads flow beside 50 good requests", || {
         let (answer, took) = timed(|| good.get("/good"));
         assert_eq!(answer.text(), "good");
-        assert!(took < Duration::from_secs(1), "{took:?}");
+        assert!(took < Duration::from_secs(3), "{took:?}");
         upload.send("x");
         rounds += 1;
         rounds >= 50 && downloads.iter().all(|(_, count)| count.load(Ordering::Relaxed) > 4 << 20)

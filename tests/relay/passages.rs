@@ -207,8 +207,8 @@ fn a_connect_that_comes_about_late_is_one() {
     let hole = BlackHole::new();
     let proxy = passing(&[&hole], "timeouts.connect = \"9s\"");
     let mut client = proxy.connect();
-    client.send("asked early");
     client.stands_in_line();
+    client.send("asked early");
     let _backend = hole.open(|wire| {
         wire.offer("late, ");
         echo(wire);
@@ -258,8 +258,9 @@ fn who_finds_all_full_waits_in_line_and_each_connection_takes_a_place() {
     let proxy = passing(&[&one], "queue.timeout = \"9s\"");
     let mut first = proxy.connect();
     first.expect("hello");
-    let (mut second, mut third) = (proxy.connect(), proxy.connect());
+    let mut second = proxy.connect();
     second.stands_in_line();
+    let mut third = proxy.connect();
     third.stands_in_line();
     assert_eq!(backend.visits(), 1);
     drop(first);
@@ -274,7 +275,7 @@ fn who_finds_all_full_waits_in_line_and_each_connection_takes_a_place() {
 fn who_waits_in_vain_is_reset_and_so_is_who_finds_the_line_full() {
     let backend = named("hello");
     let one = Keyed(&backend, "max_connections = 1");
-    let proxy = passing(&[&one], "queue.timeout = \"300ms\"\nqueue.length = 1");
+    let proxy = passing(&[&one], "queue.timeout = \"2s\"\nqueue.length = 1");
     let mut first = proxy.connect();
     first.expect("hello");
     let mut second = proxy.connect();
@@ -309,7 +310,8 @@ fn who_leaves_the_line_takes_no_place() {
 #[test]
 fn a_policy_sees_open_connections_as_it_sees_requests() {
     let (a, b) = (named("a"), named("b"));
-    let proxy = passing(&[&a, &b], "balance.policy = \"least-connections\"");
+    let settings = "server.workers = 1\nbalance.policy = \"least-connections\"";
+    let proxy = passing(&[&a, &b], settings);
     let mut clients: Vec<_> = (0..6).map(|_| proxy.connect()).collect();
     for client in &mut clients {
         client.exactly(1).unwrap();

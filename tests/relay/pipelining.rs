@@ -80,7 +80,7 @@ fn a_stream_of_them_lets_others_go_first() {
             let mut rounds = 0;
             eventually("30 good requests are answered", || {
                 let (_, took) = timed(|| good.get("/good"));
-                assert!(took < Duration::from_secs(1), "{settings:?}: {took:?}");
+                assert!(took < Duration::from_secs(3), "{settings:?}: {took:?}");
                 rounds += 1;
                 rounds >= 30
             });

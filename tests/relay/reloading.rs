@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const NAMED: &str = "server.served_by = true\n";
-const CHECKED: &str = "server.served_by = true\nhealth.interval = \"1h\"\nhealth.rise = 1\n";
+const CHECKED: &str = "server.served_by = true\nhealth.interval = \"1h\"\nhealth.rise = 1\n\
+                       health.timeout = \"8s\"\n";
 
 /// Who answered, of so many requests.
 fn answering(proxy: &Proxy, requests: usize) -> String {
@@ -62,10 +63,11 @@ fn hup_adds_and_removes_applications_and_says_so() {
 #[test]
 fn a_file_that_says_the_same_changes_nothing() {
     let backend = Backend::plain();
-    let proxy = Proxy::with(&[&backend], NAMED);
+    let settings = format!("{NAMED}timeouts.upstream_keep_alive = \"2s\"\n");
+    let proxy = Proxy::with(&[&backend], &settings);
     let mut client = proxy.connect();
     client.get("/");
-    let line = proxy.reload(&[&backend], &format!("# another word\n{NAMED}"));
+    let line = proxy.reload(&[&backend], &format!("# another word\n{settings}"));
     assert!(line.ends_with(" reloaded: nothing changes"), "{line}");
     client.get("/");
     assert_eq!(backend.visits(), 1, "its connection is still used");
@@ -414,8 +416,7 @@ fn the_end_is_heard_while_a_reload_waits_for_a_check_and_after_it_nothing_is_rel
     let (backend, silent) = (Backend::plain(), Backend::silent());
     let mut proxy = Proxy::with(&[&backend], CHECKED);
     proxy.pardon("not reloaded");
-    let settings = format!("{CHECKED}health.timeout = \"8s\"\nhealth.interval = \"9s\"\n");
-    proxy.rewrite(&[&backend, &silent], &settings.replace("health.interval = \"1h\"\n", ""));
+    proxy.rewrite(&[&backend, &silent], CHECKED);
     proxy.process.signal(Signal::HUP);
     eventually("it is checked", || silent.visits() > 0);
     proxy.terminate();

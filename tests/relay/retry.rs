@@ -206,7 +206,7 @@ fn the_budget_stops_a_storm_of_retries() {
         held.pass();
     });
     let silent = Backend::silent();
-    let settings = "retry.budget_min = 2\nretry.budget_percent = 0\ntimeouts.response = \"1s\"";
+    let settings = "retry.budget_min = 2\nretry.budget_percent = 0\ntimeouts.response = \"3s\"";
     let proxy = Proxy::with(&[&bad, &silent], settings);
     proxy.no_farewell();
     proxy.pardon("answering 503");

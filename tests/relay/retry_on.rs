@@ -59,7 +59,8 @@ fn a_crash_on_a_kept_connection_is_told_and_counts() {
         }
     });
     let good = Backend::plain();
-    let settings = "log.access = \"json\"\npassive.failures = 2\npassive.clients = 1";
+    let settings = "log.access = \"json\"\npassive.failures = 2\npassive.clients = 1\n\
+                    timeouts.upstream_keep_alive = \"2s\"";
     let proxy = Proxy::with(&[&deadly, &good], settings);
     let mut client = proxy.connect();
     for number in 0..3 {
@@ -81,7 +82,7 @@ fn a_crash_on_a_kept_connection_is_told_and_counts() {
 #[test]
 fn a_request_that_silences_whoever_gets_it_reaches_two() {
     let backends = [(); 4].map(|()| Backend::silent());
-    let proxy = Proxy::with(&places(&backends), "timeouts.response = \"200ms\"");
+    let proxy = Proxy::with(&places(&backends), "timeouts.response = \"1s\"");
     proxy.no_farewell();
     assert_eq!(proxy.get("/deadly").status(), 504);
     assert_eq!(asked(&backends), [1, 1, 0, 0]);
@@ -123,7 +124,7 @@ fn what_is_not_named_is_not_tried_again() {
     }
     for (on, status) in [("\"connect\", \"reset\"", 504), ("\"timeout\"", 200)] {
         let (silent, good) = (Backend::silent(), Backend::plain());
-        let settings = format!("retry.on = [{on}]\ntimeouts.response = \"200ms\"");
+        let settings = format!("retry.on = [{on}]\ntimeouts.response = \"1s\"");
         let proxy = Proxy::with(&[&silent, &good], &settings);
         assert_eq!(proxy.get("/").status(), status, "{on}");
         proxy.no_farewell();

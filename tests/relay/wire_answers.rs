@@ -41,7 +41,7 @@ fn hold(family: &str) -> usize {
             }
         }
     });
-    let settings = "timeouts.response = \"300ms\"\ntimeouts.stream_idle = \"300ms\"\n\
+    let settings = "timeouts.response = \"1s\"\ntimeouts.stream_idle = \"1s\"\n\
                     timeouts.upstream_keep_alive = \"1s\"\nserver.workers = 1";
     let proxy = Proxy::with(&[&backend], settings);
     let mut failures = Vec::new();

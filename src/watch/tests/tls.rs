@@ -40,11 +40,11 @@ fn a_backend_that_speaks_no_tls_is_down() {
 
 #[test]
 fn a_backend_silent_in_its_handshake_is_down_in_time_and_holds_up_nobody() {
-    let watched = through_tls(&[silent(), status(200)], one_round(ms(800)));
+    let watched = through_tls(&[silent(), status(200)], one_round(ms(2000)));
     assert!(watched.watch.first_round(SOON));
     assert_eq!([0, 1].map(|index| watched.standing(index)), [Standing::Down, Standing::Up]);
     let change = watched.next_change();
-    let what = "backend a: check failed: the TLS handshake was not over after 800ms (";
+    let what = "backend a: check failed: the TLS handshake was not over after 2s (";
     assert!(change.contains(what), "{change}");
 }
 

@@ -254,8 +254,10 @@ impl Core {
     fn serve(&self, visit: usize, stream: TcpStream) {
         let mut wire = Wire::of(stream).noted(&self.notes, visit);
         (self.script)(visit, &mut wire);
-        // Our copy goes first, so that the script's end is the connection's end.
-        self.open.lock().unwrap().remove(&visit);
+        // The last copy goes while it is still counted: whoever counts none finds it closed.
+        drop(wire);
+        let mut open = self.open.lock().unwrap();
+        drop(open.remove(&visit));
     }
 }
 

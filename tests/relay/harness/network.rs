@@ -3,7 +3,7 @@
 
 use rustix::io::Errno;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 
 /// Set inside, so that the test knows where it is.
@@ -61,6 +61,25 @@ pub fn is_inside(test: &str, flags: &[&str], prepare: &str) -> bool {
 pub fn names(lines: &str) {
     assert!(std::env::var_os(INSIDE).is_some(), "this would change the machine");
     std::fs::write("/etc/hosts", format!("127.0.0.1 localhost\n{lines}\n")).unwrap();
+}
+
+/// True once the other end of a connection, on this machine and of version 4, is with its program
+/// and all that was sent there has been read; or it is gone. By the kernel's own list, proc(5).
+pub fn is_read(stream: &TcpStream) -> bool {
+    let place = |at: SocketAddr| match at.ip() {
+        IpAddr::V4(ip) => format!("{:08X}:{:04X}", u32::from_ne_bytes(ip.octets()), at.port()),
+        IpAddr::V6(_) => panic!("{at} is not of version 4"),
+    };
+    let [theirs, ours] = [stream.peer_addr(), stream.local_addr()].map(|at| place(at.unwrap()));
+    let list = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let is_it = |line: &Vec<&str>| line.len() > 9 && line[1] == theirs && line[2] == ours;
+    let Some(line) = list.lines().map(|line| line.split_whitespace().collect()).find(is_it) else {
+        return true;
+    };
+    let unread = u32::from_str_radix(line[4].rsplit(':').next().unwrap(), 16).unwrap();
+    // An end that has come counts as a byte. What waits in a backlog is no file's yet.
+    let has_ended = line[3] == "08";
+    line[9] != "0" && unread <= u32::from(has_ended)
 }
 
 /// A DNS server that hears every question and never answers.

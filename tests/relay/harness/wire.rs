@@ -2,8 +2,9 @@
 //! with a deadline. What a backend receives is recorded byte for byte.
 
 use super::message::{Length, Message, fields};
+use super::network::is_read;
 use super::secure::Secure;
-use super::{DEADLINE, backend::Notes};
+use super::{DEADLINE, backend::Notes, eventually};
 use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 use std::io::{self, ErrorKind, Read, Write};
@@ -279,8 +280,10 @@ impl Wire {
         filled == Some(Err(Broken::Late))
     }
 
-    /// Waits long enough for a request that came to be in the line, unanswered.
+    /// Waits until the proxy has read what was sent, and then long enough for it to be in the line,
+    /// unanswered.
     pub fn stands_in_line(&mut self) {
+        eventually("it is read", || is_read(&self.stream));
         let waits = self.is_silent_for(Duration::from_millis(50));
         assert!(waits, "answered: {:?}", String::from_utf8_lossy(&self.ahead));
     }

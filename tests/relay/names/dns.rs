@@ -228,7 +228,9 @@ fn a_name_that_a_reload_brings_stays_though_another_moves_meanwhile() {
     let ([two, _three, four], _) = at_one_port([2, 3, 4]);
     let (gate, app) = (Gate::new(), Odd::new(Kind::Turns(vec![vec![2]])));
     let slow = Backend::holding(&gate);
-    let settings = format!("{OFTEN}health.interval = \"1h\"\nhealth.path = \"/held\"");
+    let settings = format!(
+        "{OFTEN}health.interval = \"1h\"\nhealth.timeout = \"9s\"\nhealth.path = \"/held\""
+    );
     let (a, b) = (Hosted(&two, "app.internal"), Hosted(&four, "other.internal"));
     let proxy = Proxy::with(&[&a], &settings);
     proxy.rewrite(&[&a, &b, &slow], &settings);

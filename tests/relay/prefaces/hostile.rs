@@ -97,7 +97,7 @@ fn a_stranger_is_closed_at_once_whatever_it_says_or_does_not() {
 #[test]
 fn who_says_nothing_is_not_told_of() {
     let backend = Backend::plain();
-    let proxy = required(&[&backend], "timeouts.handshake = \"100ms\"");
+    let proxy = required(&[&backend], "timeouts.handshake = \"500ms\"");
     for _ in 0..5 {
         proxy.connect_raw().finish(); // a balancer's check of the port
         proxy.connect_raw().reset();
@@ -122,7 +122,7 @@ fn one_that_is_cut_or_never_ends_is_closed_in_time() {
     let mut slow = beginning(&proxy, [SIGNATURE, &[0x21, 0x11, 0x10, 0]].concat());
     let pause = Duration::from_millis(20);
     let (_, took) = timed(|| while slow.is_silent_for(pause) && slow.offer("x") {});
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
     // Told at most once a second.
     eventually("it is told", || {
         is_closed(&mut beginning(&proxy, b"PROXY "));

@@ -82,7 +82,7 @@ fn a_client_that_idles_is_left_in_order() {
 fn refusals_and_the_last_request_of_a_connection_end_in_order() {
     let certs = Certs::make();
     let backend = Backend::plain();
-    let settings = "limits.requests_per_connection = 2\ntimeouts.request_head = \"300ms\"";
+    let settings = "limits.requests_per_connection = 2\ntimeouts.request_head = \"1s\"";
     let proxy = Proxy::secure(&certs, &[&backend], settings);
     let mut client = proxy.connect();
     assert_eq!(client.get("/1").field("connection"), None);
