@@ -266,6 +266,7 @@ fn event(told: &Told) -> Value {
         "level": level,
         "kind": told.class.word,
         "backend": told.backend,
+        "pool": told.pool,
         "text": told.text,
     })
 }
