@@ -120,8 +120,8 @@ impl<'s> View<'s> {
     }
 
     fn name(&self, number: u64) -> String {
-        let found = self.pools.backends().find(|one| one.number() == number);
-        found.map_or_else(|| "one that has left the file".to_owned(), |it| it.name().to_owned())
+        let gone = || "one that has left the file".to_owned();
+        self.controls.called(number).unwrap_or_else(gone)
     }
 
     /// By which policy this one was picked, as far as it is still in the file.

@@ -194,6 +194,17 @@ fn one_that_no_backend_of_its_pool_could_take_is_told_why() {
 }
 
 #[test]
+fn a_backend_that_has_left_the_file_is_called_as_it_was() {
+    let [a, b] = [(); 2].map(|()| Backend::plain());
+    let panel = Panel::over(&[&a, &b]);
+    (0..2).for_each(|_| assert_eq!(panel.proxy.get("/").status(), 200));
+    panel.proxy.reload(&[&a], "");
+    let told = why(&panel, &id(&b));
+    assert_eq!(told["requests"][0]["tries"][0]["backend"], "B", "{told}");
+    assert!(lines(&told)[2].contains(" to B, picked by its policy: status 200 "), "{told}");
+}
+
+#[test]
 fn what_is_neither_a_backend_nor_a_request_is_said_to_be_so() {
     let backend = Backend::plain();
     let panel = Panel::over(&[&backend]);
