@@ -180,11 +180,11 @@ impl Running {
             None => Err(BUSY.to_owned()),
         };
         self.supervisor.ready();
+        self.operators.note(&outcome);
         match &outcome {
             Ok(words) => self.teller.tell(Event::Reloaded(&brief(words))),
             Err(why) => self.teller.tell(Event::NotReloaded(&brief(why))),
         }
-        self.operators.note(&outcome);
         outcome
     }
 
