@@ -172,15 +172,20 @@ impl Server {
         self.shared.door.lock_up();
     }
 
-    /// Accepts no more, closes idle connections and lets requests in flight finish, for at most
-    /// `patience` or until `hurry` says so; true when none was left. To be called once.
-    pub fn drain(&self, patience: Duration, hurry: &mut dyn FnMut() -> bool) -> bool {
+    /// Accepts no more from now on; each connection ends with its request.
+    pub fn close(&self) {
         self.say_unready();
-        let shared = &self.shared;
         // Who is held by a pause has no other chance.
         self.controls().each_pool().iter().for_each(|one| _ = one.resume());
-        shared.draining.store(true, Ordering::SeqCst);
-        shared.door.close();
+        self.shared.draining.store(true, Ordering::SeqCst);
+        self.shared.door.close();
+    }
+
+    /// [Closes](Self::close), ends idle connections and lets requests in flight finish, for at most
+    /// `patience` or until `hurry` says so; true when none was left. To be called once.
+    pub fn drain(&self, patience: Duration, hurry: &mut dyn FnMut() -> bool) -> bool {
+        self.close();
+        let shared = &self.shared;
         let deadline = Instant::now() + patience;
         loop {
             // Each task is stepped once, so that it learns of the draining.
