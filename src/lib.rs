@@ -84,7 +84,7 @@
 //! | server | all of one relay: its threads, from start to stop |
 //! | site | a configuration as requests need it, replaced as a whole |
 //! | branch | what a request needs of its pool's part of a site, and keeps to its end |
-//! | ledger | what became of each pool's requests, numbers of pools and routes: outlives a site |
+//! | ledger | counts of pools, numbers of them and of routes, names of backends: outlives a site |
 //! | shared | what all threads have in common, and what outlives a site |
 //! | exchange | one request and its answer on their way through |
 //! | origin | who asks, and whether by https, as far as the peer is believed |

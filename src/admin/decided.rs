@@ -111,7 +111,7 @@ impl<'s> View<'s> {
         format!("{}{dots}", one.asked.text())
     }
 
-    /// `, for a.test in pool api by route a.test/api`, as far as there is any choice.
+    /// `, for a.test, in pool api by route a.test/api`, as far as there is any choice.
     fn place(&self, one: &Trace) -> String {
         let host = host(one).map_or(String::new(), |host| format!(", for {host}"));
         let Some(Led { pool, route }) = self.controls.led(one) else { return host };
@@ -120,8 +120,8 @@ impl<'s> View<'s> {
     }
 
     fn name(&self, number: u64) -> String {
-        let found = self.pools.backends().find(|one| one.number() == number);
-        found.map_or_else(|| "one that has left the file".to_owned(), |it| it.name().to_owned())
+        let gone = || "one that has left the file".to_owned();
+        self.controls.called(number).unwrap_or_else(gone)
     }
 
     /// By which policy this one was picked, as far as it is still in the file.
@@ -138,8 +138,10 @@ impl<'s> View<'s> {
     /// Where each backend of the request's pool stood then that was not up, as far as that is
     /// remembered.
     fn out(&self, one: &Trace) -> Vec<(&str, Shift)> {
-        if one.cause == Cause::Refused {
-            return Vec::new(); // whoever was out has no part in it
+        // Whoever was out has no part in what is refused, or needs none of them.
+        let needs_none = one.cause == Cause::Done && one.tries.told().0.next().is_none();
+        if needs_none || one.cause == Cause::Refused {
+            return Vec::new();
         }
         let own = self.controls.led(one);
         let is_asked = |pool: &&Arc<Pool>| own.as_ref().is_none_or(|own| own.pool == pool.name());

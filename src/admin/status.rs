@@ -228,13 +228,14 @@ fn backend(status: &Status, controls: &Controls, now: Duration) -> Value {
     })
 }
 
-fn check(check: &PastCheck, controls: &Controls, now: Duration) -> Value {
+fn check(PastCheck { at, outcome }: &PastCheck, controls: &Controls, now: Duration) -> Value {
     json!({
-        "at": time(controls.at(check.at)),
-        "age_s": seconds(now.saturating_sub(check.at)),
-        "took_ms": millis(check.took),
-        "passed": check.passed,
-        "seen": check.seen,
+        "at": time(controls.at(*at)),
+        "age_s": seconds(now.saturating_sub(*at)),
+        "took_ms": millis(outcome.took),
+        "passed": outcome.passed,
+        "asks_drain": outcome.asks_drain,
+        "seen": outcome.seen,
     })
 }
 
@@ -266,6 +267,7 @@ fn event(told: &Told) -> Value {
         "level": level,
         "kind": told.class.word,
         "backend": told.backend,
+        "pool": told.pool,
         "text": told.text,
     })
 }

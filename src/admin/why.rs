@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::status::{VERSION, time};
 use super::{Steered, decided};
 use crate::pool::policy::Kind;
-use crate::pool::{Counts, Pool, Shift, Spell, Standing, Status, Story};
+use crate::pool::{Counts, PastCheck, Pool, Shift, Spell, Standing, Status, Story};
 use crate::text::{Many, Took};
 
 /// What is known of the backend of this name; none if there is none.
@@ -148,13 +148,11 @@ impl Told<'_> {
     fn checks(&self) -> Option<String> {
         let Status { checks, counts, .. } = self.status;
         let Counts { checks_passed, checks_failed, .. } = counts;
-        let last = checks.first()?;
-        let (at, took) = (self.clock.told(last.at), Took(last.took));
-        let passed = if last.passed { "passed" } else { "failed" };
-        let all = checks_passed + checks_failed;
-        let seen = &last.seen;
+        let PastCheck { at, outcome } = checks.first()?;
+        let (at, verdict, seen) = (self.clock.told(*at), outcome.verdict(), &outcome.seen);
+        let (took, all) = (Took(outcome.took), checks_passed + checks_failed);
         Some(format!(
-            "last check at {at} {passed}: {seen} ({took}); {checks_failed} of {all} failed"
+            "last check at {at} {verdict}: {seen} ({took}); {checks_failed} of {all} failed"
         ))
     }
 
@@ -206,6 +204,7 @@ fn percent(part: u64, whole: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::CheckOutcome;
     use std::time::UNIX_EPOCH;
 
     const fn s(seconds: u64) -> Duration {
@@ -244,6 +243,11 @@ mod tests {
         Told { status, story, shares, policy: "scored-round-robin", clock }.lines()
     }
 
+    fn check(passed: bool, seen: &str) -> PastCheck {
+        let (took, seen, asks_drain) = (Duration::from_micros(600), seen.into(), !passed);
+        PastCheck { at: s(9999), outcome: CheckOutcome { passed, asks_drain, seen, took } }
+    }
+
     fn shift(at: u64, standing: Standing, reason: &str) -> Shift {
         Shift { at: s(at), standing, reason: reason.into() }
     }
@@ -255,13 +259,7 @@ mod tests {
         (status.counts.failures, status.counts.retries) = (16, 2);
         (status.p50, status.p99) = (Some(s(1)), Some(s(2)));
         (status.counts.checks_passed, status.counts.checks_failed) = (90, 9);
-        status.checks = vec![crate::pool::PastCheck {
-            at: s(9999),
-            took: Duration::from_micros(600),
-            passed: true,
-            asks_drain: false,
-            seen: "status 200".into(),
-        }];
+        status.checks = vec![check(true, "status 200")];
         status.policy = Some("score 9, threshold 250: takes its turns".into());
         let story = Story {
             shifts: vec![
@@ -298,6 +296,17 @@ mod tests {
         let said = Told { status, story: &Story::default(), shares, policy, clock }.lines();
         let all = "100 % of all, and by its policy all while it is the first that is up";
         assert!(said[1].ends_with(all), "{said:?}");
+    }
+
+    #[test]
+    fn a_check_that_asks_for_a_drain_has_not_failed() {
+        let why = "check asks to be drained: status 410 (0.6 ms)";
+        let mut status = status(Standing::Drain, s(9999), why);
+        status.checks = vec![check(false, "status 410")];
+        status.counts.checks_passed = 90;
+        let said = lines(&status, &Story::default());
+        let last = "last check at 14:14:06 asks to be drained: status 410 (0.6 ms); 0 of 90 failed";
+        assert_eq!(said[2], last, "{said:?}");
     }
 
     #[test]

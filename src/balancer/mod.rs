@@ -187,8 +187,7 @@ impl Balancer {
         let patience = if is_hurried { Duration::ZERO } else { drain };
         let Self { running, signals, .. } = &self;
         let (server, teller) = (&running.server, &running.teller);
-        // As in `be_lame`, it is so before it is told.
-        server.begin_drain();
+        server.close(); // before it is told, as below
         teller.tell(Event::Stopping { connections: server.connections(), patience });
         if !server.drain(patience, &mut || signals.want_the_end()) {
             teller.tell(Event::CutOff { connections: server.connections() });
@@ -197,8 +196,8 @@ impl Balancer {
         running.watch.stop();
         running.server.stop();
         running.alerts.stop(LAST_MESSAGES);
-        running.teller.tell(Event::Stopped);
         operators::close(self.endpoint);
+        self.running.teller.tell(Event::Stopped);
         self.running.teller.log().flush(LAST_WORDS);
     }
 

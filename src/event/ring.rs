@@ -29,6 +29,8 @@ pub struct Told {
     pub class: Class,
     /// The backend that it is about, if it is about one.
     pub backend: Option<Box<str>>,
+    /// The pool that it is about, if it is about one of several.
+    pub pool: Option<Box<str>>,
     /// Its line as the log has it, without time and level; a long one is cut.
     pub text: Box<str>,
 }
@@ -55,8 +57,9 @@ struct Kept {
 impl Ring {
     /// Remembers an event by its words.
     pub(super) fn keep(&self, event: &Event, when: SystemTime, words: &str) {
-        let (class, backend) = (event.class(), event.backend().map(Box::from));
-        let told = Told { number: 0, when, class, backend, text: cut(words) };
+        let class = event.class();
+        let [backend, pool] = [event.backend(), event.pool()].map(|name| name.map(Box::from));
+        let told = Told { number: 0, when, class, backend, pool, text: cut(words) };
         let forgotten = self.push(Arc::new(told));
         drop(forgotten); // outside of the lock
     }

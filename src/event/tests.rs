@@ -26,6 +26,10 @@ fn judged(is_grave: bool) -> Event<'static> {
     Event::Judged { backend: "a", is_grave, words: &"x" }
 }
 
+fn unavailable(pool: Option<&str>) -> Event<'_> {
+    Event::Unavailable { pool, none: &"none is usable", how: "answering 503", request: &"GET /" }
+}
+
 fn of(about: About) -> Event<'static> {
     Event::Complaint { backend: "a", about, what: &"x" }
 }
@@ -75,8 +79,8 @@ fn each_event_has_one_level_and_a_word_of_its_own() {
         (Event::UnknownPath { backend, what: words }, "unknown-path", Warn),
         (Event::NoneFound { pool: None }, "none-found", Error),
         (Event::NoneLeft { pool: None, is_fault: true }, "none-left", Error),
-        (Event::Unavailable { none: words, how: text, request: words }, "unavailable", Error),
-        (Event::Busy { why: text, how: text, request: words }, "busy", Warn),
+        (unavailable(None), "unavailable", Error),
+        (Event::Busy { pool: None, why: text, how: text, request: words }, "busy", Warn),
         (Event::Paused { pool: None, traffic: Traffic::Requests, at_most: LONG }, "paused", Warn),
         (Event::Resumed { pool: None, traffic: Traffic::Requests, held: 1 }, "resumed", Info),
         (Event::PauseOver { pool: None, traffic: Traffic::Requests, held: 1 }, "pause-over", Warn),
@@ -196,6 +200,19 @@ fn a_full_listener_hides_no_other_and_not_that_all_is_full() {
     let starts = ["WARN  listener a: ", "WARN  listener b: ", "WARN  max_connections = 1"];
     assert_eq!(lines.len(), starts.len(), "{lines:?}");
     assert!(lines.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{lines:?}");
+}
+
+#[test]
+fn a_pool_that_is_lost_hides_no_other() {
+    let (log, _said) = piped();
+    let teller = Teller::new(log);
+    for pool in [Some("web"), Some("api"), Some("web"), None] {
+        teller.tell(unavailable(pool));
+    }
+    let line = |pool: &str| format!("ERROR answering 503{pool}: none is usable; GET /");
+    assert_eq!(remembered(&teller), [" in pool web", " in pool api", ""].map(line));
+    let pools: Vec<_> = teller.since(0).events.iter().map(|told| told.pool.clone()).collect();
+    assert_eq!(pools, [Some("web".into()), Some("api".into()), None]);
 }
 
 #[test]

@@ -93,6 +93,8 @@ pub enum Event<'e> {
     },
     /// No backend can take a request.
     Unavailable {
+        /// The pool's name, where there are several.
+        pool: Option<&'e str>,
         /// How they stand.
         none: Words<'e>,
         /// How whoever is turned away is told so: "answering 503".
@@ -102,6 +104,8 @@ pub enum Event<'e> {
     },
     /// A request has waited in vain for a place, or found the line full.
     Busy {
+        /// The pool's name, where there are several.
+        pool: Option<&'e str>,
         /// What it waited for.
         why: &'e str,
         /// As above.
@@ -393,7 +397,7 @@ impl<'e> Event<'e> {
     pub(super) fn subject(&self) -> Option<&'e str> {
         match *self {
             Self::Full { listener, .. } => listener,
-            _ => self.backend(),
+            _ => self.backend().or(self.pool()),
         }
     }
 
@@ -407,6 +411,21 @@ impl<'e> Event<'e> {
             | Self::Moved { backend, .. }
             | Self::Unresolved { backend, .. }
             | Self::UnknownPath { backend, .. } => Some(backend),
+            _ => None,
+        }
+    }
+
+    /// The name of the pool that it is about, if it is about one of several.
+    pub fn pool(&self) -> Option<&'e str> {
+        match *self {
+            Self::Standing { pool, .. }
+            | Self::NoneFound { pool }
+            | Self::NoneLeft { pool, .. }
+            | Self::Unavailable { pool, .. }
+            | Self::Busy { pool, .. }
+            | Self::Paused { pool, .. }
+            | Self::Resumed { pool, .. }
+            | Self::PauseOver { pool, .. } => pool,
             _ => None,
         }
     }

@@ -24,8 +24,12 @@ impl Display for Event<'_> {
                 let so = "by the file that serves now; nobody is served";
                 write!(f, "NO BACKEND IS UP{pool} {so}{there}")
             }
-            Self::Unavailable { none, how, request } => write!(f, "{how}: {none}; {request}"),
-            Self::Busy { why, how, request } => write!(f, "{how}: {why}; {request}"),
+            Self::Unavailable { pool, none, how, request } => {
+                write!(f, "{how}{}: {none}; {request}", within(pool))
+            }
+            Self::Busy { pool, why, how, request } => {
+                write!(f, "{how}{}: {why}; {request}", within(pool))
+            }
             Self::Unshaken { client, why } => write!(f, "client {client}: {why}"),
             Self::Stranger { peer } => write!(
                 f,

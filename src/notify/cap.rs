@@ -67,9 +67,18 @@ impl Cap {
         Leave::Granted { held: std::mem::take(&mut self.held), last_for, is_kept }
     }
 
-    /// When what was held back may be told; none if nothing was.
-    pub(super) fn frees_at(&self) -> Option<Duration> {
-        (self.held > 0).then(|| self.frees(self.max_for(false)))
+    /// When one more may be told.
+    pub(super) fn frees_at(&self) -> Duration {
+        self.frees(self.max_for(false))
+    }
+
+    pub(super) fn has_held(&self) -> bool {
+        self.held > 0
+    }
+
+    /// The last that was held back is to go yet, and is not missed.
+    pub(super) fn put_off(&mut self) {
+        self.held -= 1;
     }
 
     /// What was held back is not to be told any more.

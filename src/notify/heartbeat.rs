@@ -16,6 +16,7 @@ use super::scene::Scene;
 use crate::config::Heartbeat;
 use crate::event::{Event, Teller};
 use crate::thread;
+use crate::tls::Remedy;
 
 /// How long one may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,7 +35,8 @@ impl Beat {
         if heartbeat.url.is_empty() {
             return Ok(None);
         }
-        let remote = Remote::open(&heartbeat.url, heartbeat.ca.as_deref());
+        let ca = heartbeat.ca.as_deref();
+        let remote = Remote::open(&heartbeat.url, ca, Remedy::HEARTBEAT);
         Ok(Some(Self { remote: remote?, interval: heartbeat.interval }))
     }
 
@@ -131,7 +133,7 @@ mod tests {
                 heard.send(()).unwrap();
             }
         });
-        let remote = Remote::open(&format!("http://{address}/"), None);
+        let remote = Remote::open(&format!("http://{address}/"), None, Remedy::HEARTBEAT);
         let remote = remote.unwrap_or_else(|why| panic!("{why:?}"));
         let beat = Beat { remote, interval: Duration::from_millis(20) };
         let (tally, workers) = (Arc::default(), Arc::new(Workers(AtomicBool::new(false))));

@@ -47,7 +47,7 @@ pub struct Book {
     pub(super) incidents: u64,
     pub(super) last_began: Option<SystemTime>,
     missed: u64,
-    cap: Cap,
+    pub(super) cap: Cap,
 }
 
 impl Book {
@@ -156,7 +156,7 @@ impl Book {
     pub fn next(&self) -> Option<Duration> {
         let calm = self.backends.values().filter_map(Backend::calm_at).min();
         let loss = self.losses.ripens_at();
-        let all = [self.due, calm, loss, self.repeats_at(), self.cap.frees_at()];
+        let all = [self.due, calm, loss, self.repeats_at(), self.frees_at()];
         all.into_iter().flatten().min()
     }
 
@@ -174,12 +174,8 @@ impl Book {
                 outage.told = Some(now);
             }
         }
-        let held = self.cap.frees_at().is_some_and(|at| at <= now);
-        if notices.is_empty() && held {
+        if notices.is_empty() && self.frees_at().is_some_and(|at| at <= now) {
             notices.extend(self.of_what_was_held());
-            if notices.is_empty() {
-                self.cap.forget();
-            }
         }
         let told: Vec<Notice> = notices.into_iter().filter_map(|it| self.pass(it, now)).collect();
         self.close(now);
@@ -346,7 +342,10 @@ impl Book {
             outage.told = (!is_last).then_some(now);
         }
         match self.cap.ask(notice.kind == Occasion::AllDown, now) {
-            Leave::Held => None,
+            Leave::Held => {
+                self.put_off(notice);
+                None
+            }
             Leave::Granted { held, last_for, is_kept } => {
                 Some(Notice { held, last_for, is_kept, ..notice })
             }

@@ -26,8 +26,33 @@ impl Book {
         Some(Notice { again: true, ..self.notice(kind, items, Vec::new())? })
     }
 
-    /// How all stands once there is room again for what was held back.
+    /// A look at the backends makes up for what was held back of them; what has no backend to it
+    /// is to follow as it is.
+    pub(super) fn put_off(&mut self, notice: Notice) {
+        if notice.single.is_some() {
+            self.cap.put_off();
+            self.singles.put_off(notice);
+        }
+    }
+
+    /// When there is room for what was held back; none if nothing was.
+    pub(super) fn frees_at(&self) -> Option<Duration> {
+        let is_owed = self.cap.has_held() || self.singles.has_put_off();
+        is_owed.then(|| self.cap.frees_at())
+    }
+
+    /// One notice once there is room again for what was held back: how all stands, or after that
+    /// what has no backend to it.
     pub(super) fn of_what_was_held(&mut self) -> Option<Notice> {
+        let all = self.cap.has_held().then(|| self.of_how_all_stands()).flatten();
+        let notice = all.or_else(|| self.singles.next_put_off());
+        if notice.is_none() {
+            self.cap.forget();
+        }
+        notice
+    }
+
+    fn of_how_all_stands(&mut self) -> Option<Notice> {
         let lasts = self.of_what_lasts();
         lasts.or_else(|| {
             let (kind, began) = (Occasion::Recovered, self.last_began?);

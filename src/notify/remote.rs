@@ -33,15 +33,15 @@ pub(super) struct Remote {
 
 impl Remote {
     /// Fills the places of the URL and reads the authorities. The errors say all that will not do;
-    /// a URL may hold a secret, so it is not repeated.
-    pub(super) fn open(said: &str, ca: Option<&str>) -> Result<Self, Vec<Fault>> {
+    /// a URL may hold a secret, so it is not repeated. `remedy` names what says both.
+    pub(super) fn open(said: &str, ca: Option<&str>, remedy: Remedy) -> Result<Self, Vec<Fault>> {
         let url = read(said);
         // Authorities can be read where it is not known yet whom they are to speak for.
         let (is_tls, host) =
             url.as_ref().map_or((ca.is_some(), "localhost"), |url| (url.is_tls(), url.host()));
         let of_ca = ca.map(str::to_owned);
         let trust = Trust { verify: true, ca: of_ca, name: None, certificate: None, key: None };
-        let connector = is_tls.then(|| Connector::new(host, &trust, Remedy::WEBHOOK)).transpose();
+        let connector = is_tls.then(|| Connector::new(host, &trust, remedy)).transpose();
         let (key, named) = ca.map_or(("url", said), |ca| ("ca", ca));
         let connector = connector.map_err(|why| Fault::new(key, named, why.to_string()));
         match (url.map_err(|why| Fault::new("url", said, why)), connector) {
@@ -178,7 +178,8 @@ mod tests {
 
     #[test]
     fn what_a_server_says_back_shows_no_secret() {
-        let remote = Remote::open("http://h.test/hooks/T0/s3cr3ts3cr3t?key=0123456789", None);
+        let url = "http://h.test/hooks/T0/s3cr3ts3cr3t?key=0123456789";
+        let remote = Remote::open(url, None, Remedy::WEBHOOK);
         let remote = remote.unwrap_or_else(|why| panic!("{why:?}"));
         let hidden = remote.hidden("Authorization: Bearer tokentoken\r\nX-A: b\r\n");
         let said = "Cannot POST /hooks/T0/s3cr3ts3cr3t?key=0123456789 with Bearer tokentoken";

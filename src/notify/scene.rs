@@ -41,10 +41,10 @@ pub struct Sight {
 pub struct SightCheck {
     /// How long ago it ended.
     pub ago: Duration,
+    /// What it came to, in a word or a few.
+    pub verdict: &'static str,
     /// How long it took.
     pub took: Duration,
-    /// Whether it passed.
-    pub passed: bool,
     /// What was seen, in words that may quote the backend.
     pub seen: String,
 }

@@ -1,6 +1,7 @@
 //! What is told one by one, with no backend to it: a reload that failed, a certificate, what has
 //! run out, a thread that is stuck. The same words are told once, and again only after `repeat`.
 
+use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
 use super::notice::{Aside, ITEMS_MAX, Item, Notice, State, blank, key};
@@ -10,6 +11,8 @@ use crate::config::Occasion;
 const WORDS_MAX: usize = 64;
 /// How long the same words are no news where nothing is told again.
 const SAME_FOR: Duration = Duration::from_secs(24 * 3600);
+/// Notices that wait for room under the hourly cap; the oldest are dropped.
+const PUT_OFF_MAX: usize = 16;
 
 /// Something that was told by itself, such as a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub(super) struct Singles {
     heard: Vec<Heard>,
     /// The incident of each occasion that may end.
     open: Vec<Open>,
+    /// What the hourly cap has held back, which no look at the backends makes up for.
+    put_off: VecDeque<Notice>,
 }
 
 struct Heard {
@@ -134,6 +139,23 @@ impl Singles {
             self.open.push(Open { kind, incident, key: None, began: when, end: None });
         }
         (*incidents, None, when)
+    }
+
+    /// This is to be told once there is room for it.
+    pub(super) fn put_off(&mut self, notice: Notice) {
+        if self.put_off.len() == PUT_OFF_MAX {
+            self.put_off.pop_front();
+        }
+        self.put_off.push_back(notice);
+    }
+
+    pub(super) fn has_put_off(&self) -> bool {
+        !self.put_off.is_empty()
+    }
+
+    /// The first that was put off.
+    pub(super) fn next_put_off(&mut self) -> Option<Notice> {
+        self.put_off.pop_front()
     }
 
     /// What was told, and which of it has an end to come.

@@ -8,6 +8,7 @@ use super::remote::Remote;
 use super::secret::filled;
 use super::{Deliver, Message, Over, Undelivered, payload};
 use crate::config::{ContentType, Hook};
+use crate::tls::Remedy;
 
 pub(super) struct Webhook {
     remote: Remote,
@@ -21,7 +22,7 @@ impl Webhook {
     /// The errors are all that will not do.
     pub(super) fn open(hook: &Hook) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
-        let remote = Remote::open(&hook.url, hook.ca.as_deref());
+        let remote = Remote::open(&hook.url, hook.ca.as_deref(), Remedy::WEBHOOK);
         let remote = remote.map_err(|all| faults.extend(all));
         let mut fields = String::new();
         for said in &hook.headers {

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::headline::{at_present, headline, is_none_up, meant, said, shortened};
 use super::known::{FLAPPING_CHANGES, FLAPPING_WITHIN};
 use super::notice::{Aside, Item, Notice, State, key};
-use super::scene::Sight;
+use super::scene::{Sight, SightCheck};
 use super::{Fact, Message};
 use crate::config::Occasion;
 use crate::log::rfc3339;
@@ -292,10 +292,9 @@ fn checks(text: &mut String, sight: &Sight, was_so: bool) {
     if sight.checks.is_empty() {
         text.push_str("  none yet\n");
     }
-    for check in &sight.checks {
-        let result = if check.passed { "passed" } else { "failed" };
-        let (ago, took) = (long(check.ago), Took(check.took));
-        let _ = writeln!(text, "  {ago} ago: {result} after {took}: {}", said(&check.seen));
+    for SightCheck { ago, verdict, took, seen } in &sight.checks {
+        let (ago, seen) = (long(*ago), said(seen));
+        let _ = writeln!(text, "  {ago} ago: {verdict}: {seen} ({})", Took(*took));
     }
 }
 

@@ -47,7 +47,8 @@ pub enum Fault {
 pub struct CheckOutcome {
     /// Whether the backend counts as healthy by it.
     pub passed: bool,
-    /// It asks to be drained instead: `[health] drain`.
+    /// It asks to be drained instead, which counts neither for nor against its health: `[health]
+    /// drain`.
     pub asks_drain: bool,
     /// What was seen: `status 200`, `connect timed out after 500ms`.
     pub seen: String,
@@ -78,14 +79,20 @@ impl fmt::Display for Fault {
     }
 }
 
-impl fmt::Display for CheckOutcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = match (self.asks_drain, self.passed) {
+impl CheckOutcome {
+    /// What it comes to, as a predicate of the check.
+    pub fn verdict(&self) -> &'static str {
+        match (self.asks_drain, self.passed) {
             (true, _) => "asks to be drained",
             (false, true) => "passed",
             (false, false) => "failed",
-        };
-        write!(f, "check {verdict}: {} ({})", self.seen, Took(self.took))
+        }
+    }
+}
+
+impl fmt::Display for CheckOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "check {}: {} ({})", self.verdict(), self.seen, Took(self.took))
     }
 }
 

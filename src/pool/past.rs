@@ -5,7 +5,6 @@
 //! checks, so seldom that a lock will do; no request looks at it. Decides nothing.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,21 +23,8 @@ const SEEN_BYTES_MAX: usize = 256;
 pub struct PastCheck {
     /// When it ended, on the pool's clock.
     pub at: Duration,
-    /// How long it took.
-    pub took: Duration,
-    /// Whether the backend counts as healthy by it.
-    pub passed: bool,
-    /// It asks to be drained, which counts neither for nor against its health.
-    pub asks_drain: bool,
-    /// What was seen: `status 200`.
-    pub seen: String,
-}
-
-impl fmt::Display for PastCheck {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { took, passed, asks_drain, ref seen, .. } = *self;
-        CheckOutcome { passed, asks_drain, seen: seen.clone(), took }.fmt(f)
-    }
+    /// What came of it; of many words the first.
+    pub outcome: CheckOutcome,
 }
 
 /// What a process that is succeeded has to say of one backend.
@@ -96,14 +82,13 @@ impl Past {
             notes.checks.remove(0);
         }
         let is_untold = notes.reason == notes.of_checks; // as at the beginning
-        let CheckOutcome { passed, asks_drain, took, ref seen } = *outcome;
-        let seen = beginning(seen, SEEN_BYTES_MAX).to_owned();
-        notes.checks.push(PastCheck { at: now, took, passed, asks_drain, seen });
+        let seen = beginning(&outcome.seen, SEEN_BYTES_MAX).to_owned();
+        notes.checks.push(PastCheck { at: now, outcome: CheckOutcome { seen, ..*outcome } });
         if turned || is_first {
             notes.of_checks = beginning(&outcome.to_string(), SEEN_BYTES_MAX).to_owned();
         }
         // Whoever moved it before that has said why; what fails is no reason to be up.
-        if is_first && is_untold && (passed || notes.standing == Standing::Down) {
+        if is_first && is_untold && (outcome.passed || notes.standing == Standing::Down) {
             notes.reason = notes.of_checks.clone();
         }
     }
@@ -131,7 +116,7 @@ impl Past {
         notes.reason = beginning(reason, SEEN_BYTES_MAX).to_owned();
         (notes.standing, notes.since) = (standing, now);
         // One that comes back from an operator is down for what checks see by now.
-        let found = notes.verdicts().find(|check| !check.passed).map(PastCheck::to_string);
+        let found = notes.verdicts().find(|check| !check.passed).map(CheckOutcome::to_string);
         if let Some(found) = found.filter(|_| standing == Standing::Down) {
             notes.of_checks = beginning(&found, SEEN_BYTES_MAX).to_owned();
         }
@@ -281,8 +266,9 @@ impl Notes {
     }
 
     /// The checks that speak of its health, the newest first.
-    fn verdicts(&self) -> impl Iterator<Item = &PastCheck> {
-        self.checks.iter().rev().filter(|check| !check.asks_drain)
+    fn verdicts(&self) -> impl Iterator<Item = &CheckOutcome> {
+        let all = self.checks.iter().rev().map(|check| &check.outcome);
+        all.filter(|check| !check.asks_drain)
     }
 }
 
@@ -312,7 +298,8 @@ mod tests {
         let checks = pool.status(0, s(9)).checks;
         let times: Vec<u64> = checks.iter().map(|check| check.at.as_secs()).collect();
         assert_eq!(times, [6, 5, 4, 3, 2]);
-        assert!(checks.iter().all(|check| check.passed && check.seen.len() == SEEN_BYTES_MAX - 1));
+        let is_cut = |it: &CheckOutcome| it.passed && it.seen.len() == SEEN_BYTES_MAX - 1;
+        assert!(checks.iter().all(|check| is_cut(&check.outcome)));
     }
 
     #[test]
@@ -393,10 +380,8 @@ mod tests {
     ) -> (Vec<(u64, Standing, String)>, Vec<u64>) {
         let pool = pool(3, Rules::default());
         live(&pool);
-        let seen = |at| {
-            let (took, seen) = (s(0), "503".into());
-            PastCheck { at: s(at), took, passed: false, asks_drain: false, seen }
-        };
+        let outcome = CheckOutcome { seen: "503".into(), ..check(false) };
+        let seen = |at| PastCheck { at: s(at), outcome: outcome.clone() };
         let checks = [99, 98, 97, 96, 95, 94].map(seen).into();
         let (why, shifts) = (shifts[0].reason.to_string(), shifts.into());
         let known = Inheritance { why, shifts, checks, ejection };

@@ -75,11 +75,6 @@ impl Branch {
         })
     }
 
-    /// Where there are several pools, this one's name in a line of the log.
-    pub(super) fn in_pool(&self) -> String {
-        self.pool.rules().pool.as_ref().map_or(String::new(), |name| format!(", in pool {name}"))
-    }
-
     /// The ledger's number of whereto this way leads.
     pub(super) fn led(&self, way: &Way) -> u16 {
         match *way {

@@ -7,7 +7,7 @@
 
 use super::Shared;
 use crate::event::{About, By, Event, Shift};
-use crate::pool::{Fault, Notice, Standing, Unavailable};
+use crate::pool::{Fault, Notice, Pool, Standing, Unavailable};
 use std::fmt;
 
 /// How a request is turned away.
@@ -78,13 +78,20 @@ impl Shared {
         self.teller.tell(Event::Exhausted { doing, error: &error });
     }
 
-    /// No backend can take a request.
-    pub(crate) fn say_unavailable(&self, none: &Unavailable, request: impl fmt::Display) {
-        self.teller.tell(Event::Unavailable { none, how: BY_503, request: &request });
+    /// No backend of this pool can take a request.
+    pub(crate) fn say_unavailable(
+        &self,
+        pool: &Pool,
+        none: &Unavailable,
+        request: impl fmt::Display,
+    ) {
+        let pool = pool.rules().pool.as_deref();
+        self.teller.tell(Event::Unavailable { pool, none, how: BY_503, request: &request });
     }
 
-    /// A request has waited in vain for a place, or found the line full.
-    pub(crate) fn say_busy(&self, why: &str, request: impl fmt::Display) {
-        self.teller.tell(Event::Busy { why, how: BY_503, request: &request });
+    /// A request has waited in vain for a place in this pool, or found the line full.
+    pub(crate) fn say_busy(&self, pool: &Pool, why: &str, request: impl fmt::Display) {
+        let pool = pool.rules().pool.as_deref();
+        self.teller.tell(Event::Busy { pool, why, how: BY_503, request: &request });
     }
 }

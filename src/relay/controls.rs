@@ -104,6 +104,14 @@ impl Controls {
         self.shared.ledger.led(one.led)
     }
 
+    /// What the backend of this number is called; one that has left the file, as far as that is
+    /// remembered.
+    pub fn called(&self, backend: u64) -> Option<String> {
+        let pools = self.pools();
+        let own = pools.backends().find(|one| one.number() == backend);
+        own.map(|one| one.name().to_owned()).or_else(|| self.shared.ledger.called(backend))
+    }
+
     /// The last ones that were wanted, the newest first.
     pub fn last_traces(&self, most: usize, wanted: impl Fn(&Trace) -> bool) -> Vec<Trace> {
         self.shared.traces.newest(most, wanted)

@@ -1,9 +1,10 @@
 //! What became of the requests of each pool, by its name: counts outlive every change of the file.
 //! So do the numbers of pools and routes, by which workers remember whereto a request was led: a
-//! name would be shared by all of them, or be copied for each request.
+//! name would be shared by all of them, or be copied for each request. And so do the names of
+//! backends, which workers remember by number, too.
 
 use super::totals::{Seen, Totals};
-use crate::pool::Shards;
+use crate::pool::{Pool, Shards};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +15,9 @@ const POOLS_MAX: usize = 4096;
 
 /// Pools and routes that have a number of their own; what comes later is told of none.
 const LED_MAX: usize = 65_535;
+
+/// Backends whose names are known; of more, those that came last.
+const CALLED_MAX: usize = 65_536;
 
 /// The name of what no pool is for.
 pub(super) const NOBODY: &str = "";
@@ -40,6 +44,8 @@ struct Accounts {
     /// Each at the place before its number: 0 is none of them.
     led: Vec<Led>,
     numbers: BTreeMap<String, usize>,
+    /// What backends are called, by the numbers of their records.
+    called: BTreeMap<u64, Box<str>>,
 }
 
 impl Ledger {
@@ -72,6 +78,20 @@ impl Ledger {
     /// Whereto this number leads.
     pub(super) fn led(&self, number: u16) -> Option<Led> {
         self.accounts().led.get(usize::from(number).checked_sub(1)?).cloned()
+    }
+
+    /// The backends of this pool are known by their names from now on.
+    pub(super) fn call(&self, pool: &Pool) {
+        let called = &mut self.accounts().called;
+        called.extend(pool.backends().iter().map(|one| (one.number(), one.name().into())));
+        while called.len() > CALLED_MAX {
+            called.pop_first();
+        }
+    }
+
+    /// What the backend of this number is called, or was when it was in the file.
+    pub(super) fn called(&self, number: u64) -> Option<String> {
+        self.accounts().called.get(&number).map(|name| name.clone().into_string())
     }
 
     /// What all requests have come to.

@@ -172,9 +172,8 @@ impl Server {
         self.shared.door.lock_up();
     }
 
-    /// Begins to [drain](Self::drain): from now on whoever asks is told so, and new clients are not
-    /// taken.
-    pub fn begin_drain(&self) {
+    /// Accepts no more from now on; each connection ends with its request.
+    pub fn close(&self) {
         self.say_unready();
         // Who is held by a pause has no other chance.
         self.controls().each_pool().iter().for_each(|one| _ = one.resume());
@@ -182,10 +181,10 @@ impl Server {
         self.shared.door.close();
     }
 
-    /// Accepts no more, closes idle connections and lets requests in flight finish, for at most
+    /// [Closes](Self::close), ends idle connections and lets requests in flight finish, for at most
     /// `patience` or until `hurry` says so; true when none was left. To be called once.
     pub fn drain(&self, patience: Duration, hurry: &mut dyn FnMut() -> bool) -> bool {
-        self.begin_drain();
+        self.close();
         let shared = &self.shared;
         let deadline = Instant::now() + patience;
         loop {

@@ -67,6 +67,7 @@ impl Site {
             false => mem::take(&mut config.pools),
         };
         let branch = |(part, pool): (Config, &Arc<Pool>)| {
+            ledger.call(pool);
             let length = part.queue.length;
             let queue = match before.and_then(|before| before.branch_called(pool.name())) {
                 Some(before) => Arc::clone(&before.queue),

@@ -82,6 +82,7 @@ mod tests {
             (Remedy::APPLICATION, "tls_ca", "tls_name"),
             (Remedy::MAIL, "ca of the alert", "server of the alert"),
             (Remedy::WEBHOOK, "ca of the alert", "url of the alert"),
+            (Remedy::HEARTBEAT, "heartbeat.ca", "heartbeat.url"),
             (Remedy::BENCH, "--cacert", "the URL"),
         ];
         for (remedy, ca, name) in cases {

@@ -17,6 +17,8 @@ impl Remedy {
     pub const MAIL: Self = Self { ca: "ca of the alert", name: "server of the alert" };
     /// For whom an alert calls.
     pub const WEBHOOK: Self = Self { ca: "ca of the alert", name: "url of the alert" };
+    /// For whoever is to notice that we are gone.
+    pub const HEARTBEAT: Self = Self { ca: "heartbeat.ca", name: "heartbeat.url" };
     /// For what is measured.
     pub const BENCH: Self = Self { ca: "--cacert", name: "the URL" };
 }

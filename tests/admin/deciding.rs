@@ -1,6 +1,6 @@
 //! Why a request went as it did, asked by the id that the application was told.
 
-use crate::harness::{Backend, Vacant, eventually};
+use crate::harness::{Backend, Vacant, Wire, eventually};
 use crate::panel::{Panel, error, json};
 use serde_json::Value;
 
@@ -166,6 +166,28 @@ fn one_that_was_refused_is_told_with_the_reason_that_the_log_has() {
 }
 
 #[test]
+fn one_that_is_sent_to_https_was_led_to_no_pool_and_needed_nobody() {
+    let [a, b] = [(); 2].map(|()| Backend::plain());
+    let settings = "server.request_id = true\n\
+                    [[listeners]]\nname = \"one\"\nlisten = \"127.0.0.1:0\"\n\
+                    [[listeners]]\nname = \"two\"\nlisten = \"127.0.0.1:0\"\n\
+                    mode = \"redirect-to-https\"\n\
+                    [[pools]]\nname = \"web\"\n<A>\n[[pools]]\nname = \"api\"\n<B>\n\
+                    [[routes]]\npool = \"web\"\n[[routes]]\npath = \"/api\"\npool = \"api\"\n";
+    let panel = Panel::with(&[&a, &b], settings);
+    panel.proxy.pardon("NO BACKEND IS UP");
+    panel.post("/backends/B/drain?force=1");
+    let answer = Wire::connect(panel.proxy.listener(2)).get("/api/x");
+    assert_eq!(answer.status(), 308);
+    let told = why(&panel, answer.field("x-request-id").unwrap());
+    let one = &told["requests"][0];
+    assert_eq!([&one["pool"], &one["route"]], [&Value::Null; 2], "{told}");
+    let lines = lines(&told);
+    assert!(lines[0].ends_with(": GET /api/x, from 127.0.0.1"), "{lines:?}");
+    assert!(lines[1].starts_with("answered 308 in ") && lines.len() == 2, "{lines:?}");
+}
+
+#[test]
 fn one_that_no_backend_of_its_pool_could_take_is_told_why() {
     let [a, b] = [(); 2].map(|()| Backend::plain());
     let pools = "server.request_id = true\nlookup.path = \"/next\"\n\
@@ -191,6 +213,17 @@ fn one_that_no_backend_of_its_pool_could_take_is_told_why() {
     }
     panel.post("/backends/A/ready");
     panel.post("/backends/B/ready");
+}
+
+#[test]
+fn a_backend_that_has_left_the_file_is_called_as_it_was() {
+    let [a, b] = [(); 2].map(|()| Backend::plain());
+    let panel = Panel::over(&[&a, &b]);
+    (0..2).for_each(|_| assert_eq!(panel.proxy.get("/").status(), 200));
+    panel.proxy.reload(&[&a], "");
+    let told = why(&panel, &id(&b));
+    assert_eq!(told["requests"][0]["tries"][0]["backend"], "B", "{told}");
+    assert!(lines(&told)[2].contains(" to B, picked by its policy: status 200 "), "{told}");
 }
 
 #[test]

@@ -172,8 +172,10 @@ fn it_is_ready_from_the_first_checks_to_the_end_and_lives_all_the_while() {
         assert_eq!([ask("/live").status(), ask("/status").status()], [200, 200]);
         gate.open();
         assert_eq!(client.answer().status(), 200);
+        proxy.process.said.wait("INFO  stopped");
+        let is_gone = std::fs::metadata(&path).is_err();
         assert_eq!(proxy.exit_code(), Some(0));
-        std::fs::metadata(&path).is_err()
+        is_gone
     });
-    assert!(starting, "the socket is gone");
+    assert!(starting, "the socket is gone when that is told");
 }

@@ -140,3 +140,14 @@ fn a_reload_that_waits_for_a_pipe_does_not_keep_the_end_waiting() {
     panel.proxy.terminate();
     assert_eq!(panel.proxy.exit_code(), Some(0));
 }
+
+#[test]
+fn whoever_reads_of_a_reload_finds_it_in_the_status() {
+    let backend = Backend::plain();
+    let panel = Panel::over(&[&backend]);
+    for via in [true, false].into_iter().cycle().take(20) {
+        panel.proxy.reload(&[&backend], &format!("server.via = {via}\n"));
+        let last = panel.status()["configuration"]["last_reload"].clone();
+        assert!(last["words"].as_str().unwrap().ends_with(&format!(" -> {via}")), "{last}");
+    }
+}

@@ -50,7 +50,7 @@ fn a_night_is_four_messages_and_each_says_what_was_seen() {
         (&"B, C".into(), &"A".into(), &"2".into())
     );
     let text = down["text"].as_str().unwrap();
-    let failed = text.lines().filter(|line| line.contains(": failed after ")).count();
+    let failed = text.lines().filter(|line| line.contains(": failed: ")).count();
     assert!((1..=5).contains(&failed) && text.contains("status 503"), "{text}");
     assert!(text.contains("Up: B, C\nNot up: A (down)\n"), "{text}");
     assert!(text.contains(&format!("Key: {}\n", down["key"].as_str().unwrap())), "{text}");

@@ -35,7 +35,8 @@ fn a_real_web_server_is_reached_by_https_and_only_with_a_certificate_that_is_tru
              webhook (webhook): its end delivered: status 200: thank you"
         )
     );
-    let others = Certs::make().dir().join("ca.pem");
+    let strangers = Certs::make();
+    let others = strangers.dir().join("ca.pem");
     let distrusting = format!(", ca = \"{}\"", others.display());
     for alert in [alert("hook", ""), alert("hook", &distrusting)] {
         let (code, said, _) = alert_test(&scratch, &alert, &[]);
@@ -43,6 +44,12 @@ fn a_real_web_server_is_reached_by_https_and_only_with_a_certificate_that_is_tru
     }
     let (code, said, _) = alert_test(&scratch, &alert("away", &trusting), &[]);
     assert!(code == Some(1) && said.contains("redirects are not followed"), "{said}");
+    let beat = format!("heartbeat = {{url = \"https://localhost:{port}/hook\", ca = {others:?}}}");
+    let app = Backend::plain();
+    let proxy = Proxy::with(&[&app], &beat);
+    proxy.pardon("alert heartbeat: NOT DELIVERED");
+    let line = proxy.process.said.wait("alert heartbeat: NOT DELIVERED");
+    assert!(line.ends_with(" is signed by nobody who is trusted (see heartbeat.ca)"), "{line}");
 }
 
 #[test]

@@ -271,7 +271,7 @@ fn the_letters_say_what_happened(letters: &[Letter; 4], events: &[Event]) {
     assert!(none.text.contains("Up: none\nNot up: A ("), "{}", none.text);
     assert!(some.text.contains("Up: A, B\nNot up: C ("), "{}", some.text);
     assert!(over.text.contains("Up: A, B, C\nNot up: none\n"), "{}", over.text);
-    let failed = down.text.lines().filter(|line| line.contains(" ago: failed after ")).count();
+    let failed = down.text.lines().filter(|line| line.contains(" ago: failed: ")).count();
     assert!((2..=5).contains(&failed), "{}", down.text);
     // What happens meanwhile is one message, at its time; that nothing is up waits for nothing.
     for (letter, waits) in [(down, true), (none, false), (some, true), (over, true)] {

@@ -1,11 +1,11 @@
 //! Where the access log leads: what cannot be opened is named with a remedy, what can be written is
 //! written, and a pipe that nobody reads keeps nobody waiting.
 
-use crate::harness::{Backend, Place, Process, Proxy, Scratch, eventually, timed};
+use crate::harness::{Backend, Place, Process, Proxy, Scratch, Wire, eventually, timed};
 use rustix::process::{Signal, geteuid};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -38,8 +38,22 @@ fn address(process: &Process) -> String {
 }
 
 fn ask(address: &str, target: &str) {
-    let mut wire = crate::harness::Wire::connect(address.parse().unwrap());
+    let mut wire = Wire::connect(address.parse().unwrap());
     assert_eq!(wire.get(target).status(), 200);
+}
+
+/// Asks until so many lines wait to be read that others are dropped.
+fn overflow(address: SocketAddr, process: &Process) {
+    let mut client = Wire::connect(address);
+    let long = "x".repeat(7000);
+    for number in 0..4000 {
+        assert_eq!(client.get(&format!("/{number}/{long}")).status(), 200);
+        if number % 50 == 0 && process.said.count("lines dropped") > 0 {
+            break;
+        }
+    }
+    drop(client);
+    process.said.wait("lines dropped");
 }
 
 fn make_pipe(scratch: &Scratch) -> String {
@@ -149,16 +163,7 @@ fn a_pipe_that_stays_unread_drops_lines_counts_them_and_can_be_opened_anew() {
     let settings = format!("log.access = \"json\"\nlog.to = {pipe:?}");
     let proxy = Proxy::with(&[&backend], &settings);
     proxy.pardon("lines lost");
-    let mut client = proxy.connect();
-    let long = "x".repeat(7000);
-    for number in 0..900 {
-        assert_eq!(client.get(&format!("/{number}/{long}")).status(), 200);
-        if number % 50 == 0 && proxy.said("lines dropped") > 0 {
-            break;
-        }
-    }
-    drop(client);
-    proxy.process.said.wait("lines dropped");
+    overflow(proxy.address, &proxy.process);
     // The writer waits for a reader all the while. A file takes the pipe's place.
     fs::rename(&pipe, format!("{pipe}.old")).unwrap();
     proxy.process.signal(Signal::USR1);
@@ -180,4 +185,26 @@ fn a_signal_ends_it_whoever_reads_its_pipe() {
     });
     assert_eq!(status.code(), Some(0));
     assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn a_reader_that_is_stuck_keeps_neither_the_end_waiting_nor_the_last_words() {
+    let backend = Backend::plain();
+    let scratch = Scratch::new();
+    let file = logging(&scratch, &backend, "stdout");
+    let (unread, output) = std::io::pipe().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evenly"));
+    command.args(["serve", "-c", &file]);
+    let mut process = Process::between(&mut command, scratch.path(), Stdio::null(), output);
+    drop(command);
+    // From then on the writer is in a write that does not return.
+    overflow(address(&process).parse().unwrap(), &process);
+    let (status, took) = timed(|| {
+        process.signal(Signal::TERM);
+        process.wait()
+    });
+    assert_eq!(status.code(), Some(0));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(process.said.complete().iter().filter(|it| it.ends_with(" stopped")).count(), 1);
+    drop(unread);
 }

@@ -295,14 +295,18 @@ const gravity = (one) => GRAVITY.indexOf(one.standing);
 /** Without the system's number of an error, which its words have said already. */
 const plain = (words) => words.replace(/ \(os error \d+\)/g, "");
 
+/** What a check came to. */
+const came = (it) => it.asks_drain ? "drain asked" : it.passed ? "passed" : "failed";
+
 /** What was seen, in short: `status 503 three times`. */
 function reason(one) {
-  const failed = one.checks.findIndex((check) => check.passed);
-  const row = failed < 0 ? one.checks : one.checks.slice(0, failed);
-  const isSame = row.length > 1 && row.every((check) => check.seen === row[0].seen);
+  const all = one.checks.filter((it) => !it.asks_drain);
+  const end = all.findIndex((it) => it.passed);
+  const row = end < 0 ? all : all.slice(0, end);
+  const isSame = row.every((it) => it.seen === row[0].seen);
   if (one.standing !== "down" || !row.length) return plain(one.why);
   const times = ["", "", " twice", " three times", " four times", " at each check"];
-  return plain(row[0].seen) + (isSame ? times[row.length] || "" : "");
+  return plain(row[0].seen) + (isSame ? times[row.length] : "");
 }
 
 /** The sentence on top; `isSpoken` leaves out what changes each second. */
@@ -797,8 +801,7 @@ class Row {
     put(this.errors, count(errors));
     this.errorsCell.classList.toggle("is-down", errors > 0);
     const check = one.checks[0];
-    const came = check?.passed ? "passed" : "failed";
-    put(this.seen, check ? `${came} ${lasting(check.age_s)} ago` : "none yet");
+    put(this.seen, check ? `${came(check)} ${lasting(check.age_s)} ago` : "none yet");
     this.showDots();
     put(this.score, one.score === null ? "–" : trimmed(one.score));
     this.score.parentNode.title = one.explanation || "";
@@ -817,7 +820,7 @@ class Row {
   }
 
   showDots() {
-    const marks = [...this.one.checks].reverse().map((check) => check.passed ? "" : "failed");
+    const marks = [...this.one.checks].reverse().map(came);
     if (this.dots.dataset.marks === marks.join()) return;
     this.dots.dataset.marks = marks.join();
     this.dots.replaceChildren(...marks.map((className) => el("i", { className })));

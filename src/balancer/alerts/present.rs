@@ -116,11 +116,11 @@ impl Scene for View {
 }
 
 fn sight(status: Status, pool: String, now: Duration) -> Sight {
-    let check = |PastCheck { at, took, passed, seen, .. }| SightCheck {
+    let check = |PastCheck { at, outcome }| SightCheck {
         ago: now.saturating_sub(at),
-        took,
-        passed,
-        seen,
+        verdict: outcome.verdict(),
+        took: outcome.took,
+        seen: outcome.seen,
     };
     Sight {
         name: status.backend,

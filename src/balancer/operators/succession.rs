@@ -24,7 +24,8 @@ use crate::balancer::{CannotStart, failed};
 use crate::config::{Answers, Config};
 use crate::engine::Listener;
 use crate::pool::{
-    Backend, Ejection, Inheritance, Mode, PastCheck, Pools, Secret, Shift, Status, Story,
+    Backend, CheckOutcome, Ejection, Inheritance, Mode, PastCheck, Pools, Secret, Shift, Status,
+    Story,
 };
 use crate::relay::{Controls, PoolControls};
 
@@ -92,7 +93,7 @@ fn shift_told(shift: &Shift) -> Value {
 }
 
 fn check_told(check: &PastCheck) -> Value {
-    let PastCheck { at, took, passed, asks_drain, seen } = check;
+    let PastCheck { at, outcome: CheckOutcome { took, passed, asks_drain, seen } } = check;
     let [at_us, took_us] = [at, took].map(|time| time.as_micros() as u64);
     json!({
         "at_us": at_us, "took_us": took_us, "passed": passed, "asks_drain": asks_drain, "seen": seen
@@ -264,13 +265,13 @@ fn inheritance(told: &Value) -> Option<Inheritance> {
     };
     let check = |it: &Value| {
         let (at, took) = (time(it, "at_us")?, time(it, "took_us")?);
-        Some(PastCheck {
-            at,
+        let outcome = CheckOutcome {
             took,
             passed: it["passed"] == true,
             asks_drain: it["asks_drain"] == true,
             seen: it["seen"].as_str()?.into(),
-        })
+        };
+        Some(PastCheck { at, outcome })
     };
     let ejection = &told["ejection"];
     Some(Inheritance {

@@ -4,7 +4,7 @@
 use super::read::{Level, Record};
 
 /// The kinds that come once for each request that goes wrong.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 16] = [
     "connect",
     "reset",
     "timeout",
@@ -16,6 +16,7 @@ const KINDS: [&str; 15] = [
     "no-port",
     "unavailable",
     "busy",
+    "exhausted",
     "handshake",
     "stranger",
     "preface",
@@ -38,13 +39,16 @@ pub(super) struct Shown {
     pub last_ms: u64,
     kind: String,
     backend: Option<String>,
+    pool: Option<String>,
 }
 
 /// The events of a balancer, in their order.
 pub(super) fn folded(record: &Record) -> Vec<Shown> {
     let mut shown: Vec<Shown> = Vec::new();
     for (event, place_ms) in record.events.iter().zip(record.places()) {
-        let is_alike = |one: &&mut Shown| one.kind == event.kind && one.backend == event.backend;
+        let is_alike = |one: &&mut Shown| {
+            one.kind == event.kind && one.backend == event.backend && one.pool == event.pool
+        };
         let follows = |one: &&mut Shown| event.at_ms.saturating_sub(one.last_ms) <= APART_MS;
         let flood = match KINDS.contains(&event.kind.as_str()) {
             true => shown.iter_mut().rev().find(is_alike).filter(follows),
@@ -65,6 +69,7 @@ pub(super) fn folded(record: &Record) -> Vec<Shown> {
                 last_ms: event.at_ms,
                 kind: event.kind.clone(),
                 backend: event.backend.clone(),
+                pool: event.pool.clone(),
             }),
         }
     }
@@ -101,6 +106,24 @@ mod tests {
         let expected =
             [("A reset 0", 100), ("B reset 0", 99), ("A out 100", 0), ("A reset 300", 0)];
         assert_eq!(texts(events), expected.map(|(text, more)| (text.to_owned(), more)));
+    }
+
+    #[test]
+    fn what_has_run_out_is_shown_once() {
+        let of = |second| Event { backend: None, ..event(second, "exhausted", "") };
+        assert_eq!(texts((0..30).map(of).collect()), [(" exhausted 0".to_owned(), 29)]);
+    }
+
+    #[test]
+    fn what_two_pools_lack_is_told_of_each() {
+        let of = |second, pool: &str| Event {
+            backend: None,
+            pool: Some(pool.to_owned()),
+            text: format!("none in {pool}"),
+            ..event(second, "unavailable", "")
+        };
+        let told = texts(vec![of(1, "web"), of(1, "api"), of(2, "web")]);
+        assert_eq!(told, [("none in web".to_owned(), 1), ("none in api".to_owned(), 0)]);
     }
 
     #[test]

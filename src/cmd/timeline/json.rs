@@ -46,6 +46,7 @@ fn event(balancer: &str, event: &Event) -> Value {
         "level": level,
         "kind": event.kind,
         "backend": event.backend,
+        "pool": event.pool,
         "text": event.text,
     })
 }

@@ -32,6 +32,7 @@ pub(super) struct Event {
     pub level: Level,
     pub kind: String,
     pub backend: Option<String>,
+    pub pool: Option<String>,
     pub text: String,
 }
 
@@ -130,6 +131,7 @@ impl Event {
             level,
             kind: told["kind"].as_str().unwrap_or_default().to_owned(),
             backend: told["backend"].as_str().map(str::to_owned),
+            pool: told["pool"].as_str().map(str::to_owned),
             text: told["text"].as_str()?.to_owned(),
         })
     }

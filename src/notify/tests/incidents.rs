@@ -136,6 +136,27 @@ fn the_same_words_are_told_once_and_a_reload_that_does_ends_them() {
 }
 
 #[test]
+fn what_has_no_backend_to_it_is_late_under_the_cap_and_never_lost() {
+    let events = [
+        (0, news(What::Single(Occasion::ReloadFailed, "line 1".into()))),
+        (60, news(What::Over(Occasion::ReloadFailed, "reloaded".into()))),
+        (120, moved("a", true, false)),
+        (180, news(What::Single(Occasion::Certificate, "x expires".into()))),
+    ];
+    let mut book = Book::new(&Alert { hourly_max: 1, repeat: None, ..alert() });
+    let told = play(&mut book, &events, 5 * 3600);
+    let said = [
+        "5 reload-failed#1: -",
+        "3605 down#2 again: a",
+        "7205 recovered#1: -",
+        "10805 certificate#3: -",
+    ];
+    assert_eq!(shown(&told), said);
+    assert_eq!(told.iter().map(|(_, notice)| notice.held).collect::<Vec<_>>(), [0, 1, 0, 0]);
+    assert_eq!(book.held_back(), 3);
+}
+
+#[test]
 fn a_thousand_changes_stay_under_the_cap_and_the_last_says_so() {
     let hasty = Alert { wait: Duration::ZERO, ..alert() };
     let names: Vec<String> = (0..500).map(|n| format!("b{n}")).collect();

@@ -117,7 +117,7 @@ proptest! {
             reason,
             when: SystemTime::UNIX_EPOCH,
         };
-        let checks = vec![SightCheck { ago: s(1), took: s(1), passed: false, seen }];
+        let checks = vec![SightCheck { ago: s(1), verdict: "failed", took: s(1), seen }];
         let sight = Sight {
             name,
             pool: String::new(),

@@ -9,7 +9,7 @@ use super::given::{Given, object};
 use super::trouble::{BUSY, HELD, HELD_RETRY_AFTER_S, RETRY_AFTER_S, Trouble, UNAVAILABLE};
 use super::{Exchange, Progress};
 use crate::http::{Refusal, location};
-use crate::pool::Unavailable;
+use crate::pool::{Pool, Unavailable};
 use crate::relay::answer::JSON;
 use crate::relay::direct::Wanted;
 use crate::relay::kit::Context;
@@ -78,7 +78,7 @@ impl Exchange {
             return Given::unavailable(BUSY, RETRY_AFTER_S);
         }
         if let Err(none) = self.pick(cx) {
-            return none_for_a_look_up(&none, cx);
+            return none_for_a_look_up(&self.branch.pool, &none, cx);
         }
         let lease = self.lease.as_ref().expect("one was just picked");
         let backend = lease.backend();
@@ -102,11 +102,11 @@ fn readiness(is_ready: bool) -> Given {
     }
 }
 
-fn none_for_a_look_up(none: &Unavailable, cx: &Context) -> Given {
+fn none_for_a_look_up(pool: &Pool, none: &Unavailable, cx: &Context) -> Given {
     if none.full > 0 {
         return Given::unavailable(BUSY, RETRY_AFTER_S);
     }
-    cx.kit.shared.say_unavailable(none, "asked for the next server");
+    cx.kit.shared.say_unavailable(pool, none, "asked for the next server");
     let reason = none.to_string().into();
     Given { reason, ..Given::unavailable(UNAVAILABLE, none.retry_after_s()) }
 }

@@ -72,11 +72,6 @@ impl Exchange {
         Shown { method, path, id }
     }
 
-    /// The same with the pool that does not serve it, where there are several.
-    pub(super) fn shown_at_pool(&self) -> impl fmt::Display {
-        format!("{}{}", self.shown(), self.branch.in_pool())
-    }
-
     fn witness(&self, shared: &Shared) -> Witness {
         let key = shared.witness_key;
         let (method, path) = self.asked_for();

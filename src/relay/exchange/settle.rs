@@ -53,14 +53,15 @@ impl Exchange {
     pub(super) fn give_up(&mut self, trouble: &Trouble, cx: &mut Context) {
         let waited_for_client = self.waits_for_client();
         self.upstream = None;
+        let (shared, pool) = (&cx.kit.shared, &self.branch.pool);
         match trouble {
-            Trouble::NoBackend(none) => cx.kit.shared.say_unavailable(none, self.shown_at_pool()),
+            Trouble::NoBackend(none) => shared.say_unavailable(pool, none, self.shown()),
             Trouble::QueueFull { .. } | Trouble::QueueLate | Trouble::Held => {
-                cx.kit.shared.say_busy(&trouble.reason(), self.shown_at_pool());
+                shared.say_busy(pool, &trouble.reason(), self.shown());
             }
             Trouble::Ours(error) => {
-                cx.kit.shared.idle.give_way(cx.now);
-                self.say_exhausted(error, &cx.kit.shared);
+                shared.idle.give_way(cx.now);
+                self.say_exhausted(error, shared);
             }
             _ => {}
         }

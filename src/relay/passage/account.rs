@@ -48,15 +48,15 @@ impl Passage {
     /// Says what went wrong, and gives the backend's place back.
     pub(super) fn give_up(&mut self, trouble: &Trouble, cx: &Context) {
         self.upstream = None;
-        let shared = &cx.kit.shared;
+        let (shared, pool) = (&cx.kit.shared, self.branch.pool.rules().pool.as_deref());
         match trouble {
             Trouble::NoBackend(none) => {
                 let request = &self.shown();
-                shared.teller.tell(Event::Unavailable { none, how: BY_RESET, request });
+                shared.teller.tell(Event::Unavailable { pool, none, how: BY_RESET, request });
             }
             Trouble::QueueFull { .. } | Trouble::QueueLate | Trouble::Held => {
                 let (why, request) = (&trouble.to_string(), &self.shown());
-                shared.teller.tell(Event::Busy { why, how: BY_RESET, request });
+                shared.teller.tell(Event::Busy { pool, why, how: BY_RESET, request });
             }
             Trouble::Ours(error) => {
                 shared.idle.give_way(cx.now);
@@ -162,6 +162,6 @@ impl Passage {
 
     /// Whose connection it is, for a line of the log.
     fn shown(&self) -> impl fmt::Display {
-        format!("for the TCP client {}{}", self.client.peer, self.branch.in_pool())
+        format!("for the TCP client {}", self.client.peer)
     }
 }

@@ -89,6 +89,16 @@ fn a_backend_that_is_killed_comes_first_with_its_reason_and_back() {
 }
 
 #[test]
+fn a_check_that_asks_for_a_drain_is_shown_as_that() {
+    let [leaving, other] = [Backend::answering(410), Backend::plain()];
+    let settings = format!("{CHECKED}\nhealth.drain = [\"410\"]");
+    let Some(shown) = Shown::over(&[&leaving, &other], &settings) else { return };
+    shown.wait("#rows .row:first-child .check-cell", "drain asked ");
+    assert!(shown.chrome.count("#rows .row:first-child .dots i") > 0);
+    assert_eq!(shown.chrome.count("#rows .dots i.failed"), 0);
+}
+
+#[test]
 fn all_charts_go_to_the_time_of_an_event_and_back() {
     let backend = Backend::plain();
     let Some(shown) = Shown::over(&[&backend], "") else { return };

@@ -11,7 +11,7 @@ const FOUR: u64 = 1_795_752_000;
 fn event(second: u64, level: Level, kind: &str, text: &str) -> Event {
     let (kind, text) = (kind.to_owned(), text.to_owned());
     let (at_ms, backend) = ((FOUR + second) * 1000, Some("API02".to_owned()));
-    Event { number: second + 2, at_ms, level, kind, backend, text }
+    Event { number: second + 2, at_ms, level, kind, backend, pool: None, text }
 }
 
 /// Points for so many seconds from this one on, of so many requests and errors of applications.
