@@ -38,6 +38,11 @@ impl<'t> Report<'t> {
         }
     }
 
+    /// What messages call the file: its path, where it has one.
+    pub(super) fn name(&self) -> &'t str {
+        self.name
+    }
+
     /// The place of a byte of the text.
     pub(crate) fn at(&self, offset: usize) -> Place {
         let before = self.text.get(..offset).unwrap_or(self.text);

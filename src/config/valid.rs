@@ -7,7 +7,7 @@ use super::message::{Place, quote};
 use super::report::Report;
 use super::settings::Setting;
 use super::units::TIME;
-use super::{Config, Listener, Mode, meaning, passing, pools};
+use super::{Config, Listener, Mode, meaning, passing, paths, pools};
 
 /// Reports contradictions, and what is odd. Says nothing while single keys are wrong: it would
 /// judge defaults that nobody asked for.
@@ -34,6 +34,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     listeners_are_part_of_the_house(config, report);
     prefaces_come_from_somebody(config, report);
     pools::judge(config, report);
+    paths::each_has_one_use(config, report);
     #[cfg(feature = "admin")]
     others_prove_who_they_are(config, report);
 }

@@ -93,6 +93,32 @@ headers = ["Content-Length: 5"]
 }
 
 #[test]
+fn no_log_goes_into_what_an_alert_names() {
+    let cases = r#"
+log.access = "common"
+log.to = "/bin/page"
+[[alerts]]
+kind = "command"
+command = ["/bin/page", "me"]
+    2:10: log.to: "/bin/page" is alerts.command too; choose another
+log.access = "common"
+log.to = "./mail.pem"
+[[alerts]]
+kind = "webhook"
+url = "https://a.test/"
+ca = "mail.pem"
+    2:10: log.to: "./mail.pem" is alerts.ca too; choose another
+log.access = "common"
+log.to = "./beat.pem"
+[heartbeat]
+url = "https://a.test/"
+ca = "beat.pem"
+    2:10: log.to: "./beat.pem" is heartbeat.ca too; choose another
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
 fn what_any_alert_says_is_held_against_its_kind() {
     let cases = r#"
 [[alerts]]
