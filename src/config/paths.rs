@@ -75,6 +75,12 @@ impl Config {
         all.chain(self.files_of_alerts()).collect()
     }
 
+    /// Whom alerts and the heartbeat believe, as far as a file says it.
+    #[cfg(feature = "tls")]
+    pub(crate) fn authorities_of_alerts(&self) -> impl Iterator<Item = Named<'_>> {
+        self.files_of_alerts().filter(|(key, _)| key.ends_with(".ca"))
+    }
+
     #[cfg(feature = "alerts")]
     fn files_of_alerts(&self) -> impl Iterator<Item = Named<'_>> {
         let beat = self.heartbeat.ca.iter().map(|ca| ("heartbeat.ca", ca.as_str()));

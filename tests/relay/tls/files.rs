@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const APPLICATION: &str = "[[applications]]\nip = \"127.0.0.1\"\nport = \"9\"\n";
+const LOCAL: &str = "server.listen = \"127.0.0.1:0\"\nhealth.interval = \"off\"\n";
 
 /// A listener that is to show this certificate with this key.
 fn listener(certificate: &Path, key: &Path) -> String {
     let keys = format!("tls.certificates = [{certificate:?}]\ntls.keys = [{key:?}]\n");
-    format!("server.listen = \"127.0.0.1:0\"\nhealth.interval = \"off\"\n{keys}{APPLICATION}")
+    format!("{LOCAL}{keys}{APPLICATION}")
 }
 
 /// An application that is reached with these keys.
 fn application(keys: &str) -> String {
-    let settings = "server.listen = \"127.0.0.1:0\"\nhealth.interval = \"off\"\n";
-    format!("{settings}{APPLICATION}tls = true\n{keys}")
+    format!("{LOCAL}{APPLICATION}tls = true\n{keys}")
 }
 
 fn run(command: &str, text: &str) -> (Option<i32>, String, String) {
@@ -106,7 +106,7 @@ fn a_chain_of_which_a_part_cannot_be_read_is_refused() {
     expect_refusal(&listener(&chain, &good.1), "tls.certificates", &chain, reason);
     fs::write(&chain, [leaf, authority, fs::read(root).unwrap()].concat()).unwrap();
     let (code, _, said) = run("check", &listener(&chain, &good.1));
-    assert_eq!((code, said.as_str()), (Some(0), ""), "an authority may be of X.509 v1");
+    assert_eq!(code, Some(0), "an authority may be of X.509 v1: {said}");
 }
 
 #[test]
@@ -298,6 +298,29 @@ fn authorities_that_have_expired_are_warned_of_unless_another_is_there() {
     let both = [&old, &certs.ca].map(|path| fs::read(path).unwrap()).concat();
     fs::write(&old, both).unwrap();
     assert_eq!(run("check", &text).2, "");
+}
+
+#[cfg(feature = "alerts")]
+#[test]
+fn authorities_of_alerts_that_have_expired_are_warned_of() {
+    let certs = Certs::make();
+    let (old, _) = certs.expired("old");
+    let alert = |ca: &Path| {
+        let keys = format!("url = \"https://localhost:9/\", ca = {ca:?}");
+        let hook = format!("alerts = [{{kind = \"webhook\", {keys}}}]\n");
+        format!("{hook}heartbeat = {{{keys}}}\n{LOCAL}{APPLICATION}")
+    };
+    let (code, _, said) = run("check", &alert(&old));
+    let told = |key: &str| format!("warning: {}: {key}: expired on 20", old.display());
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(code == Some(0) && lines.len() == 2, "{said}");
+    assert!(lines[0].starts_with(&told("alerts.ca")), "{said}");
+    assert!(lines[1].starts_with(&told("heartbeat.ca")), "{said}");
+    let scratch = Scratch::new();
+    scratch.write("applications.toml", alert(&old));
+    let serving = Process::evenly(&["serve"], scratch.path());
+    serving.said.wait(&format!(" WARN  {}: alerts.ca: expired on 20", old.display()));
+    assert_eq!(run("check", &alert(&certs.ca)).2, "");
 }
 
 #[test]
