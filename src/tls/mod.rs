@@ -10,6 +10,8 @@ mod absent;
 #[cfg(feature = "tls")]
 mod acceptor;
 #[cfg(feature = "tls")]
+mod chain;
+#[cfg(feature = "tls")]
 mod connector;
 #[cfg(feature = "tls")]
 mod fault;

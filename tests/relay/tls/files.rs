@@ -110,6 +110,32 @@ fn a_chain_of_which_a_part_cannot_be_read_is_refused() {
 }
 
 #[test]
+fn a_chain_of_others_or_of_the_past_is_warned_of() {
+    let (certs, others) = (Certs::make(), Certs::make());
+    let (good, key) = certs.leaf("localhost");
+    let (old, _) = certs.expired("old");
+    fs::write(certs.dir().join("names.txt"), "subjectAltName=DNS:localhost\n").unwrap();
+    let by_old = "-CA old.pem -CAkey old.key -set_serial 7 -days 60 -extfile names.txt";
+    certs.openssl(&format!("x509 -req -in localhost.csr -out late.pem {by_old}"));
+    let late = certs.dir().join("late.pem");
+    let chain = certs.dir().join("chain.pem");
+    let path = chain.display();
+    let number = |said: &str| format!("warning: {path}: its certificate number {said}");
+    for (files, told) in [
+        (&[&good, &certs.ca][..], vec![]),
+        (&[&good, &others.ca], vec![number("2 is of nobody who has signed the first; ")]),
+        (&[&good, &others.ca, &certs.ca], vec![number("2 is of nobody who has signed ")]),
+        (&[&late, &old], vec![number("2 expired on 20")]),
+    ] {
+        let all: Vec<_> = files.iter().map(|path| fs::read(path).unwrap()).collect();
+        fs::write(&chain, all.concat()).unwrap();
+        let (code, _, said) = run("check", &listener(&chain, &key));
+        assert!(code == Some(0) && said.lines().count() == told.len(), "{said}");
+        assert!(said.lines().zip(&told).all(|(line, told)| line.starts_with(told)), "{said}");
+    }
+}
+
+#[test]
 fn a_path_that_stands_twice_is_told_at_the_key_that_it_will_not_do_for() {
     let certs = Certs::make();
     let (certificate, key) = certs.leaf("localhost");
