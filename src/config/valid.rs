@@ -15,6 +15,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     if !report.is_clean() {
         return;
     }
+    meaning::judge_places(report);
     // Where there are no requests, that is the reason, whatever else a key would need.
     passing::judge(config, report);
     meaning::judge(report);

@@ -96,6 +96,23 @@ admin.socket = "./applications.toml"
 }
 
 #[test]
+fn places_for_secrets_are_refused_where_none_is_filled() {
+    let cases = r#"
+sticky.cookie = "A"
+sticky.secret = "${env:A_SECRET_OF_OURS}"
+[health]
+headers = ["Accept: a/b", "Authorization: Bearer ${file:./token}"]
+    2:17: sticky.secret: ${file:PATH} and ${env:NAME} are filled in url, headers, password and
+        template of [[alerts]], and url of [heartbeat], alone; write it out, or set
+        EVENLY_STICKY_SECRET
+    4:11: health.headers: ${file:PATH} and ${env:NAME} are filled in url, headers, password and
+        template of [[alerts]], and url of [heartbeat], alone; write it out, or set
+        EVENLY_HEALTH_HEADERS
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
 fn broken_toml_is_one_line_with_its_place() {
     let cases = r#"
 [server

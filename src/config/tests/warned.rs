@@ -481,6 +481,23 @@ fn clients_who_are_sent_to_where_nobody_speaks_tls_are_told_of() {
 
 #[cfg(feature = "alerts")]
 #[test]
+fn a_place_for_a_secret_in_a_command_is_told_and_what_a_shell_reads_is_not() {
+    let about = |argument: &str| {
+        let command = format!("command = [\"/bin/sh\", \"-c\", '{argument}']");
+        warnings(&format!("[[alerts]]\nkind = \"command\"\n{command}"))
+    };
+    let told = "3:11: alerts.command: ${file:PATH} and ${env:NAME} are filled in url, headers, \
+                password and template of [[alerts]], and url of [heartbeat], alone; have the \
+                program read it";
+    assert_eq!(about("page --token=${file:/etc/evenly/token}"), told);
+    assert_eq!(about("page ${env:TOKEN}"), told);
+    for of_shell in ["page ${file:-none} ${env:=a} ${file:0:3}", "page ${file} ${env#x}"] {
+        assert_eq!(about(of_shell), "");
+    }
+}
+
+#[cfg(feature = "alerts")]
+#[test]
 fn an_alert_that_tells_nothing_or_contradicts_itself_is_told() {
     let alert = "[[alerts]]\nkind = \"command\"\ncommand = [\"/bin/true\"]\n";
     let about = |keys: &str| warnings(&format!("{alert}{keys}"));

@@ -93,6 +93,24 @@ headers = ["Content-Length: 5"]
 }
 
 #[test]
+fn places_for_secrets_are_refused_where_an_alert_has_none() {
+    let cases = r#"
+[[alerts]]
+kind = "email"
+to = ["ops@example.org"]
+from = "evenly@example.org"
+server = "mail.example.org"
+user = "${env:MAIL_USER}"
+password = "${env:MAIL_PASSWORD}"
+    6:8: alerts.user: ${file:PATH} and ${env:NAME} are filled in url, headers, password and template
+        of [[alerts]], and url of [heartbeat], alone; write it out
+"#;
+    if cfg!(feature = "email") {
+        each(cases, in_tables);
+    }
+}
+
+#[test]
 fn no_log_goes_into_what_an_alert_names() {
     let cases = r#"
 log.access = "common"
