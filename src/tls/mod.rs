@@ -116,6 +116,11 @@ impl Tls {
         Some((Self { acceptor, connectors, shown, terms, print }, faults))
     }
 
+    /// Reads the files of a listener, and none of those who are called.
+    pub fn for_listener(config: &Config) -> Result<Option<Acceptor>, Errors> {
+        Acceptor::load(config, SystemTime::now(), &mut Vec::new())
+    }
+
     /// Reads the files of those who are called, and none of a listener's.
     pub fn for_client(config: &Config) -> Result<Self, Errors> {
         let mut shown = Vec::new();
