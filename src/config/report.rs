@@ -86,13 +86,15 @@ impl<'t> Report<'t> {
         read.map_or(Place::File, |setting| setting.place.clone())
     }
 
-    /// The same of a key of a list: where its first item has it.
-    pub(super) fn place_of(&self, key: &str) -> Place {
-        let read = self.settings.items.iter().flatten().find(|setting| setting.path() == key);
-        read.map_or(Place::File, |setting| setting.place.clone())
+    /// The same of the item at this place of its list, of those that the file has for all pools.
+    pub(super) fn place_at(&self, index: usize, key: &str) -> Place {
+        let is_of_list = |it: &Setting| key.starts_with(it.table);
+        let mut items = self.settings.items.iter().filter(|item| item.iter().any(is_of_list));
+        let own = items.nth(index).and_then(|item| item.iter().find(|it| it.is_of(key)));
+        own.map_or(Place::File, |setting| setting.place.clone())
     }
 
-    /// The same: where the first item that says this has it.
+    /// The same of a list: where the first item that says this has it.
     pub(super) fn place_where(&self, key: &str, value: &str) -> Place {
         let mut items = self.settings.items.iter().flatten();
         let read = items.find(|setting| setting.path() == key && setting.says(value));

@@ -468,6 +468,10 @@ fn clients_who_are_sent_to_where_nobody_speaks_tls_are_told_of() {
         here speaks TLS; give one certificates, or write https_port if another machine does";
     assert_eq!(listeners(""), told);
     assert_eq!(listeners("https_port = 443"), "", "somebody else speaks it");
+    let other = "https_port = 443\n[[listeners]]\nname = \"b\"\nlisten = \"0.0.0.0:81\"\n\
+                 mode = \"redirect-to-https\"";
+    let of_other = told.replace("4:8", "9:8").replace("plain", "b");
+    assert_eq!(listeners(other), of_other, "it is said of one alone");
     let secure = "[tls]\ncertificates = [\"a.pem\"]";
     assert_eq!(listeners(secure), "");
     let elsewhere = warnings(&format!(
