@@ -221,7 +221,7 @@ fn refuse_twins(one: &Listener, place: &Place, earlier: &[Listener], report: &mu
 }
 
 /// True where the system lets only one of them be listened at: `[::]` is every address, IPv4 too.
-fn is_met(one: SocketAddr, other: SocketAddr) -> bool {
+pub(super) fn is_met(one: SocketAddr, other: SocketAddr) -> bool {
     let covers = |wide: SocketAddr, other: SocketAddr| {
         wide.ip().is_unspecified() && (wide.is_ipv6() || other.is_ipv4())
     };

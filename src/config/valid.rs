@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
+#[cfg(feature = "admin")]
+use super::listeners::is_met;
 use super::message::{Place, quote};
 use super::report::Report;
 use super::settings::Setting;
@@ -339,13 +341,8 @@ fn others_prove_who_they_are(config: &Config, report: &mut Report<'_>) {
         );
         report.add(report.place("admin.listen"), "admin.listen", what);
     }
-    let is_same = |ours: &SocketAddr| {
-        let (one, other) = (listen.ip(), ours.ip());
-        let is_met = one == other || one.is_unspecified() || other.is_unspecified();
-        listen.port() != 0 && listen.port() == ours.port() && is_met
-    };
-    let ours = config.listening().into_iter().map(|one| one.listen).find(is_same);
-    if let Some(ours) = ours {
+    let ours = config.listening().into_iter().map(|one| one.listen);
+    if let Some(ours) = ours.into_iter().find(|ours| is_met(listen, *ours)) {
         let what = format!("clients are served at {ours}; choose another port");
         report.add(report.place("admin.listen"), "admin.listen", what);
     }

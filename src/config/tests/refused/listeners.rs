@@ -169,6 +169,8 @@ fn operators_ask_where_no_client_is_served() {
                 [[listeners]]\nlisten = \"0.0.0.0:81\"\n";
     let what = "1:16: admin.listen: clients are served at 0.0.0.0:81; choose another port";
     assert_eq!(in_tables(text), what);
+    let beside = format!("admin.listen = \"[::1]:8080\"\n{MINIMAL}");
+    assert!(Config::parse(&beside, "test").is_ok(), "0.0.0.0:8080 is no address of version 6");
 }
 
 #[test]
