@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
+#[cfg(feature = "alerts")]
+use super::alerts;
 #[cfg(feature = "admin")]
 use super::listeners::is_met;
 use super::message::{Place, quote};
@@ -38,6 +40,8 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     prefaces_come_from_somebody(config, report);
     pools::judge(config, report);
     paths::each_has_one_use(config, report);
+    #[cfg(feature = "alerts")]
+    alerts::judge(config, report);
     #[cfg(feature = "admin")]
     others_prove_who_they_are(config, report);
 }

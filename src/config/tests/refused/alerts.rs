@@ -111,6 +111,38 @@ password = "${env:MAIL_PASSWORD}"
 }
 
 #[test]
+fn whom_to_believe_is_said_of_who_speaks_tls() {
+    let cases = r#"
+[[alerts]]
+kind = "command"
+command = ["/bin/true"]
+[[alerts]]
+kind = "webhook"
+url = "http://a.test/"
+ca = "ca.pem"
+    7:6: alerts.ca: means nothing where url is http; write https there, or remove this key
+[heartbeat]
+url = "http://a.test/"
+ca = "ca.pem"
+    3:6: heartbeat.ca: means nothing where url is http; write https there, or remove this key
+"#;
+    each(cases, in_tables);
+    let cases = r#"
+[[alerts]]
+kind = "email"
+to = ["ops@example.org"]
+from = "evenly@example.org"
+server = "mail.example.org"
+security = "none"
+ca = "ca.pem"
+    7:6: alerts.ca: means nothing with security = "none"; change that, or remove this key
+"#;
+    if cfg!(feature = "email") {
+        each(cases, in_tables);
+    }
+}
+
+#[test]
 fn no_log_goes_into_what_an_alert_names() {
     let cases = r#"
 log.access = "common"
