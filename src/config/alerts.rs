@@ -160,7 +160,7 @@ table! {
         }, when(WEBHOOK, is_set("alerts.template").or_refused());
         /// Further fields of its request.
         headers: Vec<String> = "[]", Hidden(List {
-            item: text("Authorization: Bearer ${file:./token}", grammar::header),
+            item: text("Authorization: Bearer ${file:./token}", grammars::header),
             empty: true,
         }), when(WEBHOOK);
         /// PEM file of those who may have signed the server's certificate, or of itself; not set,

@@ -88,6 +88,16 @@ kind = "webhook"
 url = "http://a.test/"
 headers = ["Content-Length: 5"]
     4:11: alerts.headers: "Content-Length" is about the connection, which Evenly decides; remove it
+[[alerts]]
+kind = "webhook"
+url = "http://a.test/"
+headers = ["Host: b.test"]
+    4:11: alerts.headers: Host is what url names; remove it
+[[alerts]]
+kind = "webhook"
+url = "http://a.test/"
+headers = ["X-Key: ${file:}"]
+    4:11: alerts.headers: ${file: names nothing; write ${file:NAME}
 "#;
     each(cases, in_tables);
 }
