@@ -235,7 +235,7 @@ pub(super) fn leads_nobody(
     };
     // Without what nobody can be asked for, two may be one.
     let is_like = |other: &&Route| !is_read || other.host == route.host;
-    let it = if routes.iter().filter(is_like).count() > 1 { "route" } else { "key" };
+    let it = if routes.iter().filter(is_like).nth(1).is_some() { "route" } else { "key" };
     let what = format!("leads nobody: at listeners of mode \"tcp\" {what} remove this {it}");
     Some((key, what))
 }
