@@ -134,7 +134,6 @@ table! {
                 ("tls", Security::Tls),
                 ("none", Security::None),
             ],
-            planned: &[],
         }, when(EMAIL);
         /// Who logs in there; not set, nobody does.
         user: Option<String> = "none", Unset(text("evenly", grammars::login)), when(EMAIL);
@@ -156,7 +155,6 @@ table! {
                 ("form", ContentType::Form),
                 ("text", ContentType::Text),
             ],
-            planned: &[],
         }, when(WEBHOOK, is_set("alerts.template").or_refused());
         /// Further fields of its request.
         headers: Vec<String> = "[]", Hidden(List {

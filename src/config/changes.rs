@@ -7,7 +7,7 @@ use super::ALERTS;
 use super::alerts::{self, Alert};
 use super::applications::Application;
 use super::listeners::{self, Listener};
-use super::render::holds_secret;
+use super::render::{HIDDEN, holds_secret};
 use super::settings::Setting;
 use super::table::Table;
 use super::{APPLICATIONS, Config, LISTENERS, OWN};
@@ -24,8 +24,7 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("admin", "", "the endpoint is opened once"),
 ];
 
-/// What stands for a value that nobody is to see, and for none.
-const HIDDEN: &str = "(hidden)";
+/// What stands for no value.
 const UNSET: &str = "(not set)";
 
 /// What another configuration changes.

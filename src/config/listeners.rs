@@ -91,7 +91,6 @@ table! {
         mode: Mode = "http", Choice {
             noun: "mode of a listener",
             built: &Mode::ALL,
-            planned: &[],
         };
         /// Whether clients speak TLS, to whom the certificates of `[tls]` are shown; not set, they
         /// do where there are any.

@@ -71,7 +71,6 @@ pub use choices::{
 #[cfg(feature = "tls")]
 pub(crate) use exposed::exposed;
 #[cfg(feature = "tls")]
-#[cfg(feature = "tls")]
 pub(crate) use files::read_again;
 #[cfg(feature = "lab")]
 pub(crate) use form::found;
