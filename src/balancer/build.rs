@@ -73,8 +73,9 @@ pub(super) fn start_log(config: &Config) -> Result<Log, CannotStart> {
         AccessLog::Combined => Some(log::Format::Combined),
         AccessLog::Json => Some(log::Format::Json),
     };
-    let access = format.map(|format| (format, log_destination(config)));
-    Log::start(access).map_err(|error| cannot_log(config, &error))
+    let open = |format| Log::open(&log_destination(config)).map(|to| (format, to));
+    let access = format.map(open).transpose().map_err(|error| cannot_log(config, &error))?;
+    Log::start(access).map_err(failed("cannot start the log"))
 }
 
 /// No more is this the file's fault than what `cannot_listen` says.

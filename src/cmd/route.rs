@@ -6,9 +6,11 @@ use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Failure, warn};
-use crate::config::{CHALLENGES, Config, Listener, Mode, Source, quote};
+use crate::config::quote;
+use crate::config::{CHALLENGES, Config, Listener, Mode, Redirect, Serving, Source, UnknownNames};
 use crate::http::{HeadLimits, Parsed, request, slots};
 use crate::pool::{Ambiguous, NO_PATH, RouteEnd, Routes};
+use crate::tls::Tls;
 
 /// Names of applications that are told.
 const TOLD_MAX: usize = 5;
@@ -23,14 +25,22 @@ struct Asked<'u> {
     head: String,
 }
 
+/// Whether a client that asks for this name by TLS, or for none, is shown a certificate.
+type IsShown<'s> = &'s dyn Fn(Option<&str>) -> bool;
+
 /// Says of each URL where it goes. Fails if one of them goes nowhere.
 pub fn run(source: &Source, urls: &[String]) -> Result<(), Failure> {
     let all = urls.iter().map(|url| Asked::read(url)).collect::<Result<Vec<_>, _>>()?;
     let (config, warnings) = source.load()?;
     warn(warnings);
+    let acceptor = match config.tls.unknown_names {
+        UnknownNames::First => None,
+        UnknownNames::Refuse => Tls::for_listener(&config)?,
+    };
+    let is_shown = |name: Option<&str>| acceptor.as_ref().is_none_or(|one| one.shows(name));
     let (mut out, mut is_fine) = (io::stdout().lock(), true);
     for asked in &all {
-        let (fate, leads) = fate(&config, asked);
+        let (fate, leads) = fate(&config, asked, &is_shown);
         is_fine &= leads;
         writeln!(out, "{}: {fate}", asked.url)?;
     }
@@ -52,7 +62,7 @@ impl<'u> Asked<'u> {
 }
 
 /// What becomes of a request for this URL, and whether a pool gets it.
-fn fate(config: &Config, asked: &Asked<'_>) -> (String, bool) {
+fn fate(config: &Config, asked: &Asked<'_>, is_shown: IsShown<'_>) -> (String, bool) {
     let Asked { rest, is_secure, .. } = *asked;
     let mut slots = slots();
     let limits: HeadLimits = config.limits.head();
@@ -68,6 +78,11 @@ fn fate(config: &Config, asked: &Asked<'_>) -> (String, bool) {
     let mut there = listening.iter().filter(|one| one.listen.port() == port);
     let listener = there.next().filter(|_| there.next().is_none());
     if let Some(end) = listener.and_then(|one| unspoken(config, one, is_secure)) {
+        return (end, false);
+    }
+    if let Some(one) = listener.filter(|one| is_secure && config.is_secure(one))
+        && let Some(end) = unnamed(one, asked.host, is_shown)
+    {
         return (end, false);
     }
     if let Some(one) = listener.filter(|one| one.mode == Mode::Tcp) {
@@ -89,7 +104,9 @@ fn fate(config: &Config, asked: &Asked<'_>) -> (String, bool) {
     if let Some((listener, name)) = listener.and_then(|one| Some((one, one.pool.as_deref()?))) {
         return match is_at(&config.lookup.path) {
             true => ("answered here, by [lookup] path".to_owned(), true),
-            false => (format!("to {}, by listener {}", named(config, name), listener.name), true),
+            false => {
+                served(config, &format!("{}, by listener {}", named(config, name), listener.name))
+            }
         };
     }
     let routes = Routes::new(&config.routes, config.parts().len());
@@ -98,15 +115,12 @@ fn fate(config: &Config, asked: &Asked<'_>) -> (String, bool) {
             ("nowhere: no route has this host and path; answered 404".to_owned(), false)
         }
         Ok(_) if is_at(&config.lookup.path) => ("answered here, by [lookup] path".to_owned(), true),
-        Ok(Some(RouteEnd { route: None, pool })) => (format!("to {}", told(config, pool)), true),
+        Ok(Some(RouteEnd { route: None, pool })) => served(config, &told(config, pool)),
         Ok(Some(RouteEnd { route: Some(at), pool })) => {
             let (nth, route) = (at + 1, config.route(at));
-            (format!("to {}, by route {nth} ({route})", told(config, pool)), true)
+            served(config, &format!("{}, by route {nth} ({route})", told(config, pool)))
         }
-        Ok(None) => {
-            let what = "to the pool of its listener: there are several, and no route";
-            (what.to_owned(), true)
-        }
+        Ok(None) => served(config, "the pool of its listener: there are several, and no route"),
         Err(Ambiguous) => {
             let what = "refused with 400: the path can be read in two ways, which lead to \
                         different pools";
@@ -126,6 +140,28 @@ fn unspoken(config: &Config, listener: &Listener, is_secure: bool) -> Option<Str
         _ => return None,
     };
     Some(format!("{end}: listener {} {takes}; ask with {scheme}", listener.name))
+}
+
+/// What becomes of a client that asks for a name of which there is no certificate.
+fn unnamed(listener: &Listener, host: &str, is_shown: IsShown<'_>) -> Option<String> {
+    let bare = host.split(':').next().unwrap_or_default().trim_end_matches('.');
+    let (name, what) = match is_address(host) {
+        true => (None, "TLS names no address".to_owned()),
+        false => (Some(bare), format!("listener {} has no certificate for {bare}", listener.name)),
+    };
+    (!is_shown(name)).then(|| format!("refused: {what}, and unknown_names is \"refuse\""))
+}
+
+/// What becomes of a request for these applications.
+fn served(config: &Config, whom: &str) -> (String, bool) {
+    let Redirect { status, methods } = &config.redirect;
+    match config.server.mode {
+        Serving::Relay => (format!("to {whom}"), true),
+        Serving::Redirect if methods.iter().any(|it| it == "GET") => {
+            (format!("sent with {status} to {whom}"), true)
+        }
+        Serving::Redirect => ("answered 405: [redirect] methods has no GET".to_owned(), false),
+    }
 }
 
 /// What becomes of a connection at a listener that passes it on.
@@ -203,7 +239,7 @@ mod tests {
         [[routes]]\nhost = \"www.example.org\"\npool = \"web\"\n";
 
     fn of(config: &Config, url: &str) -> (String, bool) {
-        fate(config, &Asked::read(url).unwrap())
+        fate(config, &Asked::read(url).unwrap(), &|name| name == Some("www.example.org"))
     }
 
     #[test]
@@ -335,6 +371,36 @@ mod tests {
         ] {
             assert_eq!(of(&config, url), (expected.to_owned(), leads), "{url}");
         }
+    }
+
+    #[test]
+    fn who_asks_for_a_name_without_a_certificate_is_refused() {
+        let tls = "tls.certificates = [\"a.pem\"]\n[[listeners]]\nname = \"in\"\n";
+        let text = format!("{tls}listen = \"[::]:443\"\n{FILE}");
+        let config = Config::parse(&text, "test").unwrap();
+        let web = "to pool web: W, by route 2 (www.example.org to web)";
+        let none = "refused: listener in has no certificate for a.example.org, and unknown_names \
+                    is \"refuse\"";
+        let unnamed = "refused: TLS names no address, and unknown_names is \"refuse\"";
+        for (url, expected, leads) in [
+            ("https://www.example.org.:443/", web, true),
+            ("https://a.example.org/api", none, false),
+            ("https://[::1]/", unnamed, false),
+        ] {
+            assert_eq!(of(&config, url), (expected.to_owned(), leads), "{url}");
+        }
+    }
+
+    #[test]
+    fn where_requests_are_redirected_it_says_how() {
+        let redirecting = |more: &str| {
+            let text = format!("server.mode = \"redirect\"\nredirect.{more}\n{FILE}");
+            of(&Config::parse(&text, "test").unwrap(), "http://www.example.org/")
+        };
+        let expected = "sent with 308 to pool web: W, by route 2 (www.example.org to web)";
+        assert_eq!(redirecting("status = 308"), (expected.to_owned(), true));
+        let expected = "answered 405: [redirect] methods has no GET";
+        assert_eq!(redirecting("methods = [\"POST\"]"), (expected.to_owned(), false));
     }
 
     #[test]

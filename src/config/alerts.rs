@@ -7,10 +7,12 @@ mod template;
 
 use std::time::Duration;
 
+use super::Config;
 use super::form::{Choice, Flag, Form, Hidden, List, OrOff, Unset, text};
 use super::grammar::{self, alerts as grammars};
 use super::keys::{DAY_MS, HOUR_MS, count, time, time_or_none};
 use super::needs::{Need, Needs, is, is_not, is_set};
+use super::report::Report;
 use super::table::{Field, Slot, Table, table};
 
 use choices::Way;
@@ -132,7 +134,6 @@ table! {
                 ("tls", Security::Tls),
                 ("none", Security::None),
             ],
-            planned: &[],
         }, when(EMAIL);
         /// Who logs in there; not set, nobody does.
         user: Option<String> = "none", Unset(text("evenly", grammars::login)), when(EMAIL);
@@ -154,16 +155,16 @@ table! {
                 ("form", ContentType::Form),
                 ("text", ContentType::Text),
             ],
-            planned: &[],
         }, when(WEBHOOK, is_set("alerts.template").or_refused());
         /// Further fields of its request.
         headers: Vec<String> = "[]", Hidden(List {
-            item: text("Authorization: Bearer ${file:./token}", grammar::header),
+            item: text("Authorization: Bearer ${file:./token}", grammars::header),
             empty: true,
         }), when(WEBHOOK);
         /// PEM file of those who may have signed the server's certificate, or of itself; not set,
         /// whom the system trusts.
-        ca: Option<String> = "system", Unset(text("./ca.pem", grammar::file)), when(REMOTE);
+        ca: Option<String> = "system", Unset(text("./ca.pem", grammar::file)),
+            when(REMOTE, is_not("alerts.security", "none").or_refused());
         /// The program to run, and its arguments; needed there.
         command: Vec<String> = "[]", List {
             item: text("/usr/local/bin/page", grammars::argument),
@@ -183,6 +184,23 @@ table! {
         /// trusts.
         ca: Option<String> = "system", Unset(text("./ca.pem", grammar::file)),
             when(is_not("heartbeat.url", ""));
+    }
+}
+
+/// Refuses to be told whom to believe where no TLS is spoken: what was to be secret would go in the
+/// clear. Called by `valid`.
+pub(super) fn judge(config: &Config, report: &mut Report<'_>) {
+    let is_in_vain = |url: &str, ca: &Option<String>| ca.is_some() && url.starts_with("http://");
+    let what = "means nothing where url is http; write https there, or remove this key";
+    for (at, alert) in config.alerts.iter().enumerate() {
+        if let AlertKind::Webhook(Hook { url, ca, .. }) = &alert.kind
+            && is_in_vain(url, ca)
+        {
+            report.add(report.place_at(at, "alerts.ca"), "alerts.ca", what);
+        }
+    }
+    if is_in_vain(&config.heartbeat.url, &config.heartbeat.ca) {
+        report.add(report.place("heartbeat.ca"), "heartbeat.ca", what);
     }
 }
 

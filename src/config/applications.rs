@@ -72,7 +72,6 @@ table! {
         proxy_protocol: Option<Version> = "off", Choice {
             noun: "version",
             built: &[("off", None), ("v1", Some(Version::V1)), ("v2", Some(Version::V2))],
-            planned: &[],
         };
         /// Port of its checks, in quotes or not; not set, that of `[health]`, or else its own.
         health_port: Option<u16> = "port", Unset(port()), when(CHECKING);

@@ -7,7 +7,7 @@ use super::ALERTS;
 use super::alerts::{self, Alert};
 use super::applications::Application;
 use super::listeners::{self, Listener};
-use super::render::holds_secret;
+use super::render::{HIDDEN, holds_secret};
 use super::settings::Setting;
 use super::table::Table;
 use super::{APPLICATIONS, Config, LISTENERS, OWN};
@@ -24,8 +24,7 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("admin", "", "the endpoint is opened once"),
 ];
 
-/// What stands for a value that nobody is to see, and for none.
-const HIDDEN: &str = "(hidden)";
+/// What stands for no value.
 const UNSET: &str = "(not set)";
 
 /// What another configuration changes.
@@ -42,8 +41,14 @@ impl Config {
     /// (Both are `&mut` as the visit of keys wants it; nothing of them is changed.)
     pub fn changes(&mut self, next: &mut Self, heirs: &[Option<usize>]) -> Changes {
         let mut changes = Changes::default();
+        // Where either has several, that of the other has a name too.
+        let are_several = self.pools.len().max(next.pools.len()) > 1;
+        let within = |config: &Self, at| match are_several {
+            true => config.of_pool(at),
+            false => String::new(),
+        };
         for (at, (spec, heir)) in next.applications.iter().zip(heirs).enumerate() {
-            let within = next.in_pool(at);
+            let within = within(next, at);
             match heir.and_then(|at| self.applications.get(at)) {
                 Some(old) => changes.of_application(old, spec, &within),
                 None => changes.add(&spec.name, &within, format!("new, at {}", spec.place())),
@@ -52,10 +57,10 @@ impl Config {
         for (at, spec) in self.applications.iter().enumerate() {
             if !heirs.contains(&Some(at)) {
                 let what = "gone; what it has in flight is finished".to_owned();
-                changes.add(&spec.name, &self.in_pool(at), what);
+                changes.add(&spec.name, &within(self, at), what);
             }
         }
-        changes.of_order(next, heirs);
+        changes.of_order(next, heirs, &within);
         for ((name, old), (_, new)) in self.tables().into_iter().zip(next.tables()) {
             changes.of_table(name, old, new);
         }
@@ -99,12 +104,17 @@ impl Changes {
     }
 
     /// Applications are in the order of their pool; that of the pools is another matter.
-    fn of_order(&mut self, next: &Config, heirs: &[Option<usize>]) {
+    fn of_order(
+        &mut self,
+        next: &Config,
+        heirs: &[Option<usize>],
+        within: &dyn Fn(&Config, usize) -> String,
+    ) {
         let (known, mut first) = (self.lines.len(), 0);
         for part in next.parts() {
             let own = &heirs[first..][..part.applications.len()];
             if !own.iter().flatten().is_sorted() {
-                let within = next.in_pool(first);
+                let within = within(next, first);
                 self.lines.push(format!("applications{within}: in another order"));
             }
             first += own.len();

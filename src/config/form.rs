@@ -38,11 +38,10 @@ pub(super) trait Form<T> {
 /// `true` or `false`.
 pub(super) struct Flag;
 
-/// One of a few words. The planned ones are known, and refused until they are built.
+/// One of a few words.
 pub(super) struct Choice<T: 'static> {
     pub(super) noun: &'static str,
     pub(super) built: &'static [(&'static str, T)],
-    pub(super) planned: &'static [&'static str],
 }
 
 /// A string with a grammar of its own.
@@ -72,7 +71,7 @@ impl<T: Clone + PartialEq> Form<T> for Choice<T> {
         let chosen = value.as_str().and_then(|text| self.built.iter().find(|it| it.0 == text));
         chosen.map(|(_, choice)| choice.clone()).ok_or_else(|| {
             let names: Vec<&str> = self.built.iter().map(|(name, _)| *name).collect();
-            no_choice(value, self.noun, &names, self.planned)
+            no_choice(value, self.noun, &names)
         })
     }
 
@@ -82,15 +81,12 @@ impl<T: Clone + PartialEq> Form<T> for Choice<T> {
 }
 
 /// What to choose instead of this.
-fn no_choice(value: &DeValue<'_>, noun: &str, built: &[&str], planned: &[&str]) -> String {
+fn no_choice(value: &DeValue<'_>, noun: &str, built: &[&str]) -> String {
     let names = built.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
     let Some(text) = value.as_str() else {
         return format!("found {}; use {names}", found(value));
     };
     let said = quote(text);
-    if planned.contains(&text) {
-        return format!("{noun} {said} is not in this version; use {names}");
-    }
     if let Some(ours) = words::ours(noun, text) {
         return format!("unknown {noun} {said}; here that is {ours}");
     }

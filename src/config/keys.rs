@@ -34,7 +34,7 @@ table! {
         /// What Evenly does with a request.
         mode: Serving = "relay", Choice {
             noun: "mode",
-            built: &[("relay", Serving::Relay), ("redirect", Serving::Redirect)], planned: &[],
+            built: &[("relay", Serving::Relay), ("redirect", Serving::Redirect)],
         };
         /// Threads that relay; 0 is one a core.
         workers: usize = "0", count(0..=1024);
@@ -91,7 +91,6 @@ table! {
         policy: Kind = "round-robin", Choice {
             noun: "policy",
             built: &Kind::ALL,
-            planned: &[],
         };
         /// What the policy `hash` goes by.
         hash_by: HashBy = "client", text("client", grammar::hash_by),
@@ -169,7 +168,7 @@ table! {
         /// How an application is asked: by a request of HTTP, or by a connection alone, with TLS
         /// where it speaks that. Not set, as [`Config::asking`](super::Config::asking) says.
         protocol: Option<Asking> = "as the listeners",
-            Unset(Choice { noun: "protocol", built: &Asking::ALL, planned: &[] }), when(CHECKING);
+            Unset(Choice { noun: "protocol", built: &Asking::ALL }), when(CHECKING);
         /// Path asked for. While not set it is [`Health::path`]'s default, and 404 or 405 count as
         /// up too: plain file servers have no /health.
         path: Option<String> = "/health", Unset(text("/health", grammar::asked)),
@@ -194,7 +193,7 @@ table! {
         /// The method: only those that change nothing, since checks are made again and again.
         method: &'static str = "GET", Choice {
             noun: "method",
-            built: &[("GET", "GET"), ("HEAD", "HEAD"), ("OPTIONS", "OPTIONS")], planned: &[],
+            built: &[("GET", "GET"), ("HEAD", "HEAD"), ("OPTIONS", "OPTIONS")],
         }, when(CHECKING, REQUESTING);
         /// What the Host field says; not set, the application's `tls_name`, or else its `ip`, and
         /// the port asked.
@@ -364,13 +363,12 @@ table! {
         /// The oldest version that is spoken.
         min_version: TlsVersion = "1.2", Choice {
             noun: "version",
-            built: &[("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)], planned: &[],
+            built: &[("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)],
         }, when(CERTIFIED);
         /// What a client gets that asks for a name in no certificate, or for none.
         unknown_names: UnknownNames = "first", Choice {
             noun: "answer",
             built: &[("first", UnknownNames::First), ("refuse", UnknownNames::Refuse)],
-            planned: &[],
         }, when(CERTIFIED);
         /// How often all files of certificates, keys and authorities are looked at, those of
         /// applications too: what has changed counts for new connections. None leaves that to a
@@ -391,7 +389,6 @@ table! {
                 ("combined", AccessLog::Combined),
                 ("json", AccessLog::Json),
             ],
-            planned: &[],
         };
         /// Where lines go: "stdout", "stderr" or a path with a slash or dot in it.
         to: LogTarget = "stdout", text("stdout", grammar::log_target),
@@ -467,7 +464,7 @@ pub(super) fn port() -> Count {
 /// Whether a connection begins with something, which is never guessed.
 pub(super) fn required() -> Choice<bool> {
     let built = &[("off", false), ("required", true)];
-    Choice { noun: "setting", built, planned: &[] }
+    Choice { noun: "setting", built }
 }
 
 pub(super) fn time(range: RangeInclusive<u64>) -> Quantity {

@@ -91,7 +91,6 @@ table! {
         mode: Mode = "http", Choice {
             noun: "mode of a listener",
             built: &Mode::ALL,
-            planned: &[],
         };
         /// Whether clients speak TLS, to whom the certificates of `[tls]` are shown; not set, they
         /// do where there are any.
@@ -221,7 +220,7 @@ fn refuse_twins(one: &Listener, place: &Place, earlier: &[Listener], report: &mu
 }
 
 /// True where the system lets only one of them be listened at: `[::]` is every address, IPv4 too.
-fn is_met(one: SocketAddr, other: SocketAddr) -> bool {
+pub(super) fn is_met(one: SocketAddr, other: SocketAddr) -> bool {
     let covers = |wide: SocketAddr, other: SocketAddr| {
         wide.ip().is_unspecified() && (wide.is_ipv6() || other.is_ipv4())
     };

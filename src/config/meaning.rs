@@ -1,15 +1,50 @@
-//! Keys that mean nothing where they stand, such as `hash_by` beside another policy than "hash":
-//! whoever wrote one believes in something that does not happen.
+//! Keys that mean nothing where they stand, such as `hash_by` beside another policy than "hash",
+//! and places for secrets where none is filled: whoever wrote one believes in something that does
+//! not happen.
 //!
-//! What a key needs stands in its line of the table of keys; this is the one rule that goes by it.
+//! What a key needs stands in its line of the table of keys; one rule goes by it.
 //! Where harm is done without it, as by `tls_ca` where `tls` was forgotten, the key is refused;
 //! elsewhere that is a warning. Called by `raw` once everything is read, and by `render`.
 
 use super::message::quote;
 use super::needs::Need;
+use super::overrides::variable;
 use super::report::Report;
 use super::settings::{Setting, Settings, last};
 use super::{LISTS, needs};
+
+/// Where `${file:PATH}` and `${env:NAME}` stand for what is there.
+const FILLED: [&str; 5] =
+    ["alerts.url", "alerts.headers", "alerts.password", "alerts.template", "heartbeat.url"];
+
+/// Refuses them elsewhere: what all the world may read would be taken for a secret, or be sent in
+/// its stead. Of an argument that is a warning, as it may be a shell's to read.
+pub(super) fn judge_places(report: &mut Report<'_>) {
+    let all = std::iter::once(&report.settings).chain(&report.pools);
+    let all = all.flat_map(|own| own.tables.iter().chain(own.items.iter().flatten()));
+    let is_filled = |it: &Setting| FILLED.iter().any(|key| it.is_of(key));
+    let is_place = |it: &Setting| it.value.as_deref().is_some_and(holds_place);
+    let unfilled: Vec<_> = all.filter(|it| is_place(it) && !is_filled(it)).cloned().collect();
+    for setting in unfilled {
+        let path = setting.path();
+        let what = "${file:PATH} and ${env:NAME} are filled in url, headers, password and template \
+                    of [[alerts]], and url of [heartbeat], alone;";
+        if setting.key == "command" {
+            report.warn(setting.place, &path, format!("{what} have the program read it"));
+        } else if LISTS.contains(&setting.table) {
+            report.add(setting.place, &path, format!("{what} write it out"));
+        } else {
+            let what = format!("{what} write it out, or set {}", variable(&path));
+            report.add(setting.place, &path, what);
+        }
+    }
+}
+
+/// True unless it is a shell's `${file:-other}` or the like.
+fn holds_place(value: &str) -> bool {
+    let begins = |rest: &str| rest.starts_with(|c: char| c.is_alphabetic() || "/._".contains(c));
+    ["${file:", "${env:"].iter().any(|start| value.split(start).skip(1).any(begins))
+}
 
 /// Reports each setting that means nothing. What the file says for all pools must mean something
 /// to one of them.

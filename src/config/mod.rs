@@ -6,8 +6,8 @@
 //! remembers what was set, `render` writes them, `meaning` knows those that mean nothing where they
 //! stand; `valid` holds the other rules between them, `report` collects what is wrong and `message`
 //! says it; `places` remembers where that stands which is tried at the start; `twins` finds who has
-//! what is another's; `syntax` and `words` guess what was meant. `changes` says what another file
-//! changes.
+//! what is another's, `paths` who writes to where something else is; `syntax` and `words` guess
+//! what was meant. `changes` says what another file changes.
 
 mod account;
 #[cfg(feature = "alerts")]
@@ -27,6 +27,7 @@ mod needs;
 mod network;
 mod overrides;
 mod passing;
+mod paths;
 mod places;
 mod pools;
 mod raw;
@@ -69,7 +70,6 @@ pub use choices::{
 };
 #[cfg(feature = "tls")]
 pub(crate) use exposed::exposed;
-#[cfg(feature = "tls")]
 #[cfg(feature = "tls")]
 pub(crate) use files::read_again;
 #[cfg(feature = "lab")]

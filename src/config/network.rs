@@ -36,10 +36,11 @@ impl FromStr for Network {
                 let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
                 let prefix = digits.parse::<u8>().ok().filter(|_| plain).ok_or_else(shape)?;
                 // A mapped network counts its prefix in 128 bits, of which 96 are the mapping.
-                let fits = prefix <= bits(&written) && prefix >= bits(&written) - bits(&first);
-                let most = bits(&written);
-                let too_long = || format!("\"{text}\": the prefix is out of range; at most {most}");
-                fits.then(|| prefix - (most - bits(&first))).ok_or_else(too_long)?
+                let (least, most) = (bits(&written) - bits(&first), bits(&written));
+                let fits = (least..=most).contains(&prefix);
+                let range = format!("use {least} to {most}");
+                let far = || format!("\"{text}\": the prefix is out of range; {range}");
+                fits.then(|| prefix - least).ok_or_else(far)?
             }
         };
         match masked(first, prefix) {
@@ -114,8 +115,9 @@ mod tests {
             assert_eq!(text.parse::<Network>(), Err(format!("\"{text}\" {shape}")));
         }
         let cases = [
-            ("10.0.0.0/33", "\"10.0.0.0/33\": the prefix is out of range; at most 32"),
-            ("::1/129", "\"::1/129\": the prefix is out of range; at most 128"),
+            ("10.0.0.0/33", "\"10.0.0.0/33\": the prefix is out of range; use 0 to 32"),
+            ("::1/129", "\"::1/129\": the prefix is out of range; use 0 to 128"),
+            ("::ffff:0:0/8", "\"::ffff:0:0/8\": the prefix is out of range; use 96 to 128"),
             ("10.0.0.1/8", "\"10.0.0.1/8\" has bits beyond its prefix; write \"10.0.0.0/8\""),
         ];
         for (text, message) in cases {

@@ -116,7 +116,7 @@ impl Said {
 }
 
 /// `server.listen` as a variable.
-fn variable(path: &str) -> String {
+pub(super) fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.replace('.', "_").to_ascii_uppercase())
 }
 

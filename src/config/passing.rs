@@ -137,14 +137,15 @@ fn are_tcp<'l>(mut all: impl Iterator<Item = &'l Listener>) -> bool {
 
 /// Reports what cannot be with listeners that pass connections on, and what means nothing.
 pub(super) fn judge(config: &Config, report: &mut Report<'_>) {
-    let Some(first) = config.listeners.iter().find(|one| one.mode == Mode::Tcp) else { return };
+    let mut all = config.listeners.iter().enumerate();
+    let Some((at, first)) = all.find(|(_, one)| one.mode == Mode::Tcp) else { return };
     if config.server.mode == Serving::Redirect {
         let what = format!(
             "\"tcp\" has no requests that could be redirected, as server.mode has it; remove \
              that, or {}",
             quote(&first.name)
         );
-        report.add(report.place_of("listeners.mode"), "listeners.mode", what);
+        report.add(report.place_at(at, "listeners.mode"), "listeners.mode", what);
     }
     names_are_read_of_what_is_not_ended(config, report);
     if config.passes_all() {
@@ -234,7 +235,7 @@ pub(super) fn leads_nobody(
     };
     // Without what nobody can be asked for, two may be one.
     let is_like = |other: &&Route| !is_read || other.host == route.host;
-    let it = if routes.iter().filter(is_like).count() > 1 { "route" } else { "key" };
+    let it = if routes.iter().filter(is_like).nth(1).is_some() { "route" } else { "key" };
     let what = format!("leads nobody: at listeners of mode \"tcp\" {what} remove this {it}");
     Some((key, what))
 }
@@ -244,8 +245,8 @@ pub(super) fn each_leads_somewhere(config: &Config, report: &mut Report<'_>) {
     if config.routes.is_empty() {
         return;
     }
-    let passing = config.listeners.iter().filter(|one| one.mode == Mode::Tcp);
-    for one in passing.filter(|one| one.pool.is_none()) {
+    let passing = config.listeners.iter().enumerate().filter(|(_, one)| one.mode == Mode::Tcp);
+    for (at, one) in passing.filter(|(_, one)| one.pool.is_none()) {
         if !config.routes.iter().any(|route| may_be_for(route, one)) {
             let rest = if one.sni { "path" } else { "host and path" };
             let what = format!(
@@ -253,19 +254,19 @@ pub(super) fn each_leads_somewhere(config: &Config, report: &mut Report<'_>) {
                  without {rest}",
                 quote(&one.name)
             );
-            report.warn(report.place_of("listeners.mode"), "listeners.mode", what);
+            report.warn(report.place_at(at, "listeners.mode"), "listeners.mode", what);
         }
     }
 }
 
 fn names_are_read_of_what_is_not_ended(config: &Config, report: &mut Report<'_>) {
-    let both = |one: &&Listener| one.sni && one.tls == Some(true);
-    if let Some(one) = config.listeners.iter().find(both) {
+    let mut all = config.listeners.iter().enumerate();
+    if let Some((at, one)) = all.find(|(_, one)| one.sni && one.tls == Some(true)) {
         let what = format!(
             "{} cannot end the TLS that it is to pass on; remove tls = true, or sni",
             quote(&one.name)
         );
-        report.add(report.place_of("listeners.sni"), "listeners.sni", what);
+        report.add(report.place_at(at, "listeners.sni"), "listeners.sni", what);
     }
 }
 

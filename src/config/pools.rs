@@ -88,8 +88,13 @@ impl Config {
 
     /// Where there are several pools, that of the application at this place among all, in words.
     #[must_use]
-    pub fn in_pool(&self, mut place: usize) -> String {
-        for part in self.pools.iter().filter(|_| self.pools.len() > 1) {
+    pub fn in_pool(&self, place: usize) -> String {
+        if self.pools.len() > 1 { self.of_pool(place) } else { String::new() }
+    }
+
+    /// The same, be it the only pool.
+    pub(super) fn of_pool(&self, mut place: usize) -> String {
+        for part in self.parts() {
             match place.checked_sub(part.applications.len()) {
                 Some(rest) => place = rest,
                 None => return format!(" in pool {}", part.pool_name()),

@@ -14,7 +14,7 @@ use super::{
 
 /// What stands for a secret. As one it is too short: whoever reads the file back is told so, and
 /// has none that all the world knows.
-const HIDDEN: &str = "(hidden)";
+pub(super) const HIDDEN: &str = "(hidden)";
 
 /// Which keys are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

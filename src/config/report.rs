@@ -1,6 +1,8 @@
 //! Collects what is wrong while a configuration is read, and remembers where each key was written.
 //! Filled by every reader of this room; must never let a problem pass without its place.
 
+use std::ops::Range;
+
 use super::message::{Errors, Place, Problem};
 use super::settings::{Setting, Settings};
 use super::table::Field;
@@ -38,6 +40,11 @@ impl<'t> Report<'t> {
         }
     }
 
+    /// What messages call the file: its path, where it has one.
+    pub(super) fn name(&self) -> &'t str {
+        self.name
+    }
+
     /// The place of a byte of the text.
     pub(crate) fn at(&self, offset: usize) -> Place {
         let before = self.text.get(..offset).unwrap_or(self.text);
@@ -57,7 +64,7 @@ impl<'t> Report<'t> {
 
     /// True where that is told of this key already: why it means nothing is said once.
     pub(super) fn has_warned(&self, place: &Place, key: &str) -> bool {
-        self.warnings.iter().any(|told| told.place == *place && told.key == key)
+        self.warnings[at(&self.warnings, place)].iter().any(|told| told.key == key)
     }
 
     /// Takes the outcome of reading this key at `place` into the field.
@@ -81,13 +88,15 @@ impl<'t> Report<'t> {
         read.map_or(Place::File, |setting| setting.place.clone())
     }
 
-    /// The same of a key of a list: where its first item has it.
-    pub(super) fn place_of(&self, key: &str) -> Place {
-        let read = self.settings.items.iter().flatten().find(|setting| setting.path() == key);
-        read.map_or(Place::File, |setting| setting.place.clone())
+    /// The same of the item at this place of its list, of those that the file has for all pools.
+    pub(super) fn place_at(&self, index: usize, key: &str) -> Place {
+        let is_of_list = |it: &Setting| key.starts_with(it.table);
+        let mut items = self.settings.items.iter().filter(|item| item.iter().any(is_of_list));
+        let own = items.nth(index).and_then(|item| item.iter().find(|it| it.is_of(key)));
+        own.map_or(Place::File, |setting| setting.place.clone())
     }
 
-    /// The same: where the first item that says this has it.
+    /// The same of a list: where the first item that says this has it.
     pub(super) fn place_where(&self, key: &str, value: &str) -> Place {
         let mut items = self.settings.items.iter().flatten();
         let read = items.find(|setting| setting.path() == key && setting.says(value));
@@ -134,16 +143,22 @@ impl<'t> Report<'t> {
 
 /// In order of place. What is wrong for several pools is said once.
 fn insert(problems: &mut Vec<Problem>, problem: Problem) {
-    if problems.contains(&problem) {
-        return;
+    let there = at(problems, &problem.place);
+    if !problems[there.clone()].contains(&problem) {
+        problems.insert(there.end, problem);
     }
-    let behind = problems.partition_point(|other| other.place <= problem.place);
-    problems.insert(behind, problem);
+}
+
+/// Where those of this place are: there may be thousands in all.
+fn at(problems: &[Problem], place: &Place) -> Range<usize> {
+    let end = problems.partition_point(|other| other.place <= *place);
+    problems[..end].partition_point(|other| other.place < *place)..end
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn columns_count_characters() {
@@ -164,5 +179,29 @@ mod tests {
             errors.to_string(),
             "f.toml:1:1: a: first\nf.toml:2:1: b: second\nEVENLY_X: third"
         );
+    }
+
+    #[test]
+    fn a_problem_is_told_once_however_many_are_between() {
+        let mut report = Report::new("f", "a\nb\n");
+        for (at, what) in [(2, "one"), (0, "one"), (2, "two"), (2, "one"), (0, "one")] {
+            report.warn(report.at(at), "k", what);
+        }
+        assert_eq!(report.warnings(), ["f:1:1: k: one", "f:2:1: k: one", "f:2:1: k: two"]);
+        assert!(report.has_warned(&report.at(2), "k") && !report.has_warned(&report.at(2), "x"));
+        assert!(!report.has_warned(&Place::File, "k"));
+    }
+
+    #[test]
+    fn of_many_problems_each_is_told_at_once() {
+        const MANY: usize = 50_000;
+        let (text, begun) = ("x\n".repeat(MANY), Instant::now());
+        let mut report = Report::new("f", &text);
+        for offset in (0..MANY).map(|line| 2 * line) {
+            report.warn(report.at(offset), "k", "one");
+            assert!(report.has_warned(&report.at(offset), "k"));
+        }
+        assert_eq!(report.warnings().len(), MANY);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 }

@@ -1,6 +1,7 @@
 //! `[[routes]]`: which pool a request goes to. Called by `raw`, `render`, `changes`; which of them
 //! counts, `pool::Routes` decides.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use toml::Spanned;
@@ -135,6 +136,7 @@ pub(super) fn read(
     report: &mut Report<'_>,
 ) -> Vec<Route> {
     let (mut routes, mut tables) = (Vec::<Route>::new(), Vec::new());
+    let mut known = BTreeMap::new();
     for item in items((ROUTES, "route", ROUTES_MAX), written, report) {
         report.settings.items.push(Vec::new());
         let place = report.at(item.span().start);
@@ -142,8 +144,9 @@ pub(super) fn read(
         // No other key hangs on what a route says, and there may be many.
         report.settings.items.pop();
         let Some((route, table)) = route else { continue };
-        let is_twin = |other: &Route| (&other.host, &other.path) == (&route.host, &route.path);
-        if let Some(twin) = routes.iter().position(is_twin) {
+        let ends = (route.host.clone(), route.path.clone());
+        let twin = *known.entry(ends).or_insert(routes.len());
+        if twin < routes.len() {
             let pool = config.pools[routes[twin].pool].pool_name();
             let what = format!(
                 "the {} route has this host and path already, and leads to {}; remove one",

@@ -3,11 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
+#[cfg(feature = "alerts")]
+use super::alerts;
+#[cfg(feature = "admin")]
+use super::listeners::is_met;
 use super::message::{Place, quote};
 use super::report::Report;
 use super::settings::Setting;
 use super::units::TIME;
-use super::{Config, Listener, Mode, meaning, passing, pools};
+use super::{Config, Listener, Mode, meaning, passing, paths, pools};
 
 /// Reports contradictions, and what is odd. Says nothing while single keys are wrong: it would
 /// judge defaults that nobody asked for.
@@ -15,6 +19,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     if !report.is_clean() {
         return;
     }
+    meaning::judge_places(report);
     // Where there are no requests, that is the reason, whatever else a key would need.
     passing::judge(config, report);
     meaning::judge(report);
@@ -34,6 +39,9 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     listeners_are_part_of_the_house(config, report);
     prefaces_come_from_somebody(config, report);
     pools::judge(config, report);
+    paths::each_has_one_use(config, report);
+    #[cfg(feature = "alerts")]
+    alerts::judge(config, report);
     #[cfg(feature = "admin")]
     others_prove_who_they_are(config, report);
 }
@@ -188,13 +196,11 @@ fn a_secure_listener_has_a_certificate(config: &Config, report: &mut Report<'_>)
         return;
     }
     let is_certified = !config.tls.certificates.is_empty();
-    if let Some(first) = config.listeners.iter().find(|one| config.is_secure(one) && !is_certified)
-    {
-        let what = format!(
-            "{} has no certificate to show; name certificates in [tls]",
-            quote(&first.name)
-        );
-        report.add(report.place_of("listeners.tls"), "listeners.tls", what);
+    let mut all = config.listeners.iter().enumerate();
+    if let Some((at, one)) = all.find(|(_, one)| config.is_secure(one) && !is_certified) {
+        let what =
+            format!("{} has no certificate to show; name certificates in [tls]", quote(&one.name));
+        report.add(report.place_at(at, "listeners.tls"), "listeners.tls", what);
     }
     if is_certified && !config.listeners.iter().any(|one| config.is_secure(one)) {
         let why = match config.listeners.iter().all(|one| one.sni || one.mode == Mode::ToHttps) {
@@ -212,11 +218,11 @@ fn a_secure_listener_has_a_certificate(config: &Config, report: &mut Report<'_>)
 /// Of what is more than all, nothing comes.
 fn listeners_are_part_of_the_house(config: &Config, report: &mut Report<'_>) {
     let (key, all) = ("listeners.max_connections", config.server.max_connections);
-    for most in config.listeners.iter().filter_map(|one| one.max_connections) {
-        if most as usize > all {
+    for (at, one) in config.listeners.iter().enumerate() {
+        if one.max_connections.is_some_and(|most| most as usize > all) {
             let what =
                 format!("server.max_connections lets in {all} at all; lower this, or remove it");
-            report.warn(report.place_where(key, &most.to_string()), key, what);
+            report.warn(report.place_at(at, key), key, what);
         }
     }
 }
@@ -228,8 +234,9 @@ fn whoever_is_sent_on_gets_there(config: &Config, report: &mut Report<'_>) {
         let is_it = |one: &&Listener| port.is_none_or(|port| one.listen.port() == port);
         all.iter().filter(is_it).any(|one| config.is_secure(one))
     };
-    let place = report.place_of("listeners.https_port");
-    for one in all.iter().filter(|one| one.mode == Mode::ToHttps) {
+    for (at, one) in all.iter().enumerate().filter(|(_, one)| one.mode == Mode::ToHttps) {
+        let place = report.place_at(at, "listeners.https_port");
+        let mode = report.place_at(at, "listeners.mode");
         let port = one.https_port;
         let is_there = |other: &&Listener| {
             other.mode == Mode::ToHttps && other.listen.port() == port && !is_secure(Some(port))
@@ -240,14 +247,14 @@ fn whoever_is_sent_on_gets_there(config: &Config, report: &mut Report<'_>) {
                  at which https is spoken",
                 quote(&round.name)
             );
-            report.add(place.clone(), "listeners.https_port", what);
+            report.add(place, "listeners.https_port", what);
         } else if place == Place::File && !is_secure(None) {
             let what = format!(
                 "{} sends clients to https at port {port}, and no listener here speaks TLS; give \
                  one certificates, or write https_port if another machine does",
                 quote(&one.name)
             );
-            report.warn(report.place_of("listeners.mode"), "listeners.mode", what);
+            report.warn(mode, "listeners.mode", what);
         } else if place == Place::File && !is_secure(Some(port)) {
             let there = all.iter().find(|other| config.is_secure(other));
             let there = there.map_or(port, |other| other.listen.port());
@@ -256,7 +263,7 @@ fn whoever_is_sent_on_gets_there(config: &Config, report: &mut Report<'_>) {
                  https_port = {there}, or {port} if it is reached there",
                 quote(&one.name)
             );
-            report.warn(report.place_of("listeners.mode"), "listeners.mode", what);
+            report.warn(mode, "listeners.mode", what);
         }
     }
 }
@@ -265,12 +272,13 @@ fn whoever_is_sent_on_gets_there(config: &Config, report: &mut Report<'_>) {
 fn prefaces_come_from_somebody(config: &Config, report: &mut Report<'_>) {
     let all = config.listening();
     if config.server.trusted_proxies.is_empty()
-        && let Some(first) = all.iter().find(|one| config.expects_preface(one))
+        && let Some((at, one)) = all.iter().enumerate().find(|(_, it)| config.expects_preface(it))
     {
         let what = "\"required\" takes connections from trusted_proxies alone, and there are none; \
                     name the balancers in front, for example trusted_proxies = [\"10.0.0.1\"]";
-        let (place, key) = match first.proxy_protocol {
-            Some(_) => (report.place_of("listeners.proxy_protocol"), "listeners.proxy_protocol"),
+        let own = "listeners.proxy_protocol";
+        let (place, key) = match one.proxy_protocol {
+            Some(_) => (report.place_at(at, own), own),
             None => {
                 let keys = ["server.proxy_protocol", "server.trusted_proxies"];
                 (later(keys, report), "server.proxy_protocol")
@@ -282,7 +290,7 @@ fn prefaces_come_from_somebody(config: &Config, report: &mut Report<'_>) {
 
 /// A request relayed to an own listener would go round until the descriptors run out.
 fn no_backend_is_evenly(config: &Config, report: &mut Report<'_>) {
-    for Listener { listen, .. } in config.listening() {
+    for (at, Listener { listen, .. }) in config.listening().into_iter().enumerate() {
         let own = |host: &str| match host.parse::<IpAddr>() {
             Ok(ip) => is_ours(listen, ip),
             Err(_) => {
@@ -293,7 +301,7 @@ fn no_backend_is_evenly(config: &Config, report: &mut Report<'_>) {
             if spec.port == listen.port() && own(&spec.host) {
                 let name = &spec.name;
                 let what = format!("{listen} is the application {name} too; choose another port");
-                let (place, key) = where_clients_come_in(config, report);
+                let (place, key) = where_clients_come_in(at, config, report);
                 report.add(place, key, what);
             }
         }
@@ -316,11 +324,11 @@ fn met(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// The key that says so.
-fn where_clients_come_in(config: &Config, report: &Report<'_>) -> (Place, &'static str) {
+/// The key that says so of the listener at this place.
+fn where_clients_come_in(at: usize, config: &Config, report: &Report<'_>) -> (Place, &'static str) {
     match config.listeners.is_empty() {
         true => (report.place("server.listen"), "server.listen"),
-        false => (report.place_of("listeners.listen"), "listeners.listen"),
+        false => (report.place_at(at, "listeners.listen"), "listeners.listen"),
     }
 }
 
@@ -337,13 +345,8 @@ fn others_prove_who_they_are(config: &Config, report: &mut Report<'_>) {
         );
         report.add(report.place("admin.listen"), "admin.listen", what);
     }
-    let is_same = |ours: &SocketAddr| {
-        let (one, other) = (listen.ip(), ours.ip());
-        let is_met = one == other || one.is_unspecified() || other.is_unspecified();
-        listen.port() != 0 && listen.port() == ours.port() && is_met
-    };
-    let ours = config.listening().into_iter().map(|one| one.listen).find(is_same);
-    if let Some(ours) = ours {
+    let ours = config.listening().into_iter().map(|one| one.listen);
+    if let Some(ours) = ours.into_iter().find(|ours| is_met(listen, *ours)) {
         let what = format!("clients are served at {ours}; choose another port");
         report.add(report.place("admin.listen"), "admin.listen", what);
     }

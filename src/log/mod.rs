@@ -30,10 +30,10 @@ pub use cause::Cause;
 #[cfg(any(feature = "admin", feature = "alerts"))]
 pub use line::rfc3339;
 pub use own::{OnOwnEvent, OwnEvent};
+pub use sink::Sink;
 
 use lane::{Capacity, Lane};
 use losses::Losses;
-use sink::Sink;
 use writer::Writer;
 
 /// Where access lines go.
@@ -82,17 +82,18 @@ struct Inner {
 }
 
 impl Log {
-    /// Opens the access log and starts the writers: access lines in this form go to that
-    /// destination, events always to stderr; `None` keeps no access lines. Fails, with a sentence,
-    /// when either cannot be done.
-    pub fn start(access: Option<(Format, Destination)>) -> io::Result<Log> {
-        let open = |(format, to)| Ok::<_, io::Error>((format, Sink::open(&to)?));
-        let access = access.map(open).transpose()?;
+    /// Starts the writers: access lines in this form go where was opened for them, events always to
+    /// stderr; `None` keeps no access lines. Fails, with a sentence, where there is no thread.
+    pub fn start(access: Option<(Format, Sink)>) -> io::Result<Log> {
         Log::start_with(access, Sink::open(&Destination::Stderr)?)
     }
 
-    /// What opening the access log there would come to; leaves nothing behind. An error is a whole
-    /// sentence.
+    /// Opens what access lines are to be written to. An error is a whole sentence.
+    pub fn open(to: &Destination) -> io::Result<Sink> {
+        Sink::open(to)
+    }
+
+    /// What that would come to; leaves nothing behind.
     pub fn probe(to: &Destination) -> io::Result<()> {
         Sink::probe(to)
     }

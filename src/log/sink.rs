@@ -21,7 +21,8 @@ const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 /// Links that are followed to find that a path leads to a descriptor of ours.
 const LINKS_MAX: usize = 8;
 
-pub(super) struct Sink {
+/// What was opened, and what is still to be written there.
+pub struct Sink {
     file: File,
     to: Destination,
     /// Whole lines, to which the writer appends; `write` empties it.

@@ -117,6 +117,11 @@ impl Acceptor {
         Ok(Self { ours: Arc::new(ours), theirs, certificates })
     }
 
+    /// True if a client that asks for this name, or for none, is shown a certificate.
+    pub fn shows(&self, asked: Option<&str>) -> bool {
+        !self.certificates.refuses_unknown || self.certificates.named(asked).next().is_some()
+    }
+
     /// The TLS of a client that has just been accepted.
     pub fn session(&self) -> Session {
         Session::server(&self.ours, &self.theirs)
@@ -175,17 +180,22 @@ impl ResolvesServerCert for Certificates {
         let (now, schemes) = (SystemTime::now(), hello.signature_schemes());
         let fits = |one: &Certificate| one.certified.key.choose_scheme(schemes).is_some();
         let asked = hello.server_name();
-        let name = asked.and_then(|name| DnsName::try_from(name).ok()).map(ServerName::DnsName);
-        let named = name.and_then(|name| {
-            let named = self.all.iter().filter(|one| one.is_for(&name));
-            named.min_by_key(|one| (!fits(one), !one.shown.is_in_date(now), !one.has(asked)))
-        });
+        let rank = |one: &&Certificate| (!fits(one), !one.shown.is_in_date(now), !one.has(asked));
+        let named = self.named(asked).min_by_key(rank);
         let chosen = match named {
             Some(one) if self.refuses_unknown || fits(one) => one,
             None if self.refuses_unknown => return None,
             _ => self.all.iter().min_by_key(|one| (!fits(one), !one.shown.is_in_date(now)))?,
         };
         Some(Arc::clone(&chosen.certified))
+    }
+}
+
+impl Certificates {
+    /// Those for the name that is asked for.
+    fn named(&self, asked: Option<&str>) -> impl Iterator<Item = &Certificate> {
+        let name = asked.and_then(|name| DnsName::try_from(name).ok()).map(ServerName::DnsName);
+        self.all.iter().filter(move |one| name.as_ref().is_some_and(|name| one.is_for(name)))
     }
 }
 

@@ -10,6 +10,8 @@ mod absent;
 #[cfg(feature = "tls")]
 mod acceptor;
 #[cfg(feature = "tls")]
+mod chain;
+#[cfg(feature = "tls")]
 mod connector;
 #[cfg(feature = "tls")]
 mod fault;
@@ -45,6 +47,8 @@ pub use session::Session;
 #[cfg(feature = "tls")]
 pub use shown::Shown;
 pub use stream::Stream;
+#[cfg(feature = "tls")]
+use trust::Term;
 
 /// All the TLS of a configuration, its files read.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +59,10 @@ pub struct Tls {
     pub connectors: Vec<Option<Connector>>,
     /// The certificates that are shown to anybody.
     pub shown: Vec<Shown>,
-    /// Stands for the bytes of all the files.
+    /// How long those are valid whom alerts believe: as long as they were when that was read.
+    #[cfg(feature = "tls")]
+    terms: Vec<Term>,
+    /// Stands for the bytes of all the files but those of alerts.
     #[cfg(feature = "tls")]
     print: u64,
 }
@@ -75,6 +82,8 @@ impl Tls {
             acceptor,
             connectors,
             shown,
+            #[cfg(feature = "tls")]
+            terms: config.authorities_of_alerts().filter_map(Term::read).collect(),
             #[cfg(feature = "tls")]
             print,
         })
@@ -103,7 +112,13 @@ impl Tls {
         shown.extend(kept);
         // A pair that is not valid yet is good later, with no change of its file.
         let print = if faults.is_empty() { print } else { UNREAD };
-        Some((Self { acceptor, connectors, shown, print }, faults))
+        let terms = self.terms.clone();
+        Some((Self { acceptor, connectors, shown, terms, print }, faults))
+    }
+
+    /// Reads the files of a listener, and none of those who are called.
+    pub fn for_listener(config: &Config) -> Result<Option<Acceptor>, Errors> {
+        Acceptor::load(config, SystemTime::now(), &mut Vec::new())
     }
 
     /// Reads the files of those who are called, and none of a listener's.
@@ -159,7 +174,7 @@ impl Tls {
     #[cfg(feature = "tls")]
     fn outdated(&self, now: SystemTime) -> BTreeSet<String> {
         let terms = self.connectors.iter().flatten().filter_map(Connector::term);
-        terms.filter_map(|term| term.warning(now)).collect()
+        terms.chain(&self.terms).filter_map(|term| term.warning(now)).collect()
     }
 }
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 use webpki::EndEntityCert;
 
+use super::chain::{Chain, Signer, signers};
 use super::files::{self, Naming, Validity, refusal};
 use super::print::hash_of;
 use super::{Remedy, fault};
@@ -22,9 +22,6 @@ use crate::text::day;
 const WARNING: Duration = Duration::from_secs(14 * DAY_S);
 const DAY_S: u64 = 86_400;
 
-/// A certificate, and those of who has signed it.
-type Chain = Vec<CertificateDer<'static>>;
-
 /// A certificate that is shown to clients or to a backend. Displayed as one line: the file, the
 /// names, and until when it is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +29,8 @@ pub struct Shown {
     path: String,
     names: Vec<String>,
     validity: Validity,
+    /// Whose stand behind it.
+    signers: Vec<Signer>,
     /// Stands for the bytes of it and its chain.
     print: u64,
     /// Said of the file of its key, if that is for others to read.
@@ -68,19 +67,11 @@ impl Shown {
         let bad = |error| refusal(path, format!("its first certificate is not valid: {error}"));
         let certificate = EndEntityCert::try_from(&chain[0]).map_err(bad)?;
         let validity = Validity::of(&certificate).map_err(bad)?;
-        // Clients refuse all of a chain of which they cannot read a part. One of an authority may
-        // be of any version.
-        for (above, signer) in chain.iter().enumerate().skip(1) {
-            webpki::anchor_from_trusted_cert(signer).map_err(|error| {
-                let number = above + 1;
-                let what = format!("its certificate number {number} is not valid: {error}");
-                refusal(path, format!("{what}; put that of who has signed the one before there"))
-            })?;
-        }
+        let signers = signers(path, &chain, (&certificate, validity))?;
         let names = certificate.valid_dns_names().map(str::to_owned).collect();
         let exposed = exposed(Path::new(key_path), "a private key");
         let print = hash_of(&chain);
-        Ok((Self { path: path.to_owned(), names, validity, print, exposed }, chain))
+        Ok((Self { path: path.to_owned(), names, validity, signers, print, exposed }, chain))
     }
 
     /// The file that it was read from.
@@ -110,13 +101,14 @@ impl Shown {
         }
     }
 
-    /// A sentence if it is not valid now or about to expire, and one if its key is for others to
-    /// read.
+    /// A sentence if it is not valid now or about to expire, one for each that should not stand
+    /// behind it, and one if its key is for others to read.
     pub(super) fn warnings(&self, now: SystemTime) -> impl Iterator<Item = String> {
         let left = self.validity.until.duration_since(now).unwrap_or_default();
         let needs_an_eye = left < WARNING || !self.is_in_date(now);
         let dated = needs_an_eye.then(|| format!("{}: {}", self.path, self.expiry(now)));
-        dated.into_iter().chain(self.exposed.clone())
+        let behind = self.signers.iter().filter_map(move |one| one.warning(&self.path, now));
+        dated.into_iter().chain(behind).chain(self.exposed.clone())
     }
 
     /// Until when it is valid, and what to do if that is not long.

@@ -21,30 +21,37 @@ use crate::text::day;
 
 /// How long the certificates of a file are valid. They are believed longer: an authority is trusted
 /// for its key (RFC 5280 section 6.1.1), and nobody looks after a file that is copied by hand.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Term {
+    /// What names them.
+    key: &'static str,
     path: String,
     /// The end of the last one.
     until: SystemTime,
 }
 
 impl Term {
+    /// That of a file which others read too, and complain of.
+    pub(super) fn read((key, path): (&'static str, &str)) -> Option<Self> {
+        Self::of(key, path, &files::certificates(path).ok()?)
+    }
+
     /// None where one of them is of a version whose dates nobody here reads.
-    fn of(path: &str, named: &[CertificateDer<'static>]) -> Option<Self> {
+    fn of(key: &'static str, path: &str, named: &[CertificateDer<'static>]) -> Option<Self> {
         let end = |certificate| {
             let read = EndEntityCert::try_from(certificate).and_then(|it| Validity::of(&it));
             read.ok().map(|validity| validity.until)
         };
         let until = named.iter().map(end).reduce(|one, other| Some(one?.max(other?)))??;
-        Some(Self { path: path.to_owned(), until })
+        Some(Self { key, path: path.to_owned(), until })
     }
 
     /// A sentence if it is over.
     pub(super) fn warning(&self, now: SystemTime) -> Option<String> {
-        let Self { path, until } = self;
+        let Self { key, path, until } = self;
         (now > *until).then(|| {
-            let what = "and is believed all the same; name who signs for backends now";
-            format!("{path}: tls_ca: expired on {}, {what}", day(*until))
+            let what = "and is believed all the same; name who signs now";
+            format!("{path}: {key}: expired on {}, {what}", day(*until))
         })
     }
 }
@@ -63,7 +70,7 @@ pub(super) fn believing(
     let signed = WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(provider));
     let signed = signed.build().map_err(|error| Errors::of("tls_ca", error.to_string()))?;
     let algorithms = provider.signature_verification_algorithms;
-    let term = ca.and_then(|path| Term::of(path, &named));
+    let term = ca.and_then(|path| Term::of("tls_ca", path, &named));
     Ok((Arc::new(Believing { signed, named, algorithms }), term))
 }
 

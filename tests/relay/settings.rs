@@ -105,6 +105,20 @@ fn check_tells_what_would_fail_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn no_log_goes_into_the_configuration() {
+    let scratch = Scratch::new();
+    let text = format!("log.access = \"json\"\nlog.to = \"./log\"\n{ONE}");
+    let file = scratch.write("applications.toml", &text);
+    symlink(&file, scratch.path().join("log")).unwrap();
+    let told = "applications.toml:2:10: log.to: \"./log\" is the configuration too; choose another";
+    for command in ["check", "serve"] {
+        let (code, _, said) = Process::evenly(&[command], scratch.path()).finish();
+        assert_eq!((code, said.as_str()), (Some(2), told), "{command}");
+    }
+    assert_eq!(std::fs::read_to_string(file).unwrap(), text);
+}
+
+#[test]
 fn check_says_once_what_several_listeners_do() {
     let listener = |more: &str| format!("[[listeners]]\nlisten = \"127.0.0.1:0\"\n{more}");
     let (one, two) = (listener("name = \"a\"\n"), listener("name = \"b\"\n"));

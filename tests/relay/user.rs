@@ -112,6 +112,28 @@ fn the_log_is_opened_as_the_user_and_opened_anew_as_such() {
 }
 
 #[test]
+fn a_thread_that_the_log_cannot_have_is_not_the_fault_of_its_file() {
+    if !is_root("a_thread_that_the_log_cannot_have_is_not_the_fault_of_its_file") {
+        return;
+    }
+    let scratch = Scratch::new();
+    // Nobody else is that user, who has two threads then: the first, and the one for signals.
+    let alone = STRANGER + 7;
+    let text = format!(
+        "server = {{listen = \"[::1]:0\", user = \"{alone}\", group = \"{alone}\"}}\n\
+         log = {{access = \"json\", to = \"/dev/null\"}}\n\
+         [[applications]]\nip = \"::1\"\nport = 1\n"
+    );
+    scratch.write("applications.toml", text);
+    let mut command = Command::new("prlimit");
+    command.args(["--nproc=2", env!("CARGO_BIN_EXE_evenly"), "serve"]);
+    let (code, _, said) = Process::start(&mut command, scratch.path()).finish();
+    let told = "evenly: cannot start the log: no thread for access: ";
+    assert!(code == Some(1) && said.starts_with(told), "{code:?} {said}");
+    assert!(said.ends_with("; raise ulimit -u, or TasksMax= of systemd"), "{said}");
+}
+
+#[test]
 fn who_is_not_root_stays_who_it_is_and_is_told() {
     if !is_root("who_is_not_root_stays_who_it_is_and_is_told") {
         return;

@@ -54,9 +54,7 @@ fn read_one(item: &DeValue<'_>, place: &Place, report: &mut Report<'_>) -> Optio
             report.add(place.clone(), &format!("{ALERTS}.{key}"), what);
         }
     };
-    if !table.contains_key("kind") {
-        needs("kind", "\"webhook\"");
-    }
+    needs("kind", "\"webhook\"");
     match written.kind? {
         Way::Email => {
             needs("to", "[\"ops@example.org\"]");

@@ -88,6 +88,17 @@ pub(in crate::config) fn url(text: &str) -> Result<String, String> {
     Err("is no http URL; write for example \"https://example.org/hook\"".to_owned())
 }
 
+/// A field of a webhook's request, which may hold a secret.
+pub(in crate::config) fn header(text: &str) -> Result<String, String> {
+    places(text)?;
+    match text.split_once(':') {
+        Some((name, _)) if name.eq_ignore_ascii_case("host") => {
+            Err("Host is what url names; remove it".to_owned())
+        }
+        _ => super::header(text),
+    }
+}
+
 /// A body with places for what happened.
 pub(in crate::config) fn template(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > TEMPLATE_BYTES_MAX {

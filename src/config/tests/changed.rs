@@ -246,6 +246,24 @@ fn where_there_are_several_pools_an_applications_own_is_named() {
     assert_eq!(said, ["pools: in another order"]);
 }
 
+#[test]
+fn from_one_pool_to_several_each_applications_own_is_named() {
+    let one = |name: &str, port: u16| named(name, port, "");
+    let pool = |pool: &str, table: &str| {
+        let table = table.replace("[[applications]]", "[[pools.applications]]");
+        format!("[[pools]]\nname = \"{pool}\"\n{table}")
+    };
+    let alone = one("a", 1) + &one("b", 2);
+    let several = pool("default", &one("a", 1)) + &pool("api", &one("c", 3));
+    let several = several + "[[routes]]\npool = \"default\"\n";
+    let gone = |of: &str| format!("application {of}: gone; what it has in flight is finished");
+    let said = changes(&alone, &several, &[Some(0), None]);
+    let new = |of: &str, port: u16| format!("application {of}: new, at 192.0.2.1:{port}");
+    assert_eq!(said[..2], [new("c in pool api", 3), gone("b in pool default")]);
+    let said = changes(&several, &alone, &[Some(0), None]);
+    assert_eq!(said[..2], [new("b in pool default", 2), gone("c in pool api")]);
+}
+
 /// A file without pools has one all the same, by the name that it is known by.
 #[test]
 fn the_only_pool_goes_on_in_a_file_that_names_it_and_back() {

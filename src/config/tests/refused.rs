@@ -54,6 +54,64 @@ access = "xml"
     each(cases, in_tables);
 }
 
+/// The folder of the tests has the file that they are said to be of.
+#[test]
+fn what_is_written_to_is_nothing_else() {
+    let cases = r#"
+log.access = "common"
+log.to = "./applications.toml"
+    2:10: log.to: "./applications.toml" is the configuration too; choose another
+log.access = "common"
+log.to = "./src/../none.pem"
+tls.certificates = ["./a.pem", "none.pem"]
+    2:10: log.to: "./src/../none.pem" is tls.certificates too; choose another
+log.access = "common"
+log.to = "./a.key"
+tls = {certificates = ["./a.pem"], keys = ["./a.key"]}
+    2:10: log.to: "./a.key" is tls.keys too; choose another
+"#;
+    each(cases, in_tables);
+    let tls = MINIMAL.replace("tsl = false", "tls = true\ntls_ca = \"./a.pem\"");
+    let log = |more: &str| format!("log.to = \"./src/../a.pem\"\n{more}");
+    let said = refusal(&format!("{}{tls}", log("log.access = \"json\"")));
+    let told = "applications.toml:1:10: log.to: \"./src/../a.pem\" is applications.tls_ca too; ";
+    assert!(said.starts_with(told), "{said}");
+    assert!(Config::parse(&format!("{}{tls}", log("")), "test").is_ok(), "nothing is written");
+    let apart = log("log.access = \"json\"\ntls.certificates = [\"./b.pem\"]");
+    assert!(Config::parse(&format!("{apart}{MINIMAL}"), "test").is_ok());
+}
+
+#[cfg(feature = "admin")]
+#[test]
+fn what_is_written_to_is_no_socket_either() {
+    let cases = r#"
+admin.socket = "./a.sock"
+log.access = "common"
+log.to = "./src/../a.sock"
+    3:10: log.to: "./src/../a.sock" is admin.socket too; choose another
+admin.socket = "./applications.toml"
+    1:16: admin.socket: "./applications.toml" is the configuration too; choose another
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
+fn places_for_secrets_are_refused_where_none_is_filled() {
+    let cases = r#"
+sticky.cookie = "A"
+sticky.secret = "${env:A_SECRET_OF_OURS}"
+[health]
+headers = ["Accept: a/b", "Authorization: Bearer ${file:./token}"]
+    2:17: sticky.secret: ${file:PATH} and ${env:NAME} are filled in url, headers, password and
+        template of [[alerts]], and url of [heartbeat], alone; write it out, or set
+        EVENLY_STICKY_SECRET
+    4:11: health.headers: ${file:PATH} and ${env:NAME} are filled in url, headers, password and
+        template of [[alerts]], and url of [heartbeat], alone; write it out, or set
+        EVENLY_HEALTH_HEADERS
+"#;
+    each(cases, in_tables);
+}
+
 #[test]
 fn broken_toml_is_one_line_with_its_place() {
     let cases = r#"

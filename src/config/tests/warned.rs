@@ -468,6 +468,10 @@ fn clients_who_are_sent_to_where_nobody_speaks_tls_are_told_of() {
         here speaks TLS; give one certificates, or write https_port if another machine does";
     assert_eq!(listeners(""), told);
     assert_eq!(listeners("https_port = 443"), "", "somebody else speaks it");
+    let other = "https_port = 443\n[[listeners]]\nname = \"b\"\nlisten = \"0.0.0.0:81\"\n\
+                 mode = \"redirect-to-https\"";
+    let of_other = told.replace("4:8", "9:8").replace("plain", "b");
+    assert_eq!(listeners(other), of_other, "it is said of one alone");
     let secure = "[tls]\ncertificates = [\"a.pem\"]";
     assert_eq!(listeners(secure), "");
     let elsewhere = warnings(&format!(
@@ -477,6 +481,23 @@ fn clients_who_are_sent_to_where_nobody_speaks_tls_are_told_of() {
     let told = "8:8: listeners.mode: \"plain\" sends clients to https at port 443, where no \
         listener here is; write https_port = 8443, or 443 if it is reached there";
     assert_eq!(elsewhere, told);
+}
+
+#[cfg(feature = "alerts")]
+#[test]
+fn a_place_for_a_secret_in_a_command_is_told_and_what_a_shell_reads_is_not() {
+    let about = |argument: &str| {
+        let command = format!("command = [\"/bin/sh\", \"-c\", '{argument}']");
+        warnings(&format!("[[alerts]]\nkind = \"command\"\n{command}"))
+    };
+    let told = "3:11: alerts.command: ${file:PATH} and ${env:NAME} are filled in url, headers, \
+                password and template of [[alerts]], and url of [heartbeat], alone; have the \
+                program read it";
+    assert_eq!(about("page --token=${file:/etc/evenly/token}"), told);
+    assert_eq!(about("page ${env:TOKEN}"), told);
+    for of_shell in ["page ${file:-none} ${env:=a} ${file:0:3}", "page ${file} ${env#x}"] {
+        assert_eq!(about(of_shell), "");
+    }
 }
 
 #[cfg(feature = "alerts")]

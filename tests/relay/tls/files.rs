@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const APPLICATION: &str = "[[applications]]\nip = \"127.0.0.1\"\nport = \"9\"\n";
+const LOCAL: &str = "server.listen = \"127.0.0.1:0\"\nhealth.interval = \"off\"\n";
 
 /// A listener that is to show this certificate with this key.
 fn listener(certificate: &Path, key: &Path) -> String {
     let keys = format!("tls.certificates = [{certificate:?}]\ntls.keys = [{key:?}]\n");
-    format!("server.listen = \"127.0.0.1:0\"\nhealth.interval = \"off\"\n{keys}{APPLICATION}")
+    format!("{LOCAL}{keys}{APPLICATION}")
 }
 
 /// An application that is reached with these keys.
 fn application(keys: &str) -> String {
-    let settings = "server.listen = \"127.0.0.1:0\"\nhealth.interval = \"off\"\n";
-    format!("{settings}{APPLICATION}tls = true\n{keys}")
+    format!("{LOCAL}{APPLICATION}tls = true\n{keys}")
 }
 
 fn run(command: &str, text: &str) -> (Option<i32>, String, String) {
@@ -106,7 +106,33 @@ fn a_chain_of_which_a_part_cannot_be_read_is_refused() {
     expect_refusal(&listener(&chain, &good.1), "tls.certificates", &chain, reason);
     fs::write(&chain, [leaf, authority, fs::read(root).unwrap()].concat()).unwrap();
     let (code, _, said) = run("check", &listener(&chain, &good.1));
-    assert_eq!((code, said.as_str()), (Some(0), ""), "an authority may be of X.509 v1");
+    assert_eq!(code, Some(0), "an authority may be of X.509 v1: {said}");
+}
+
+#[test]
+fn a_chain_of_others_or_of_the_past_is_warned_of() {
+    let (certs, others) = (Certs::make(), Certs::make());
+    let (good, key) = certs.leaf("localhost");
+    let (old, _) = certs.expired("old");
+    fs::write(certs.dir().join("names.txt"), "subjectAltName=DNS:localhost\n").unwrap();
+    let by_old = "-CA old.pem -CAkey old.key -set_serial 7 -days 60 -extfile names.txt";
+    certs.openssl(&format!("x509 -req -in localhost.csr -out late.pem {by_old}"));
+    let late = certs.dir().join("late.pem");
+    let chain = certs.dir().join("chain.pem");
+    let path = chain.display();
+    let number = |said: &str| format!("warning: {path}: its certificate number {said}");
+    for (files, told) in [
+        (&[&good, &certs.ca][..], vec![]),
+        (&[&good, &others.ca], vec![number("2 is of nobody who has signed the first; ")]),
+        (&[&good, &others.ca, &certs.ca], vec![number("2 is of nobody who has signed ")]),
+        (&[&late, &old], vec![number("2 expired on 20")]),
+    ] {
+        let all: Vec<_> = files.iter().map(|path| fs::read(path).unwrap()).collect();
+        fs::write(&chain, all.concat()).unwrap();
+        let (code, _, said) = run("check", &listener(&chain, &key));
+        assert!(code == Some(0) && said.lines().count() == told.len(), "{said}");
+        assert!(said.lines().zip(&told).all(|(line, told)| line.starts_with(told)), "{said}");
+    }
 }
 
 #[test]
@@ -298,6 +324,29 @@ fn authorities_that_have_expired_are_warned_of_unless_another_is_there() {
     let both = [&old, &certs.ca].map(|path| fs::read(path).unwrap()).concat();
     fs::write(&old, both).unwrap();
     assert_eq!(run("check", &text).2, "");
+}
+
+#[cfg(feature = "alerts")]
+#[test]
+fn authorities_of_alerts_that_have_expired_are_warned_of() {
+    let certs = Certs::make();
+    let (old, _) = certs.expired("old");
+    let alert = |ca: &Path| {
+        let keys = format!("url = \"https://localhost:9/\", ca = {ca:?}");
+        let hook = format!("alerts = [{{kind = \"webhook\", {keys}}}]\n");
+        format!("{hook}heartbeat = {{{keys}}}\n{LOCAL}{APPLICATION}")
+    };
+    let (code, _, said) = run("check", &alert(&old));
+    let told = |key: &str| format!("warning: {}: {key}: expired on 20", old.display());
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(code == Some(0) && lines.len() == 2, "{said}");
+    assert!(lines[0].starts_with(&told("alerts.ca")), "{said}");
+    assert!(lines[1].starts_with(&told("heartbeat.ca")), "{said}");
+    let scratch = Scratch::new();
+    scratch.write("applications.toml", alert(&old));
+    let serving = Process::evenly(&["serve"], scratch.path());
+    serving.said.wait(&format!(" WARN  {}: alerts.ca: expired on 20", old.display()));
+    assert_eq!(run("check", &alert(&certs.ca)).2, "");
 }
 
 #[test]

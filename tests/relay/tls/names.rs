@@ -188,6 +188,16 @@ fn unknown_names_may_be_refused_and_are_told_so() {
     }
     proxy.process.said.wait("client 127.0.0.1: TLS: it asks for a name that no certificate has");
     assert_eq!(backend.requests().len(), 2);
+    // Before anybody asks, the same is told.
+    let port = proxy.address.port();
+    let [known, unknown] =
+        ["localhost", "unknown.test"].map(|name| format!("https://{name}:{port}/"));
+    let listen = format!("server.listen={}", proxy.address);
+    let arguments = ["check", "--set", &listen, "--route", &known, "--route", &unknown];
+    let (code, printed, said) = Process::evenly(&arguments, proxy.scratch.path()).finish();
+    assert_eq!(code, Some(1), "{said}");
+    let [known, unknown] = [known + ": to pool default: ", unknown + ": refused: listener "];
+    assert!(printed.starts_with(&known) && printed.contains(&unknown), "{printed}");
 }
 
 #[test]

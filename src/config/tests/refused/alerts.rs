@@ -88,6 +88,92 @@ kind = "webhook"
 url = "http://a.test/"
 headers = ["Content-Length: 5"]
     4:11: alerts.headers: "Content-Length" is about the connection, which Evenly decides; remove it
+[[alerts]]
+kind = "webhook"
+url = "http://a.test/"
+headers = ["Host: b.test"]
+    4:11: alerts.headers: Host is what url names; remove it
+[[alerts]]
+kind = "webhook"
+url = "http://a.test/"
+headers = ["X-Key: ${file:}"]
+    4:11: alerts.headers: ${file: names nothing; write ${file:NAME}
+"#;
+    each(cases, in_tables);
+}
+
+#[test]
+fn places_for_secrets_are_refused_where_an_alert_has_none() {
+    let cases = r#"
+[[alerts]]
+kind = "email"
+to = ["ops@example.org"]
+from = "evenly@example.org"
+server = "mail.example.org"
+user = "${env:MAIL_USER}"
+password = "${env:MAIL_PASSWORD}"
+    6:8: alerts.user: ${file:PATH} and ${env:NAME} are filled in url, headers, password and template
+        of [[alerts]], and url of [heartbeat], alone; write it out
+"#;
+    if cfg!(feature = "email") {
+        each(cases, in_tables);
+    }
+}
+
+#[test]
+fn whom_to_believe_is_said_of_who_speaks_tls() {
+    let cases = r#"
+[[alerts]]
+kind = "command"
+command = ["/bin/true"]
+[[alerts]]
+kind = "webhook"
+url = "http://a.test/"
+ca = "ca.pem"
+    7:6: alerts.ca: means nothing where url is http; write https there, or remove this key
+[heartbeat]
+url = "http://a.test/"
+ca = "ca.pem"
+    3:6: heartbeat.ca: means nothing where url is http; write https there, or remove this key
+"#;
+    each(cases, in_tables);
+    let cases = r#"
+[[alerts]]
+kind = "email"
+to = ["ops@example.org"]
+from = "evenly@example.org"
+server = "mail.example.org"
+security = "none"
+ca = "ca.pem"
+    7:6: alerts.ca: means nothing with security = "none"; change that, or remove this key
+"#;
+    if cfg!(feature = "email") {
+        each(cases, in_tables);
+    }
+}
+
+#[test]
+fn no_log_goes_into_what_an_alert_names() {
+    let cases = r#"
+log.access = "common"
+log.to = "/bin/page"
+[[alerts]]
+kind = "command"
+command = ["/bin/page", "me"]
+    2:10: log.to: "/bin/page" is alerts.command too; choose another
+log.access = "common"
+log.to = "./mail.pem"
+[[alerts]]
+kind = "webhook"
+url = "https://a.test/"
+ca = "mail.pem"
+    2:10: log.to: "./mail.pem" is alerts.ca too; choose another
+log.access = "common"
+log.to = "./beat.pem"
+[heartbeat]
+url = "https://a.test/"
+ca = "beat.pem"
+    2:10: log.to: "./beat.pem" is heartbeat.ca too; choose another
 "#;
     each(cases, in_tables);
 }

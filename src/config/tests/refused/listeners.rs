@@ -124,6 +124,44 @@ listen = "127.0.0.1:8001"
     each(cases, in_tables);
 }
 
+#[test]
+fn each_is_told_at_its_own_line() {
+    let cases = r#"
+[[listeners]]
+listen = "0.0.0.0:80"
+tls = false
+[[listeners]]
+name = "b"
+listen = "0.0.0.0:81"
+tls = true
+    7:7: listeners.tls: "b" has no certificate to show; name certificates in [tls]
+[[listeners]]
+listen = "0.0.0.0:80"
+[[listeners]]
+listen = "127.0.0.1:8001"
+    4:10: listeners.listen: 127.0.0.1:8001 is the application 127.0.0.1:8001 too; choose another
+        port
+[[listeners]]
+listen = "0.0.0.0:80"
+proxy_protocol = "off"
+[[listeners]]
+listen = "0.0.0.0:81"
+proxy_protocol = "required"
+    6:18: listeners.proxy_protocol: "required" takes connections from trusted_proxies alone, and
+        there are none; name the balancers in front, for example trusted_proxies = ["10.0.0.1"]
+server.mode = "redirect"
+[[listeners]]
+listen = "0.0.0.0:80"
+mode = "http"
+[[listeners]]
+listen = "0.0.0.0:81"
+mode = "tcp"
+    7:8: listeners.mode: "tcp" has no requests that could be redirected, as server.mode has it;
+        remove that, or "0.0.0.0:81"
+"#;
+    each(cases, in_tables);
+}
+
 #[cfg(feature = "admin")]
 #[test]
 fn operators_ask_where_no_client_is_served() {
@@ -131,6 +169,8 @@ fn operators_ask_where_no_client_is_served() {
                 [[listeners]]\nlisten = \"0.0.0.0:81\"\n";
     let what = "1:16: admin.listen: clients are served at 0.0.0.0:81; choose another port";
     assert_eq!(in_tables(text), what);
+    let beside = format!("admin.listen = \"[::1]:8080\"\n{MINIMAL}");
+    assert!(Config::parse(&beside, "test").is_ok(), "0.0.0.0:8080 is no address of version 6");
 }
 
 #[test]
