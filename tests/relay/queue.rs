@@ -118,7 +118,8 @@ fn a_line_that_is_full_takes_nobody_more() {
     for (settings, waiting) in [("queue.length = 0", 0), ("queue.length = 2", 2)] {
         let gate = Gate::new();
         let narrow = Backend::held(&gate, "held");
-        let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], settings);
+        let settings = format!("queue.timeout = \"30s\"\n{settings}");
+        let proxy = Proxy::with(&[&Keyed(&narrow, ONE)], &settings);
         proxy.pardon("answering 503");
         let mut first = proxy.asking("/held");
         narrow.wait_requests(1);

@@ -6,6 +6,7 @@ use crate::harness::{
     Server, eventually, has, has_own_names, impostors, names, only_for, proving, serve, showing,
     shown, trusting,
 };
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -182,7 +183,7 @@ fn a_backend_that_does_not_finish_its_handshake_is_left_for_another() {
     let mute = Backend::every(|wire| drop(wire.ending()));
     let hole = BlackHole::new();
     let keys = trusting(&certs);
-    let settings = "timeouts.connect = \"1s\"\ntimeouts.handshake = \"1s\"";
+    let settings = "timeouts.connect = \"200ms\"\ntimeouts.handshake = \"200ms\"";
     for bad in [&mute as &dyn crate::harness::Place, &hole] {
         let proxy = Proxy::with(&[&Keyed(bad, &keys), &Keyed(&good, &keys)], settings);
         let mut client = proxy.connect();
@@ -267,6 +268,8 @@ fn no_post_goes_into_a_connection_that_the_backend_has_closed() {
             if in_order {
                 wire.finish();
             }
+            // Before the harness counts it as gone.
+            let _ = wire.stream().shutdown(Shutdown::Both);
         });
         let keys = trusting(&certs);
         let proxy = Proxy::with(&[&Keyed(&backend, &keys)], KEEPING);
