@@ -1,7 +1,6 @@
 //! Paths of files: those that are read, and that what is written to has a path of its own. Asked by
 //! `valid`, and by whoever reads what alerts name; opens nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf, absolute};
 
@@ -24,15 +23,16 @@ pub(super) fn each_has_one_use(config: &Config, report: &mut Report<'_>) {
         LogTarget::File(path) if config.log.access != AccessLog::Off => Some(path),
         _ => None,
     };
-    let files = config.files().into_iter().map(|(key, path)| (landing(path.as_ref()), key));
-    let mut known: BTreeMap<PathBuf, &str> = files.collect();
-    known.insert(landing(report.name().as_ref()), "the configuration");
+    let mut known = vec![(landing(report.name().as_ref()), "the configuration")];
+    known.extend(config.files().map(|(key, path)| (landing(path.as_ref()), key)));
     for (key, path) in [("admin.socket", socket(config)), ("log.to", log)] {
         let Some(path) = path else { continue };
-        if let Some(other) = known.insert(landing(path), key) {
+        let own = landing(path);
+        if let Some((_, other)) = known.iter().find(|(there, _)| *there == own) {
             let said = quote(&path.display().to_string());
             report.add(report.place(key), key, format!("{said} is {other} too; choose another"));
         }
+        known.push((own, key));
     }
 }
 
@@ -57,12 +57,15 @@ fn landing(path: &Path) -> PathBuf {
 }
 
 impl Config {
-    /// All files that are read, or run. Many applications have one.
-    fn files(&self) -> BTreeSet<Named<'_>> {
+    /// All files that are read, or run.
+    fn files(&self) -> impl Iterator<Item = Named<'_>> {
         let Tls { certificates, keys, .. } = &self.tls;
         let lists = [("tls.certificates", certificates), ("tls.keys", keys)];
         let ours = lists.into_iter().flat_map(|(key, all)| all.iter().map(move |it| (key, it)));
+        // Many applications have those of the one before.
+        let mut last = None;
         let trusts = self.applications.iter().filter_map(|spec| spec.tls.as_ref());
+        let trusts = trusts.filter(move |trust| last.replace(*trust) != Some(*trust));
         let theirs = trusts.flat_map(|Trust { ca, certificate, key, .. }| {
             let all = [
                 ("applications.tls_ca", ca),
@@ -72,7 +75,7 @@ impl Config {
             all.into_iter().filter_map(|(key, path)| Some((key, path.as_ref()?)))
         });
         let all = ours.chain(theirs).map(|(key, path)| (key, path.as_str()));
-        all.chain(self.files_of_alerts()).collect()
+        all.chain(self.files_of_alerts())
     }
 
     /// Whom alerts and the heartbeat believe, as far as a file says it.

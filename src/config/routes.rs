@@ -136,7 +136,7 @@ pub(super) fn read(
     report: &mut Report<'_>,
 ) -> Vec<Route> {
     let (mut routes, mut tables) = (Vec::<Route>::new(), Vec::new());
-    let mut known = BTreeMap::new();
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
     for item in items((ROUTES, "route", ROUTES_MAX), written, report) {
         report.settings.items.push(Vec::new());
         let place = report.at(item.span().start);
@@ -144,9 +144,8 @@ pub(super) fn read(
         // No other key hangs on what a route says, and there may be many.
         report.settings.items.pop();
         let Some((route, table)) = route else { continue };
-        let ends = (route.host.clone(), route.path.clone());
-        let twin = *known.entry(ends).or_insert(routes.len());
-        if twin < routes.len() {
+        let own = [&route.host, &route.path].map(|end| end.as_deref().unwrap_or_default());
+        if let Some(twin) = known.insert(own.join("\n"), routes.len()) {
             let pool = config.pools[routes[twin].pool].pool_name();
             let what = format!(
                 "the {} route has this host and path already, and leads to {}; remove one",

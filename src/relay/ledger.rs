@@ -44,8 +44,8 @@ struct Accounts {
     /// Each at the place before its number: 0 is none of them.
     led: Vec<Led>,
     numbers: BTreeMap<String, usize>,
-    /// What backends are called, by the numbers of their records.
-    called: BTreeMap<u64, Box<str>>,
+    /// What backends are called, in the order of their records' numbers.
+    called: Vec<(u64, Box<str>)>,
 }
 
 impl Ledger {
@@ -83,15 +83,21 @@ impl Ledger {
     /// The backends of this pool are known by their names from now on.
     pub(super) fn call(&self, pool: &Pool) {
         let called = &mut self.accounts().called;
-        called.extend(pool.backends().iter().map(|one| (one.number(), one.name().into())));
-        while called.len() > CALLED_MAX {
-            called.pop_first();
+        for one in pool.backends() {
+            let own = (one.number(), Box::from(one.name()));
+            match called.binary_search_by_key(&own.0, |known| known.0) {
+                Ok(at) => called[at] = own,
+                Err(at) => called.insert(at, own),
+            }
         }
+        called.drain(..called.len().saturating_sub(CALLED_MAX));
     }
 
     /// What the backend of this number is called, or was when it was in the file.
     pub(super) fn called(&self, number: u64) -> Option<String> {
-        self.accounts().called.get(&number).map(|name| name.clone().into_string())
+        let called = &self.accounts().called;
+        let at = called.binary_search_by_key(&number, |known| known.0).ok()?;
+        Some(called[at].1.to_string())
     }
 
     /// What all requests have come to.
