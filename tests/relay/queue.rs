@@ -53,7 +53,7 @@ fn who_waits_is_served_by_a_backend_that_comes_up() {
 fn who_waits_is_served_by_a_backend_whose_ejection_ends() {
     let gate = Gate::new();
     let (full, gone) = (Backend::holding(&gate), Vacant::new());
-    let settings = "queue.timeout = \"30s\"\npassive.failures = 1\npassive.eject = \"3s\"";
+    let settings = "queue.timeout = \"30s\"\npassive.failures = 1\npassive.eject = \"6s\"";
     let _back;
     let proxy = Proxy::with(&[&Keyed(&full, ONE), &gone], settings);
     let mut client = proxy.connect();
