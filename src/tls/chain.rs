@@ -7,7 +7,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage};
 
-use super::files::{Validity, refusal};
+use super::files::{Validity, WARNING, refusal};
 use crate::config::Errors;
 use crate::text::day;
 
@@ -56,7 +56,7 @@ pub(super) fn signers(
 }
 
 impl Signer {
-    /// A sentence if clients may not take it.
+    /// A sentence if clients may not take it, or soon will not.
     pub(super) fn warning(&self, path: &str, now: SystemTime) -> Option<String> {
         let Self { number, until, has_signed } = self;
         let what = match until {
@@ -65,6 +65,9 @@ impl Signer {
             }
             Some(until) if now > *until => {
                 format!("expired on {}; put its successor", day(*until))
+            }
+            Some(until) if now + WARNING > *until => {
+                format!("expires on {}; put its successor", day(*until))
             }
             _ => return None,
         };

@@ -105,6 +105,10 @@ impl Naming<'_> {
     }
 }
 
+/// How long before a certificate expires that is said.
+pub(super) const WARNING: Duration = Duration::from_secs(14 * DAY_S);
+pub(super) const DAY_S: u64 = 86_400;
+
 /// From when until when a certificate is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Validity {

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rustls::crypto::ring;
 use rustls::sign::CertifiedKey;
@@ -12,15 +12,11 @@ use rustls::{Error, InconsistentKeys};
 use webpki::EndEntityCert;
 
 use super::chain::{Chain, Signer, signers};
-use super::files::{self, Naming, Validity, refusal};
+use super::files::{self, DAY_S, Naming, Validity, WARNING, refusal};
 use super::print::hash_of;
 use super::{Remedy, fault};
 use crate::config::{Errors, exposed};
 use crate::text::day;
-
-/// How long before a certificate expires that is said.
-const WARNING: Duration = Duration::from_secs(14 * DAY_S);
-const DAY_S: u64 = 86_400;
 
 /// A certificate that is shown to clients or to a backend. Displayed as one line: the file, the
 /// names, and until when it is valid.

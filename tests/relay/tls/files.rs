@@ -117,7 +117,11 @@ fn a_chain_of_others_or_of_the_past_is_warned_of() {
     fs::write(certs.dir().join("names.txt"), "subjectAltName=DNS:localhost\n").unwrap();
     let by_old = "-CA old.pem -CAkey old.key -set_serial 7 -days 60 -extfile names.txt";
     certs.openssl(&format!("x509 -req -in localhost.csr -out late.pem {by_old}"));
-    let late = certs.dir().join("late.pem");
+    certs.openssl("req -x509 -key old.key -subj /CN=soon -days 5 -out soon.pem");
+    let by_soon = by_old.replace("-CA old.pem", "-CA soon.pem");
+    certs.openssl(&format!("x509 -req -in localhost.csr -out brief.pem {by_soon}"));
+    let [late, brief, soon] =
+        ["late", "brief", "soon"].map(|it| certs.dir().join(format!("{it}.pem")));
     let chain = certs.dir().join("chain.pem");
     let path = chain.display();
     let number = |said: &str| format!("warning: {path}: its certificate number {said}");
@@ -126,6 +130,7 @@ fn a_chain_of_others_or_of_the_past_is_warned_of() {
         (&[&good, &others.ca], vec![number("2 is of nobody who has signed the first; ")]),
         (&[&good, &others.ca, &certs.ca], vec![number("2 is of nobody who has signed ")]),
         (&[&late, &old], vec![number("2 expired on 20")]),
+        (&[&brief, &soon], vec![number("2 expires on 20")]),
     ] {
         let all: Vec<_> = files.iter().map(|path| fs::read(path).unwrap()).collect();
         fs::write(&chain, all.concat()).unwrap();
