@@ -3,6 +3,10 @@
 //! Each worker keeps its own, in a ring of fixed size: it writes one entry at the end of each
 //! request, and nobody else is there but a person who asks. The lock is held to write an entry or
 //! to look through a thousand of them, some microseconds; no decision is made by what is kept.
+//!
+//! A ring of this size is never in the cache when its next place is due: to wait for that memory
+//! is most of what remembering costs. So the newest gather in a few places that stay in the cache,
+//! and go to the ring together, which fetches their places at one time.
 
 use crate::http::FirstLine;
 use crate::log::Cause;
@@ -12,8 +16,11 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// So many of its requests each worker remembers: 256 KB, and as much again where all went wrong.
+/// So many of its requests each worker remembers at least: 256 KB, and as much again where all went
+/// wrong.
 pub const TRACES_MAX: usize = 1000;
+/// So many of them go to the ring together; 4 KB.
+const FRESH_MAX: usize = 16;
 /// Tries of one request that are told: the first ones, and the last.
 pub const TRIES_TOLD_MAX: usize = 4;
 /// Bytes of method and path that are kept.
@@ -125,7 +132,9 @@ struct Ring(Mutex<Last>);
 /// Those that a ring holds.
 #[derive(Debug, Default)]
 struct Last {
-    traces: Vec<Trace>,
+    /// The newest, which are not in the ring yet.
+    fresh: Vec<Trace>,
+    ring: Vec<Trace>,
     /// Where the next is written: over the oldest, once there are as many as may be.
     next: usize,
 }
@@ -163,16 +172,21 @@ impl Ring {
 
 impl Last {
     fn keep(&mut self, trace: Trace) {
-        match self.traces.get_mut(self.next) {
-            Some(oldest) => *oldest = trace,
-            None => self.traces.push(trace),
+        self.fresh.push(trace);
+        if self.fresh.len() == FRESH_MAX {
+            for trace in self.fresh.drain(..) {
+                match self.ring.get_mut(self.next) {
+                    Some(oldest) => *oldest = trace,
+                    None => self.ring.push(trace),
+                }
+                self.next = (self.next + 1) % TRACES_MAX;
+            }
         }
-        self.next = (self.next + 1) % TRACES_MAX;
     }
 
     fn newest_first(&self) -> impl Iterator<Item = &Trace> {
-        let (new, old) = self.traces.split_at(self.next);
-        new.iter().rev().chain(old.iter().rev())
+        let (new, old) = self.ring.split_at(self.next);
+        [old, new, &self.fresh].into_iter().flatten().rev()
     }
 }
 
@@ -300,7 +314,7 @@ mod tests {
 
     #[test]
     fn sixteen_workers_remember_within_four_megabytes() {
-        let all = |each: usize| each * TRACES_MAX * 16;
+        let all = |each: usize| each * (TRACES_MAX + FRESH_MAX) * 16;
         let mishap = size_of::<Mishap>() + REASON_BYTES_MAX;
         assert!(all(size_of::<Trace>()) <= 4 << 20, "{}", size_of::<Trace>());
         assert!(all(mishap) <= 4 << 20, "as much again where all went wrong: {mishap}");
@@ -320,13 +334,25 @@ mod tests {
         (0..1500).for_each(|n| traces.keep(trace(&format!("id-{n}"), n)));
         traces.keep(trace("id-700", 9000));
         let begun = |id| traces.of(id).iter().map(|one| one.begun.as_millis()).collect::<Vec<_>>();
-        assert_eq!((begun("id-500"), begun("id-501")), (vec![], vec![501]));
+        assert_eq!((begun("id-400"), begun("id-501")), (vec![], vec![501]));
         assert_eq!(begun("id-700"), [9000, 700]);
         let last = traces.newest(2, |one| one.begun < Duration::from_secs(9));
         assert_eq!(
             last.iter().map(|one| one.id.text()).collect::<Vec<_>>(),
             ["id-1499", "id-1498"]
         );
+    }
+
+    #[test]
+    fn each_is_seen_at_once_and_until_a_thousand_have_followed() {
+        let traces = Traces::default();
+        for n in 0..3 * TRACES_MAX {
+            traces.keep(trace("", n as u64));
+            let seen = traces.newest(usize::MAX, |_| true);
+            assert!(seen.len() >= TRACES_MAX.min(n + 1) && seen.len() < TRACES_MAX + FRESH_MAX);
+            let newest_first = (0..=n).rev().map(|n| Duration::from_millis(n as u64));
+            assert!(seen.iter().map(|one| one.begun).eq(newest_first.take(seen.len())));
+        }
     }
 
     #[test]
