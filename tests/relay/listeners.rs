@@ -47,7 +47,7 @@ fn the_same_applications_are_served_at_each_with_tls_or_without() {
 #[test]
 fn who_is_to_speak_tls_is_told_the_same_address_by_https() {
     let a = Backend::plain();
-    let proxy = Proxy::with(&[&a], &sending(""));
+    let proxy = Proxy::with(&[&a], &format!("log.access = \"json\"\n{}", sending("")));
     let to = |method: &str, target: &str, host: &str| {
         let request = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
         let answer = ask_at(proxy.listener(2), &request);
@@ -69,6 +69,9 @@ fn who_is_to_speak_tls_is_told_the_same_address_by_https() {
     }
     let post = "POST /f HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello";
     assert_eq!(ask_at(proxy.listener(2), post).status(), 308);
+    let record = proxy.record("/f");
+    assert!(record["pool"].is_null() && record["route"].is_null(), "led nowhere yet: {record}");
+    assert_eq!(record["status"], 308);
     for bad in ["a.test/x", "a.test@evil.test", "a b", "evil.test#", "\"evil\""] {
         let answer = ask_at(proxy.listener(2), &format!("GET / HTTP/1.1\r\nHost: {bad}\r\n\r\n"));
         assert_eq!(answer.status(), 400, "{bad}");

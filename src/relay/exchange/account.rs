@@ -57,7 +57,7 @@ impl Exchange {
             begun: self.times.begun,
             id: Short::from(self.id()),
             asked: Short::until(self.line(), b'?'),
-            led: self.led(),
+            led: if self.is_led() { self.branch.led(&self.asked.way) } else { 0 },
             client: self.asked.origin.client,
             status: ending.status,
             cause: ending.cause,
@@ -96,16 +96,16 @@ impl Exchange {
             reason,
             request_id: self.request_id(),
             host: self.host(),
-            pool: self.asked.way.is_ok().then(|| pool.name()),
-            route: self.branch.route(&self.asked.way),
+            pool: self.is_led().then(|| pool.name()),
+            route: self.branch.route(&self.asked.way).filter(|_| self.is_led()),
             pick: course.reason().map(|reason| reason.word(pool.policy())),
         });
     }
 
-    /// Whereto it was led. Who is sent to another port was led nowhere yet.
-    fn led(&self) -> u16 {
-        let is_sent_on = self.client.entrance.sends_to().is_some();
-        if is_sent_on { 0 } else { self.branch.led(&self.asked.way) }
+    /// True if it was led to a pool: there is a way for it, and its client is not sent to another
+    /// port first.
+    pub(super) fn is_led(&self) -> bool {
+        self.client.entrance.sends_to().is_none() && self.asked.way.is_ok()
     }
 
     /// The last that was tried, or was to be.

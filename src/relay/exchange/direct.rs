@@ -39,12 +39,10 @@ impl Exchange {
         let branch = Arc::clone(&self.branch);
         let Some(direct) = &branch.direct else { return Ok(None) };
         let (method, target) = self.request_line();
-        let is_sent_on = self.client.entrance.sends_to().is_some();
-        let has_no_pool = is_sent_on || self.asked.way.is_err();
         Ok(Some(match direct.wanted(method, target) {
             None => return Ok(None),
             // Balancers in front ask wherever they send clients.
-            Some(wanted) if has_no_pool && wanted != Wanted::Readiness => return Ok(None),
+            Some(wanted) if !self.is_led() && wanted != Wanted::Readiness => return Ok(None),
             Some(Wanted::Redirect { status }) => self.redirect(status, cx)?,
             Some(Wanted::LookUp) => self.look_up(cx),
             Some(Wanted::Readiness) => readiness(cx.kit.shared.is_served()),
