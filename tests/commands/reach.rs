@@ -1,9 +1,8 @@
 //! Which balancer is asked, and what is said where there is none.
 
-use crate::harness::{Backend, Process, Proxy};
+use crate::harness::{Backend, Process, Proxy, free_port};
 use crate::{House, alone, failed, fine};
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -188,7 +187,7 @@ fn the_socket_that_a_file_names_is_asked_though_the_file_has_a_slip_elsewhere() 
 #[test]
 fn an_address_in_the_network_is_asked_with_the_token_of_the_variable() {
     let (house, backend) = (House::new(), Backend::plain());
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let token = "0123456789abcdef0123";
     let settings = format!("admin.listen = \"127.0.0.1:{port}\"\nadmin.token = \"{token}\"");
     let _proxy = house.balancer("s", &[&backend], &settings);

@@ -9,7 +9,7 @@
 mod harness;
 mod mta;
 
-use harness::{Backend, Certs, Place, Process, Proxy, Scratch};
+use harness::{Backend, Certs, Place, Process, Proxy, Scratch, free_port};
 use mta::{LOGIN, Mta};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};

@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,6 +17,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
+
+use super::free_port;
 
 /// Who logs in at the submission service, and with what.
 pub const LOGIN: (&str, &str) = ("evenly", "s3cret: é");
@@ -57,7 +59,7 @@ impl Mta {
             fs::create_dir_all(folder.join(part)).unwrap();
             chown(folder.join(part), Some(NOBODY), Some(NOBODY)).unwrap();
         }
-        let [port, submission, submissions] = free_ports();
+        let [port, submission, submissions] = [(); 3].map(|()| free_port());
         let mut mta = Self { folder, servers: Vec::new(), port, submission, submissions };
         mta.opensmtpd();
         mta.dovecot(certificate, key);
@@ -244,10 +246,4 @@ fn greets(port: u16) -> bool {
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).is_ok() && line.starts_with("220 ")
-}
-
-/// Ports that were free a moment ago, as neither server tells which it was given.
-fn free_ports() -> [u16; 3] {
-    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
 }

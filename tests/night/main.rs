@@ -19,7 +19,9 @@ mod strangers;
 mod told;
 
 use chrome::Chrome;
-use harness::{Backend, Certs, Gate, Place, Process, Vacant, Wire, eventually, has, serve};
+use harness::{
+    Backend, Certs, Gate, Place, Process, Vacant, Wire, eventually, free_port, has, serve,
+};
 use mta::{LOGIN, Letter, Mta};
 use panel::{Panel, json};
 use serde_json::Value;

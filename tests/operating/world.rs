@@ -1,11 +1,10 @@
 //! The world of a recipe: three demo applications, a balancer over them, and a shell beside it.
 
-use crate::harness::{Process, Scratch, eventually};
+use crate::harness::{Process, Scratch, eventually, free_port};
 use crate::page::Recipe;
 use evenly::lab::backend::{Demo, DemoOptions};
 use std::fmt::Write as _;
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -41,11 +40,7 @@ impl World {
             let usual = APPLICATIONS + u16::try_from(number).unwrap();
             ports.push((usual.to_string(), address.port().to_string()));
         }
-        let held = BALANCERS.map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-        for (usual, free) in BALANCERS.iter().zip(&held) {
-            ports.push((usual.to_string(), free.local_addr().unwrap().port().to_string()));
-        }
-        drop(held);
+        ports.extend(BALANCERS.map(|usual| (usual.to_string(), free_port().to_string())));
         fs::create_dir(scratch.path().join("run")).unwrap();
         let mut world = Self { scratch, balancers: Vec::new(), ports, _demo: demo };
         for (folder, port) in [(".", BALANCERS[0]), ("lb2", BALANCERS[1])] {

@@ -1,8 +1,8 @@
 //! Servers that nobody here wrote, as programs of their own.
 
-use super::{DEADLINE, Place, Process, Scratch, eventually};
+use super::{DEADLINE, Place, Process, Scratch, eventually, free_port};
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
 /// A running server and its port.
@@ -72,11 +72,6 @@ impl Server {
         let port = line.rsplit(':').next().unwrap().trim().parse().unwrap();
         Self { _process: process, port }
     }
-}
-
-/// Some servers cannot tell which port they were given: one that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Place for Server {

@@ -3,10 +3,9 @@
 
 use super::{TCP, echo, passing, record, with};
 use crate::harness::{
-    Backend, Certs, Keyed, Place, Process, Proxy, Scratch, Server, Wire, eventually,
+    Backend, Certs, Keyed, Place, Process, Proxy, Scratch, Server, Wire, eventually, free_port,
 };
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -21,11 +20,6 @@ fn program(name: &str, package: &str) -> PathBuf {
     folders.push("/usr/sbin".into());
     let found = folders.iter().map(|folder| folder.join(name)).find(|path| path.exists());
     found.unwrap_or_else(|| panic!("{name} is missing: apt-get install {package}"))
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn run(command: &mut Command) -> String {

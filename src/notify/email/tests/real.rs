@@ -4,10 +4,13 @@
 
 #[path = "../../../../tests/email/mta.rs"]
 mod mta;
+#[path = "../../../../tests/relay/harness/port.rs"]
+mod port;
 
 use super::certs::Certs;
 use super::*;
 use mta::{LOGIN, Mta};
+use port::free_port;
 
 /// What is needed to write to a server on this machine.
 struct Post {
