@@ -173,14 +173,15 @@ impl Ring {
 impl Last {
     fn keep(&mut self, trace: Trace) {
         self.fresh.push(trace);
-        if self.fresh.len() == FRESH_MAX {
-            for trace in self.fresh.drain(..) {
-                match self.ring.get_mut(self.next) {
-                    Some(oldest) => *oldest = trace,
-                    None => self.ring.push(trace),
-                }
-                self.next = (self.next + 1) % TRACES_MAX;
+        if self.fresh.len() < FRESH_MAX {
+            return;
+        }
+        for trace in self.fresh.drain(..) {
+            match self.ring.get_mut(self.next) {
+                Some(oldest) => *oldest = trace,
+                None => self.ring.push(trace),
             }
+            self.next = (self.next + 1) % TRACES_MAX;
         }
     }
 

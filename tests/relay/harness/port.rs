@@ -14,12 +14,9 @@ const PORTS: Range<u16> = 10_000..32_768;
 pub fn free_port() -> u16 {
     // Each process begins somewhere else, so that several can stand side by side.
     static NEXT: LazyLock<AtomicU64> =
-        LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(()) >> 1));
-    loop {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed) % PORTS.len() as u64;
-        let port = PORTS.start + step as u16;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
+        LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(())));
+    let next = || NEXT.fetch_add(1, Ordering::Relaxed) % PORTS.len() as u64;
+    let mut ports = PORTS.map(|_| PORTS.start + next() as u16);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(is_free).expect("of so many ports one is free")
 }
